@@ -1,0 +1,87 @@
+"""The only place that knows how DOLFINx 0.9, 0.10 and 0.11 differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from dolfinx.fem import FunctionSpace
+    from dolfinx.mesh import Mesh
+    from mpi4py.MPI import Comm
+
+_SUPPORTED = ((0, 9), (0, 12))
+
+
+def require_dolfinx() -> str:
+    """Return the version of DOLFINx, or raise a `DependencyMissingError` that says what to do."""
+    from wfrpde.errors import DependencyMissingError
+
+    try:
+        import dolfinx
+    except ImportError as error:
+        raise DependencyMissingError(
+            f"DOLFINx cannot be imported ({error}); wfrpde needs DOLFINx 0.9 to 0.11, which pip cannot "
+            "install. Run the command through tools/env, or use the conda environment of environment.yml"
+        ) from error
+    version = tuple(int(part) for part in dolfinx.__version__.split(".")[:2])
+    if not _SUPPORTED[0] <= version < _SUPPORTED[1]:
+        raise DependencyMissingError(
+            f"found DOLFINx {dolfinx.__version__}; wfrpde needs DOLFINx 0.9 to 0.11, since names and "
+            "argument orders change between releases. Run the command through tools/env"
+        )
+    return str(dolfinx.__version__)
+
+
+def create_mesh(
+    comm: Comm, cells: npt.NDArray[np.int64], points: npt.NDArray[np.float64], cell: str
+) -> Mesh:
+    """Distribute an affine mesh; every rank passes its own share of `cells` and `points`.
+
+    Parameters
+    ----------
+    cells
+        ``(m, k)`` global vertex numbers in DOLFINx (tensor-product) order.
+    points
+        ``(n, d)`` coordinates of this rank's contiguous share of the vertices.
+    cell
+        ``"interval"``, ``"triangle"``, ``"quadrilateral"``, ``"tetrahedron"`` or ``"hexahedron"``.
+    """
+    import basix.ufl
+    from dolfinx import mesh
+
+    element = basix.ufl.element("Lagrange", cell, 1, shape=(points.shape[1],))
+    # keywords, since the order of the arguments changed in 0.10
+    return mesh.create_mesh(comm, cells=cells, x=points, e=element)
+
+
+def lagrange_space(mesh: Mesh, degree: int) -> FunctionSpace:
+    """Continuous Lagrange space whose nodes are the Gauss–Lobatto–Legendre points of each cell."""
+    import basix
+    import basix.ufl
+    from dolfinx import fem
+
+    element = basix.ufl.element(
+        "Lagrange",
+        mesh.basix_cell(),
+        degree,
+        lagrange_variant=basix.LagrangeVariant.gll_warped,
+    )
+    return fem.functionspace(mesh, element)
+
+
+def reference_nodes(space: FunctionSpace) -> npt.NDArray[np.float64]:
+    """Reference coordinates ``(k, d)`` of the nodes of one cell, in the order of the dofmap."""
+    element: Any = space.element.basix_element
+    return np.asarray(element.points)
+
+
+def geometry_dofmap(mesh: Mesh) -> npt.NDArray[np.int32]:
+    """Vertices ``(cells, k)`` of the cells in the numbering of ``mesh.geometry.x``."""
+    geometry: Any = mesh.geometry
+    dofmaps = getattr(geometry, "dofmaps", None)
+    if dofmaps is not None and not callable(dofmaps):
+        return np.asarray(dofmaps[0])
+    return np.asarray(geometry.dofmap)

@@ -1,0 +1,223 @@
+"""Grids as plain arrays, the same on every rank: tensor-product boxes and simplex meshes.
+
+A grid knows nothing of the density. It can be cut to the cells that matter and refined uniformly, so that
+the nodes of the coarse grid are nodes of the fine one, which extrapolation needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+TENSOR_CELLS = {1: "interval", 2: "quadrilateral", 3: "hexahedron"}
+SIMPLEX_CELLS = {1: "interval", 2: "triangle", 3: "tetrahedron"}
+
+
+@dataclass(frozen=True)
+class TensorGrid:
+    """A box divided by planes: intervals, quadrilaterals or hexahedra.
+
+    Parameters
+    ----------
+    breaks
+        Increasing coordinates of the cell boundaries, one array ``(n_k + 1,)`` for each axis.
+    active
+        ``(n_1, …, n_d)``: which cells belong to the mesh.
+    """
+
+    breaks: tuple[Array, ...]
+    active: npt.NDArray[np.bool_]
+
+    @property
+    def dim(self) -> int:
+        return len(self.breaks)
+
+    @property
+    def cell(self) -> str:
+        return TENSOR_CELLS[self.dim]
+
+    @property
+    def n_cells(self) -> int:
+        return int(self.active.sum())
+
+    @property
+    def box(self) -> Array:
+        """Corners ``(d, 2)`` of the box."""
+        return np.array([[b[0], b[-1]] for b in self.breaks])
+
+    @cached_property
+    def _numbering(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Vertices of each active cell in DOLFINx order, and the tensor index of each vertex used."""
+        shape = tuple(len(b) for b in self.breaks)
+        corner = np.array(np.nonzero(self.active))
+        offsets = np.array(np.meshgrid(*([[0, 1]] * self.dim), indexing="ij")).reshape(self.dim, -1)
+        # DOLFINx numbers the corners of a cell with the last axis slowest … first axis slowest:
+        # (0,0), (1,0), (0,1), (1,1); meshgrid's "ij" has the last axis fastest, hence the reversal.
+        offsets = offsets[::-1]
+        flat = np.ravel_multi_index(tuple(corner[:, :, None] + offsets[:, None, :]), shape)
+        used, cells = np.unique(flat, return_inverse=True)
+        return cells.reshape(flat.shape).astype(np.int64), used.astype(np.int64)
+
+    @property
+    def cells(self) -> npt.NDArray[np.int64]:
+        """Vertex numbers ``(m, 2^d)`` of the active cells in DOLFINx order."""
+        return self._numbering[0]
+
+    @property
+    def points(self) -> Array:
+        """Vertices ``(n, d)`` that belong to an active cell."""
+        index = np.unravel_index(self._numbering[1], tuple(len(b) for b in self.breaks))
+        return np.stack([b[i] for b, i in zip(self.breaks, index, strict=True)], axis=1)
+
+    def cut(self, keep: npt.NDArray[np.bool_]) -> TensorGrid:
+        """Keep the cells that have at least one vertex for which `keep` ``(n_1+1, …)`` holds."""
+        any_corner = np.zeros_like(self.active)
+        for offset in np.ndindex(*([2] * self.dim)):
+            window = tuple(slice(o, o + n) for o, n in zip(offset, self.active.shape, strict=True))
+            any_corner |= keep[window]
+        return TensorGrid(self.breaks, self.active & any_corner)
+
+    def vertices(self) -> Array:
+        """All vertices of the box, active or not, ``(n_1+1, …, n_d+1, d)``."""
+        return np.stack(np.meshgrid(*self.breaks, indexing="ij"), axis=-1)
+
+    def refined(self) -> TensorGrid:
+        """Halve every cell along every axis; cells stay as active as their parents."""
+        breaks = []
+        active = self.active
+        for axis, b in enumerate(self.breaks):
+            fine = np.empty(2 * len(b) - 1)
+            fine[::2] = b
+            fine[1::2] = (b[1:] + b[:-1]) / 2
+            breaks.append(fine)
+            active = np.repeat(active, 2, axis=axis)
+        return TensorGrid(tuple(breaks), active)
+
+
+@dataclass(frozen=True)
+class SimplexGrid:
+    """Intervals, triangles or tetrahedra.
+
+    Parameters
+    ----------
+    points
+        ``(n, d)`` vertices; every one belongs to a cell.
+    cells
+        ``(m, d+1)`` vertex numbers.
+    """
+
+    points: Array
+    cells: npt.NDArray[np.int64]
+
+    @property
+    def dim(self) -> int:
+        return int(self.points.shape[1])
+
+    @property
+    def cell(self) -> str:
+        return SIMPLEX_CELLS[self.dim]
+
+    @property
+    def n_cells(self) -> int:
+        return len(self.cells)
+
+    @property
+    def box(self) -> Array:
+        """Corners ``(d, 2)`` of the bounding box."""
+        return np.stack([self.points.min(axis=0), self.points.max(axis=0)], axis=1)
+
+    def cut(self, keep: npt.NDArray[np.bool_]) -> SimplexGrid:
+        """Keep the cells that have at least one vertex for which `keep` ``(n,)`` holds."""
+        return SimplexGrid._compressed(self.points, self.cells[keep[self.cells].any(axis=1)])
+
+    @staticmethod
+    def _compressed(points: Array, cells: npt.NDArray[np.int64]) -> SimplexGrid:
+        used, local = np.unique(cells, return_inverse=True)
+        return SimplexGrid(points[used], local.reshape(cells.shape).astype(np.int64))
+
+    def edges(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Unique edges ``(e, 2)`` and the edge numbers ``(m, d(d+1)/2)`` of each cell."""
+        pairs = _edge_pairs(self.dim)
+        every = np.sort(self.cells[:, pairs], axis=2)
+        unique, index = np.unique(every.reshape(-1, 2), axis=0, return_inverse=True)
+        return unique, index.reshape(len(self.cells), len(pairs))
+
+    def refined(self) -> SimplexGrid:
+        """Divide every cell at the midpoints of its edges: 2 intervals, 4 triangles or 8 tetrahedra.
+
+        The first vertices are those of this grid, in order; then come the midpoints in the order of
+        `edges`. A tetrahedron's inner octahedron is cut along its shortest diagonal (Bey, 1995, shows
+        that a fixed diagonal keeps the shapes bounded; the shortest keeps Kuhn meshes Kuhn).
+        """
+        edge, of_cell = self.edges()
+        points = np.vstack([self.points, self.points[edge].mean(axis=1)])
+        v, m = self.cells, of_cell + len(self.points)
+        if self.dim == 1:
+            children = [(v[:, 0], m[:, 0]), (m[:, 0], v[:, 1])]
+        elif self.dim == 2:
+            a, b, c = m.T  # midpoints of 01, 02, 12
+            children = [(v[:, 0], a, b), (a, v[:, 1], c), (b, c, v[:, 2]), (a, c, b)]
+        else:
+            e01, e02, e03, e12, e13, e23 = m.T
+            corners = [
+                (v[:, 0], e01, e02, e03),
+                (e01, v[:, 1], e12, e13),
+                (e02, e12, v[:, 2], e23),
+                (e03, e13, e23, v[:, 3]),
+            ]
+            inner = self._octahedra(points, e01, e02, e03, e12, e13, e23)
+            corners_array = [np.stack(c, axis=1) for c in corners]
+            return SimplexGrid(points, np.vstack([*corners_array, inner]))
+        return SimplexGrid(points, np.vstack([np.stack(c, axis=1) for c in children]))
+
+    @staticmethod
+    def _octahedra(
+        points: Array, *midpoints: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
+        e01, e02, e03, e12, e13, e23 = midpoints
+        # each diagonal with the four remaining vertices in cyclic order
+        choices = [
+            (e01, e23, (e02, e03, e13, e12)),
+            (e02, e13, (e01, e03, e23, e12)),
+            (e03, e12, (e01, e02, e23, e13)),
+        ]
+        lengths = np.stack(
+            [np.linalg.norm(points[p] - points[q], axis=1) for p, q, _ in choices], axis=1
+        )
+        # a tolerance, so that equal lengths choose the same diagonal in congruent cells
+        shortest = np.argmax(lengths < lengths.min(axis=1, keepdims=True) * (1 + 1e-9), axis=1)
+        inner = []
+        for k, (p, q, ring) in enumerate(choices):
+            chosen = shortest == k
+            for i in range(4):
+                inner.append(
+                    np.stack([p, q, ring[i], ring[(i + 1) % 4]], axis=1)[chosen]
+                )
+        return np.vstack(inner)
+
+
+def _edge_pairs(dim: int) -> list[tuple[int, int]]:
+    return [(i, j) for i in range(dim + 1) for j in range(i + 1, dim + 1)]
+
+
+def simplices_of_box(grid: TensorGrid) -> SimplexGrid:
+    """Divide each cell of a tensor grid into Kuhn simplices (2 triangles, 6 tetrahedra).
+
+    Their P1 Laplacian has no positive off-diagonal entry, so the edge-averaged scheme keeps its M-matrix.
+    """
+    from itertools import permutations
+
+    dim = grid.dim
+    corners = grid.cells
+    simplices = []
+    for order in permutations(range(dim)):
+        path = [0]
+        for axis in order:
+            path.append(path[-1] + 2**axis)  # DOLFINx's corner number has axis k as bit k
+        simplices.append(corners[:, path])
+    return SimplexGrid(grid.points, np.vstack(simplices))

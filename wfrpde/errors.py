@@ -1,0 +1,49 @@
+"""Named exceptions. Each carries the exit code that the command line returns for it."""
+
+from __future__ import annotations
+
+
+class WfrpdeError(Exception):
+    """Base class of every error that wfrpde raises on purpose."""
+
+    exit_code = 1
+
+
+class InputError(WfrpdeError):
+    """What the user gave cannot be used.
+
+    Parameters
+    ----------
+    where
+        The key of the case file (``"target.potential"``), or the file, that is wrong.
+    found
+        What stands there.
+    needed
+        What is needed instead.
+    do
+        What to do next, if it does not follow from ``needed``.
+    """
+
+    exit_code = 2
+
+    def __init__(self, where: str, found: str, needed: str, do: str = "") -> None:
+        self.where, self.found, self.needed, self.do = where, found, needed, do
+        super().__init__(where, found, needed, do)
+
+    def __str__(self) -> str:
+        text = f"{self.where}: found {self.found}; needed {self.needed}"
+        return f"{text}. {self.do}" if self.do else text
+
+
+class DependencyMissingError(WfrpdeError):
+    """A library that this capability needs is not installed."""
+
+    exit_code = 2
+
+
+class SolverError(WfrpdeError):
+    """A linear or nonlinear solver, or a time step, failed beyond what retries can mend."""
+
+
+class AccuracyError(WfrpdeError):
+    """The result is known to be worse than what was asked for."""
