@@ -1,0 +1,228 @@
+r"""A case: everything that defines one computation, as data.
+
+A `Case` says which target density :math:`\pi \propto e^{-V}` is approached (``target``), from
+which density (``initial``), on which domain, by which flow
+
+.. math:: \partial_t\rho = \alpha\nabla\cdot(\nabla\rho + \rho\nabla V)
+          - \beta\rho\,(\log(\rho/\pi) - \langle\log(\rho/\pi)\rangle_\rho),
+
+and how it is solved. It is frozen and valid on construction. Whatever can be checked without a
+mesh is checked here, and every complaint is an `InputError` that names the key. Only ``target``
+and ``initial`` have to be given. Lengths and times are in the units of the potential, which is in
+kT. `load_case` reads it from a TOML file.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import (
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+from wfrpde.case_errors import check_length, input_error
+from wfrpde.case_sections import (
+    AccuracySpec,
+    DomainSpec,
+    FlowSpec,
+    InitialSpec,
+    NumericsSpec,
+    OutputSpec,
+    Section,
+    SpectrumSpec,
+    TargetSpec,
+    Text,
+    default_save_times,
+)
+from wfrpde.casefile import find_case, read_toml
+from wfrpde.errors import InputError
+
+__all__ = [
+    "AccuracySpec",
+    "Case",
+    "DomainSpec",
+    "FlowSpec",
+    "InitialSpec",
+    "NumericsSpec",
+    "OutputSpec",
+    "SpectrumSpec",
+    "TargetSpec",
+    "apply_overrides",
+    "default_save_times",
+    "load_case",
+]
+
+
+class Case(Section):
+    """Everything that defines one computation; see the module's docstring.
+
+    Examples
+    --------
+    >>> case = Case.model_validate({
+    ...     "target": {"potential": "8*(x**2 - 1)**2 + 0.5*x"},
+    ...     "initial": {"mean": [-1.0], "covariance": [[0.01]]},
+    ... })
+    >>> case.dim, case.flow.t_end
+    (1, 1.0)
+    >>> case.with_overrides({"flow.beta": 0.0}).flow.beta
+    0.0
+
+    Raises
+    ------
+    InputError
+        If anything is wrong with it; the message names the key.
+    """
+
+    title: Text = ""
+    target: TargetSpec
+    initial: InitialSpec
+    domain: DomainSpec = DomainSpec()
+    flow: FlowSpec = FlowSpec()
+    numerics: NumericsSpec = NumericsSpec()
+    accuracy: AccuracySpec = AccuracySpec()
+    output: OutputSpec = OutputSpec()
+    spectrum: SpectrumSpec = SpectrumSpec()
+
+    _source: Path | None = PrivateAttr(default=None)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _complain_as_input_error(
+        cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
+    ) -> Self:
+        try:
+            case = handler(plain(data))
+        except ValidationError as error:
+            raise input_error(error, cls) from None
+        source = (info.context or {}).get("source")
+        if source is not None:
+            case._source = source
+        case._check_domain()
+        case.initial.check_dimension(case.dim)
+        return case
+
+    def _check_domain(self) -> None:
+        if self.domain.box is not None:
+            check_length("domain.box", self.domain.box, self.dim)
+        if self.numerics.cells is not None:
+            if self.domain.mesh is not None:
+                raise InputError(
+                    "numerics.cells",
+                    "cells for a domain from domain.mesh",
+                    "cells only for a box",
+                    "The mesh file has its own cells.",
+                )
+            check_length("numerics.cells", self.numerics.cells, self.dim)
+        path = self.mesh_path
+        if path is not None and not path.is_file():
+            raise InputError(
+                "domain.mesh",
+                f"no file {path}",
+                "a gmsh .msh file",
+                "A relative path starts at the folder of the case file.",
+            )
+
+    @property
+    def dim(self) -> int:
+        """Dimension d of the space."""
+        return self.target.dimension
+
+    @property
+    def source(self) -> Path | None:
+        """The file that the case was read from, if any."""
+        return self._source
+
+    @property
+    def name(self) -> str:
+        """Short name: of the case file, or ``"case"``."""
+        return self._source.stem if self._source is not None else "case"
+
+    @property
+    def mesh_path(self) -> Path | None:
+        """``domain.mesh``, seen from the folder of the case file (else the current folder)."""
+        if self.domain.mesh is None:
+            return None
+        folder = self._source.parent if self._source is not None else Path.cwd()
+        return folder / Path(self.domain.mesh).expanduser()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], source: Path | None = None) -> Case:
+        """Case from nested dictionaries; ``source`` is the file that they stand in, if any."""
+        return cls.model_validate(dict(data), context={"source": source})
+
+    def with_overrides(self, overrides: Mapping[str, Any]) -> Case:
+        """Change some keys, e.g. ``{"flow.beta": 0.0}``, and check the new case."""
+        data = apply_overrides(self.model_dump(exclude_unset=True), overrides)
+        return type(self).from_dict(data, self._source)
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """JSON schema of case files, for completion and checks in editors."""
+        return cls.model_json_schema()
+
+
+def load_case(case: str | Path, overrides: Mapping[str, Any] | None = None) -> Case:
+    """Read a case from its file, or by the name of one that ships with the package.
+
+    Parameters
+    ----------
+    case
+        Path of a TOML file, or the name of a shipped case.
+    overrides
+        Keys to change before the case is checked, e.g. ``{"flow.beta": 0.0}``.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or if anything in it is wrong; the message names file and key.
+    """
+    path = find_case(case)
+    data = read_toml(path)
+    target = data.get("target")
+    if isinstance(target, dict) and "python" in target:
+        # A target written in Python usually lies next to its case file.
+        folder = str(path.resolve().parent)
+        if folder not in sys.path:
+            sys.path.append(folder)
+    try:
+        return Case.from_dict(apply_overrides(data, overrides or {}), path)
+    except InputError as error:
+        raise InputError(
+            f"{path.name}: {error.where}", error.found, error.needed, error.do
+        ) from None
+
+
+def apply_overrides(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy of nested tables with the values at dotted keys (``"flow.beta"``) replaced."""
+    result: dict[str, Any] = _copied_tables(data)
+    for path, value in overrides.items():
+        *tables, key = path.split(".")
+        table = result
+        for name in tables:
+            table = table.setdefault(name, {})
+            if not isinstance(table, dict):
+                raise InputError(path, f"'{name}', which is not a table", "table.key")
+        table[key] = value
+    return result
+
+
+def _copied_tables(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _copied_tables(v) if isinstance(v, Mapping) else v for k, v in data.items()}
+
+
+def plain(value: Any) -> Any:
+    """``value`` with NumPy arrays and scalars as lists and numbers, copied down to the leaves."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value

@@ -1,0 +1,90 @@
+"""Complaints about a case, each as one `InputError` that names the key."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from wfrpde.errors import InputError
+
+INITIAL_EXAMPLE = 'For example: [initial] kind = "gaussian", mean = [0.0], covariance = [[0.1]].'
+
+
+def unknown_key(section: str, key: str, known: Iterable[str], because: str = "") -> InputError:
+    """Make the complaint about a key that ``section`` doesn't have, with a correction."""
+    known = sorted(known)
+    close = difflib.get_close_matches(key, known, n=1)
+    return InputError(
+        f"{section}.{key}" if section else key,
+        f"an unknown key{f' {because}' if because else ''}",
+        f"one of {', '.join(known)}",
+        f"Did you mean {close[0]}?" if close else "",
+    )
+
+
+def check_length(where: str, value: Any, dim: int) -> None:
+    """Raise `InputError` unless ``value`` is a list with one entry for each of ``dim`` axes."""
+    if not isinstance(value, list | tuple) or len(value) != dim:
+        size = f"{len(value)} entries" if isinstance(value, list | tuple) else repr(value)
+        raise InputError(where, size, f"{dim}, as the target is {dim}-dimensional")
+
+
+_NEEDED = {
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "string_type": "text in quotes",
+    "dict_type": "a table",
+    "tuple_type": "a list",
+    "model_type": "a table",
+    "finite_number": "a finite number",
+}
+
+
+def input_error(error: ValidationError, model: type[BaseModel]) -> InputError:
+    """Put pydantic's first complaint in plain words, and name further wrong keys."""
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    where, kind, context = _key_path(first["loc"]), first["type"], first.get("ctx", {})
+    found, advice = _short(first["input"]), ""
+    if kind == "extra_forbidden":
+        section, _, key = where.rpartition(".")
+        table = model.model_fields[section].annotation if section else model
+        complaint = unknown_key(section, key, getattr(table, "model_fields", {}))
+        found, needed, advice = complaint.found, complaint.needed, complaint.do
+    elif kind == "missing":
+        found = "nothing"
+        needed, advice = {
+            "target": ("a target", 'For example: [target] potential = "(x**2 - 1)**2".'),
+            "initial": ("an initial density", INITIAL_EXAMPLE),
+        }.get(where, ("a value", ""))
+    elif kind == "literal_error":
+        needed = f"one of {context['expected']}".replace(" or ", ", ")
+    elif kind == "greater_than" and context["gt"] == 0:
+        needed = "a positive number"
+    elif kind == "greater_than_equal" and context["ge"] == 0:
+        needed = "a number that is not negative"
+    elif kind in ("too_long", "too_short", "missing_argument"):
+        needed = f"{context.get('max_length', context.get('min_length'))} entries"
+    else:
+        needed = _NEEDED.get(kind, first["msg"].removeprefix("Input should be "))
+
+    others = sorted({_key_path(p["loc"]) for p in problems[1:]} - {where})
+    if others:
+        advice = f"{advice} Also wrong: {', '.join(others)}.".strip()
+    return InputError(where, found, needed, advice)
+
+
+def _key_path(location: tuple[int | str, ...]) -> str:
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
