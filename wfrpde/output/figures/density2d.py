@@ -1,0 +1,115 @@
+"""Densities in the plane: maps at the saved times as small multiples, one row a flow."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from wfrpde.output.figures import style
+from wfrpde.output.figures.drawing import Drawing
+from wfrpde.output.figures.levels import enclosing_levels
+from wfrpde.output.numbers import number
+from wfrpde.output.record import RunRecord
+
+__all__ = ["draw_maps"]
+
+DECADES = 10.0
+CONTOUR = "#E69F00"
+SHARES = (0.5, 0.9, 0.99)
+
+
+def draw_maps(record: RunRecord) -> list[Drawing]:
+    """Draw the density, and its logarithm, at up to six saved times with the target's contours."""
+    contours = (
+        "Orange contours enclose 50, 90 and 99 % of the target's mass, so a flow that has arrived "
+        "fills them evenly."
+    )
+    flows = "Rows are flows, columns are times. " if record.companions else ""
+    return [
+        Drawing(
+            "density",
+            _maps(record, log=False),
+            f"Maps of the density of {', '.join(record.flows)} at successive times",
+            f"{flows}Density, each panel scaled to its own maximum. {contours}",
+        ),
+        Drawing(
+            "log_density",
+            _maps(record, log=True),
+            "Maps of the logarithm of the density at successive times",
+            f"{flows}The same on a logarithmic scale of ten decades: mass far too small for the "
+            "panels above is already growing in modes that transport has not reached.",
+        ),
+    ]
+
+
+def _maps(record: RunRecord, *, log: bool) -> Figure:
+    pictures = record.snapshots
+    labels = list(record.flows)
+    count = len(pictures.times)
+    several = len(labels) > 1
+    columns = count if several else min(count, 3)
+    rows = len(labels) if several else -(-count // columns)
+    x, y = pictures.axes
+    shape = float(np.ptp(y) / np.ptp(x))
+    equal = 0.3 <= shape <= 3.0
+    width = 10.5
+    panel = (width - 1.3) / columns
+    height = panel * (shape if equal else 1.0) + (0.12 if several else 0.3)
+    figure = style.new_figure(width, max(0.75 + rows * height, 2.4))
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    image = None
+    top = max(np.nanmax(values) for values in pictures.log_density.values()) / np.log(10)
+    for row in range(rows):
+        for column in range(columns):
+            axes = grid[row, column]
+            index = column if several else row * columns + column
+            label = labels[row] if several else labels[0]
+            if index >= count:
+                axes.remove()
+                continue
+            values = pictures.log_density[label][index]
+            image = _map(axes, record, values, (top - DECADES, top) if log else None)
+            axes.set_aspect("equal" if equal else "auto")
+            t = float(pictures.times[index])
+            if row == 0 or not several:
+                axes.set_title(f"t = {number(t, 3).rstrip('0').rstrip('.') if t else 0}")
+            if several and column == 0:
+                axes.set_ylabel(
+                    label, color=style.flow_colour(label), fontweight="bold", fontsize=11
+                )
+            elif column == 0:
+                axes.set_ylabel("y")
+            if not several and index + columns >= count or several and row == rows - 1:
+                axes.set_xlabel("x")
+                axes.tick_params(labelbottom=True)
+    if image is not None:
+        bar = figure.colorbar(image, ax=grid.ravel().tolist(), shrink=0.85, aspect=32, pad=0.015)
+        bar.set_label("log₁₀ ρ  [ρ per unit area]" if log else "ρ / its maximum in the panel")
+        bar.outline.set_linewidth(0.5)  # type: ignore[operator]
+    return figure
+
+
+def _map(
+    axes: Axes, record: RunRecord, log_density: np.ndarray, limits: tuple[float, float] | None
+) -> object:
+    x, y = record.snapshots.axes
+    if limits is not None:
+        values, (low, high) = log_density / np.log(10), limits
+    elif np.isfinite(log_density).any():
+        values, (low, high) = np.exp(log_density - np.nanmax(log_density)), (0.0, 1.0)
+    else:
+        values, (low, high) = log_density, (0.0, 1.0)
+    image = axes.imshow(
+        values.T, origin="lower", extent=(x[0], x[-1], y[0], y[-1]), cmap=style.density_map(),
+        vmin=low, vmax=high, interpolation="bilinear",
+    )  # fmt: skip
+    axes.set_facecolor("#eeeeee")
+    axes.grid(False)
+    target = record.snapshots.log_target
+    levels = enclosing_levels(target, SHARES)
+    axes.contour(
+        x, y, np.where(np.isfinite(target), target, -1e3).T, levels=levels, colors=CONTOUR,
+        linewidths=[0.5, 0.75, 1.0], linestyles="solid",
+    )  # fmt: skip
+    return image

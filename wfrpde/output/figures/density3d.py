@@ -1,0 +1,121 @@
+"""Densities in space: rendered iso-surfaces, and the three marginal maps."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from wfrpde.output.figures import style
+from wfrpde.output.figures.drawing import Drawing
+from wfrpde.output.figures.levels import enclosing_levels
+from wfrpde.output.numbers import number
+from wfrpde.output.record import RunRecord
+
+__all__ = ["draw_marginals", "draw_rendering"]
+
+logger = logging.getLogger("wfrpde")
+
+TIME_LIMIT = 300.0
+"""Seconds after which a rendering is given up."""
+CONTOUR = "#E69F00"
+
+
+def draw_rendering(record: RunRecord) -> list[Drawing]:
+    """Render iso-surfaces at the first, a middle and the last time; nothing if that fails.
+
+    Rendering runs in a process of its own: without a working OpenGL, VTK does not raise, it
+    crashes, and the run must survive that.
+    """
+    pictures = record.snapshots
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        np.savez(
+            folder / "in.npz",
+            log_density=pictures.log_density[record.flow.label],
+            log_target=pictures.log_target,
+            **{f"axis_{i}": axis for i, axis in enumerate(pictures.axes)},
+        )
+        command = [sys.executable, "-m", "wfrpde.output.figures.rendering", name]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False
+            )
+            problem = "" if done.returncode == 0 else (done.stderr.strip().splitlines() or [""])[-1]
+            failed = done.returncode != 0
+        except (OSError, subprocess.TimeoutExpired) as error:
+            failed, problem = True, str(error)
+        if failed:
+            logger.warning(
+                "the off-screen rendering failed (%s); the report shows marginal maps instead",
+                problem or "the renderer crashed",
+            )
+            return []
+        images = [np.load(folder / f"{i}.npy") for i in range(len(pictures.times))]
+    figure = style.new_figure(10.5, 4.0)
+    grid = figure.subplots(1, len(images), squeeze=False)
+    for axes, image, t in zip(grid.flat, images, pictures.times, strict=True):
+        axes.imshow(image, interpolation="antialiased")
+        axes.set_axis_off()
+        axes.set_title(
+            f"{record.flow.label}, t = {number(float(t), 3).rstrip('0').rstrip('.') if t else 0}"
+        )
+    return [
+        Drawing(
+            "density",
+            figure,
+            "Iso-surfaces of the density at the first, a middle and the last saved time",
+            "Blue surfaces enclose 50 % (dark) and 90 % (pale) of the mass at the first, a middle "
+            "and the last pictured time; the orange mesh encloses 90 % of the target's mass.",
+        )
+    ]
+
+
+def draw_marginals(record: RunRecord) -> list[Drawing]:
+    """Draw the density integrated over each coordinate in turn."""
+    pictures = record.snapshots
+    density = pictures.log_density[record.flow.label]
+    names = "xyz"
+    figure = style.new_figure(9.6, 2.9 * len(pictures.times))
+    grid = figure.subplots(len(pictures.times), 3, squeeze=False)
+    target = np.exp(np.where(np.isfinite(pictures.log_target), pictures.log_target, -np.inf))
+    for row, t in enumerate(pictures.times):
+        finite = np.where(np.isfinite(density[row]), density[row], -np.inf)
+        if not np.isfinite(finite).any():
+            continue
+        rho = np.exp(finite - finite.max())
+        for column, (i, j) in enumerate([(0, 1), (0, 2), (1, 2)]):
+            axes = grid[row, column]
+            along = 3 - i - j
+            marginal = rho.sum(axis=along)
+            first, second = pictures.axes[i], pictures.axes[j]
+            axes.imshow(
+                (marginal / marginal.max()).T, origin="lower", cmap=style.density_map(), vmin=0,
+                vmax=1, extent=(first[0], first[-1], second[0], second[-1]), aspect="auto",
+                interpolation="bilinear",
+            )  # fmt: skip
+            with np.errstate(divide="ignore"):
+                log_marginal = np.log(target.sum(axis=along))
+            axes.contour(
+                first, second, np.maximum(log_marginal, -1e3).T,
+                levels=enclosing_levels(log_marginal, (0.5, 0.9, 0.99)), colors=CONTOUR,
+                linewidths=[0.5, 0.75, 1.0], linestyles="solid",
+            )  # fmt: skip
+            axes.grid(False)
+            axes.set_xlabel(names[i])
+            axes.set_ylabel(names[j])
+            if column == 0:
+                axes.set_title(f"t = {number(float(t), 3).rstrip('0').rstrip('.') if t else 0}")
+    return [
+        Drawing(
+            "marginals",
+            figure,
+            "Two-dimensional marginals of the density",
+            "The density integrated over one coordinate at a time, each panel scaled to its own "
+            "maximum. Orange contours enclose 50, 90 and 99 % of the target's marginal.",
+        )
+    ]

@@ -1,0 +1,66 @@
+"""KL divergence to the target over time, for every flow of the run."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wfrpde.output.figures import style
+from wfrpde.output.figures.drawing import Drawing
+from wfrpde.output.record import FlowRecord, RunRecord
+
+__all__ = ["draw_kl"]
+
+
+def draw_kl(record: RunRecord) -> Drawing:
+    """Draw KL(ρ_t‖π) of all flows on one logarithmic axis, with the band of estimated errors."""
+    figure = style.new_figure(7.2, 4.2)
+    axes = figure.add_subplot()
+    ends = []
+    lowest, highest = np.inf, 0.0
+    for label, flow in record.flows.items():
+        colour = style.flow_colour(label)
+        kl = flow.scalars["kl"]
+        good = kl.value > 0
+        t, value, error = flow.times[good], kl.value[good], np.nan_to_num(kl.error[good])
+        if not t.size:
+            continue
+        own = label == record.flow.label
+        path_t, path_kl = _path(flow)
+        axes.plot(path_t, path_kl, color=colour, lw=2.2 if own else 1.6, zorder=3 if own else 2)
+        axes.plot(t, value, "o", color=colour, ms=4.5 if own else 3.5, zorder=4)
+        # The lower edge of the band may reach zero, which a logarithmic axis cannot show.
+        low = np.maximum(value - error, value * 1e-6)
+        axes.fill_between(t, low, value + error, color=colour, alpha=0.22, lw=0)
+        ends.append((float(value[-1]), label, colour))
+        lowest, highest = min(lowest, value.min()), max(highest, value.max(), path_kl.max())
+    axes.set_yscale("log")
+    if highest > 0:
+        axes.set_ylim(max(lowest / 3, 1e-18 * highest), highest * 3)
+    axes.set_xlim(0, max(flow.times[-1] for flow in record.flows.values()) or 1.0)
+    axes.set_xlabel("flow time t")
+    axes.set_ylabel("KL(ρ‖π)  [nats = kT of excess free energy]")
+    style.label_ends(axes, ends)
+    others = [label for label in record.companions]
+    against = f", against {' and '.join(others)}," if others else ""
+    return Drawing(
+        "kl",
+        figure,
+        f"Logarithmic plot of the KL divergence over time for {', '.join(record.flows)}",
+        f"Distance to equilibrium of {record.flow.label}{against} on a logarithmic axis: a straight "
+        "line is exponential decay. Dots are the saved times; the shaded band is the estimated "
+        "error (where it is not to be seen, it is thinner than the line).",
+    )
+
+
+def _path(flow: FlowRecord) -> tuple[np.ndarray, np.ndarray]:
+    """The curve through every step where a history was kept, else through the saved times."""
+    t, kl = flow.history.get("t"), flow.history.get("kl")
+    if t is None or kl is None or t.size < 2:
+        t, kl = flow.times, flow.scalars["kl"].value
+    else:
+        # The history need not hold the start.
+        start = flow.times[:1], flow.scalars["kl"].value[:1]
+        if t[0] > start[0][0]:
+            t, kl = np.concatenate([start[0], t]), np.concatenate([start[1], kl])
+    good = kl > 0
+    return t[good], kl[good]

@@ -1,0 +1,81 @@
+"""Mass of each mode over time, for every flow of the run."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wfrpde.output.figures import style
+from wfrpde.output.figures.drawing import Drawing
+from wfrpde.output.numbers import number
+from wfrpde.output.record import RunRecord
+
+__all__ = ["draw_modes"]
+
+MOST_MODES = 12
+
+
+def draw_modes(record: RunRecord) -> Drawing | None:
+    """Draw one panel a mode, with the target's own mass dashed; ``None`` if no mode is named."""
+    names = list(record.flow.mode_mass)
+    if not names:
+        return None
+    shown = names[:MOST_MODES]
+    columns = min(len(shown), 2 if len(shown) in (2, 4) else 3)
+    rows = -(-len(shown) // columns)
+    width = 7.2 if columns == 1 else 9.6
+    figure = style.new_figure(width, 0.6 + 2.7 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
+    for axes in grid.flat[len(shown) :]:
+        axes.remove()
+    for index, name in enumerate(shown):
+        axes = grid.flat[index]
+        _panel(axes, record, name)
+        if index + columns >= len(shown):
+            axes.set_xlabel("flow time t")
+            axes.tick_params(labelbottom=True)
+        if index % columns == 0:
+            axes.set_ylabel("mass of the mode")
+    left_out = f" ({len(names) - len(shown)} more modes are in the tables.)" * (
+        len(names) > len(shown)
+    )
+    return Drawing(
+        "modes",
+        figure,
+        f"Mass of each of {len(names)} modes over time",
+        "Mass of each mode at the saved times, with estimated errors as bars where they can be "
+        "seen. Dashed: the mass that the target gives to the mode. A panel is logarithmic where "
+        "the mass grows from next to nothing." + left_out,
+    )
+
+
+def _panel(axes: style.Axes, record: RunRecord, name: str) -> None:
+    ends = []
+    values = []
+    for label, flow in record.flows.items():
+        mass = flow.mode_mass.get(name)
+        if mass is None:
+            continue
+        colour = style.flow_colour(label)
+        own = label == record.flow.label
+        error = np.nan_to_num(mass.error)
+        axes.errorbar(
+            flow.times, mass.value, yerr=[np.minimum(error, mass.value * (1 - 1e-9)), error],
+            color=colour, marker="o", ms=4.5 if own else 3.5, lw=2.0 if own else 1.4,
+            elinewidth=1.2, zorder=3 if own else 2,
+        )  # fmt: skip
+        values.append(mass.value[np.isfinite(mass.value)])
+        ends.append((float(mass.value[-1]), label, colour))
+    goal = record.target_mode_mass.get(name)
+    everything = np.concatenate([*values, [goal] if goal is not None else []])
+    positive = everything[everything > 0]
+    if positive.size and positive.min() < 1e-3 * positive.max():
+        axes.set_yscale("log")
+        axes.set_ylim(max(positive.min() / 3, 1e-40), positive.max() * 4)
+    else:
+        axes.set_ylim(0, 1.08 * max(everything.max(initial=0.0), 1e-300))
+    axes.set_xlim(0, max(flow.times[-1] for flow in record.flows.values()) or 1.0)
+    if goal is not None:
+        axes.axhline(goal, color=style.TARGET, ls=(0, (4, 3)), lw=1.1, zorder=1)
+        ends.append((goal, f"target {number(goal, 3)}", style.TARGET))
+    axes.set_title(style.text(name))
+    style.label_ends(axes, ends, gap=0.09, size=9)

@@ -1,0 +1,149 @@
+"""One look for every figure: colours that colour-blind readers tell apart, quiet axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+__all__ = [
+    "FLOW_COLOURS", "TARGET", "density_map", "flow_colour", "label_ends", "look", "new_figure",
+    "save", "spread", "text", "time_colours",
+]  # fmt: skip
+
+INK = "#222222"
+TARGET = "#555555"
+"""Colour of everything that belongs to the target."""
+FLOW_COLOURS = {"WFR": "#0072B2", "W": "#D55E00", "FR": "#009E73"}
+"""Okabe and Ito's palette, which survives every common colour blindness."""
+_SPARE = ("#CC79A7", "#E69F00", "#56B4E9")
+
+RC: dict[str, Any] = {
+    "figure.dpi": 150,
+    "savefig.dpi": 150,
+    "figure.facecolor": "white",
+    "font.size": 10,
+    "text.color": INK,
+    "axes.edgecolor": "#888888",
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "medium",
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.7,
+    "xtick.color": "#555555",
+    "ytick.color": "#555555",
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 4.5,
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+}
+
+
+def look() -> AbstractContextManager[None]:
+    """The settings of the house, for the duration of a ``with`` block."""
+    return mpl.rc_context(RC)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure (inches) that arranges its own margins and knows no global state."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a PNG that appears only once it is complete."""
+    temporary = path.with_name(f".{path.name}.part")
+    figure.savefig(temporary, format="png", metadata={"Software": "wfrpde"})
+    temporary.replace(path)
+    return path
+
+
+def flow_colour(label: str) -> str:
+    """The colour of a flow, the same in every figure."""
+    if label in FLOW_COLOURS:
+        return FLOW_COLOURS[label]
+    return _SPARE[sum(map(ord, label)) % len(_SPARE)]
+
+
+def time_colours(count: int) -> list[Any]:
+    """``count`` colours from early (pale) to late (dark)."""
+    colours: Callable[[float], Any] = mpl.colormaps["viridis_r"]
+    return [colours(0.1 + 0.9 * s) for s in np.linspace(0, 1, max(count, 2))[:count]]
+
+
+def density_map() -> Colormap:
+    """White for nothing, then blue, then nearly black: monotone in lightness, prints well."""
+    steps = ["#ffffff", "#cfe3f2", "#86bbdd", "#3a87bd", "#135a8f", "#0a2f52"]
+    return LinearSegmentedColormap.from_list("wfrpde_density", steps)
+
+
+def text(label: str, longest: int = 28) -> str:
+    """A user's name, safe for Matplotlib: no formula in it is typeset, and it is not endless."""
+    line = " ".join(label.split())
+    if len(line) > longest:
+        line = line[: longest - 1] + "…"
+    return line.replace("\\", "∖").replace("$", r"\$")
+
+
+def label_ends(
+    axes: Axes, entries: Sequence[tuple[float, str, Any]], *, gap: float = 0.07, size: float = 9.5
+) -> None:
+    """Write names beside the right edge, at the heights where curves end, without overlaps.
+
+    Parameters
+    ----------
+    axes
+        Axes whose limits are final.
+    entries
+        Height in data units, text, colour.
+    gap
+        Smallest distance of two texts, as a share of the axes' height.
+    size
+        Font size in points.
+    """
+    to_axes = axes.transData + axes.transAxes.inverted()
+    right = axes.get_xlim()[1]
+    placed = sorted(
+        (float(np.clip(to_axes.transform((right, height))[1], 0, 1)), words, colour)
+        for height, words, colour in entries
+        if np.isfinite(height)
+    )
+    heights = spread([height for height, _, _ in placed], gap)
+    for y, (_, words, colour) in zip(heights, placed, strict=True):
+        axes.annotate(
+            words, (1, y), xytext=(5, 0), xycoords="axes fraction", textcoords="offset points",
+            color=colour, va="center", fontsize=size, annotation_clip=False,
+        )  # fmt: skip
+
+
+def spread(heights: list[float], gap: float) -> list[float]:
+    """Move ascending heights in [0, 1] as little as needed to be ``gap`` apart."""
+    result = list(heights)
+    for _ in range(200):
+        moved = False
+        for i in range(len(result) - 1):
+            lack = gap - (result[i + 1] - result[i])
+            if lack > 1e-6:
+                result[i] -= lack / 2
+                result[i + 1] += lack / 2
+                moved = True
+        if not moved:
+            break
+    return result

@@ -1,0 +1,112 @@
+"""Numbers as people write them: rounded where their error says that digits stop to mean anything.
+
+``0.31000024`` known to ``1e-6`` is written ``0.310000 ± 1e-06``: the last digit shown stands where
+the first digit of the error stands.
+"""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["MISSING", "duration", "number", "pretty", "with_error"]
+
+MISSING = "–"
+_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+def _exponent(value: float) -> int:
+    """Decimal exponent of a finite, non-zero number."""
+    return int(f"{abs(value):.16e}".split("e")[1])
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """Format a number with a fixed count of significant digits.
+
+    Parameters
+    ----------
+    value
+        The number; ``None`` and NaN give a dash.
+    digits
+        Significant digits.
+
+    Returns
+    -------
+    str
+        Positional notation for ``1e-3 <= |value| < 1e5``, scientific otherwise.
+    """
+    if value is None or math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    if value == 0:
+        return "0"
+    rounded = float(f"{value:.{digits - 1}e}")
+    exponent = _exponent(rounded)
+    if -3 <= exponent < 5:
+        return f"{rounded:.{max(digits - 1 - exponent, 0)}f}"
+    return f"{value:.{digits - 1}e}"
+
+
+def with_error(value: float | None, error: float | None, max_digits: int = 9) -> str:
+    """Format ``value ± error`` so that both end at the same decimal place.
+
+    Parameters
+    ----------
+    value, error
+        The number and the estimate of its error. Without an estimate (``None``, NaN, infinite) the
+        value is given to four digits and no error is invented.
+    max_digits
+        Upper bound on the significant digits of the value, however small the error.
+
+    Returns
+    -------
+    str
+        For example ``1.2340e-05 ± 2e-09``.
+    """
+    if value is None or math.isnan(value):
+        return MISSING
+    if error is None or not math.isfinite(error) or not math.isfinite(value):
+        return number(value)
+    error = abs(error)
+    if error == 0:
+        return f"{number(value, max_digits)} ± 0" if value else "0 ± 0"
+    error = float(f"{error:.0e}")
+    last = _exponent(error)
+    if value == 0 or _exponent(value) < last:
+        # Not one digit of the value is certain: its order of magnitude is all there is to say.
+        return f"{number(value, 1)} ± {number(error, 1)}"
+    digits = min(_exponent(value) - last + 1, max_digits)
+    return f"{number(value, digits)} ± {number(error, 1)}"
+
+
+def pretty(text: str) -> str:
+    """Rewrite ``1.2e-05`` as ``1.2×10⁻⁵`` and ASCII minus signs as true ones, for reading.
+
+    Parameters
+    ----------
+    text
+        What `number` or `with_error` returned.
+    """
+    parts = []
+    for word in text.split(" "):
+        mantissa, mark, exponent = word.partition("e")
+        if mark and exponent.lstrip("+-").isdigit():
+            power = "10" + str(int(exponent)).translate(_SUPERSCRIPTS)
+            factor = "" if mantissa in ("1", "-1") else f"{mantissa.lstrip('-')}×"
+            word = ("−" if mantissa.startswith("-") else "") + factor + power
+        elif word.startswith("-"):
+            word = "−" + word[1:]
+        parts.append(word)
+    return " ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Wall time in words: ``0.42 s``, ``3 min 5 s``, ``2 h 10 min``."""
+    if not math.isfinite(seconds):
+        return MISSING
+    if seconds < 100:
+        return f"{number(seconds, 2 if seconds < 10 else 3)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
