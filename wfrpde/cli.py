@@ -1,0 +1,194 @@
+"""The commands: ``wfrpde solve``, ``demo``, ``cases``, ``plot`` and ``info``.
+
+Exit codes: 0 done, 1 the solver failed, 2 bad input, 130 interrupted. Everything heavy is
+imported by the command that needs it, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code (collective under ``mpirun``).
+
+    Parameters
+    ----------
+    argv
+        The words of the command line after ``wfrpde``; by default those of this process.
+    """
+    arguments = _parser().parse_args(argv)
+    code: int = arguments.command(arguments)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wfrpde",
+        description="Wasserstein-Fisher-Rao gradient flows of KL(rho|pi), solved on meshes.",
+        epilog="Begin with 'wfrpde demo'. Under MPI: mpirun -n 2 wfrpde solve CASE.",
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    solve = commands.add_parser(
+        "solve",
+        help="solve a case and write its run folder",
+        description="Solve a case and write a folder with its report, figures and data.",
+    )
+    solve.add_argument("case", metavar="CASE", help="a case file, or the name of a shipped case")
+    _add_output_options(solve, "wfr-<name of the case>")
+    solve.add_argument(
+        "--set",
+        dest="assignments",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="change a key of the case, e.g. --set flow.beta=0 (repeatable)",
+    )
+    solve.add_argument(
+        "--no-compare",
+        action="store_true",
+        help="leave out the Langevin and Fisher-Rao flows that the report compares with",
+    )
+    solve.set_defaults(command=_solve)
+
+    demo = commands.add_parser(
+        "demo",
+        help="see Langevin stay in its mode and WFR cross the barrier",
+        description="Solve two shipped cases with the Langevin (W), Fisher-Rao (FR) and WFR flows.",
+    )
+    _add_output_options(demo, "wfr-demo")
+    demo.set_defaults(command=_demo)
+
+    cases = commands.add_parser("cases", help="list the shipped cases, or show one")
+    cases.add_argument("--show", metavar="NAME", help="print the file of this case")
+    cases.set_defaults(command=_cases)
+
+    plot = commands.add_parser("plot", help="draw the figures of a run folder anew")
+    plot.add_argument("run", metavar="RUN", help="the folder that a run has written")
+    plot.set_defaults(command=_plot)
+
+    info = commands.add_parser("info", help="show versions and what was found on this machine")
+    info.add_argument(
+        "--schema", action="store_true", help="print the JSON schema of case files, for editors"
+    )
+    info.set_defaults(command=_info)
+    return parser
+
+
+def _add_output_options(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument("--out", metavar="DIR", help=f"folder to write (default: {default})")
+    parser.add_argument(
+        "--force", action="store_true", help="replace what is in that folder already"
+    )
+    parser.add_argument(
+        "--quiet", action="store_true", help="no progress and no table, only warnings and errors"
+    )
+
+
+def _solve(arguments: argparse.Namespace) -> int:
+    from wfrpde.session import Session
+
+    with Session(quiet=arguments.quiet) as session:
+        from pathlib import Path
+
+        from wfrpde.case import load_case
+        from wfrpde.casefile import parse_assignment
+        from wfrpde.run import RunFolder, run_case
+        from wfrpde.tables import run_summary
+
+        overrides: dict[str, Any] = dict(map(parse_assignment, arguments.assignments))
+        if arguments.no_compare:
+            overrides["output.compare"] = False
+        case = load_case(arguments.case, overrides)
+        folder = Path(arguments.out or f"wfr-{case.name}").expanduser()
+        session.require_solver()
+        with RunFolder(folder, force=arguments.force, comm=session.comm) as output:
+            run = run_case(case, output.path, session.comm, status=session.status)
+        session.say(run_summary(run))
+        session.say(_where_to_look(str(folder), run.interrupted))
+        if run.interrupted:
+            session.code = INTERRUPTED
+    return session.code
+
+
+def _where_to_look(folder: str, interrupted: bool) -> str:
+    if interrupted:
+        return f"Saved so far: {folder} (figures: wfrpde plot {folder})"
+    return (
+        f"Report: {folder}/report.html (open it in a browser). Numbers: {folder}/summary.json and "
+        f"series.csv. Fields: the .pvd files there, for ParaView."
+    )
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from wfrpde.session import Session
+
+    with Session(quiet=arguments.quiet) as session:
+        from pathlib import Path
+
+        from wfrpde.demo import run_demo
+
+        session.require_solver()
+        folder = Path(arguments.out or "wfr-demo").expanduser()
+        if not run_demo(folder, session, force=arguments.force):
+            session.code = INTERRUPTED
+    return session.code
+
+
+def _cases(arguments: argparse.Namespace) -> int:
+    from wfrpde.casefile import case_titles, find_case
+    from wfrpde.errors import InputError
+
+    if arguments.show:
+        try:
+            print(find_case(arguments.show).read_text(encoding="utf-8"), end="")
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return error.exit_code
+        return 0
+    titles = case_titles()
+    width = max(map(len, titles))
+    for name, title in titles.items():
+        print(f"{name:<{width}}  {title}")
+    print(
+        "\nwfrpde solve NAME solves one. wfrpde cases --show NAME prints its file: a start for yours."
+    )
+    return 0
+
+
+def _plot(arguments: argparse.Namespace) -> int:
+    from wfrpde.session import Session
+
+    with Session() as session:
+        from pathlib import Path
+
+        from wfrpde.output import plot_run
+
+        if session.rank == 0:
+            for path in plot_run(Path(arguments.run).expanduser()):
+                session.say(str(path))
+    return session.code
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    if arguments.schema:
+        import json
+
+        from wfrpde.case import Case
+
+        print(json.dumps(Case.json_schema(), indent=2))
+        return 0
+    from wfrpde.machine import describe
+
+    print(describe())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""Plain-text tables of a solution, for the screen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wfrpde.run import Run
+    from wfrpde.solution import Solution
+
+
+def number(value: float, error: float | None = None) -> str:
+    """Write a number with as many digits as its estimated error leaves, and that error.
+
+    Examples
+    --------
+    >>> number(0.123456789, 2e-5)
+    '0.12346 ± 2e-05'
+    >>> number(0.5)
+    '0.5'
+    """
+    if error is None or not math.isfinite(error):
+        return f"{value:.6g}"
+    if not math.isfinite(value) or value == 0 or error == 0:
+        return f"{value:.6g} ± {error:.0e}"
+    # One digit beyond the first that is uncertain, and at most ten.
+    digits = math.floor(math.log10(abs(value))) - math.floor(math.log10(error)) + 1
+    digits = min(max(digits, 1), 10)
+    small_or_large = not 1e-4 <= abs(value) < 1e6
+    if small_or_large:
+        return f"{value:.{digits - 1}e} ± {error:.0e}"
+    decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    return f"{value:.{decimals}f} ± {error:.0e}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Align columns, the first to the right and the others to the left."""
+    lines = [list(header), *[list(row) for row in rows]]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if k == 0 else cell.ljust(width)
+            for k, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def solution_table(solution: Solution) -> str:
+    """Tabulate KL and the masses of the modes at the saved times, with their errors."""
+    error = solution.error
+    columns = {"KL": (solution.series["kl"], _entry(error, "series", "kl"))}
+    if not solution.case.flow.conserve_mass:
+        columns["mass"] = (solution.series["mass"], _entry(error, "series", "mass"))
+    for name, masses in solution.mode_mass.items():
+        columns[f"mass {name}"] = (masses, _entry(error, "mode_mass", name))
+    rows = [
+        [
+            f"{t:.4g}",
+            *(
+                number(float(values[k]), None if errors is None else float(errors[k]))
+                for values, errors in columns.values()
+            ),
+        ]
+        for k, t in enumerate(solution.times)
+    ]
+    return table(["t", *columns], rows)
+
+
+def _entry(error: Any, kind: str, name: str) -> Any:
+    entries = getattr(error, kind, None)
+    return None if entries is None else entries.get(name)
+
+
+def run_summary(run: Run) -> str:
+    """Say what a run computed, how, and what to be careful about."""
+    solution = run.solution
+    parts = [solution_table(solution)]
+    formulation = solution.numerics.get("formulation")
+    if formulation:
+        reason = solution.numerics.get("reason")
+        parts.append(f"Formulation: {formulation}" + (f" ({reason})" if reason else ""))
+    if run.case.numerics.certify and not run.interrupted:
+        parts.append("± is the estimated error of the solver.")
+    else:
+        parts.append("No error was estimated, as this run has no second one to compare with.")
+    parts += [f"Warning: {warning}" for warning in solution.warnings]
+    if run.interrupted:
+        parts.append(
+            f"Interrupted: what is written is not the whole run (saved up to t = "
+            f"{float(solution.times[-1]):.4g})."
+        )
+    return "\n".join(parts)
+
+
+def comparison_table(
+    solutions: dict[str, Solution], mode: str, times: Sequence[float] | None = None
+) -> str:
+    """Tabulate KL and the mass of one mode over time, for several flows side by side."""
+    first = next(iter(solutions.values()))
+    saved = [float(t) for t in first.times]
+    rows = [
+        [
+            f"{t:.4g}",
+            *(f"{float(s.series['kl'][k]):.3g}" for s in solutions.values()),
+            *(f"{float(s.mode_mass[mode][k]):.3g}" for s in solutions.values()),
+        ]
+        for k, t in enumerate(saved)
+        if times is None or any(math.isclose(t, wanted) for wanted in times)
+    ]
+    header = [
+        "t",
+        *(f"KL {name}" for name in solutions),
+        *(f"{mode} {name}" for name in solutions),
+    ]
+    return table(header, rows)
