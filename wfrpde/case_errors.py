@@ -26,7 +26,12 @@ def unknown_key(section: str, key: str, known: Iterable[str], because: str = "")
 
 
 def check_length(where: str, value: Any, dim: int) -> None:
-    """Raise `InputError` unless ``value`` is a list with one entry for each of ``dim`` axes."""
+    """Raise `InputError` unless ``value`` has one entry for each of ``dim`` axes.
+
+    A bare number counts as one entry.
+    """
+    if isinstance(value, int | float):
+        value = [value]
     if not isinstance(value, list | tuple) or len(value) != dim:
         size = f"{len(value)} entries" if isinstance(value, list | tuple) else repr(value)
         raise InputError(where, size, f"{dim}, as the target is {dim}-dimensional")

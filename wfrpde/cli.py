@@ -156,9 +156,7 @@ def _cases(arguments: argparse.Namespace) -> int:
     width = max(map(len, titles))
     for name, title in titles.items():
         print(f"{name:<{width}}  {title}")
-    print(
-        "\nwfrpde solve NAME solves one. wfrpde cases --show NAME prints its file: a start for yours."
-    )
+    print("\n'wfrpde solve NAME' solves one, 'wfrpde cases --show NAME' prints its file.")
     return 0
 
 

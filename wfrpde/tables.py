@@ -6,33 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from wfrpde.output.numbers import number, with_error
+
 if TYPE_CHECKING:
     from wfrpde.run import Run
     from wfrpde.solution import Solution
-
-
-def number(value: float, error: float | None = None) -> str:
-    """Write a number with as many digits as its estimated error leaves, and that error.
-
-    Examples
-    --------
-    >>> number(0.123456789, 2e-5)
-    '0.12346 ± 2e-05'
-    >>> number(0.5)
-    '0.5'
-    """
-    if error is None or not math.isfinite(error):
-        return f"{value:.6g}"
-    if not math.isfinite(value) or value == 0 or error == 0:
-        return f"{value:.6g} ± {error:.0e}"
-    # One digit beyond the first that is uncertain, and at most ten.
-    digits = math.floor(math.log10(abs(value))) - math.floor(math.log10(error)) + 1
-    digits = min(max(digits, 1), 10)
-    small_or_large = not 1e-4 <= abs(value) < 1e6
-    if small_or_large:
-        return f"{value:.{digits - 1}e} ± {error:.0e}"
-    decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
-    return f"{value:.{decimals}f} ± {error:.0e}"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -60,7 +38,7 @@ def solution_table(solution: Solution) -> str:
         [
             f"{t:.4g}",
             *(
-                number(float(values[k]), None if errors is None else float(errors[k]))
+                with_error(float(values[k]), None if errors is None else float(errors[k]))
                 for values, errors in columns.values()
             ),
         ]
@@ -104,8 +82,8 @@ def comparison_table(
     rows = [
         [
             f"{t:.4g}",
-            *(f"{float(s.series['kl'][k]):.3g}" for s in solutions.values()),
-            *(f"{float(s.mode_mass[mode][k]):.3g}" for s in solutions.values()),
+            *(number(float(s.series["kl"][k]), 3) for s in solutions.values()),
+            *(number(float(s.mode_mass[mode][k]), 3) for s in solutions.values()),
         ]
         for k, t in enumerate(saved)
         if times is None or any(math.isclose(t, wanted) for wanted in times)
