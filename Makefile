@@ -1,0 +1,33 @@
+# Every target runs its command through tools/env, which makes a place with DOLFINx if there is none.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-mpi test-latest lint docs clean-env
+
+ENV := tools/env
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo:  ## two targets with a barrier: what WFR does that Langevin does not
+	$(ENV) wfrpde demo
+
+test:  ## the tests, on one process
+	$(ENV) python -m pytest
+
+test-mpi:  ## the tests in tests/mpi, on two and on three processes
+	$(ENV) mpirun -n 2 python -m pytest tests/mpi -q
+	$(ENV) mpirun -n 3 python -m pytest tests/mpi -q
+
+test-latest:  ## the tests on the newest DOLFINx (0.11, from Debian sid)
+	$(ENV) --latest python -m pytest
+
+lint:  ## ruff (rules and layout) and mypy (strict on the package)
+	$(ENV) ruff check
+	$(ENV) ruff format --check
+	$(ENV) mypy
+
+docs:  ## the documentation, in docs/_build/html; warnings are errors
+	$(ENV) sphinx-build -W --keep-going -b html docs docs/_build/html
+
+clean-env:  ## delete what tools/env has made in the cache
+	$(ENV) --remove
