@@ -1,0 +1,114 @@
+"""Functions that SymPy lacks, or evaluates too eagerly for formulas that come from a file.
+
+SymPy's own ``Max`` and ``Abs`` compare and expand their arguments when they are built, which can
+take for ever, and differentiate into real and imaginary parts when an argument is not known to be
+real. The ones here stay as they are written and have the almost-everywhere derivative.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy
+from sympy.core.function import ArgumentIndexError
+
+
+class _RealFunction(sympy.Function):  # type: ignore[misc]
+    """Base: real for real arguments."""
+
+    def _eval_is_extended_real(self) -> bool | None:
+        return True if all(a.is_extended_real for a in self.args) else None
+
+    def _argument(self, index: int) -> sympy.Expr:
+        if not 1 <= index <= len(self.args):
+            raise ArgumentIndexError(self, index)
+        return self.args[index - 1]
+
+
+class LogSumExp(_RealFunction):
+    r"""LogSumExp(a_1, …, a_k) = log(exp a_1 + … + exp a_k), rendered without overflow or underflow.
+
+    Its derivative in a_i is the softmax weight exp(a_i − LogSumExp(a)), which lies in [0, 1]:
+    a mixture's potential and gradient stay finite however far the point is from every mode.
+    """
+
+    @classmethod
+    def eval(cls, *args: sympy.Expr) -> sympy.Expr | None:
+        return args[0] if len(args) == 1 else None
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        return sympy.exp(self._argument(argindex) - self)
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        terms = " + ".join(printer._print(sympy.exp(a)) for a in self.args)
+        body = rf"\log\left({terms}\right)"
+        return body if exp is None else rf"\left({body}\right)^{{{exp}}}"
+
+
+class Absolute(_RealFunction):
+    """|a|, with derivative sign(a)."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        return Sign(self._argument(argindex))
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"abs({printer._print(self.args[0])})"
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        body = rf"\left|{printer._print(self.args[0])}\right|"
+        return body if exp is None else f"{body}^{{{exp}}}"
+
+
+class Sign(_RealFunction):
+    """sign(a): −1, 0 or 1; its derivative is 0 almost everywhere."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        self._argument(argindex)
+        return sympy.S.Zero
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"sign({printer._print(self.args[0])})"
+
+
+class Step(_RealFunction):
+    """1 for a > 0, 1/2 at a = 0, 0 for a < 0: the weight of an argument of a minimum or maximum."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        self._argument(argindex)
+        return sympy.S.Zero
+
+
+class Maximum(_RealFunction):
+    """max(a_1, …, a_k); the derivative in a_i is 1 where a_i is the largest, else 0."""
+
+    @classmethod
+    def eval(cls, *args: sympy.Expr) -> sympy.Expr | None:
+        return args[0] if len(args) == 1 else None
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        own = self._argument(argindex)
+        return Step(own - Maximum(*(a for k, a in enumerate(self.args) if k != argindex - 1)))
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"max({', '.join(printer._print(a) for a in self.args)})"
+
+
+class Minimum(_RealFunction):
+    """min(a_1, …, a_k); the derivative in a_i is 1 where a_i is the smallest, else 0."""
+
+    @classmethod
+    def eval(cls, *args: sympy.Expr) -> sympy.Expr | None:
+        return args[0] if len(args) == 1 else None
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        own = self._argument(argindex)
+        return Step(Minimum(*(a for k, a in enumerate(self.args) if k != argindex - 1)) - own)
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"min({', '.join(printer._print(a) for a in self.args)})"

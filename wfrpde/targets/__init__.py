@@ -1,0 +1,29 @@
+"""Target densities π = exp(−V)/Z: a library, formulas, and the user's Python code.
+
+A library target is a frozen pydantic model of its parameters with a method ``build``; `LIBRARY`
+holds them by the name that ``[target] kind`` takes. `make_target` turns a case's description into
+a `Target`, which gives V and ∇V at points and V in UFL, all from one expression.
+"""
+
+from wfrpde.targets.double_well import DoubleWellTarget
+from wfrpde.targets.gaussian import GaussianMixtureTarget, GaussianTarget
+from wfrpde.targets.landscapes import BananaTarget, FourModesTarget, MullerBrownTarget, RingTarget
+from wfrpde.targets.parameters import TargetParameters
+from wfrpde.targets.registry import LIBRARY, make_target, validate_parameters
+from wfrpde.targets.target import Target, symbolic_target
+
+__all__ = [
+    "LIBRARY",
+    "BananaTarget",
+    "DoubleWellTarget",
+    "FourModesTarget",
+    "GaussianMixtureTarget",
+    "GaussianTarget",
+    "MullerBrownTarget",
+    "RingTarget",
+    "Target",
+    "TargetParameters",
+    "make_target",
+    "symbolic_target",
+    "validate_parameters",
+]

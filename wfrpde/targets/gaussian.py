@@ -1,0 +1,163 @@
+"""Gaussian targets and mixtures of Gaussians."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from wfrpde.targets.covariance import covariance_matrix, mean_vector, mixture_arrays
+from wfrpde.targets.parameters import Matrix, Real, TargetParameters, Vector
+from wfrpde.targets.target import Target, symbolic_target
+
+if TYPE_CHECKING:
+    import sympy
+
+Array = npt.NDArray[np.float64]
+
+MEAN = "a number (1-D), or a list of 1 to 3 numbers"
+COVARIANCE = "a number, a list of variances, or a symmetric positive definite matrix"
+WEIGHTS = "a list of positive numbers, one for each component (they are normalised)"
+MEANS = "a list of means, one for each component"
+COVARIANCES = f"a list with, for each component, {COVARIANCE}"
+
+
+class GaussianTarget(TargetParameters):
+    r"""π = N(μ, Σ): V(x) = ½ (x − μ)ᵀ Σ⁻¹ (x − μ).
+
+    ``mean`` has 1 to 3 entries, ``covariance`` is a number (isotropic), the variances, or the
+    full matrix.
+    """
+
+    kind: ClassVar[str] = "gaussian"
+    mean: Real | Vector = Field(default=0.0, description=MEAN)
+    covariance: Real | Vector | Matrix = Field(default=1.0, description=COVARIANCE)
+
+    @model_validator(mode="after")
+    def _check(self) -> GaussianTarget:
+        self.moments()
+        return self
+
+    def moments(self) -> tuple[Array, Array]:
+        """Return the mean (d,) and the covariance (d, d)."""
+        mean = mean_vector(self.mean, "mean")
+        return mean, covariance_matrix(self.covariance, mean.size, "covariance")
+
+    def build(self) -> Target:
+        mean, covariance = self.moments()
+        return symbolic_target(
+            quadratic_form(mean, covariance),
+            mean.size,
+            name=self.kind,
+            description=f"Gaussian with mean {mean.tolist()}, covariance {covariance.tolist()}",
+            seeds=mean[None],
+            gaussian=(mean, covariance),
+            log_partition=-log_norm(covariance),
+        )
+
+
+class GaussianMixtureTarget(TargetParameters):
+    r"""π = Σ_k w_k N(m_k, C_k), V = −log π, evaluated as a log-sum-exp.
+
+    Natural regions: the points nearest to each mean (``mode_1``, …; ``left`` and ``right`` for
+    two components in one dimension).
+    """
+
+    kind: ClassVar[str] = "gaussian_mixture"
+    weights: Vector | None = Field(default=None, description=WEIGHTS)
+    means: tuple[Real | Vector, ...] = Field(description=MEANS)
+    covariances: tuple[Real | Vector | Matrix, ...] = Field(description=COVARIANCES)
+
+    @model_validator(mode="after")
+    def _check(self) -> GaussianMixtureTarget:
+        self.components()
+        return self
+
+    def components(self) -> tuple[Array, Array, Array]:
+        """Return weights (k,), means (k, d), covariances (k, d, d)."""
+        return mixture_arrays(self.weights, self.means, self.covariances)
+
+    def build(self) -> Target:
+        weights, means, covariances = self.components()
+        return symbolic_target(
+            mixture_potential(weights, means, covariances),
+            means.shape[1],
+            name=self.kind,
+            description=f"mixture of {len(weights)} Gaussians",
+            seeds=means,
+            regions=nearest_mean_regions(means),
+            gaussian=(means[0], covariances[0]) if len(weights) == 1 else None,
+            log_partition=0.0,
+        )
+
+
+def log_norm(covariance: Array) -> float:
+    """Return the logarithm of a Gaussian's density at its mean, −½ log det(2πΣ)."""
+    return -0.5 * float(np.linalg.slogdet(2 * math.pi * covariance)[1])
+
+
+def quadratic_form(mean: Array, covariance: Array) -> sympy.Expr:
+    """Return ½ (x − μ)ᵀ Σ⁻¹ (x − μ) as expression in x, y, z."""
+    import sympy  # noqa: PLC0415 - slow to import
+
+    from wfrpde.expressions import coordinates  # noqa: PLC0415 - imports SymPy
+    from wfrpde.expressions.parser import number  # noqa: PLC0415
+
+    dim = mean.size
+    precision = np.linalg.inv(covariance)
+    precision = (precision + precision.T) / 2
+    shifted = [s - number(float(m)) for s, m in zip(coordinates(dim), mean, strict=True)]
+    terms = [number(precision[i, i] / 2) * shifted[i] ** 2 for i in range(dim)]
+    terms += [
+        sympy.Mul(number(precision[i, j]), shifted[i], shifted[j])
+        for i in range(dim)
+        for j in range(i)
+        if precision[i, j] != 0
+    ]
+    return sympy.Add(*terms)
+
+
+def mixture_potential(weights: Array, means: Array, covariances: Array) -> sympy.Expr:
+    """Return −log Σ_k w_k N(x; m_k, C_k)."""
+    from wfrpde.expressions import LogSumExp  # noqa: PLC0415 - imports SymPy
+    from wfrpde.expressions.parser import number  # noqa: PLC0415
+
+    exponents = [
+        number(math.log(w) + log_norm(c)) - quadratic_form(m, c)
+        for w, m, c in zip(weights, means, covariances, strict=True)
+    ]
+    return -LogSumExp(*exponents)
+
+
+def nearest_mean_regions(means: Array) -> dict[str, str]:
+    """Return regions that part space by the nearest mean; components with one mean share one."""
+    distinct = list(dict.fromkeys(tuple(m) for m in means.tolist()))
+    count, dim = len(distinct), means.shape[1]
+    if count == 1:
+        return {}
+    names = [f"mode_{k + 1}" for k in range(count)]
+    if count == 2 and dim == 1:
+        names = ["left", "right"] if distinct[0] < distinct[1] else ["right", "left"]
+    regions = {}
+    for k, name in enumerate(names):
+        conditions = []
+        for other in range(count):
+            if other == k:
+                continue
+            # The same formula for both of a pair, so that they are exact complements.
+            first, second = min(k, other), max(k, other)
+            low, high = (np.array(distinct[i]) for i in (first, second))
+            slope = high - low
+            offset = float(slope @ (low + high)) / 2
+            side = _linear(slope, "xyz"[:dim])
+            conditions.append(f"{side} {'<' if k == first else '>='} {offset!r}")
+        regions[name] = " and ".join(conditions)
+    return regions
+
+
+def _linear(slope: Array, names: str) -> str:
+    terms = [f"{c!r}*{n}" for c, n in zip(slope.tolist(), names, strict=True) if c]
+    return " + ".join(terms)

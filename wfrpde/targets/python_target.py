@@ -1,0 +1,152 @@
+"""Targets that are Python code of the user: ``python = "module:object"``."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.errors import InputError
+from wfrpde.targets.minima import find_minima
+from wfrpde.targets.target import Target, read_regions
+
+Array = npt.NDArray[np.float64]
+
+_WHERE = "target.python"
+_NEEDED = (
+    "a Target, or an object with potential(x (n, d)) -> (n,) and, if it has them, "
+    "gradient(x) -> (n, d), dim, seeds, regions, ufl_potential(X)"
+)
+
+
+def load_python_target(
+    reference: str,
+    *,
+    dim: int | None,
+    parameters: Mapping[str, Any],
+    box: npt.ArrayLike | None = None,
+) -> Target:
+    """Return the target that ``"module:object"`` names.
+
+    A class or function is called with ``parameters`` first. Without ``gradient`` the gradient
+    comes from central differences; without ``seeds`` the minima are searched for.
+
+    Raises
+    ------
+    InputError
+        The object cannot be imported, made or used; the message says which, and why.
+    """
+    thing = _import(reference)
+    if isinstance(thing, Target):
+        return _agreed(thing, dim)
+    if isinstance(thing, type) or (callable(thing) and not hasattr(thing, "potential")):
+        try:
+            thing = thing(**parameters)
+        except Exception as error:  # whatever the user's code raises is about their input
+            message = f"{reference}, which failed when it was made: {type(error).__name__}: {error}"
+            raise InputError(_WHERE, message, "parameters that it accepts") from error
+        if isinstance(thing, Target):
+            return _agreed(thing, dim)
+    elif parameters:
+        key = next(iter(parameters))
+        raise InputError(f"target.{key}", "an unknown key", "no parameters: the object is made")
+    return _wrapped(thing, reference, dim, box)
+
+
+def _import(reference: str) -> Any:
+    module_name, colon, path = reference.partition(":")
+    if not (colon and module_name and path):
+        raise InputError(_WHERE, repr(reference), "'module:object'")
+    here = os.getcwd()
+    sys.path.append(here)  # a console script does not search the folder that it runs in
+    try:
+        thing: Any = importlib.import_module(module_name)
+    except Exception as error:  # the user's module may raise anything
+        message = f"{module_name}, which cannot be imported: {type(error).__name__}: {error}"
+        do = f"Modules are looked for on PYTHONPATH and in {here}."
+        raise InputError(_WHERE, message, "an importable module", do) from error
+    finally:
+        sys.path.remove(here)
+    for part in path.split("."):
+        if not hasattr(thing, part):
+            public = ", ".join(n for n in dir(thing) if not n.startswith("_"))
+            raise InputError(_WHERE, f"no {path} in {module_name}", f"one of {public or 'nothing'}")
+        thing = getattr(thing, part)
+    return thing
+
+
+def _agreed(target: Target, dim: int | None) -> Target:
+    if dim is not None and dim != target.dim:
+        raise InputError("target.dim", str(dim), f"{target.dim}, the dimension of {target.name}")
+    return target
+
+
+def _wrapped(thing: Any, reference: str, dim: int | None, box: npt.ArrayLike | None) -> Target:
+    own_potential = getattr(thing, "potential", None)
+    if not callable(own_potential):
+        raise InputError(_WHERE, f"{reference}, a {type(thing).__name__} without potential",
+                         _NEEDED)  # fmt: skip
+    own_dim = getattr(thing, "dim", None)
+    size = dim if own_dim is None else own_dim
+    if size is None:
+        raise InputError("target.dim", "nothing", f"1, 2 or 3: {reference} has no attribute dim")
+    if size not in (1, 2, 3) or (dim is not None and dim != size):
+        raise InputError("target.dim", f"{dim if dim is not None else size}",
+                         f"{size}" if size in (1, 2, 3) else "1, 2 or 3")  # fmt: skip
+    size = int(size)
+
+    def potential(x: npt.ArrayLike) -> Array:
+        points = _points(x, size)
+        return _shaped(own_potential(points), (len(points),), f"{reference}.potential")
+
+    own_gradient = getattr(thing, "gradient", None)
+
+    def gradient(x: npt.ArrayLike) -> Array:
+        points = _points(x, size)
+        if callable(own_gradient):
+            return _shaped(own_gradient(points), points.shape, f"{reference}.gradient")
+        from wfrpde.expressions.rendering import central_difference  # noqa: PLC0415 - SymPy
+
+        return central_difference(potential, points)
+
+    probe = np.linspace(-0.5, 0.5, 2 * size).reshape(2, size)
+    try:
+        potential(probe), gradient(probe)
+    except InputError:
+        raise
+    except Exception as error:  # the user's code may raise anything
+        message = f"{reference}, which failed at {probe.tolist()}: {type(error).__name__}: {error}"
+        raise InputError(_WHERE, message, _NEEDED) from error
+    seeds = getattr(thing, "seeds", None)
+    if seeds is None:
+        seeds = find_minima(potential, gradient, size, where=_WHERE, box=box)
+    return Target(
+        dim=size,
+        name=reference,
+        description=str(getattr(thing, "description", f"Python object {reference}")),
+        seeds=np.asarray(seeds, dtype=float),
+        value=potential,
+        slope=gradient,
+        regions=read_regions(getattr(thing, "regions", {}), size),
+        assembly=getattr(thing, "ufl_potential", None),
+    )
+
+
+def _points(x: npt.ArrayLike, dim: int) -> Array:
+    points = np.asarray(x, dtype=float)
+    if points.ndim != 2 or points.shape[1] != dim:
+        raise ValueError(f"points of shape {points.shape} given, (n, {dim}) needed")
+    return points
+
+
+def _shaped(value: Any, shape: tuple[int, ...], name: str) -> Array:
+    array = np.asarray(value, dtype=float)
+    if array.shape != shape:
+        raise InputError(_WHERE, f"{name} that returns the shape {array.shape}",
+                         f"{shape} for {shape[0]} points")  # fmt: skip
+    return array

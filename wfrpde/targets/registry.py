@@ -1,0 +1,124 @@
+"""Targets by name: what ``[target]`` of a case file can say, turned into a `Target`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy.typing as npt
+
+from wfrpde.errors import InputError
+from wfrpde.targets.double_well import DoubleWellTarget
+from wfrpde.targets.gaussian import GaussianMixtureTarget, GaussianTarget
+from wfrpde.targets.landscapes import BananaTarget, FourModesTarget, MullerBrownTarget, RingTarget
+from wfrpde.targets.minima import find_minima
+from wfrpde.targets.parameters import TargetParameters, checked, choose
+from wfrpde.targets.python_target import load_python_target
+from wfrpde.targets.target import Target, read_regions, symbolic_target
+
+# A new target adds its class here; `wfrpde.targets.parameters.TargetParameters` says what it needs.
+LIBRARY: dict[str, type[TargetParameters]] = {
+    model.kind: model
+    for model in (
+        GaussianTarget,
+        GaussianMixtureTarget,
+        DoubleWellTarget,
+        FourModesTarget,
+        BananaTarget,
+        RingTarget,
+        MullerBrownTarget,
+    )
+}
+
+
+def validate_parameters(kind: str, parameters: Mapping[str, Any]) -> TargetParameters:
+    """Check the parameters of a library target and return them as its model.
+
+    Raises
+    ------
+    InputError
+        Names ``target.kind`` and lists the kinds, or names ``target.<key>``.
+    """
+    return checked(LIBRARY[choose(kind, LIBRARY, "target.kind")], parameters, "target")
+
+
+def make_target(
+    *,
+    potential: str | None = None,
+    kind: str | None = None,
+    python: str | None = None,
+    dim: int | None = None,
+    modes: Mapping[str, str] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    box: npt.ArrayLike | None = None,
+) -> Target:
+    """Return the target that a case describes.
+
+    Parameters
+    ----------
+    potential, kind, python
+        Exactly one: V as formula, the name of a library target, or ``"module:object"``.
+    dim
+        Dimension; inferred from the coordinates that the formula uses, or from the parameters.
+    modes
+        Named regions; the library target's own where none are given.
+    parameters
+        Parameters of the library target, or of the Python class or function.
+    box
+        (d, 2) domain, where the case gives one: minima are searched for inside, and a potential
+        that falls without bound outside is no error then.
+
+    Raises
+    ------
+    InputError
+        With the key of ``[target]`` that is wrong.
+    """
+    given = [k for k, v in (("potential", potential), ("kind", kind), ("python", python)) if v]
+    if len(given) != 1:
+        found = " and ".join(given) or "none of them"
+        raise InputError("target", found, "exactly one of potential, kind, python")
+    settings = dict(parameters or {})
+    if dim is not None and dim not in (1, 2, 3):
+        raise InputError("target.dim", repr(dim), "1, 2 or 3")
+    if kind is not None:
+        target = _of_library(kind, settings, dim)
+    elif python is not None:
+        target = load_python_target(python, dim=dim, parameters=settings, box=box)
+    else:
+        if settings:
+            key = next(iter(settings))
+            raise InputError(f"target.{key}", "an unknown key", "potential, dim, modes")
+        target = _of_formula(str(potential), dim, box)
+    if modes:
+        target = dataclasses.replace(target, regions=read_regions(modes, target.dim))
+    return target
+
+
+def _of_library(kind: str, settings: dict[str, Any], dim: int | None) -> Target:
+    model = LIBRARY[choose(kind, LIBRARY, "target.kind")]
+    if dim is not None and "dim" in model.model_fields:
+        settings.setdefault("dim", dim)
+    target = checked(model, settings, "target").build()
+    if dim is not None and dim != target.dim:
+        needed = f"{target.dim}, the dimension of this {kind} (or leave dim out)"
+        raise InputError("target.dim", str(dim), needed)
+    return target
+
+
+def _of_formula(text: str, dim: int | None, box: npt.ArrayLike | None) -> Target:
+    from wfrpde.expressions import coordinates, parse_expression  # noqa: PLC0415 - SymPy
+
+    where = "target.potential"
+    expression = parse_expression(text, dim or 3, where)
+    used = max((coordinates(3).index(s) + 1 for s in expression.free_symbols), default=1)
+    size = dim or used
+    target = symbolic_target(
+        expression,
+        size,
+        name="expression",
+        description=f"V = {' '.join(text.split())}",
+        seeds=[[0.0] * size],
+    )
+    seeds = find_minima(target.potential, target.gradient, size, where=where, box=box)
+    return dataclasses.replace(target, seeds=seeds)

@@ -1,0 +1,141 @@
+"""`Target`: the potential V of the density π = exp(−V)/Z that the flow tends to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import sympy
+
+    from wfrpde.expressions import Region
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    r"""A target density π(x) = exp(−V(x)) / Z on R^d, d = 1, 2, 3.
+
+    Attributes
+    ----------
+    dim
+        Dimension d.
+    name
+        Kind in the registry, ``"expression"``, or ``"module:object"``.
+    description
+        The potential as a formula or in words, for reports.
+    seeds
+        (k, d): a point near every minimum of V that carries mass.
+    expression
+        V as SymPy expression in the symbols of `wfrpde.expressions.coordinates`; None for a
+        potential that is given as Python code.
+    regions
+        Named regions whose mass is followed (modes).
+    gaussian
+        (mean (d,), covariance (d, d)) if π is Gaussian, else None.
+    log_partition
+        log Z = log ∫ exp(−V) over R^d where it is known in closed form, else None.
+    """
+
+    dim: int
+    name: str
+    description: str
+    seeds: Array
+    value: Callable[[npt.ArrayLike], Array] = field(repr=False)
+    slope: Callable[[npt.ArrayLike], Array] = field(repr=False)
+    expression: sympy.Expr | None = None
+    regions: Mapping[str, Region] = field(default_factory=lambda: MappingProxyType({}))
+    gaussian: tuple[Array, Array] | None = None
+    log_partition: float | None = None
+    assembly: Callable[[Any], Any] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.dim not in (1, 2, 3):
+            raise InputError("target.dim", str(self.dim), "1, 2 or 3")
+        seeds = np.array(self.seeds, dtype=float).reshape(-1, self.dim)
+        seeds.setflags(write=False)
+        object.__setattr__(self, "seeds", seeds)
+        object.__setattr__(self, "regions", MappingProxyType(dict(self.regions)))
+
+    def potential(self, x: npt.ArrayLike) -> Array:
+        """Return V (n,) in kT at the points x (n, d)."""
+        return self.value(x)
+
+    def gradient(self, x: npt.ArrayLike) -> Array:
+        """Return ∇V (n, d), in kT per unit length, at the points x (n, d)."""
+        return self.slope(x)
+
+    def ufl_potential(self, X: Any) -> Any:  # noqa: N803 - UFL's name of the coordinate
+        """Return V in UFL at ``X``, for assembly.
+
+        Raises
+        ------
+        InputError
+            For a Python target without a ``ufl_potential`` of its own; interpolate `potential`
+            at the nodes there.
+        """
+        if self.assembly is not None:
+            return self.assembly(X)
+        if self.expression is None:
+            raise InputError(
+                "target.python",
+                f"{self.name}, which has no method ufl_potential(X)",
+                "that method for a scheme that assembles the potential symbolically",
+                "Add it, or choose a scheme that uses nodal values of the potential.",
+            )
+        from wfrpde.expressions import ufl_expression  # noqa: PLC0415 - imports SymPy
+
+        return ufl_expression(self.expression, X)
+
+
+def symbolic_target(
+    expression: sympy.Expr,
+    dim: int,
+    *,
+    name: str,
+    seeds: npt.ArrayLike,
+    description: str = "",
+    regions: Mapping[str, str] | None = None,
+    gaussian: tuple[Array, Array] | None = None,
+    log_partition: float | None = None,
+) -> Target:
+    """Return the `Target` whose value, gradient and assembly all come from one expression.
+
+    Parameters
+    ----------
+    expression
+        V in kT, in the symbols of `wfrpde.expressions.coordinates`.
+    regions
+        Named regions as text; the other arguments are the attributes of `Target`.
+    """
+    from wfrpde.expressions import numpy_function, numpy_gradient  # noqa: PLC0415 - SymPy
+
+    return Target(
+        dim=dim,
+        name=name,
+        description=description or f"V = {expression}",
+        seeds=np.asarray(seeds, dtype=float),
+        value=numpy_function(expression, dim),
+        slope=numpy_gradient(expression, dim),
+        expression=expression,
+        regions=read_regions(regions or {}, dim),
+        gaussian=gaussian,
+        log_partition=log_partition,
+    )
+
+
+def read_regions(modes: Mapping[str, str], dim: int) -> dict[str, Region]:
+    """Parse named regions; errors name ``target.modes.<name>``."""
+    from wfrpde.expressions import parse_region  # noqa: PLC0415 - imports SymPy
+
+    return {key: parse_region(text, dim, f"target.modes.{key}") for key, text in modes.items()}
