@@ -140,6 +140,8 @@ class TargetSpec(_OpenSection):
     def dimension(self) -> int:
         """Dimension d of the space that the target lives on."""
         if self.potential is None:
+            if self.python is not None and self.dim is not None:
+                return self.dim  # the user's code runs when the flow is solved
             from wfrpde.targets import make_target
 
             dim: int = make_target(
