@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -209,11 +209,12 @@ def run_case(
                     interrupted = True
                     break
                 companions[name] = result
-        options = case.output
         if interrupted:
-            options = options.model_copy(update={"figures": False})
+            output = case.output.model_copy(update={"figures": False})
+            unfinished = case.model_copy(update={"output": output})
+            solution = replace(solution, case=unfinished, complete=False)
         logger.info("writing the results")
-        write_run(solution, folder, companions, options=options)
+        write_run(solution, folder, companions, comm=comm)
     return Run(case, solution, companions, interrupted)
 
 
