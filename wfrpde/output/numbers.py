@@ -19,7 +19,7 @@ def _exponent(value: float) -> int:
     return int(f"{abs(value):.16e}".split("e")[1])
 
 
-def number(value: float | None, digits: int = 4) -> str:
+def number(value: float | None, digits: int = 4, *, trim: bool = False) -> str:
     """Format a number with a fixed count of significant digits.
 
     Parameters
@@ -28,6 +28,8 @@ def number(value: float | None, digits: int = 4) -> str:
         The number; ``None`` and NaN give a dash.
     digits
         Significant digits.
+    trim
+        Leave out zeros at the end: ``0.5`` for ``0.500``.
 
     Returns
     -------
@@ -43,7 +45,8 @@ def number(value: float | None, digits: int = 4) -> str:
     rounded = float(f"{value:.{digits - 1}e}")
     exponent = _exponent(rounded)
     if -3 <= exponent < 5:
-        return f"{rounded:.{max(digits - 1 - exponent, 0)}f}"
+        text = f"{rounded:.{max(digits - 1 - exponent, 0)}f}"
+        return text.rstrip("0").rstrip(".") if trim and "." in text else text
     return f"{value:.{digits - 1}e}"
 
 

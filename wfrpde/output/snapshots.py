@@ -26,7 +26,7 @@ POINTS = {1: 1201, 2: 320, 3: 64}
 """Grid points along the longest axis, by dimension."""
 MOST_TIMES = {1: 10, 2: 6, 3: 3}
 """Most saved times that are pictured, by dimension."""
-WINDOW_SHARE = {1: 1e-7, 2: 1e-5, 3: 1e-4}
+WINDOW_SHARE = {1: 1e-7, 2: 1e-4, 3: 1e-4}
 """The window holds every node whose density exceeds this share of the density's maximum."""
 
 

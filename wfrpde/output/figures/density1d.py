@@ -32,7 +32,7 @@ def draw_density(record: RunRecord) -> list[Drawing]:
     colours = style.time_colours(len(pictures.times))
     entries = [("target π", style.TARGET)]
     entries += [
-        (f"t = {number(t, 3).rstrip('0').rstrip('.') if t else 0}", colour)
+        (f"t = {number(t, 3, trim=True)}", colour)
         for t, colour in zip(pictures.times, colours, strict=True)
     ]
     for row, (words, colour) in enumerate(entries):
@@ -67,7 +67,7 @@ def draw_comparison(record: RunRecord) -> list[Drawing]:
         grid[1, column].set_xlabel("x")
     grid[0, 0].set_ylabel("density ρ  [per unit x]")
     grid[1, 0].set_ylabel("log₁₀ ρ")
-    last = number(float(record.snapshots.times[-1]), 3)
+    last = number(float(record.snapshots.times[-1]), 3, trim=True)
     return [
         Drawing(
             "comparison",

@@ -11,6 +11,7 @@ from wfrpde.output.figures.drawing import Drawing
 from wfrpde.output.figures.levels import enclosing_levels
 from wfrpde.output.numbers import number
 from wfrpde.output.record import RunRecord
+from wfrpde.output.snapshots import pictured_times
 
 __all__ = ["draw_maps"]
 
@@ -46,8 +47,10 @@ def draw_maps(record: RunRecord) -> list[Drawing]:
 def _maps(record: RunRecord, *, log: bool) -> Figure:
     pictures = record.snapshots
     labels = list(record.flows)
-    count = len(pictures.times)
     several = len(labels) > 1
+    # Five columns are as many as stay legible.
+    times = pictured_times(pictures.times, 5 if several else 6)
+    count = len(times)
     columns = count if several else min(count, 3)
     rows = len(labels) if several else -(-count // columns)
     x, y = pictures.axes
@@ -56,7 +59,7 @@ def _maps(record: RunRecord, *, log: bool) -> Figure:
     width = 10.5
     panel = (width - 1.3) / columns
     height = panel * (shape if equal else 1.0) + (0.12 if several else 0.3)
-    figure = style.new_figure(width, max(0.75 + rows * height, 2.4))
+    figure = style.new_figure(width, max(0.75 + rows * height, 2.4), maps=True)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     image = None
     top = max(np.nanmax(values) for values in pictures.log_density.values()) / np.log(10)
@@ -68,12 +71,12 @@ def _maps(record: RunRecord, *, log: bool) -> Figure:
             if index >= count:
                 axes.remove()
                 continue
-            values = pictures.log_density[label][index]
+            t = float(times[index])
+            values = pictures.log_density[label][int(np.searchsorted(pictures.times, t))]
             image = _map(axes, record, values, (top - DECADES, top) if log else None)
             axes.set_aspect("equal" if equal else "auto")
-            t = float(pictures.times[index])
             if row == 0 or not several:
-                axes.set_title(f"t = {number(t, 3).rstrip('0').rstrip('.') if t else 0}")
+                axes.set_title(f"t = {number(t, 3, trim=True)}")
             if several and column == 0:
                 axes.set_ylabel(
                     label, color=style.flow_colour(label), fontweight="bold", fontsize=11
@@ -84,7 +87,7 @@ def _maps(record: RunRecord, *, log: bool) -> Figure:
                 axes.set_xlabel("x")
                 axes.tick_params(labelbottom=True)
     if image is not None:
-        bar = figure.colorbar(image, ax=grid.ravel().tolist(), shrink=0.85, aspect=32, pad=0.015)
+        bar = figure.colorbar(image, ax=grid.ravel().tolist(), shrink=0.85, aspect=32, pad=0.02)
         bar.set_label("log₁₀ ρ  [ρ per unit area]" if log else "ρ / its maximum in the panel")
         bar.outline.set_linewidth(0.5)  # type: ignore[operator]
     return figure

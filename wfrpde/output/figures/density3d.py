@@ -55,24 +55,39 @@ def draw_rendering(record: RunRecord) -> list[Drawing]:
                 problem or "the renderer crashed",
             )
             return []
-        images = [np.load(folder / f"{i}.npy") for i in range(len(pictures.times))]
-    figure = style.new_figure(10.5, 4.0)
+        images = _cropped([np.load(folder / f"{i}.npy") for i in range(len(pictures.times))])
+    height, width = images[0].shape[:2]
+    figure = style.new_figure(10.5, 0.5 + 10.5 / len(images) * height / width, maps=True)
     grid = figure.subplots(1, len(images), squeeze=False)
     for axes, image, t in zip(grid.flat, images, pictures.times, strict=True):
         axes.imshow(image, interpolation="antialiased")
         axes.set_axis_off()
         axes.set_title(
-            f"{record.flow.label}, t = {number(float(t), 3).rstrip('0').rstrip('.') if t else 0}"
+            f"{record.flow.label}, t = {number(float(t), 3, trim=True)}"
         )
+    frame = ", ".join(
+        f"{number(float(axis[0]), 3, trim=True)} ≤ {name} ≤ {number(float(axis[-1]), 3, trim=True)}"
+        for name, axis in zip("xyz", pictures.axes, strict=True)
+    )
     return [
         Drawing(
             "density",
             figure,
             "Iso-surfaces of the density at the first, a middle and the last saved time",
             "Blue surfaces enclose 50 % (dark) and 90 % (pale) of the mass at the first, a middle "
-            "and the last pictured time; the orange mesh encloses 90 % of the target's mass.",
+            "and the last saved time; the orange veil encloses 90 % of the target's mass. "
+            f"The frame spans {frame}.",
         )
     ]
+
+
+def _cropped(images: list[np.ndarray]) -> list[np.ndarray]:
+    """Cut the white margin that all images share."""
+    ink = np.any([(image < 250).any(axis=2) for image in images], axis=0)
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if not rows.size:
+        return images
+    return [i[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] for i in images]
 
 
 def draw_marginals(record: RunRecord) -> list[Drawing]:
@@ -80,7 +95,9 @@ def draw_marginals(record: RunRecord) -> list[Drawing]:
     pictures = record.snapshots
     density = pictures.log_density[record.flow.label]
     names = "xyz"
-    figure = style.new_figure(9.6, 2.9 * len(pictures.times))
+    figure = style.new_figure(9.6, 2.9 * len(pictures.times), maps=True)
+    spans = [float(np.ptp(axis)) for axis in pictures.axes]
+    equal = max(spans) <= 3 * min(spans)
     grid = figure.subplots(len(pictures.times), 3, squeeze=False)
     target = np.exp(np.where(np.isfinite(pictures.log_target), pictures.log_target, -np.inf))
     for row, t in enumerate(pictures.times):
@@ -95,7 +112,8 @@ def draw_marginals(record: RunRecord) -> list[Drawing]:
             first, second = pictures.axes[i], pictures.axes[j]
             axes.imshow(
                 (marginal / marginal.max()).T, origin="lower", cmap=style.density_map(), vmin=0,
-                vmax=1, extent=(first[0], first[-1], second[0], second[-1]), aspect="auto",
+                vmax=1, extent=(first[0], first[-1], second[0], second[-1]),
+                aspect="equal" if equal else "auto",
                 interpolation="bilinear",
             )  # fmt: skip
             with np.errstate(divide="ignore"):
@@ -109,7 +127,7 @@ def draw_marginals(record: RunRecord) -> list[Drawing]:
             axes.set_xlabel(names[i])
             axes.set_ylabel(names[j])
             if column == 0:
-                axes.set_title(f"t = {number(float(t), 3).rstrip('0').rstrip('.') if t else 0}")
+                axes.set_title(f"t = {number(float(t), 3, trim=True)}")
     return [
         Drawing(
             "marginals",

@@ -27,7 +27,7 @@ def draw_kl(record: RunRecord) -> Drawing:
         own = label == record.flow.label
         path_t, path_kl = _path(flow)
         axes.plot(path_t, path_kl, color=colour, lw=2.2 if own else 1.6, zorder=3 if own else 2)
-        axes.plot(t, value, "o", color=colour, ms=4.5 if own else 3.5, zorder=4)
+        axes.plot(t, value, "o", color=colour, ms=4.5 if own else 3.5, zorder=5 if own else 4, clip_on=False)
         # The lower edge of the band may reach zero, which a logarithmic axis cannot show.
         low = np.maximum(value - error, value * 1e-6)
         axes.fill_between(t, low, value + error, color=colour, alpha=0.22, lw=0)

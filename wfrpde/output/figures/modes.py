@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from wfrpde.output.figures import style
 from wfrpde.output.figures.drawing import Drawing
@@ -48,7 +50,7 @@ def draw_modes(record: RunRecord) -> Drawing | None:
     )
 
 
-def _panel(axes: style.Axes, record: RunRecord, name: str) -> None:
+def _panel(axes: Axes, record: RunRecord, name: str) -> None:
     ends = []
     values = []
     for label, flow in record.flows.items():
@@ -61,7 +63,7 @@ def _panel(axes: style.Axes, record: RunRecord, name: str) -> None:
         axes.errorbar(
             flow.times, mass.value, yerr=[np.minimum(error, mass.value * (1 - 1e-9)), error],
             color=colour, marker="o", ms=4.5 if own else 3.5, lw=2.0 if own else 1.4,
-            elinewidth=1.2, zorder=3 if own else 2,
+            elinewidth=1.2, zorder=3 if own else 2, clip_on=False,
         )  # fmt: skip
         values.append(mass.value[np.isfinite(mass.value)])
         ends.append((float(mass.value[-1]), label, colour))
@@ -77,5 +79,6 @@ def _panel(axes: style.Axes, record: RunRecord, name: str) -> None:
     if goal is not None:
         axes.axhline(goal, color=style.TARGET, ls=(0, (4, 3)), lw=1.1, zorder=1)
         ends.append((goal, f"target {number(goal, 3)}", style.TARGET))
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_title(style.text(name))
     style.label_ends(axes, ends, gap=0.09, size=9)

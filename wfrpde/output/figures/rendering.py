@@ -48,14 +48,12 @@ def render(
     )
     plotter: Any = pv.Plotter(off_screen=True, window_size=(SIZE, SIZE))
     plotter.set_background("white")
-    _surface(plotter, grid, log_target, 0.9, color="#E69F00", opacity=0.35, style="wireframe")
-    _surface(plotter, grid, log_density, 0.9, color="#56B4E9", opacity=0.35)
+    plotter.enable_depth_peeling(8)
+    _surface(plotter, grid, log_target, 0.9, color="#E69F00", opacity=0.2)
+    _surface(plotter, grid, log_density, 0.9, color="#56B4E9", opacity=0.4)
     _surface(plotter, grid, log_density, 0.5, color="#0072B2", opacity=1.0)
     plotter.add_mesh(grid.outline(), color="#999999", line_width=1.5)
-    plotter.show_bounds(
-        mesh=grid, xtitle="x", ytitle="y", ztitle="z", font_size=18, color="#444444", n_xlabels=3,
-        n_ylabels=3, n_zlabels=3, location="outer", ticks="outside", fmt="%.3g", bold=False,
-    )  # fmt: skip
+    _name_edges(plotter, axes)
     plotter.camera_position = "iso"
     plotter.enable_anti_aliasing("ssaa")
     plotter.camera.zoom(0.95)
@@ -76,7 +74,27 @@ def _surface(
     field["log"] = np.maximum(values, level - 60).ravel(order="F")
     surface = field.contour([level], scalars="log")
     if surface.n_points:
-        plotter.add_mesh(surface, smooth_shading=True, show_scalar_bar=False, **look)
+        plotter.add_mesh(
+            surface, smooth_shading=True, show_scalar_bar=False, ambient=0.4, diffuse=0.65, **look
+        )
+
+
+def _name_edges(plotter: Any, axes: tuple[NDArray[np.float64], ...]) -> None:
+    """Write x, y, z beside the three lower or outer edges that face the isometric camera."""
+    low = np.array([a[0] for a in axes])
+    high = np.array([a[-1] for a in axes])
+    middle, gap = 0.5 * (low + high), 0.1 * (high - low).max()
+    plotter.add_point_labels(
+        np.array(
+            [
+                [middle[0], high[1] + gap, low[2]],
+                [high[0] + gap, middle[1], low[2]],
+                [high[0] + 0.7 * gap, low[1] - 0.7 * gap, middle[2]],
+            ]
+        ),
+        ["x", "y", "z"], font_size=30, text_color="#444444", shape=None, show_points=False,
+        always_visible=True, italic=True,
+    )  # fmt: skip
 
 
 def main(folder: Path) -> None:

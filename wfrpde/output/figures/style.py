@@ -38,7 +38,6 @@ RC: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 10.5,
-    "axes.titleweight": "medium",
     "axes.titlelocation": "left",
     "axes.grid": True,
     "axes.axisbelow": True,
@@ -60,9 +59,12 @@ def look() -> AbstractContextManager[None]:
     return mpl.rc_context(RC)
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure (inches) that arranges its own margins and knows no global state."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+def new_figure(width: float, height: float, *, maps: bool = False) -> Figure:
+    """An empty figure (inches) that arranges its own margins and knows no global state.
+
+    With ``maps``, panels keep their own aspect and move together.
+    """
+    figure = Figure(figsize=(width, height), layout="compressed" if maps else "constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -70,7 +72,10 @@ def new_figure(width: float, height: float) -> Figure:
 def save(figure: Figure, path: Path) -> Path:
     """Write a PNG that appears only once it is complete."""
     temporary = path.with_name(f".{path.name}.part")
-    figure.savefig(temporary, format="png", metadata={"Software": "wfrpde"})
+    figure.savefig(
+        temporary, format="png", bbox_inches="tight", pad_inches=0.08,
+        metadata={"Software": "wfrpde"},
+    )  # fmt: skip
     temporary.replace(path)
     return path
 
@@ -85,7 +90,7 @@ def flow_colour(label: str) -> str:
 def time_colours(count: int) -> list[Any]:
     """``count`` colours from early (pale) to late (dark)."""
     colours: Callable[[float], Any] = mpl.colormaps["viridis_r"]
-    return [colours(0.1 + 0.9 * s) for s in np.linspace(0, 1, max(count, 2))[:count]]
+    return [colours(0.17 + 0.83 * s) for s in np.linspace(0, 1, max(count, 2))[:count]]
 
 
 def density_map() -> Colormap:
@@ -144,6 +149,11 @@ def spread(heights: list[float], gap: float) -> list[float]:
                 result[i] -= lack / 2
                 result[i + 1] += lack / 2
                 moved = True
+        # The lot stays within the axes as far as it fits.
+        if result and result[-1] > 1.0 and result[0] - (result[-1] - 1.0) >= 0.0:
+            result = [height - (result[-1] - 1.0) for height in result]
+        elif result and result[0] < 0.0 and result[-1] - result[0] <= 1.0:
+            result = [height - result[0] for height in result]
         if not moved:
             break
     return result
