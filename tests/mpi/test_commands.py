@@ -1,0 +1,88 @@
+"""The command line on two ranks: nothing hangs, and every message comes once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("mpi4py")
+
+CASE = """
+[target]
+potential = "(x**2 - 1)**2"
+modes = { left = "x < 0", right = "x >= 0" }
+[initial]
+mean = [-1.0]
+covariance = [[0.05]]
+[flow]
+t_end = 0.5
+save = [0.1, 0.5]
+"""
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("mpirun") is None, reason="needs mpirun"),
+    # Under mpirun itself these would start runs within runs.
+    pytest.mark.skipif(
+        "sys.modules.get('mpi4py.MPI') and sys.modules['mpi4py.MPI'].COMM_WORLD.size > 1",
+        reason="starts mpirun itself",
+    ),
+]
+
+
+def on_two_ranks(*words: str, folder, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["mpirun", "-n", "2", sys.executable, *words],
+        capture_output=True, text=True, cwd=folder, timeout=timeout,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "well.toml").write_text(CASE)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--set", "flow.t_end=-1"], "well.toml: flow.t_end: found -1"),
+        (["--set", "target.potential=x.__class__"], "target.potential"),
+        (["--out", "/proc/none/run"], "cannot be written"),
+        (["--out", "."], "a folder that is not empty"),
+    ],
+)
+def test_bad_input_is_told_once(folder, words, message):
+    done = on_two_ranks("-m", "wfrpde", "solve", "well.toml", *words, folder=folder)
+    assert done.returncode == 2
+    assert done.stderr.count("error: ") == 1
+    assert message in done.stderr
+    assert [path.name for path in folder.iterdir()] == ["well.toml"]
+
+
+@pytest.mark.parametrize("error", ["RuntimeError('unforeseen')", "SolverError('alone')"])
+def test_a_rank_that_fails_alone_ends_the_run(folder, error):
+    script = (
+        "from wfrpde.session import Session\n"
+        "from wfrpde.errors import SolverError\n"
+        "with Session() as session:\n"
+        "    if session.rank == 1:\n"
+        f"        raise {error}\n"
+        "    session.comm.Barrier()\n"
+        "    session.comm.Barrier()\n"
+    )
+    done = on_two_ranks("-c", script, folder=folder)
+    assert done.returncode != 0
+    assert "rank 1 of 2" in done.stderr
+    assert error.split("'")[1] in done.stderr
+
+
+def test_a_run_on_two_ranks(folder):
+    done = on_two_ranks("-m", "wfrpde", "solve", "well.toml", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Report: ") == 1
+    summary = json.loads((folder / "wfr-well" / "summary.json").read_text())
+    assert summary["complete"] is True
