@@ -1,0 +1,224 @@
+"""Fluxes of the relative density: edge-averaged, spectral, and their hybrid.
+
+All are rendered as the symmetrised stiffness
+
+    S = M^{-1/2} K M^{-1/2},   K ≈ ∫ π ∇h·∇v,   M = diag(w π),
+
+from differences of the potential alone, so that no power of e^{-V} under- or overflows. ``S √M = 0``
+holds to round-off by construction: the diagonal is the negative weighted sum of its row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.discretisation.gll import gll_rule
+from wfrpde.discretisation.nodes import Nodes, cell_extents, simplex_volumes
+from wfrpde.domain.grid import SimplexGrid
+
+Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+
+STEEP_LINE = 16.0
+"""Change of V (kT) along a line of an element beyond which the spectral flux rings; measured in
+docs/numerics: smaller thresholds cost accuracy, larger ones leave spurious tail modes."""
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Pairs of neighbouring nodes of the cells that this rank owns.
+
+    ``conductance`` is the off-diagonal entry of the unweighted stiffness, ∫ ∇φ_i·∇φ_j = −κ_ij.
+    """
+
+    i: Index
+    j: Index
+    conductance: Array
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines of p + 1 nodes of tensor cells along one axis: ``nodes (L, p+1)``, ``length``, ``transverse``
+    ``(L,)``: the length of the line and the quadrature weight of the cell across it."""
+
+    nodes: Index
+    length: Array
+    transverse: Array
+
+
+@dataclass(frozen=True)
+class Triplets:
+    """Entries ``(row, column, value)`` in local node numbers, to be summed; rows may be ghosts."""
+
+    row: Index
+    column: Index
+    value: Array
+
+    @staticmethod
+    def joined(parts: list[Triplets]) -> Triplets:
+        return Triplets(
+            np.concatenate([p.row for p in parts]),
+            np.concatenate([p.column for p in parts]),
+            np.concatenate([p.value for p in parts]),
+        )
+
+
+def cell_lines(nodes: Nodes) -> list[Lines]:
+    """Lines along each axis of the tensor cells that this rank owns."""
+    dim, p = nodes.dim, nodes.degree
+    extents = cell_extents(nodes.cell_nodes, nodes.points)
+    block = nodes.cell_nodes.reshape(-1, *([p + 1] * dim))
+    weights = gll_rule(p).weights / 2
+    lines = []
+    for axis in range(dim):
+        across = np.ones(1)
+        for other in range(dim):
+            if other != axis:
+                across = np.multiply.outer(across, weights).ravel()
+        others = np.prod(np.delete(extents, axis, axis=1), axis=1)
+        along = np.moveaxis(block, axis + 1, -1).reshape(-1, p + 1)
+        lines.append(
+            Lines(
+                along,
+                np.repeat(extents[:, axis], len(across)),
+                (others[:, None] * across[None, :]).ravel(),
+            )
+        )
+    return lines
+
+
+def line_edges(lines: Lines, degree: int) -> Edges:
+    """Couplings between neighbouring nodes of the lines."""
+    gap = np.diff(gll_rule(degree).nodes) / 2
+    conductance = lines.transverse[:, None] / (lines.length[:, None] * gap[None, :])
+    return Edges(lines.nodes[:, :-1].ravel(), lines.nodes[:, 1:].ravel(), conductance.ravel())
+
+
+def simplex_edges(nodes: Nodes) -> Edges:
+    """Edges of the simplices with the conductances of the P1 Laplacian."""
+    corners = nodes.points[nodes.cell_nodes]
+    dim = nodes.dim
+    jacobian = corners[:, 1:] - corners[:, :1]
+    inverse = np.linalg.inv(jacobian)  # columns are the gradients of barycentric coordinates 1 … d
+    gradients = np.concatenate([-inverse.sum(axis=2, keepdims=True), inverse], axis=2)
+    stiffness = np.einsum("mai,maj->mij", gradients, gradients)
+    stiffness *= simplex_volumes(corners)[:, None, None]
+    first, second = np.triu_indices(dim + 1, 1)
+    return Edges(
+        nodes.cell_nodes[:, first].ravel(),
+        nodes.cell_nodes[:, second].ravel(),
+        -stiffness[:, first, second].ravel(),
+    )
+
+
+def half_bernoulli(z: Array) -> Array:
+    """``z / sinh z``, the edge average of e^{-V} over the geometric mean of its end values."""
+    magnitude = np.abs(z)
+    small = magnitude < 1e-4
+    safe = np.where(small, 1.0, np.minimum(magnitude, 700.0))
+    return np.where(small, 1 - z * z / 6, safe / np.sinh(safe))
+
+
+def bernoulli(z: Array) -> Array:
+    """``z / (e^z − 1)``."""
+    small = np.abs(z) < 1e-5
+    safe = np.where(small, 1.0, np.clip(z, -700.0, 700.0))
+    return np.where(small, 1 - z / 2 + z * z / 12, safe / np.expm1(safe))
+
+
+def edge_averaged(edges: Edges, potential: Array, weights: Array) -> Triplets:
+    """Edge-averaged (Scharfetter–Gummel, EAFE) flux.
+
+    ``K_ij = −κ_ij √(π_i π_j) z / sinh z``, z = (V_i − V_j)/2: the harmonic average of π along the edge.
+
+    References
+    ----------
+    Xu and Zikatanov, Math. Comp. 68 (1999) 1429.
+    """
+    i, j, kappa = edges.i, edges.j, edges.conductance
+    z = (potential[i] - potential[j]) / 2
+    off = -kappa * half_bernoulli(z) / np.sqrt(weights[i] * weights[j])
+    return Triplets(
+        np.concatenate([i, j, i, j]),
+        np.concatenate([j, i, i, j]),
+        np.concatenate(
+            [
+                off,
+                off,
+                kappa / weights[i] * bernoulli(-2 * z),
+                kappa / weights[j] * bernoulli(2 * z),
+            ]
+        ),
+    )
+
+
+def spectral(lines: Lines, degree: int, potential: Array, weights: Array) -> Triplets:
+    """Spectral-element flux of degree p, collocated at the GLL nodes, one line at a time.
+
+    ``S_ik = Σ_q ŵ_q D_qi D_qk exp((V_i + V_k)/2 − V_q)`` with the weights of the line.
+    """
+    rule = gll_rule(degree)
+    value = potential[lines.nodes]
+    # e^{(V_i - V_q)/2} D_qi, so that S = Σ_q (…)_qi (…)_qk
+    scaled = rule.derivative[None] * np.exp(
+        (value[:, None, :] - value[:, :, None]) / 2
+    ) * np.sqrt(rule.weights)[None, :, None]
+    factor = 2 * lines.transverse / lines.length
+    stiffness = np.einsum("lqi,lqk->lik", scaled, scaled) * factor[:, None, None]
+    root = np.sqrt(weights[lines.nodes])
+    stiffness /= root[:, :, None] * root[:, None, :]
+    ratio = np.exp((value[:, :, None] - value[:, None, :]) / 2) * root[:, None, :] / root[:, :, None]
+    diagonal = np.arange(degree + 1)
+    stiffness[:, diagonal, diagonal] = 0.0
+    stiffness[:, diagonal, diagonal] = -(stiffness * ratio).sum(axis=2)
+    shape = stiffness.shape
+    return Triplets(
+        np.broadcast_to(lines.nodes[:, :, None], shape).ravel(),
+        np.broadcast_to(lines.nodes[:, None, :], shape).ravel(),
+        stiffness.ravel(),
+    )
+
+
+def steep(lines: Lines, potential: Array) -> npt.NDArray[np.bool_]:
+    """Which lines ``(L,)`` change the potential by more than `STEEP_LINE`."""
+    return np.asarray(np.ptp(potential[lines.nodes], axis=1) > STEEP_LINE)
+
+
+def symmetrised_stiffness(nodes: Nodes, potential: Array) -> tuple[Triplets, dict[str, float]]:
+    """Entries of S on `nodes` (degree 1: edge-averaged; beyond: hybrid), and facts about the flux.
+
+    Facts: ``steep_lines``, the share of lines with the edge-averaged flux (degree > 1), and
+    ``obtuse_edges``, the number of edges of this rank's simplices with a negative conductance, where the
+    scheme is not monotone.
+    """
+    if isinstance(nodes.grid, SimplexGrid):
+        edges = merge_edges(simplex_edges(nodes))
+        negative = int((edges.conductance < -1e-12 * np.abs(edges.conductance).max(initial=0)).sum())
+        return edge_averaged(edges, potential, nodes.weights), {"obtuse_edges": negative}
+    if nodes.degree == 1:
+        parts = [line_edges(lines, 1) for lines in cell_lines(nodes)]
+        return (
+            Triplets.joined([edge_averaged(e, potential, nodes.weights) for e in parts]),
+            {},
+        )
+    parts_t, n_steep, n_lines = [], 0, 0
+    for lines in cell_lines(nodes):
+        rough = steep(lines, potential)
+        n_steep, n_lines = n_steep + int(rough.sum()), n_lines + len(rough)
+        smooth = Lines(lines.nodes[~rough], lines.length[~rough], lines.transverse[~rough])
+        parts_t.append(spectral(smooth, nodes.degree, potential, nodes.weights))
+        if rough.any():
+            sub = Lines(lines.nodes[rough], lines.length[rough], lines.transverse[rough])
+            parts_t.append(edge_averaged(line_edges(sub, nodes.degree), potential, nodes.weights))
+    return Triplets.joined(parts_t), {"steep_lines": n_steep / max(n_lines, 1)}
+
+
+def merge_edges(edges: Edges) -> Edges:
+    """Sum the conductances of the edges that several cells share."""
+    low, high = np.minimum(edges.i, edges.j), np.maximum(edges.i, edges.j)
+    key, inverse = np.unique(low * (high.max(initial=0) + 1) + high, return_inverse=True)
+    base = high.max(initial=0) + 1
+    return Edges(key // base, key % base, np.bincount(inverse, edges.conductance))

@@ -1,0 +1,124 @@
+"""Distributed PETSc matrices from triplets, and the factorisations that time steps reuse."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.discretisation.fluxes import Triplets
+from wfrpde.discretisation.nodes import Nodes
+from wfrpde.errors import SolverError
+
+if TYPE_CHECKING:
+    from petsc4py import PETSc
+
+Array = npt.NDArray[np.float64]
+
+
+def assemble(nodes: Nodes, triplets: Triplets) -> PETSc.Mat:
+    """Sum triplets into a distributed AIJ matrix (collective). The caller destroys it."""
+    import scipy.sparse as sparse
+    from petsc4py import PETSc
+
+    n, n_owned = len(nodes.points), nodes.n_owned
+    local = sparse.coo_matrix(
+        (triplets.value, (triplets.row, triplets.column)), shape=(n, n)
+    ).tocsr()
+    local.sum_duplicates()
+    size = ((n_owned, nodes.n_global), (n_owned, nodes.n_global))
+    index = PETSc.IntType
+    if nodes.comm.size == 1:
+        csr = (local.indptr.astype(index), local.indices.astype(index), local.data)
+        return PETSc.Mat().createAIJ(size, csr=csr, comm=nodes.comm)
+    numbers = nodes.global_numbers.astype(index)
+    matrix = PETSc.Mat().create(comm=nodes.comm)
+    matrix.setSizes(size)
+    matrix.setType("aij")
+    matrix.setUp()  # without preallocation PETSc collects the entries in a hash table
+    matrix.setValuesIJV(
+        local.indptr.astype(index),
+        numbers[local.indices],
+        local.data,
+        addv=PETSc.InsertMode.ADD_VALUES,
+        rowmap=numbers,
+    )
+    matrix.assemble()
+    return matrix
+
+
+class ShiftedSolver:
+    """Solves ``(I + c S) x = b`` for a symmetric positive semidefinite S and a few values of c.
+
+    Factorisations are kept for the last `keep` values of c. The KSP has the prefix ``wfrpde_`` so that
+    PETSc options reach it; the default is MUMPS' Cholesky, or conjugate gradients (`iterative`).
+    """
+
+    def __init__(
+        self, stiffness: PETSc.Mat, *, iterative: bool = False, keep: int = 2, prefix: str = "wfrpde_"
+    ) -> None:
+        self._stiffness = stiffness
+        self._iterative, self._keep, self._prefix = iterative, keep, prefix
+        self._solvers: OrderedDict[float, tuple[PETSc.KSP, PETSc.Mat]] = OrderedDict()
+        self._rhs, self._solution = stiffness.createVecs()
+        self.factorisations = 0
+        self.solves = 0
+        self.iterations = 0
+
+    def solve(self, c: float, rhs: Array) -> Array:
+        """Return x ``(n_owned,)`` (collective); raises `SolverError` when PETSc did not converge."""
+        ksp = self._solver(c)
+        self._rhs.array[:] = rhs
+        ksp.solve(self._rhs, self._solution)
+        reason = ksp.getConvergedReason()
+        if reason < 0:
+            raise SolverError(
+                f"the linear solver ({ksp.getType()}/{ksp.getPC().getType()}) stopped with PETSc's reason "
+                f"{reason} after {ksp.getIterationNumber()} iterations"
+            )
+        self.solves += 1
+        self.iterations += int(ksp.getIterationNumber())
+        return np.array(self._solution.array)
+
+    def _solver(self, c: float) -> PETSc.KSP:
+        from petsc4py import PETSc
+
+        for known, (ksp, _) in self._solvers.items():
+            if abs(known - c) <= 1e-12 * abs(c):
+                self._solvers.move_to_end(known)
+                return ksp
+        while len(self._solvers) >= self._keep:
+            _, (old, old_matrix) = self._solvers.popitem(last=False)
+            old.destroy()
+            old_matrix.destroy()
+        matrix = self._stiffness.copy()
+        matrix.scale(c)
+        matrix.shift(1.0)
+        matrix.setOption(PETSc.Mat.Option.SPD, True)
+        ksp = PETSc.KSP().create(matrix.comm)
+        ksp.setOptionsPrefix(self._prefix)
+        ksp.setOperators(matrix)
+        if self._iterative:
+            ksp.setType("cg")
+            ksp.getPC().setType("bjacobi" if matrix.comm.size > 1 else "icc")
+            ksp.setTolerances(rtol=1e-13, atol=1e-300, max_it=5000)
+        else:
+            ksp.setType("preonly")
+            ksp.getPC().setType("cholesky")
+            ksp.getPC().setFactorSolverType("mumps")
+        ksp.setFromOptions()
+        ksp.setUp()
+        self.factorisations += 1
+        self._solvers[c] = (ksp, matrix)
+        return ksp
+
+    def destroy(self) -> None:
+        """Free PETSc's objects (collective)."""
+        for ksp, matrix in self._solvers.values():
+            ksp.destroy()
+            matrix.destroy()
+        self._solvers.clear()
+        self._rhs.destroy()
+        self._solution.destroy()

@@ -1,0 +1,197 @@
+"""The nodes that every formulation shares: one mesh, one set of GLL nodes, one diagonal mass.
+
+A field is an array over the nodes of this rank, owned nodes first, ghosts after them. Each node also has
+a *canonical* number that depends on the grid alone, so that fields gathered from any number of ranks agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde import _compat
+from wfrpde.discretisation.gll import gll_rule
+from wfrpde.domain.grid import SimplexGrid, TensorGrid
+
+if TYPE_CHECKING:
+    from dolfinx.common import IndexMap
+    from mpi4py.MPI import Comm
+
+Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """GLL nodes of a distributed mesh.
+
+    Attributes
+    ----------
+    grid, degree
+        What the nodes were made from; simplices have degree 1.
+    points
+        ``(n, d)`` coordinates, ghosts included.
+    n_owned
+        How many of them this rank owns; these come first.
+    cell_nodes
+        ``(cells, (p+1)^d)`` nodes of the cells that this rank owns. On tensor cells the last axis
+        varies fastest; on simplices the order is that of the vertices.
+    weights
+        ``(n,)`` quadrature weights: the unweighted diagonal mass matrix.
+    canonical
+        ``(n,)`` number of each node in the canonical order: on a tensor grid the flat index into the
+        full grid of nodes (`axes`), on simplices the vertex of ``grid.points``.
+    """
+
+    comm: Comm
+    grid: TensorGrid | SimplexGrid
+    degree: int
+    points: Array
+    n_owned: int
+    cell_nodes: Index
+    weights: Array
+    canonical: Index
+    index_map: IndexMap
+
+    @property
+    def dim(self) -> int:
+        return int(self.points.shape[1])
+
+    @property
+    def n_global(self) -> int:
+        return int(self.index_map.size_global)
+
+    @property
+    def global_numbers(self) -> Index:
+        """``(n,)`` row of each node in a distributed matrix."""
+        first = self.index_map.local_range[0]
+        owned = np.arange(first, first + self.n_owned, dtype=np.int64)
+        return np.concatenate([owned, np.asarray(self.index_map.ghosts, dtype=np.int64)])
+
+    @property
+    def axes(self) -> tuple[Array, ...]:
+        """Node coordinates along each axis of a tensor grid."""
+        assert isinstance(self.grid, TensorGrid)
+        return node_axes(self.grid, self.degree)
+
+    def with_ghosts(self, owned: Array) -> Array:
+        """Append the values of the ghost nodes (collective)."""
+        if self.comm.size == 1:
+            return owned
+        from dolfinx import la
+
+        vector = la.vector(self.index_map, dtype=np.float64)
+        vector.array[: self.n_owned] = owned
+        vector.scatter_forward()
+        return np.array(vector.array)
+
+    def sum(self, owned: Array) -> float:
+        """Sum over all nodes (collective)."""
+        return float(self.comm.allreduce(float(owned.sum())))
+
+    def max(self, owned: Array) -> float:
+        """Maximum over all nodes (collective)."""
+        from mpi4py import MPI
+
+        return float(self.comm.allreduce(float(owned.max(initial=-np.inf)), op=MPI.MAX))
+
+    def logsumexp(self, owned: Array) -> float:
+        """``log Σ exp`` over all nodes (collective)."""
+        shift = self.max(owned)
+        return shift + float(np.log(self.sum(np.exp(owned - shift))))
+
+    def gather(self, owned: Array) -> tuple[Index, Array]:
+        """Canonical numbers, ascending, and the values there, on every rank (collective)."""
+        number = np.concatenate(self.comm.allgather(self.canonical[: self.n_owned]))
+        value = np.concatenate(self.comm.allgather(owned[: self.n_owned]))
+        order = np.argsort(number)
+        return number[order], value[order]
+
+
+def node_axes(grid: TensorGrid, degree: int) -> tuple[Array, ...]:
+    """Coordinates ``(n_k p + 1,)`` of the GLL nodes along each axis."""
+    reference = gll_rule(degree).nodes
+    axes = []
+    for breaks in grid.breaks:
+        inner = breaks[:-1, None] + (reference[None, :-1] + 1) / 2 * np.diff(breaks)[:, None]
+        axes.append(np.append(inner.ravel(), breaks[-1]))
+    return tuple(axes)
+
+
+def make_nodes(comm: Comm, grid: TensorGrid | SimplexGrid, degree: int = 1) -> Nodes:
+    """Distribute `grid` over the ranks and number its nodes (collective)."""
+    if isinstance(grid, SimplexGrid) and degree != 1:
+        raise ValueError("simplex grids carry nodes of degree 1 only")
+    cells, points = grid.cells, grid.points
+    mine = slice(*(len(cells) * r // comm.size for r in (comm.rank, comm.rank + 1)))
+    share = slice(*(len(points) * r // comm.size for r in (comm.rank, comm.rank + 1)))
+    mesh = _compat.create_mesh(comm, cells[mine], np.ascontiguousarray(points[share]), grid.cell)
+    space = _compat.lagrange_space(mesh, degree)
+    index_map = space.dofmap.index_map
+    n_owned = int(index_map.size_local)
+    dim = grid.dim
+    x = np.array(space.tabulate_dof_coordinates()[:, :dim])
+    n_cells = int(mesh.topology.index_map(dim).size_local)
+    cell_nodes = np.array(space.dofmap.list[:n_cells], dtype=np.int64)
+    if isinstance(grid, TensorGrid):
+        reference = _compat.reference_nodes(space)
+        # lexsort's last key is the slowest: axis 0 slowest, the last axis fastest
+        cell_nodes = cell_nodes[:, np.lexsort(reference.T[::-1])]
+        axes = node_axes(grid, degree)
+        index = [np.clip(np.searchsorted(a, x[:, k]), 1, len(a) - 1) for k, a in enumerate(axes)]
+        nearest = [
+            i - (x[:, k] - a[i - 1] < a[i] - x[:, k])
+            for k, (a, i) in enumerate(zip(axes, index, strict=True))
+        ]
+        canonical = np.ravel_multi_index(nearest, tuple(len(a) for a in axes)).astype(np.int64)
+        # exact coordinates of the grid: the mesh's own carry the round-off of its affine map
+        x = np.stack([a[i] for a, i in zip(axes, nearest, strict=True)], axis=1)
+        local = _tensor_weights(grid, degree, cell_nodes, x)
+    else:
+        vertex = np.empty(len(x), dtype=np.int64)
+        dofs = np.asarray(space.dofmap.list)
+        vertex[dofs] = _compat.geometry_dofmap(mesh)[: len(dofs)]
+        canonical = np.asarray(mesh.geometry.input_global_indices, dtype=np.int64)[vertex]
+        x = points[canonical]
+        volume = simplex_volumes(x[cell_nodes])
+        local = np.repeat(volume[:, None] / (dim + 1), dim + 1, axis=1)
+    weights = _accumulate(index_map, len(x), cell_nodes, local)
+    return Nodes(comm, grid, degree, x, n_owned, cell_nodes, weights, canonical, index_map)
+
+
+def simplex_volumes(corners: Array) -> Array:
+    """Volumes ``(m,)`` of simplices with corners ``(m, d+1, d)``."""
+    dim = corners.shape[2]
+    edges = corners[:, 1:] - corners[:, :1]
+    return np.abs(np.linalg.det(edges)) / float(np.prod(np.arange(1, dim + 1)))
+
+
+def cell_extents(cell_nodes: Index, points: Array) -> Array:
+    """Side lengths ``(cells, d)`` of axis-aligned tensor cells."""
+    return points[cell_nodes[:, -1]] - points[cell_nodes[:, 0]]
+
+
+def _tensor_weights(grid: TensorGrid, degree: int, cell_nodes: Index, points: Array) -> Array:
+    reference = gll_rule(degree).weights / 2
+    tensor = reference
+    for _ in range(grid.dim - 1):
+        tensor = np.multiply.outer(tensor, reference)
+    volume = cell_extents(cell_nodes, points).prod(axis=1)
+    return volume[:, None] * tensor.ravel()[None, :]
+
+
+def _accumulate(index_map: IndexMap, n: int, cell_nodes: Index, local: Array) -> Array:
+    """Add cell contributions over all ranks; ghosts get the total of their owner (collective)."""
+    total = np.bincount(cell_nodes.ravel(), local.ravel(), minlength=n)
+    if index_map.comm.size == 1:
+        return total
+    from dolfinx import la
+
+    vector = la.vector(index_map, dtype=np.float64)
+    vector.array[:] = total
+    vector.scatter_reverse(la.InsertMode.add)
+    vector.scatter_forward()
+    return np.array(vector.array)

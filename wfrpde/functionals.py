@@ -1,0 +1,184 @@
+"""Functionals of a density given as nodal values of u = log(ρ/π).
+
+All integrals are quadratures of π e^u; π is normalised on the same points, so that u = 0 gives KL = 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.discretisation.interpolation import Interpolation, evaluate
+from wfrpde.discretisation.quadrature import Quadrature, RegionFunction, make_quadrature
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mpi4py.MPI import Comm
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Functionals:
+    """Numbers at T times.
+
+    ``kl``, ``mass``, ``fisher_information`` (∫ρ|∇u|²), ``reaction_variance`` (Var_ρ u): ``(T,)``;
+    ``mean (T, d)``, ``covariance (T, d, d)``, ``mode_mass`` name → ``(T,)``. ``log_normalisation`` is
+    log ∫e^{−V}, ``density_norm`` ``(T,)`` the L2 norm of the density.
+    """
+
+    kl: Array
+    mass: Array
+    fisher_information: Array
+    reaction_variance: Array
+    mean: Array
+    covariance: Array
+    mode_mass: dict[str, Array]
+    log_normalisation: float
+    density_norm: Array
+
+    def series(self) -> dict[str, Array]:
+        """The scalar time series by name."""
+        names = ("kl", "mass", "fisher_information", "reaction_variance")
+        return {name: getattr(self, name) for name in names}
+
+
+class Evaluator:
+    """Evaluates functionals of nodal fields on one interpolation (collective over `comm`).
+
+    Parameters
+    ----------
+    potential
+        V in kT at points ``(n, d)``.
+    regions
+        Named regions whose mass is wanted.
+    """
+
+    def __init__(
+        self,
+        comm: Comm,
+        interpolation: Interpolation,
+        potential: Callable[[Array], Array],
+        regions: Mapping[str, RegionFunction],
+    ) -> None:
+        self._comm, self._interpolation = comm, interpolation
+        self._rule: Quadrature = make_quadrature(
+            interpolation, list(regions.values()), rank=comm.rank, size=comm.size
+        )
+        points = self._rule.points
+        self._inside = {
+            name: np.asarray(region(points), dtype=bool) for name, region in regions.items()
+        }
+        v = potential(points) if len(points) else np.empty(0)
+        with np.errstate(divide="ignore"):
+            log_target = np.log(self._rule.weights) - v
+        self.log_normalisation = self._logsumexp(log_target)
+        self._log_target = log_target - self.log_normalisation
+
+    def target_mode_mass(self) -> dict[str, float]:
+        """Mass of π in each region."""
+        pi = np.exp(self._log_target)
+        return {name: self._sum(pi[inside]) for name, inside in self._inside.items()}
+
+    def log_mass(self, u: Array) -> Array:
+        """``log ∫ π e^u`` for fields ``(T, n_nodes)``."""
+        sampled = evaluate(self._interpolation, u, self._rule.points)
+        return np.array([self._logsumexp(self._log_target + row) for row in sampled])
+
+    def __call__(self, u: Array, *, with_gradient: bool = True) -> Functionals:
+        """Functionals of fields ``(T, n_nodes)``."""
+        x, lam = self._rule.points, self._log_target
+        sampled = evaluate(self._interpolation, u, x)
+        squared = np.zeros_like(sampled)
+        for axis in range(x.shape[1] if with_gradient else 0):
+            squared += evaluate(self._interpolation, u, x, derivative=axis) ** 2
+        rows = [self._one(field, slope, x, lam) for field, slope in zip(sampled, squared, strict=True)]
+        columns = list(zip(*rows, strict=True))
+        scalars = [np.array(c) for c in columns[:5]]
+        names = list(self._inside)
+        modes = np.array(columns[7]).reshape(len(rows), len(names))
+        return Functionals(
+            kl=scalars[0],
+            mass=scalars[1],
+            fisher_information=scalars[2],
+            reaction_variance=scalars[3],
+            density_norm=scalars[4],
+            mean=np.array(columns[5]),
+            covariance=np.array(columns[6]),
+            mode_mass={name: modes[:, k] for k, name in enumerate(names)},
+            log_normalisation=self.log_normalisation,
+        )
+
+    def _one(
+        self, field: Array, slope: Array, x: Array, lam: Array
+    ) -> tuple[float, float, float, float, float, Array, Array, list[float]]:
+        rho = np.exp(np.maximum(lam + field, -745.0))
+        dim = x.shape[1]
+        # entropy density h log h − h + 1 ≥ 0, without cancellation near h = 1
+        entropy = np.where(
+            field > 0.5, rho * field - rho + np.exp(lam), np.exp(lam) * _entropy(np.minimum(field, 0.5))
+        )
+        norm = rho * np.exp(lam + field) / self._rule.weights
+        total = self._sums(
+            [entropy, rho, rho * slope, rho * field, norm, *(rho * x[:, k] for k in range(dim))]
+            + [rho[inside] for inside in self._inside.values()]
+        )
+        kl, mass, fisher, mean_u, square = total[:5]
+        mean = np.array(total[5 : 5 + dim]) / mass
+        mean_u /= mass
+        centred = x - mean
+        second = self._sums(
+            [rho * (field - mean_u) ** 2]
+            + [rho * centred[:, i] * centred[:, j] for i in range(dim) for j in range(dim)]
+        )
+        covariance = np.array(second[1:]).reshape(dim, dim) / mass
+        return (
+            kl,
+            mass,
+            fisher,
+            second[0],
+            float(np.sqrt(square)),
+            mean,
+            covariance,
+            total[5 + dim :],
+        )
+
+    def l2_difference(self, u: Array, v: Array) -> Array:
+        """``‖π(e^u − e^v)‖ / ‖π e^u‖`` in L2(dx) for fields ``(T, n_nodes)``."""
+        a = evaluate(self._interpolation, u, self._rule.points)
+        b = evaluate(self._interpolation, v, self._rule.points)
+        result = []
+        for one, other in zip(a, b, strict=True):
+            rho = np.exp(np.maximum(self._log_target + one, -745.0))
+            unit = rho * rho / self._rule.weights
+            gap = np.expm1(np.minimum(other - one, 300.0)) ** 2 * unit
+            difference, norm = self._sums([gap, unit])
+            result.append(np.sqrt(difference / norm))
+        return np.array(result)
+
+    def _sum(self, values: Array) -> float:
+        return float(self._comm.allreduce(float(values.sum())))
+
+    def _sums(self, parts: list[Array]) -> list[float]:
+        local = np.array([part.sum() for part in parts])
+        return [float(v) for v in self._comm.allreduce(local)]
+
+    def _logsumexp(self, values: Array) -> float:
+        from mpi4py import MPI
+
+        shift = float(self._comm.allreduce(float(values.max(initial=-np.inf)), op=MPI.MAX))
+        return shift + float(np.log(self._sum(np.exp(values - shift))))
+
+
+def _entropy(u: Array) -> Array:
+    """``e^u (u − 1) + 1``, accurate near u = 0."""
+    small = np.abs(u) < 1e-3
+    safe = np.where(small, 1.0, u)
+    direct = np.exp(safe) * (safe - 1) + 1
+    series = u * u * (0.5 + u / 3 + u * u / 8)
+    return np.where(small, series, direct)
