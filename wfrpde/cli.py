@@ -119,10 +119,11 @@ def _solve(arguments: argparse.Namespace) -> int:
 
 def _where_to_look(folder: str, interrupted: bool) -> str:
     if interrupted:
-        return f"Saved so far: {folder} (figures: wfrpde plot {folder})"
+        return f"\nSaved so far: {folder} ('wfrpde plot {folder}' draws its figures)"
     return (
-        f"Report: {folder}/report.html (open it in a browser). Numbers: {folder}/summary.json and "
-        f"series.csv. Fields: the .pvd files there, for ParaView."
+        f"\nReport   {folder}/report.html (open it in a browser)"
+        f"\nNumbers  {folder}/summary.json, series.csv"
+        f"\nFields   {folder}/*.pvd (open with ParaView)"
     )
 
 

@@ -7,6 +7,7 @@ start alike: Langevin (W: α = 1, β = 0), Fisher–Rao (FR: α = 0, β = 1) and
 from __future__ import annotations
 
 import html
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,14 +78,16 @@ def run_demo(folder: Path, session: Session, *, force: bool = False) -> bool:
     cases = [load_case(scene.case, {"output.compare": True}) for scene in SCENES]
     with RunFolder(folder, force=force, comm=session.comm) as output:
         for scene, case in zip(SCENES, cases, strict=True):
-            session.say(f"\n{case.title}\n")
+            session.say(
+                f"\n{case.title}: KL(rho|pi), and the mass of the mode '{scene.far_mode}'\n"
+            )
             inner = output.path / scene.case
             if session.rank == 0:
                 inner.mkdir()
             run = run_case(case, inner, session.comm, status=session.status)
             runs.append(run)
             session.say(_scene_table(scene, run))
-            session.say(f"\n{scene.explanation}")
+            session.say(f"\n{textwrap.fill(scene.explanation, 88)}")
             if run.interrupted:
                 break
         if session.rank == 0:
@@ -96,9 +99,10 @@ def run_demo(folder: Path, session: Session, *, force: bool = False) -> bool:
         session.say("Interrupted: it holds what was saved so far.")
     else:
         session.say(
-            "Next: 'wfrpde cases' lists more, 'wfrpde solve tilted-double-well --set "
-            "target.barrier=12' changes one, and 'wfrpde cases --show tilted-double-well' prints "
-            "its file, to start your own from."
+            "\nNext:"
+            "\n  wfrpde solve tilted-double-well --set target.barrier=12   change a case"
+            "\n  wfrpde cases                                              see all of them"
+            "\n  wfrpde cases --show tilted-double-well > mine.toml        start your own"
         )
     return not interrupted
 

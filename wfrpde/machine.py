@@ -9,6 +9,7 @@ import os
 import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 #: Module and what it is for; the first three are needed to solve, and do not come from PyPI.
 _SOLVER = {"dolfinx": "finite elements", "petsc4py": "linear solvers", "mpi4py": "MPI"}
@@ -64,11 +65,11 @@ def _version(name: str) -> str:
 
 def _petsc() -> str:
     try:
-        from petsc4py import PETSc
+        petsc: Any = importlib.import_module("petsc4py.PETSc")
     except Exception as error:
         return f"but PETSc does not start: {error}"
-    version = ".".join(str(part) for part in PETSc.Sys.getVersion())
-    mumps = "with" if PETSc.Sys.hasExternalPackage("mumps") else "without"
+    version = ".".join(str(part) for part in petsc.Sys.getVersion())
+    mumps = "with" if petsc.Sys.hasExternalPackage("mumps") else "without"
     return f"PETSc {version} {mumps} MUMPS"
 
 

@@ -322,17 +322,17 @@ class ProgressReporter:
 
     def _describe(self, event: ProgressEvent, elapsed: float) -> str:
         heading = " ".join(part for part in (self._label, event.phase) if part)
-        parts = [f"{heading}: t = {event.t:.4g} of {event.t_end:.4g}"]
-        if event.dt > 0:
-            parts.append(f"step {event.dt:.2g}")
-        if event.kl == event.kl:  # not yet known while it is being set up: NaN
-            parts.append(f"KL {event.kl:.4g}")
         share = min(max(event.fraction, 0.0), 1.0)
-        parts.append(f"{100 * share:.0f} %")
-        if elapsed > 0.5 and event.t > 0:
-            parts.append(f"{event.t / elapsed:.2g} time units/s")
+        parts = [f"{heading}: t = {event.t:.4g} of {event.t_end:.4g} ({100 * share:.0f} %)"]
+        # What a person asks first comes first: a narrow terminal cuts the rest.
         if elapsed > 0.5 and share > 0.01:
             parts.append(f"{format_duration(elapsed * (1 - share) / share)} left")
+        if event.kl == event.kl:  # NaN while it is being set up
+            parts.append(f"KL {event.kl:.4g}")
+        if event.dt > 0:
+            parts.append(f"step {event.dt:.2g}")
+        if elapsed > 0.5 and event.t > 0:
+            parts.append(f"{event.t / elapsed:.2g} time units/s")
         return ", ".join(parts)
 
 

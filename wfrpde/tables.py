@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +54,7 @@ def _entry(error: Any, kind: str, name: str) -> Any:
 def run_summary(run: Run) -> str:
     """Say what a run computed, how, and what to be careful about."""
     solution = run.solution
-    parts = [solution_table(solution)]
+    parts = [f"{run.case.title or run.case.name}\n", solution_table(solution), ""]
     formulation = solution.numerics.get("formulation")
     if formulation:
         reason = solution.numerics.get("reason")
@@ -73,24 +72,20 @@ def run_summary(run: Run) -> str:
     return "\n".join(parts)
 
 
-def comparison_table(
-    solutions: dict[str, Solution], mode: str, times: Sequence[float] | None = None
-) -> str:
+def comparison_table(solutions: dict[str, Solution], mode: str) -> str:
     """Tabulate KL and the mass of one mode over time, for several flows side by side."""
     first = next(iter(solutions.values()))
-    saved = [float(t) for t in first.times]
     rows = [
         [
-            f"{t:.4g}",
+            f"{float(t):.4g}",
             *(number(float(s.series["kl"][k]), 3) for s in solutions.values()),
             *(number(float(s.mode_mass[mode][k]), 3) for s in solutions.values()),
         ]
-        for k, t in enumerate(saved)
-        if times is None or any(math.isclose(t, wanted) for wanted in times)
+        for k, t in enumerate(first.times)
     ]
-    header = [
-        "t",
-        *(f"KL {name}" for name in solutions),
-        *(f"{mode} {name}" for name in solutions),
-    ]
+    equilibrium = (first.numerics.get("target_mode_mass") or {}).get(mode)
+    if equilibrium is not None:
+        count = len(solutions)
+        rows.append(["target", *["0"] * count, *[number(float(equilibrium), 3)] * count])
+    header = ["t", *(f"KL {n}" for n in solutions), *(f"{mode} {n}" for n in solutions)]
     return table(header, rows)

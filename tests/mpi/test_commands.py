@@ -83,6 +83,6 @@ def test_a_rank_that_fails_alone_ends_the_run(folder, error):
 def test_a_run_on_two_ranks(folder):
     done = on_two_ranks("-m", "wfrpde", "solve", "well.toml", folder=folder)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Report: ") == 1
+    assert done.stdout.count("Report ") == 1
     summary = json.loads((folder / "wfr-well" / "summary.json").read_text())
     assert summary["complete"] is True
