@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from wfrpde.errors import InputError
 from wfrpde.targets.covariance import covariance_matrix, mean_vector, mixture_arrays
 from wfrpde.targets.gaussian import COVARIANCE, COVARIANCES, MEAN, MEANS, WEIGHTS, log_norm
-from wfrpde.targets.minima import find_minima
+from wfrpde.targets.minima import box_sides, find_minima
 from wfrpde.targets.parameters import Matrix, Parameters, Positive, Real, Vector, checked, choose
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ class GaussianInitial(InitialParameters):
         return mean, covariance_matrix(self.covariance, mean.size, "covariance")
 
     def build(self, dim: int, box: Array | None) -> InitialDensity:
+        """Return the density in ``dim`` dimensions."""
         mean, covariance = self.moments()
         _require(mean.size, dim, "mean")
         words = f"Gaussian with mean {mean.tolist()}, covariance {covariance.tolist()}"
@@ -127,6 +128,7 @@ class DiracInitial(InitialParameters):
         return self
 
     def build(self, dim: int, box: Array | None) -> InitialDensity:
+        """Return the density in ``dim`` dimensions."""
         point = mean_vector(self.point, "point")
         _require(point.size, dim, "point")
         words = f"point mass at {point.tolist()}, of width {self.width:g}"
@@ -147,6 +149,7 @@ class MixtureInitial(InitialParameters):
         return self
 
     def build(self, dim: int, box: Array | None) -> InitialDensity:
+        """Return the density in ``dim`` dimensions."""
         weights, means, covariances = mixture_arrays(self.weights, self.means, self.covariances)
         _require(means.shape[1], dim, "means")
         factors = np.linalg.cholesky(covariances)
@@ -163,7 +166,8 @@ class MixtureInitial(InitialParameters):
         def sample(n: int, rng: np.random.Generator) -> Array:
             component = rng.choice(len(weights), size=n, p=weights)
             normal = rng.standard_normal((n, dim))
-            return means[component] + np.einsum("nij,nj->ni", factors[component], normal)
+            spread = np.einsum("nij,nj->ni", factors[component], normal)
+            return np.asarray(means[component] + spread)
 
         return InitialDensity(
             dim, self.kind, f"mixture of {len(weights)} Gaussians", means, log_density,
@@ -187,6 +191,7 @@ class UniformInitial(InitialParameters):
         return self
 
     def build(self, dim: int, box: Array | None) -> InitialDensity:
+        """Return the density in ``dim`` dimensions."""
         sides = box if self.box is None else np.array(self.box)
         if sides is None:
             do = "Or give [domain] box, which is used then."
@@ -222,19 +227,20 @@ class ExpressionInitial(InitialParameters):
         if (self.log_density is None) == (self.density is None):
             found = "neither" if self.density is None else "both"
             raise InputError("log_density", f"{found} of log_density and density", "exactly one")
-        from wfrpde.expressions import parse_expression  # noqa: PLC0415 - imports SymPy
+        from wfrpde.expressions import parse_expression
 
         key = "density" if self.log_density is None else "log_density"
         parse_expression(getattr(self, key), 3, key)
         return self
 
     def build(self, dim: int, box: Array | None) -> InitialDensity:
-        from wfrpde.expressions import (  # noqa: PLC0415 - imports SymPy
+        """Return the density in ``dim`` dimensions."""
+        from wfrpde.expressions import (
             numpy_function,
             numpy_gradient,
             parse_expression,
         )
-        from wfrpde.expressions.stability import logarithm  # noqa: PLC0415
+        from wfrpde.expressions.stability import logarithm
 
         if self.log_density is not None:
             text, key = self.log_density, "initial.log_density"
@@ -261,6 +267,7 @@ class ExpressionInitial(InitialParameters):
             dim,
             where=key,
             box=box,
+            quantity="log density",
         )
         return InitialDensity(
             dim, self.kind, " ".join(text.split()), seeds, log_density, normalised=False
@@ -311,7 +318,7 @@ def make_initial(
     InputError
         With the key of ``[initial]`` that is wrong.
     """
-    sides = None if box is None else np.asarray(box, dtype=float).reshape(target.dim, 2)
+    sides = None if box is None else box_sides(box, target.dim)
     return validate_initial(kind, parameters).build(target.dim, sides)
 
 

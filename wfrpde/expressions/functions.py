@@ -28,21 +28,40 @@ class _RealFunction(sympy.Function):  # type: ignore[misc]
 class LogSumExp(_RealFunction):
     r"""LogSumExp(a_1, …, a_k) = log(exp a_1 + … + exp a_k), rendered without overflow or underflow.
 
-    Its derivative in a_i is the softmax weight exp(a_i − LogSumExp(a)), which lies in [0, 1]:
-    a mixture's potential and gradient stay finite however far the point is from every mode.
+    Its derivative in a_i is the `Softmax` weight, which lies in [0, 1]: a mixture's potential and
+    gradient stay finite however far the point is from every mode.
     """
 
     @classmethod
     def eval(cls, *args: sympy.Expr) -> sympy.Expr | None:
+        """Return the argument itself where there is only one."""
         return args[0] if len(args) == 1 else None
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
-        return sympy.exp(self._argument(argindex) - self)
+        """Return the derivative in argument number ``argindex``."""
+        self._argument(argindex)
+        return Softmax(sympy.Integer(argindex), *self.args)
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         terms = " + ".join(printer._print(sympy.exp(a)) for a in self.args)
         body = rf"\log\left({terms}\right)"
         return body if exp is None else rf"\left({body}\right)^{{{exp}}}"
+
+
+class Softmax(_RealFunction):
+    r"""Softmax(i, a_1, …, a_k) = exp a_i / Σ exp a_j, with i counted from 1.
+
+    Rendered with the largest exponent taken out. The shorter exp(a_i − LogSumExp(a)) would lose
+    the digits that a_i and the logarithm have in common, and with them the sum of one.
+    """
+
+    def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """Return the derivative in argument number ``argindex``, s_i (δ_ij − s_j)."""
+        self._argument(argindex)
+        if argindex == 1:
+            return sympy.S.Zero
+        own = sympy.S.One if self.args[0] == argindex - 1 else sympy.S.Zero
+        return self * (own - Softmax(sympy.Integer(argindex - 1), *self.args[1:]))
 
 
 class Absolute(_RealFunction):
@@ -51,6 +70,7 @@ class Absolute(_RealFunction):
     nargs = 1
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """Return the derivative in argument number ``argindex``."""
         return Sign(self._argument(argindex))
 
     def _sympystr(self, printer: Any) -> str:
@@ -67,6 +87,7 @@ class Sign(_RealFunction):
     nargs = 1
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """Return the derivative in argument number ``argindex``."""
         self._argument(argindex)
         return sympy.S.Zero
 
@@ -80,6 +101,7 @@ class Step(_RealFunction):
     nargs = 1
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """Return the derivative in argument number ``argindex``."""
         self._argument(argindex)
         return sympy.S.Zero
 
@@ -89,9 +111,11 @@ class Maximum(_RealFunction):
 
     @classmethod
     def eval(cls, *args: sympy.Expr) -> sympy.Expr | None:
+        """Return the argument itself where there is only one."""
         return args[0] if len(args) == 1 else None
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """Return the derivative in argument number ``argindex``."""
         own = self._argument(argindex)
         return Step(own - Maximum(*(a for k, a in enumerate(self.args) if k != argindex - 1)))
 
@@ -104,9 +128,11 @@ class Minimum(_RealFunction):
 
     @classmethod
     def eval(cls, *args: sympy.Expr) -> sympy.Expr | None:
+        """Return the argument itself where there is only one."""
         return args[0] if len(args) == 1 else None
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
+        """Return the derivative in argument number ``argindex``."""
         own = self._argument(argindex)
         return Step(Minimum(*(a for k, a in enumerate(self.args) if k != argindex - 1)) - own)
 

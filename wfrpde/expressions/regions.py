@@ -109,8 +109,9 @@ def _comparison(source: Source, node: ast.Compare) -> _Parts:
 def _side(source: Source, node: ast.expr) -> Field:
     for inner in ast.walk(node):
         if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.BitAnd | ast.BitOr):
-            source.fail(inner, "& or | that binds tighter than the comparisons beside it",
-                        _NEEDED, "Put each comparison in parentheses, or write and, or.")  # fmt: skip
+            found = "& or | that binds tighter than the comparisons beside it"
+            do = "Put each comparison in parentheses, or write and, or."
+            source.fail(inner, found, _NEEDED, do)
     return numpy_function(source.arithmetic(node, 0), source.dim)
 
 
@@ -127,5 +128,3 @@ def _joined(parts: list[_Parts], *, every: bool) -> _Parts:
         lambda x: functools.reduce(both, (m(x) for m in members)),
         lambda x: functools.reduce(nearest, (f(x) for f in levels)),
     )
-
-

@@ -17,6 +17,7 @@ from wfrpde.expressions.functions import (
     Maximum,
     Minimum,
     Sign,
+    Softmax,
     Step,
 )
 from wfrpde.expressions.parser import coordinates
@@ -110,6 +111,9 @@ class _Printer(NumPyPrinter):  # type: ignore[misc]
     def _print_LogSumExp(self, expr: LogSumExp) -> str:
         return self._named("log_sum_exp", expr)
 
+    def _print_Softmax(self, expr: Softmax) -> str:
+        return self._named("softmax", expr)
+
     def _print_Maximum(self, expr: Maximum) -> str:
         return self._named("maximum", expr)
 
@@ -141,18 +145,24 @@ def _log_sum_exp(*terms: Any) -> Any:
     return shift + np.log(sum(np.exp(t - shift) for t in terms))
 
 
+def _softmax(index: int, *terms: Any) -> Any:
+    largest = functools.reduce(np.maximum, terms)
+    return np.exp(terms[index - 1] - largest) / sum(np.exp(t - largest) for t in terms)
+
+
 def _step(argument: Any) -> Any:
     return np.heaviside(argument, 0.5)
 
 
 def _erf(argument: Any) -> Any:
-    from scipy.special import erf  # noqa: PLC0415 - slow to import, rarely used
+    from scipy.special import erf
 
     return erf(argument)
 
 
 _NAMES: dict[str, Callable[..., Any]] = {
     "log_sum_exp": _log_sum_exp,
+    "softmax": _softmax,
     "maximum": lambda *a: functools.reduce(np.maximum, a),
     "minimum": lambda *a: functools.reduce(np.minimum, a),
     "abs": np.abs,
@@ -179,9 +189,9 @@ def _compile(expressions: Sequence[sympy.Expr], dim: int) -> Callable[..., Any]:
 
 
 # ---------------------------------------------------------------------- UFL
-def ufl_expression(expression: sympy.Expr, X: Any) -> Any:  # noqa: N803 - the field's name
+def ufl_expression(expression: sympy.Expr, X: Any) -> Any:
     """Return ``expression`` in UFL at the point ``X`` (SpatialCoordinate, or d UFL scalars)."""
-    import ufl  # noqa: PLC0415 - only where there is an assembly
+    import ufl
 
     symbols = coordinates(3)
     done: dict[sympy.Expr, Any] = {}
@@ -198,6 +208,11 @@ def ufl_expression(expression: sympy.Expr, X: Any) -> Any:  # noqa: N803 - the f
             return ufl.as_ufl(float(node))
         if node.is_Pow:
             return _ufl_power(ufl, render, node)
+        if isinstance(node, Softmax):
+            terms = [render(a) for a in node.args[1:]]
+            largest = functools.reduce(ufl.max_value, terms)
+            own = terms[int(node.args[0]) - 1]
+            return ufl.exp(own - largest) / sum(ufl.exp(t - largest) for t in terms)
         args = [render(a) for a in node.args]
         return _ufl_call(ufl, node, args)
 

@@ -53,7 +53,7 @@ def covariance_matrix(covariance: CovarianceLike, dim: int, where: str) -> Array
     if not eigenvalues[0] > 1e-14 * eigenvalues[-1]:
         found = f"a matrix with smallest eigenvalue {eigenvalues[0]:.3g}"
         raise InputError(where, found, "a positive definite matrix (all eigenvalues > 0)")
-    return matrix
+    return np.asarray(matrix)
 
 
 def mixture_arrays(
@@ -76,9 +76,7 @@ def mixture_arrays(
     if len(covariances) != count:
         found = f"{len(covariances)} covariances"
         raise InputError("covariances", found, f"{count}: one for each mean")
-    matrices = [
-        covariance_matrix(c, dim, f"covariances[{k}]") for k, c in enumerate(covariances)
-    ]
+    matrices = [covariance_matrix(c, dim, f"covariances[{k}]") for k, c in enumerate(covariances)]
     shares = np.full(count, 1.0) if weights is None else np.asarray(weights, dtype=float)
     if shares.shape != (count,):
         raise InputError("weights", f"{shares.size} weights", f"{count}: one for each mean")

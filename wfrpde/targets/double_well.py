@@ -28,10 +28,11 @@ class DoubleWellTarget(TargetParameters):
     coupling: Real = Field(default=0.0, description="a number")
 
     def build(self) -> Target:
-        import sympy  # noqa: PLC0415 - slow to import
+        """Return the target with these parameters."""
+        import sympy
 
-        from wfrpde.expressions import coordinates  # noqa: PLC0415 - imports SymPy
-        from wfrpde.expressions.parser import number  # noqa: PLC0415
+        from wfrpde.expressions import coordinates
+        from wfrpde.expressions.parser import number
 
         x, *transverse = coordinates(self.dim)
         potential = number(self.barrier) * (x**2 - 1) ** 2 + number(self.tilt) * x

@@ -47,6 +47,7 @@ class GaussianTarget(TargetParameters):
         return mean, covariance_matrix(self.covariance, mean.size, "covariance")
 
     def build(self) -> Target:
+        """Return the target with these parameters."""
         mean, covariance = self.moments()
         return symbolic_target(
             quadratic_form(mean, covariance),
@@ -81,6 +82,7 @@ class GaussianMixtureTarget(TargetParameters):
         return mixture_arrays(self.weights, self.means, self.covariances)
 
     def build(self) -> Target:
+        """Return the target with these parameters."""
         weights, means, covariances = self.components()
         return symbolic_target(
             mixture_potential(weights, means, covariances),
@@ -101,10 +103,10 @@ def log_norm(covariance: Array) -> float:
 
 def quadratic_form(mean: Array, covariance: Array) -> sympy.Expr:
     """Return ½ (x − μ)ᵀ Σ⁻¹ (x − μ) as expression in x, y, z."""
-    import sympy  # noqa: PLC0415 - slow to import
+    import sympy
 
-    from wfrpde.expressions import coordinates  # noqa: PLC0415 - imports SymPy
-    from wfrpde.expressions.parser import number  # noqa: PLC0415
+    from wfrpde.expressions import coordinates
+    from wfrpde.expressions.parser import number
 
     dim = mean.size
     precision = np.linalg.inv(covariance)
@@ -122,8 +124,8 @@ def quadratic_form(mean: Array, covariance: Array) -> sympy.Expr:
 
 def mixture_potential(weights: Array, means: Array, covariances: Array) -> sympy.Expr:
     """Return −log Σ_k w_k N(x; m_k, C_k)."""
-    from wfrpde.expressions import LogSumExp  # noqa: PLC0415 - imports SymPy
-    from wfrpde.expressions.parser import number  # noqa: PLC0415
+    from wfrpde.expressions import LogSumExp
+    from wfrpde.expressions.parser import number
 
     exponents = [
         number(math.log(w) + log_norm(c)) - quadratic_form(m, c)
@@ -134,7 +136,7 @@ def mixture_potential(weights: Array, means: Array, covariances: Array) -> sympy
 
 def nearest_mean_regions(means: Array) -> dict[str, str]:
     """Return regions that part space by the nearest mean; components with one mean share one."""
-    distinct = list(dict.fromkeys(tuple(m) for m in means.tolist()))
+    distinct = list(dict.fromkeys(tuple(float(c) for c in m) for m in means))
     count, dim = len(distinct), means.shape[1]
     if count == 1:
         return {}
@@ -159,5 +161,5 @@ def nearest_mean_regions(means: Array) -> dict[str, str]:
 
 
 def _linear(slope: Array, names: str) -> str:
-    terms = [f"{c!r}*{n}" for c, n in zip(slope.tolist(), names, strict=True) if c]
+    terms = [f"{float(c)!r}*{n}" for c, n in zip(slope, names, strict=True) if c]
     return " + ".join(terms)

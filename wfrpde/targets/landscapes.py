@@ -54,6 +54,7 @@ class FourModesTarget(TargetParameters):
         return self
 
     def build(self) -> Target:
+        """Return the target with these parameters."""
         weights, means, covariances = mixture_arrays(self.weights, self.means, self.covariances)
         cx, cy = means.mean(axis=0)
         dx, dy = _shifted("x", cx), _shifted("y", cy)
@@ -88,8 +89,9 @@ class BananaTarget(TargetParameters):
     length: Positive = Field(default=2.0, description="a positive number: length of the valley")
 
     def build(self) -> Target:
-        from wfrpde.expressions import coordinates  # noqa: PLC0415 - imports SymPy
-        from wfrpde.expressions.parser import number  # noqa: PLC0415
+        """Return the target with these parameters."""
+        from wfrpde.expressions import coordinates
+        from wfrpde.expressions.parser import number
 
         x, y = coordinates(2)
         across = number(self.width**-2) * (y - number(self.bend) * x**2) ** 2
@@ -116,10 +118,11 @@ class RingTarget(TargetParameters):
     dim: Literal[2, 3] = Field(default=2, description="2 or 3")
 
     def build(self) -> Target:
-        import sympy  # noqa: PLC0415 - slow to import
+        """Return the target with these parameters."""
+        import sympy
 
-        from wfrpde.expressions import coordinates  # noqa: PLC0415 - imports SymPy
-        from wfrpde.expressions.parser import number  # noqa: PLC0415
+        from wfrpde.expressions import coordinates
+        from wfrpde.expressions.parser import number
 
         distance = sympy.sqrt(sum(s**2 for s in coordinates(self.dim)))
         square = " + ".join(f"{s}**2" for s in "xyz"[: self.dim])
@@ -171,10 +174,11 @@ class MullerBrownTarget(TargetParameters):
     )
 
     def build(self) -> Target:
-        import sympy  # noqa: PLC0415 - slow to import
+        """Return the target with these parameters."""
+        import sympy
 
-        from wfrpde.expressions import coordinates  # noqa: PLC0415 - imports SymPy
-        from wfrpde.expressions.parser import number  # noqa: PLC0415
+        from wfrpde.expressions import coordinates
+        from wfrpde.expressions.parser import number
 
         x, y = coordinates(2)
         terms = []

@@ -19,6 +19,8 @@ RELEVANT = 60.0
 MAX_SEEDS = 64
 _POINTS = {1: 401, 2: 29**2, 3: 11**3}
 _STARTS = 24
+_NOISE = 1e-3  # kT: a rise that is no barrier
+_DEEP = -1e12  # kT: so does one that gets this low
 _FAR = 1e5  # a descent that leaves this radius shows a potential without a lower bound
 
 
@@ -29,6 +31,7 @@ def find_minima(
     *,
     where: str,
     box: npt.ArrayLike | None = None,
+    quantity: str = "potential",
 ) -> Array:
     """Return (k, d) points: the distinct minima of ``potential`` within 60 kT of the lowest.
 
@@ -39,23 +42,34 @@ def find_minima(
     ----------
     box
         (d, 2); when given, the search stays inside and a minimum at a wall counts.
+    quantity
+        What an error calls it: ``"potential"``, or ``"log density"`` for its negative.
 
     Raises
     ------
     InputError
         Without a box: a potential with no lower bound. Anywhere: no finite value, or −∞.
     """
-    bounds = None if box is None else np.asarray(box, dtype=float).reshape(dim, 2)
+    bounds = None if box is None else box_sides(box, dim)
     starts, values = _lattice_minima(potential, dim, bounds, where)
     found, heights = [], []
     for start, value in zip(starts, values, strict=True):
-        start, value = _off_saddles(potential, gradient, start, value, bounds)  # noqa: PLW2901
-        point, height = _descend(potential, gradient, start, value, bounds)
-        if bounds is None and (np.abs(point).max() > _FAR or height < value - 1e12):
-            _no_lower_bound(potential, point, where)
+        aside, lower = _off_saddles(potential, gradient, start, value, bounds)
+        point, height = _descend(potential, gradient, aside, lower, bounds)
+        if bounds is None and (np.abs(point).max() > _FAR or height < _DEEP):
+            _no_lower_bound(height, point, where, quantity)
         found.append(point)
         heights.append(height)
-    return _distinct(np.array(found), np.array(heights))
+    return _distinct(potential, np.array(found), np.array(heights))
+
+
+def box_sides(box: npt.ArrayLike, dim: int) -> Array:
+    """Return the domain's box as (d, 2) array; raise `InputError` where it does not fit."""
+    sides = np.asarray(box, dtype=float)
+    if sides.shape != (dim, 2) or not (sides[:, 0] < sides[:, 1]).all():
+        needed = f"{dim} times [low, high] with low < high, as the target has {dim} dimension(s)"
+        raise InputError("domain.box", str(sides.tolist()), needed)
+    return sides
 
 
 def _lattices(dim: int, bounds: Array | None) -> list[Array]:
@@ -65,7 +79,12 @@ def _lattices(dim: int, bounds: Array | None) -> list[Array]:
     else:
         boxes = [bounds]
     return [
-        np.stack(np.meshgrid(*(np.linspace(*side, per_axis) for side in b), indexing="ij"), -1)
+        np.stack(
+            np.meshgrid(
+                *(np.linspace(low, high, per_axis) for low, high in b.tolist()), indexing="ij"
+            ),
+            -1,
+        )
         for b in boxes
     ]
 
@@ -85,10 +104,14 @@ def _lattice_minima(
         lowest = np.isfinite(height)
         padded = np.pad(height, 1, constant_values=np.inf)
         for axis in range(dim):
-            for shift in (0, 2):
+            # ≤ on one side and < on the other: one point of a plateau is enough.
+            for shift, compare in ((0, np.less_equal), (2, np.less)):
                 window = [slice(1, -1)] * dim
                 window[axis] = slice(shift, shift + height.shape[axis])
-                lowest &= height <= padded[tuple(window)]
+                lowest &= compare(height, padded[tuple(window)])
+        if height.min() == height.max() < np.inf:  # constant: the middle is as good a place as any
+            lowest = np.zeros_like(lowest)
+            lowest[tuple(n // 2 for n in lowest.shape)] = True
         chosen = np.flatnonzero(lowest.ravel())
         order = np.argsort(height.ravel()[chosen], kind="stable")
         limit = _STARTS if bounds is not None else 8
@@ -108,7 +131,7 @@ def _descend(
     value: float,
     bounds: Array | None,
 ) -> tuple[Array, float]:
-    from scipy.optimize import minimize  # noqa: PLC0415 - slow to import
+    from scipy.optimize import minimize
 
     def height_and_slope(x: Array) -> tuple[float, Array]:
         height, slope = float(potential(x[None])[0]), gradient(x[None])[0]
@@ -147,27 +170,38 @@ def _off_saddles(
     return (aside, height) if height < value else (start, value)
 
 
-def _no_lower_bound(
-    potential: Callable[[npt.ArrayLike], Array], point: Array, where: str
-) -> None:
+def _no_lower_bound(height: float, point: Array, where: str, quantity: str) -> None:
+    way, value = ("falls", height) if quantity == "potential" else ("rises", -height)
+    place = ", ".join(f"{c:.3g}" for c in point)
     raise InputError(
         where,
-        f"a potential that falls without bound (V = {potential(point[None])[0]:.3g} at "
-        f"{[float(f'{c:.3g}') for c in point]})",
-        "exp(−V) with a finite integral",
-        "Let V grow at infinity, or give [domain] box.",
+        f"a {quantity} that {way} without bound ({value:.3g} at x = ({place}))",
+        "a density with a finite integral",
+        "Or give [domain] box, if this is meant for a bounded domain.",
     )
 
 
-def _distinct(points: Array, heights: Array) -> Array:
-    """Keep one point of each cluster, the lowest first, and drop what carries no mass."""
+def _distinct(potential: Callable[[npt.ArrayLike], Array], points: Array, heights: Array) -> Array:
+    """Keep one point of each basin, the lowest first, and drop what carries no mass."""
     order = np.argsort(heights, kind="stable")
-    kept: list[Array] = []
-    for index in order:
+    kept = points[order[:1]]
+    for index in order[1:]:
         if heights[index] > heights[order[0]] + RELEVANT or len(kept) == MAX_SEEDS:
             break
         point = points[index]
-        apart = 1e-3 * (1 + np.linalg.norm(point))
-        if all(np.linalg.norm(point - other) > apart for other in kept):
-            kept.append(point)
-    return np.array(kept)
+        distance = np.linalg.norm(kept - point, axis=1)
+        if distance.min() <= 1e-3 * (1 + np.linalg.norm(point)):
+            continue
+        if not _barrier_free(potential, point, kept, float(heights[index])).any():
+            kept = np.concatenate([kept, point[None]])
+    return kept
+
+
+def _barrier_free(
+    potential: Callable[[npt.ArrayLike], Array], point: Array, others: Array, height: float
+) -> npt.NDArray[np.bool_]:
+    """Return which of ``others``, all lower, ``point`` reaches straight without climbing."""
+    share = np.linspace(0, 1, 41)[1:-1, None, None]
+    path = share * others + (1 - share) * point
+    values = potential(path.reshape(-1, point.size)).reshape(len(share), len(others))
+    return np.asarray((values <= height + _NOISE + 1e-9 * abs(height)).all(axis=0))

@@ -90,9 +90,8 @@ def _readable(error: ValidationError, model: type[BaseModel], where: str) -> Inp
         return InputError(f"{where}.{key}", "nothing", f"a value: {_help(model, key)}")
     value = first["input"] if len(path) <= 1 else _dig(error, key)
     message = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    # Of a union pydantic lists every branch; what the field is for says it in one go.
-    needed = _help(model, key) if len(error.errors()) > 1 else message
-    return InputError(f"{where}.{key}", _short(value), needed or message)
+    # What the field is for says more than pydantic's message, which names a branch of a union.
+    return InputError(f"{where}.{key}", _short(value), _help(model, key) or message)
 
 
 def _dig(error: ValidationError, key: str) -> Any:

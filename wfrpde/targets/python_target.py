@@ -110,7 +110,7 @@ def _wrapped(thing: Any, reference: str, dim: int | None, box: npt.ArrayLike | N
         points = _points(x, size)
         if callable(own_gradient):
             return _shaped(own_gradient(points), points.shape, f"{reference}.gradient")
-        from wfrpde.expressions.rendering import central_difference  # noqa: PLC0415 - SymPy
+        from wfrpde.expressions.rendering import central_difference
 
         return central_difference(potential, points)
 

@@ -107,7 +107,7 @@ def _of_library(kind: str, settings: dict[str, Any], dim: int | None) -> Target:
 
 
 def _of_formula(text: str, dim: int | None, box: npt.ArrayLike | None) -> Target:
-    from wfrpde.expressions import coordinates, parse_expression  # noqa: PLC0415 - SymPy
+    from wfrpde.expressions import coordinates, parse_expression
 
     where = "target.potential"
     expression = parse_expression(text, dim or 3, where)

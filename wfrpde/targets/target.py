@@ -75,7 +75,7 @@ class Target:
         """Return ∇V (n, d), in kT per unit length, at the points x (n, d)."""
         return self.slope(x)
 
-    def ufl_potential(self, X: Any) -> Any:  # noqa: N803 - UFL's name of the coordinate
+    def ufl_potential(self, X: Any) -> Any:
         """Return V in UFL at ``X``, for assembly.
 
         Raises
@@ -93,7 +93,7 @@ class Target:
                 "that method for a scheme that assembles the potential symbolically",
                 "Add it, or choose a scheme that uses nodal values of the potential.",
             )
-        from wfrpde.expressions import ufl_expression  # noqa: PLC0415 - imports SymPy
+        from wfrpde.expressions import ufl_expression
 
         return ufl_expression(self.expression, X)
 
@@ -118,7 +118,7 @@ def symbolic_target(
     regions
         Named regions as text; the other arguments are the attributes of `Target`.
     """
-    from wfrpde.expressions import numpy_function, numpy_gradient  # noqa: PLC0415 - SymPy
+    from wfrpde.expressions import numpy_function, numpy_gradient
 
     return Target(
         dim=dim,
@@ -136,6 +136,6 @@ def symbolic_target(
 
 def read_regions(modes: Mapping[str, str], dim: int) -> dict[str, Region]:
     """Parse named regions; errors name ``target.modes.<name>``."""
-    from wfrpde.expressions import parse_region  # noqa: PLC0415 - imports SymPy
+    from wfrpde.expressions import parse_region
 
     return {key: parse_region(text, dim, f"target.modes.{key}") for key, text in modes.items()}
