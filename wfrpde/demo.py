@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wfrpde.case import Case, load_case
+from wfrpde.case import load_case
 from wfrpde.run import Run, RunFolder, flow_name, run_case
 from wfrpde.tables import comparison_table
 
@@ -44,8 +44,9 @@ SCENES = (
     Scene(
         "tilted-double-well",
         "right",
-        "Langevin (W) waits for a rare jump over the barrier and Fisher-Rao (FR) cannot move mass "
-        "at all, but only weigh what is there; together (WFR) they reach the right weights.",
+        "Langevin (W) waits for a rare jump over the barrier, and Fisher-Rao (FR) only reweights "
+        "the next to nothing that lies in the other well at first; together (WFR) a little mass "
+        "leaks across and is multiplied there, until both wells have their weights.",
     ),
     Scene(
         "four-modes",
@@ -91,7 +92,7 @@ def run_demo(folder: Path, session: Session, *, force: bool = False) -> bool:
             if run.interrupted:
                 break
         if session.rank == 0:
-            page = _entry_page(list(zip(SCENES, runs, strict=False)))
+            page = _entry_page(list(zip(SCENES, runs, strict=False)), output.path)
             (output.path / "index.html").write_text(page, encoding="utf-8")
     interrupted = any(run.interrupted for run in runs)
     session.say(f"\nReport: {folder}/index.html (open it in a browser).")
@@ -117,8 +118,8 @@ def _scene_table(scene: Scene, run: Run) -> str:
     return comparison_table(_flows(run), scene.far_mode)
 
 
-def _entry_page(runs: list[tuple[Scene, Run]]) -> str:
-    sections = "\n".join(_section(scene, run.case, _scene_table(scene, run)) for scene, run in runs)
+def _entry_page(runs: list[tuple[Scene, Run]], folder: Path) -> str:
+    sections = "\n".join(_section(scene, run, folder) for scene, run in runs)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -132,6 +133,7 @@ def _entry_page(runs: list[tuple[Scene, Run]]) -> str:
   h2 {{ font-size: 1.25rem; margin-top: 2.6rem; }}
   pre {{ background: #f0f1ec; padding: 1rem 1.2rem; border-radius: 6px; overflow-x: auto;
         font-size: 0.85rem; line-height: 1.45; }}
+  img {{ max-width: 100%; margin: 0.6rem 0; }}
   a {{ color: #14548c; }}
   a.report {{ font-weight: 600; }}
   .equation {{ text-align: center; font-family: Georgia, serif; font-style: italic; }}
@@ -151,8 +153,17 @@ the mass of the mode that is farthest from the start.</p>
 """
 
 
-def _section(scene: Scene, case: Case, table: str) -> str:
-    return f"""<h2>{html.escape(case.title)}</h2>
+def _section(scene: Scene, run: Run, folder: Path) -> str:
+    drawn = folder / scene.case / "figures"
+    densities = [n for n in ("comparison.png", "density.png") if (drawn / n).is_file()][:1]
+    names = densities + [n for n in ("kl.png",) if (drawn / n).is_file()]
+    pictures = "".join(
+        f'<a href="{scene.case}/report.html">'
+        f'<img src="{scene.case}/figures/{name}" alt="{name.removesuffix(".png")}"></a>'
+        for name in names
+    )
+    return f"""<h2>{html.escape(run.case.title)}</h2>
 <p>{html.escape(scene.explanation)}</p>
-<pre>{html.escape(table)}</pre>
-<p><a class="report" href="{scene.case}/report.html">Full report with figures</a></p>"""
+<pre>{html.escape(_scene_table(scene, run))}</pre>
+{pictures}
+<p><a class="report" href="{scene.case}/report.html">Full report</a></p>"""
