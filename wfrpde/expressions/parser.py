@@ -281,6 +281,8 @@ class Source:
     def _power(self, node: ast.AST, base: sympy.Expr, exponent: sympy.Expr) -> sympy.Expr:
         if exponent.is_Number and abs(exponent) > MAX_EXPONENT:
             self.fail(node, f"the exponent {exponent}", f"an exponent of at most {MAX_EXPONENT}")
+        if base.is_zero and not exponent.is_Number:
+            self.fail(node, "a power of zero", "a positive base of a variable exponent")
         if base.is_Number and exponent.is_Number:
             return self._folded(node, lambda: math.pow(float(base), float(exponent)))
         return self._checked(node, sympy.Pow(base, exponent))
@@ -311,8 +313,9 @@ class Source:
         grown = (result, *result.args, *(b for a in result.args for b in a.args))
         for part in grown:
             if part in _NOT_FINITE or (part.is_Number and not _fits(part)):
-                self.fail(node, "a constant that is not finite", "finite constants")
-            if part is sympy.I:
+                needed = "constants between 1e-308 and 1e308"
+                self.fail(node, "a constant beyond floating-point numbers", needed)
+            if part.is_number and not part.is_Number and complex(part).imag:
                 self.fail(node, "an expression that is not real", "real values")
         return result
 
@@ -329,9 +332,10 @@ def number(value: float) -> sympy.Expr:
 
 def _fits(value: sympy.Expr) -> bool:
     try:
-        return math.isfinite(float(value))
+        rounded = float(value)
     except OverflowError:
         return False
+    return math.isfinite(rounded) and (rounded != 0 or value == 0)
 
 
 _WORDS: dict[type, str] = {

@@ -242,6 +242,10 @@ def _ufl_call(ufl: Any, node: sympy.Expr, args: list[Any]) -> Any:
     if isinstance(node, Step | sympy.Heaviside):
         positive = ufl.conditional(ufl.gt(args[0], 0.0), 1.0, 0.0)
         return ufl.conditional(ufl.eq(args[0], 0.0), 0.5, positive)
+
+    def absolute(a: Any) -> Any:
+        return a if isinstance(a, ufl.algebra.Abs) else abs(a)  # UFL loops on ||a||
+
     simple: dict[type, Callable[..., Any]] = {
         sympy.Add: lambda *a: functools.reduce(lambda p, q: p + q, a),
         sympy.Mul: lambda *a: functools.reduce(lambda p, q: p * q, a),
@@ -256,8 +260,8 @@ def _ufl_call(ufl: Any, node: sympy.Expr, args: list[Any]) -> Any:
         sympy.erf: ufl.erf,
         sympy.atan: ufl.atan,
         sympy.atan2: ufl.atan2,
-        Absolute: abs,
-        sympy.Abs: abs,
+        Absolute: absolute,
+        sympy.Abs: absolute,
         Sign: ufl.sign,
         sympy.sign: ufl.sign,
     }

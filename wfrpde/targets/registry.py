@@ -113,12 +113,16 @@ def _of_formula(text: str, dim: int | None, box: npt.ArrayLike | None) -> Target
     expression = parse_expression(text, dim or 3, where)
     used = max((coordinates(3).index(s) + 1 for s in expression.free_symbols), default=1)
     size = dim or used
-    target = symbolic_target(
-        expression,
-        size,
-        name="expression",
-        description=f"V = {' '.join(text.split())}",
-        seeds=[[0.0] * size],
-    )
+    try:
+        target = symbolic_target(
+            expression,
+            size,
+            name="expression",
+            description=f"V = {' '.join(text.split())}",
+            seeds=[[0.0] * size],
+        )
+    except Exception as error:  # SymPy raises many kinds, from formulas that no one means
+        found = f"an expression without a derivative ({type(error).__name__}: {error})"
+        raise InputError(where, found, "a potential with a gradient") from error
     seeds = find_minima(target.potential, target.gradient, size, where=where, box=box)
     return dataclasses.replace(target, seeds=seeds)
