@@ -12,7 +12,7 @@ from typing import Any
 
 from wfrpde.output.figures import Picture
 from wfrpde.output.numbers import duration, number, pretty, with_error
-from wfrpde.output.pages import embed, write_page
+from wfrpde.output.pages import embed, page_width, write_page
 from wfrpde.output.record import FlowRecord, RunRecord
 from wfrpde.output.report_tables import main_tables, more_tables
 
@@ -66,7 +66,13 @@ def write_report(record: RunRecord, folder: Path, pictures: Sequence[Picture]) -
         "conserves_mass": record.conserves_mass,
         "meaning": _meaning(record),
         "pictures": [
-            {"data": embed(p.path), "alt": p.alt, "caption": p.caption} for p in pictures
+            {
+                "data": embed(p.path),
+                "width": page_width(p.path),
+                "alt": p.alt,
+                "caption": p.caption,
+            }
+            for p in pictures
         ],
         "error_note": _error_note(flow),
         "tables": main_tables(record),
@@ -121,7 +127,7 @@ def _estimate(value: float, error: float) -> str:
 
 
 def _far_mode(record: RunRecord) -> str | None:
-    """The mode that the start reaches least: there the flows differ most."""
+    """Find the mode that the start reaches least: there the flows differ most."""
     masses = record.flow.mode_mass
     if not masses or len(record.flow.times) < 2:
         return None
@@ -177,7 +183,7 @@ def _method(flow: FlowRecord) -> str:
 
 
 def _numerics_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the solver says about itself, flattened to name and value."""
+    """Flatten what the solver says about itself to name and value."""
     told_elsewhere = {"formulation", "reason", "checks", "target_mode_mass"}
     rows: list[tuple[str, str]] = []
     for key, value in facts.items():
@@ -206,7 +212,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
     if isinstance(value, float):
-        return pretty(number(value, 4, trim=True))
+        return pretty(number(value, 3, trim=True))
     return str(value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -73,7 +74,8 @@ class FakeSolution:
 
     def log_density(self, t: float, x: np.ndarray) -> np.ndarray:
         assert np.isclose(self.times, t, rtol=1e-12).any(), "only saved times may be asked for"
-        assert (x >= self.box[:, 0]).all() and (x <= self.box[:, 1]).all(), "outside the domain"
+        inside = (x >= self.box[:, 0]) & (x <= self.box[:, 1])
+        assert inside.all(), "points outside of the domain"
         return self.log_rho(t, x)
 
     def density(self, t: float, x: np.ndarray) -> np.ndarray:
@@ -225,8 +227,10 @@ def two_mode_solution(
     def log_mixture(x, log_weights, shift=0.0, width=WIDTH):
         c = centres + np.eye(dim)[0] * np.array([[shift], [0.0]])
         square = ((x[:, None, :] - c) ** 2).sum(axis=-1)
-        return logsumexp(-square / (2 * width**2) + log_weights, axis=1) - norm + dim * np.log(
-            WIDTH / width
+        return (
+            logsumexp(-square / (2 * width**2) + log_weights, axis=1)
+            - norm
+            + dim * np.log(WIDTH / width)
         )
 
     def log_target(x):
@@ -240,18 +244,22 @@ def two_mode_solution(
     def log_rho(t, x):
         right = log_right(t)
         width = WIDTH * (1 - 0.5 * np.exp(-3 * t))
-        return log_mixture(x, np.array([np.log1p(-np.exp(right)), right]), 0.2 * np.exp(-2 * t), width)
+        return log_mixture(
+            x, np.array([np.log1p(-np.exp(right)), right]), 0.2 * np.exp(-2 * t), width
+        )
 
     history_times = np.unique(np.concatenate([TIMES, np.geomspace(1e-3, 2, 80)]))
-    quad = [np.linspace(-4, 4, 1601)] + [np.linspace(-2.5, 2.5, 41)] * min(dim - 1, 1)
-    grid = np.stack(np.meshgrid(*quad, indexing="ij"), axis=-1).reshape(-1, len(quad))
-    grid = np.pad(grid, ((0, 0), (0, dim - len(quad))))
-    cell = np.prod([q[1] - q[0] for q in quad])
+    # Along the x-axis, ρ and π are what their x-marginals are, up to factors of the other
+    # directions, whose own KL is that of two centred Gaussians.
+    line = np.zeros((1601, dim))
+    line[:, 0] = np.linspace(-4, 4, 1601)
 
     def kl(t):
-        log = log_rho(t, grid)
-        p = np.exp(log) * cell
-        return (p * (log - log_target(grid))).sum() / p.sum()
+        log = log_rho(t, line)
+        p = np.exp(log - log.max())
+        width = 1 - 0.5 * np.exp(-3 * t)
+        along = (p * (log - log_target(line))).sum() / p.sum() + (dim - 1) * np.log(width)
+        return along + (dim - 1) * (0.5 * (width**2 - 1) - np.log(width))
 
     kls = np.array([kl(t) for t in history_times])
     saved = np.searchsorted(history_times, TIMES)
@@ -312,7 +320,7 @@ def numerics(nodes: int, cells: int, target_modes: dict[str, float]) -> dict[str
         "checks": [
             {"name": "mass drift", "value": 3.3e-16, "limit": 1e-12, "passed": True},
             {"name": "smallest nodal density", "value": 0.0, "limit": 0.0, "passed": True},
-            {"name": "largest KL increase in a step", "value": -1e-12, "limit": 0.0, "passed": True},
+            {"name": "largest KL increase", "value": -1e-12, "limit": 0.0, "passed": True},
             {"name": "dissipation identity", "value": 2e-5, "limit": 1e-4, "passed": True},
         ],
     }  # fmt: skip
@@ -330,10 +338,15 @@ SOLUTIONS = {
 }
 
 
+@cache
+def closed_form(name: str) -> FakeSolution:
+    return SOLUTIONS[name]()
+
+
 @pytest.fixture(params=SOLUTIONS)
 def solution(request) -> FakeSolution:
     """Every closed-form solution in turn."""
-    return SOLUTIONS[request.param]()
+    return closed_form(request.param)
 
 
 @pytest.fixture

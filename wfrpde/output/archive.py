@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,17 +18,18 @@ __all__ = ["read_run", "write_archive"]
 
 
 def write_archive(record: RunRecord, path: Path) -> Path:
-    """Write what figures need beyond the summary. Labels become numbers, as they may hold anything."""
+    """Write what figures need beyond the summary."""
     pictures = record.snapshots
-    arrays = {f"axis_{i}": axis for i, axis in enumerate(pictures.axes)}
+    arrays: dict[str, Any] = {f"axis_{i}": axis for i, axis in enumerate(pictures.axes)}
     arrays |= {"times": pictures.times, "log_target": pictures.log_target}
+    # Flows by number: a label may hold anything.
     for number, (label, flow) in enumerate(record.flows.items()):
         arrays[f"flow_{number}_log_density"] = pictures.log_density[label]
         for name, values in flow.history.items():
             arrays[f"flow_{number}_history_{name}"] = values
     temporary = path.with_name(f".{path.name}.part")
     with temporary.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(stream, **arrays)
     os.replace(temporary, path)
     return path
 
@@ -65,7 +67,7 @@ def read_run(folder: Path) -> RunRecord:
         ) from error
 
 
-def _assemble(summary: dict, arrays: dict[str, np.ndarray]) -> RunRecord:  # type: ignore[type-arg]
+def _assemble(summary: dict[str, Any], arrays: dict[str, Any]) -> RunRecord:
     flow_keys = summary["case"]["flow"]
     facts = {summary["flow"]: summary | {k: flow_keys[k] for k in ("alpha", "beta")}}
     facts |= summary["companions"]

@@ -15,8 +15,9 @@ _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def _exponent(value: float) -> int:
-    """Decimal exponent of a finite, non-zero number."""
-    return int(f"{abs(value):.16e}".split("e")[1])
+    """Return the decimal exponent of a finite, non-zero number."""
+    # Fifteen digits: with seventeen, 1e-6 would read 9.9999999999999995e-7.
+    return int(f"{abs(value):.14e}".split("e")[1])
 
 
 def number(value: float | None, digits: int = 4, *, trim: bool = False) -> str:
@@ -47,7 +48,10 @@ def number(value: float | None, digits: int = 4, *, trim: bool = False) -> str:
     if -3 <= exponent < 5:
         text = f"{rounded:.{max(digits - 1 - exponent, 0)}f}"
         return text.rstrip("0").rstrip(".") if trim and "." in text else text
-    return f"{value:.{digits - 1}e}"
+    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+    if trim and "." in mantissa:
+        mantissa = mantissa.rstrip("0").rstrip(".")
+    return f"{mantissa}e{power}"
 
 
 def with_error(value: float | None, error: float | None, max_digits: int = 9) -> str:
@@ -78,8 +82,10 @@ def with_error(value: float | None, error: float | None, max_digits: int = 9) ->
     if value == 0 or _exponent(value) < last:
         # Not one digit of the value is certain: its order of magnitude is all there is to say.
         return f"{number(value, 1)} ± {number(error, 1)}"
-    digits = min(_exponent(value) - last + 1, max_digits)
-    return f"{number(value, digits)} ± {number(error, 1)}"
+    # Rounding may carry into a new leading digit, as from 0.9996 to 1.000.
+    rounded = float(f"{value:.{_exponent(value) - last}e}")
+    digits = min(_exponent(rounded) - last + 1, max_digits)
+    return f"{number(rounded, digits)} ± {number(error, 1)}"
 
 
 def pretty(text: str) -> str:

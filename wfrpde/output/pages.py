@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["embed", "write_page"]
+__all__ = ["embed", "page_width", "write_page"]
 
 
 def write_page(path: Path, template: str, context: dict[str, Any]) -> Path:
@@ -32,8 +32,15 @@ def write_page(path: Path, template: str, context: dict[str, Any]) -> Path:
     return path
 
 
+def page_width(picture: Path) -> int:
+    """Give the width in CSS pixels at which every figure's text has the same size on the page."""
+    # The header of a PNG holds its width after the eight bytes of signature and eight of chunk.
+    pixels = int.from_bytes(picture.read_bytes()[16:20], "big")
+    return round(pixels * 0.6)
+
+
 def embed(picture: Path, width: int | None = None) -> str:
-    """A PNG file as a ``data:`` address, scaled down to ``width`` pixels where it is wider."""
+    """Give a PNG file as a ``data:`` address, scaled down to ``width`` pixels where it is wider."""
     content = picture.read_bytes()
     if width is not None:
         from PIL import Image

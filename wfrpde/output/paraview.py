@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from wfrpde.errors import DependencyMissingError
 
 if TYPE_CHECKING:
-    from wfrpde.output.record import SolutionLike
+    from wfrpde.output.solution_like import SolutionLike
 
 __all__ = ["unstructured_grid", "write_paraview"]
 
@@ -83,7 +83,7 @@ def write_paraview(solution: SolutionLike, folder: Path) -> list[Path]:
 
 
 def log_normalisation(solution: SolutionLike, potential: Array) -> float:
-    """log Z of the target π = exp(-V)/Z, read off at the node where it is best conditioned.
+    """Log Z of the target π = exp(-V)/Z, read off at the node where it is best conditioned.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def unstructured_grid(nodes: Array, cells: NDArray[np.integer[Any]], cell_type: 
     vtkUnstructuredGrid
     """
     try:
-        from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+        from vtkmodules.util import numpy_support
         from vtkmodules.vtkCommonCore import vtkPoints
         from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkUnstructuredGrid
     except ImportError as error:
@@ -125,16 +125,18 @@ def unstructured_grid(nodes: Array, cells: NDArray[np.integer[Any]], cell_type: 
             f"ParaView files need VTK, which cannot be imported ({error}): "
             "install it with 'pip install vtk', or set output.paraview = false"
         ) from error
+    # VTK wraps this module without types.
+    convert: Any = numpy_support
     points = vtkPoints()
     padded = np.zeros((nodes.shape[0], 3))
     padded[:, : nodes.shape[1]] = nodes
-    points.SetData(numpy_to_vtk(padded, deep=True))
+    points.SetData(convert.numpy_to_vtk(padded, deep=True))
     connectivity = np.ascontiguousarray(cells, dtype=np.int64)
     offsets = np.arange(connectivity.shape[0] + 1, dtype=np.int64) * connectivity.shape[1]
     cell_array = vtkCellArray()
     cell_array.SetData(
-        numpy_to_vtkIdTypeArray(offsets, deep=True),
-        numpy_to_vtkIdTypeArray(connectivity.ravel(), deep=True),
+        convert.numpy_to_vtkIdTypeArray(offsets, deep=True),
+        convert.numpy_to_vtkIdTypeArray(connectivity.ravel(), deep=True),
     )
     grid = vtkUnstructuredGrid()
     grid.SetPoints(points)
@@ -143,13 +145,14 @@ def unstructured_grid(nodes: Array, cells: NDArray[np.integer[Any]], cell_type: 
 
 
 def _write_grid(grid: Any, fields: dict[str, Array], path: Path) -> None:
-    from vtkmodules.util.numpy_support import numpy_to_vtk
+    from vtkmodules.util import numpy_support
     from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridWriter
 
+    convert: Any = numpy_support
     data = grid.GetPointData()
     data.Initialize()
     for name, values in fields.items():
-        array = numpy_to_vtk(np.ascontiguousarray(values, dtype=np.float64), deep=True)
+        array = convert.numpy_to_vtk(np.ascontiguousarray(values, dtype=np.float64), deep=True)
         array.SetName(name)
         data.AddArray(array)
     data.SetActiveScalars("density")

@@ -8,70 +8,24 @@ being solved again.
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wfrpde.output.snapshots import Snapshots, take_snapshots
+from wfrpde.output.solution_like import SolutionLike
 
-__all__ = ["Estimated", "FlowRecord", "RunRecord", "SolutionLike", "record_run"]
+__all__ = ["Estimated", "FlowRecord", "RunRecord", "record_run"]
 
 Array = NDArray[np.float64]
 
 SCALARS = ("kl", "mass", "fisher_information", "reaction_variance", "min_density")
 """Series of one number a time, in the order in which they are written."""
-
-
-class SolutionLike(Protocol):
-    """The part of `wfrpde.solution.Solution` that output reads.
-
-    Nodal data are the same on every rank, and evaluation at points needs no communication.
-    """
-
-    @property
-    def case(self) -> Any: ...
-    @property
-    def target(self) -> Any: ...
-    @property
-    def times(self) -> Array: ...
-    @property
-    def series(self) -> Mapping[str, Array]: ...
-    @property
-    def mean(self) -> Array: ...
-    @property
-    def covariance(self) -> Array: ...
-    @property
-    def mode_mass(self) -> Mapping[str, Array]: ...
-    @property
-    def error(self) -> Any: ...
-    @property
-    def nodes(self) -> Array: ...
-    @property
-    def cells(self) -> NDArray[np.integer[Any]]: ...
-    @property
-    def cell_type(self) -> str: ...
-    @property
-    def log_relative(self) -> Array: ...
-    @property
-    def box(self) -> Array: ...
-    @property
-    def history(self) -> Mapping[str, Array]: ...
-    @property
-    def numerics(self) -> dict[str, Any]: ...
-    @property
-    def warnings(self) -> Sequence[str]: ...
-    @property
-    def complete(self) -> bool: ...
-    @property
-    def wall_time(self) -> float: ...
-    def density(self, t: float, x: Array) -> Array: ...
-    def log_density(self, t: float, x: Array) -> Array: ...
-    def log_relative_density(self, t: float, x: Array) -> Array: ...
 
 
 @dataclass(frozen=True)
@@ -242,7 +196,7 @@ def _estimated(value: Any, error: Any) -> Estimated:
 
 
 def plain(case: Any) -> dict[str, Any]:
-    """The case as JSON-ready data."""
+    """Give the case as JSON-ready data."""
     if hasattr(case, "model_dump"):
         return dict(case.model_dump(mode="json"))
     return dict(case)

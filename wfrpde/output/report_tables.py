@@ -71,7 +71,9 @@ def more_tables(record: RunRecord) -> list[Table]:
             scalars["mass − 1"] = Estimated(mass.value - 1.0, mass.error * float("nan"))
         else:
             scalars["mass"] = mass
-    scalars["relative L² error of ρ"] = Estimated(flow.density_error, flow.density_error + float("nan"))
+    scalars["relative L² error of ρ"] = Estimated(
+        flow.density_error, flow.density_error + float("nan")
+    )
     tables.append(_own(f"Dissipation and conservation, {flow.label}", flow, scalars))
     return tables
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from wfrpde.output.archive import read_run, write_archive
-from wfrpde.output.record import RunRecord, SolutionLike, record_run
+from wfrpde.output.record import RunRecord, record_run
+from wfrpde.output.solution_like import SolutionLike
 from wfrpde.output.summary import write_summary
 from wfrpde.output.tables import write_series, write_steps
 from wfrpde.parallel import collectively, world

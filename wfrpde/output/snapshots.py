@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wfrpde.output.paraview import log_normalisation, unstructured_grid
 
 if TYPE_CHECKING:
-    from wfrpde.output.record import SolutionLike
+    from wfrpde.output.solution_like import SolutionLike
 
 __all__ = ["Snapshots", "take_snapshots"]
 
@@ -41,9 +41,9 @@ class Snapshots:
     times
         The pictured times, shape (S,).
     log_density
-        By flow label: natural logarithm of ρ, shape (S, \\*grid); NaN outside the domain.
+        By flow label: natural logarithm of ρ, shape (S, ...); NaN outside the domain.
     log_target
-        Natural logarithm of π, shape (\\*grid).
+        Natural logarithm of π, shape that of the grid.
     """
 
     axes: tuple[Array, ...]
@@ -61,7 +61,8 @@ def pictured_times(times: Array, most: int) -> Array:
     """At most ``most`` of the saved times, first and last among them, spread evenly in order."""
     if len(times) <= most:
         return times
-    return times[np.unique(np.linspace(0, len(times) - 1, most).round().astype(int))]
+    chosen: Array = times[np.unique(np.linspace(0, len(times) - 1, most).round().astype(int))]
+    return chosen
 
 
 def take_snapshots(
@@ -87,7 +88,8 @@ def take_snapshots(
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, dim)
     shape = tuple(len(axis) for axis in axes)
     inside = _inside(solution, points)
-    kind = np.float64 if dim == 1 else np.float32
+    # Single precision is more than a map can show.
+    kind: Any = np.float64 if dim == 1 else np.float32
     log_target = np.full(len(points), np.nan)
     log_target[inside] = -np.asarray(solution.target.potential(points[inside])) - log_z
     pictures = {}
@@ -98,7 +100,7 @@ def take_snapshots(
             if saved is not None:
                 values[index, inside] = flow.log_density(saved, points[inside])
         pictures[name] = values.reshape(len(times), *shape)
-    return Snapshots(axes, times, pictures, log_target.astype(kind).reshape(shape))
+    return Snapshots(axes, times, pictures, np.asarray(log_target.astype(kind).reshape(shape)))
 
 
 def _saved_time(times: Array, t: float) -> float | None:
@@ -138,15 +140,16 @@ def _inside(solution: SolutionLike, points: Array) -> NDArray[np.bool_]:
     """Which points lie in a cell of the mesh: domains may be curved, cut down, or have holes."""
     if points.shape[1] == 1:
         return np.ones(len(points), dtype=bool)
-    from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+    from vtkmodules.util import numpy_support
     from vtkmodules.vtkCommonCore import vtkPoints
     from vtkmodules.vtkCommonDataModel import vtkPolyData
     from vtkmodules.vtkFiltersCore import vtkProbeFilter
 
+    convert: Any = numpy_support
     padded = np.zeros((len(points), 3))
     padded[:, : points.shape[1]] = points
     where = vtkPoints()
-    where.SetData(numpy_to_vtk(padded, deep=True))
+    where.SetData(convert.numpy_to_vtk(padded, deep=True))
     cloud = vtkPolyData()
     cloud.SetPoints(where)
     probe: Any = vtkProbeFilter()
@@ -154,4 +157,4 @@ def _inside(solution: SolutionLike, points: Array) -> NDArray[np.bool_]:
     probe.SetSourceData(unstructured_grid(solution.nodes, solution.cells, solution.cell_type))
     probe.Update()
     mask = probe.GetOutput().GetPointData().GetArray(probe.GetValidPointMaskArrayName())
-    return np.asarray(vtk_to_numpy(mask) != 0)
+    return np.asarray(convert.vtk_to_numpy(mask) != 0)

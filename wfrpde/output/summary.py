@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wfrpde.output.record import Estimated, FlowRecord, RunRecord
 
@@ -23,7 +24,7 @@ FORMAT = 1
 
 
 def summarise(record: RunRecord) -> dict[str, Any]:
-    """The summary of a run as JSON-ready data."""
+    """Give the summary of a run as JSON-ready data."""
     flow = record.flow
     content = {
         "format": FORMAT,
@@ -66,7 +67,7 @@ def write_summary(record: RunRecord, path: Path) -> Path:
 
 
 def flow_from_summary(
-    label: str, facts: Mapping[str, Any], history: Mapping[str, np.ndarray]
+    label: str, facts: Mapping[str, Any], history: Mapping[str, NDArray[np.float64]]
 ) -> FlowRecord:
     """Rebuild a flow's record from its part of the summary and its stored history.
 
@@ -134,7 +135,7 @@ def _pair(quantity: Estimated) -> dict[str, Any]:
     return {"value": quantity.value, "error": quantity.error}
 
 
-def _array(entries: Any) -> np.ndarray:
+def _array(entries: Any) -> NDArray[np.float64]:
     # NumPy turns None into NaN for floating-point arrays, at any depth.
     return np.array(entries, dtype=float)
 

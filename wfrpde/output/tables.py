@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from wfrpde.output.record import FlowRecord, RunRecord
 
 __all__ = ["series_columns", "write_series", "write_steps"]
 
+Array = NDArray[np.float64]
+
 AXES = "xyz"
 
 
-def series_columns(flow: FlowRecord) -> dict[str, Sequence[float]]:
-    """The columns of ``series.csv`` by name, each with one entry a saved time.
+def series_columns(flow: FlowRecord) -> dict[str, Array]:
+    """Give the columns of ``series.csv`` by name, each with one entry a saved time.
 
     A quantity ``q`` is followed by ``q_error``, its estimated error (empty where there is none).
     """
-    columns: dict[str, Sequence[float]] = {"t": flow.times.tolist()}
+    columns = {"t": flow.times}
     quantities = {name: (q.value, q.error) for name, q in flow.scalars.items()}
     dim = flow.mean.value.shape[1]
     for i in range(dim):
@@ -31,32 +36,30 @@ def series_columns(flow: FlowRecord) -> dict[str, Sequence[float]]:
     for mode, mass in flow.mode_mass.items():
         quantities[f"mode_{mode}"] = mass.value, mass.error
     for name, (value, error) in quantities.items():
-        columns[name] = value.tolist()
-        columns[f"{name}_error"] = error.tolist()
-    columns["density_error"] = flow.density_error.tolist()
+        columns[name] = value
+        columns[f"{name}_error"] = error
+    columns["density_error"] = flow.density_error
     return columns
 
 
 def write_series(record: RunRecord, path: Path) -> Path:
     """Write everything that was computed at the saved times."""
     columns = series_columns(record.flow)
-    return _write(path, list(columns), zip(*columns.values(), strict=True))
+    return _write(path, columns)
 
 
 def write_steps(record: RunRecord, path: Path) -> Path:
     """Write the history of accepted steps."""
-    history = record.flow.history
-    columns = [values.tolist() for values in history.values()]
-    return _write(path, list(history), zip(*columns, strict=True))
+    return _write(path, record.flow.history)
 
 
-def _write(path: Path, header: list[str], rows: Iterable[Sequence[float]]) -> Path:
+def _write(path: Path, columns: Mapping[str, Array]) -> Path:
     temporary = path.with_name(f".{path.name}.part")
     with temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(header)
-        for row in rows:
+        writer.writerow(columns)
+        for row in zip(*columns.values(), strict=True):
             # repr keeps every digit; an empty field is the CSV way to say "not known".
-            writer.writerow(["" if value != value else repr(float(value)) for value in row])
+            writer.writerow(["" if np.isnan(value) else repr(float(value)) for value in row])
     os.replace(temporary, path)
     return path

@@ -74,8 +74,8 @@ def draw_comparison(record: RunRecord) -> list[Drawing]:
             figure,
             f"Densities of {', '.join(labels)} side by side",
             "The same start and the same target (grey) under each flow, from pale (t = 0) to dark "
-            f"(t = {last}). Transport alone (W) must climb the barrier; reaction alone (FR) can only "
-            "reweight what is there; together (WFR) they do both.",
+            f"(t = {last}). Transport alone (W) must climb the barrier; reaction alone (FR) can "
+            "only reweight what is there; together (WFR) they do both.",
         )
     ]
 
@@ -90,7 +90,7 @@ def _curves(axes: Axes, record: RunRecord, label: str, *, log: bool) -> None:
         axes.plot(x, target, color=style.TARGET, lw=5, alpha=0.3, solid_capstyle="butt")
         for curve, colour in zip(curves, colours, strict=True):
             axes.plot(x, curve / LN10, color=colour)
-        every = [c for c in pictures.log_density.values()] + [pictures.log_target]
+        every = [*pictures.log_density.values(), pictures.log_target]
         finite = np.concatenate([c[np.isfinite(c)].ravel() for c in every]) / LN10
         top = finite.max()
         bottom = max(finite.min(), top - DEEPEST)

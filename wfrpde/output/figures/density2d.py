@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from numpy.typing import NDArray
 
 from wfrpde.output.figures import style
 from wfrpde.output.figures.drawing import Drawing
@@ -61,7 +63,7 @@ def _maps(record: RunRecord, *, log: bool) -> Figure:
     height = panel * (shape if equal else 1.0) + (0.12 if several else 0.3)
     figure = style.new_figure(width, max(0.75 + rows * height, 2.4), maps=True)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    image = None
+    image: AxesImage | None = None
     top = max(np.nanmax(values) for values in pictures.log_density.values()) / np.log(10)
     for row in range(rows):
         for column in range(columns):
@@ -83,19 +85,22 @@ def _maps(record: RunRecord, *, log: bool) -> Figure:
                 )
             elif column == 0:
                 axes.set_ylabel("y")
-            if not several and index + columns >= count or several and row == rows - 1:
+            if (not several and index + columns >= count) or (several and row == rows - 1):
                 axes.set_xlabel("x")
                 axes.tick_params(labelbottom=True)
     if image is not None:
-        bar = figure.colorbar(image, ax=grid.ravel().tolist(), shrink=0.85, aspect=32, pad=0.02)
+        bar = figure.colorbar(image, ax=figure.axes, shrink=0.85, aspect=32, pad=0.02)
         bar.set_label("log₁₀ ρ  [ρ per unit area]" if log else "ρ / its maximum in the panel")
-        bar.outline.set_linewidth(0.5)  # type: ignore[operator]
+        bar.ax.spines["outline"].set_linewidth(0.5)
     return figure
 
 
 def _map(
-    axes: Axes, record: RunRecord, log_density: np.ndarray, limits: tuple[float, float] | None
-) -> object:
+    axes: Axes,
+    record: RunRecord,
+    log_density: NDArray[np.float64],
+    limits: tuple[float, float] | None,
+) -> AxesImage:
     x, y = record.snapshots.axes
     if limits is not None:
         values, (low, high) = log_density / np.log(10), limits

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wfrpde.output.figures import style
 from wfrpde.output.figures.drawing import Drawing
@@ -34,12 +36,10 @@ def draw_rendering(record: RunRecord) -> list[Drawing]:
     pictures = record.snapshots
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        np.savez(
-            folder / "in.npz",
-            log_density=pictures.log_density[record.flow.label],
-            log_target=pictures.log_target,
-            **{f"axis_{i}": axis for i, axis in enumerate(pictures.axes)},
-        )
+        arrays: dict[str, Any] = {f"axis_{i}": axis for i, axis in enumerate(pictures.axes)}
+        arrays["log_density"] = pictures.log_density[record.flow.label]
+        arrays["log_target"] = pictures.log_target
+        np.savez(folder / "in.npz", **arrays)
         command = [sys.executable, "-m", "wfrpde.output.figures.rendering", name]
         try:
             done = subprocess.run(
@@ -62,9 +62,7 @@ def draw_rendering(record: RunRecord) -> list[Drawing]:
     for axes, image, t in zip(grid.flat, images, pictures.times, strict=True):
         axes.imshow(image, interpolation="antialiased")
         axes.set_axis_off()
-        axes.set_title(
-            f"{record.flow.label}, t = {number(float(t), 3, trim=True)}"
-        )
+        axes.set_title(f"{record.flow.label}, t = {number(float(t), 3, trim=True)}")
     frame = ", ".join(
         f"{number(float(axis[0]), 3, trim=True)} ≤ {name} ≤ {number(float(axis[-1]), 3, trim=True)}"
         for name, axis in zip("xyz", pictures.axes, strict=True)
@@ -81,7 +79,7 @@ def draw_rendering(record: RunRecord) -> list[Drawing]:
     ]
 
 
-def _cropped(images: list[np.ndarray]) -> list[np.ndarray]:
+def _cropped(images: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
     """Cut the white margin that all images share."""
     ink = np.any([(image < 250).any(axis=2) for image in images], axis=0)
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))

@@ -1,8 +1,9 @@
-"""The dissipation identity −dKL/dt = α I + β Var: do the steps obey it?"""
+"""The dissipation identity −dKL/dt = α I + β Var, and how well the steps obey it."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wfrpde.output.figures import style
 from wfrpde.output.figures.drawing import Drawing
@@ -11,8 +12,8 @@ from wfrpde.output.record import FlowRecord, RunRecord
 __all__ = ["decay_rate", "draw_dissipation"]
 
 
-def decay_rate(flow: FlowRecord) -> tuple[np.ndarray, np.ndarray]:
-    """−dKL/dt from neighbouring steps, at their midpoints.
+def decay_rate(flow: FlowRecord) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Estimate −dKL/dt from neighbouring steps, at their midpoints.
 
     Differences that are no larger than the round-off of KL itself are left out.
     """

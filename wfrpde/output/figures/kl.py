@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wfrpde.output.figures import style
 from wfrpde.output.figures.drawing import Drawing
@@ -27,7 +28,15 @@ def draw_kl(record: RunRecord) -> Drawing:
         own = label == record.flow.label
         path_t, path_kl = _path(flow)
         axes.plot(path_t, path_kl, color=colour, lw=2.2 if own else 1.6, zorder=3 if own else 2)
-        axes.plot(t, value, "o", color=colour, ms=4.5 if own else 3.5, zorder=5 if own else 4, clip_on=False)
+        axes.plot(
+            t,
+            value,
+            "o",
+            color=colour,
+            ms=4.5 if own else 3.5,
+            zorder=5 if own else 4,
+            clip_on=False,
+        )
         # The lower edge of the band may reach zero, which a logarithmic axis cannot show.
         low = np.maximum(value - error, value * 1e-6)
         axes.fill_between(t, low, value + error, color=colour, alpha=0.22, lw=0)
@@ -40,20 +49,20 @@ def draw_kl(record: RunRecord) -> Drawing:
     axes.set_xlabel("flow time t")
     axes.set_ylabel("KL(ρ‖π)  [nats = kT of excess free energy]")
     style.label_ends(axes, ends)
-    others = [label for label in record.companions]
+    others = list(record.companions)
     against = f", against {' and '.join(others)}," if others else ""
     return Drawing(
         "kl",
         figure,
         f"Logarithmic plot of the KL divergence over time for {', '.join(record.flows)}",
-        f"Distance to equilibrium of {record.flow.label}{against} on a logarithmic axis: a straight "
-        "line is exponential decay. Dots are the saved times; the shaded band is the estimated "
-        "error (where it is not to be seen, it is thinner than the line).",
+        f"Distance to equilibrium of {record.flow.label}{against} on a logarithmic axis: a "
+        "straight line is exponential decay. Dots are the saved times; the shaded band is the "
+        "estimated error (where it is not to be seen, it is thinner than the line).",
     )
 
 
-def _path(flow: FlowRecord) -> tuple[np.ndarray, np.ndarray]:
-    """The curve through every step where a history was kept, else through the saved times."""
+def _path(flow: FlowRecord) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give the curve through every step where a history was kept, else through the saved times."""
     t, kl = flow.history.get("t"), flow.history.get("kl")
     if t is None or kl is None or t.size < 2:
         t, kl = flow.times, flow.scalars["kl"].value

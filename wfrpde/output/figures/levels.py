@@ -13,7 +13,7 @@ __all__ = ["enclosing_levels"]
 def enclosing_levels(
     log_density: NDArray[np.floating], shares: Sequence[float]
 ) -> list[float]:  # fmt: skip
-    """Levels c such that {log ρ > c} holds the given shares of the mass, ascending.
+    """Find levels c such that {log ρ > c} holds the given shares of the mass, ascending.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def enclosing_levels(
     values = np.sort(log_density[np.isfinite(log_density)].astype(float).ravel())[::-1]
     mass = np.cumsum(np.exp(values - values[0]))
     mass /= mass[-1]
-    levels = []
+    levels: list[float] = []
     for share in sorted(shares, reverse=True):
         at = min(int(np.searchsorted(mass, share)), len(values) - 1)
         level = float(values[at])

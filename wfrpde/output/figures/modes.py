@@ -60,8 +60,10 @@ def _panel(axes: Axes, record: RunRecord, name: str) -> None:
         colour = style.flow_colour(label)
         own = label == record.flow.label
         error = np.nan_to_num(mass.error)
+        # A bar that reaches zero could not be drawn on a logarithmic axis.
+        bars = np.stack([np.clip(error, 0, np.abs(mass.value) * (1 - 1e-9)), error])
         axes.errorbar(
-            flow.times, mass.value, yerr=[np.minimum(error, mass.value * (1 - 1e-9)), error],
+            flow.times, mass.value, yerr=bars,
             color=colour, marker="o", ms=4.5 if own else 3.5, lw=2.0 if own else 1.4,
             elinewidth=1.2, zorder=3 if own else 2, clip_on=False,
         )  # fmt: skip

@@ -46,7 +46,7 @@ def render(
         spacing=tuple(float(a[1] - a[0]) for a in axes),
         origin=tuple(float(a[0]) for a in axes),
     )
-    plotter: Any = pv.Plotter(off_screen=True, window_size=(SIZE, SIZE))
+    plotter: Any = pv.Plotter(off_screen=True, window_size=[SIZE, SIZE])
     plotter.set_background("white")
     plotter.enable_depth_peeling(8)
     _surface(plotter, grid, log_target, 0.9, color="#E69F00", opacity=0.2)

@@ -55,12 +55,13 @@ RC: dict[str, Any] = {
 
 
 def look() -> AbstractContextManager[None]:
-    """The settings of the house, for the duration of a ``with`` block."""
-    return mpl.rc_context(RC)
+    """Give the settings of the house, for the duration of a ``with`` block."""
+    settings: Any = RC
+    return mpl.rc_context(settings)
 
 
 def new_figure(width: float, height: float, *, maps: bool = False) -> Figure:
-    """An empty figure (inches) that arranges its own margins and knows no global state.
+    """Make an empty figure (inches) that arranges its own margins and knows no global state.
 
     With ``maps``, panels keep their own aspect and move together.
     """
@@ -81,26 +82,26 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def flow_colour(label: str) -> str:
-    """The colour of a flow, the same in every figure."""
+    """Give the colour of a flow, the same in every figure."""
     if label in FLOW_COLOURS:
         return FLOW_COLOURS[label]
     return _SPARE[sum(map(ord, label)) % len(_SPARE)]
 
 
 def time_colours(count: int) -> list[Any]:
-    """``count`` colours from early (pale) to late (dark)."""
+    """Give ``count`` colours from early (pale) to late (dark)."""
     colours: Callable[[float], Any] = mpl.colormaps["viridis_r"]
     return [colours(0.17 + 0.83 * s) for s in np.linspace(0, 1, max(count, 2))[:count]]
 
 
 def density_map() -> Colormap:
-    """White for nothing, then blue, then nearly black: monotone in lightness, prints well."""
+    """Give the colour map of densities: from white to blue-black, monotone in lightness."""
     steps = ["#ffffff", "#cfe3f2", "#86bbdd", "#3a87bd", "#135a8f", "#0a2f52"]
     return LinearSegmentedColormap.from_list("wfrpde_density", steps)
 
 
 def text(label: str, longest: int = 28) -> str:
-    """A user's name, safe for Matplotlib: no formula in it is typeset, and it is not endless."""
+    """Make a user's name safe for Matplotlib: nothing in it is typeset, and it is not endless."""
     line = " ".join(label.split())
     if len(line) > longest:
         line = line[: longest - 1] + "…"
