@@ -251,8 +251,12 @@ class ExpressionInitial(InitialParameters):
             if density.is_nonpositive:
                 raise InputError(key, f"{text!r}, which is nowhere positive", "a density ≥ 0")
             expression = logarithm(density)
-        value = numpy_function(expression, dim)
-        negative = numpy_function(density, dim) if self.log_density is None else None
+        try:
+            value, slope = numpy_function(expression, dim), numpy_gradient(-expression, dim)
+            negative = numpy_function(density, dim) if self.log_density is None else None
+        except Exception as error:  # SymPy raises many kinds, from formulas that no one means
+            found = f"an expression without a derivative ({type(error).__name__}: {error})"
+            raise InputError(key, found, "a density with a gradient") from error
 
         def log_density(x: Array) -> Array:
             result = value(x)
@@ -263,7 +267,7 @@ class ExpressionInitial(InitialParameters):
 
         seeds = find_minima(
             lambda x: _barred(-log_density(np.asarray(x, dtype=float))),
-            numpy_gradient(-expression, dim),
+            slope,
             dim,
             where=key,
             box=box,

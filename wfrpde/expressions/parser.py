@@ -20,6 +20,7 @@ import sympy
 
 from wfrpde.errors import InputError
 from wfrpde.expressions.functions import Absolute, Maximum, Minimum, Sign
+from wfrpde.expressions.numbers import number, representable
 from wfrpde.expressions.stability import logarithm
 
 MAX_LENGTH = 10_000
@@ -312,30 +313,12 @@ class Source:
             return self._folded(node, lambda: value.real)
         grown = (result, *result.args, *(b for a in result.args for b in a.args))
         for part in grown:
-            if part in _NOT_FINITE or (part.is_Number and not _fits(part)):
+            if part in _NOT_FINITE or (part.is_Number and not representable(part)):
                 needed = "constants between 1e-308 and 1e308"
                 self.fail(node, "a constant beyond floating-point numbers", needed)
             if part.is_number and not part.is_Number and complex(part).imag:
                 self.fail(node, "an expression that is not real", "real values")
         return result
-
-
-def number(value: float) -> sympy.Expr:
-    """Return the SymPy number of a float: exact where it is a short binary fraction."""
-    if value.is_integer() and abs(value) <= 2**53:
-        return sympy.Integer(int(value))
-    scaled = value * 1024
-    if scaled.is_integer() and abs(value) < 2**20:
-        return sympy.Rational(int(scaled), 1024)
-    return sympy.Float(value)
-
-
-def _fits(value: sympy.Expr) -> bool:
-    try:
-        rounded = float(value)
-    except OverflowError:
-        return False
-    return math.isfinite(rounded) and (rounded != 0 or value == 0)
 
 
 _WORDS: dict[type, str] = {

@@ -12,6 +12,7 @@ import math
 import sympy
 
 from wfrpde.expressions.functions import LogSumExp
+from wfrpde.expressions.numbers import number
 
 # A product of sums is expanded term by term only up to this many terms.
 MAX_TERMS = 64
@@ -40,11 +41,11 @@ def logarithm(argument: sympy.Expr) -> sympy.Expr:
 def exponents(expression: sympy.Expr) -> list[sympy.Expr] | None:
     """Return a_1, …, a_k with expression = Σ exp(a_i), or None where there is no such form."""
     if expression.is_Number:
-        return [sympy.Float(math.log(expression))] if expression.is_positive else None
+        return [number(math.log(expression))] if expression.is_positive else None
     if isinstance(expression, sympy.exp):
         return [expression.args[0]]
     if isinstance(expression, sympy.cosh):
-        half = sympy.Float(math.log(0.5))
+        half = number(math.log(0.5))
         return [half + expression.args[0], half - expression.args[0]]
     if expression.is_Add:
         return _of_sum(expression)

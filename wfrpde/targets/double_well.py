@@ -32,7 +32,7 @@ class DoubleWellTarget(TargetParameters):
         import sympy
 
         from wfrpde.expressions import coordinates
-        from wfrpde.expressions.parser import number
+        from wfrpde.expressions.numbers import number
 
         x, *transverse = coordinates(self.dim)
         potential = number(self.barrier) * (x**2 - 1) ** 2 + number(self.tilt) * x

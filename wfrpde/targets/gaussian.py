@@ -106,7 +106,7 @@ def quadratic_form(mean: Array, covariance: Array) -> sympy.Expr:
     import sympy
 
     from wfrpde.expressions import coordinates
-    from wfrpde.expressions.parser import number
+    from wfrpde.expressions.numbers import number
 
     dim = mean.size
     precision = np.linalg.inv(covariance)
@@ -125,7 +125,7 @@ def quadratic_form(mean: Array, covariance: Array) -> sympy.Expr:
 def mixture_potential(weights: Array, means: Array, covariances: Array) -> sympy.Expr:
     """Return −log Σ_k w_k N(x; m_k, C_k)."""
     from wfrpde.expressions import LogSumExp
-    from wfrpde.expressions.parser import number
+    from wfrpde.expressions.numbers import number
 
     exponents = [
         number(math.log(w) + log_norm(c)) - quadratic_form(m, c)

@@ -91,7 +91,7 @@ class BananaTarget(TargetParameters):
     def build(self) -> Target:
         """Return the target with these parameters."""
         from wfrpde.expressions import coordinates
-        from wfrpde.expressions.parser import number
+        from wfrpde.expressions.numbers import number
 
         x, y = coordinates(2)
         across = number(self.width**-2) * (y - number(self.bend) * x**2) ** 2
@@ -122,7 +122,7 @@ class RingTarget(TargetParameters):
         import sympy
 
         from wfrpde.expressions import coordinates
-        from wfrpde.expressions.parser import number
+        from wfrpde.expressions.numbers import number
 
         distance = sympy.sqrt(sum(s**2 for s in coordinates(self.dim)))
         square = " + ".join(f"{s}**2" for s in "xyz"[: self.dim])
@@ -178,7 +178,7 @@ class MullerBrownTarget(TargetParameters):
         import sympy
 
         from wfrpde.expressions import coordinates
-        from wfrpde.expressions.parser import number
+        from wfrpde.expressions.numbers import number
 
         x, y = coordinates(2)
         terms = []
