@@ -83,8 +83,6 @@ def run_demo(folder: Path, session: Session, *, force: bool = False) -> bool:
                 f"\n{case.title}: KL(rho|pi), and the mass of the mode '{scene.far_mode}'\n"
             )
             inner = output.path / scene.case
-            if session.rank == 0:
-                inner.mkdir()
             run = run_case(case, inner, session.comm, status=session.status)
             runs.append(run)
             session.say(_scene_table(scene, run))

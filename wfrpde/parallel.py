@@ -130,8 +130,11 @@ def leave_together(comm: Any, code: int, message: str = "", patience: float = 5.
 class StopRequest:
     """While active, turns the first Ctrl-C into a request that the ranks answer together.
 
-    A solver asks `requested` between its steps. A second Ctrl-C ends the process at once. SIGTERM
-    counts too: batch systems, and some versions of ``mpirun``, send it in place of SIGINT.
+    A solver asks `requested` between its steps. A second Ctrl-C ends the process at once. SIGUSR1
+    and SIGTERM, which batch systems send, count too. Open MPI's ``mpirun`` answers Ctrl-C with
+    SIGTERM and kills the ranks a quarter of a second later, which is too soon to write anything:
+    under it SIGTERM ends a rank at once, and ``kill -USR1`` to ``mpirun``, which hands that on,
+    stops a run in order.
     Within another active `StopRequest` a new one shares its state, so that a caller still sees
     what the solver has answered.
     """
@@ -151,7 +154,10 @@ class StopRequest:
         StopRequest._active = self
         # Python lets only the main thread handle signals; elsewhere nothing can be asked for.
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            asked = [signal.SIGINT, signal.SIGUSR1]
+            if "OMPI_COMM_WORLD_SIZE" not in os.environ:  # set by Open MPI's mpirun
+                asked.append(signal.SIGTERM)
+            for number in asked:
                 self._previous[number] = signal.signal(number, self._receive)
         return self
 

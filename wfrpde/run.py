@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -52,7 +53,7 @@ class Run:
 class RunFolder:
     """The folder of a run, which is put in place when the block ends well (collective).
 
-    Within the block, ``path`` is a hidden folder beside the final one.
+    ``path`` is a hidden folder beside the final one, which the block makes and fills.
 
     Parameters
     ----------
@@ -92,8 +93,7 @@ class RunFolder:
         if kind is not None:
             # Every rank cleans up: the one that failed may be about to end all others.
             shutil.rmtree(self.path, ignore_errors=True)
-            for folder in reversed(self._created):
-                folder.rmdir()
+            self._remove_parents()
             return
         with collectively(self._comm):
             if self._writes:
@@ -111,25 +111,29 @@ class RunFolder:
                     "a new or empty one",
                     "Use --force to replace it, or --out for another one.",
                 )
-            for parent in reversed([p for p in folder.parents if not p.exists()]):
-                parent.mkdir()
-                self._created.append(parent)
             if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
                 raise PermissionError(13, "Permission denied")
+            self._created = [parent for parent in folder.parents if not parent.exists()]
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            # Only tried, and made when there is something to write: a run that is killed while
+            # it computes, as mpirun does on Ctrl-C, leaves no empty folder behind.
             hidden = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-            mask = os.umask(0)
-            os.umask(mask)
-            hidden.chmod(0o777 & ~mask)
+            hidden.rmdir()
         except OSError as error:
-            for parent in reversed(self._created):
-                parent.rmdir()
             raise InputError(
                 f"output folder {folder}",
                 f"that it cannot be written ({error.strerror or error})",
                 "a folder that can be written",
                 "Choose another one with --out.",
             ) from None
+        finally:
+            self._remove_parents()
         return hidden
+
+    def _remove_parents(self) -> None:
+        for parent in self._created:
+            with suppress(OSError):
+                parent.rmdir()
 
 
 def _put_in_place(hidden: Path, folder: Path) -> None:
@@ -180,7 +184,7 @@ def run_case(
     case
         The case.
     folder
-        An existing, empty folder.
+        A folder, made if missing.
     comm
         MPI communicator, or ``None`` for the world's.
     status

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -86,3 +88,26 @@ def test_a_run_on_two_ranks(folder):
     assert done.stdout.count("Report ") == 1
     summary = json.loads((folder / "wfr-well" / "summary.json").read_text())
     assert summary["complete"] is True
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1])
+def test_a_stopped_run_is_whole_or_absent(folder, number):
+    words = ["-m", "wfrpde", "solve", "well.toml", "--no-compare", "--set", "numerics.dt=1e-7"]
+    process = subprocess.Popen(
+        ["mpirun", "-n", "2", sys.executable, *words, "--set", "flow.save=[1e-5, 0.5]"],
+        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "t = " in line:
+            break
+    time.sleep(1.0)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    left = {path.name for path in folder.iterdir()}
+    if number == signal.SIGUSR1:
+        assert left == {"well.toml", "wfr-well"}
+        summary = json.loads((folder / "wfr-well" / "summary.json").read_text())
+        assert summary["complete"] is False
+    else:
+        assert left <= {"well.toml", "wfr-well"}
