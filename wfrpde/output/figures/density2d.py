@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from wfrpde.output.figures import style
@@ -19,14 +20,15 @@ __all__ = ["draw_maps"]
 
 DECADES = 10.0
 CONTOUR = "#E69F00"
-SHARES = (0.5, 0.9, 0.99)
 
 
 def draw_maps(record: RunRecord) -> list[Drawing]:
     """Draw the density, and its logarithm, at up to six saved times with the target's contours."""
+    shares = _shares(record)
+    percent = " and ".join(f"{100 * share:.0f}" for share in shares)
     contours = (
-        "Orange contours enclose 50, 90 and 99 % of the target's mass, so a flow that has arrived "
-        "fills them evenly."
+        f"Orange contours enclose {percent} % of the "
+        "target's mass, so a flow that has arrived fills them."
     )
     flows = "Rows are flows, columns are times. " if record.companions else ""
     return [
@@ -44,6 +46,11 @@ def draw_maps(record: RunRecord) -> list[Drawing]:
             "panels above is already growing in modes that transport has not reached.",
         ),
     ]
+
+
+def _shares(record: RunRecord) -> tuple[float, ...]:
+    """Choose contours of the target: in small panels more than one would hide thin modes."""
+    return (0.9,) if record.companions else (0.5, 0.95)
 
 
 def _maps(record: RunRecord, *, log: bool) -> Figure:
@@ -64,6 +71,7 @@ def _maps(record: RunRecord, *, log: bool) -> Figure:
     figure = style.new_figure(width, max(0.75 + rows * height, 2.4), maps=True)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     image: AxesImage | None = None
+    shares = _shares(record)
     top = max(np.nanmax(values) for values in pictures.log_density.values()) / np.log(10)
     for row in range(rows):
         for column in range(columns):
@@ -75,8 +83,9 @@ def _maps(record: RunRecord, *, log: bool) -> Figure:
                 continue
             t = float(times[index])
             values = pictures.log_density[label][int(np.searchsorted(pictures.times, t))]
-            image = _map(axes, record, values, (top - DECADES, top) if log else None)
+            image = _map(axes, record, values, shares, (top - DECADES, top) if log else None)
             axes.set_aspect("equal" if equal else "auto")
+            axes.xaxis.set_major_locator(MaxNLocator(4, prune="both"))
             if row == 0 or not several:
                 axes.set_title(f"t = {number(t, 3, trim=True)}")
             if several and column == 0:
@@ -99,6 +108,7 @@ def _map(
     axes: Axes,
     record: RunRecord,
     log_density: NDArray[np.float64],
+    shares: tuple[float, ...],
     limits: tuple[float, float] | None,
 ) -> AxesImage:
     x, y = record.snapshots.axes
@@ -115,9 +125,9 @@ def _map(
     axes.set_facecolor("#eeeeee")
     axes.grid(False)
     target = record.snapshots.log_target
-    levels = enclosing_levels(target, SHARES)
+    levels = enclosing_levels(target, shares)
     axes.contour(
         x, y, np.where(np.isfinite(target), target, -1e3).T, levels=levels, colors=CONTOUR,
-        linewidths=[0.5, 0.75, 1.0], linestyles="solid",
+        linewidths=[0.8, 1.0][: len(shares)], linestyles="solid",
     )  # fmt: skip
     return image

@@ -52,9 +52,7 @@ def draw_dissipation(record: RunRecord) -> Drawing | None:
     axes.set_yscale("log")
     if shown.size:
         axes.set_ylim(max(shown.min() / 3, shown.max() * 1e-18), shown.max() * 3)
-    # A logarithmic axis has no room for t = 0, a linear one shows it at its edge.
-    axes.set_xlim(-0.015 * (flow.times[-1] or 1.0), 1.015 * (flow.times[-1] or 1.0))
-    axes.set_xlabel("flow time t")
+    style.time_axis(axes, float(flow.times[-1]))
     axes.set_ylabel("dissipation  [kT per unit flow time]")
     axes.legend(loc="upper right")
     return Drawing(

@@ -28,15 +28,7 @@ def draw_kl(record: RunRecord) -> Drawing:
         own = label == record.flow.label
         path_t, path_kl = _path(flow)
         axes.plot(path_t, path_kl, color=colour, lw=2.2 if own else 1.6, zorder=3 if own else 2)
-        axes.plot(
-            t,
-            value,
-            "o",
-            color=colour,
-            ms=4.5 if own else 3.5,
-            zorder=5 if own else 4,
-            clip_on=False,
-        )
+        axes.plot(t, value, "o", color=colour, ms=4.5 if own else 3.5, zorder=5 if own else 4)
         # The lower edge of the band may reach zero, which a logarithmic axis cannot show.
         low = np.maximum(value - error, value * 1e-6)
         axes.fill_between(t, low, value + error, color=colour, alpha=0.22, lw=0)
@@ -45,8 +37,7 @@ def draw_kl(record: RunRecord) -> Drawing:
     axes.set_yscale("log")
     if highest > 0:
         axes.set_ylim(max(lowest / 3, 1e-18 * highest), highest * 3)
-    axes.set_xlim(0, max(flow.times[-1] for flow in record.flows.values()) or 1.0)
-    axes.set_xlabel("flow time t")
+    style.time_axis(axes, float(max(flow.times[-1] for flow in record.flows.values())))
     axes.set_ylabel("KL(ρ‖π)  [nats = kT of excess free energy]")
     style.label_ends(axes, ends)
     others = list(record.companions)

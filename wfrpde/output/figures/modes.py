@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from wfrpde.output.figures import style
 from wfrpde.output.figures.drawing import Drawing
-from wfrpde.output.numbers import number
+from wfrpde.output.numbers import number, pretty
 from wfrpde.output.record import RunRecord
 
 __all__ = ["draw_modes"]
 
 MOST_MODES = 12
+FLOOR = 1e-40
+"""Logarithmic panels end here; what lies below is written beside the axis."""
 
 
 def draw_modes(record: RunRecord) -> Drawing | None:
@@ -33,8 +35,9 @@ def draw_modes(record: RunRecord) -> Drawing | None:
         axes = grid.flat[index]
         _panel(axes, record, name)
         if index + columns >= len(shown):
-            axes.set_xlabel("flow time t")
             axes.tick_params(labelbottom=True)
+        else:
+            axes.set_xlabel("")
         if index % columns == 0:
             axes.set_ylabel("mass of the mode")
     left_out = f" ({len(names) - len(shown)} more modes are in the tables.)" * (
@@ -63,24 +66,36 @@ def _panel(axes: Axes, record: RunRecord, name: str) -> None:
         # A bar that reaches zero could not be drawn on a logarithmic axis.
         bars = np.stack([np.clip(error, 0, np.abs(mass.value) * (1 - 1e-9)), error])
         axes.errorbar(
-            flow.times, mass.value, yerr=bars,
-            color=colour, marker="o", ms=4.5 if own else 3.5, lw=2.0 if own else 1.4,
-            elinewidth=1.2, zorder=3 if own else 2, clip_on=False,
+            flow.times, mass.value, yerr=bars, color=colour, marker="o", ms=4.5 if own else 3.5,
+            lw=2.0 if own else 1.4, elinewidth=1.2, zorder=3 if own else 2,
         )  # fmt: skip
-        values.append(mass.value[np.isfinite(mass.value)])
+        values.append(mass.value[mass.value > 0])
         ends.append((float(mass.value[-1]), label, colour))
     goal = record.target_mode_mass.get(name)
-    everything = np.concatenate([*values, [goal] if goal is not None else []])
-    positive = everything[everything > 0]
-    if positive.size and positive.min() < 1e-3 * positive.max():
+    positive = np.concatenate([*values, [goal] if goal else []])
+    if not positive.size:
+        positive = np.ones(1)
+    if _grows_from_nothing(positive, goal):
         axes.set_yscale("log")
-        axes.set_ylim(max(positive.min() / 3, 1e-40), positive.max() * 4)
+        axes.set_ylim(max(positive.min() / 3, FLOOR), positive.max() * 4)
+        ends = [
+            (max(end, FLOOR), label if end >= FLOOR else f"{label} {_short(end)}", colour)
+            for end, label, colour in ends
+        ]
     else:
-        axes.set_ylim(0, 1.08 * max(everything.max(initial=0.0), 1e-300))
-    axes.set_xlim(0, max(flow.times[-1] for flow in record.flows.values()) or 1.0)
+        axes.set_ylim(0, 1.08 * positive.max())
     if goal is not None:
         axes.axhline(goal, color=style.TARGET, ls=(0, (4, 3)), lw=1.1, zorder=1)
-        ends.append((goal, f"target {number(goal, 3)}", style.TARGET))
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+        ends.append((goal, f"target {_short(goal, 3)}", style.TARGET))
+    style.time_axis(axes, float(max(flow.times[-1] for flow in record.flows.values())))
     axes.set_title(style.text(name))
     style.label_ends(axes, ends, gap=0.09, size=9)
+
+
+def _grows_from_nothing(masses: NDArray[np.float64], goal: float | None) -> bool:
+    # A mode that the target leaves empty only fades, which a linear axis shows best.
+    return bool((goal is None or goal > 1e-6) and masses.min() < 1e-3 * masses.max())
+
+
+def _short(value: float, digits: int = 1) -> str:
+    return pretty(number(value, digits))

@@ -13,10 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 __all__ = [
     "FLOW_COLOURS", "TARGET", "density_map", "flow_colour", "label_ends", "look", "new_figure",
-    "save", "spread", "text", "time_colours",
+    "save", "spread", "text", "time_axis", "time_colours",
 ]  # fmt: skip
 
 INK = "#222222"
@@ -92,6 +93,14 @@ def time_colours(count: int) -> list[Any]:
     """Give ``count`` colours from early (pale) to late (dark)."""
     colours: Callable[[float], Any] = mpl.colormaps["viridis_r"]
     return [colours(0.17 + 0.83 * s) for s in np.linspace(0, 1, max(count, 2))[:count]]
+
+
+def time_axis(axes: Axes, last: float) -> None:
+    """Let flow time run along the abscissa, with room for the markers at both ends."""
+    end = last or 1.0
+    axes.set_xlim(-0.015 * end, 1.015 * end)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.set_xlabel("flow time t")
 
 
 def density_map() -> Colormap:
