@@ -121,6 +121,16 @@ def test_enclosing_levels_of_a_gaussian():
 
 
 def test_labels_do_not_overlap():
-    heights = spread([0.70, 0.74, 0.74, 0.99], 0.09)
-    assert np.diff(heights).min() > 0.089
-    assert max(heights) <= 1.0 + 1e-9
+    for heights in ([0.70, 0.74, 0.74, 0.99], [0.0, 0.97, 0.99, 1.0], [0.5], []):
+        placed = spread(heights, 0.09)
+        assert all(np.diff(placed) > 0.089)
+        assert all(height <= 1.0 for height in placed)
+        assert placed == pytest.approx(heights, abs=0.2)
+
+
+def test_masses_far_below_the_axis_stay_off_the_figure(modes_1d, tmp_path):
+    faint = {"left": modes_1d.mode_mass["left"], "right": np.geomspace(1e-150, 1e-112, 7)}
+    draw_figures(record_run(replace(modes_1d, mode_mass=faint), {}), tmp_path)
+    header = (tmp_path / "modes.png").read_bytes()[16:24]
+    width, height = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:], "big")
+    assert height < width

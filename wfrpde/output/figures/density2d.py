@@ -85,7 +85,7 @@ def _maps(record: RunRecord, *, log: bool) -> Figure:
             values = pictures.log_density[label][int(np.searchsorted(pictures.times, t))]
             image = _map(axes, record, values, shares, (top - DECADES, top) if log else None)
             axes.set_aspect("equal" if equal else "auto")
-            axes.xaxis.set_major_locator(MaxNLocator(4, prune="both"))
+            axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], prune="both"))
             if row == 0 or not several:
                 axes.set_title(f"t = {number(t, 3, trim=True)}")
             if several and column == 0:

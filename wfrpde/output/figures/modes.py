@@ -86,7 +86,9 @@ def _panel(axes: Axes, record: RunRecord, name: str) -> None:
         axes.set_ylim(0, 1.08 * positive.max())
     if goal is not None:
         axes.axhline(goal, color=style.TARGET, ls=(0, (4, 3)), lw=1.1, zorder=1)
-        ends.append((goal, f"target {_short(goal, 3)}", style.TARGET))
+        ends.append(
+            (goal, f"target {_short(goal, 3)}" if goal > 1e-12 else "target ≈ 0", style.TARGET)
+        )
     style.time_axis(axes, float(max(flow.times[-1] for flow in record.flows.values())))
     axes.set_title(style.text(name))
     style.label_ends(axes, ends, gap=0.09, size=9)

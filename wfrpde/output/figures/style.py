@@ -149,7 +149,7 @@ def label_ends(
 
 
 def spread(heights: list[float], gap: float) -> list[float]:
-    """Move ascending heights in [0, 1] as little as needed to be ``gap`` apart."""
+    """Move ascending heights in [0, 1] little, so that they are ``gap`` apart and at most 1."""
     result = list(heights)
     for _ in range(200):
         moved = False
@@ -159,11 +159,11 @@ def spread(heights: list[float], gap: float) -> list[float]:
                 result[i] -= lack / 2
                 result[i + 1] += lack / 2
                 moved = True
-        # The lot stays within the axes as far as it fits.
-        if result and result[-1] > 1.0 and result[0] - (result[-1] - 1.0) >= 0.0:
-            result = [height - (result[-1] - 1.0) for height in result]
-        elif result and result[0] < 0.0 and result[-1] - result[0] <= 1.0:
-            result = [height - result[0] for height in result]
         if not moved:
             break
+    # Nothing leaves the axes at the top; what is pushed out there pushes down what is below.
+    ceiling = 1.0
+    for i in reversed(range(len(result))):
+        result[i] = min(result[i], ceiling)
+        ceiling = result[i] - gap
     return result
