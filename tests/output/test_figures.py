@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import closed_form, gaussian_solution, two_mode_solution
+from closed_form import closed_form, gaussian_solution, two_mode_solution
 
 from wfrpde.output.figures import draw_figures
 from wfrpde.output.figures.dissipation import decay_rate

@@ -50,11 +50,10 @@ def write_paraview(solution: SolutionLike, folder: Path) -> list[Path]:
     """
     nodes = np.asarray(solution.nodes, dtype=float)
     potential = np.asarray(solution.target.potential(nodes), dtype=float)
-    log_z = log_normalisation(solution, potential)
     grid = unstructured_grid(nodes, solution.cells, solution.cell_type)
     paths = []
     for index, log_relative in enumerate(np.asarray(solution.log_relative, dtype=float)):
-        log_density = log_relative - potential - log_z
+        log_density = log_relative - potential - solution.log_normalisation
         with np.errstate(over="ignore", under="ignore"):
             relative = np.exp(log_relative)
             density = np.exp(log_density)
@@ -80,24 +79,6 @@ def write_paraview(solution: SolutionLike, folder: Path) -> list[Path]:
     collection = folder / "solution.pvd"
     _write_collection(collection, [float(t) for t in solution.times], paths)
     return [collection, *paths]
-
-
-def log_normalisation(solution: SolutionLike, potential: Array) -> float:
-    """Log Z of the target π = exp(-V)/Z, read off at the node where it is best conditioned.
-
-    Parameters
-    ----------
-    solution
-        The solution, whose density and relative density differ by π.
-    potential
-        V at the nodes, shape (n,), in kT.
-    """
-    size = np.abs(solution.log_relative[0]) + np.abs(potential)
-    best = int(np.argmin(np.where(np.isfinite(size), size, np.inf)))
-    point = np.asarray(solution.nodes[best : best + 1], dtype=float)
-    t = float(solution.times[0])
-    log_target = solution.log_density(t, point) - solution.log_relative_density(t, point)
-    return float(-potential[best] - log_target[0])
 
 
 def unstructured_grid(nodes: Array, cells: NDArray[np.integer[Any]], cell_type: str) -> Any:

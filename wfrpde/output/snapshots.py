@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wfrpde.output.paraview import log_normalisation, unstructured_grid
+from wfrpde.output.paraview import unstructured_grid
 
 if TYPE_CHECKING:
     from wfrpde.output.solution_like import SolutionLike
@@ -83,7 +83,6 @@ def take_snapshots(
     dim = nodes.shape[1]
     times = pictured_times(np.asarray(solution.times, dtype=float), MOST_TIMES[dim])
     potential = np.asarray(solution.target.potential(nodes), dtype=float)
-    log_z = log_normalisation(solution, potential)
     axes = _axes(nodes, _window(solution, potential), dim)
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, dim)
     shape = tuple(len(axis) for axis in axes)
@@ -91,7 +90,8 @@ def take_snapshots(
     # Single precision is more than a map can show.
     kind: Any = np.float64 if dim == 1 else np.float32
     log_target = np.full(len(points), np.nan)
-    log_target[inside] = -np.asarray(solution.target.potential(points[inside])) - log_z
+    log_target[inside] = -np.asarray(solution.target.potential(points[inside]))
+    log_target -= solution.log_normalisation
     pictures = {}
     for name, flow in {label: solution, **companions}.items():
         values = np.full((len(times), len(points)), np.nan, dtype=kind)

@@ -68,6 +68,10 @@ class SolutionLike(Protocol):
         """log(ρ/π) at the nodes, shape (T, n)."""
 
     @property
+    def log_normalisation(self) -> float:
+        """Log Z of the target π = exp(-V)/Z on the domain."""
+
+    @property
     def history(self) -> Mapping[str, Array]:
         """``t``, ``dt``, ``kl``, ``mass`` of every accepted step."""
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import two_mode_solution
+from closed_form import two_mode_solution
 
 from wfrpde.errors import InputError
 from wfrpde.output import plot_run, read_run, write_run

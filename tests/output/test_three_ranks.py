@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from mpi4py import MPI
 sys.path.insert(0, sys.argv[1])
-from conftest import closed_form
+from closed_form import closed_form
 from wfrpde.output import write_run
 
 comm, folder = MPI.COMM_WORLD, Path(sys.argv[2])
