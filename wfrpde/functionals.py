@@ -48,6 +48,18 @@ class Functionals:
         return {name: getattr(self, name) for name in names}
 
 
+@dataclass(frozen=True)
+class Samples:
+    """Fields u and |∇u|² at quadrature points, ``(T, n)`` each."""
+
+    value: Array
+    squared_slope: Array
+
+    def shifted(self, shift: Array) -> Samples:
+        """The fields plus a constant each, ``(T,)``."""
+        return Samples(self.value + shift[:, None], self.squared_slope)
+
+
 class Evaluator:
     """Evaluates functionals of nodal fields on one interpolation (collective over `comm`).
 
@@ -85,19 +97,26 @@ class Evaluator:
         pi = np.exp(self._log_target)
         return {name: self._sum(pi[inside]) for name, inside in self._inside.items()}
 
-    def log_mass(self, u: Array) -> Array:
-        """``log ∫ π e^u`` for fields ``(T, n_nodes)``."""
-        sampled = evaluate(self._interpolation, u, self._rule.points)
-        return np.array([self._logsumexp(self._log_target + row) for row in sampled])
+    @property
+    def points(self) -> Array:
+        """Quadrature points ``(n, d)`` of this rank."""
+        return self._rule.points
 
-    def __call__(self, u: Array, *, with_gradient: bool = True) -> Functionals:
-        """Functionals of fields ``(T, n_nodes)``."""
+    def sample(self, u: Array, *, slopes: bool = True) -> Samples:
+        """Values and squared slopes of nodal fields ``(T, n_nodes)`` at the points."""
+        return Samples(*evaluate(self._interpolation, u, self._rule.points, slopes=slopes))
+
+    def log_mass(self, samples: Samples) -> Array:
+        """``log ∫ π e^u`` of each field, ``(T,)``."""
+        return np.array([self._logsumexp(self._log_target + row) for row in samples.value])
+
+    def __call__(self, samples: Samples) -> Functionals:
+        """Functionals of fields that were sampled at `points`."""
         x, lam = self._rule.points, self._log_target
-        sampled = evaluate(self._interpolation, u, x)
-        squared = np.zeros_like(sampled)
-        for axis in range(x.shape[1] if with_gradient else 0):
-            squared += evaluate(self._interpolation, u, x, derivative=axis) ** 2
-        rows = [self._one(field, slope, x, lam) for field, slope in zip(sampled, squared, strict=True)]
+        rows = [
+            self._one(field, slope, x, lam)
+            for field, slope in zip(samples.value, samples.squared_slope, strict=True)
+        ]
         columns = list(zip(*rows, strict=True))
         scalars = [np.array(c) for c in columns[:5]]
         names = list(self._inside)
@@ -117,13 +136,18 @@ class Evaluator:
     def _one(
         self, field: Array, slope: Array, x: Array, lam: Array
     ) -> tuple[float, float, float, float, float, Array, Array, list[float]]:
-        rho = np.exp(np.maximum(lam + field, -745.0))
+        rho = _exp(lam + field)
+        field = np.where(rho > 0, field, 0.0)  # 0 log 0 = 0, also where u = −∞
+        slope = np.where(rho > 0, slope, 0.0)
         dim = x.shape[1]
         # entropy density h log h − h + 1 ≥ 0, without cancellation near h = 1
+        pi = _exp(lam)
         entropy = np.where(
-            field > 0.5, rho * field - rho + np.exp(lam), np.exp(lam) * _entropy(np.minimum(field, 0.5))
+            (field > 0.5) | (rho == 0),
+            rho * field - rho + pi,
+            pi * _entropy(np.minimum(field, 0.5)),
         )
-        norm = rho * np.exp(lam + field) / self._rule.weights
+        norm = rho * rho / self._rule.weights
         total = self._sums(
             [entropy, rho, rho * slope, rho * field, norm, *(rho * x[:, k] for k in range(dim))]
             + [rho[inside] for inside in self._inside.values()]
@@ -148,16 +172,16 @@ class Evaluator:
             total[5 + dim :],
         )
 
-    def l2_difference(self, u: Array, v: Array) -> Array:
-        """``‖π(e^u − e^v)‖ / ‖π e^u‖`` in L2(dx) for fields ``(T, n_nodes)``."""
-        a = evaluate(self._interpolation, u, self._rule.points)
-        b = evaluate(self._interpolation, v, self._rule.points)
+    def l2_difference(self, one: Samples, other: Samples) -> Array:
+        """``‖ρ₁ − ρ₂‖ / ‖ρ₁‖`` in L2(dx), ``(T,)``."""
         result = []
-        for one, other in zip(a, b, strict=True):
-            rho = np.exp(np.maximum(self._log_target + one, -745.0))
-            unit = rho * rho / self._rule.weights
-            gap = np.expm1(np.minimum(other - one, 300.0)) ** 2 * unit
-            difference, norm = self._sums([gap, unit])
+        for u, v in zip(one.value, other.value, strict=True):
+            with np.errstate(invalid="ignore"):
+                rho, gap = _exp(self._log_target + u), _exp(self._log_target + v)
+            gap = rho - gap
+            difference, norm = self._sums(
+                [gap * gap / self._rule.weights, rho * rho / self._rule.weights]
+            )
             result.append(np.sqrt(difference / norm))
         return np.array(result)
 
@@ -173,6 +197,11 @@ class Evaluator:
 
         shift = float(self._comm.allreduce(float(values.max(initial=-np.inf)), op=MPI.MAX))
         return shift + float(np.log(self._sum(np.exp(values - shift))))
+
+
+def _exp(exponent: Array) -> Array:
+    """e^x with exact zeros where it underflows."""
+    return np.asarray(np.exp(np.clip(exponent, -746.0, 709.0)))
 
 
 def _entropy(u: Array) -> Array:

@@ -25,6 +25,25 @@ STENCIL = {1: 6, 2: 6, 3: 4}
 """Nodes per axis of the local interpolation between edge-averaged nodes, by dimension."""
 
 
+STEEP = 0.5
+"""Where the high-order value of a logarithm differs from the linear one by more, the linear one is taken:
+the nodes do not resolve it there, and a polynomial across a cliff would overshoot."""
+
+
+@dataclass(frozen=True)
+class Stencil:
+    """Nodes around points, and weights for the value, the derivatives and the linear interpolant.
+
+    ``number (n, k)``; ``value``, ``linear`` ``(n, k)``; ``slopes``: one ``(n, k)`` for each axis.
+    Weights are NaN outside the mesh.
+    """
+
+    number: Index
+    value: Array
+    slopes: tuple[Array, ...]
+    linear: Array | None = None
+
+
 class Interpolation(Protocol):
     """Nodes ``(n, d)``, (sub)cells for display, and polynomials between them."""
 
@@ -37,11 +56,8 @@ class Interpolation(Protocol):
     @property
     def cell_type(self) -> str: ...
 
-    def locate(self, x: Array, derivative: int | None = None) -> tuple[Index, Array]:
-        """Node numbers ``(n, k)`` and weights ``(n, k)`` of points; weights are NaN outside.
-
-        With `derivative` the weights give the derivative along that axis.
-        """
+    def locate(self, x: Array) -> Stencil:
+        """Stencils of the points ``(n, d)``."""
         ...
 
 
@@ -114,46 +130,53 @@ class TensorInterpolation:
     def cell_type(self) -> str:
         return self.grid.cell
 
-    def axis_stencil(self, axis: int, x: Array, derivative: bool) -> tuple[Index, Array]:
-        """First node and weights ``(n, s)`` of values or derivatives for coordinates along one axis."""
+    def _along(self, axis: int, x: Array) -> tuple[Index, Array, Array, Array]:
+        """First node, and weights ``(n, s)`` of value, derivative and linear interpolant, on one axis."""
         nodes = self.axes[axis]
+        cell = np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, len(nodes) - 2)
         if self.degree > 1:
             breaks = self.grid.breaks[axis]
-            cell = np.clip(np.searchsorted(breaks, x, side="right") - 1, 0, len(breaks) - 2)
-            start, size = cell * self.degree, self.degree + 1
+            element = np.clip(np.searchsorted(breaks, x, side="right") - 1, 0, len(breaks) - 2)
+            start, size = element * self.degree, self.degree + 1
         else:
             size = min(STENCIL[self.grid.dim], len(nodes))
-            cell = np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, len(nodes) - 2)
             start = np.clip(cell - size // 2 + 1, 0, len(nodes) - size)
         local = nodes[start[:, None] + np.arange(size)]
-        weights = np.ones_like(local)
-        slopes = np.zeros_like(local)
+        value, slope = np.ones_like(local), np.zeros_like(local)
         for j in range(size):
             for k in range(size):
                 if k != j:
-                    factor = (x - local[:, k]) / (local[:, j] - local[:, k])
+                    gap = local[:, j] - local[:, k]
+                    factor = (x - local[:, k]) / gap
                     # product rule, one factor at a time: finite at the nodes themselves
-                    slopes[:, j] = slopes[:, j] * factor + weights[:, j] / (
-                        local[:, j] - local[:, k]
-                    )
-                    weights[:, j] *= factor
-        if derivative:
-            weights = slopes
-        return start.astype(np.int64), weights
+                    slope[:, j] = slope[:, j] * factor + value[:, j] / gap
+                    value[:, j] *= factor
+        linear = np.zeros_like(local)
+        share = (x - nodes[cell]) / (nodes[cell + 1] - nodes[cell])
+        row = np.arange(len(x))
+        linear[row, cell - start] = 1 - share
+        linear[row, cell - start + 1] = share
+        return start.astype(np.int64), value, slope, linear
 
-    def locate(self, x: Array, derivative: int | None = None) -> tuple[Index, Array]:
-        number = np.zeros((len(x), 1), dtype=np.int64)
-        weight = np.ones((len(x), 1))
+    def locate(self, x: Array) -> Stencil:
+        n, dim = len(x), self.grid.dim
+        number = np.zeros((n, 1), dtype=np.int64)
+        weights = [np.ones((n, 1)) for _ in range(dim + 2)]  # value, linear, slopes
         for axis, length in enumerate(self.shape):
-            start, w = self.axis_stencil(axis, x[:, axis], axis == derivative)
-            here = start[:, None] + np.arange(w.shape[1])
-            number = (number[:, :, None] * length + here[:, None, :]).reshape(len(x), -1)
-            weight = (weight[:, :, None] * w[:, None, :]).reshape(len(x), -1)
+            start, value, slope, linear = self._along(axis, x[:, axis])
+            here = start[:, None] + np.arange(value.shape[1])
+            number = (number[:, :, None] * length + here[:, None, :]).reshape(n, -1)
+            factors = [value, linear, *(slope if k == axis else value for k in range(dim))]
+            weights = [
+                (w[:, :, None] * f[:, None, :]).reshape(n, -1)
+                for w, f in zip(weights, factors, strict=True)
+            ]
         box = self.grid.box
         slack = 1e-12 * (box[:, 1] - box[:, 0])
         outside = ((x < box[:, 0] - slack) | (x > box[:, 1] + slack)).any(axis=1)
-        weight[outside] = np.nan
-        return self._substitute[number], weight
+        for w in weights:
+            w[outside] = np.nan
+        return Stencil(self._substitute[number], weights[0], tuple(weights[2:]), weights[1])
 
 
 @dataclass(frozen=True)
@@ -217,7 +240,7 @@ class SimplexInterpolation:
         mesh = _compat.create_mesh(MPI.COMM_SELF, grid.cells, grid.points, grid.cell)
         return mesh, geometry.bb_tree(mesh, grid.dim, padding=1e-12)
 
-    def locate(self, x: Array, derivative: int | None = None) -> tuple[Index, Array]:
+    def locate(self, x: Array) -> Stencil:
         from dolfinx import geometry
 
         mesh, tree = self._search
@@ -233,10 +256,15 @@ class SimplexInterpolation:
         ]
         corners = self.macro.points[self.macro.cells[cell]]
         barycentric, gradients = barycentric_coordinates(corners, x)
-        slope = None if derivative is None else gradients[:, :, derivative]
-        weight = self.shape_functions(barycentric, slope)
-        weight[~found] = np.nan
-        return self.macro_nodes[cell], weight
+        value = self.shape_functions(barycentric)
+        slopes = tuple(
+            self.shape_functions(barycentric, gradients[:, :, k]) for k in range(self.grid.dim)
+        )
+        linear = np.zeros_like(value)
+        linear[:, : self.grid.dim + 1] = barycentric
+        for weight in (value, linear, *slopes):
+            weight[~found] = np.nan
+        return Stencil(self.macro_nodes[cell], value, slopes, linear)
 
 
 def barycentric_coordinates(corners: Array, x: Array) -> tuple[Array, Array]:
@@ -250,19 +278,29 @@ def barycentric_coordinates(corners: Array, x: Array) -> tuple[Array, Array]:
 
 def evaluate(
     interpolation: Interpolation,
-    values: Array,
+    fields: Array,
     x: Array,
     *,
-    derivative: int | None = None,
+    slopes: bool = False,
     chunk: int = 20_000,
-) -> Array:
-    """Interpolate canonical nodal values ``(m, n_nodes)`` at points ``(n, d)``: ``(m, n)``.
+) -> tuple[Array, Array]:
+    """Interpolate nodal logarithms ``(m, n_nodes)`` at points ``(n, d)``.
 
-    NaN outside the mesh. `derivative` names an axis along which to differentiate.
+    Returns
+    -------
+    values, squared_slopes
+        ``(m, n)`` each; NaN outside the mesh. The second, |∇u|², is zero unless `slopes` is set.
     """
-    result = np.empty((len(values), len(x)))
+    values = np.empty((len(fields), len(x)))
+    squared = np.zeros_like(values)
     for a, b in pairwise([*range(0, len(x), chunk), len(x)]):
-        number, weight = interpolation.locate(x[a:b], derivative)
-        for row, field in zip(result, values, strict=True):
-            row[a:b] = np.einsum("nk,nk->n", field[number], weight)
-    return result
+        stencil = interpolation.locate(x[a:b])
+        for row, field in enumerate(fields):
+            local = field[stencil.number]
+            value = np.einsum("nk,nk->n", local, stencil.value)
+            linear = value if stencil.linear is None else np.einsum("nk,nk->n", local, stencil.linear)
+            values[row, a:b] = np.where(np.abs(value - linear) > STEEP, linear, value)
+            if slopes:
+                for weight in stencil.slopes:
+                    squared[row, a:b] += np.einsum("nk,nk->n", local, weight) ** 2
+    return values, squared

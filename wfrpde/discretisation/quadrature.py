@@ -52,7 +52,7 @@ def make_quadrature(
 ) -> Quadrature:
     """Build the rule on this rank's share of the cells, fine enough for all `regions`."""
     if isinstance(interpolation, TensorInterpolation):
-        per_axis = points_per_axis or (2 if interpolation.degree == 1 else interpolation.degree + 1)
+        per_axis = points_per_axis or (2 if interpolation.degree == 1 else interpolation.degree + 2)
         low, high = _tensor_cells(interpolation, rank, size)
         points, weights = _divide_boxes(low, high, regions, per_axis)
     elif isinstance(interpolation, SimplexInterpolation):

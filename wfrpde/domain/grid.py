@@ -133,10 +133,10 @@ class SimplexGrid:
 
     def cut(self, keep: npt.NDArray[np.bool_]) -> SimplexGrid:
         """Keep the cells that have at least one vertex for which `keep` ``(n,)`` holds."""
-        return SimplexGrid._compressed(self.points, self.cells[keep[self.cells].any(axis=1)])
+        return SimplexGrid.compressed(self.points, self.cells[keep[self.cells].any(axis=1)])
 
     @staticmethod
-    def _compressed(points: Array, cells: npt.NDArray[np.int64]) -> SimplexGrid:
+    def compressed(points: Array, cells: npt.NDArray[np.int64]) -> SimplexGrid:
         used, local = np.unique(cells, return_inverse=True)
         return SimplexGrid(points[used], local.reshape(cells.shape).astype(np.int64))
 

@@ -1,0 +1,43 @@
+"""Ground truth for Wasserstein–Fisher–Rao flows and the samplers that follow them.
+
+    import wfrpde
+    case = wfrpde.load_case("tilted-double-well")
+    solution = wfrpde.solve(case)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = ["Case", "ErrorEstimate", "Solution", "WfrpdeError", "__version__", "load_case", "solve"]
+
+if TYPE_CHECKING:
+    from wfrpde.case import Case, load_case
+    from wfrpde.errors import WfrpdeError
+    from wfrpde.flow.solve import solve
+    from wfrpde.solution import ErrorEstimate, Solution
+
+_HOME = {
+    "Case": "wfrpde.case",
+    "load_case": "wfrpde.case",
+    "WfrpdeError": "wfrpde.errors",
+    "solve": "wfrpde.flow.solve",
+    "Solution": "wfrpde.solution",
+    "ErrorEstimate": "wfrpde.solution",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: ``import wfrpde`` itself stays fast."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'wfrpde' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,168 @@
+"""Where the flow takes place: the levels of V and −log ρ₀ that matter, and their length scales."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.errors import InputError
+
+Array = npt.NDArray[np.float64]
+
+LEVEL = 40.0
+"""Levels (kT) above the minimum beyond which neither π nor ρ₀ matters: e^{−40} = 4e-18."""
+
+BULK = 12.0
+"""Levels (kT) within which the mesh resolves the curvature."""
+
+SAMPLES = {1: 4001, 2: 241, 3: 49}
+"""Sample points along each axis, by dimension."""
+
+_GEOMETRIC = (0.25, 0.5, 0.75)
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """V and R₀ = −log ρ₀, each counted from its minimum, and what lies between them.
+
+    The reaction takes a density through the geometric means ρ₀^θ π^{1−θ}, and the transport takes it
+    downhill in V: points on these ways matter as much as the two ends.
+
+    Attributes
+    ----------
+    potential, surprise
+        V and −log ρ₀ at points ``(n, d)``, up to constants.
+    seeds
+        ``(k, d)`` points near the minima of both.
+    reaction
+        Whether there is a reaction (β > 0).
+    transport
+        Whether there is transport (α > 0).
+    """
+
+    potential: Callable[[Array], Array]
+    surprise: Callable[[Array], Array]
+    seeds: Array
+    reaction: bool = True
+    transport: bool = True
+
+    @property
+    def dim(self) -> int:
+        return int(self.seeds.shape[1])
+
+    def levels(self, x: Array) -> Array:
+        """Smallest level ``(n,)`` at which each point matters, with minima taken over `x` and the seeds.
+
+        Points where V is +∞ never matter.
+        """
+        both = np.concatenate([x, self.seeds])
+        v, r = self.potential(both), self.surprise(both)
+        v_rel, r_rel = v - v.min(), r - r.min()
+        best = np.minimum(v_rel, r_rel)
+        if self.reaction:
+            for theta in _GEOMETRIC:
+                with np.errstate(invalid="ignore"):
+                    mixed = theta * r + (1 - theta) * v
+                best = np.minimum(best, np.nan_to_num(mixed - np.nanmin(mixed), nan=np.inf))
+        if self.transport:
+            # mass moves downhill: all below the highest V where the start has its bulk
+            start = v_rel[(r_rel < 8.0) & np.isfinite(v_rel)].max(initial=0.0)
+            best = np.minimum(best, np.maximum(v_rel - start, 0.0) * LEVEL / 5.0)
+        best = np.where(np.isposinf(v), np.inf, best)
+        return np.asarray(best[: len(x)])
+
+    def scales(self, box: Array) -> Array:
+        """Shortest length ``(d,)`` along each axis: 1/√(largest curvature of V or R₀ in their bulk)."""
+        points = np.concatenate([sample(box), self.seeds_in(box)])
+        width = box[:, 1] - box[:, 0]
+        lengths = width / 2
+        for function in (self.potential, self.surprise):
+            value = function(points)
+            bulk = value - value.min() < BULK
+            inside, centre = points[bulk], value[bulk]
+            for axis in range(self.dim):
+                step = 1e-4 * width[axis]
+                shift = np.zeros(self.dim)
+                shift[axis] = step
+                with np.errstate(invalid="ignore"):
+                    second = (function(inside + shift) - 2 * centre + function(inside - shift)) / step**2
+                second = second[np.isfinite(second)]
+                largest = float(second.max(initial=0.0))
+                if largest > 0:
+                    lengths[axis] = min(lengths[axis], 1 / np.sqrt(largest))
+        return np.asarray(lengths)
+
+    def seeds_in(self, box: Array) -> Array:
+        """Seeds that lie in a box."""
+        inside = ((self.seeds >= box[:, 0]) & (self.seeds <= box[:, 1])).all(axis=1)
+        return np.asarray(self.seeds[inside])
+
+
+def sample(box: Array) -> Array:
+    """Regular sample points ``(n, d)`` of a box."""
+    n = SAMPLES[len(box)]
+    axes = [np.linspace(low, high, n) for low, high in box]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(box))
+
+
+def automatic_box(landscape: Landscape) -> Array:
+    """Smallest box ``(d, 2)``, up to the sampling, that holds every level up to `LEVEL`.
+
+    Raises
+    ------
+    InputError
+        If the levels do not close: the potential does not confine.
+    """
+    seeds, dim = landscape.seeds, landscape.dim
+    spread = np.ptp(seeds, axis=0).max() if len(seeds) > 1 else 0.0
+    margin = 0.05 * max(1.0, float(spread))
+    box = np.stack([seeds.min(axis=0) - margin, seeds.max(axis=0) + margin], axis=1)
+    for _ in range(200):
+        points = sample(box)
+        level = landscape.levels(points).reshape([SAMPLES[dim]] * dim)
+        open_face = False
+        width = box[:, 1] - box[:, 0]
+        for axis in range(dim):
+            for end, index in ((0, 0), (1, -1)):
+                if level.take(index, axis=axis).min() < LEVEL:
+                    open_face = True
+                    box[axis, end] += (0.25 if end else -0.25) * width[axis]
+        if not open_face:
+            break
+        if np.ptp(box, axis=1).max() > 1e5 * max(1.0, float(spread)):
+            raise InputError(
+                "domain",
+                "a potential (or an initial density) that does not fall below "
+                f"e^-{LEVEL:g} of its maximum within {np.ptp(box, axis=1).max():.0e}",
+                "a confining one, or a box",
+                "Write [domain] box = [[lo, hi], …].",
+            )
+    inside = points[level.ravel() < LEVEL]
+    spacing = np.ptp(box, axis=1) / (SAMPLES[dim] - 1)
+    low = np.maximum(inside.min(axis=0) - spacing, box[:, 0])
+    high = np.minimum(inside.max(axis=0) + spacing, box[:, 1])
+    return np.asarray(_rounded(np.stack([low, high], axis=1)))
+
+
+def _rounded(box: Array) -> Array:
+    """Round outwards to 1/50 of the width's decimal order, so that the numbers read well."""
+    unit = 10.0 ** np.floor(np.log10(box[:, 1] - box[:, 0])) / 50
+    return np.stack([np.floor(box[:, 0] / unit) * unit, np.ceil(box[:, 1] / unit) * unit], axis=1)
+
+
+def share_outside(log_density: Callable[[Array], Array], box: Array, wide: Array) -> float:
+    """Share of a density's mass that lies in the box `wide` but not in `box` (midpoint rule)."""
+    wide = np.stack([np.minimum(wide[:, 0], box[:, 0]), np.maximum(wide[:, 1], box[:, 1])], axis=1)
+    points = sample(wide)
+    with np.errstate(over="ignore"):
+        value = log_density(points)
+    value = np.where(np.isnan(value), -np.inf, value)
+    top = value.max()
+    if not np.isfinite(top):
+        return 0.0
+    weight = np.exp(value - top)
+    outside = ((points < box[:, 0]) | (points > box[:, 1])).any(axis=1)
+    return float(weight[outside].sum() / weight.sum())

@@ -1,0 +1,159 @@
+"""The edge-averaged formulation: the same flow on nested grids, extrapolated on logarithms."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from wfrpde.discretisation.interpolation import (
+    Interpolation,
+    SimplexInterpolation,
+    TensorInterpolation,
+)
+from wfrpde.domain.grid import SimplexGrid
+from wfrpde.flow.control import LadderControl, Replay
+from wfrpde.flow.extrapolation import extrapolate, prolong
+from wfrpde.flow.march import March
+from wfrpde.flow.outcome import Context, Outcome
+from wfrpde.flow.problem import Grid, Problem
+from wfrpde.flow.relative_density import RunFacts, run
+from wfrpde.flow.schedule import uniform
+
+LOG_CHANGE = {1: 1.0, 2: 2.0, 3: 2.0}
+"""Largest change of log ρ by transport in a step of the coarsest run, by dimension."""
+
+LADDER = {1: 12, 2: 8, 3: 6}
+"""How often the largest step may be halved, by dimension."""
+
+RESOLUTION = {1: 0.2, 2: 0.7, 3: 1.0}
+"""Cell size of the coarsest grid in units of the shortest length scale, by dimension."""
+
+CELL_BUDGET = {1: 2_000, 2: 18_000, 3: 40_000}
+"""Cells of the coarsest grid beyond which the default resolution is given up."""
+
+LEAST_CELLS = {1: 240, 2: 32, 3: 16}
+"""Fewest cells along an axis of the box, by dimension."""
+
+
+def default_cells(problem: Problem) -> tuple[int, ...]:
+    """Cells of the coarsest grid along each axis, from the length scales and the budget."""
+    dim = problem.dim
+    width = problem.box[:, 1] - problem.box[:, 0]
+    wanted = np.maximum(width / (RESOLUTION[dim] * problem.scales), LEAST_CELLS[dim])
+    wanted = np.minimum(wanted, 4_000 if dim > 1 else CELL_BUDGET[1])
+    cells = tuple(int(np.ceil(w)) for w in wanted)
+    for _ in range(20):
+        active = problem.tensor_grid(cells).n_cells
+        if active <= CELL_BUDGET[dim]:
+            return cells
+        shrink = (CELL_BUDGET[dim] / active) ** (1 / dim) * 0.98
+        cells = tuple(max(8, int(c * shrink)) for c in cells)
+    return cells
+
+
+def default_dt(problem: Problem) -> float:
+    """Largest step: the reaction may change log ρ by 5 % of its own size."""
+    flow = problem.case.flow
+    limits = [flow.t_end / 20]
+    if flow.beta > 0:
+        limits.append(0.05 / flow.beta)
+    return min(limits)
+
+
+def interpolation_of(grid: Grid, coarse: Grid | None) -> Interpolation:
+    """Interpolation on a grid of degree 1; for simplices quadratic on the coarse cells."""
+    if isinstance(grid, SimplexGrid):
+        return SimplexInterpolation(grid, coarse if isinstance(coarse, SimplexGrid) else None)
+    return TensorInterpolation(grid, 1)
+
+
+def solve_edge_averaged(context: Context) -> Outcome:
+    """Solve on two nested grids (three in 1-D) and extrapolate (collective)."""
+    problem = context.problem
+    numerics, dim = problem.case.numerics, problem.dim
+    cells = numerics.cells or (default_cells(problem) if problem.mesh is None else ())
+    grid = problem.grid(cells)
+    levels = (3 if dim == 1 else 2) if numerics.certify else 1
+    if not numerics.certify:
+        grid = grid.refined()
+    dt = numerics.dt or default_dt(problem)
+    cost = np.array([2.0 ** (k * (dim + 1)) for k in range(levels)])
+    grids: list[Grid] = []
+    runs: list[tuple[March, RunFacts]] = []
+    for level in range(levels):
+        if level:
+            grid = grid.refined()
+        policy: LadderControl | Replay
+        if level:
+            policy = Replay(runs[-1][0].schedule.halved())
+        elif numerics.dt is not None:
+            policy = Replay(uniform(np.array(problem.save), dt))
+        else:
+            policy = LadderControl(problem.save, dt, LOG_CHANGE[dim], LADDER[dim])
+        phase = ("grid", f"grid {level + 1} of {levels}")[levels > 1]
+        runs.append(run(context, grid, policy, phase=phase, share=float(cost[level] / cost.sum())))
+        grids.append(grid)
+        if not runs[-1][0].complete:
+            break
+    return _combined(problem, grids, runs, cells, certify=numerics.certify)
+
+
+def _combined(
+    problem: Problem,
+    grids: list[Grid],
+    runs: list[tuple[March, RunFacts]],
+    cells: tuple[int, ...],
+    *,
+    certify: bool,
+) -> Outcome:
+    """Extrapolate what all runs reached; an interrupted finest run shortens the result."""
+    complete = runs[-1][0].complete
+    if not complete and len(runs[-1][0].times) < 2 and len(runs) > 1:
+        grids, runs = grids[:-1], runs[:-1]  # nothing of it is of use
+    count = min(len(march.times) for march, _ in runs)
+    finest, facts = runs[-1]
+    interpolations = [
+        interpolation_of(grid, grids[k - 1] if k else None) for k, grid in enumerate(grids)
+    ]
+    fields = [march.u[:count] for march, _ in runs]
+    improved = [
+        extrapolate(interpolations[k], fields[k], interpolations[k + 1], fields[k + 1])
+        for k in range(len(runs) - 1)
+    ]
+    best = improved[-1] if improved else fields[-1]
+    if len(improved) > 1:
+        # two extrapolated values: the finer is closer to the truth by 2^3 at least
+        other, factor = prolong(interpolations[-2], improved[-2], interpolations[-1]), 1 / 3
+    elif improved:
+        other, factor = fields[-1], 1.0  # the error of the finer run itself
+    else:
+        other, factor = None, 1.0
+    warnings = []
+    if facts.flux.get("obtuse_edges"):
+        warnings.append(
+            f"{facts.flux['obtuse_edges']:.0f} edges of the mesh have a negative conductance (obtuse "
+            "cells): positivity is not guaranteed there"
+        )
+    summary: dict[str, Any] = {
+        "cells": list(cells) or [grids[0].n_cells],
+        "runs": [asdict(run_facts) for _, run_facts in runs],
+        "time_order": 2,
+        "extrapolated": bool(improved),
+    }
+    return Outcome(
+        finest.times[:count],
+        interpolations[-1],
+        best,
+        other,
+        factor,
+        finest.mass[:count],
+        finest.history.arrays(),
+        summary,
+        max(march.kl_increase for march, _ in runs),
+        complete,
+        warnings,
+    )
+
+

@@ -1,0 +1,103 @@
+"""Closed forms: the Gaussian flow, and the densities that are known at every point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.functionals import Samples
+
+if TYPE_CHECKING:
+    from wfrpde.flow.problem import Problem
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class GeometricMean:
+    """``u = θ (log ρ₀ + V) + shift``: the start (θ = 1) and every state of the pure Fisher–Rao flow."""
+
+    problem: Problem
+    theta: float
+    shift: float = 0.0
+
+    def __call__(self, x: Array) -> Array:
+        """Return log(ρ/π) at points ``(n, d)``."""
+        start = self.problem.log_initial(x) + self.problem.potential(x)
+        return self.theta * start + self.shift
+
+    def samples(self, x: Array) -> tuple[Array, Array]:
+        """Return u and |∇u|² at points; ∇log ρ₀ by central differences."""
+        squared = np.zeros(len(x))
+        slope = self.problem.target.gradient(x) if len(x) else np.zeros_like(x)
+        for axis in range(x.shape[1]):
+            step = 1e-5 * float(self.problem.scales[axis])
+            shift = np.zeros(x.shape[1])
+            shift[axis] = step
+            rise = self.problem.log_initial(x + shift) - self.problem.log_initial(x - shift)
+            squared += (self.theta * (rise / (2 * step) + slope[:, axis])) ** 2
+        return self(x), squared
+
+
+def sampled(fields: list[GeometricMean], x: Array) -> Samples:
+    """Samples of several fields."""
+    pairs = [field.samples(x) for field in fields]
+    return Samples(np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs]))
+
+
+def gaussian_flow(
+    mean: npt.ArrayLike,
+    covariance: npt.ArrayLike,
+    target_mean: npt.ArrayLike,
+    target_covariance: npt.ArrayLike,
+    t: float,
+    *,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+) -> tuple[Array, Array]:
+    """Mean ``(d,)`` and covariance ``(d, d)`` of the flow between Gaussians at time t.
+
+    With π = N(μ, Σ), P = Σ^{-1}:
+
+        m' = −αP(m − μ) − βCP(m − μ),   C' = α(2I − PC − CP) + β(C − CPC),
+
+    integrated to 13 digits.
+    """
+    from scipy.integrate import solve_ivp
+
+    m0, c0 = np.atleast_1d(np.asarray(mean, float)), np.atleast_2d(np.asarray(covariance, float))
+    mu = np.atleast_1d(np.asarray(target_mean, float))
+    precision = np.linalg.inv(np.atleast_2d(np.asarray(target_covariance, float)))
+    d = len(m0)
+    if t == 0:
+        return m0, c0
+
+    def slope(_: float, state: Array) -> Array:
+        m, c = state[:d], state[d:].reshape(d, d)
+        dm = -(alpha * np.eye(d) + beta * c) @ precision @ (m - mu)
+        dc = alpha * (2 * np.eye(d) - precision @ c - c @ precision) + beta * (c - c @ precision @ c)
+        return np.concatenate([dm, dc.ravel()])
+
+    start = np.concatenate([m0, c0.ravel()])
+    end = solve_ivp(slope, (0.0, t), start, rtol=1e-13, atol=1e-14, method="DOP853").y[:, -1]
+    return end[:d], end[d:].reshape(d, d)
+
+
+def gaussian_kl(mean: Array, covariance: Array, target_mean: Array, target_covariance: Array) -> float:
+    """``KL(N(m, C) ‖ N(μ, Σ))`` in nats."""
+    precision = np.linalg.inv(target_covariance)
+    product = precision @ covariance
+    gap = mean - target_mean
+    sign, logdet = np.linalg.slogdet(product)
+    return float(np.trace(product) - len(mean) - sign * logdet + gap @ precision @ gap) / 2
+
+
+def gaussian_log_density(x: Array, mean: Array, covariance: Array) -> Array:
+    """Log density of N(m, C) at points ``(n, d)``."""
+    gap = x - mean
+    quadratic = np.einsum("ni,ij,nj->n", gap, np.linalg.inv(covariance), gap)
+    _, logdet = np.linalg.slogdet(2 * np.pi * covariance)
+    return np.asarray(-(quadratic + logdet) / 2)

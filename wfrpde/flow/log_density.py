@@ -1,0 +1,282 @@
+"""The log-density form in one dimension: u = log(ρ/π) on GLL elements, stepped by RODASP.
+
+    u_t = α (u'' + u'² − V' u') − β u
+
+(The mean of the reaction only shifts u; ρ is normalised at output.) No exponential of V or u enters, so
+that potentials of any height are represented; nothing is conserved structurally, so that mass and entropy
+are checked. A few hundred unknowns are solved redundantly on every rank, and rank 0's result is shared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.discretisation.gll import gll_rule
+from wfrpde.discretisation.interpolation import TensorInterpolation, evaluate
+from wfrpde.domain.grid import TensorGrid
+from wfrpde.domain.landscape import LEVEL
+from wfrpde.errors import SolverError
+from wfrpde.flow.march import History
+from wfrpde.flow.outcome import Context, Outcome
+from wfrpde.flow.problem import EMPTY, Problem
+from wfrpde.flow.rosenbrock import GAMMA, rodasp_step
+
+Array = npt.NDArray[np.float64]
+
+DEGREE = 8
+TOLERANCE = 1e-8
+"""Local error of u in a step, where the density or its target is at least `FLOOR` of its maximum."""
+FLOOR = 1e-4
+RESOLUTION = 1.5
+"""Element size in units of the shortest length scale."""
+MAX_STEPS = 20_000
+
+
+class Discretised:
+    """Right-hand side and Jacobian of the log-density form on an interval, in the order of the nodes.
+
+    An end is *open* (no condition imposed) where the density is negligible, since a no-flux wall would put
+    a boundary layer into u there; elsewhere u' = 0.
+    """
+
+    def __init__(self, problem: Problem, grid: TensorGrid, degree: int) -> None:
+        rule = gll_rule(degree)
+        flow = problem.case.flow
+        self.alpha, self.beta = flow.alpha, flow.beta
+        self.x = TensorInterpolation(grid, degree).axes[0]
+        points = self.x[:, None]
+        self.potential = problem.potential(points)
+        slope = problem.target.gradient(points)[:, 0]
+        cells = len(grid.breaks[0]) - 1
+        self._element = np.arange(cells)[:, None] * degree + np.arange(degree + 1)
+        length = np.diff(grid.breaks[0])[:, None]
+        self._d = rule.derivative
+        self._stiff = rule.weights * 2 / length  # quadrature of u' v' in reference slopes
+        self._mass = rule.weights * length / 2
+        self._scale = 2 / length
+        self._slope = slope[self._element]
+        self.weights = np.bincount(self._element.ravel(), self._mass.ravel())
+        ends = problem.landscape.levels(points)[[0, -1]]
+        self.open = (bool(ends[0] > LEVEL), bool(ends[1] > LEVEL))
+        # banded storage: row offset within (2·degree + 1, n)
+        i = np.repeat(self._element[:, :, None], degree + 1, axis=2)
+        j = np.repeat(self._element[:, None, :], degree + 1, axis=1)
+        self._band = (degree + i - j).ravel() * len(self.x) + j.ravel()
+        self._row = i.ravel()
+        self.degree = degree
+        self.log_target = np.log(self.weights) - self.potential
+        top = self.log_target.max()
+        self.log_target -= top + np.log(np.exp(self.log_target - top).sum())
+
+    def __call__(self, u: Array) -> Array:
+        """Right-hand side ``(n,)``."""
+        return self.alpha * self.transport(u) - self.beta * u
+
+    def transport(self, u: Array) -> Array:
+        """``u'' + u'² − V' u'`` in the weak form, divided by the mass."""
+        reference = u[self._element] @ self._d.T
+        slope = reference * self._scale
+        force = -(self._stiff * reference) @ self._d + self._mass * slope * (slope - self._slope)
+        if self.open[0]:
+            force[0, 0] -= slope[0, 0]
+        if self.open[1]:
+            force[-1, -1] += slope[-1, -1]
+        return np.bincount(self._element.ravel(), force.ravel()) / self.weights
+
+    def jacobian(self, u: Array) -> Array:
+        """Banded Jacobian ``(2p + 1, n)`` of the right-hand side."""
+        p, d = self.degree, self._d
+        slope = (u[self._element] @ d.T) * self._scale
+        block = -np.einsum("eq,qi,qk->eik", self._stiff, d, d)
+        block += (self._mass * (2 * slope - self._slope) * self._scale)[:, :, None] * d[None]
+        if self.open[0]:
+            block[0, 0] -= self._scale[0] * d[0]
+        if self.open[1]:
+            block[-1, -1] += self._scale[-1] * d[-1]
+        n = len(self.x)
+        value = self.alpha * block.ravel() / self.weights[self._row]
+        band = np.bincount(self._band, value, minlength=(2 * p + 1) * n).reshape(2 * p + 1, n)
+        band[p] -= self.beta
+        return band
+
+    def log_density(self, u: Array) -> Array:
+        """Normalised log of the nodal mass."""
+        value = u + self.log_target
+        top = value.max()
+        return value - (top + np.log(np.exp(value - top).sum()))
+
+
+@dataclass(frozen=True)
+class LogDensityRun:
+    """Fields at the times reached, and what the run cost."""
+
+    u: Array
+    times: Array
+    residual: Array
+    history: History
+    accepted: int
+    rejected: int
+    smallest_dt: float
+    kl_increase: float
+    complete: bool
+
+
+def solve_log_density(context: Context) -> Outcome:
+    """Solve at degree 8, and at degree 6 with a looser tolerance for the error (collective)."""
+    problem = context.problem
+    numerics = problem.case.numerics
+    if problem.dim != 1:
+        raise SolverError("the log-density form is for one dimension")
+    degree = numerics.degree or DEGREE
+    width = float(problem.box[0, 1] - problem.box[0, 0])
+    default = int(np.clip(np.ceil(width / (RESOLUTION * problem.scales[0])), 24, 600))
+    grid = problem.tensor_grid(numerics.cells or (default,))
+    degrees = [degree, max(1, degree - 2)] if numerics.certify else [degree]
+    runs: list[LogDensityRun] = []
+    for k, p in enumerate(degrees):
+        share = p**2 / sum(q**2 for q in degrees)
+        observe = context.on_step(f"degree {p}", share)
+        runs.append(_integrate(context, Discretised(problem, grid, p), TOLERANCE * 10**k, observe))
+        if not runs[-1].complete:
+            break
+    best = context.comm.bcast(runs[0] if context.comm.rank == 0 else None)
+    interpolation = TensorInterpolation(grid, degree)
+    other = None
+    if len(runs) > 1 and runs[1].complete:
+        second = context.comm.bcast(runs[1].u if context.comm.rank == 0 else None)
+        other = evaluate(TensorInterpolation(grid, degrees[1]), second, interpolation.nodes)[0]
+    facts: dict[str, Any] = {
+        "degree": degree,
+        "cells": [len(grid.breaks[0]) - 1],
+        "runs": [
+            {
+                "degree": p,
+                "nodes": run.u.shape[1],
+                "steps": run.accepted,
+                "rejected": run.rejected,
+                "smallest_dt": run.smallest_dt,
+            }
+            for p, run in zip(degrees, runs, strict=False)
+        ],
+        "time_order": 4,
+        "extrapolated": False,
+    }
+    return Outcome(
+        best.times,
+        interpolation,
+        best.u,
+        other,
+        1.0,
+        np.exp(best.residual),
+        best.history.arrays(),
+        facts,
+        max(run.kl_increase for run in runs),
+        all(run.complete for run in runs),
+    )
+
+
+def _integrate(context: Context, system: Discretised, tolerance: float, observe: Any) -> LogDensityRun:
+    problem = context.problem
+    start = problem.log_initial(system.x[:, None])
+    if start.min() <= EMPTY:
+        raise SolverError("the log-density form needs a start that is positive everywhere")
+    u = start + system.potential
+    # nodal normalisation to the initial mass
+    total = system.log_target + u
+    top = float(total.max())
+    u += np.log(problem.case.initial.mass) - (top + np.log(np.exp(total - top).sum()))
+    save, t_end = problem.save, problem.save[-1]
+    history, kl = History(), _kl(system, u)
+    history.append(0.0, 0.0, kl, 1.0)
+    fields, times, residuals = [u], [0.0], [0.0]
+    t, dt, residual, increase = 0.0, 1e-7 * t_end, 0.0, 0.0
+    accepted = rejected = 0
+    smallest, complete = np.inf, True
+    for end in save:
+        while end - t > 1e-12 * end:
+            if context.stop():
+                complete = False
+                break
+            step = min(dt, end - t)
+            outcome = _trial(system, u, step, t_end - t - step)
+            error = np.inf if outcome is None else outcome[1]
+            if not error <= tolerance:
+                rejected += 1
+                factor = 0.2 if not np.isfinite(error) else max(0.1, 0.9 * (tolerance / error) ** 0.25)
+                dt = step * factor
+                if dt < 1e-14 * t_end or accepted + rejected > MAX_STEPS:
+                    raise SolverError(f"the log-density form stalls at t = {t:.4g} (step {dt:.1e})")
+                continue
+            assert outcome is not None
+            density = np.exp(system.log_density(u))
+            residual += step * system.alpha * float(density @ system.transport(u))
+            u = outcome[0]
+            reached = end if end - t - step <= 1e-12 * end else t + step
+            t, accepted, smallest = reached, accepted + 1, min(smallest, step)
+            before, kl = kl, _kl(system, u)
+            increase = max(increase, kl - before)
+            history.append(t, step, kl, float(np.exp(residual)))
+            observe(t, step, kl)
+            grown = step * min(6.0, max(0.2, 0.9 * (tolerance / max(error, 1e-300)) ** 0.25))
+            dt = max(grown, dt) if step < 0.9 * dt else grown
+        if not complete:
+            break
+        fields.append(u)
+        times.append(end)
+        residuals.append(residual)
+    return LogDensityRun(
+        np.array(fields),
+        np.array(times),
+        np.array(residuals),
+        history,
+        accepted,
+        rejected,
+        float(smallest),
+        increase,
+        complete,
+    )
+
+
+def _trial(system: Discretised, u: Array, dt: float, left: float) -> tuple[Array, float] | None:
+    """State after `dt` and its weighted error; None if the arithmetic breaks down."""
+    from scipy.linalg import lapack
+
+    p = system.degree
+    with np.errstate(all="ignore"):
+        band = -system.jacobian(u)
+        band[p] += 1 / (GAMMA * dt)
+        if not np.isfinite(band).all():
+            return None
+        storage = np.vstack([np.zeros((p, band.shape[1])), band])
+        factors, pivots, info = lapack.dgbtrf(storage, p, p)
+        if info != 0:
+            return None
+
+        def solve(rhs: Array) -> Array:
+            return np.asarray(lapack.dgbtrs(factors, p, p, rhs, pivots)[0])
+
+        new, gap = rodasp_step(u, system(u), system, solve, dt)
+        if not np.isfinite(new).all():
+            return None
+        # what is wrong now matters where there is mass, or where the reaction will bring it
+        now = system.log_density(new)
+        later = system.log_density(np.exp(-system.beta * left) * new)
+        weight = np.exp(np.maximum(_density(system, now), _density(system, later)))
+        weight = np.maximum(weight, FLOOR)
+        share = weight * system.weights
+        centred = gap - (share @ gap) / share.sum()
+        return new, float(np.abs(weight * centred).max())
+
+
+def _density(system: Discretised, log_mass: Array) -> Array:
+    value = log_mass - np.log(system.weights)
+    return np.asarray(value - value.max())
+
+
+def _kl(system: Discretised, u: Array) -> float:
+    conserved = system.log_density(u)
+    return float(np.exp(conserved) @ (conserved - system.log_target))

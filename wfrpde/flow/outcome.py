@@ -1,0 +1,78 @@
+"""What a formulation hands over: fields, a second opinion on them, and how they came about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.discretisation.interpolation import Interpolation
+
+if TYPE_CHECKING:
+    from mpi4py.MPI import Comm
+
+    from wfrpde.flow.problem import Problem
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Fields u = log(ρ/π) at the times reached.
+
+    Attributes
+    ----------
+    times
+        ``(T,)``, 0 first.
+    best, other
+        ``(T, n)`` on the nodes of `interpolation`; `other` is a second solution, None if none was made.
+    error_factor
+        Estimated error of what `best` gives, as a share of its distance from what `other` gives.
+    mass
+        ``(T,)`` total mass as the scheme carries it.
+    history
+        Per step of the finest run.
+    facts
+        JSON-ready: nodes, steps, retries, solver, …
+    kl_increase
+        Largest increase of KL in a step of any run.
+    """
+
+    times: Array
+    interpolation: Interpolation
+    best: Array
+    other: Array | None
+    error_factor: float
+    mass: Array
+    history: dict[str, Array]
+    facts: dict[str, Any]
+    kl_increase: float
+    complete: bool
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Context:
+    """What every run needs besides the problem: the ranks, whom to tell, and when to stop.
+
+    ``shares``: share of the whole work of each run to come, for the progress.
+    """
+
+    comm: Comm
+    problem: Problem
+    tell: Callable[[str, float, float, float, float], None]
+    stop: Callable[[], bool]
+    done: float = 0.0
+
+    def on_step(self, phase: str, share: float) -> Callable[[float, float, float], None]:
+        """Observer of one run that makes up `share` of the work."""
+        start, t_end = self.done, self.problem.save[-1]
+
+        def observe(t: float, dt: float, kl: float) -> None:
+            self.done = start + share * min(1.0, t / t_end)
+            self.tell(phase, t, dt, kl, self.done)
+
+        return observe

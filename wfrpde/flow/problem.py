@@ -1,0 +1,193 @@
+"""From a case to what the solver works on: densities, box, grids, and what is wrong with them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.domain.gmsh_file import read_gmsh
+from wfrpde.domain.grid import SimplexGrid, TensorGrid, simplices_of_box
+from wfrpde.domain.landscape import LEVEL, Landscape, automatic_box, share_outside
+from wfrpde.errors import InputError
+
+if TYPE_CHECKING:
+    from wfrpde.case import Case
+    from wfrpde.initial import InitialDensity
+    from wfrpde.targets import Target
+
+Array = npt.NDArray[np.float64]
+Grid = TensorGrid | SimplexGrid
+
+logger = logging.getLogger("wfrpde")
+
+EMPTY = -1e5
+"""Log of a density that stands for zero: far below anything that a flow can bring back."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the formulations need, the same on every rank.
+
+    Attributes
+    ----------
+    box
+        ``(d, 2)`` bounding box of the domain.
+    mesh
+        The mesh of the case's file, or None for a box.
+    scales
+        ``(d,)`` shortest length along each axis.
+    save
+        Times to save, without 0.
+    warnings, facts
+        What the user should know; facts are JSON-ready.
+    """
+
+    case: Case
+    target: Target
+    initial: InitialDensity
+    landscape: Landscape
+    box: Array
+    mesh: SimplexGrid | None
+    scales: Array
+    save: tuple[float, ...]
+    warnings: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def dim(self) -> int:
+        return self.target.dim
+
+    @property
+    def starts_positive(self) -> bool:
+        """Whether ρ₀ > 0 on the part of the domain that matters (1-D)."""
+        return bool(self.log_initial(self.tensor_grid((1000,)).points).min() > EMPTY)
+
+    def log_initial(self, x: Array) -> Array:
+        """``log ρ₀`` up to a constant, with `EMPTY` for zero."""
+        value = np.asarray(self.initial.log_density(x))
+        if np.isnan(value).any():
+            raise InputError(
+                "initial", f"a density that is NaN at x = {_point(x[np.isnan(value)][0])}", "numbers"
+            )
+        return np.maximum(value, EMPTY)
+
+    def potential(self, x: Array) -> Array:
+        """V at points ``(n, d)``; NaN and −∞ are refused."""
+        value = np.asarray(self.target.potential(x))
+        bad = np.isnan(value) | np.isneginf(value)
+        if bad.any():
+            raise InputError(
+                "target",
+                f"a potential that is {value[bad][0]:g} at x = {_point(x[bad][0])}",
+                "a number (or +inf) everywhere in the domain",
+                "Change the potential, or the box of [domain].",
+            )
+        return value
+
+    def tensor_grid(self, cells: tuple[int, ...], *, cut: bool = True) -> TensorGrid:
+        """The box divided into `cells`, cut to those that matter; in 1-D the part that matters is."""
+        breaks = tuple(np.linspace(lo, hi, n + 1) for (lo, hi), n in zip(self.box, cells, strict=True))
+        grid = TensorGrid(breaks, np.ones(cells, dtype=bool))
+        if not cut:
+            return grid
+        if self.dim == 1:
+            return self._interval(cells[0])
+        vertices = grid.vertices()
+        level = self.landscape.levels(vertices.reshape(-1, self.dim))
+        return grid.cut((level < LEVEL).reshape(vertices.shape[:-1]))
+
+    def _interval(self, cells: int) -> TensorGrid:
+        """The stretch of a 1-D box that holds the levels up to twice `LEVEL`, without gaps."""
+        low, high = self.box[0]
+        x = np.linspace(low, high, 4001)
+        inside = x[self.landscape.levels(x[:, None]) < 2 * LEVEL]
+        step = x[1] - x[0]
+        low, high = max(low, inside[0] - step), min(high, inside[-1] + step)
+        return TensorGrid((np.linspace(low, high, cells + 1),), np.ones(cells, dtype=bool))
+
+    def grid(self, cells: tuple[int, ...]) -> Grid:
+        """The grid that the case asks for: tensor cells, simplices of the box, or the mesh file."""
+        if self.mesh is not None:
+            level = self.landscape.levels(self.mesh.points)
+            return self.mesh.cut(level < LEVEL)
+        grid = self.tensor_grid(cells)
+        return simplices_of_box(grid) if self.case.domain.cell == "simplex" else grid
+
+
+def make_problem(case: Case) -> Problem:
+    """Check the case against its densities and choose the box."""
+    from wfrpde.initial import make_initial
+    from wfrpde.targets import make_target
+
+    spec, start = case.target, case.initial
+    user_box = None if case.domain.box is None else np.array(case.domain.box, dtype=float)
+    mesh = None if case.mesh_path is None else read_gmsh(case.mesh_path, case.dim)
+    bounds = user_box if mesh is None else mesh.box
+    target = make_target(
+        potential=spec.potential,
+        kind=spec.kind,
+        python=spec.python,
+        dim=spec.dim,
+        modes=spec.modes,
+        parameters=spec.parameters,
+        box=bounds,
+    )
+    initial = make_initial(kind=start.kind, parameters=start.parameters, target=target, box=bounds)
+    if case.flow.conserve_mass and start.mass != 1.0:
+        raise InputError(
+            "initial.mass",
+            f"{start.mass:g} with flow.conserve_mass = true",
+            "1, or flow.conserve_mass = false",
+        )
+    landscape = Landscape(
+        target.potential,
+        lambda x: -np.maximum(np.asarray(initial.log_density(x)), EMPTY),
+        np.concatenate([target.seeds, initial.seeds]),
+        reaction=case.flow.beta > 0,
+        transport=case.flow.alpha > 0,
+    )
+    box = automatic_box(landscape) if bounds is None else np.asarray(bounds)
+    problem = Problem(
+        case, target, initial, landscape, box, mesh, landscape.scales(box), case.flow.save
+    )
+    problem.facts["box"] = box.tolist()
+    _check_cut_off(problem, bounds)
+    return problem
+
+
+def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
+    """Report the mass that the box cuts off, and refuse a start that lies outside."""
+    limit = problem.case.domain.cut_off_share
+    wide = problem.box
+    if bounds is not None:
+        try:
+            wide = automatic_box(problem.landscape)
+        except InputError:
+            wide = problem.box  # not confining: nothing to compare with
+    shares = {
+        "target": share_outside(lambda x: -problem.target.potential(x), problem.box, wide),
+        "initial": share_outside(problem.log_initial, problem.box, wide),
+    }
+    problem.facts["cut_off_share"] = shares
+    inside = problem.log_initial(problem.landscape.seeds_in(problem.box))
+    if shares["initial"] > 1 - 1e-9 or (len(inside) == 0 and shares["initial"] > 0.999):
+        raise InputError(
+            "initial",
+            "a density with no mass in the domain",
+            f"some in the box {problem.box.tolist()}",
+            "Move the start, or widen [domain] box.",
+        )
+    for name, share in shares.items():
+        if share > limit:
+            problem.warnings.append(
+                f"the domain cuts off {share:.1e} of the mass of the {name} density (more than "
+                f"domain.cut_off_share = {limit:g}): the result is that of the truncated problem"
+            )
+
+
+def _point(x: Array) -> str:
+    return "(" + ", ".join(f"{value:.4g}" for value in x) + ")"

@@ -1,0 +1,144 @@
+"""Runs of the relative-density (h) form on one grid: edge-averaged at degree 1, spectral beyond."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.discretisation.fluxes import symmetrised_stiffness
+from wfrpde.discretisation.matrix import ShiftedSolver, assemble, set_options, solver_options
+from wfrpde.discretisation.nodes import make_nodes
+from wfrpde.errors import AccuracyError, SolverError
+from wfrpde.flow.march import March, StepPolicy, march
+from wfrpde.flow.outcome import Context
+from wfrpde.flow.problem import Grid
+from wfrpde.flow.splitting import Splitting
+from wfrpde.flow.transport import FIFTH_ORDER, SECOND_ORDER, Transport
+
+Array = npt.NDArray[np.float64]
+
+SPAN_LIMIT = 1300.0
+"""Span of V (kT) over the mesh beyond which √π under- or overflows in the symmetrised variable."""
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What one run cost and how it behaved."""
+
+    nodes: int
+    cells: int
+    degree: int
+    steps: int
+    smallest_dt: float
+    largest_dt: float
+    rejected: int
+    retries: int
+    factorisations: int
+    solves: int
+    iterations: int
+    cured_nodes: int
+    cured_mass: float
+    largest_mass_jump: float
+    underflows: int
+    worst_measure: float
+    flux: dict[str, float]
+
+
+def potential_span(potential: Array) -> float:
+    """Largest minus smallest finite V."""
+    finite = potential[np.isfinite(potential)]
+    return float(finite.max() - finite.min())
+
+
+def run(
+    context: Context,
+    grid: Grid,
+    policy: StepPolicy,
+    *,
+    degree: int = 1,
+    time_order: int = 2,
+    phase: str,
+    share: float,
+) -> tuple[March, RunFacts]:
+    """Solve the flow on one grid (collective).
+
+    Raises
+    ------
+    AccuracyError
+        If V spans more than `SPAN_LIMIT` over the grid.
+    SolverError
+        If a step fails at every size.
+    """
+    problem, comm = context.problem, context.comm
+    flow, numerics = problem.case.flow, problem.case.numerics
+    nodes = make_nodes(comm, grid, degree)
+    potential = problem.potential(nodes.points)
+    n = nodes.n_owned
+    span = nodes.max(potential[:n]) + nodes.max(-potential[:n])
+    if flow.alpha > 0 and not span <= SPAN_LIMIT:
+        raise AccuracyError(
+            f"the potential spans {span:.0f} kT over the mesh; the relative-density form works up to "
+            f"{SPAN_LIMIT:.0f} kT. Shrink [domain] box, or use numerics.formulation = 'log-density' (1-D)"
+        )
+    log_weights = np.log(nodes.weights[:n])
+    log_target = log_weights - potential[:n]
+    log_target -= nodes.logsumexp(log_target)
+    log_mass = problem.log_initial(nodes.points[:n]) + log_weights
+    log_mass -= nodes.logsumexp(log_mass)
+    log_mass += np.log(problem.case.initial.mass)
+
+    transport, solver, matrix, flux = None, None, None, {}
+    if flow.alpha > 0:
+        triplets, flux = symmetrised_stiffness(nodes, potential)
+        matrix = assemble(nodes, triplets)
+        prefix = "wfrpde_"
+        set_options(prefix, numerics.petsc_options)
+        set_options(
+            prefix, solver_options(nodes.dim, nodes.n_global, comm.size, numerics.solver)
+        )
+        solver = ShiftedSolver(matrix, prefix=prefix)
+        rational = SECOND_ORDER if time_order == 2 else FIFTH_ORDER
+        transport = Transport(nodes, solver, log_target, flow.alpha, rational)
+    splitting = Splitting(
+        nodes, log_target, transport, flow.beta, flow.conserve_mass, order=time_order
+    )
+    try:
+        result = march(
+            splitting,
+            log_mass,
+            problem.save,
+            policy,
+            on_step=context.on_step(phase, share),
+            stop=context.stop,
+        )
+    except SolverError as error:
+        raise SolverError(f"{phase}: {error}, also after halving the step repeatedly") from error
+    finally:
+        if solver is not None and matrix is not None:
+            solver.destroy()
+            matrix.destroy()
+    incidents: dict[str, Any] = asdict(transport.incidents) if transport else {}
+    dt = result.schedule.dt
+    facts = RunFacts(
+        nodes=nodes.n_global,
+        cells=grid.n_cells,
+        degree=degree,
+        steps=len(dt),
+        smallest_dt=float(dt.min(initial=np.inf)),
+        largest_dt=float(dt.max(initial=0.0)),
+        rejected=result.rejected,
+        retries=result.retries,
+        factorisations=solver.factorisations if solver else 0,
+        solves=solver.solves if solver else 0,
+        iterations=solver.iterations if solver else 0,
+        cured_nodes=incidents.get("cured_nodes", 0),
+        cured_mass=incidents.get("cured_mass", 0.0),
+        largest_mass_jump=incidents.get("mass_jump", 0.0),
+        underflows=int(nodes.sum(np.array([float(incidents.get("underflows", 0))]))),
+        worst_measure=result.worst_measure,
+        flux={k: float(v) for k, v in flux.items()},
+    )
+    return result, facts

@@ -1,0 +1,155 @@
+"""`Solution`: the flow at the saved times, and how well it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.discretisation.interpolation import Interpolation, evaluate
+
+if TYPE_CHECKING:
+    from wfrpde.case import Case
+    from wfrpde.targets import Target
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ErrorEstimate:
+    """Estimated absolute errors of the numbers of a `Solution`, with the same names and shapes.
+
+    Attributes
+    ----------
+    series
+        Name → ``(T,)``.
+    mean, covariance
+        ``(T, d)`` and ``(T, d, d)``.
+    mode_mass
+        Region → ``(T,)``.
+    density
+        ``(T,)``: error of the density in L2, *relative* to its norm.
+    """
+
+    series: dict[str, Array]
+    mean: Array
+    covariance: Array
+    mode_mass: dict[str, Array]
+    density: Array
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self.series:
+            return self.series[name]
+        if name in ("mean", "covariance", "mode_mass", "density"):
+            return getattr(self, name)
+        raise KeyError(name)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A flow that was solved, the same on every rank.
+
+    Attributes
+    ----------
+    times
+        ``(T,)`` saved model times, 0 first.
+    series
+        ``kl`` (KL(ρ‖π), nats), ``mass``, ``fisher_information`` (∫ρ|∇log(ρ/π)|²), ``reaction_variance``
+        (Var_ρ log(ρ/π)) and ``min_density`` (smallest nodal density), each ``(T,)``.
+    mean, covariance
+        ``(T, d)`` and ``(T, d, d)``.
+    mode_mass
+        Mass of each named region, ``(T,)``.
+    error
+        Estimated errors of all these, or None where no second run was made.
+    log_relative
+        ``(T, n)`` nodal values of log(ρ/π); π is normalised.
+    log_normalisation
+        log Z of π = e^{−V}/Z on the domain.
+    history
+        ``t``, ``dt``, ``kl``, ``mass`` of every step of the finest run. ``mass`` is what the transport
+        alone made of it.
+    numerics
+        How it was computed, JSON-ready.
+    complete
+        False if the run was interrupted; then `times` ends early.
+    """
+
+    case: Case
+    target: Target
+    times: Array
+    series: dict[str, Array]
+    mean: Array
+    covariance: Array
+    mode_mass: dict[str, Array]
+    error: ErrorEstimate | None
+    log_relative: Array
+    log_normalisation: float
+    history: dict[str, Array]
+    numerics: dict[str, Any]
+    warnings: list[str]
+    complete: bool
+    wall_time: float
+    interpolation: Interpolation = field(repr=False)
+    exact: Callable[[int, Array], Array | None] = field(repr=False)
+
+    @property
+    def nodes(self) -> Array:
+        """Coordinates ``(n, d)`` of the nodes."""
+        return self.interpolation.nodes
+
+    @property
+    def cells(self) -> npt.NDArray[np.int64]:
+        """Linear (sub-)cells ``(m, k)`` in VTK's vertex order."""
+        return self.interpolation.cells
+
+    @property
+    def cell_type(self) -> str:
+        """``interval``, ``triangle``, ``quadrilateral``, ``tetrahedron`` or ``hexahedron``."""
+        return self.interpolation.cell_type
+
+    @property
+    def box(self) -> Array:
+        """Corners ``(d, 2)`` of the domain's bounding box."""
+        nodes = self.nodes
+        return np.stack([nodes.min(axis=0), nodes.max(axis=0)], axis=1)
+
+    def log_relative_density(self, t: float, x: npt.ArrayLike) -> Array:
+        """``log(ρ/π)`` at points ``(n, d)``; t is one of `times`. −∞ outside the domain. Not collective."""
+        index = self._index(t)
+        points = self._points(x)
+        inside, _ = evaluate(self.interpolation, self.log_relative[index : index + 1], points)
+        value = self.exact(index, points)
+        result = inside[0] if value is None else np.where(np.isnan(inside[0]), np.nan, value)
+        return np.where(np.isnan(inside[0]), -np.inf, result)
+
+    def log_density(self, t: float, x: npt.ArrayLike) -> Array:
+        """``log ρ`` at points ``(n, d)``; −∞ outside the domain. Not collective."""
+        points = self._points(x)
+        relative = self.log_relative_density(t, points)
+        return relative - self.target.potential(points) - self.log_normalisation
+
+    def density(self, t: float, x: npt.ArrayLike) -> Array:
+        """Density with respect to Lebesgue measure ``(n,)`` at points ``(n, d)``. Not collective.
+
+        Between the nodes it is π e^u with the exact π and u = log(ρ/π) interpolated.
+        """
+        return np.asarray(np.exp(self.log_density(t, x)))
+
+    def _points(self, x: npt.ArrayLike) -> Array:
+        points = np.asarray(x, dtype=float)
+        if points.ndim == 1 and self.target.dim == 1:
+            points = points[:, None]
+        if points.ndim != 2 or points.shape[1] != self.target.dim:
+            raise ValueError(f"points have shape {points.shape}; needed (n, {self.target.dim})")
+        return points
+
+    def _index(self, t: float) -> int:
+        index = int(np.argmin(np.abs(self.times - t)))
+        if abs(self.times[index] - t) > 1e-9 * max(1.0, abs(t)):
+            known = ", ".join(f"{time:g}" for time in self.times)
+            raise ValueError(f"t = {t:g} was not saved; the saved times are {known}")
+        return index
