@@ -53,10 +53,11 @@ class Landscape:
     def dim(self) -> int:
         return int(self.seeds.shape[1])
 
-    def levels(self, x: Array) -> Array:
+    def levels(self, x: Array, *, ways: bool = True) -> Array:
         """Smallest level ``(n,)`` at which each point matters, with minima taken over `x` and the seeds.
 
-        Points where V is +∞ never matter.
+        Points where V is +∞ never matter. Without `ways` the transport's way downhill is left out: the
+        box spans it already, and downhill of a far start lies the other side of the valley too.
         """
         both = np.concatenate([x, self.seeds])
         v, r = self.potential(both), self.surprise(both)
@@ -67,7 +68,7 @@ class Landscape:
                 with np.errstate(invalid="ignore"):
                     mixed = theta * r + (1 - theta) * v
                 best = np.minimum(best, np.nan_to_num(mixed - np.nanmin(mixed), nan=np.inf))
-        if self.transport:
+        if self.transport and ways:
             # mass moves downhill: all below the highest V where the start has its bulk
             start = v_rel[(r_rel < 8.0) & np.isfinite(v_rel)].max(initial=0.0)
             best = np.minimum(best, np.maximum(v_rel - start, 0.0) * LEVEL / 5.0)
@@ -122,7 +123,7 @@ def automatic_box(landscape: Landscape) -> Array:
     box = np.stack([seeds.min(axis=0) - margin, seeds.max(axis=0) + margin], axis=1)
     for _ in range(200):
         points = sample(box)
-        level = landscape.levels(points).reshape([SAMPLES[dim]] * dim)
+        level = landscape.levels(points, ways=False).reshape([SAMPLES[dim]] * dim)
         open_face = False
         width = box[:, 1] - box[:, 0]
         for axis in range(dim):

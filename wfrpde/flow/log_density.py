@@ -9,6 +9,7 @@ are checked. A few hundred unknowns are solved redundantly on every rank, and ra
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,8 @@ from wfrpde.flow.rosenbrock import GAMMA, rodasp_step
 
 Array = npt.NDArray[np.float64]
 
+logger = logging.getLogger("wfrpde")
+
 DEGREE = 8
 TOLERANCE = 1e-8
 """Local error of u in a step, where the density or its target is at least `FLOOR` of its maximum."""
@@ -43,7 +46,9 @@ class Discretised:
     a boundary layer into u there; elsewhere u' = 0.
     """
 
-    def __init__(self, problem: Problem, grid: TensorGrid, degree: int) -> None:
+    def __init__(
+        self, problem: Problem, grid: TensorGrid, degree: int, *, may_open: bool = True
+    ) -> None:
         rule = gll_rule(degree)
         flow = problem.case.flow
         self.alpha, self.beta = flow.alpha, flow.beta
@@ -61,7 +66,7 @@ class Discretised:
         self._slope = slope[self._element]
         self.weights = np.bincount(self._element.ravel(), self._mass.ravel())
         ends = problem.landscape.levels(points)[[0, -1]]
-        self.open = (bool(ends[0] > LEVEL), bool(ends[1] > LEVEL))
+        self.open = tuple(bool(may_open and level > LEVEL) for level in ends)
         # banded storage: row offset within (2·degree + 1, n)
         i = np.repeat(self._element[:, :, None], degree + 1, axis=2)
         j = np.repeat(self._element[:, None, :], degree + 1, axis=1)
@@ -137,10 +142,20 @@ def solve_log_density(context: Context) -> Outcome:
     grid = problem.tensor_grid(numerics.cells or (default,))
     degrees = [degree, max(1, degree - 2)] if numerics.certify else [degree]
     runs: list[LogDensityRun] = []
+    ends: list[tuple[bool, ...]] = []
     for k, p in enumerate(degrees):
         share = p**2 / sum(q**2 for q in degrees)
         observe = context.on_step(f"degree {p}", share)
-        runs.append(_integrate(context, Discretised(problem, grid, p), TOLERANCE * 10**k, observe))
+        tolerance = TOLERANCE * 10**k
+        try:
+            system = Discretised(problem, grid, p)
+            runs.append(_integrate(context, system, tolerance, observe))
+        except SolverError as error:
+            # an open end that lets characteristics in amplifies what comes; a wall cannot
+            logger.info("log-density, degree %d: %s; again with closed ends", p, error)
+            system = Discretised(problem, grid, p, may_open=False)
+            runs.append(_integrate(context, system, tolerance, observe))
+        ends.append(system.open)
         if not runs[-1].complete:
             break
     best = context.comm.bcast(runs[0] if context.comm.rank == 0 else None)
@@ -159,8 +174,9 @@ def solve_log_density(context: Context) -> Outcome:
                 "steps": run.accepted,
                 "rejected": run.rejected,
                 "smallest_dt": run.smallest_dt,
+                "open_ends": list(open_ends),
             }
-            for p, run in zip(degrees, runs, strict=False)
+            for p, run, open_ends in zip(degrees, runs, ends, strict=False)
         ],
         "time_order": 4,
         "extrapolated": False,
@@ -219,7 +235,7 @@ def _integrate(context: Context, system: Discretised, tolerance: float, observe:
             t, accepted, smallest = reached, accepted + 1, min(smallest, step)
             before, kl = kl, _kl(system, u)
             increase = max(increase, kl - before)
-            history.append(t, step, kl, float(np.exp(residual)))
+            history.append(t, step, kl, float(np.exp(np.clip(residual, -50, 50))))
             observe(t, step, kl)
             grown = step * min(6.0, max(0.2, 0.9 * (tolerance / max(error, 1e-300)) ** 0.25))
             dt = max(grown, dt) if step < 0.9 * dt else grown

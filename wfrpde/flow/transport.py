@@ -15,9 +15,11 @@ from wfrpde.errors import SolverError
 Array = npt.NDArray[np.float64]
 
 MASS_JUMP_LIMIT = 1e-9
-"""Relative change of mass in one W step beyond which the step is refused."""
+"""Relative change of mass by the linear solves of one W step beyond which the step is refused."""
 
 UNDERFLOW = -700.0
+
+LOST_MASS_LIMIT = 1e-15
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Incidents:
     cured_nodes
         Nodes where R v turned negative and the positive ``v^s`` was taken instead.
     cured_mass
-        Largest share of mass that such nodes held in one step.
+        Largest share of mass that this added in one step.
     mass_jump
         Largest relative change of mass in one W step, before normalisation.
     underflows
@@ -72,6 +74,8 @@ class Transport:
     ----------
     log_target
         ``(n_owned,)`` log of the nodal mass of π.
+    cure_limit
+        Share of mass that curing negative nodes may add in a step before the step is refused.
     """
 
     def __init__(
@@ -81,10 +85,12 @@ class Transport:
         log_target: Array,
         alpha: float,
         rational: RationalStep = SECOND_ORDER,
+        cure_limit: float = 1e-9,
     ) -> None:
         self._nodes, self._solver, self._alpha = nodes, solver, alpha
         self._half = log_target / 2
         self._rational, self._coefficients = rational, rational.coefficients
+        self._cure_limit = cure_limit
         self.incidents = Incidents()
 
     def step(self, log_mass: Array, dt: float) -> Array:
@@ -101,27 +107,44 @@ class Transport:
         relative = log_mass - self._half
         shift = self._nodes.max(relative)
         relative = relative - shift
-        self.incidents.underflows += int(np.count_nonzero(relative < UNDERFLOW))
+        low = relative < UNDERFLOW
+        if self._nodes.max(low.astype(float)) > 0:
+            self._refuse_lost_mass(low, shift)
+            self.incidents.underflows += int(np.count_nonzero(low))
         start = np.exp(np.maximum(relative, UNDERFLOW))
         value, total = start, np.zeros_like(start)
         for coefficient in self._coefficients:
             value = self._solver.solve(self._rational.gamma * dt * self._alpha, value)
             total += coefficient * value
-        total = self._cured(total, value, log_mass)
         root = np.exp(self._half - self._nodes.max(self._half))
         before, after = self._nodes.sum(root * start), self._nodes.sum(root * total)
         jump = abs(after / before - 1) if before > 0 else 0.0
         self.incidents.mass_jump = max(self.incidents.mass_jump, jump)
         if not jump <= MASS_JUMP_LIMIT:
             raise SolverError(f"a transport step of {dt:.3g} changed the mass by {jump:.1e} of itself")
+        total, after = self._cured(total, value, root, before)
         return np.asarray(np.log(total) + (shift - np.log(after / before)) + self._half)
 
-    def _cured(self, total: Array, positive: Array, log_mass: Array) -> Array:
+    def _refuse_lost_mass(self, low: npt.NDArray[np.bool_], shift: float) -> None:
+        """Values below e^{−700} of the largest are raised to it: harmless unless that makes mass."""
+        made = self._nodes.sum(np.where(low, np.exp(UNDERFLOW + shift + self._half), 0.0))
+        if made > LOST_MASS_LIMIT:
+            raise SolverError(
+                f"√π h spans more than e^700 over the mesh, which would make a mass of {made:.0e} up"
+            )
+
+    def _cured(
+        self, total: Array, positive: Array, root: Array, before: float
+    ) -> tuple[Array, float]:
+        """Replace what is not positive; return the values and their mass."""
         bad = ~(total > 0)
         count = int(self._nodes.sum(bad.astype(float)))
-        if count == 0:
-            return total
-        self.incidents.cured_nodes += count
-        mass = np.where(bad, np.exp(log_mass), 0.0)
-        self.incidents.cured_mass = max(self.incidents.cured_mass, self._nodes.sum(mass))
-        return np.where(bad, np.maximum(positive, np.exp(UNDERFLOW)), total)
+        if count:
+            cured = np.where(bad, np.maximum(positive, np.exp(UNDERFLOW)), total)
+            gain = self._nodes.sum(root * (cured - total)) / before
+            self.incidents.cured_nodes += count
+            self.incidents.cured_mass = max(self.incidents.cured_mass, gain)
+            if gain > self._cure_limit:
+                raise SolverError(f"{count} nodes turned negative, with {gain:.1e} of the mass")
+            total = cured
+        return total, self._nodes.sum(root * total)
