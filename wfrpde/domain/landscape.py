@@ -18,6 +18,12 @@ LEVEL = 40.0
 BULK = 12.0
 """Levels (kT) within which the mesh resolves the curvature."""
 
+START_BULK = 4.5
+"""Level of R₀ within which the start's way downhill is kept in the mesh: 3 standard deviations."""
+
+SPAN = 1000.0
+"""Level of V above which cells are left out in any case: √π would leave the range of floating point."""
+
 SAMPLES = {1: 4001, 2: 241, 3: 49}
 """Sample points along each axis, by dimension."""
 
@@ -70,7 +76,7 @@ class Landscape:
                 best = np.minimum(best, np.nan_to_num(mixed - np.nanmin(mixed), nan=np.inf))
         if self.transport and ways:
             # mass moves downhill: all below the highest V where the start has its bulk
-            start = v_rel[(r_rel < 8.0) & np.isfinite(v_rel)].max(initial=0.0)
+            start = v_rel[(r_rel < START_BULK) & np.isfinite(v_rel)].max(initial=0.0)
             best = np.minimum(best, np.maximum(v_rel - start, 0.0) * LEVEL / 5.0)
         best = np.where(np.isposinf(v), np.inf, best)
         return np.asarray(best[: len(x)])

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from wfrpde.domain.gmsh_file import read_gmsh
 from wfrpde.domain.grid import SimplexGrid, TensorGrid, simplices_of_box
-from wfrpde.domain.landscape import LEVEL, Landscape, automatic_box, share_outside
+from wfrpde.domain.landscape import LEVEL, SPAN, Landscape, automatic_box, share_outside
 from wfrpde.errors import InputError
 
 if TYPE_CHECKING:
@@ -97,8 +97,15 @@ class Problem:
         if self.dim == 1:
             return self._interval(cells[0])
         vertices = grid.vertices()
-        level = self.landscape.levels(vertices.reshape(-1, self.dim))
-        return grid.cut((level < LEVEL).reshape(vertices.shape[:-1]))
+        keep = self.matters(vertices.reshape(-1, self.dim))
+        return grid.cut(keep.reshape(vertices.shape[:-1]))
+
+    def matters(self, x: Array) -> npt.NDArray[np.bool_]:
+        """Which points ``(n, d)`` belong to the mesh."""
+        value = self.target.potential(x)
+        with np.errstate(invalid="ignore"):
+            representable = value - np.nanmin(value) < SPAN
+        return np.asarray((self.landscape.levels(x) < LEVEL) & representable)
 
     def _interval(self, cells: int) -> TensorGrid:
         """The stretch of a 1-D box that holds the levels up to twice `LEVEL`, without gaps."""
@@ -112,8 +119,7 @@ class Problem:
     def grid(self, cells: tuple[int, ...]) -> Grid:
         """The grid that the case asks for: tensor cells, simplices of the box, or the mesh file."""
         if self.mesh is not None:
-            level = self.landscape.levels(self.mesh.points)
-            return self.mesh.cut(level < LEVEL)
+            return self.mesh.cut(self.matters(self.mesh.points))
         grid = self.tensor_grid(cells)
         return simplices_of_box(grid) if self.case.domain.cell == "simplex" else grid
 

@@ -12,6 +12,7 @@ from wfrpde.discretisation.fluxes import symmetrised_stiffness
 from wfrpde.discretisation.matrix import ShiftedSolver, assemble, set_options, solver_options
 from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.errors import AccuracyError, SolverError
+from wfrpde.flow.control import LadderControl
 from wfrpde.flow.march import March, StepPolicy, march
 from wfrpde.flow.outcome import Context
 from wfrpde.flow.problem import Grid
@@ -110,7 +111,13 @@ def run(
             nodes, solver, log_target, flow.alpha, rational, cure_limit=CURE_LIMIT[degree > 1]
         )
     splitting = Splitting(
-        nodes, log_target, transport, flow.beta, flow.conserve_mass, order=time_order
+        nodes,
+        log_target,
+        transport,
+        flow.beta,
+        flow.conserve_mass,
+        order=time_order,
+        measured=isinstance(policy, LadderControl),
     )
     try:
         result = march(
