@@ -1,0 +1,50 @@
+"""Sphinx configuration. Nothing is mocked: the pages are built where the solver can be imported."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE / "_ext")]
+
+PROJECT = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+project = "wfrpde"
+author = "The wfrpde developers"
+copyright = "2026, the wfrpde developers"
+release = PROJECT["version"]
+version = release
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "case_reference",
+]
+
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["_build", "_ext"]
+default_role = "py:obj"
+
+myst_enable_extensions = ["amsmath", "deflist", "dollarmath", "fieldlist"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_class_signature = "mixed"
+python_maximum_signature_line_length = 88
+napoleon_google_docstring = False
+napoleon_numpy_docstring = True
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+
+html_theme = "furo"
+html_title = f"wfrpde {release}"
+html_static_path = ["_static"]
+html_css_files = ["wfrpde.css"]
+html_theme_options = {"navigation_with_keys": True}

@@ -1,0 +1,65 @@
+"""Make the pictures anew: ``tools/env python docs/make_pictures.py``.
+
+``barrier.png``, of the README, is what its example draws, in the look of the package's own figures.
+``comparison.png`` and ``four-modes.png`` are figures of the runs of two shipped cases.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PICTURES = HERE / "_static"
+
+
+def draw_example(folder: Path) -> None:
+    """Run the first Python block of the README in the working folder and keep its picture."""
+    import matplotlib as mpl
+
+    from wfrpde.output.figures.style import look
+
+    mpl.use("agg")
+    text = (HERE.parent / "README.md").read_text(encoding="utf-8")
+    example = re.search(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert example is not None, "README.md has no Python block"
+    with look():
+        mpl.rcParams["figure.figsize"] = (7.5, 3.2)
+        mpl.rcParams["figure.constrained_layout.use"] = True
+        exec(example[1], {})
+    shrink(folder / "barrier.png", PICTURES / "barrier.png")
+
+
+def draw_run(name: str, figure: str, picture: str, folder: Path) -> None:
+    """Solve a shipped case with its companions, and keep one figure of the run."""
+    from wfrpde.case import load_case
+    from wfrpde.run import run_case
+
+    case = load_case(name, {"output.paraview": False})
+    run_case(case, folder / name)
+    shrink(folder / name / "figures" / figure, PICTURES / picture)
+
+
+def shrink(source: Path, target: Path) -> None:
+    """Copy a picture with a palette of 128 colours, which is a third of the size."""
+    from PIL import Image
+
+    with Image.open(source) as image:
+        image.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(target, optimize=True)
+    print(f"{target.relative_to(HERE.parent)}: {target.stat().st_size // 1000} kB")
+
+
+def main() -> None:
+    """Make all pictures."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.chdir(folder)
+        draw_example(folder)
+        draw_run("tilted-double-well", "comparison.png", "comparison.png", folder)
+        draw_run("four-modes", "density.png", "four-modes.png", folder)
+
+
+if __name__ == "__main__":
+    main()

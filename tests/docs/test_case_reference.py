@@ -1,0 +1,62 @@
+"""The tables of the case-file reference hold every key, with its default and a meaning."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from wfrpde.case import Case
+
+DOCS = Path(__file__).parents[2] / "docs"
+sys.path.append(str(DOCS / "_ext"))
+
+import case_reference as reference  # noqa: E402
+
+SCHEMA = Case.json_schema()
+TABLES = {
+    name: SCHEMA["$defs"][field.get("$ref", field.get("allOf", [{}])[0].get("$ref")).split("/")[-1]]
+    for name, field in SCHEMA["properties"].items()
+    if name != "title"
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_table_holds_the_keys_of_the_schema(name):
+    rows = reference.section_rows(name)
+    assert [row[0] for row in rows] == list(TABLES[name]["properties"])
+    assert all(meaning for *_, meaning in rows)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_defaults_are_those_of_the_schema(name):
+    for key, _, default, _ in reference.section_rows(name):
+        entry = TABLES[name]["properties"][key]
+        if (name, key) in reference.DEPENDENT_DEFAULTS:
+            continue
+        if "default" not in entry:
+            assert default == "required"
+        elif entry["default"] in (None, {}):
+            assert default == "none"
+        else:
+            assert default == f"`{reference.toml(entry['default'])}`"
+
+
+def test_page_shows_every_table():
+    page = (DOCS / "case-files.md").read_text(encoding="utf-8")
+    for name in TABLES:
+        assert f"```{{case-table}} {name}\n" in page
+
+
+def test_words_for_keys_that_exist():
+    known = {(name, key) for name in TABLES for key in TABLES[name]["properties"]}
+    assert set(reference.DEPENDENT_DEFAULTS) <= known
+    assert set(reference.UNDOCUMENTED) <= known
+
+
+def test_every_parameter_of_the_library_has_a_meaning():
+    from wfrpde.initial import KINDS
+    from wfrpde.targets.registry import LIBRARY
+
+    for model in [*LIBRARY.values(), *KINDS.values()]:
+        for name, _, meaning in reference.parameter_rows(model):
+            assert meaning, f"{model.__name__}.{name}"
