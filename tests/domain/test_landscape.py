@@ -1,0 +1,131 @@
+"""The automatic box, the levels that matter, length scales, and mass outside a box."""
+
+from math import erfc, sqrt
+
+import numpy as np
+import pytest
+
+from wfrpde.domain.landscape import (
+    LEVEL,
+    Landscape,
+    automatic_box,
+    sample,
+    share_outside,
+)
+from wfrpde.errors import InputError
+
+
+def gaussian(mean, covariance):
+    """−log of N(mean, covariance) up to a constant."""
+    mean, precision = np.atleast_1d(mean), np.linalg.inv(np.atleast_2d(covariance))
+    return lambda x: np.einsum("ni,ij,nj->n", x - mean, precision, x - mean) / 2
+
+
+def landscape(potential, surprise, seeds, **rates):
+    return Landscape(potential, surprise, np.atleast_2d(np.asarray(seeds, dtype=float)), **rates)
+
+
+def test_box_of_a_correlated_gaussian_holds_every_level():
+    covariance = np.array([[1.0, 0.6], [0.6, 0.5]])
+    target = gaussian([3.0, -1.0], covariance)
+    box = automatic_box(landscape(target, target, [[3.0, -1.0]]))
+    # the ellipse V = 40 reaches √(2·40·Σ_kk) along axis k
+    reach = np.sqrt(2 * LEVEL * np.diag(covariance))
+    exact = np.stack([np.array([3.0, -1.0]) - reach, np.array([3.0, -1.0]) + reach], axis=1)
+    assert (box[:, 0] <= exact[:, 0]).all()
+    assert (box[:, 1] >= exact[:, 1]).all()
+    assert (np.ptp(box, axis=1) < 1.1 * np.ptp(exact, axis=1)).all()
+
+
+def test_box_of_a_double_well_holds_every_level():
+    def potential(x):
+        return 5 * (x[:, 0] ** 2 - 1) ** 2
+
+    start = gaussian([-1.0], [[0.01]])
+    box = automatic_box(landscape(potential, start, [[-1.0], [1.0]]))
+    reach = sqrt(1 + sqrt(LEVEL / 5))  # V = 40
+    assert box[0, 0] <= -reach
+    assert box[0, 1] >= reach
+    assert np.ptp(box) < 1.1 * 2 * reach
+
+
+@pytest.mark.parametrize("reaction", [True, False])
+def test_box_of_a_far_start_spans_the_way_but_not_the_other_side(reaction):
+    """N(0, 1) → N(20, 0.1): all between both, yet not x = 40, which is as high as the start."""
+    flow = landscape(
+        gaussian([20.0], [[0.1]]), gaussian([0.0], [[1.0]]), [[20.0], [0.0]], reaction=reaction
+    )
+    low, high = automatic_box(flow)[0]
+    assert low <= -sqrt(2 * LEVEL)
+    assert low > -12
+    assert high >= 20 + sqrt(2 * LEVEL * 0.1)
+    assert high < 24
+    way = np.linspace(0, 20, 41)[:, None]
+    assert (flow.levels(way) < LEVEL).all()
+
+
+def test_without_transport_only_the_geometric_means_matter():
+    flow = landscape(
+        gaussian([20.0], [[0.1]]), gaussian([0.0], [[1.0]]), [[20.0], [0.0]], transport=False
+    )
+    x = np.linspace(-15, 25, 4001)[:, None]
+    levels = flow.levels(x)
+    # between the start and θ = 3/4, whose mean is 20·(1/4)/0.1/(3/4 + (1/4)/0.1) = 15.4
+    assert levels[np.argmin(np.abs(x[:, 0] - 15.4))] < 1
+    assert (levels[x[:, 0] > 23] > LEVEL).all()
+
+
+def test_infinite_potential_never_matters():
+    def potential(x):
+        return np.where(x[:, 0] > 0, x[:, 0], np.inf)
+
+    flow = landscape(potential, gaussian([0.5], [[1.0]]), [[0.5]])
+    levels = flow.levels(np.array([[-0.5], [0.5]]))
+    assert np.isinf(levels[0])
+    assert levels[1] < 1
+
+
+@pytest.mark.parametrize(
+    "potential",
+    [
+        lambda x: -(x[:, 0] ** 2),
+        lambda x: x[:, 0],
+        lambda x: np.zeros(len(x)),
+        lambda x: np.cos(x[:, 0]),
+    ],
+)
+def test_potential_that_does_not_confine_is_refused(potential):
+    with pytest.raises(InputError, match=r"domain: found .*does not fall.*box"):
+        automatic_box(landscape(potential, gaussian([0.0], [[1.0]]), [[0.0]]))
+
+
+def test_scales_are_the_shortest_of_both_densities_along_each_axis():
+    stiff = gaussian([0.0, 0.0], np.diag([1 / 25.0, 1.0]))  # curvatures 25 and 1
+    start = gaussian([0.0, 0.0], np.diag([1.0, 1 / 9.0]))  # curvatures 1 and 9
+    box = np.array([[-5.0, 5.0], [-5.0, 5.0]])
+    scales = landscape(stiff, start, [[0.0, 0.0]]).scales(box)
+    np.testing.assert_allclose(scales, [1 / 5, 1 / 3], rtol=1e-5)
+
+
+def test_a_flat_landscape_has_the_scale_of_its_box():
+    flow = landscape(lambda x: np.zeros(len(x)), lambda x: np.zeros(len(x)), [[0.0]])
+    np.testing.assert_array_equal(flow.scales(np.array([[-1.0, 3.0]])), [2.0])
+
+
+def test_share_outside_of_a_gaussian():
+    log_density = gaussian([0.0], [[1.0]])
+    share = share_outside(lambda x: -log_density(x), np.array([[-2.0, 2.0]]), np.array([[-9, 9]]))
+    assert share == pytest.approx(erfc(2 / sqrt(2)), rel=1e-2)
+
+
+def test_share_outside_is_one_for_a_density_elsewhere_and_zero_for_none():
+    box, wide = np.array([[5.0, 6.0]]), np.array([[-9.0, 9.0]])
+    narrow = gaussian([0.0], [[0.01]])
+    assert share_outside(lambda x: -narrow(x), box, wide) == pytest.approx(1.0, abs=1e-12)
+    assert share_outside(lambda x: np.full(len(x), -np.inf), box, wide) == 0.0
+
+
+def test_sample_points_include_the_corners():
+    points = sample(np.array([[0.0, 1.0], [2.0, 4.0]]))
+    assert points.min(axis=0).tolist() == [0.0, 2.0]
+    assert points.max(axis=0).tolist() == [1.0, 4.0]
