@@ -125,7 +125,8 @@ def half_bernoulli(z: Array) -> Array:
 def bernoulli(z: Array) -> Array:
     """``z / (e^z − 1)``."""
     small = np.abs(z) < 1e-5
-    safe = np.where(small, 1.0, np.clip(z, -700.0, 700.0))
+    # e^z − 1 overflows on one side alone; on the other B(z) → −z, which must not be cut off
+    safe = np.where(small, 1.0, np.minimum(z, 700.0))
     return np.where(small, 1 - z / 2 + z * z / 12, safe / np.expm1(safe))
 
 
