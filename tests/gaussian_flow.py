@@ -1,0 +1,117 @@
+"""The flow between Gaussians in closed form, independent of the package: the tests' exact solution.
+
+From N(m₀, C₀) towards N(μ, Σ) with rates α and β the flow stays Gaussian, and with P = Σ⁻¹
+
+    m' = −(α + βC) P (m − μ),    C' = 2α + AC + CAᵀ − βCPC,    A = β/2 − αP.
+
+The second is a Riccati equation, solved by C = Y Z⁻¹ with the linear
+
+    Y' = AY + 2αZ,    Z' = βPY − AᵀZ,    Y(0) = C₀, Z(0) = 1,
+
+after which m − μ = e^{−βt/2} Z⁻ᵀ (m₀ − μ). One matrix exponential gives both to round-off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.linalg import expm
+
+from wfrpde import Case
+
+
+@dataclass(frozen=True)
+class GaussianFlow:
+    """Start N(mean, covariance), target N(target_mean, target_covariance), rates alpha and beta."""
+
+    mean: tuple[float, ...]
+    covariance: Any
+    target_mean: tuple[float, ...]
+    target_covariance: Any
+    alpha: float = 1.0
+    beta: float = 1.0
+
+    @property
+    def dim(self) -> int:
+        return len(self.mean)
+
+    def rates(self, alpha: float, beta: float) -> GaussianFlow:
+        return replace(self, alpha=alpha, beta=beta)
+
+    def at(self, t: float) -> tuple[np.ndarray, np.ndarray]:
+        """Mean ``(d,)`` and covariance ``(d, d)``."""
+        one, mu = np.eye(self.dim), np.array(self.target_mean)
+        precision = np.linalg.inv(self.target_covariance)
+        a = self.beta / 2 * one - self.alpha * precision
+        generator = np.block([[a, 2 * self.alpha * one], [self.beta * precision, -a.T]])
+        y, z = np.split(expm(t * generator) @ np.vstack([self.covariance, one]), 2)
+        covariance = np.linalg.solve(z.T, y.T)
+        gap = np.linalg.solve(z.T, np.array(self.mean) - mu)
+        return mu + np.exp(-self.beta * t / 2) * gap, (covariance + covariance.T) / 2
+
+    def kl(self, t: float) -> float:
+        """KL divergence from the target, in nats."""
+        mean, covariance = self.at(t)
+        gap = mean - np.array(self.target_mean)
+        product = np.linalg.solve(self.target_covariance, covariance)
+        square = gap @ np.linalg.solve(self.target_covariance, gap)
+        return float(np.trace(product) - self.dim - np.linalg.slogdet(product)[1] + square) / 2
+
+    def fisher_information(self, t: float) -> float:
+        """``∫ρ|∇log(ρ/π)|²``, by which the transport dissipates KL."""
+        mean, covariance = self.at(t)
+        precision, own = np.linalg.inv(self.target_covariance), np.linalg.inv(covariance)
+        pull = precision @ (mean - np.array(self.target_mean))
+        return float(pull @ pull + np.trace((precision - own) @ covariance @ (precision - own)))
+
+    def reaction_variance(self, t: float) -> float:
+        """``Var_ρ log(ρ/π)``, by which the reaction dissipates KL."""
+        mean, covariance = self.at(t)
+        precision, own = np.linalg.inv(self.target_covariance), np.linalg.inv(covariance)
+        pull = precision @ (mean - np.array(self.target_mean))
+        product = (precision - own) @ covariance
+        return float(pull @ covariance @ pull + np.trace(product @ product) / 2)
+
+    def log_density(self, t: float, x: np.ndarray) -> np.ndarray:
+        """Log density at points ``(n, d)``."""
+        mean, covariance = self.at(t)
+        gap = x - mean
+        square = np.einsum("ni,in->n", gap, np.linalg.solve(covariance, gap.T))
+        return -(square + np.linalg.slogdet(2 * np.pi * covariance)[1]) / 2
+
+    def error(self, solution: Any, t: float, half_width: float, points: int) -> float:
+        """Relative L2 error of ``solution.density`` on a regular grid around the target's mean."""
+        axes = [np.linspace(c - half_width, c + half_width, points) for c in self.target_mean]
+        x = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, self.dim)
+        exact = np.exp(self.log_density(t, x))
+        return float(np.linalg.norm(solution.density(t, x) - exact) / np.linalg.norm(exact))
+
+    def case(self, *save: float, **sections: dict[str, Any]) -> Case:
+        """The case, saved at the given times; `sections` are further tables."""
+        tables: dict[str, Any] = {
+            "target": {
+                "kind": "gaussian",
+                "mean": list(self.target_mean),
+                "covariance": np.array(self.target_covariance).tolist(),
+            },
+            "initial": {
+                "kind": "gaussian",
+                "mean": list(self.mean),
+                "covariance": np.array(self.covariance).tolist(),
+            },
+            "flow": {"alpha": self.alpha, "beta": self.beta, "save": list(save)},
+        }
+        flow = {**tables["flow"], **sections.pop("flow", {})}
+        return Case.model_validate({**tables, "flow": flow, **sections})
+
+
+LINE = GaussianFlow((-1.0,), [[0.3]], (0.0,), [[1.0]])
+PLANE = GaussianFlow((-1.0, 0.5), [[0.3, 0.0], [0.0, 0.5]], (0.0, 0.0), [[1.0, 0.4], [0.4, 0.7]])
+SPACE = GaussianFlow(
+    (-0.8, 0.4, 0.5),
+    [[0.4, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 0.6]],
+    (0.0, 0.0, 0.0),
+    [[1.0, 0.4, 0.2], [0.4, 0.7, -0.1], [0.2, -0.1, 0.8]],
+)
