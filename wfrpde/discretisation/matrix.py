@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-DIRECT_LIMIT_3D = 60_000
-"""Unknowns in 3-D beyond which a factorisation costs more than iterating (fill grows like n^{4/3})."""
+DIRECT_LIMIT_3D = {False: 5_000, True: 5_000}
+"""Unknowns in 3-D beyond which iterating costs less than a factorisation (True: degree above 1)."""
 
 
 def assemble(nodes: Nodes, triplets: Triplets) -> PETSc.Mat:
@@ -51,25 +52,26 @@ def assemble(nodes: Nodes, triplets: Triplets) -> PETSc.Mat:
     return matrix
 
 
-def solver_options(dim: int, n: int, ranks: int, choice: str = "auto") -> dict[str, str | float | int]:
-    """PETSc options of the default linear solver for an SPD matrix of `n` unknowns.
+def solver_options(
+    dim: int, degree: int, n: int, ranks: int, choice: str = "auto"
+) -> dict[str, str | float | int]:
+    """PETSc options of the default linear solver for ``I + c S`` with `n` unknowns.
 
     1-D and 2-D: PETSc's own Cholesky, ten times faster a solve than MUMPS at these sizes; on several ranks
     every rank factorises the whole matrix, since the exchange of one vector costs less than a distributed
-    triangular solve. 3-D: MUMPS, or conjugate gradients beyond `DIRECT_LIMIT_3D`.
+    triangular solve. 3-D: MUMPS for small systems. Beyond, at degree 1, Richardson sweeps with an
+    incomplete Cholesky factor: a regular splitting of an M-matrix, which converges in every component
+    relative to itself, where conjugate gradients lose the tails. At higher degrees, where S is no
+    M-matrix, conjugate gradients.
     """
-    iterative = choice == "iterative" or (choice == "auto" and dim == 3 and n > DIRECT_LIMIT_3D)
+    limit = DIRECT_LIMIT_3D[degree > 1]
+    iterative = choice == "iterative" or (choice == "auto" and dim == 3 and n > limit)
     if iterative:
         incomplete: dict[str, str | float | int] = (
             {"pc_type": "icc"} if ranks == 1 else {"pc_type": "bjacobi", "sub_pc_type": "icc"}
         )
-        return {
-            "ksp_type": "cg",
-            "ksp_rtol": 1e-13,
-            "ksp_atol": 1e-300,
-            "ksp_max_it": 5000,
-            **incomplete,
-        }
+        method = "richardson" if degree == 1 else "cg"
+        return {"ksp_type": method, "ksp_rtol": 1e-14, "ksp_max_it": 2000, **incomplete}
     if dim == 3:
         return {
             "ksp_type": "preonly",
@@ -87,26 +89,37 @@ def solver_options(dim: int, n: int, ranks: int, choice: str = "auto") -> dict[s
     }
 
 
-def set_options(prefix: str, options: Mapping[str, str | float | int | bool]) -> None:
-    """Put options into PETSc's database, unless the user's own are there already."""
+SWEEP_TOLERANCE = 1e-12
+MAX_SWEEPS = 500
+
+PREFIX = "wfrpde_"
+"""Prefix of the PETSc options that a user may set, on the command line or in PETSC_OPTIONS."""
+
+_counter = itertools.count()
+
+
+def merged_options(
+    defaults: Mapping[str, str | float | int], case: Mapping[str, str | float | int | bool]
+) -> dict[str, str]:
+    """Defaults, overridden by the case's options, overridden by those of PETSc's own database."""
     from petsc4py import PETSc
 
-    database = PETSc.Options()
-    for key, value in options.items():
-        if not database.hasName(prefix + key):
-            text = str(value).lower() if isinstance(value, bool) else value
-            database.setValue(prefix + key, text)
+    def text(value: object) -> str:
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    chosen = {key: text(value) for key, value in {**defaults, **case}.items()}
+    return {**chosen, **PETSc.Options(PREFIX).getAll()}
 
 
 class ShiftedSolver:
     """Solves ``(I + c S) x = b`` for a symmetric positive semidefinite S and a few values of c.
 
-    Factorisations are kept for the last `keep` values of c. The linear solver is that of the PETSc
-    options with the given prefix.
+    Factorisations are kept for the last `keep` values of c. The linear solver is that of the given PETSc
+    options.
     """
 
-    def __init__(self, stiffness: PETSc.Mat, *, prefix: str, keep: int = 3) -> None:
-        self._stiffness, self._prefix, self._keep = stiffness, prefix, keep
+    def __init__(self, stiffness: PETSc.Mat, options: Mapping[str, str], *, keep: int = 3) -> None:
+        self._stiffness, self._options, self._keep = stiffness, dict(options), keep
         self._solvers: OrderedDict[float, tuple[PETSc.KSP, PETSc.Mat]] = OrderedDict()
         self._rhs, self._solution = stiffness.createVecs()
         self.factorisations = 0
@@ -117,6 +130,8 @@ class ShiftedSolver:
         """Return x ``(n_owned,)`` (collective); raises `SolverError` when PETSc did not converge."""
         ksp = self._solver(c)
         self._rhs.array[:] = rhs
+        if ksp.getType() == "richardson":
+            return self._swept(ksp)
         ksp.solve(self._rhs, self._solution)
         reason = ksp.getConvergedReason()
         if reason < 0:
@@ -127,6 +142,41 @@ class ShiftedSolver:
         self.solves += 1
         self.iterations += int(ksp.getIterationNumber())
         return np.array(self._solution.array)
+
+    def _swept(self, ksp: PETSc.KSP) -> Array:
+        """Sweeps ``x += B (b − A x)`` until no component changes by more than `SWEEP_TOLERANCE` of itself.
+
+        A norm would be that of the largest components alone, of √π h, which may be far from the mass.
+        """
+        from mpi4py import MPI
+
+        matrix, _ = ksp.getOperators()
+        residual, update = matrix.createVecs()
+        self._solution.set(0.0)
+        self._rhs.copy(residual)
+        change = np.inf
+        comm = matrix.comm.tompi4py()
+        for sweep in range(1, MAX_SWEEPS + 1):
+            ksp.getPC().apply(residual, update)
+            self._solution.axpy(1.0, update)
+            x, dx = self._solution.array_r, update.array_r
+            with np.errstate(divide="ignore", invalid="ignore"):
+                local = np.abs(dx) / np.abs(x)
+            change = comm.allreduce(float(np.nanmax(local, initial=0.0)), op=MPI.MAX)
+            if change < SWEEP_TOLERANCE:
+                break
+            matrix.mult(self._solution, residual)
+            residual.aypx(-1.0, self._rhs)
+        else:
+            raise SolverError(
+                f"{MAX_SWEEPS} sweeps with an incomplete factor left changes of {change:.1e}"
+            )
+        result = np.array(self._solution.array)
+        residual.destroy()
+        update.destroy()
+        self.solves += 1
+        self.iterations += sweep
+        return result
 
     def _solver(self, c: float) -> PETSc.KSP:
         from petsc4py import PETSc
@@ -144,10 +194,17 @@ class ShiftedSolver:
         matrix.shift(1.0)
         matrix.setOption(PETSc.Mat.Option.SPD, True)
         ksp = PETSc.KSP().create(matrix.comm)
-        ksp.setOptionsPrefix(self._prefix)
+        # a prefix of its own: options of one solver must not reach the next one
+        prefix = f"{PREFIX}{next(_counter)}_"
+        database = PETSc.Options()
+        for key, value in self._options.items():
+            database.setValue(prefix + key, value)
+        ksp.setOptionsPrefix(prefix)
         ksp.setOperators(matrix)
         ksp.setFromOptions()
         ksp.setUp()
+        for key in self._options:
+            database.delValue(prefix + key)
         self.factorisations += 1
         self._solvers[c] = (ksp, matrix)
         return ksp

@@ -1,8 +1,9 @@
 """Quadrature of π e^u over the mesh and over named regions, shared among the ranks.
 
 Every reported integral is taken with Gauss points inside the cells, where u is interpolated and π is exact.
-Cells that the boundary of a region cuts are divided until the cut is thin, so that a mode's mass has the
-accuracy of the field and not that of a staircase.
+Where the boundary of a region cuts a tensor cell, its lines of Gauss points along the steepest axis are
+split at the boundary, so that a mode's mass has the accuracy of the field and not that of a staircase;
+simplices are divided until the cut is thin.
 """
 
 from __future__ import annotations
@@ -24,8 +25,18 @@ from wfrpde.domain.grid import SimplexGrid
 Array = npt.NDArray[np.float64]
 RegionFunction = Callable[[Array], npt.NDArray[np.bool_]]
 
-CUT_LEVELS = {1: 40, 2: 6, 3: 3}
-"""How often a cell that a region's boundary cuts is halved, by dimension."""
+CUT_LEVELS = {1: 0, 2: 2, 3: 1}
+"""How often a tensor cell that a region's boundary cuts is halved before its lines are split there."""
+
+CUT_LEVELS_SIMPLEX = {1: 40, 2: 7, 3: 4}
+"""How often a simplex that a region's boundary cuts is divided."""
+
+NEAR_POINTS = 4
+"""Gauss points per axis within two cells of a region's boundary. Elsewhere the errors of the cells cancel,
+as those of the trapezoidal rule on a line do; there the sum ends, and each cell must be accurate itself."""
+
+LINE_PIECES = 4
+"""Pieces of a line in which a region's boundary is looked for."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,14 @@ def make_quadrature(
     if isinstance(interpolation, TensorInterpolation):
         per_axis = points_per_axis or (2 if interpolation.degree == 1 else interpolation.degree + 2)
         low, high = _tensor_cells(interpolation, rank, size)
-        points, weights = _divide_boxes(low, high, regions, per_axis)
+        near = _near_boundary(low, high - low, regions)
+        parts = [
+            _divide_boxes(low[chosen], high[chosen], regions, count)
+            for chosen, count in ((near, max(per_axis, NEAR_POINTS)), (~near, per_axis))
+            if chosen.any()
+        ]
+        points = np.concatenate([p for p, _ in parts] or [np.empty((0, low.shape[1]))])
+        weights = np.concatenate([w for _, w in parts] or [np.empty(0)])
     elif isinstance(interpolation, SimplexInterpolation):
         grid = interpolation.macro
         share = slice(*(len(grid.cells) * r // size for r in (rank, rank + 1)))
@@ -62,6 +80,14 @@ def make_quadrature(
     else:
         raise TypeError(type(interpolation))
     return Quadrature(points, weights)
+
+
+def _near_boundary(
+    low: Array, size: Array, regions: list[RegionFunction]
+) -> npt.NDArray[np.bool_]:
+    """Cells whose surroundings, two cells wide, a region's boundary cuts."""
+    lattice = _tensor(np.array([-2.0, 0.5, 3.0]), low.shape[1])
+    return _is_cut(low[:, None] + lattice[None] * size[:, None], regions)
 
 
 def _tensor_cells(interpolation: TensorInterpolation, rank: int, size: int) -> tuple[Array, Array]:
@@ -87,19 +113,93 @@ def _divide_boxes(
     for level in range(CUT_LEVELS[dim] + 1):
         size = high - low
         cut = _is_cut(low[:, None] + corners[None] * size[:, None], regions)
-        if level == CUT_LEVELS[dim]:
-            cut[:] = False
         keep = ~cut
         points = low[keep, None] + offsets[None] * size[keep, None]
         all_points.append(points.reshape(-1, dim))
         all_weights.append((size[keep].prod(axis=1)[:, None] * factors).ravel())
         if not cut.any():
             break
+        if level == CUT_LEVELS[dim]:
+            points, weights = _split_lines(low[cut], size[cut], regions, per_axis)
+            all_points.append(points)
+            all_weights.append(weights)
+            break
         child = _tensor(np.array([0.0, 0.5]), dim)
         half = np.repeat(size[cut] / 2, len(child), axis=0)
         low = (low[cut, None] + child[None] * size[cut, None]).reshape(-1, dim)
         high = low + half
     return np.concatenate(all_points), np.concatenate(all_weights)
+
+
+def _split_lines(
+    low: Array, size: Array, regions: list[RegionFunction], per_axis: int
+) -> tuple[Array, Array]:
+    """Gauss rules on the lines of cells, split where any region begins or ends."""
+    all_points, all_weights = [], []
+    steepest = _steepest_axis(low, size, regions)
+    for axis in range(low.shape[1]):
+        chosen = steepest == axis
+        if chosen.any():
+            points, weights = _split_along(axis, low[chosen], size[chosen], regions, per_axis)
+            all_points.append(points)
+            all_weights.append(weights)
+    return np.concatenate(all_points), np.concatenate(all_weights)
+
+
+def _steepest_axis(low: Array, size: Array, regions: list[RegionFunction]) -> npt.NDArray[np.int64]:
+    """The axis along which most of the neighbouring probes of a cell differ."""
+    cells, dim = low.shape
+    lattice = _tensor(np.linspace(1e-9, 1 - 1e-9, LINE_PIECES + 1), dim)
+    probes = (low[:, None] + lattice[None] * size[:, None]).reshape(-1, dim)
+    changes = np.zeros((dim, cells), dtype=np.int64)
+    for region in regions:
+        inside = np.asarray(region(probes)).reshape(cells, *([LINE_PIECES + 1] * dim))
+        for axis in range(dim):
+            changes[axis] += np.diff(inside, axis=axis + 1).reshape(cells, -1).sum(axis=1)
+    return np.asarray(changes.argmax(axis=0))
+
+
+def _split_along(
+    axis: int, low: Array, size: Array, regions: list[RegionFunction], per_axis: int
+) -> tuple[Array, Array]:
+    dim = low.shape[1]
+    node, weight = leggauss(per_axis)
+    others = [k for k in range(dim) if k != axis]
+    across = _tensor((node + 1) / 2, dim - 1) if dim > 1 else np.zeros((1, 0))
+    factor = np.prod(_tensor(weight / 2, dim - 1), axis=1) if dim > 1 else np.ones(1)
+    base = np.repeat(low, len(across), axis=0)
+    base[:, others] += np.repeat(size[:, others], len(across), axis=0) * np.tile(across, (len(low), 1))
+    length = np.repeat(size[:, axis], len(across))
+    area = np.repeat(size[:, others].prod(axis=1), len(across)) * np.tile(factor, len(low))
+
+    def inside(region: RegionFunction, t: Array) -> npt.NDArray[np.bool_]:
+        points = np.repeat(base, t.shape[1], axis=0)
+        points[:, axis] += (t * length[:, None]).ravel()
+        return np.asarray(region(points)).reshape(t.shape)
+
+    ends = np.linspace(0.0, 1.0, LINE_PIECES + 1)
+    breaks = [np.broadcast_to(ends, (len(base), LINE_PIECES + 1))]
+    for region in regions:
+        a, b = np.tile(ends[:-1], (len(base), 1)), np.tile(ends[1:], (len(base), 1))
+        at_a = inside(region, np.clip(a, 1e-9, None))
+        changed = at_a != inside(region, np.clip(b, None, 1 - 1e-9))
+        if not changed.any():
+            continue
+        b = np.where(changed, b, a)  # no boundary: a piece of no length
+        for _ in range(48):
+            middle = (a + b) / 2
+            same = inside(region, middle) == at_a
+            a, b = np.where(same, middle, a), np.where(same, b, middle)
+        breaks.append(np.where(changed, (a + b) / 2, ends[:-1]))
+    cuts = np.sort(np.concatenate(breaks, axis=1), axis=1)
+    start, width = cuts[:, :-1], np.diff(cuts, axis=1)
+    line, piece = np.nonzero(width > 0)
+    start, width = start[line, piece], width[line, piece]
+    t = start[:, None] + (node + 1) / 2 * width[:, None]
+    points = np.repeat(base[line], per_axis, axis=0)
+    points[:, axis] += (t * length[line][:, None]).ravel()
+    weights = (weight / 2)[None, :] * (width * length[line] * area[line])[:, None]
+    return points, weights.ravel()
 
 
 def _divide_simplices(corners: Array, regions: list[RegionFunction]) -> tuple[Array, Array]:
@@ -113,11 +213,11 @@ def _divide_simplices(corners: Array, regions: list[RegionFunction]) -> tuple[Ar
     all_points, all_weights = [], []
     from wfrpde.discretisation.nodes import simplex_volumes
 
-    for level in range(CUT_LEVELS[dim] + 1):
+    for level in range(CUT_LEVELS_SIMPLEX[dim] + 1):
         centre = corners.mean(axis=1, keepdims=True)
         probes = np.concatenate([corners + 1e-9 * (centre - corners), centre], axis=1)
         cut = _is_cut(probes, regions)
-        if level == CUT_LEVELS[dim]:
+        if level == CUT_LEVELS_SIMPLEX[dim]:
             cut[:] = False
         keep = ~cut
         points = np.einsum("qi,mid->mqd", barycentric, corners[keep])

@@ -21,7 +21,7 @@ from wfrpde.flow.problem import Grid, Problem
 from wfrpde.flow.relative_density import RunFacts, run
 from wfrpde.flow.schedule import uniform
 
-LOG_CHANGE = {1: 1.0, 2: 3.0, 3: 3.0}
+LOG_CHANGE = {1: 1.0, 2: 4.0, 3: 4.0}
 """Largest change of log ρ by transport in a step of the coarsest run, by dimension."""
 
 LADDER = {1: 12, 2: 8, 3: 6}

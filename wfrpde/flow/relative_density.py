@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.discretisation.fluxes import symmetrised_stiffness
-from wfrpde.discretisation.matrix import ShiftedSolver, assemble, set_options, solver_options
+from wfrpde.discretisation.matrix import ShiftedSolver, assemble, merged_options, solver_options
 from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.errors import AccuracyError, SolverError
 from wfrpde.flow.control import LadderControl
@@ -100,12 +100,8 @@ def run(
     if flow.alpha > 0:
         triplets, flux = symmetrised_stiffness(nodes, potential)
         matrix = assemble(nodes, triplets)
-        prefix = "wfrpde_"
-        set_options(prefix, numerics.petsc_options)
-        set_options(
-            prefix, solver_options(nodes.dim, nodes.n_global, comm.size, numerics.solver)
-        )
-        solver = ShiftedSolver(matrix, prefix=prefix)
+        defaults = solver_options(nodes.dim, degree, nodes.n_global, comm.size, numerics.solver)
+        solver = ShiftedSolver(matrix, merged_options(defaults, numerics.petsc_options))
         rational = SECOND_ORDER if time_order == 2 else FIFTH_ORDER
         transport = Transport(
             nodes, solver, log_target, flow.alpha, rational, cure_limit=CURE_LIMIT[degree > 1]

@@ -17,8 +17,11 @@ from wfrpde.flow.schedule import uniform
 
 DEFAULT_DEGREE = 6
 
-LOCAL_ERROR = 1e-6
-"""L1 distance between one step and two half steps up to which a step is taken (order 4)."""
+LOCAL_ERROR = {1: 1e-7, 2: 1e-6, 3: 1e-5}
+"""L1 distance between one step and two half steps up to which a step is taken (order 4), by dimension."""
+
+LADDER = {1: 10, 2: 8, 3: 5}
+"""How often the largest step may be halved, by dimension."""
 
 
 def default_cells(problem: Problem, degree: int) -> tuple[int, ...]:
@@ -51,14 +54,15 @@ def solve_spectral(context: Context) -> Outcome:
     coarse_degree = max(1, degree - 1)
     certify = numerics.certify and degree > 1
     work = np.array([degree**problem.dim * 2.0, coarse_degree**problem.dim])[: 1 + certify]
+    limit, levels = LOCAL_ERROR[problem.dim], LADDER[problem.dim]
     first_share = float(work[0] / work.sum())
 
     if numerics.dt is not None:
         policy: LadderControl | Replay = Replay(uniform(np.array(problem.save), dt))
     elif order == 4:
-        policy = LadderControl(problem.save, dt, LOCAL_ERROR, levels=8, growth=16.0)
+        policy = LadderControl(problem.save, dt, limit, levels=levels, growth=8.0)
     else:
-        policy = LadderControl(problem.save, dt / 4, 1.0, levels=8)
+        policy = LadderControl(problem.save, dt / 4, 1.0, levels=levels)
     fine, facts = run(
         context,
         grid,
@@ -74,9 +78,9 @@ def solve_spectral(context: Context) -> Outcome:
         if numerics.dt is not None:
             second: LadderControl | Replay = Replay(uniform(np.array(problem.save), 2 * dt))
         elif order == 4:
-            second = LadderControl(problem.save, dt, 16 * LOCAL_ERROR, levels=8, growth=16.0)
+            second = LadderControl(problem.save, dt, 16 * limit, levels=levels, growth=8.0)
         else:
-            second = LadderControl(problem.save, dt / 2, 2.0, levels=8)
+            second = LadderControl(problem.save, dt / 2, 2.0, levels=levels)
         coarse, coarse_facts = run(
             context,
             grid,
