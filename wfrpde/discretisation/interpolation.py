@@ -30,18 +30,71 @@ STEEP = 0.5
 the nodes do not resolve it there, and a polynomial across a cliff would overshoot."""
 
 
-@dataclass(frozen=True)
-class Stencil:
-    """Nodes around points, and weights for the value, the derivatives and the linear interpolant.
+class Stencil(Protocol):
+    """Nodes around points and what interpolation does with the values there."""
 
-    ``number (n, k)``; ``value``, ``linear`` ``(n, k)``; ``slopes``: one ``(n, k)`` for each axis.
-    Weights are NaN outside the mesh.
-    """
+    @property
+    def number(self) -> Index:
+        """Node numbers ``(n, k)``."""
+        ...
+
+    def values(self, local: Array) -> tuple[Array, Array]:
+        """Value and linear interpolant ``(n,)`` from nodal values ``(n, k)``; NaN outside the mesh."""
+        ...
+
+    def squared_slope(self, local: Array) -> Array:
+        """``|∇u|²`` ``(n,)`` from nodal values ``(n, k)``."""
+        ...
+
+
+@dataclass(frozen=True)
+class TensorStencil:
+    """A block of nodes for each point, with weights ``(n, s)`` along each axis."""
+
+    number: Index
+    value: tuple[Array, ...]
+    slope: tuple[Array, ...]
+    linear: tuple[Array, ...]
+    outside: npt.NDArray[np.bool_]
+
+    def values(self, local: Array) -> tuple[Array, Array]:
+        value = self._contracted(local, self.value)
+        value[self.outside] = np.nan
+        return value, self._contracted(local, self.linear)
+
+    def squared_slope(self, local: Array) -> Array:
+        squared = np.zeros(len(local))
+        for axis, slope in enumerate(self.slope):
+            weights = (*self.value[:axis], slope, *self.value[axis + 1 :])
+            squared += self._contracted(local, weights) ** 2
+        return squared
+
+    def _contracted(self, local: Array, weights: tuple[Array, ...]) -> Array:
+        block = local
+        for weight in reversed(weights):  # the last axis varies fastest
+            size = weight.shape[1]
+            block = np.einsum("nis,ns->ni", block.reshape(len(local), -1, size), weight)
+        return np.array(block[:, 0])
+
+
+@dataclass(frozen=True)
+class CellStencil:
+    """The nodes of the simplex around each point, with weights ``(n, k)``; `slope`: one for each axis."""
 
     number: Index
     value: Array
-    slopes: tuple[Array, ...]
-    linear: Array | None = None
+    slope: tuple[Array, ...]
+    linear: Array
+    outside: npt.NDArray[np.bool_]
+
+    def values(self, local: Array) -> tuple[Array, Array]:
+        value = np.einsum("nk,nk->n", local, self.value)
+        value[self.outside] = np.nan
+        return value, np.einsum("nk,nk->n", local, self.linear)
+
+    def squared_slope(self, local: Array) -> Array:
+        parts = [np.einsum("nk,nk->n", local, slope) ** 2 for slope in self.slope]
+        return np.asarray(np.sum(parts, axis=0))
 
 
 class Interpolation(Protocol):
@@ -159,24 +212,16 @@ class TensorInterpolation:
         return start.astype(np.int64), value, slope, linear
 
     def locate(self, x: Array) -> Stencil:
-        n, dim = len(x), self.grid.dim
-        number = np.zeros((n, 1), dtype=np.int64)
-        weights = [np.ones((n, 1)) for _ in range(dim + 2)]  # value, linear, slopes
-        for axis, length in enumerate(self.shape):
-            start, value, slope, linear = self._along(axis, x[:, axis])
+        number = np.zeros((len(x), 1), dtype=np.int64)
+        axes = [self._along(axis, x[:, axis]) for axis in range(self.grid.dim)]
+        for length, (start, value, _, _) in zip(self.shape, axes, strict=True):
             here = start[:, None] + np.arange(value.shape[1])
-            number = (number[:, :, None] * length + here[:, None, :]).reshape(n, -1)
-            factors = [value, linear, *(slope if k == axis else value for k in range(dim))]
-            weights = [
-                (w[:, :, None] * f[:, None, :]).reshape(n, -1)
-                for w, f in zip(weights, factors, strict=True)
-            ]
+            number = (number[:, :, None] * length + here[:, None, :]).reshape(len(x), -1)
         box = self.grid.box
         slack = 1e-12 * (box[:, 1] - box[:, 0])
         outside = ((x < box[:, 0] - slack) | (x > box[:, 1] + slack)).any(axis=1)
-        for w in weights:
-            w[outside] = np.nan
-        return Stencil(self._substitute[number], weights[0], tuple(weights[2:]), weights[1])
+        _, values, slopes, linears = zip(*axes, strict=True)
+        return TensorStencil(self._substitute[number], values, slopes, linears, outside)
 
 
 @dataclass(frozen=True)
@@ -262,9 +307,7 @@ class SimplexInterpolation:
         )
         linear = np.zeros_like(value)
         linear[:, : self.grid.dim + 1] = barycentric
-        for weight in (value, linear, *slopes):
-            weight[~found] = np.nan
-        return Stencil(self.macro_nodes[cell], value, slopes, linear)
+        return CellStencil(self.macro_nodes[cell], value, slopes, linear, ~found)
 
 
 def barycentric_coordinates(corners: Array, x: Array) -> tuple[Array, Array]:
@@ -297,10 +340,8 @@ def evaluate(
         stencil = interpolation.locate(x[a:b])
         for row, field in enumerate(fields):
             local = field[stencil.number]
-            value = np.einsum("nk,nk->n", local, stencil.value)
-            linear = value if stencil.linear is None else np.einsum("nk,nk->n", local, stencil.linear)
+            value, linear = stencil.values(local)
             values[row, a:b] = np.where(np.abs(value - linear) > STEEP, linear, value)
             if slopes:
-                for weight in stencil.slopes:
-                    squared[row, a:b] += np.einsum("nk,nk->n", local, weight) ** 2
+                squared[row, a:b] = stencil.squared_slope(local)
     return values, squared
