@@ -70,11 +70,11 @@ class TensorStencil:
         return squared
 
     def _contracted(self, local: Array, weights: tuple[Array, ...]) -> Array:
-        block = local
+        block = local.T  # points last: the sums run over contiguous memory
         for weight in reversed(weights):  # the last axis varies fastest
             size = weight.shape[1]
-            block = np.einsum("nis,ns->ni", block.reshape(len(local), -1, size), weight)
-        return np.array(block[:, 0])
+            block = np.einsum("isn,sn->in", block.reshape(-1, size, len(local)), weight.T)
+        return np.array(block[0])
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class TensorInterpolation:
         row = np.arange(len(x))
         linear[row, cell - start] = 1 - share
         linear[row, cell - start + 1] = share
-        return start.astype(np.int64), value, slope, linear
+        return start.astype(np.int64), *(np.asfortranarray(w) for w in (value, slope, linear))
 
     def locate(self, x: Array) -> Stencil:
         number = np.zeros((len(x), 1), dtype=np.int64)
@@ -325,7 +325,7 @@ def evaluate(
     x: Array,
     *,
     slopes: bool = False,
-    chunk: int = 20_000,
+    chunk: int = 4_096,
 ) -> tuple[Array, Array]:
     """Interpolate nodal logarithms ``(m, n_nodes)`` at points ``(n, d)``.
 
@@ -338,8 +338,9 @@ def evaluate(
     squared = np.zeros_like(values)
     for a, b in pairwise([*range(0, len(x), chunk), len(x)]):
         stencil = interpolation.locate(x[a:b])
+        number = np.ascontiguousarray(stencil.number.T)
         for row, field in enumerate(fields):
-            local = field[stencil.number]
+            local = field[number].T
             value, linear = stencil.values(local)
             values[row, a:b] = np.where(np.abs(value - linear) > STEEP, linear, value)
             if slopes:

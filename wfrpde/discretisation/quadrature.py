@@ -31,8 +31,8 @@ CUT_LEVELS = {1: 0, 2: 2, 3: 1}
 CUT_LEVELS_SIMPLEX = {1: 40, 2: 7, 3: 4}
 """How often a simplex that a region's boundary cuts is divided."""
 
-NEAR_POINTS = 4
-"""Gauss points per axis within two cells of a region's boundary. Elsewhere the errors of the cells cancel,
+NEAR_POINTS = {1: 5, 2: 4, 3: 3}
+"""Gauss points per axis within a cell or two of a region's boundary, by dimension. Elsewhere the errors of the cells cancel,
 as those of the trapezoidal rule on a line do; there the sum ends, and each cell must be accurate itself."""
 
 LINE_PIECES = 4
@@ -68,7 +68,7 @@ def make_quadrature(
         near = _near_boundary(low, high - low, regions)
         parts = [
             _divide_boxes(low[chosen], high[chosen], regions, count)
-            for chosen, count in ((near, max(per_axis, NEAR_POINTS)), (~near, per_axis))
+            for chosen, count in ((near, max(per_axis, NEAR_POINTS[low.shape[1]])), (~near, per_axis))
             if chosen.any()
         ]
         points = np.concatenate([p for p, _ in parts] or [np.empty((0, low.shape[1]))])
@@ -85,8 +85,9 @@ def make_quadrature(
 def _near_boundary(
     low: Array, size: Array, regions: list[RegionFunction]
 ) -> npt.NDArray[np.bool_]:
-    """Cells whose surroundings, two cells wide, a region's boundary cuts."""
-    lattice = _tensor(np.array([-2.0, 0.5, 3.0]), low.shape[1])
+    """Cells whose surroundings a region's boundary cuts: two cells wide, one in 3-D."""
+    width = 1.0 if low.shape[1] == 3 else 2.0
+    lattice = _tensor(np.array([-width, 0.5, 1 + width]), low.shape[1])
     return _is_cut(low[:, None] + lattice[None] * size[:, None], regions)
 
 
