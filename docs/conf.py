@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "_ext")]
@@ -36,15 +37,31 @@ myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
-autodoc_class_signature = "separated"
+autodoc_type_aliases = {"npt.ArrayLike": "ArrayLike", "Array": "Array", "Mask": "Mask"}
+autodoc_class_signature = "mixed"
 python_maximum_signature_line_length = 88
 napoleon_google_docstring = False
 napoleon_numpy_docstring = True
 napoleon_use_rtype = False
-napoleon_use_ivar = True
+napoleon_use_ivar = False
+napoleon_attr_annotations = False
 
 html_theme = "furo"
 html_title = f"wfrpde {release}"
 html_static_path = ["_static"]
 html_css_files = ["wfrpde.css"]
 html_theme_options = {"navigation_with_keys": True}
+
+
+def without_signature(
+    app: Any, what: str, name: str, obj: Any, options: Any, signature: str, returns: str
+) -> tuple[str, str] | None:
+    """Drop the signatures of classes: cases, solutions and targets are not made by hand."""
+    if what == "class" and not issubclass(obj, Exception):
+        return "", ""
+    return None
+
+
+def setup(app: Any) -> None:
+    """Connect to Sphinx."""
+    app.connect("autodoc-process-signature", without_signature)

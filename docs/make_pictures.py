@@ -29,7 +29,7 @@ def draw_example(folder: Path) -> None:
         mpl.rcParams["figure.figsize"] = (7.5, 3.2)
         mpl.rcParams["figure.constrained_layout.use"] = True
         exec(example[1], {})
-    shrink(folder / "barrier.png", PICTURES / "barrier.png")
+    keep(folder / "barrier.png", PICTURES / "barrier.png")
 
 
 def draw_run(name: str, figure: str, picture: str, folder: Path) -> None:
@@ -39,15 +39,15 @@ def draw_run(name: str, figure: str, picture: str, folder: Path) -> None:
 
     case = load_case(name, {"output.paraview": False})
     run_case(case, folder / name)
-    shrink(folder / name / "figures" / figure, PICTURES / picture)
+    keep(folder / name / "figures" / figure, PICTURES / picture)
 
 
-def shrink(source: Path, target: Path) -> None:
-    """Copy a picture with a palette of 128 colours, which is a third of the size."""
+def keep(source: Path, target: Path) -> None:
+    """Copy a picture, packed as well as PNG can."""
     from PIL import Image
 
     with Image.open(source) as image:
-        image.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(target, optimize=True)
+        image.convert("RGB").save(target, optimize=True)
     print(f"{target.relative_to(HERE.parent)}: {target.stat().st_size // 1000} kB")
 
 
