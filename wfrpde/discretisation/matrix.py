@@ -160,9 +160,10 @@ class ShiftedSolver:
             ksp.getPC().apply(residual, update)
             self._solution.axpy(1.0, update)
             x, dx = self._solution.array_r, update.array_r
-            with np.errstate(divide="ignore", invalid="ignore"):
-                local = np.abs(dx) / np.abs(x)
-            change = comm.allreduce(float(np.nanmax(local, initial=0.0)), op=MPI.MAX)
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                local = np.where(dx == 0.0, 0.0, np.abs(dx) / np.abs(x))
+            local[np.isnan(local)] = np.inf  # diverged: the maximum over the ranks must see it
+            change = comm.allreduce(float(local.max(initial=0.0)), op=MPI.MAX)
             if change < SWEEP_TOLERANCE:
                 break
             matrix.mult(self._solution, residual)
