@@ -1,0 +1,104 @@
+"""The Gaussian flow against its special cases, and fields that are known at every point."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from wfrpde.flow.exact import (
+    GeometricMean,
+    gaussian_flow,
+    gaussian_kl,
+    gaussian_log_density,
+    sampled,
+)
+
+M0, C0 = np.array([-1.0, 0.5]), np.array([[0.3, 0.1], [0.1, 0.5]])
+MU, SIGMA = np.array([0.2, -0.4]), np.array([[1.0, 0.4], [0.4, 0.7]])
+
+
+def test_fisher_rao_mixes_precisions():
+    t, beta = 0.8, 1.7
+    m, c = gaussian_flow(M0, C0, MU, SIGMA, t, alpha=0.0, beta=beta)
+    theta = np.exp(-beta * t)
+    start, target = np.linalg.inv(C0), np.linalg.inv(SIGMA)
+    precision = theta * start + (1 - theta) * target
+    np.testing.assert_allclose(np.linalg.inv(c), precision, rtol=1e-11)
+    push = theta * start @ M0 + (1 - theta) * target @ MU
+    np.testing.assert_allclose(m, np.linalg.solve(precision, push), rtol=1e-11)
+
+
+def test_langevin_is_the_ornstein_uhlenbeck_process():
+    """m − μ = e^{−αPt}(m₀ − μ),  C − Σ = e^{−αPt}(C₀ − Σ)e^{−αPt}."""
+    from scipy.linalg import expm
+
+    t, alpha = 0.6, 0.9
+    m, c = gaussian_flow(M0, C0, MU, SIGMA, t, alpha=alpha, beta=0.0)
+    decay = expm(-alpha * t * np.linalg.inv(SIGMA))
+    np.testing.assert_allclose(m, MU + decay @ (M0 - MU), rtol=1e-11)
+    np.testing.assert_allclose(c, SIGMA + decay @ (C0 - SIGMA) @ decay, rtol=1e-11)
+
+
+def test_both_together_satisfy_the_equation_of_the_density():
+    """∂_t log ρ = α ∇·(∇ρ + ρ∇V)/ρ − β(u − ⟨u⟩) at points, by central differences in t."""
+    alpha, beta, t, step = 0.7, 1.4, 0.5, 1e-4
+    x = np.random.default_rng(5).normal(size=(40, 2)) * 0.8
+    states = [
+        gaussian_flow(M0, C0, MU, SIGMA, t + k * step, alpha=alpha, beta=beta) for k in (-1, 0, 1)
+    ]
+    before, now, after = (gaussian_log_density(x, m, c) for m, c in states)
+    m, c = states[1]
+    p, q = np.linalg.inv(SIGMA), np.linalg.inv(c)
+    score, force = -(x - m) @ q, (x - MU) @ p
+    transport = -np.trace(q) + np.trace(p) + ((score + force) * score).sum(axis=1)
+    u = now - gaussian_log_density(x, MU, SIGMA)
+    kl = gaussian_kl(m, c, MU, SIGMA)
+    rate = (after - before) / (2 * step)
+    np.testing.assert_allclose(rate, alpha * transport - beta * (u - kl), atol=2e-6)
+
+
+def test_time_zero_scalars_and_equilibrium():
+    m, c = gaussian_flow(0.5, 0.2, 0.0, 1.0, 0.0)
+    assert m.shape == (1,)
+    assert c.shape == (1, 1)
+    assert (m[0], c[0, 0]) == (0.5, 0.2)
+    m, c = gaussian_flow(M0, C0, MU, SIGMA, 30.0)
+    np.testing.assert_allclose(m, MU, atol=1e-11)
+    np.testing.assert_allclose(c, SIGMA, atol=1e-11)
+
+
+def test_kl_and_log_density_of_gaussians():
+    from scipy.stats import multivariate_normal
+
+    x = np.random.default_rng(7).normal(size=(30, 2))
+    np.testing.assert_allclose(
+        gaussian_log_density(x, M0, C0), multivariate_normal(M0, C0).logpdf(x), rtol=1e-12
+    )
+    assert gaussian_kl(MU, SIGMA, MU, SIGMA) == pytest.approx(0, abs=1e-14)
+    # in one dimension: (s²/σ² − 1 + (m − μ)²/σ² − log s²/σ²)/2
+    one = gaussian_kl(np.array([1.0]), np.array([[0.5]]), np.array([0.0]), np.array([[2.0]]))
+    assert one == pytest.approx((0.25 - 1 + 0.5 - np.log(0.25)) / 2, rel=1e-13)
+
+
+def test_geometric_means_and_their_slopes():
+    """u = θ(log ρ₀ + V) + shift for log ρ₀ = −2x² − y², V = x⁴ + y."""
+    problem = SimpleNamespace(
+        log_initial=lambda x: -2 * x[:, 0] ** 2 - x[:, 1] ** 2,
+        potential=lambda x: x[:, 0] ** 4 + x[:, 1],
+        target=SimpleNamespace(
+            gradient=lambda x: np.stack([4 * x[:, 0] ** 3, np.ones(len(x))], axis=1)
+        ),
+        scales=np.array([0.5, 1.0]),
+    )
+    x = np.random.default_rng(3).normal(size=(20, 2))
+    expected = x[:, 0] ** 4 + x[:, 1] - 2 * x[:, 0] ** 2 - x[:, 1] ** 2
+    field = GeometricMean(problem, 0.3, -1.5)
+    np.testing.assert_allclose(field(x), 0.3 * expected - 1.5, rtol=1e-13)
+    slope = np.stack([4 * x[:, 0] ** 3 - 4 * x[:, 0], 1 - 2 * x[:, 1]], axis=1) * 0.3
+    samples = sampled([field, GeometricMean(problem, 0.0)], x)
+    np.testing.assert_allclose(
+        samples.squared_slope[0], (slope**2).sum(axis=1), rtol=1e-6, atol=1e-8
+    )
+    np.testing.assert_array_equal(samples.value[1], 0.0)
+    np.testing.assert_array_equal(samples.squared_slope[1], 0.0)
+    assert sampled([field], np.empty((0, 2))).value.shape == (1, 0)
