@@ -3,7 +3,7 @@
 Every reported integral is taken with Gauss points inside the cells, where u is interpolated and π is exact.
 Where the boundary of a region cuts a tensor cell, its lines of Gauss points along the steepest axis are
 split at the boundary, so that a mode's mass has the accuracy of the field and not that of a staircase;
-simplices are divided until the cut is thin.
+simplices are split where it crosses their edges.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ RegionFunction = Callable[[Array], npt.NDArray[np.bool_]]
 CUT_LEVELS = {1: 0, 2: 2, 3: 1}
 """How often a tensor cell that a region's boundary cuts is halved before its lines are split there."""
 
-CUT_LEVELS_SIMPLEX = {1: 40, 2: 7, 3: 4}
-"""How often a simplex that a region's boundary cuts is divided."""
+CUT_LEVELS_SIMPLEX = {1: 0, 2: 3, 3: 1}
+"""How often a simplex that a region's boundary cuts is divided before it is split along the boundary."""
 
 NEAR_POINTS = {1: 5, 2: 4, 3: 3}
 """Gauss points per axis within a cell or two of a region's boundary, by dimension. Elsewhere the errors of the cells cancel,
@@ -206,31 +206,65 @@ def _split_along(
 def _divide_simplices(corners: Array, regions: list[RegionFunction]) -> tuple[Array, Array]:
     import basix
 
-    dim = corners.shape[2]
-    cell = {1: "interval", 2: "triangle", 3: "tetrahedron"}[dim]
-    reference, factors = basix.make_quadrature(basix.CellType[cell], 5)
-    barycentric = np.concatenate([1 - reference.sum(axis=1, keepdims=True), reference], axis=1)
-    factors = factors / factors.sum()
-    all_points, all_weights = [], []
     from wfrpde.discretisation.nodes import simplex_volumes
 
+    dim = corners.shape[2]
+    pieces = []
     for level in range(CUT_LEVELS_SIMPLEX[dim] + 1):
-        centre = corners.mean(axis=1, keepdims=True)
-        probes = np.concatenate([corners + 1e-9 * (centre - corners), centre], axis=1)
-        cut = _is_cut(probes, regions)
-        if level == CUT_LEVELS_SIMPLEX[dim]:
-            cut[:] = False
-        keep = ~cut
-        points = np.einsum("qi,mid->mqd", barycentric, corners[keep])
-        all_points.append(points.reshape(-1, dim))
-        all_weights.append((simplex_volumes(corners[keep])[:, None] * factors).ravel())
-        if not cut.any():
-            break
-        pieces = corners[cut]
-        number = np.arange(pieces.shape[0] * (dim + 1)).reshape(-1, dim + 1)
-        fine = SimplexGrid(pieces.reshape(-1, dim), number.astype(np.int64)).refined()
-        corners = fine.points[fine.cells]
-    return np.concatenate(all_points), np.concatenate(all_weights)
+        cut = _is_cut(_probes(corners), regions)
+        pieces.append(corners[~cut])
+        corners = corners[cut]
+        if level < CUT_LEVELS_SIMPLEX[dim] and len(corners):
+            number = np.arange(len(corners) * (dim + 1)).reshape(-1, dim + 1)
+            fine = SimplexGrid(corners.reshape(-1, dim), number.astype(np.int64)).refined()
+            corners = fine.points[fine.cells]
+    for region in regions:
+        corners = _split_simplices(corners, region)
+    corners = np.concatenate([*pieces, corners])
+    cell = {1: "interval", 2: "triangle", 3: "tetrahedron"}[dim]
+    # positive weights, and no point on a face, where it would be in two regions at once
+    reference, factors = basix.make_quadrature(basix.CellType[cell], 6 if dim == 3 else 5)
+    barycentric = np.concatenate([1 - reference.sum(axis=1, keepdims=True), reference], axis=1)
+    points = np.einsum("qi,mid->mqd", barycentric, corners).reshape(-1, dim)
+    weights = simplex_volumes(corners)[:, None] * (factors / factors.sum())
+    return points, weights.ravel()
+
+
+def _probes(corners: Array) -> Array:
+    """Points just inside the corners of simplices ``(m, d+1, d)``, and the centre."""
+    centre = corners.mean(axis=1, keepdims=True)
+    return np.concatenate([corners + 1e-9 * (centre - corners), centre], axis=1)
+
+
+def _split_simplices(corners: Array, region: RegionFunction) -> Array:
+    """Split simplices where the boundary of `region` crosses their edges: exact if it is flat.
+
+    An edge from inside to outside is cut at the crossing, which makes two simplices of one, until no
+    piece has such an edge.
+    """
+    dim = corners.shape[2]
+    first, second = np.triu_indices(dim + 1, 1)
+    probes = _probes(corners)[:, :-1]
+    # 1 inside, −1 outside, 0 on the boundary
+    side = np.where(np.asarray(region(probes.reshape(-1, dim))).reshape(probes.shape[:2]), 1, -1)
+    done = []
+    while len(corners):
+        crossing = side[:, first] * side[:, second] < 0
+        crossed = crossing.any(axis=1)
+        done.append(corners[~crossed])
+        corners, side, crossing = corners[crossed], side[crossed], crossing[crossed]
+        row, edge = np.arange(len(corners)), crossing.argmax(axis=1)
+        i, j = first[edge], second[edge]
+        a, b = corners[row, i], corners[row, j]
+        start = side[row, i] > 0
+        for _ in range(48):
+            middle = (a + b) / 2
+            same = (np.asarray(region(middle)) == start)[:, None]
+            a, b = np.where(same, middle, a), np.where(same, b, middle)
+        corners, side = np.tile(corners, (2, 1, 1)), np.tile(side, (2, 1))
+        row, end = np.arange(len(corners)), np.concatenate([j, i])
+        corners[row, end], side[row, end] = np.tile((a + b) / 2, (2, 1)), 0
+    return np.concatenate(done) if done else corners
 
 
 def _is_cut(probes: Array, regions: list[RegionFunction]) -> npt.NDArray[np.bool_]:
