@@ -48,54 +48,99 @@ def test_simplex_rule_is_exact_to_degree_5(tensor_grid, dim):
     assert value == pytest.approx(exact.sum(), rel=1e-12)
 
 
-@pytest.mark.parametrize("simplices", [False, True])
-def test_mass_of_a_half_line(simplices):
+def interpolation_on(grid, kind):
+    if kind == "simplex":
+        coarse = simplices_of_box(grid)
+        return SimplexInterpolation(coarse.refined(), coarse)
+    return TensorInterpolation(grid, 2)
+
+
+@pytest.mark.parametrize("kind", ["tensor", "simplex"])
+def test_mass_of_a_half_line(kind):
     """To 1e-10, though 0.3 lies inside a cell."""
-    grid = box(1, 50)
-    interpolation = (
-        SimplexInterpolation(simplices_of_box(grid)) if simplices else TensorInterpolation(grid, 4)
-    )
 
     def left(x):
         return x[:, 0] < 0.3
 
-    rule = make_quadrature(interpolation, [left])
+    rule = make_quadrature(interpolation_on(box(1, 120), kind), [left])
     inside = left(rule.points)
-    tolerance = 1e-7 if simplices else 1e-10
     value = rule.weights[inside] @ gaussian(rule.points[inside])
-    assert value == pytest.approx(ndtr(0.3), abs=tolerance)
+    assert value == pytest.approx(ndtr(0.3), abs=1e-10)
 
 
 @pytest.mark.parametrize(
-    ("simplices", "cells", "tolerance"), [(False, 40, 1e-4), (False, 160, 2e-5), (True, 40, 1e-4)]
+    ("kind", "cells", "tolerance"), [("tensor", 40, 1e-9), ("simplex", 40, 1e-8)]
 )
-def test_mass_of_an_oblique_half_plane(simplices, cells, tolerance):
-    """x + 0.7 y < 0.4 under N(0, I), whose mass is Φ(0.4/√1.49), and its complement."""
-    grid = box(2, cells)
-    interpolation = (
-        SimplexInterpolation(simplices_of_box(grid)) if simplices else TensorInterpolation(grid, 2)
-    )
+@pytest.mark.parametrize("normal", [[1.0, 0.7], [0.05, -1.0], [1.0, 1.0]])
+def test_mass_of_an_oblique_half_plane(kind, cells, tolerance, normal):
+    """n·x < 0.4 under N(0, I), whose mass is Φ(0.4/|n|), and its complement."""
 
     def region(x):
-        return x[:, 0] + 0.7 * x[:, 1] < 0.4
+        return x @ normal < 0.4
 
-    rule = make_quadrature(interpolation, [region])
+    rule = make_quadrature(interpolation_on(box(2, cells), kind), [region])
     density = rule.weights * gaussian(rule.points)
     inside = region(rule.points)
-    assert density[inside].sum() == pytest.approx(ndtr(0.4 / np.sqrt(1.49)), abs=tolerance)
-    assert density.sum() == pytest.approx(1.0, abs=1e-5)
+    exact = ndtr(0.4 / np.linalg.norm(normal))
+    assert density[inside].sum() == pytest.approx(exact, abs=tolerance)
+    assert density[~inside].sum() == pytest.approx(1 - exact, abs=tolerance)
 
 
-def test_mass_of_a_half_space():
-    grid = box(3, 24, reach=5.0)
-
+@pytest.mark.parametrize(("kind", "tolerance"), [("tensor", 1e-6), ("simplex", 1e-5)])
+def test_mass_of_a_half_space(kind, tolerance):
     def region(x):
         return x @ [1.0, 0.7, -0.4] < 0.5
 
-    rule = make_quadrature(TensorInterpolation(grid, 2), [region])
+    rule = make_quadrature(interpolation_on(box(3, 12, reach=5.5), kind), [region])
     inside = region(rule.points)
     value = rule.weights[inside] @ gaussian(rule.points[inside])
-    assert value == pytest.approx(ndtr(0.5 / np.sqrt(1.65)), abs=1e-3)
+    assert value == pytest.approx(ndtr(0.5 / np.sqrt(1.65)), abs=tolerance)
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+@pytest.mark.parametrize("kind", ["tensor", "simplex"])
+def test_volume_of_a_half_space_is_exact(kind, dim):
+    """Simplices are split along flat boundaries; lines of boxes miss kinks at their corners."""
+
+    def region(x):
+        return x.sum(axis=1) < 0.4
+
+    grid = box(dim, 8, reach=4.0)
+    rule = make_quadrature(interpolation_on(grid, kind), [region])
+    # half the cube, and a slice: sections of a square and of a cube through s = Σx
+    exact = 32 + 8 * 0.4 - 0.4**2 / 2 if dim == 2 else 256 + 48 * 0.4 - 0.4**3 / 3
+    assert (rule.weights > 0).all()
+    assert rule.weights[region(rule.points)].sum() == pytest.approx(
+        exact, rel=1e-12 if kind == "simplex" else 1e-5
+    )
+
+
+@pytest.mark.parametrize("kind", ["tensor", "simplex"])
+def test_area_of_a_disk(kind):
+    """A curved boundary costs the square of the divided cell."""
+
+    def disk(x):
+        return (x**2).sum(axis=1) < 1.7**2
+
+    areas = []
+    for cells in (20, 40):
+        rule = make_quadrature(interpolation_on(box(2, cells, reach=4.0), kind), [disk])
+        areas.append(rule.weights[disk(rule.points)].sum())
+    errors = np.abs(np.array(areas) - np.pi * 1.7**2)
+    assert errors[0] < 2e-3
+    assert errors[1] < 5e-4
+
+
+def test_regions_that_cross_share_the_points():
+    """Quadrants of a tilted cross: each to the tolerance of one."""
+    normals = np.array([[1.0, 0.3], [-0.2, 1.0]])
+    regions = [lambda x, n=n: x @ n < 0.1 for n in normals]
+    for kind in ("tensor", "simplex"):
+        rule = make_quadrature(interpolation_on(box(2, 40), kind), regions)
+        density = rule.weights * gaussian(rule.points)
+        for region, normal in zip(regions, normals, strict=True):
+            exact = ndtr(0.1 / np.linalg.norm(normal))
+            assert density[region(rule.points)].sum() == pytest.approx(exact, abs=5e-5)
 
 
 def test_a_border_along_faces_cuts_nothing():
