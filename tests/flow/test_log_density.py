@@ -1,0 +1,104 @@
+"""The log-density form on an interval: its right-hand side, Jacobian and conserved mass."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("dolfinx")
+
+from wfrpde.case import Case
+from wfrpde.flow.log_density import Discretised
+from wfrpde.flow.problem import make_problem
+
+
+def problem(potential="2*(x**2 - 1)**2 + 0.3*x", box=(-2.2, 2.2), **flow):
+    case = {
+        "target": {"potential": potential},
+        "initial": {"kind": "gaussian", "mean": [-0.5], "covariance": 0.2},
+        "flow": {"save": [1.0], **flow},
+    }
+    if box:
+        case["domain"] = {"box": [list(box)]}
+    return make_problem(Case.model_validate(case))
+
+
+def discretised(made, cells=12, degree=8, **options):
+    return Discretised(made, made.tensor_grid((cells,)), degree, **options)
+
+
+def unbanded(band):
+    """Dense matrix of banded storage ``(2p + 1, n)``: entry (i, j) in row p + i − j."""
+    half, n = band.shape[0] // 2, band.shape[1]
+    dense = np.zeros((n, n))
+    for i in range(n):
+        for j in range(max(0, i - half), min(n, i + half + 1)):
+            dense[i, j] = band[half + i - j, j]
+    return dense
+
+
+@pytest.mark.parametrize("open_ends", [True, False])
+@pytest.mark.parametrize("degree", [2, 5])
+def test_jacobian_is_the_derivative_of_the_right_hand_side(open_ends, degree):
+    made = problem(box=None if open_ends else (-1.5, 1.5), alpha=0.7, beta=1.3)
+    system = discretised(made, 6, degree)
+    assert system.open == (open_ends, open_ends)
+    rng = np.random.default_rng(8)
+    u = np.sin(2 * system.x) + 0.1 * rng.normal(size=len(system.x))
+    jacobian = unbanded(system.jacobian(u))
+    for _ in range(5):
+        direction = rng.normal(size=len(u))
+        step = 1e-5
+        central = (system(u + step * direction) - system(u - step * direction)) / (2 * step)
+        # the right-hand side is quadratic in u: central differences are exact up to round-off
+        scale = np.abs(jacobian).max() * 10
+        np.testing.assert_allclose(jacobian @ direction, central, atol=1e-8 * scale)
+
+
+def test_right_hand_side_is_exact_on_polynomials():
+    """u = 0.3x² − x, V = x²/2 + x between open ends: α(u'' + u'² − V'u') − βu at every node."""
+    made = problem("x**2/2 + x", box=None, alpha=0.8, beta=1.7)
+    system = discretised(made, 10, 6)
+    assert system.open == (True, True)
+    x = system.x
+    u, slope = 0.3 * x**2 - x, 0.6 * x - 1
+    expected = 0.8 * (0.6 + slope**2 - (x + 1) * slope) - 1.7 * u
+    np.testing.assert_allclose(system(u), expected, rtol=1e-9, atol=1e-8)
+
+
+def test_walls_hold_back_the_flow():
+    """A linear u has a slope at the walls: they push there, as −u'(w)/weight, and nowhere else."""
+    made = problem("x**2/2", box=(-1.0, 1.0), beta=0.0)
+    system = discretised(made, 8, 4)
+    assert system.open == (False, False)
+    x = system.x
+    inner = 0.25 * (1 - 2 * x)  # u'' + u'² − V'u' for u = x/2
+    force = system.transport(x / 2)
+    np.testing.assert_allclose(force[1:-1], inner[1:-1], atol=1e-9)
+    assert force[0] == pytest.approx(inner[0] + 0.5 / system.weights[0], rel=1e-9)
+    assert force[-1] == pytest.approx(inner[-1] - 0.5 / system.weights[-1], rel=1e-9)
+
+
+def test_transport_conserves_mass_to_spectral_accuracy():
+    """∫ρ (u'' + u'² − V'u') = 0 for every ρ = π e^u: 1e-11 at degree 8, less at degree 3."""
+    made = problem()
+    rates = []
+    for degree in (3, 8):
+        system = discretised(made, 24, degree)
+        u = 0.8 * np.sin(1.3 * system.x) + 0.2 * system.x
+        density = np.exp(system.log_density(u))
+        assert density.sum() == pytest.approx(1, abs=1e-13)
+        rates.append(abs(density @ system.transport(u)))
+    assert rates[1] < 1e-10
+    assert rates[0] > 10 * rates[1]
+
+
+def test_equilibrium_rests():
+    system = discretised(problem(box=None), 24)
+    np.testing.assert_array_equal(system(np.zeros(len(system.x))), 0.0)
+    assert np.exp(system.log_target).sum() == pytest.approx(1, abs=1e-13)
+
+
+def test_an_end_is_open_where_no_density_is():
+    made = problem(box=None)
+    assert discretised(made).open == (True, True)
+    assert discretised(made, may_open=False).open == (False, False)
+    assert discretised(problem(box=(-1.2, 4.0))).open == (False, True)
