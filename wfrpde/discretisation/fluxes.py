@@ -164,14 +164,18 @@ def spectral(lines: Lines, degree: int, potential: Array, weights: Array) -> Tri
     rule = gll_rule(degree)
     value = potential[lines.nodes]
     # e^{(V_i - V_q)/2} D_qi, so that S = Σ_q (…)_qi (…)_qk
-    scaled = rule.derivative[None] * np.exp(
-        (value[:, None, :] - value[:, :, None]) / 2
-    ) * np.sqrt(rule.weights)[None, :, None]
+    scaled = (
+        rule.derivative[None]
+        * np.exp((value[:, None, :] - value[:, :, None]) / 2)
+        * np.sqrt(rule.weights)[None, :, None]
+    )
     factor = 2 * lines.transverse / lines.length
     stiffness = np.einsum("lqi,lqk->lik", scaled, scaled) * factor[:, None, None]
     root = np.sqrt(weights[lines.nodes])
     stiffness /= root[:, :, None] * root[:, None, :]
-    ratio = np.exp((value[:, :, None] - value[:, None, :]) / 2) * root[:, None, :] / root[:, :, None]
+    ratio = (
+        np.exp((value[:, :, None] - value[:, None, :]) / 2) * root[:, None, :] / root[:, :, None]
+    )
     diagonal = np.arange(degree + 1)
     stiffness[:, diagonal, diagonal] = 0.0
     stiffness[:, diagonal, diagonal] = -(stiffness * ratio).sum(axis=2)
@@ -197,7 +201,9 @@ def symmetrised_stiffness(nodes: Nodes, potential: Array) -> tuple[Triplets, dic
     """
     if isinstance(nodes.grid, SimplexGrid):
         edges = merge_edges(simplex_edges(nodes))
-        negative = int((edges.conductance < -1e-12 * np.abs(edges.conductance).max(initial=0)).sum())
+        negative = int(
+            (edges.conductance < -1e-12 * np.abs(edges.conductance).max(initial=0)).sum()
+        )
         return edge_averaged(edges, potential, nodes.weights), {"obtuse_edges": negative}
     if nodes.degree == 1:
         parts = [line_edges(lines, 1) for lines in cell_lines(nodes)]

@@ -174,9 +174,7 @@ class TensorInterpolation:
         corner = np.array(np.nonzero(active))
         ring = {1: [(0,), (1,)], 2: [(0, 0), (1, 0), (1, 1), (0, 1)]}
         vtk = ring.get(self.grid.dim) or [(*q, k) for k in (0, 1) for q in ring[2]]
-        flat = [
-            np.ravel_multi_index(tuple(corner + np.array(o)[:, None]), self.shape) for o in vtk
-        ]
+        flat = [np.ravel_multi_index(tuple(corner + np.array(o)[:, None]), self.shape) for o in vtk]
         return np.searchsorted(self.active_nodes, np.stack(flat, axis=1)).astype(np.int64)
 
     @property
@@ -296,9 +294,7 @@ class SimplexInterpolation:
         offsets = np.asarray(hits.offsets)
         found = offsets[1:] > offsets[:-1]
         cell = np.zeros(len(x), dtype=np.int64)
-        cell[found] = mesh.topology.original_cell_index[
-            np.asarray(hits.array)[offsets[:-1][found]]
-        ]
+        cell[found] = mesh.topology.original_cell_index[np.asarray(hits.array)[offsets[:-1][found]]]
         corners = self.macro.points[self.macro.cells[cell]]
         barycentric, gradients = barycentric_coordinates(corners, x)
         value = self.shape_functions(barycentric)

@@ -68,7 +68,10 @@ def make_quadrature(
         near = _near_boundary(low, high - low, regions)
         parts = [
             _divide_boxes(low[chosen], high[chosen], regions, count)
-            for chosen, count in ((near, max(per_axis, NEAR_POINTS[low.shape[1]])), (~near, per_axis))
+            for chosen, count in (
+                (near, max(per_axis, NEAR_POINTS[low.shape[1]])),
+                (~near, per_axis),
+            )
             if chosen.any()
         ]
         points = np.concatenate([p for p, _ in parts] or [np.empty((0, low.shape[1]))])
@@ -82,9 +85,7 @@ def make_quadrature(
     return Quadrature(points, weights)
 
 
-def _near_boundary(
-    low: Array, size: Array, regions: list[RegionFunction]
-) -> npt.NDArray[np.bool_]:
+def _near_boundary(low: Array, size: Array, regions: list[RegionFunction]) -> npt.NDArray[np.bool_]:
     """Cells whose surroundings a region's boundary cuts: two cells wide, one in 3-D."""
     width = 1.0 if low.shape[1] == 3 else 2.0
     lattice = _tensor(np.array([-width, 0.5, 1 + width]), low.shape[1])
@@ -169,7 +170,9 @@ def _split_along(
     across = _tensor((node + 1) / 2, dim - 1) if dim > 1 else np.zeros((1, 0))
     factor = np.prod(_tensor(weight / 2, dim - 1), axis=1) if dim > 1 else np.ones(1)
     base = np.repeat(low, len(across), axis=0)
-    base[:, others] += np.repeat(size[:, others], len(across), axis=0) * np.tile(across, (len(low), 1))
+    base[:, others] += np.repeat(size[:, others], len(across), axis=0) * np.tile(
+        across, (len(low), 1)
+    )
     length = np.repeat(size[:, axis], len(across))
     area = np.repeat(size[:, others].prod(axis=1), len(across)) * np.tile(factor, len(low))
 

@@ -176,9 +176,7 @@ class SimplexGrid:
         return SimplexGrid(points, np.vstack([np.stack(c, axis=1) for c in children]))
 
     @staticmethod
-    def _octahedra(
-        points: Array, *midpoints: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.int64]:
+    def _octahedra(points: Array, *midpoints: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         e01, e02, e03, e12, e13, e23 = midpoints
         # each diagonal with the four remaining vertices in cyclic order
         choices = [
@@ -195,9 +193,7 @@ class SimplexGrid:
         for k, (p, q, ring) in enumerate(choices):
             chosen = shortest == k
             for i in range(4):
-                inner.append(
-                    np.stack([p, q, ring[i], ring[(i + 1) % 4]], axis=1)[chosen]
-                )
+                inner.append(np.stack([p, q, ring[i], ring[(i + 1) % 4]], axis=1)[chosen])
         return np.vstack(inner)
 
 

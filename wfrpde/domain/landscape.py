@@ -95,7 +95,9 @@ class Landscape:
                 shift = np.zeros(self.dim)
                 shift[axis] = step
                 with np.errstate(invalid="ignore"):
-                    second = (function(inside + shift) - 2 * centre + function(inside - shift)) / step**2
+                    second = (
+                        function(inside + shift) - 2 * centre + function(inside - shift)
+                    ) / step**2
                 second = second[np.isfinite(second)]
                 largest = float(second.max(initial=0.0))
                 if largest > 0:

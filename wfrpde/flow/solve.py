@@ -20,7 +20,7 @@ from wfrpde.flow.log_density import solve_log_density
 from wfrpde.flow.outcome import Context, Outcome
 from wfrpde.flow.problem import Problem, make_problem
 from wfrpde.flow.relative_density import SPAN_LIMIT
-from wfrpde.flow.spectral import solve_spectral
+from wfrpde.flow.spectral import solve_spectral, suits
 from wfrpde.functionals import Evaluator, Functionals, Samples
 from wfrpde.parallel import StopRequest, collectively
 from wfrpde.solution import ErrorEstimate, Solution
@@ -135,6 +135,8 @@ def choose(problem: Problem) -> tuple[str, str]:
             )
         if case.flow.beta > 0 and problem.starts_positive:
             return "log-density", "one dimension, a smooth positive start and a reaction"
+    if problem.dim > 1 and numerics.degree is None and suits(problem):
+        return "spectral", "one basin, smooth enough for spectral elements"
     return (
         "edge-averaged",
         "positive, mass-conserving and accurate in the tails on any mesh; no degree was asked for",
@@ -220,7 +222,7 @@ def _report(
             if other_samples is None
             else outcome.error_factor * evaluator.l2_difference(fields, other_samples)
         )
-        error = _error(numbers, other, outcome.error_factor, density)
+        error = _error(numbers, other, outcome.error_factor, density, problem)
     shifted = {
         k: GeometricMean(problem, field.theta, float(shift[k])) for k, field in known.items()
     }
@@ -321,18 +323,26 @@ def _coarser(problem: Problem, outcome: Outcome) -> Evaluator:
     return Evaluator(MPI.COMM_SELF, interpolation, problem.potential, problem.target.regions)
 
 
-def _error(one: Functionals, other: Functionals, factor: float, density: Array) -> ErrorEstimate:
-    def gap(a: Array, b: Array) -> Array:
-        # round-off never goes below a few units in the last place
-        return factor * np.abs(a - b) + 1e-14 * np.abs(a)
+def _error(
+    one: Functionals, other: Functionals, factor: float, density: Array, problem: Problem
+) -> ErrorEstimate:
+    """Distance of the two solutions, plus what the mass beyond the box may change."""
+    cut = float(sum(problem.facts["cut_off_share"].values()))
+    reach = float(np.ptp(problem.box, axis=1).max()) / 2
+    depth = -np.log(cut) if cut > 0 else 0.0  # log(ρ/π) out there, at most
 
+    def gap(a: Array, b: Array, beyond: float) -> Array:
+        # round-off never goes below a few units in the last place
+        return factor * np.abs(a - b) + 1e-14 * np.abs(a) + cut * (np.abs(a) + beyond)
+
+    weight = {"kl": depth, "mass": 1.0, "fisher_information": depth, "reaction_variance": depth**2}
     series, second = one.series(), other.series()
     return ErrorEstimate(
-        series={name: gap(series[name], second[name]) for name in series},
-        mean=gap(one.mean, other.mean),
-        covariance=gap(one.covariance, other.covariance),
-        mode_mass={k: gap(one.mode_mass[k], other.mode_mass[k]) for k in one.mode_mass},
-        density=density,
+        series={name: gap(series[name], second[name], weight[name]) for name in series},
+        mean=gap(one.mean, other.mean, reach),
+        covariance=gap(one.covariance, other.covariance, reach**2),
+        mode_mass={k: gap(one.mode_mass[k], other.mode_mass[k], 0.0) for k in one.mode_mass},
+        density=density + cut,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from wfrpde.discretisation.fluxes import STEEP_LINE
 from wfrpde.discretisation.interpolation import TensorInterpolation, evaluate
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.errors import InputError
@@ -15,20 +16,53 @@ from wfrpde.flow.problem import Problem
 from wfrpde.flow.relative_density import run
 from wfrpde.flow.schedule import uniform
 
-DEFAULT_DEGREE = 6
+DEFAULT_DEGREE = {1: 8, 2: 6, 3: 4}
+"""Degree by dimension, where the case names none."""
 
-LOCAL_ERROR = {1: 1e-7, 2: 1e-6, 3: 1e-5}
-"""L1 distance between one step and two half steps up to which a step is taken (order 4), by dimension."""
+NODES_PER_LENGTH = {1: 4.0, 2: 4.0, 3: 2.5}
+"""Nodes along an axis per shortest length scale, by dimension."""
+
+RESOLVED = 25.0
+"""Levels (kT) up to which no cell may be steep; beyond, the hybrid flux is good enough."""
+
+MAX_NODES = {1: 4_000, 2: 30_000, 3: 150_000}
+"""Nodes beyond which the automatic choice leaves a problem to the edge-averaged scheme."""
+
+LOCAL_ERROR = {1: 1e-7, 2: 1e-6, 3: 5e-5}
+"""L1 distance between one step and two half steps up to which a step of the coarser run is taken (order 4),
+by dimension. The finer run halves the steps, which makes its error 16 times smaller."""
 
 LADDER = {1: 10, 2: 8, 3: 5}
 """How often the largest step may be halved, by dimension."""
 
 
 def default_cells(problem: Problem, degree: int) -> tuple[int, ...]:
-    """Two nodes of a degree-p element per shortest length, at least eight cells along an axis."""
+    """Cells from `NODES_PER_LENGTH`, at least eight along an axis."""
     width = problem.box[:, 1] - problem.box[:, 0]
-    wanted = np.clip(width / (problem.scales * degree / 2), 8, 200)
-    return tuple(int(np.ceil(w)) for w in wanted)
+    wanted = NODES_PER_LENGTH[problem.dim] * width / (problem.scales * degree)
+    return tuple(int(np.ceil(w)) for w in np.clip(wanted, 8, 200))
+
+
+def suits(problem: Problem) -> bool:
+    """Whether spectral elements resolve the problem: one basin, no steep cell, and not too many nodes.
+
+    With several basins the small masses between them decide, and those the edge-averaged scheme keeps
+    in every component.
+    """
+    if problem.mesh is not None or problem.case.domain.cell == "simplex":
+        return False
+    if len(problem.target.seeds) != 1 or len(problem.initial.seeds) != 1:
+        return False
+    degree = DEFAULT_DEGREE[problem.dim]
+    grid = problem.tensor_grid(problem.case.numerics.cells or default_cells(problem, degree))
+    if grid.n_cells * degree**problem.dim > MAX_NODES[problem.dim]:
+        return False
+    vertices = grid.vertices()
+    points = vertices.reshape(-1, problem.dim)
+    value = problem.potential(points).reshape(vertices.shape[:-1])
+    value[problem.landscape.levels(points).reshape(value.shape) > RESOLVED] = np.nan
+    steps = [np.abs(np.diff(value, axis=axis)) for axis in range(problem.dim)]
+    return all(np.nanmax(step, initial=0.0) <= STEEP_LINE for step in steps)
 
 
 def default_dt(problem: Problem) -> float:
@@ -41,7 +75,7 @@ def solve_spectral(context: Context) -> Outcome:
     """Solve at degree p, and at degree p − 1 with coarser steps for the error (collective)."""
     problem = context.problem
     numerics = problem.case.numerics
-    degree = numerics.degree or DEFAULT_DEGREE
+    degree = numerics.degree or DEFAULT_DEGREE[problem.dim]
     if problem.mesh is not None or problem.case.domain.cell == "simplex":
         raise InputError(
             "numerics.formulation",
@@ -53,48 +87,51 @@ def solve_spectral(context: Context) -> Outcome:
     dt = numerics.dt or default_dt(problem)
     coarse_degree = max(1, degree - 1)
     certify = numerics.certify and degree > 1
-    work = np.array([degree**problem.dim * 2.0, coarse_degree**problem.dim])[: 1 + certify]
+    work = np.array([2.0 * degree**problem.dim, coarse_degree**problem.dim])[: 1 + certify]
     limit, levels = LOCAL_ERROR[problem.dim], LADDER[problem.dim]
-    first_share = float(work[0] / work.sum())
-
+    save = np.array(problem.save)
+    first: LadderControl | Replay
     if numerics.dt is not None:
-        policy: LadderControl | Replay = Replay(uniform(np.array(problem.save), dt))
+        first = Replay(uniform(save, 2 * dt if certify else dt))
     elif order == 4:
-        policy = LadderControl(problem.save, dt, limit, levels=levels, growth=8.0)
+        first = LadderControl(problem.save, dt, limit, levels=levels, growth=8.0)
     else:
-        policy = LadderControl(problem.save, dt / 4, 1.0, levels=levels)
-    fine, facts = run(
-        context,
-        grid,
-        policy,
-        degree=degree,
-        time_order=order,
-        phase=f"degree {degree}",
-        share=first_share,
-    )
-    interpolation = TensorInterpolation(grid, degree)
-    summaries, other, complete, increase = [asdict(facts)], None, fine.complete, fine.kl_increase
-    if certify and complete:
-        if numerics.dt is not None:
-            second: LadderControl | Replay = Replay(uniform(np.array(problem.save), 2 * dt))
-        elif order == 4:
-            second = LadderControl(problem.save, dt, 16 * limit, levels=levels, growth=8.0)
-        else:
-            second = LadderControl(problem.save, dt / 2, 2.0, levels=levels)
-        coarse, coarse_facts = run(
+        first = LadderControl(problem.save, dt / 4, 1.0, levels=levels)
+    coarse, runs = None, []
+    policy = first
+    if certify:
+        coarse, facts = run(
             context,
             grid,
-            second,
+            first,
             degree=coarse_degree,
             time_order=order,
             phase=f"degree {coarse_degree}",
-            share=1 - first_share,
+            share=float(work[1] / work.sum()),
         )
-        summaries.append(asdict(coarse_facts))
-        increase = max(increase, coarse.kl_increase)
-        complete = coarse.complete
-        if complete:
-            other = _on_nodes(grid, coarse_degree, coarse.u, interpolation)
+        runs.append(asdict(facts))
+        # the steps halved: the distance of the two runs then shows the error in time, too
+        policy = Replay(
+            uniform(save, dt) if numerics.dt is not None else coarse.schedule.halved()
+        )
+    if coarse is None or coarse.complete:
+        fine, facts = run(
+            context,
+            grid,
+            policy,
+            degree=degree,
+            time_order=order,
+            phase=f"degree {degree}",
+            share=float(work[0] / work.sum()),
+        )
+        runs.append(asdict(facts))
+        used = degree
+    else:
+        fine, used = coarse, coarse_degree  # interrupted: what there is, without an error estimate
+    interpolation = TensorInterpolation(grid, used)
+    other = None
+    if coarse is not None and used == degree:
+        other = _on_nodes(grid, coarse_degree, coarse.u[: len(fine.times)], interpolation)
     return Outcome(
         fine.times,
         interpolation,
@@ -104,14 +141,14 @@ def solve_spectral(context: Context) -> Outcome:
         fine.mass,
         fine.history.arrays(),
         {
-            "degree": degree,
+            "degree": used,
             "cells": list(grid.active.shape),
-            "runs": summaries,
+            "runs": runs,
             "time_order": order,
             "extrapolated": order == 4,
         },
-        increase,
-        complete,
+        max(fine.kl_increase, coarse.kl_increase if coarse is not None else 0.0),
+        fine.complete and (coarse is None or coarse.complete),
     )
 
 
