@@ -1,8 +1,8 @@
 """Ground truth for Wasserstein–Fisher–Rao flows and the samplers that follow them.
 
-    import wfrpde
-    case = wfrpde.load_case("tilted-double-well")
-    solution = wfrpde.solve(case)
+import wfrpde
+case = wfrpde.load_case("tilted-double-well")
+solution = wfrpde.solve(case)
 """
 
 from __future__ import annotations

@@ -23,16 +23,18 @@ def require_dolfinx() -> str:
         import dolfinx
     except ImportError as error:
         raise DependencyMissingError(
-            f"DOLFINx cannot be imported ({error}); wfrpde needs DOLFINx 0.9 to 0.11, which pip cannot "
-            "install. Run the command through tools/env, or use the conda environment of environment.yml"
+            f"DOLFINx cannot be imported ({error}); wfrpde needs DOLFINx 0.9 to 0.11, which pip "
+            "cannot install. Run the command through tools/env, or use the conda environment of "
+            "environment.yml"
         ) from error
-    version = tuple(int(part) for part in dolfinx.__version__.split(".")[:2])
+    found = str(vars(dolfinx)["__version__"])
+    version = tuple(int(part) for part in found.split(".")[:2])
     if not _SUPPORTED[0] <= version < _SUPPORTED[1]:
         raise DependencyMissingError(
-            f"found DOLFINx {dolfinx.__version__}; wfrpde needs DOLFINx 0.9 to 0.11, since names and "
-            "argument orders change between releases. Run the command through tools/env"
+            f"found DOLFINx {found}; wfrpde needs DOLFINx 0.9 to 0.11, since names and argument "
+            "orders change between releases. Run the command through tools/env"
         )
-    return str(dolfinx.__version__)
+    return found
 
 
 def create_mesh(
@@ -73,7 +75,7 @@ def lagrange_space(mesh: Mesh, degree: int) -> FunctionSpace:
 
 
 def reference_nodes(space: FunctionSpace) -> npt.NDArray[np.float64]:
-    """Reference coordinates ``(k, d)`` of the nodes of one cell, in the order of the dofmap."""
+    """Return the reference coordinates ``(k, d)`` of a cell's nodes, in the dofmap's order."""
     element: Any = space.element.basix_element
     return np.asarray(element.points)
 

@@ -1,6 +1,7 @@
 """Functionals of a density given as nodal values of u = log(ρ/π).
 
-All integrals are quadratures of π e^u; π is normalised on the same points, so that u = 0 gives KL = 0.
+All integrals are quadratures of π e^u; π is normalised on the same points, so that u = 0 gives
+KL = 0.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class Functionals:
     """Numbers at T times.
 
     ``kl``, ``mass``, ``fisher_information`` (∫ρ|∇u|²), ``reaction_variance`` (Var_ρ u): ``(T,)``;
-    ``mean (T, d)``, ``covariance (T, d, d)``, ``mode_mass`` name → ``(T,)``. ``log_normalisation`` is
-    log ∫e^{−V}, ``density_norm`` ``(T,)`` the L2 norm of the density.
+    ``mean (T, d)``, ``covariance (T, d, d)``, ``mode_mass`` name → ``(T,)``.
+    ``log_normalisation`` is log ∫e^{−V}, ``density_norm`` ``(T,)`` the L2 norm of the density.
     """
 
     kl: Array
@@ -43,7 +44,7 @@ class Functionals:
     density_norm: Array
 
     def series(self) -> dict[str, Array]:
-        """The scalar time series by name."""
+        """Return the scalar time series by name."""
         names = ("kl", "mass", "fisher_information", "reaction_variance")
         return {name: getattr(self, name) for name in names}
 
@@ -56,7 +57,7 @@ class Samples:
     squared_slope: Array
 
     def shifted(self, shift: Array) -> Samples:
-        """The fields plus a constant each, ``(T,)``."""
+        """Return the fields plus a constant each, ``(T,)``."""
         return Samples(self.value + shift[:, None], self.squared_slope)
 
 

@@ -1,0 +1,1 @@
+"""Nodes, fluxes, matrices, interpolation and quadrature on distributed meshes."""

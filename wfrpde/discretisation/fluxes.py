@@ -4,8 +4,9 @@ All are rendered as the symmetrised stiffness
 
     S = M^{-1/2} K M^{-1/2},   K ≈ ∫ π ∇h·∇v,   M = diag(w π),
 
-from differences of the potential alone, so that no power of e^{-V} under- or overflows. ``S √M = 0``
-holds to round-off by construction: the diagonal is the negative weighted sum of its row.
+from differences of the potential alone, so that no power of e^{-V} under- or overflows.
+``S √M = 0`` holds to round-off by construction: the diagonal is the negative weighted sum of its
+row.
 """
 
 from __future__ import annotations
@@ -41,8 +42,11 @@ class Edges:
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines of p + 1 nodes of tensor cells along one axis: ``nodes (L, p+1)``, ``length``, ``transverse``
-    ``(L,)``: the length of the line and the quadrature weight of the cell across it."""
+    """Lines of p + 1 nodes of tensor cells along one axis.
+
+    ``nodes (L, p+1)``; ``length (L,)`` of each line, and ``transverse (L,)``, the quadrature weight
+    of the cell across it.
+    """
 
     nodes: Index
     length: Array
@@ -59,6 +63,7 @@ class Triplets:
 
     @staticmethod
     def joined(parts: list[Triplets]) -> Triplets:
+        """Put lists of entries together."""
         return Triplets(
             np.concatenate([p.row for p in parts]),
             np.concatenate([p.column for p in parts]),
@@ -133,7 +138,8 @@ def bernoulli(z: Array) -> Array:
 def edge_averaged(edges: Edges, potential: Array, weights: Array) -> Triplets:
     """Edge-averaged (Scharfetter–Gummel, EAFE) flux.
 
-    ``K_ij = −κ_ij √(π_i π_j) z / sinh z``, z = (V_i − V_j)/2: the harmonic average of π along the edge.
+    ``K_ij = −κ_ij √(π_i π_j) z / sinh z``, z = (V_i − V_j)/2: the harmonic average of π along the
+    edge.
 
     References
     ----------
@@ -196,8 +202,8 @@ def symmetrised_stiffness(nodes: Nodes, potential: Array) -> tuple[Triplets, dic
     """Entries of S on `nodes` (degree 1: edge-averaged; beyond: hybrid), and facts about the flux.
 
     Facts: ``steep_lines``, the share of lines with the edge-averaged flux (degree > 1), and
-    ``obtuse_edges``, the number of edges of this rank's simplices with a negative conductance, where the
-    scheme is not monotone.
+    ``obtuse_edges``, the number of edges of this rank's simplices with a negative conductance,
+    where the scheme is not monotone.
     """
     if isinstance(nodes.grid, SimplexGrid):
         edges = merge_edges(simplex_edges(nodes))
@@ -226,6 +232,7 @@ def symmetrised_stiffness(nodes: Nodes, potential: Array) -> tuple[Triplets, dic
 def merge_edges(edges: Edges) -> Edges:
     """Sum the conductances of the edges that several cells share."""
     low, high = np.minimum(edges.i, edges.j), np.maximum(edges.i, edges.j)
-    key, inverse = np.unique(low * (high.max(initial=0) + 1) + high, return_inverse=True)
     base = high.max(initial=0) + 1
-    return Edges(key // base, key % base, np.bincount(inverse, edges.conductance))
+    key, inverse = np.unique(low * base + high, return_inverse=True)
+    conductance = np.bincount(inverse, edges.conductance).astype(np.float64)
+    return Edges(key // base, key % base, conductance)

@@ -1,7 +1,7 @@
 """Interpolation of nodal logarithms between the nodes, without communication.
 
-A solution is kept as nodal values of ``u = log(ρ/π)`` on a canonical set of nodes, the same on every rank.
-Between the nodes u is a piecewise polynomial; the density is π e^u with the exact π.
+A solution is kept as nodal values of ``u = log(ρ/π)`` on a canonical set of nodes, the same on
+every rank. Between the nodes u is a piecewise polynomial; the density is π e^u with the exact π.
 """
 
 from __future__ import annotations
@@ -24,10 +24,9 @@ Index = npt.NDArray[np.int64]
 STENCIL = {1: 6, 2: 6, 3: 4}
 """Nodes per axis of the local interpolation between edge-averaged nodes, by dimension."""
 
-
 STEEP = 0.5
-"""Where the high-order value of a logarithm differs from the linear one by more, the linear one is taken:
-the nodes do not resolve it there, and a polynomial across a cliff would overshoot."""
+"""Where the high-order value of a logarithm differs from the linear one by more, the linear one is
+taken: the nodes do not resolve it there, and a polynomial across a cliff would overshoot."""
 
 
 class Stencil(Protocol):
@@ -39,11 +38,11 @@ class Stencil(Protocol):
         ...
 
     def values(self, local: Array) -> tuple[Array, Array]:
-        """Value and linear interpolant ``(n,)`` from nodal values ``(n, k)``; NaN outside the mesh."""
+        """Value (NaN outside) and linear interpolant ``(n,)`` from nodal values ``(n, k)``."""
         ...
 
     def squared_slope(self, local: Array) -> Array:
-        """``|∇u|²`` ``(n,)`` from nodal values ``(n, k)``."""
+        """``|∇u|²`` ``(n,)``, NaN outside the mesh, from nodal values ``(n, k)``."""
         ...
 
 
@@ -58,12 +57,14 @@ class TensorStencil:
     outside: npt.NDArray[np.bool_]
 
     def values(self, local: Array) -> tuple[Array, Array]:
+        """See `Stencil`."""
         value = self._contracted(local, self.value)
         value[self.outside] = np.nan
         return value, self._contracted(local, self.linear)
 
     def squared_slope(self, local: Array) -> Array:
-        squared = np.zeros(len(local))
+        """See `Stencil`."""
+        squared = np.where(self.outside, np.nan, 0.0)
         for axis, slope in enumerate(self.slope):
             weights = (*self.value[:axis], slope, *self.value[axis + 1 :])
             squared += self._contracted(local, weights) ** 2
@@ -79,7 +80,7 @@ class TensorStencil:
 
 @dataclass(frozen=True)
 class CellStencil:
-    """The nodes of the simplex around each point, with weights ``(n, k)``; `slope`: one for each axis."""
+    """The nodes of the simplex around each point, with weights ``(n, k)``; slopes by axis."""
 
     number: Index
     value: Array
@@ -88,26 +89,36 @@ class CellStencil:
     outside: npt.NDArray[np.bool_]
 
     def values(self, local: Array) -> tuple[Array, Array]:
+        """See `Stencil`."""
         value = np.einsum("nk,nk->n", local, self.value)
         value[self.outside] = np.nan
         return value, np.einsum("nk,nk->n", local, self.linear)
 
     def squared_slope(self, local: Array) -> Array:
-        parts = [np.einsum("nk,nk->n", local, slope) ** 2 for slope in self.slope]
-        return np.asarray(np.sum(parts, axis=0))
+        """See `Stencil`."""
+        squared = np.where(self.outside, np.nan, 0.0)
+        for slope in self.slope:
+            squared += np.einsum("nk,nk->n", local, slope) ** 2
+        return squared
 
 
 class Interpolation(Protocol):
     """Nodes ``(n, d)``, (sub)cells for display, and polynomials between them."""
 
     @property
-    def nodes(self) -> Array: ...
+    def nodes(self) -> Array:
+        """Coordinates ``(n, d)`` in the canonical order."""
+        ...
 
     @property
-    def cells(self) -> Index: ...
+    def cells(self) -> Index:
+        """Linear (sub-)cells ``(m, k)`` in VTK's vertex order."""
+        ...
 
     @property
-    def cell_type(self) -> str: ...
+    def cell_type(self) -> str:
+        """Shape of these cells, by DOLFINx's name."""
+        ...
 
     def locate(self, x: Array) -> Stencil:
         """Stencils of the points ``(n, d)``."""
@@ -118,7 +129,8 @@ class Interpolation(Protocol):
 class TensorInterpolation:
     """Lagrange interpolation on the GLL nodes of a tensor grid.
 
-    For degree 1 the stencil is the `STENCIL` nearest nodes along each axis; beyond, the nodes of the cell.
+    For degree 1 the stencil is the `STENCIL` nearest nodes along each axis; beyond, the nodes of
+    the cell.
     """
 
     grid: TensorGrid
@@ -126,10 +138,12 @@ class TensorInterpolation:
 
     @cached_property
     def axes(self) -> tuple[Array, ...]:
+        """Node coordinates along each axis of the box."""
         return node_axes(self.grid, self.degree)
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Number of nodes along each axis of the box."""
         return tuple(len(a) for a in self.axes)
 
     @cached_property
@@ -157,10 +171,11 @@ class TensorInterpolation:
         missing.ravel()[flat] = False
         nearest = distance_transform_edt(missing, return_distances=False, return_indices=True)
         index = np.ravel_multi_index(tuple(nearest), self.shape).ravel()
-        return np.searchsorted(flat, index).astype(np.int64)
+        return np.asarray(np.searchsorted(flat, index), dtype=np.int64)
 
     @property
     def nodes(self) -> Array:
+        """Coordinates ``(n, d)`` of the nodes of active cells."""
         index = np.unravel_index(self.active_nodes, self.shape)
         return np.stack([a[i] for a, i in zip(self.axes, index, strict=True)], axis=1)
 
@@ -172,17 +187,19 @@ class TensorInterpolation:
         for axis in range(self.grid.dim):
             active = np.repeat(active, p, axis=axis)
         corner = np.array(np.nonzero(active))
-        ring = {1: [(0,), (1,)], 2: [(0, 0), (1, 0), (1, 1), (0, 1)]}
-        vtk = ring.get(self.grid.dim) or [(*q, k) for k in (0, 1) for q in ring[2]]
-        flat = [np.ravel_multi_index(tuple(corner + np.array(o)[:, None]), self.shape) for o in vtk]
+        line, ring = np.array([[0], [1]]), np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
+        brick = np.concatenate([np.insert(ring, 2, level, axis=1) for level in (0, 1)])
+        vtk = {1: line, 2: ring, 3: brick}[self.grid.dim]
+        flat = [np.ravel_multi_index(tuple(corner + o[:, None]), self.shape) for o in vtk]
         return np.searchsorted(self.active_nodes, np.stack(flat, axis=1)).astype(np.int64)
 
     @property
     def cell_type(self) -> str:
+        """Shape of the cells, by DOLFINx's name."""
         return self.grid.cell
 
     def _along(self, axis: int, x: Array) -> tuple[Index, Array, Array, Array]:
-        """First node, and weights ``(n, s)`` of value, derivative and linear interpolant, on one axis."""
+        """First node, and weights ``(n, s)`` of value, slope and linear interpolant, by axis."""
         nodes = self.axes[axis]
         cell = np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, len(nodes) - 2)
         if self.degree > 1:
@@ -207,9 +224,11 @@ class TensorInterpolation:
         row = np.arange(len(x))
         linear[row, cell - start] = 1 - share
         linear[row, cell - start + 1] = share
-        return start.astype(np.int64), *(np.asfortranarray(w) for w in (value, slope, linear))
+        value, slope, linear = (np.asfortranarray(w) for w in (value, slope, linear))
+        return start.astype(np.int64), value, slope, linear
 
     def locate(self, x: Array) -> Stencil:
+        """Return the stencils of the points ``(n, d)``."""
         number = np.zeros((len(x), 1), dtype=np.int64)
         axes = [self._along(axis, x[:, axis]) for axis in range(self.grid.dim)]
         for length, (start, value, _, _) in zip(self.shape, axes, strict=True):
@@ -217,7 +236,7 @@ class TensorInterpolation:
             number = (number[:, :, None] * length + here[:, None, :]).reshape(len(x), -1)
         box = self.grid.box
         slack = 1e-12 * (box[:, 1] - box[:, 0])
-        outside = ((x < box[:, 0] - slack) | (x > box[:, 1] + slack)).any(axis=1)
+        outside = np.any((x < box[:, 0] - slack) | (x > box[:, 1] + slack), axis=1)
         _, values, slopes, linears = zip(*axes, strict=True)
         return TensorStencil(self._substitute[number], values, slopes, linears, outside)
 
@@ -226,8 +245,8 @@ class TensorInterpolation:
 class SimplexInterpolation:
     """Interpolation on simplices.
 
-    With `coarse` given, ``grid = coarse.refined()`` and its nodes are the vertices and edge midpoints of
-    `coarse`: quadratic on each coarse cell. Otherwise linear on the cells of `grid`.
+    With `coarse` given, ``grid = coarse.refined()`` and its nodes are the vertices and edge
+    midpoints of `coarse`: quadratic on each coarse cell. Otherwise linear on the cells of `grid`.
     """
 
     grid: SimplexGrid
@@ -235,14 +254,17 @@ class SimplexInterpolation:
 
     @property
     def nodes(self) -> Array:
+        """Coordinates ``(n, d)`` of the vertices."""
         return self.grid.points
 
     @property
     def cells(self) -> Index:
+        """Vertices ``(m, d+1)`` of the cells."""
         return self.grid.cells
 
     @property
     def cell_type(self) -> str:
+        """Shape of the cells, by DOLFINx's name."""
         return self.grid.cell
 
     @property
@@ -284,6 +306,7 @@ class SimplexInterpolation:
         return mesh, geometry.bb_tree(mesh, grid.dim, padding=1e-12)
 
     def locate(self, x: Array) -> Stencil:
+        """Return the stencils of the points ``(n, d)``."""
         from dolfinx import geometry
 
         mesh, tree = self._search
@@ -307,7 +330,7 @@ class SimplexInterpolation:
 
 
 def barycentric_coordinates(corners: Array, x: Array) -> tuple[Array, Array]:
-    """Barycentric coordinates ``(n, d+1)`` of points in simplices, and their gradients ``(n, d+1, d)``."""
+    """Barycentric coordinates ``(n, d+1)`` of points, and their gradients ``(n, d+1, d)``."""
     inverse = np.linalg.inv(np.swapaxes(corners[:, 1:] - corners[:, :1], 1, 2))
     inner = np.einsum("nij,nj->ni", inverse, x - corners[:, 0])
     coordinates = np.concatenate([1 - inner.sum(axis=1, keepdims=True), inner], axis=1)

@@ -29,7 +29,8 @@ def assemble(nodes: Nodes, triplets: Triplets) -> PETSc.Mat:
     from petsc4py import PETSc
 
     n, n_owned = len(nodes.points), nodes.n_owned
-    local = sparse.coo_matrix((triplets.value, (triplets.row, triplets.column)), shape=(n, n)).tocsr()
+    entries = (triplets.value, (triplets.row, triplets.column))
+    local = sparse.coo_matrix(entries, shape=(n, n)).tocsr()
     local.sum_duplicates()
     size = ((n_owned, nodes.n_global), (n_owned, nodes.n_global))
     index = PETSc.IntType
@@ -57,12 +58,12 @@ def solver_options(
 ) -> dict[str, str | float | int]:
     """PETSc options of the default linear solver for ``I + c S`` with `n` unknowns.
 
-    1-D and 2-D: PETSc's own Cholesky, ten times faster a solve than MUMPS at these sizes; on several ranks
-    every rank factorises the whole matrix, since the exchange of one vector costs less than a distributed
-    triangular solve. 3-D: MUMPS for small systems. Beyond, at degree 1, Richardson sweeps with an
-    incomplete Cholesky factor: a regular splitting of an M-matrix, which converges in every component
-    relative to itself, where conjugate gradients lose the tails. At higher degrees, where S is no
-    M-matrix, conjugate gradients.
+    1-D and 2-D: PETSc's own Cholesky, ten times faster a solve than MUMPS at these sizes; on several
+    ranks every rank factorises the whole matrix, since the exchange of one vector costs less than a
+    distributed triangular solve. 3-D: MUMPS for small systems. Beyond, at degree 1, Richardson
+    sweeps with an incomplete Cholesky factor: a regular splitting of an M-matrix, which converges
+    in every component relative to itself, where conjugate gradients lose the tails. At higher
+    degrees, where S is no M-matrix, conjugate gradients.
     """
     limit = DIRECT_LIMIT_3D[degree > 1]
     iterative = choice == "iterative" or (choice == "auto" and dim == 3 and n > limit)
@@ -114,8 +115,8 @@ def merged_options(
 class ShiftedSolver:
     """Solves ``(I + c S) x = b`` for a symmetric positive semidefinite S and a few values of c.
 
-    Factorisations are kept for the last `keep` values of c. The linear solver is that of the given PETSc
-    options.
+    Factorisations are kept for the last `keep` values of c. The linear solver is that of the given
+    PETSc options.
     """
 
     def __init__(self, stiffness: PETSc.Mat, options: Mapping[str, str], *, keep: int = 3) -> None:
@@ -127,7 +128,7 @@ class ShiftedSolver:
         self.iterations = 0
 
     def solve(self, c: float, rhs: Array) -> Array:
-        """Return x ``(n_owned,)`` (collective); raises `SolverError` when PETSc did not converge."""
+        """Return x ``(n_owned,)`` (collective); raise `SolverError` if PETSc did not converge."""
         ksp = self._solver(c)
         self._rhs.array[:] = rhs
         if ksp.getType() == "richardson":
@@ -144,40 +145,40 @@ class ShiftedSolver:
         return np.array(self._solution.array)
 
     def _swept(self, ksp: PETSc.KSP) -> Array:
-        """Sweeps ``x += B (b − A x)`` until no component changes by more than `SWEEP_TOLERANCE` of itself.
+        """Sweep ``x += B (b − A x)`` until no component changes by more than `SWEEP_TOLERANCE`.
 
-        A norm would be that of the largest components alone, of √π h, which may be far from the mass.
+        The change is relative to the component itself: a norm would be that of the largest
+        components of √π h alone, which may be far from the mass.
         """
         from mpi4py import MPI
 
         matrix, _ = ksp.getOperators()
+        comm = matrix.comm.tompi4py()
         residual, update = matrix.createVecs()
         self._solution.set(0.0)
         self._rhs.copy(residual)
         change = np.inf
-        comm = matrix.comm.tompi4py()
-        for sweep in range(1, MAX_SWEEPS + 1):
-            ksp.getPC().apply(residual, update)
-            self._solution.axpy(1.0, update)
-            x, dx = self._solution.array_r, update.array_r
-            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                local = np.where(dx == 0.0, 0.0, np.abs(dx) / np.abs(x))
-            local[np.isnan(local)] = np.inf  # diverged: the maximum over the ranks must see it
-            change = comm.allreduce(float(local.max(initial=0.0)), op=MPI.MAX)
-            if change < SWEEP_TOLERANCE:
-                break
-            matrix.mult(self._solution, residual)
-            residual.aypx(-1.0, self._rhs)
-        else:
-            raise SolverError(
-                f"{MAX_SWEEPS} sweeps with an incomplete factor left changes of {change:.1e}"
-            )
-        result = np.array(self._solution.array)
-        residual.destroy()
-        update.destroy()
-        self.solves += 1
-        self.iterations += sweep
-        return result
+        try:
+            for _ in range(MAX_SWEEPS):
+                ksp.getPC().apply(residual, update)
+                self._solution.axpy(1.0, update)
+                self.iterations += 1
+                x, dx = self._solution.array_r, update.array_r
+                with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                    local = np.where(dx == 0.0, 0.0, np.abs(dx) / np.abs(x))
+                local[np.isnan(local)] = np.inf  # diverged: the maximum must see it
+                change = comm.allreduce(float(local.max(initial=0.0)), op=MPI.MAX)
+                if change < SWEEP_TOLERANCE:
+                    self.solves += 1
+                    return np.array(self._solution.array)
+                matrix.mult(self._solution, residual)
+                residual.aypx(-1.0, self._rhs)
+        finally:
+            residual.destroy()
+            update.destroy()
+        raise SolverError(
+            f"{MAX_SWEEPS} sweeps with an incomplete factor left changes of {change:.1e}"
+        )
 
     def _solver(self, c: float) -> PETSc.KSP:
         from petsc4py import PETSc

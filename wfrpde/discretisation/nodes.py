@@ -1,12 +1,14 @@
 """The nodes that every formulation shares: one mesh, one set of GLL nodes, one diagonal mass.
 
-A field is an array over the nodes of this rank, owned nodes first, ghosts after them. Each node also has
-a *canonical* number that depends on the grid alone, so that fields gathered from any number of ranks agree.
+A field is an array over the nodes of this rank, owned nodes first, ghosts after them. Each node
+also has a *canonical* number that depends on the grid alone, so that fields gathered from any
+number of ranks agree.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import factorial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,8 +44,8 @@ class Nodes:
     weights
         ``(n,)`` quadrature weights: the unweighted diagonal mass matrix.
     canonical
-        ``(n,)`` number of each node in the canonical order: on a tensor grid the flat index into the
-        full grid of nodes (`axes`), on simplices the vertex of ``grid.points``.
+        ``(n,)`` number of each node in the canonical order: on a tensor grid the flat index into
+        the full grid of nodes (`axes`), on simplices the vertex of ``grid.points``.
     """
 
     comm: Comm
@@ -58,10 +60,12 @@ class Nodes:
 
     @property
     def dim(self) -> int:
+        """Dimension d."""
         return int(self.points.shape[1])
 
     @property
     def n_global(self) -> int:
+        """Number of nodes on all ranks."""
         return int(self.index_map.size_global)
 
     @property
@@ -166,7 +170,7 @@ def simplex_volumes(corners: Array) -> Array:
     """Volumes ``(m,)`` of simplices with corners ``(m, d+1, d)``."""
     dim = corners.shape[2]
     edges = corners[:, 1:] - corners[:, :1]
-    return np.abs(np.linalg.det(edges)) / float(np.prod(np.arange(1, dim + 1)))
+    return np.asarray(np.abs(np.linalg.det(edges)) / factorial(dim))
 
 
 def cell_extents(cell_nodes: Index, points: Array) -> Array:
@@ -180,12 +184,12 @@ def _tensor_weights(grid: TensorGrid, degree: int, cell_nodes: Index, points: Ar
     for _ in range(grid.dim - 1):
         tensor = np.multiply.outer(tensor, reference)
     volume = cell_extents(cell_nodes, points).prod(axis=1)
-    return volume[:, None] * tensor.ravel()[None, :]
+    return np.asarray(volume[:, None] * tensor.ravel()[None, :])
 
 
 def _accumulate(index_map: IndexMap, n: int, cell_nodes: Index, local: Array) -> Array:
     """Add cell contributions over all ranks; ghosts get the total of their owner (collective)."""
-    total = np.bincount(cell_nodes.ravel(), local.ravel(), minlength=n)
+    total = np.bincount(cell_nodes.ravel(), local.ravel(), minlength=n).astype(np.float64)
     if index_map.comm.size == 1:
         return total
     from dolfinx import la

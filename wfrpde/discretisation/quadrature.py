@@ -1,9 +1,9 @@
 """Quadrature of π e^u over the mesh and over named regions, shared among the ranks.
 
-Every reported integral is taken with Gauss points inside the cells, where u is interpolated and π is exact.
-Where the boundary of a region cuts a tensor cell, its lines of Gauss points along the steepest axis are
-split at the boundary, so that a mode's mass has the accuracy of the field and not that of a staircase;
-simplices are split where it crosses their edges.
+Every reported integral is taken with Gauss points inside the cells, where u is interpolated and π
+is exact. Where the boundary of a region cuts a tensor cell, its lines of Gauss points along the
+steepest axis are split at the boundary, so that a mode's mass has the accuracy of the field and not
+that of a staircase; simplices are split where it crosses their edges.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ Array = npt.NDArray[np.float64]
 RegionFunction = Callable[[Array], npt.NDArray[np.bool_]]
 
 CUT_LEVELS = {1: 0, 2: 2, 3: 1}
-"""How often a tensor cell that a region's boundary cuts is halved before its lines are split there."""
+"""How often a tensor cell that a region's boundary cuts is halved before its lines are split."""
 
 CUT_LEVELS_SIMPLEX = {1: 0, 2: 3, 3: 1}
-"""How often a simplex that a region's boundary cuts is divided before it is split along the boundary."""
+"""How often a simplex that a region's boundary cuts is divided before it is split along it."""
 
 NEAR_POINTS = {1: 5, 2: 4, 3: 3}
-"""Gauss points per axis within a cell or two of a region's boundary, by dimension. Elsewhere the errors of the cells cancel,
-as those of the trapezoidal rule on a line do; there the sum ends, and each cell must be accurate itself."""
+"""Gauss points per axis within a cell or two of a region's boundary, by dimension.
+
+Elsewhere the errors of the cells cancel, as those of the trapezoidal rule on a line do; there the
+sum ends, and each cell must be accurate itself."""
 
 LINE_PIECES = 4
 """Pieces of a line in which a region's boundary is looked for."""
@@ -41,7 +43,7 @@ LINE_PIECES = 4
 
 @dataclass(frozen=True)
 class Quadrature:
-    """This rank's share of the points of a rule over the whole mesh.
+    """A rank's share of the points of a rule over the whole mesh.
 
     Attributes
     ----------
@@ -111,7 +113,8 @@ def _divide_boxes(
     factors = np.prod(_tensor(weight / 2, dim), axis=1)
     # just inside the cell, so that a boundary along its faces does not count as a cut
     corners = _tensor(np.array([1e-9, 0.5, 1 - 1e-9]), dim)
-    all_points, all_weights = [], []
+    all_points: list[Array] = []
+    all_weights: list[Array] = []
     for level in range(CUT_LEVELS[dim] + 1):
         size = high - low
         cut = _is_cut(low[:, None] + corners[None] * size[:, None], regions)
@@ -149,9 +152,9 @@ def _split_lines(
 
 
 def _steepest_axis(low: Array, size: Array, regions: list[RegionFunction]) -> npt.NDArray[np.int64]:
-    """The axis along which most of the neighbouring probes of a cell differ."""
+    """Return the axis along which most of the neighbouring probes of a cell differ."""
     cells, dim = low.shape
-    lattice = _tensor(np.linspace(1e-9, 1 - 1e-9, LINE_PIECES + 1), dim)
+    lattice = _tensor(np.linspace(1e-9, 1 - 1e-9, LINE_PIECES + 1, dtype=np.float64), dim)
     probes = (low[:, None] + lattice[None] * size[:, None]).reshape(-1, dim)
     changes = np.zeros((dim, cells), dtype=np.int64)
     for region in regions:
@@ -226,7 +229,8 @@ def _divide_simplices(corners: Array, regions: list[RegionFunction]) -> tuple[Ar
     corners = np.concatenate([*pieces, corners])
     cell = {1: "interval", 2: "triangle", 3: "tetrahedron"}[dim]
     # positive weights, and no point on a face, where it would be in two regions at once
-    reference, factors = basix.make_quadrature(basix.CellType[cell], 6 if dim == 3 else 5)
+    rule = basix.make_quadrature(basix.CellType[cell], 6 if dim == 3 else 5)
+    reference, factors = (np.asarray(part, dtype=np.float64) for part in rule)
     barycentric = np.concatenate([1 - reference.sum(axis=1, keepdims=True), reference], axis=1)
     points = np.einsum("qi,mid->mqd", barycentric, corners).reshape(-1, dim)
     weights = simplex_volumes(corners)[:, None] * (factors / factors.sum())
@@ -242,8 +246,8 @@ def _probes(corners: Array) -> Array:
 def _split_simplices(corners: Array, region: RegionFunction) -> Array:
     """Split simplices where the boundary of `region` crosses their edges: exact if it is flat.
 
-    An edge from inside to outside is cut at the crossing, which makes two simplices of one, until no
-    piece has such an edge.
+    An edge from inside to outside is cut at the crossing, which makes two simplices of one, until
+    no piece has such an edge.
     """
     dim = corners.shape[2]
     first, second = np.triu_indices(dim + 1, 1)

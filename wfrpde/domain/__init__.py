@@ -1,0 +1,1 @@
+"""Where a flow takes place: the box that matters, tensor grids and simplex meshes."""

@@ -1,7 +1,7 @@
 """Grids as plain arrays, the same on every rank: tensor-product boxes and simplex meshes.
 
-A grid knows nothing of the density. It can be cut to the cells that matter and refined uniformly, so that
-the nodes of the coarse grid are nodes of the fine one, which extrapolation needs.
+A grid knows nothing of the density. It can be cut to the cells that matter and refined uniformly,
+so that the nodes of the coarse grid are nodes of the fine one, which extrapolation needs.
 """
 
 from __future__ import annotations
@@ -35,14 +35,17 @@ class TensorGrid:
 
     @property
     def dim(self) -> int:
+        """Dimension d."""
         return len(self.breaks)
 
     @property
     def cell(self) -> str:
+        """Shape of a cell, by DOLFINx's name."""
         return TENSOR_CELLS[self.dim]
 
     @property
     def n_cells(self) -> int:
+        """Number of active cells."""
         return int(self.active.sum())
 
     @property
@@ -52,13 +55,11 @@ class TensorGrid:
 
     @cached_property
     def _numbering(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Vertices of each active cell in DOLFINx order, and the tensor index of each vertex used."""
+        """Vertices of each active cell in DOLFINx order, and the flat index of each one used."""
         shape = tuple(len(b) for b in self.breaks)
         corner = np.array(np.nonzero(self.active))
-        offsets = np.array(np.meshgrid(*([[0, 1]] * self.dim), indexing="ij")).reshape(self.dim, -1)
-        # DOLFINx numbers the corners of a cell with the last axis slowest … first axis slowest:
-        # (0,0), (1,0), (0,1), (1,1); meshgrid's "ij" has the last axis fastest, hence the reversal.
-        offsets = offsets[::-1]
+        # DOLFINx numbers the corners of a cell with the first axis fastest: (0,0), (1,0), (0,1), …
+        offsets = np.array(list(np.ndindex(*([2] * self.dim)))).T[::-1]
         flat = np.ravel_multi_index(tuple(corner[:, :, None] + offsets[:, None, :]), shape)
         used, cells = np.unique(flat, return_inverse=True)
         return cells.reshape(flat.shape).astype(np.int64), used.astype(np.int64)
@@ -116,14 +117,17 @@ class SimplexGrid:
 
     @property
     def dim(self) -> int:
+        """Dimension d."""
         return int(self.points.shape[1])
 
     @property
     def cell(self) -> str:
+        """Shape of a cell, by DOLFINx's name."""
         return SIMPLEX_CELLS[self.dim]
 
     @property
     def n_cells(self) -> int:
+        """Number of cells."""
         return len(self.cells)
 
     @property
@@ -137,26 +141,28 @@ class SimplexGrid:
 
     @staticmethod
     def compressed(points: Array, cells: npt.NDArray[np.int64]) -> SimplexGrid:
+        """Return the grid of some `cells`, without the points that none of them uses."""
         used, local = np.unique(cells, return_inverse=True)
         return SimplexGrid(points[used], local.reshape(cells.shape).astype(np.int64))
 
     def edges(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Unique edges ``(e, 2)`` and the edge numbers ``(m, d(d+1)/2)`` of each cell."""
+        """Return the unique edges ``(e, 2)`` and their numbers in each cell, ``(m, d(d+1)/2)``."""
         pairs = _edge_pairs(self.dim)
         every = np.sort(self.cells[:, pairs], axis=2)
         unique, index = np.unique(every.reshape(-1, 2), axis=0, return_inverse=True)
         return unique, index.reshape(len(self.cells), len(pairs))
 
     def refined(self) -> SimplexGrid:
-        """Divide every cell at the midpoints of its edges: 2 intervals, 4 triangles or 8 tetrahedra.
+        """Divide every cell at the midpoints of its edges, into 2^d.
 
-        The first vertices are those of this grid, in order; then come the midpoints in the order of
-        `edges`. A tetrahedron's inner octahedron is cut along its shortest diagonal (Bey, 1995, shows
-        that a fixed diagonal keeps the shapes bounded; the shortest keeps Kuhn meshes Kuhn).
+        The first vertices are those of this grid, in order; then come the midpoints in the order
+        of `edges`. A tetrahedron's inner octahedron is cut along its shortest diagonal (Bey, 1995,
+        shows that a fixed diagonal keeps the shapes bounded; the shortest keeps Kuhn meshes Kuhn).
         """
         edge, of_cell = self.edges()
         points = np.vstack([self.points, self.points[edge].mean(axis=1)])
         v, m = self.cells, of_cell + len(self.points)
+        children: list[tuple[npt.NDArray[np.int64], ...]]
         if self.dim == 1:
             children = [(v[:, 0], m[:, 0]), (m[:, 0], v[:, 1])]
         elif self.dim == 2:
@@ -204,7 +210,8 @@ def _edge_pairs(dim: int) -> list[tuple[int, int]]:
 def simplices_of_box(grid: TensorGrid) -> SimplexGrid:
     """Divide each cell of a tensor grid into Kuhn simplices (2 triangles, 6 tetrahedra).
 
-    Their P1 Laplacian has no positive off-diagonal entry, so the edge-averaged scheme keeps its M-matrix.
+    Their P1 Laplacian has no positive off-diagonal entry, so the edge-averaged scheme keeps its
+    M-matrix.
     """
     from itertools import permutations
 

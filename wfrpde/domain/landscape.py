@@ -22,7 +22,7 @@ START_BULK = 4.5
 """Level of R₀ within which the start's way downhill is kept in the mesh: 3 standard deviations."""
 
 SPAN = 1000.0
-"""Level of V above which cells are left out in any case: √π would leave the range of floating point."""
+"""Level of V above which cells are left out in any case: √π would leave floating point's range."""
 
 SAMPLES = {1: 4001, 2: 241, 3: 49}
 """Sample points along each axis, by dimension."""
@@ -34,8 +34,8 @@ _GEOMETRIC = (0.25, 0.5, 0.75)
 class Landscape:
     """V and R₀ = −log ρ₀, each counted from its minimum, and what lies between them.
 
-    The reaction takes a density through the geometric means ρ₀^θ π^{1−θ}, and the transport takes it
-    downhill in V: points on these ways matter as much as the two ends.
+    The reaction takes a density through the geometric means ρ₀^θ π^{1−θ}, and the transport takes
+    it downhill in V: points on these ways matter as much as the two ends.
 
     Attributes
     ----------
@@ -57,13 +57,14 @@ class Landscape:
 
     @property
     def dim(self) -> int:
+        """Dimension d."""
         return int(self.seeds.shape[1])
 
     def levels(self, x: Array, *, ways: bool = True) -> Array:
-        """Smallest level ``(n,)`` at which each point matters, with minima taken over `x` and the seeds.
+        """Smallest level ``(n,)`` at which each point matters; minima are over `x` and the seeds.
 
-        Points where V is +∞ never matter. Without `ways` the transport's way downhill is left out: the
-        box spans it already, and downhill of a far start lies the other side of the valley too.
+        Points where V is +∞ never matter. Without `ways` the transport's way downhill is left out:
+        the box spans it already, and downhill of a far start lies the other side of the valley too.
         """
         both = np.concatenate([x, self.seeds])
         v, r = self.potential(both), self.surprise(both)
@@ -82,7 +83,7 @@ class Landscape:
         return np.asarray(best[: len(x)])
 
     def scales(self, box: Array) -> Array:
-        """Shortest length ``(d,)`` along each axis: 1/√(largest curvature of V or R₀ in their bulk)."""
+        """Shortest length ``(d,)`` along each axis: 1/√(largest curvature in the bulk of V or R₀)."""
         points = np.concatenate([sample(box), self.seeds_in(box)])
         width = box[:, 1] - box[:, 0]
         lengths = width / 2

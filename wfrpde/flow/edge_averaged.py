@@ -155,5 +155,3 @@ def _combined(
         complete,
         warnings,
     )
-
-

@@ -78,7 +78,9 @@ def gaussian_flow(
     def slope(_: float, state: Array) -> Array:
         m, c = state[:d], state[d:].reshape(d, d)
         dm = -(alpha * np.eye(d) + beta * c) @ precision @ (m - mu)
-        dc = alpha * (2 * np.eye(d) - precision @ c - c @ precision) + beta * (c - c @ precision @ c)
+        dc = alpha * (2 * np.eye(d) - precision @ c - c @ precision) + beta * (
+            c - c @ precision @ c
+        )
         return np.concatenate([dm, dc.ravel()])
 
     start = np.concatenate([m0, c0.ravel()])
@@ -86,7 +88,9 @@ def gaussian_flow(
     return end[:d], end[d:].reshape(d, d)
 
 
-def gaussian_kl(mean: Array, covariance: Array, target_mean: Array, target_covariance: Array) -> float:
+def gaussian_kl(
+    mean: Array, covariance: Array, target_mean: Array, target_covariance: Array
+) -> float:
     """``KL(N(m, C) ‖ N(μ, Σ))`` in nats."""
     precision = np.linalg.inv(target_covariance)
     product = precision @ covariance

@@ -32,7 +32,9 @@ def prolong(coarse: Interpolation, values: Array, fine: Interpolation) -> Array:
     return evaluate(coarse, values, fine.nodes)[0]
 
 
-def extrapolate(coarse: Interpolation, u_coarse: Array, fine: Interpolation, u_fine: Array) -> Array:
+def extrapolate(
+    coarse: Interpolation, u_coarse: Array, fine: Interpolation, u_fine: Array
+) -> Array:
     """``u_fine + P(u_fine − u_coarse)/3`` on the fine nodes.
 
     The correction is a smooth field of size h², so that its interpolation costs nothing at order 4.

@@ -195,7 +195,9 @@ def solve_log_density(context: Context) -> Outcome:
     )
 
 
-def _integrate(context: Context, system: Discretised, tolerance: float, observe: Any) -> LogDensityRun:
+def _integrate(
+    context: Context, system: Discretised, tolerance: float, observe: Any
+) -> LogDensityRun:
     problem = context.problem
     start = problem.log_initial(system.x[:, None])
     if start.min() <= EMPTY:
@@ -222,7 +224,9 @@ def _integrate(context: Context, system: Discretised, tolerance: float, observe:
             error = np.inf if outcome is None else outcome[1]
             if not error <= tolerance:
                 rejected += 1
-                factor = 0.2 if not np.isfinite(error) else max(0.1, 0.9 * (tolerance / error) ** 0.25)
+                factor = (
+                    0.2 if not np.isfinite(error) else max(0.1, 0.9 * (tolerance / error) ** 0.25)
+                )
                 dt = step * factor
                 if dt < 1e-14 * t_end or accepted + rejected > MAX_STEPS:
                     raise SolverError(f"the log-density form stalls at t = {t:.4g} (step {dt:.1e})")

@@ -46,7 +46,9 @@ class History:
 
     def append(self, t: float, dt: float, kl: float, mass: float) -> None:
         """Add one step."""
-        for column, value in zip((self.t, self.dt, self.kl, self.mass), (t, dt, kl, mass), strict=True):
+        for column, value in zip(
+            (self.t, self.dt, self.kl, self.mass), (t, dt, kl, mass), strict=True
+        ):
             column.append(value)
 
     def arrays(self) -> dict[str, Array]:

@@ -71,7 +71,9 @@ class Problem:
         value = np.asarray(self.initial.log_density(x))
         if np.isnan(value).any():
             raise InputError(
-                "initial", f"a density that is NaN at x = {_point(x[np.isnan(value)][0])}", "numbers"
+                "initial",
+                f"a density that is NaN at x = {_point(x[np.isnan(value)][0])}",
+                "numbers",
             )
         return np.maximum(value, EMPTY)
 
@@ -90,7 +92,9 @@ class Problem:
 
     def tensor_grid(self, cells: tuple[int, ...], *, cut: bool = True) -> TensorGrid:
         """The box divided into `cells`, cut to those that matter; in 1-D the part that matters is."""
-        breaks = tuple(np.linspace(lo, hi, n + 1) for (lo, hi), n in zip(self.box, cells, strict=True))
+        breaks = tuple(
+            np.linspace(lo, hi, n + 1) for (lo, hi), n in zip(self.box, cells, strict=True)
+        )
         grid = TensorGrid(breaks, np.ones(cells, dtype=bool))
         if not cut:
             return grid

@@ -29,7 +29,13 @@ _C = (
     (-8.791795173947035, -2.207865586973518),
     (10.81793056857153, 6.780270611428266, 19.53485944642410),
     (34.19095006749676, 15.49671153725963, 54.74760875964130, 14.16005392148534),
-    (34.62605830930532, 15.30084976114473, 56.99955578662667, 18.40807009793095, -5.714285714285717),
+    (
+        34.62605830930532,
+        15.30084976114473,
+        56.99955578662667,
+        18.40807009793095,
+        -5.714285714285717,
+    ),
 )
 
 
@@ -59,10 +65,14 @@ def rodasp_step(
     stage = u
     for k, couplings in enumerate(_C):
         if k < len(_A):
-            stage = u + sum((a * inc for a, inc in zip(_A[k], increments, strict=True)), np.zeros_like(u))
+            stage = u + sum(
+                (a * inc for a, inc in zip(_A[k], increments, strict=True)), np.zeros_like(u)
+            )
         else:
             stage = stage + increments[-1]
         force = slope if k == 0 else right_hand_side(stage)
-        coupled = sum((c * inc for c, inc in zip(couplings, increments, strict=True)), np.zeros_like(u))
+        coupled = sum(
+            (c * inc for c, inc in zip(couplings, increments, strict=True)), np.zeros_like(u)
+        )
         increments.append(solve(force + coupled / dt))
     return stage + increments[-1], increments[-1]

@@ -199,9 +199,7 @@ def _degraded(solution: Solution) -> str | None:
     return None if worst <= DEGRADED else f"the estimated error of the density is {worst:.1e}"
 
 
-def _report(
-    context: Context, outcome: Outcome, name: str, reason: str, began: float
-) -> Solution:
+def _report(context: Context, outcome: Outcome, name: str, reason: str, began: float) -> Solution:
     """Evaluate everything that is reported, from the best field and from the second one."""
     problem, comm = context.problem, context.comm
     case = problem.case
@@ -366,7 +364,9 @@ def _checks(
     add("smallest nodal density", smallest, 0.0, smallest >= 0.0)
     start = float(series["kl"][0])
     slack = 1e-12 * (1 + start)
-    add("largest increase of KL in a step", outcome.kl_increase, slack, outcome.kl_increase <= slack)
+    add(
+        "largest increase of KL in a step", outcome.kl_increase, slack, outcome.kl_increase <= slack
+    )
     return checks
 
 
@@ -395,5 +395,3 @@ def _warn_of_errors(solution: Solution) -> None:
             solution.warnings.append(
                 f"check failed: {check['name']} is {check['value']:.1e}, allowed {check['limit']:.1e}"
             )
-
-

@@ -111,9 +111,7 @@ def solve_spectral(context: Context) -> Outcome:
         )
         runs.append(asdict(facts))
         # the steps halved: the distance of the two runs then shows the error in time, too
-        policy = Replay(
-            uniform(save, dt) if numerics.dt is not None else coarse.schedule.halved()
-        )
+        policy = Replay(uniform(save, dt) if numerics.dt is not None else coarse.schedule.halved())
     if coarse is None or coarse.complete:
         fine, facts = run(
             context,

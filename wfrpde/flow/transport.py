@@ -121,7 +121,9 @@ class Transport:
         jump = abs(after / before - 1) if before > 0 else 0.0
         self.incidents.mass_jump = max(self.incidents.mass_jump, jump)
         if not jump <= MASS_JUMP_LIMIT:
-            raise SolverError(f"a transport step of {dt:.3g} changed the mass by {jump:.1e} of itself")
+            raise SolverError(
+                f"a transport step of {dt:.3g} changed the mass by {jump:.1e} of itself"
+            )
         total, after = self._cured(total, value, root, before)
         return np.asarray(np.log(total) + (shift - np.log(after / before)) + self._half)
 
