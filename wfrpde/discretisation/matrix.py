@@ -58,9 +58,9 @@ def solver_options(
 ) -> dict[str, str | float | int]:
     """PETSc options of the default linear solver for ``I + c S`` with `n` unknowns.
 
-    1-D and 2-D: PETSc's own Cholesky, ten times faster a solve than MUMPS at these sizes; on several
-    ranks every rank factorises the whole matrix, since the exchange of one vector costs less than a
-    distributed triangular solve. 3-D: MUMPS for small systems. Beyond, at degree 1, Richardson
+    1-D and 2-D: PETSc's own Cholesky, ten times faster a solve than MUMPS at these sizes; on
+    several ranks each factorises the whole matrix, since the exchange of one vector costs less than
+    a distributed triangular solve. 3-D: MUMPS for small systems. Beyond, at degree 1, Richardson
     sweeps with an incomplete Cholesky factor: a regular splitting of an M-matrix, which converges
     in every component relative to itself, where conjugate gradients lose the tails. At higher
     degrees, where S is no M-matrix, conjugate gradients.

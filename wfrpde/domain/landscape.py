@@ -83,7 +83,7 @@ class Landscape:
         return np.asarray(best[: len(x)])
 
     def scales(self, box: Array) -> Array:
-        """Shortest length ``(d,)`` along each axis: 1/√(largest curvature in the bulk of V or R₀)."""
+        """Shortest length ``(d,)`` along each axis: 1/√(largest curvature of V or R₀ there)."""
         points = np.concatenate([sample(box), self.seeds_in(box)])
         width = box[:, 1] - box[:, 0]
         lengths = width / 2
@@ -160,7 +160,10 @@ def automatic_box(landscape: Landscape) -> Array:
 def _rounded(box: Array) -> Array:
     """Round outwards to 1/50 of the width's decimal order, so that the numbers read well."""
     unit = 10.0 ** np.floor(np.log10(box[:, 1] - box[:, 0])) / 50
-    return np.stack([np.floor(box[:, 0] / unit) * unit, np.ceil(box[:, 1] / unit) * unit], axis=1)
+    rounded = np.stack(
+        [np.floor(box[:, 0] / unit) * unit, np.ceil(box[:, 1] / unit) * unit], axis=1
+    )
+    return np.asarray(np.round(rounded, 12))
 
 
 def share_outside(log_density: Callable[[Array], Array], box: Array, wide: Array) -> float:
