@@ -141,6 +141,9 @@ def rows() -> Iterator[Row]:
     })  # fmt: skip
     plain = {"numerics.formulation": "auto", "numerics.degree": None, "numerics.cells": None}
     yield gaussian_row("Gaussian, 2-D", "gaussian-2d", plain)
+    yield gaussian_row(
+        "… edge-averaged", "gaussian-2d", {**plain, "numerics.formulation": "edge-averaged"}
+    )
     yield gaussian_row("… degree 6, 10² cells", "gaussian-2d", spectral)
     yield gaussian_row(
         "… degree 8, 14² cells",
