@@ -57,8 +57,9 @@ class Solution:
     times
         ``(T,)`` saved model times, 0 first.
     series
-        ``kl`` (KL(ρ‖π), nats), ``mass``, ``fisher_information`` (∫ρ|∇log(ρ/π)|²), ``reaction_variance``
-        (Var_ρ log(ρ/π)) and ``min_density`` (smallest nodal density), each ``(T,)``.
+        ``kl`` (KL(ρ‖π), nats), ``mass``, ``fisher_information`` (∫ρ|∇log(ρ/π)|²),
+        ``reaction_variance`` (Var_ρ log(ρ/π)) and ``min_density`` (smallest nodal density), each
+        ``(T,)``.
     mean, covariance
         ``(T, d)`` and ``(T, d, d)``.
     mode_mass
@@ -70,8 +71,8 @@ class Solution:
     log_normalisation
         log Z of π = e^{−V}/Z on the domain.
     history
-        ``t``, ``dt``, ``kl``, ``mass`` of every step of the finest run. ``mass`` is what the transport
-        alone made of it.
+        ``t``, ``dt``, ``kl``, ``mass`` of every step of the finest run. ``mass`` is what the
+        transport alone made of it.
     numerics
         How it was computed, JSON-ready.
     complete
@@ -118,7 +119,10 @@ class Solution:
         return np.stack([nodes.min(axis=0), nodes.max(axis=0)], axis=1)
 
     def log_relative_density(self, t: float, x: npt.ArrayLike) -> Array:
-        """``log(ρ/π)`` at points ``(n, d)``; t is one of `times`. −∞ outside the domain. Not collective."""
+        """``log(ρ/π)`` at points ``(n, d)``; t is one of `times`. Not collective.
+
+        −∞ outside the domain.
+        """
         index = self._index(t)
         points = self._points(x)
         inside, _ = evaluate(self.interpolation, self.log_relative[index : index + 1], points)

@@ -1,0 +1,1 @@
+"""The flow: transport and reaction, their splitting, step control, and the solver."""

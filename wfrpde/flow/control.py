@@ -14,11 +14,12 @@ from wfrpde.flow.schedule import Schedule
 class LadderControl:
     """Chooses steps so that the measure of each stays below `limit`.
 
-    With the edge-averaged scheme the measure is the change of log ρ that transport makes at any node that
-    matters: a rational W step is accurate in a node only where the density changes little *relative to
-    itself*; with steps graded by time alone, fronts that run into empty regions are crossed too fast, and
-    the mass that the reaction later multiplies there is wrong. Steps lie on a ladder, so that
-    factorisations are reused; the finer run of an extrapolation repeats the steps, each halved.
+    With the edge-averaged scheme the measure is the change of log ρ that transport makes at any
+    node that matters: a rational W step is accurate in a node only where the density changes
+    little *relative to itself*; with steps graded by time alone, fronts that run into empty
+    regions are crossed too fast, and the mass that the reaction later multiplies there is wrong.
+    Steps lie on a ladder, so that factorisations are reused; the finer run of an extrapolation
+    repeats the steps, each halved.
 
     Parameters
     ----------
@@ -51,7 +52,8 @@ class LadderControl:
         left = self.save[len(self._reached)] - t
         want = self.dt_max / 2**self._level
         parts = math.ceil(left / want - 1e-9)
-        return left / parts if parts <= 3 or abs(parts * want - left) < 1e-9 * left else want
+        even = parts <= 3 or abs(parts * want - left) < 1e-9 * left
+        return float(left / parts if even else want)
 
     def accept(self, t: float, dt: float, measure: float) -> float | None:
         """Return the time reached if the step is good, else None (then propose again)."""
@@ -71,7 +73,7 @@ class LadderControl:
         return t + dt
 
     def schedule(self) -> Schedule:
-        """The steps taken so far."""
+        """Return the steps taken so far."""
         return Schedule(np.array(self._steps), tuple(self._reached))
 
 
@@ -95,5 +97,5 @@ class Replay:
         return t + dt
 
     def schedule(self) -> Schedule:
-        """The schedule itself."""
+        """Return the schedule itself."""
         return self.steps

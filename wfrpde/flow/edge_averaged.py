@@ -133,7 +133,8 @@ def _combined(
     warnings = []
     if facts.flux.get("obtuse_edges"):
         warnings.append(
-            f"{facts.flux['obtuse_edges']:.0f} edges of the mesh have a negative conductance (obtuse "
+            f"{facts.flux['obtuse_edges']:.0f} edges of the mesh have a negative conductance "
+            "(obtuse "
             "cells): positivity is not guaranteed there"
         )
     summary: dict[str, Any] = {

@@ -18,7 +18,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class GeometricMean:
-    """``u = θ (log ρ₀ + V) + shift``: the start (θ = 1) and every state of the pure Fisher–Rao flow."""
+    """``u = θ (log ρ₀ + V) + shift``: the start (θ = 1) and all of the pure Fisher–Rao flow."""
 
     problem: Problem
     theta: float
@@ -43,7 +43,7 @@ class GeometricMean:
 
 
 def sampled(fields: list[GeometricMean], x: Array) -> Samples:
-    """Samples of several fields."""
+    """Sample several fields at points."""
     pairs = [field.samples(x) for field in fields]
     return Samples(np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs]))
 

@@ -1,4 +1,4 @@
-"""Richardson extrapolation of logarithms over nested grids: both mesh and steps halved at each level."""
+"""Richardson extrapolation of logarithms over nested grids, the steps halved with the cells."""
 
 from __future__ import annotations
 

@@ -2,9 +2,10 @@
 
     u_t = α (u'' + u'² − V' u') − β u
 
-(The mean of the reaction only shifts u; ρ is normalised at output.) No exponential of V or u enters, so
-that potentials of any height are represented; nothing is conserved structurally, so that mass and entropy
-are checked. A few hundred unknowns are solved redundantly on every rank, and rank 0's result is shared.
+(The mean of the reaction only shifts u; ρ is normalised at output.) No exponential of V or u
+enters, so that potentials of any height are represented; nothing is conserved structurally, so
+that mass and entropy are checked. A few hundred unknowns are solved redundantly on every rank, and
+rank 0's result is shared.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ logger = logging.getLogger("wfrpde")
 
 DEGREE = 8
 TOLERANCE = 1e-8
-"""Local error of u in a step, where the density or its target is at least `FLOOR` of its maximum."""
+"""Local error of u in a step, where ρ or its target is at least `FLOOR` of its maximum."""
 FLOOR = 1e-4
 RESOLUTION = 1.5
 """Element size in units of the shortest length scale."""
@@ -40,10 +41,10 @@ MAX_STEPS = 20_000
 
 
 class Discretised:
-    """Right-hand side and Jacobian of the log-density form on an interval, in the order of the nodes.
+    """Right-hand side and Jacobian of the log-density form on an interval, node by node.
 
-    An end is *open* (no condition imposed) where the density is negligible, since a no-flux wall would put
-    a boundary layer into u there; elsewhere u' = 0.
+    An end is *open* (no condition imposed) where the density is negligible, since a no-flux wall
+    would put a boundary layer into u there; elsewhere u' = 0.
     """
 
     def __init__(
@@ -106,13 +107,13 @@ class Discretised:
         value = self.alpha * block.ravel() / self.weights[self._row]
         band = np.bincount(self._band, value, minlength=(2 * p + 1) * n).reshape(2 * p + 1, n)
         band[p] -= self.beta
-        return band
+        return np.asarray(band, dtype=float)
 
     def log_density(self, u: Array) -> Array:
         """Normalised log of the nodal mass."""
         value = u + self.log_target
         top = value.max()
-        return value - (top + np.log(np.exp(value - top).sum()))
+        return np.asarray(value - (top + np.log(np.exp(value - top).sum())))
 
 
 @dataclass(frozen=True)

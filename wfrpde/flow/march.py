@@ -28,11 +28,17 @@ class StepPolicy(Protocol):
     worst: float
     rejected: int
 
-    def propose(self, t: float) -> float: ...
+    def propose(self, t: float) -> float:
+        """Return the next step from time t."""
+        ...
 
-    def accept(self, t: float, dt: float, change: float) -> float | None: ...
+    def accept(self, t: float, dt: float, measure: float) -> float | None:
+        """Return the time reached, or None if the step must be repeated."""
+        ...
 
-    def schedule(self) -> Schedule: ...
+    def schedule(self) -> Schedule:
+        """Return the steps taken."""
+        ...
 
 
 @dataclass
@@ -52,7 +58,7 @@ class History:
             column.append(value)
 
     def arrays(self) -> dict[str, Array]:
-        """The columns as arrays."""
+        """Return the columns as arrays."""
         return {name: np.array(getattr(self, name)) for name in ("t", "dt", "kl", "mass")}
 
 
@@ -96,8 +102,8 @@ def march(
 ) -> March:
     """Step from t = 0 through the times of `save` (collective).
 
-    A step that changes mass, loses the sign or increases KL is repeated as two of half the size, up to
-    `MAX_HALVINGS` times; each repetition is counted.
+    A step that changes mass, loses the sign or increases KL is repeated as two of half the size,
+    up to `MAX_HALVINGS` times; each repetition is counted.
     """
     nodes, target = splitting.nodes, splitting.log_target
     runner = _Retrying(splitting)

@@ -28,7 +28,8 @@ class Outcome:
     times
         ``(T,)``, 0 first.
     best, other
-        ``(T, n)`` on the nodes of `interpolation`; `other` is a second solution, None if none was made.
+        ``(T, n)`` on the nodes of `interpolation`; `other` is a second solution, None if none was
+        made.
     error_factor
         Estimated error of what `best` gives, as a share of its distance from what `other` gives.
     mass

@@ -59,6 +59,7 @@ class Problem:
 
     @property
     def dim(self) -> int:
+        """Dimension d."""
         return self.target.dim
 
     @property
@@ -91,7 +92,7 @@ class Problem:
         return value
 
     def tensor_grid(self, cells: tuple[int, ...], *, cut: bool = True) -> TensorGrid:
-        """The box divided into `cells`, cut to those that matter; in 1-D the part that matters is."""
+        """Divide the box into `cells`, and keep those that matter (in 1-D, one stretch)."""
         breaks = tuple(
             np.linspace(lo, hi, n + 1) for (lo, hi), n in zip(self.box, cells, strict=True)
         )
@@ -112,7 +113,7 @@ class Problem:
         return np.asarray((self.landscape.levels(x) < LEVEL) & representable)
 
     def _interval(self, cells: int) -> TensorGrid:
-        """The stretch of a 1-D box that holds the levels up to twice `LEVEL`, without gaps."""
+        """Divide the stretch of a 1-D box with levels up to twice `LEVEL`, without gaps."""
         low, high = self.box[0]
         x = np.linspace(low, high, 4001)
         inside = x[self.landscape.levels(x[:, None]) < 2 * LEVEL]
@@ -121,7 +122,7 @@ class Problem:
         return TensorGrid((np.linspace(low, high, cells + 1),), np.ones(cells, dtype=bool))
 
     def grid(self, cells: tuple[int, ...]) -> Grid:
-        """The grid that the case asks for: tensor cells, simplices of the box, or the mesh file."""
+        """Return tensor cells or simplices of the box, or the cells of the mesh file."""
         if self.mesh is not None:
             return self.mesh.cut(self.matters(self.mesh.points))
         grid = self.tensor_grid(cells)

@@ -26,8 +26,8 @@ SPAN_LIMIT = 1400.0
 
 
 CURE_LIMIT = {False: 1e-9, True: 1e-4}
-"""Mass that curing may add in a step. Spectral elements (True) ring at the level of their resolution, which
-shorter steps cannot mend; the second run measures what it costs."""
+"""Mass that curing may add in a step. Spectral elements (True) ring at the level of their
+resolution, which shorter steps cannot mend; the second run measures what it costs."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,9 @@ def run(
     span = nodes.max(potential[:n]) + nodes.max(-potential[:n])
     if flow.alpha > 0 and not span <= SPAN_LIMIT:
         raise AccuracyError(
-            f"the potential spans {span:.0f} kT over the mesh; the relative-density form works up to "
-            f"{SPAN_LIMIT:.0f} kT. Shrink [domain] box, or use numerics.formulation = 'log-density' (1-D)"
+            f"the potential spans {span:.0f} kT over the mesh; the relative-density form works "
+            f"up to {SPAN_LIMIT:.0f} kT. Shrink [domain] box, or (1-D) set "
+            "numerics.formulation = 'log-density'"
         )
     log_weights = np.log(nodes.weights[:n])
     log_target = log_weights - potential[:n]
@@ -96,7 +97,8 @@ def run(
     log_mass -= nodes.logsumexp(log_mass)
     log_mass += np.log(problem.case.initial.mass)
 
-    transport, solver, matrix, flux = None, None, None, {}
+    transport, solver, matrix = None, None, None
+    flux: dict[str, float] = {}
     if flow.alpha > 0:
         triplets, flux = symmetrised_stiffness(nodes, potential)
         matrix = assemble(nodes, triplets)

@@ -1,7 +1,7 @@
 """RODASP: a linearly implicit integrator of order 4 with an embedded order 3 for stiff systems.
 
-Steinebach, Order-reduction of ROW-methods for DAEs and method of lines applications, TH Darmstadt preprint
-1741 (1995); coefficients as in Hairer and Wanner's implementation.
+Steinebach, Order-reduction of ROW-methods for DAEs and method of lines applications, TH Darmstadt
+preprint 1741 (1995); coefficients as in Hairer and Wanner's implementation.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ _C = (
 class ShiftedJacobian(Protocol):
     """Solver with the matrix ``1/(γΔt) − J``."""
 
-    def __call__(self, rhs: Array) -> Array: ...
+    def __call__(self, rhs: Array) -> Array:
+        """Return the solution for a right-hand side ``(n,)``."""
+        ...
 
 
 def rodasp_step(

@@ -42,7 +42,7 @@ FORMULATIONS: dict[str, Callable[[Context], Outcome]] = {
 }
 
 DEGRADED = 0.05
-"""Relative estimated error of the density beyond which an automatic choice tries the other formulation."""
+"""Relative estimated error of the density beyond which an automatic choice is reconsidered."""
 
 
 @dataclass(frozen=True)
@@ -278,7 +278,7 @@ def _report(context: Context, outcome: Outcome, name: str, reason: str, began: f
 
 
 def _known_fields(problem: Problem, times: Array) -> dict[int, GeometricMean]:
-    """Indices of the times at which u is known at every point."""
+    """Return indices of the times at which u is known at every point."""
     flow = problem.case.flow
     if flow.alpha == 0.0:
         return {
@@ -290,7 +290,7 @@ def _known_fields(problem: Problem, times: Array) -> dict[int, GeometricMean]:
 def _evaluated(
     case: Case, evaluator: Evaluator, u: Array | None, known: dict[int, GeometricMean]
 ) -> tuple[Samples, Functionals, Array]:
-    """Samples, functionals, and the shift ``(T,)`` that normalises each field."""
+    """Return samples, functionals, and the shift ``(T,)`` that normalises each field."""
     if u is None or len(known) == len(u):
         samples = sampled([known[k] for k in sorted(known)], evaluator.points)
     else:
@@ -312,7 +312,7 @@ def _evaluated(
 
 
 def _coarser(problem: Problem, outcome: Outcome) -> Evaluator:
-    """An evaluator on the coarser grid, for the error of integrals alone."""
+    """Return an evaluator on the coarser grid, for the error of integrals alone."""
     from mpi4py import MPI
 
     cells = tuple(outcome.facts["cells"])
@@ -347,7 +347,7 @@ def _error(
 def _checks(
     case: Case, outcome: Outcome, series: dict[str, Array], name: str
 ) -> list[dict[str, Any]]:
-    """What a person wants to see green: mass, sign and entropy."""
+    """Collect what a person wants to see green: mass, sign and entropy."""
     checks = []
 
     def add(title: str, value: float, limit: float, passed: bool) -> None:
@@ -379,7 +379,8 @@ def _warn_of_errors(solution: Solution) -> None:
     worst = float(solution.error.density.max())
     if worst > limit:
         solution.warnings.append(
-            f"the estimated relative error of the density reaches {worst:.1e} (L2), above {limit:g}: "
+            f"the estimated relative error of the density reaches {worst:.1e} (L2), "
+            f"above {limit:g}: "
             "take more cells ([numerics] cells) or a shorter [numerics] dt"
         )
     for name, mass in solution.mode_mass.items():
@@ -393,5 +394,6 @@ def _warn_of_errors(solution: Solution) -> None:
     for check in solution.numerics["checks"]:
         if not check["passed"]:
             solution.warnings.append(
-                f"check failed: {check['name']} is {check['value']:.1e}, allowed {check['limit']:.1e}"
+                f"check failed: {check['name']} is {check['value']:.1e}, "
+                f"allowed {check['limit']:.1e}"
             )

@@ -1,10 +1,11 @@
-"""The spectral formulation: GLL elements of degree p, certified by degree p − 1 with twice the step."""
+"""The spectral formulation: GLL elements of degree p, certified by degree p − 1."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 
 import numpy as np
+import numpy.typing as npt
 
 from wfrpde.discretisation.fluxes import STEEP_LINE
 from wfrpde.discretisation.interpolation import TensorInterpolation, evaluate
@@ -15,6 +16,8 @@ from wfrpde.flow.outcome import Context, Outcome
 from wfrpde.flow.problem import Problem
 from wfrpde.flow.relative_density import run
 from wfrpde.flow.schedule import uniform
+
+Array = npt.NDArray[np.float64]
 
 DEFAULT_DEGREE = {1: 8, 2: 6, 3: 4}
 """Degree by dimension, where the case names none."""
@@ -29,8 +32,8 @@ MAX_NODES = {1: 4_000, 2: 30_000, 3: 150_000}
 """Nodes beyond which the automatic choice leaves a problem to the edge-averaged scheme."""
 
 LOCAL_ERROR = {1: 1e-7, 2: 1e-6, 3: 5e-5}
-"""L1 distance between one step and two half steps up to which a step of the coarser run is taken (order 4),
-by dimension. The finer run halves the steps, which makes its error 16 times smaller."""
+"""L1 distance between one step and two half steps up to which a step of the coarser run is taken
+(order 4), by dimension. The finer run halves the steps, which makes its error 16 times smaller."""
 
 LADDER = {1: 10, 2: 8, 3: 5}
 """How often the largest step may be halved, by dimension."""
@@ -44,10 +47,10 @@ def default_cells(problem: Problem, degree: int) -> tuple[int, ...]:
 
 
 def suits(problem: Problem) -> bool:
-    """Whether spectral elements resolve the problem: one basin, no steep cell, and not too many nodes.
+    """Whether spectral elements resolve the problem: one basin, no steep cell, few nodes.
 
-    With several basins the small masses between them decide, and those the edge-averaged scheme keeps
-    in every component.
+    With several basins the small masses between them decide, and those the edge-averaged scheme
+    keeps in every component.
     """
     if problem.mesh is not None or problem.case.domain.cell == "simplex":
         return False
@@ -150,7 +153,5 @@ def solve_spectral(context: Context) -> Outcome:
     )
 
 
-def _on_nodes(
-    grid: TensorGrid, degree: int, u: np.ndarray, target: TensorInterpolation
-) -> np.ndarray:
+def _on_nodes(grid: TensorGrid, degree: int, u: Array, target: TensorInterpolation) -> Array:
     return evaluate(TensorInterpolation(grid, degree), u, target.nodes)[0]

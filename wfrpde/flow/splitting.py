@@ -32,11 +32,12 @@ class Step(NamedTuple):
 class Splitting:
     """One step of the flow on the nodal log mass.
 
-    ``FR(Δt/2) W(Δt) FR(Δt/2)``; with ``order = 4`` the linear combination (4 S(Δt/2)² − S(Δt))/3 of the
-    masses. ``transport = None`` (α = 0) leaves the exact reaction alone.
+    ``FR(Δt/2) W(Δt) FR(Δt/2)``; with ``order = 4`` the linear combination (4 S(Δt/2)² − S(Δt))/3
+    of the masses. ``transport = None`` (α = 0) leaves the exact reaction alone.
 
-    The measure of a step is, at order 2, the largest change of log ρ that transport makes at a node that
-    matters (left out unless `measured`); at order 4, the L1 distance between S(Δt/2)² and S(Δt).
+    The measure of a step is, at order 2, the largest change of log ρ that transport makes at a
+    node that matters (left out unless `measured`); at order 4, the L1 distance between S(Δt/2)²
+    and S(Δt).
     """
 
     nodes: Nodes

@@ -26,8 +26,8 @@ LOST_MASS_LIMIT = 1e-15
 class RationalStep:
     """``R = Σ_k c_k v^k``, v = (1 + γ z)^{-1} ≈ e^{−z}: `stages` solves with one matrix.
 
-    R(∞) = 0 for every choice, since no constant term appears. γ makes the order equal to the number of
-    stages and R A-stable (Hairer and Wanner, Solving ODEs II, 1996, §IV.6, table 6.4).
+    R(∞) = 0 for every choice, since no constant term appears. γ makes the order equal to the
+    number of stages and R A-stable (Hairer and Wanner, Solving ODEs II, 1996, §IV.6, table 6.4).
     """
 
     stages: int
@@ -35,6 +35,7 @@ class RationalStep:
 
     @property
     def coefficients(self) -> Array:
+        """c_k ``(stages,)``, from the Taylor series of e^{−z}."""
         s, g = self.stages, self.gamma
         moments = [[(-g) ** m * comb(k + m - 1, m) for k in range(1, s + 1)] for m in range(s)]
         return np.linalg.solve(np.array(moments), [(-1.0) ** m / factorial(m) for m in range(s)])
@@ -96,8 +97,8 @@ class Transport:
     def step(self, log_mass: Array, dt: float) -> Array:
         """Return the nodal log mass after `dt` (collective).
 
-        Round-off of the matrix' diagonal changes the mass by about 1e-16 γ Δt λ_max in a step; the whole
-        is scaled back by that factor, which is watched (`Incidents.mass_jump`).
+        Round-off of the matrix' diagonal changes the mass by about 1e-16 γ Δt λ_max in a step; the
+        whole is scaled back by that factor, which is watched (`Incidents.mass_jump`).
 
         Raises
         ------
@@ -128,11 +129,12 @@ class Transport:
         return np.asarray(np.log(total) + (shift - np.log(after / before)) + self._half)
 
     def _refuse_lost_mass(self, low: npt.NDArray[np.bool_], shift: float) -> None:
-        """Values below e^{−700} of the largest are raised to it: harmless unless that makes mass."""
+        """Refuse to raise values below e^{−700} of the largest to it where that makes mass."""
         made = self._nodes.sum(np.where(low, np.exp(UNDERFLOW + shift + self._half), 0.0))
         if made > LOST_MASS_LIMIT:
             raise SolverError(
-                f"√π h spans more than e^700 over the mesh, which would make a mass of {made:.0e} up"
+                f"√π h spans more than e^700 over the mesh, which would make "
+                f"a mass of {made:.0e} up"
             )
 
     def _cured(
