@@ -11,14 +11,15 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Schedule:
-    """Steps ``dt (n,)``; ``save (T,)``: index of the step that reaches each save time."""
+    """Steps ``dt (n,)``; ``save (T,)``: index of the step that reaches each of ``times (T,)``."""
 
     dt: npt.NDArray[np.float64]
     save: tuple[int, ...]
+    times: tuple[float, ...]
 
     def halved(self) -> Schedule:
         """Halve every step: the finer run of an extrapolation."""
-        return Schedule(np.repeat(self.dt / 2, 2), tuple(2 * s + 1 for s in self.save))
+        return Schedule(np.repeat(self.dt / 2, 2), tuple(2 * s + 1 for s in self.save), self.times)
 
 
 def uniform(save: npt.NDArray[np.float64], dt: float) -> Schedule:
@@ -29,4 +30,4 @@ def uniform(save: npt.NDArray[np.float64], dt: float) -> Schedule:
         count = math.ceil(float(length) / dt * (1 - 1e-12))
         steps += [float(length) / count] * count
         reached.append(len(steps) - 1)
-    return Schedule(np.array(steps), tuple(reached))
+    return Schedule(np.array(steps), tuple(reached), tuple(float(t) for t in save))
