@@ -1,11 +1,12 @@
-"""Four modes, banana and ring with default settings: masses, mean radius and KL, and their error bars.
+"""Four modes, banana and ring with default settings: numbers and their error bars.
 
-The references of `FOUR_MODES` and `BANANA` are edge-averaged runs of this package on twice the cells
-along each axis and with half the steps of the default (four modes: 480 × 616 and 960 × 1232 cells, 990
-and 1980 steps; banana: 1124 × 548 and 2248 × 1096 cells, 298 and 596 steps), extrapolated. From runs at
-1.5 times the default's resolution they differ by 8e-4, 6e-5, 2e-5, 7e-7 of the mass of 'bottom', by up to
-7e-6 of that of the other modes, and by 5e-5, 3e-5, 1e-6 of the mass right of the banana's bend. The ring's
-flow depends on the radius alone, and is solved as a problem in one dimension.
+The references of `FOUR_MODES` and `BANANA` are edge-averaged runs of this package on twice the
+cells along each axis and with half the steps of the default (four modes: 480 × 616 and 960 × 1232
+cells, 990 and 1980 steps; banana: 1124 × 548 and 2248 × 1096 cells, 298 and 596 steps),
+extrapolated. From runs at 1.5 times the default's resolution they differ by 8e-4, 6e-5, 2e-5, 7e-7
+of the mass of 'bottom', by up to 7e-6 of that of the other modes, and by 5e-5, 3e-5, 1e-6 of the
+mass right of the banana's bend. The ring's flow depends on the radius alone, and is solved as a
+problem in one dimension.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Orders in the cell size and absolute errors, against the exact flow between Gaussians.
 
-Between the nodes the density is π e^u with the exact π, and u is quadratic here: the error is that of
-the nodal values, which superconverges (order p + 2 and more for p ≥ 2).
+Between the nodes the density is π e^u with the exact π, and u is quadratic here: the error is that
+of the nodal values, which superconverges (order p + 2 and more for p ≥ 2).
 """
 
 from __future__ import annotations

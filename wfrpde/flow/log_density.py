@@ -212,7 +212,8 @@ def _integrate(
     history, kl = History(), _kl(system, u)
     history.append(0.0, 0.0, kl, 1.0)
     fields, times, residuals = [u], [0.0], [0.0]
-    t, dt, residual, increase = 0.0, 1e-7 * t_end, 0.0, 0.0
+    longest = problem.case.numerics.dt or t_end
+    t, dt, residual, increase = 0.0, min(longest, 1e-7 * t_end), 0.0, 0.0
     accepted = rejected = 0
     smallest, complete = np.inf, True
     for end in save:
@@ -243,7 +244,7 @@ def _integrate(
             history.append(t, step, kl, float(np.exp(np.clip(residual, -50, 50))))
             observe(t, step, kl)
             grown = step * min(6.0, max(0.2, 0.9 * (tolerance / max(error, 1e-300)) ** 0.25))
-            dt = max(grown, dt) if step < 0.9 * dt else grown
+            dt = min(longest, max(grown, dt) if step < 0.9 * dt else grown)
         if not complete:
             break
         fields.append(u)
