@@ -1,0 +1,107 @@
+"""What the flow never breaks, in every case that ships: mass, sign, entropy, equilibrium."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import wfrpde
+from wfrpde.casefile import shipped_cases
+
+EXPENSIVE = {"four-modes", "banana", "ring", "muller-brown", "gaussian-3d"}
+
+shipped = pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] * (n in EXPENSIVE)) for n in shipped_cases()],
+)
+
+
+@shipped
+def test_mass_sign_and_entropy(solved, name):
+    solution = solved(name)
+    assert solution.complete
+    if solution.numerics["formulation"] == "log-density":
+        # not conserved by construction: normalised, and what that mended is reported
+        residual = next(
+            check["value"]
+            for check in solution.numerics["checks"]
+            if check["name"] == "normalisation residual"
+        )
+        assert residual <= 1e-9
+    else:
+        # of the steps themselves, and of the linear solves before their round-off is scaled away
+        assert np.abs(solution.history["mass"] - 1).max() <= 1e-12
+        assert max(run["largest_mass_jump"] for run in solution.numerics["runs"]) <= 1e-12
+    assert np.abs(solution.series["mass"] - 1).max() <= 1e-9
+    assert solution.series["min_density"].min() >= 0.0
+    assert np.isfinite(solution.log_relative).all()
+    kl = solution.history["kl"]
+    assert (np.diff(kl) <= 1e-13 * (1 + kl[0])).all()
+    assert (np.diff(solution.series["kl"]) < 0).all()
+    assert all(check["passed"] for check in solution.numerics["checks"])
+
+
+@shipped
+def test_kl_falls_at_the_rate_of_dissipation(solved, name):
+    """−dKL/dt = α ∫ρ|∇log(ρ/π)|² + β Var log(ρ/π), with the slope of KL from the steps taken."""
+    solution = solved(name)
+    flow, series, history = solution.case.flow, solution.series, solution.history
+    rate = flow.alpha * series["fisher_information"] + flow.beta * series["reaction_variance"]
+    # the steps are those of the finest run, the rates those of the extrapolated solution
+    uncertain = 2 * solution.error["kl"] / series["kl"]
+    for k, t in enumerate(solution.times[1:], 1):
+        slope = derivative(history["t"], history["kl"], t)
+        assert -slope == pytest.approx(rate[k], rel=0.01 + uncertain[k]), (t, -slope / rate[k])
+
+
+def derivative(t: np.ndarray, value: np.ndarray, at: float) -> float:
+    """Slope of the quartic through the five steps nearest to a time."""
+    first = int(np.clip(np.argmin(np.abs(t - at)) - 2, 0, len(t) - 5))
+    near = slice(first, first + 5)
+    scale = np.ptp(t[near])
+    return float(np.polyfit((t[near] - at) / scale, value[near], 4)[-2]) / scale
+
+
+@shipped
+def test_a_step_from_equilibrium_stays_there(name):
+    """Defect in L1 after one step of the h-form, at degree 1 and, in a box, at degree 4."""
+    from mpi4py import MPI
+
+    from wfrpde.flow.control import Replay
+    from wfrpde.flow.edge_averaged import default_cells
+    from wfrpde.flow.outcome import Context
+    from wfrpde.flow.problem import make_problem
+    from wfrpde.flow.relative_density import potential_span, run
+    from wfrpde.flow.schedule import uniform
+
+    problem = make_problem(wfrpde.load_case(name))
+    potential = problem.target.potential
+    at_rest = replace(
+        problem, initial=SimpleNamespace(log_density=lambda x: -potential(x)), save=(0.02,)
+    )
+    context = Context(MPI.COMM_SELF, at_rest, lambda *_: None, lambda: False)
+    cells = tuple(max(4, n // 4) for n in default_cells(problem))
+    for degree, shape in ((1, cells), (4, tuple(max(4, n // 4) for n in cells))):
+        grid = at_rest.grid(shape)
+        if potential_span(potential(grid.points)) > 1300:
+            continue  # beyond the h-form; quartic-well-50 is solved in log ρ
+        one_step = Replay(uniform(np.array(at_rest.save), 0.02))
+        march, _ = run(context, grid, one_step, degree=degree, phase="step", share=1.0)
+        assert np.abs(march.u[0]).max() <= 1e-10
+        assert distance(at_rest, grid, degree, march.u[-1]) <= 1e-13
+
+
+def distance(problem, grid, degree: int, u: np.ndarray) -> float:
+    """L1 distance of π e^u from π, ``Σ π |e^u − 1|`` over the nodes."""
+    from mpi4py import MPI
+
+    from wfrpde.discretisation.nodes import make_nodes
+
+    nodes = make_nodes(MPI.COMM_SELF, grid, degree)
+    log_target = np.log(nodes.weights) - problem.target.potential(nodes.points)
+    order = np.argsort(nodes.canonical[: nodes.n_owned])
+    target = np.exp(log_target - log_target.max())[order]
+    return float((target * np.abs(np.expm1(u))).sum() / target.sum())
