@@ -153,7 +153,7 @@ class Solution:
 
     def _index(self, t: float) -> int:
         index = int(np.argmin(np.abs(self.times - t)))
-        if abs(self.times[index] - t) > 1e-9 * max(1.0, abs(t)):
+        if not abs(self.times[index] - t) <= 1e-9 * max(1.0, abs(t)):
             known = ", ".join(f"{time:g}" for time in self.times)
             raise ValueError(f"t = {t:g} was not saved; the saved times are {known}")
         return index

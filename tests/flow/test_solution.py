@@ -23,7 +23,7 @@ def line():
                 "initial": {"kind": "gaussian", "mean": [-1.0], "covariance": 0.5},
                 "flow": {"save": list(TIMES)},
                 "domain": {"box": [[-7.0, 7.0]]},
-                "numerics": {"formulation": "edge-averaged", "cells": [80]},
+                "numerics": {"formulation": "edge-averaged", "cells": [160]},
             }
         )
     )

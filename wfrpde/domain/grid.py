@@ -75,13 +75,24 @@ class TensorGrid:
         index = np.unravel_index(self._numbering[1], tuple(len(b) for b in self.breaks))
         return np.stack([b[i] for b, i in zip(self.breaks, index, strict=True)], axis=1)
 
-    def cut(self, keep: npt.NDArray[np.bool_]) -> TensorGrid:
-        """Keep the cells that have at least one vertex for which `keep` ``(n_1+1, …)`` holds."""
-        any_corner = np.zeros_like(self.active)
-        for offset in np.ndindex(*([2] * self.dim)):
-            window = tuple(slice(o, o + n) for o, n in zip(offset, self.active.shape, strict=True))
-            any_corner |= keep[window]
-        return TensorGrid(self.breaks, self.active & any_corner)
+    def cut(
+        self, keep: npt.NDArray[np.bool_], walls: npt.NDArray[np.bool_] | None = None
+    ) -> TensorGrid:
+        """Keep the cells with a vertex in `keep` and none in `walls`, ``(n_1+1, …)`` each."""
+        active = np.zeros_like(self.active)
+        for window in self._corner_windows():
+            active |= keep[window]
+        if walls is not None:
+            for window in self._corner_windows():
+                active &= ~walls[window]
+        return TensorGrid(self.breaks, self.active & active)
+
+    def _corner_windows(self) -> list[tuple[slice, ...]]:
+        """Slices of an array over the vertices, one for each corner of the cells."""
+        return [
+            tuple(slice(o, o + n) for o, n in zip(offset, self.active.shape, strict=True))
+            for offset in np.ndindex(*([2] * self.dim))
+        ]
 
     def vertices(self) -> Array:
         """All vertices of the box, active or not, ``(n_1+1, …, n_d+1, d)``."""
@@ -135,9 +146,14 @@ class SimplexGrid:
         """Corners ``(d, 2)`` of the bounding box."""
         return np.stack([self.points.min(axis=0), self.points.max(axis=0)], axis=1)
 
-    def cut(self, keep: npt.NDArray[np.bool_]) -> SimplexGrid:
-        """Keep the cells that have at least one vertex for which `keep` ``(n,)`` holds."""
-        return SimplexGrid.compressed(self.points, self.cells[keep[self.cells].any(axis=1)])
+    def cut(
+        self, keep: npt.NDArray[np.bool_], walls: npt.NDArray[np.bool_] | None = None
+    ) -> SimplexGrid:
+        """Keep the cells with a vertex in `keep` and none in `walls`, ``(n,)`` each."""
+        chosen = keep[self.cells].any(axis=1)
+        if walls is not None:
+            chosen &= ~walls[self.cells].any(axis=1)
+        return SimplexGrid.compressed(self.points, self.cells[chosen])
 
     @staticmethod
     def compressed(points: Array, cells: npt.NDArray[np.int64]) -> SimplexGrid:

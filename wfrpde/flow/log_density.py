@@ -10,7 +10,6 @@ rank 0's result is shared.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,6 @@ import numpy.typing as npt
 from wfrpde.discretisation.gll import gll_rule
 from wfrpde.discretisation.interpolation import TensorInterpolation, evaluate
 from wfrpde.domain.grid import TensorGrid
-from wfrpde.domain.landscape import LEVEL
 from wfrpde.errors import SolverError
 from wfrpde.flow.march import History
 from wfrpde.flow.outcome import Context, Outcome
@@ -29,8 +27,6 @@ from wfrpde.flow.rosenbrock import GAMMA, rodasp_step
 
 Array = npt.NDArray[np.float64]
 
-logger = logging.getLogger("wfrpde")
-
 DEGREE = 8
 TOLERANCE = 1e-8
 """Local error of u in a step, where ρ or its target is at least `FLOOR` of its maximum."""
@@ -38,18 +34,17 @@ FLOOR = 1e-4
 RESOLUTION = 1.5
 """Element size in units of the shortest length scale."""
 MAX_STEPS = 20_000
+STARTING_STEPS = 60
+"""Steps that may be tiny at the start."""
 
 
 class Discretised:
     """Right-hand side and Jacobian of the log-density form on an interval, node by node.
 
-    An end is *open* (no condition imposed) where the density is negligible, since a no-flux wall
-    would put a boundary layer into u there; elsewhere u' = 0.
+    At both ends u' = 0, which is the no-flux wall: it is the natural condition of the weak form.
     """
 
-    def __init__(
-        self, problem: Problem, grid: TensorGrid, degree: int, *, may_open: bool = True
-    ) -> None:
+    def __init__(self, problem: Problem, grid: TensorGrid, degree: int) -> None:
         rule = gll_rule(degree)
         flow = problem.case.flow
         self.alpha, self.beta = flow.alpha, flow.beta
@@ -66,8 +61,6 @@ class Discretised:
         self._scale = 2 / length
         self._slope = slope[self._element]
         self.weights = np.bincount(self._element.ravel(), self._mass.ravel())
-        ends = problem.landscape.levels(points)[[0, -1]]
-        self.open = tuple(bool(may_open and level > LEVEL) for level in ends)
         # banded storage: row offset within (2·degree + 1, n)
         i = np.repeat(self._element[:, :, None], degree + 1, axis=2)
         j = np.repeat(self._element[:, None, :], degree + 1, axis=1)
@@ -87,10 +80,6 @@ class Discretised:
         reference = u[self._element] @ self._d.T
         slope = reference * self._scale
         force = -(self._stiff * reference) @ self._d + self._mass * slope * (slope - self._slope)
-        if self.open[0]:
-            force[0, 0] -= slope[0, 0]
-        if self.open[1]:
-            force[-1, -1] += slope[-1, -1]
         return np.bincount(self._element.ravel(), force.ravel()) / self.weights
 
     def jacobian(self, u: Array) -> Array:
@@ -99,10 +88,6 @@ class Discretised:
         slope = (u[self._element] @ d.T) * self._scale
         block = -np.einsum("eq,qi,qk->eik", self._stiff, d, d)
         block += (self._mass * (2 * slope - self._slope) * self._scale)[:, :, None] * d[None]
-        if self.open[0]:
-            block[0, 0] -= self._scale[0] * d[0]
-        if self.open[1]:
-            block[-1, -1] += self._scale[-1] * d[-1]
         n = len(self.x)
         value = self.alpha * block.ravel() / self.weights[self._row]
         band = np.bincount(self._band, value, minlength=(2 * p + 1) * n).reshape(2 * p + 1, n)
@@ -143,20 +128,11 @@ def solve_log_density(context: Context) -> Outcome:
     grid = problem.tensor_grid(numerics.cells or (default,))
     degrees = [degree, max(1, degree - 2)] if numerics.certify else [degree]
     runs: list[LogDensityRun] = []
-    ends: list[tuple[bool, ...]] = []
     for k, p in enumerate(degrees):
         share = p**2 / sum(q**2 for q in degrees)
         observe = context.on_step(f"degree {p}", share)
-        tolerance = TOLERANCE * 10**k
-        try:
-            system = Discretised(problem, grid, p)
-            runs.append(_integrate(context, system, tolerance, observe))
-        except SolverError as error:
-            # an open end that lets characteristics in amplifies what comes; a wall cannot
-            logger.info("log-density, degree %d: %s; again with closed ends", p, error)
-            system = Discretised(problem, grid, p, may_open=False)
-            runs.append(_integrate(context, system, tolerance, observe))
-        ends.append(system.open)
+        system = Discretised(problem, grid, p)
+        runs.append(_integrate(context, system, TOLERANCE * 10**k, observe))
         if not runs[-1].complete:
             break
     best = context.comm.bcast(runs[0] if context.comm.rank == 0 else None)
@@ -175,9 +151,8 @@ def solve_log_density(context: Context) -> Outcome:
                 "steps": run.accepted,
                 "rejected": run.rejected,
                 "smallest_dt": run.smallest_dt,
-                "open_ends": list(open_ends),
             }
-            for p, run, open_ends in zip(degrees, runs, ends, strict=False)
+            for p, run in zip(degrees, runs, strict=False)
         ],
         "time_order": 4,
         "extrapolated": False,
@@ -230,7 +205,7 @@ def _integrate(
                     0.2 if not np.isfinite(error) else max(0.1, 0.9 * (tolerance / error) ** 0.25)
                 )
                 dt = step * factor
-                if dt < 1e-14 * t_end or accepted + rejected > MAX_STEPS:
+                if dt < 1e-14 * t_end:
                     raise SolverError(f"the log-density form stalls at t = {t:.4g} (step {dt:.1e})")
                 continue
             assert outcome is not None
@@ -239,6 +214,10 @@ def _integrate(
             u = outcome[0]
             reached = end if end - t - step <= 1e-12 * end else t + step
             t, accepted, smallest = reached, accepted + 1, min(smallest, step)
+            # a blow-up ends in ever smaller steps, which may all be accepted
+            stalled = accepted > STARTING_STEPS and step < 1e-13 * t_end < end - t
+            if stalled or (accepted + rejected > MAX_STEPS and longest == t_end):
+                raise SolverError(f"the log-density form stalls at t = {t:.4g} (step {step:.1e})")
             before, kl = kl, _kl(system, u)
             increase = max(increase, kl - before)
             history.append(t, step, kl, float(np.exp(np.clip(residual, -50, 50))))

@@ -23,7 +23,7 @@ KL_SLACK = 1e-12
 
 
 class StepPolicy(Protocol):
-    """Chooses the steps: `LogChangeControl` or `Replay`."""
+    """Chooses the steps: `LadderControl` or `Replay`."""
 
     worst: float
     rejected: int

@@ -102,8 +102,10 @@ class Problem:
         if self.dim == 1:
             return self._interval(cells[0])
         vertices = grid.vertices()
-        keep = self.matters(vertices.reshape(-1, self.dim))
-        return grid.cut(keep.reshape(vertices.shape[:-1]))
+        points = vertices.reshape(-1, self.dim)
+        shape = vertices.shape[:-1]
+        walls = np.isposinf(self.target.potential(points)).reshape(shape)
+        return grid.cut(self.matters(points).reshape(shape), walls)
 
     def matters(self, x: Array) -> npt.NDArray[np.bool_]:
         """Which points ``(n, d)`` belong to the mesh."""
@@ -124,7 +126,8 @@ class Problem:
     def grid(self, cells: tuple[int, ...]) -> Grid:
         """Return tensor cells or simplices of the box, or the cells of the mesh file."""
         if self.mesh is not None:
-            return self.mesh.cut(self.matters(self.mesh.points))
+            walls = np.isposinf(self.target.potential(self.mesh.points))
+            return self.mesh.cut(self.matters(self.mesh.points), walls)
         grid = self.tensor_grid(cells)
         return simplices_of_box(grid) if self.case.domain.cell == "simplex" else grid
 
