@@ -45,6 +45,10 @@ DEGRADED = 0.05
 """Relative estimated error of the density beyond which an automatic choice is reconsidered."""
 
 
+SEEN = 1e-9
+"""Masses of modes above which a poor relative error is worth a warning."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """What an observer is told after every step (`wfrpde.parallel.ProgressEvent`)."""
@@ -384,12 +388,12 @@ def _warn_of_errors(solution: Solution) -> None:
             "take more cells ([numerics] cells) or a shorter [numerics] dt"
         )
     for name, mass in solution.mode_mass.items():
-        share = solution.error.mode_mass[name] / np.maximum(mass, 1e-300)
+        # of masses below SEEN the numbers tell, with their errors; no need to raise one's voice
+        share = np.where(mass > SEEN, solution.error.mode_mass[name] / np.maximum(mass, SEEN), 0.0)
         if share.max() > max(limit, 0.1):
-            late = int(np.argmax(share))
+            worst_time = solution.times[int(np.argmax(share))]
             solution.warnings.append(
-                f"the mass of '{name}' at t = {solution.times[late]:g} is known only to "
-                f"{share.max():.0%}"
+                f"the mass of '{name}' at t = {worst_time:g} is known only to {share.max():.0%}"
             )
     for check in solution.numerics["checks"]:
         if not check["passed"]:
