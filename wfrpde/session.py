@@ -12,6 +12,7 @@ from wfrpde.parallel import (
     abort_on_unhandled,
     configure_logging,
     leave_together,
+    logger,
     world,
 )
 
@@ -77,6 +78,7 @@ class Session:
             if self.rank == 0:
                 sys.stderr.write(f"{message}\n")
                 sys.stderr.flush()
+        logger.handlers.clear()  # the stream may be gone when the caller logs again
         leave_together(self._farewell, self.code, message)
         if self._farewell is not None:
             self._farewell.Free()
