@@ -151,6 +151,8 @@ def automatic_box(landscape: Landscape) -> Array:
                 "Write [domain] box = [[lo, hi], …].",
             )
     inside = points[level.ravel() < LEVEL]
+    if len(inside) == 0:  # all that matters lies between the sample points
+        inside = box.T
     spacing = np.ptp(box, axis=1) / (SAMPLES[dim] - 1)
     low = np.maximum(inside.min(axis=0) - spacing, box[:, 0])
     high = np.minimum(inside.max(axis=0) + spacing, box[:, 1])

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from wfrpde.discretisation.interpolation import (
     Interpolation,
@@ -26,6 +27,8 @@ from wfrpde.flow.outcome import Context, Outcome
 from wfrpde.flow.problem import Grid, Problem
 from wfrpde.flow.relative_density import RunFacts, run
 from wfrpde.flow.schedule import uniform
+
+Array = npt.NDArray[np.float64]
 
 LOG_CHANGE = {1: (0.5, 2.0, 2.0), 2: (1.0, 4.0, 4.0), 3: (1.0, 6.0, 6.0)}
 """Largest change of log ρ by transport in a step of the coarsest run, by number of runs and
@@ -144,13 +147,14 @@ def _combined(
         for k in range(len(runs) - 1)
     ]
     best = improved[-1] if improved else fields[-1]
+    others: tuple[tuple[Array, float], ...] = ()
     if len(improved) > 1:
-        # even at half its order the finer extrapolated value is four times closer to the truth
-        other, factor = prolong(interpolations[-2], improved[-2], interpolations[-1]), 1 / 3
+        # even at half its order the finer extrapolated value is four times closer to the truth;
+        # where the two agree by chance, the distance of the finer run itself speaks
+        second = prolong(interpolations[-2], improved[-2], interpolations[-1])
+        others = ((second, 1 / 3), (fields[-1], 1 / 20))
     elif improved:
-        other, factor = fields[-1], 1.0  # the error of the finer run itself
-    else:
-        other, factor = None, 1.0
+        others = ((fields[-1], 1.0),)  # the error of the finer run itself
     warnings = []
     if facts.flux.get("obtuse_edges"):
         warnings.append(
@@ -167,8 +171,7 @@ def _combined(
         finest.times[:count],
         interpolations[-1],
         best,
-        other,
-        factor,
+        others,
         finest.mass[:count],
         finest.history.arrays(),
         summary,

@@ -137,10 +137,11 @@ def solve_log_density(context: Context) -> Outcome:
             break
     best = context.comm.bcast(runs[0] if context.comm.rank == 0 else None)
     interpolation = TensorInterpolation(grid, degree)
-    other = None
+    others: tuple[tuple[Array, float], ...] = ()
     if len(runs) > 1 and runs[1].complete:
         second = context.comm.bcast(runs[1].u if context.comm.rank == 0 else None)
-        other = evaluate(TensorInterpolation(grid, degrees[1]), second, interpolation.nodes)[0]
+        coarser = TensorInterpolation(grid, degrees[1])
+        others = ((evaluate(coarser, second, interpolation.nodes)[0], 1.0),)
     facts: dict[str, Any] = {
         "degree": degree,
         "cells": [len(grid.breaks[0]) - 1],
@@ -161,8 +162,7 @@ def solve_log_density(context: Context) -> Outcome:
         best.times,
         interpolation,
         best.u,
-        other,
-        1.0,
+        others,
         np.exp(best.residual),
         best.history.arrays(),
         facts,

@@ -27,11 +27,11 @@ class Outcome:
     ----------
     times
         ``(T,)``, 0 first.
-    best, other
-        ``(T, n)`` on the nodes of `interpolation`; `other` is a second solution, None if none was
-        made.
-    error_factor
-        Estimated error of what `best` gives, as a share of its distance from what `other` gives.
+    best
+        ``(T, n)`` on the nodes of `interpolation`.
+    others
+        Other solutions ``(T, n)``, each with the share of its distance from `best` that estimates
+        the error; the largest estimate counts.
     mass
         ``(T,)`` total mass as the scheme carries it.
     history
@@ -45,8 +45,7 @@ class Outcome:
     times: Array
     interpolation: Interpolation
     best: Array
-    other: Array | None
-    error_factor: float
+    others: tuple[tuple[Array, float], ...]
     mass: Array
     history: dict[str, Array]
     facts: dict[str, Any]

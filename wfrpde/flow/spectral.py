@@ -130,15 +130,15 @@ def solve_spectral(context: Context) -> Outcome:
     else:
         fine, used = coarse, coarse_degree  # interrupted: what there is, without an error estimate
     interpolation = TensorInterpolation(grid, used)
-    other = None
+    others: tuple[tuple[Array, float], ...] = ()
     if coarse is not None and used == degree:
-        other = _on_nodes(grid, coarse_degree, coarse.u[: len(fine.times)], interpolation)
+        second = _on_nodes(grid, coarse_degree, coarse.u[: len(fine.times)], interpolation)
+        others = ((second, 1.0),)
     return Outcome(
         fine.times,
         interpolation,
         fine.u,
-        other,
-        1.0,
+        others,
         fine.mass,
         fine.history.arrays(),
         {

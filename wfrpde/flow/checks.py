@@ -1,0 +1,74 @@
+"""Checks of a run that a person wants to see green, and warnings where the numbers are poor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.flow.outcome import Outcome
+from wfrpde.solution import Solution
+
+if TYPE_CHECKING:
+    from wfrpde.case import Case
+
+Array = npt.NDArray[np.float64]
+
+SEEN = 1e-9
+"""Masses of modes above which a poor relative error is worth a warning."""
+
+
+def invariants(
+    case: Case, outcome: Outcome, series: dict[str, Array], name: str
+) -> list[dict[str, Any]]:
+    """Collect what a person wants to see green: mass, sign and entropy."""
+    checks = []
+
+    def add(title: str, value: float, limit: float, passed: bool) -> None:
+        checks.append(
+            {"name": title, "value": float(value), "limit": limit, "passed": bool(passed)}
+        )
+
+    if case.flow.conserve_mass:
+        drift = float(np.abs(outcome.mass - 1).max())
+        limit = 1e-2 if name == "log-density" else 1e-12
+        title = "normalisation residual" if name == "log-density" else "mass drift"
+        add(title, drift, limit, drift <= limit)
+    smallest = float(series["min_density"].min())
+    add("smallest nodal density", smallest, 0.0, smallest >= 0.0)
+    start = float(series["kl"][0])
+    slack = 1e-12 * (1 + start)
+    add(
+        "largest increase of KL in a step", outcome.kl_increase, slack, outcome.kl_increase <= slack
+    )
+    return checks
+
+
+def warn_of_errors(solution: Solution) -> None:
+    """Say so when what is reported is known to be poor."""
+    if solution.error is None:
+        return
+    tolerance = solution.case.accuracy.tolerance
+    limit = 1e-2 if tolerance is None else tolerance
+    worst = float(solution.error.density.max())
+    if worst > limit:
+        solution.warnings.append(
+            f"the estimated relative error of the density reaches {worst:.1e} (L2), "
+            f"above {limit:g}: "
+            "take more cells ([numerics] cells) or a shorter [numerics] dt"
+        )
+    for name, mass in solution.mode_mass.items():
+        # of masses below SEEN the numbers tell, with their errors; no need to raise one's voice
+        share = np.where(mass > SEEN, solution.error.mode_mass[name] / np.maximum(mass, SEEN), 0.0)
+        if share.max() > max(limit, 0.1):
+            worst_time = solution.times[int(np.argmax(share))]
+            solution.warnings.append(
+                f"the mass of '{name}' at t = {worst_time:g} is known only to {share.max():.0%}"
+            )
+    for check in solution.numerics["checks"]:
+        if not check["passed"]:
+            solution.warnings.append(
+                f"check failed: {check['name']} is {check['value']:.1e}, "
+                f"allowed {check['limit']:.1e}"
+            )

@@ -1,0 +1,173 @@
+"""What a solution reports, from the best field, and how well it is known, from the others."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.flow.checks import invariants, warn_of_errors
+from wfrpde.flow.edge_averaged import interpolation_of
+from wfrpde.flow.exact import GeometricMean, sampled
+from wfrpde.flow.outcome import Context, Outcome
+from wfrpde.flow.problem import Problem
+from wfrpde.functionals import Evaluator, Functionals, Samples
+from wfrpde.solution import ErrorEstimate, Solution
+
+if TYPE_CHECKING:
+    from wfrpde.case import Case
+
+Array = npt.NDArray[np.float64]
+logger = logging.getLogger("wfrpde")
+
+ROUND_OFF = 1e-12
+"""Relative error that no estimate goes below: that of the linear solvers."""
+
+
+def report(context: Context, outcome: Outcome, name: str, reason: str, began: float) -> Solution:
+    """Evaluate everything that is reported, from the best field and from the second one."""
+    problem, comm = context.problem, context.comm
+    case = problem.case
+    context.tell("evaluating", float(outcome.times[-1]), 0.0, np.nan, context.done)
+    known = _known_fields(problem, outcome.times)
+    evaluator = Evaluator(comm, outcome.interpolation, problem.potential, problem.target.regions)
+    fields, numbers, shift = _evaluated(case, evaluator, outcome.best, known)
+    comparisons: list[tuple[Functionals, Array, float]] = []
+    for field, share in outcome.others:
+        samples, other, _ = _evaluated(case, evaluator, field, known)
+        comparisons.append((other, evaluator.l2_difference(fields, samples), share))
+    if name == "fisher-rao" and case.numerics.certify:
+        _, other, _ = _evaluated(case, _coarser(problem, outcome), None, known)
+        comparisons.append((other, np.zeros(len(outcome.times)), 1.0))
+    error = _error(numbers, comparisons, problem) if comparisons else None
+    shifted = {
+        k: GeometricMean(problem, field.theta, float(shift[k])) for k, field in known.items()
+    }
+    nodes = outcome.interpolation.nodes
+    u = outcome.best + shift[:, None]
+    for k, exact in shifted.items():
+        u[k] = exact(nodes)
+    log_density = u - problem.potential(nodes) - numbers.log_normalisation
+    series = numbers.series()
+    if case.flow.conserve_mass:
+        series["mass"] = outcome.mass
+        if error is not None:
+            error.series["mass"] = np.abs(series["mass"] - 1)
+    series["min_density"] = np.exp(log_density.min(axis=1))
+    if error is not None:
+        error.series["min_density"] = series["min_density"] * error.density
+    history = dict(outcome.history)
+    if name == "fisher-rao":
+        history["kl"] = series["kl"]
+    numerics = {
+        "formulation": name,
+        "reason": reason,
+        "nodes": len(nodes),
+        **outcome.facts,
+        **problem.facts,
+        "ranks": comm.size,
+        "length_scales": problem.scales.tolist(),
+        "target_mode_mass": evaluator.target_mode_mass(),
+        "checks": invariants(case, outcome, series, name),
+    }
+    warnings = [*problem.warnings, *outcome.warnings]
+    solution = Solution(
+        case=case,
+        target=problem.target,
+        times=outcome.times,
+        series=series,
+        mean=numbers.mean,
+        covariance=numbers.covariance,
+        mode_mass=numbers.mode_mass,
+        error=error,
+        log_relative=u,
+        log_normalisation=numbers.log_normalisation,
+        history=history,
+        numerics=numerics,
+        warnings=warnings,
+        complete=outcome.complete,
+        wall_time=time.perf_counter() - began,
+        interpolation=outcome.interpolation,
+        exact=lambda k, x: shifted[k](x) if k in shifted else None,
+    )
+    warn_of_errors(solution)
+    for text in warnings:
+        logger.warning(text)
+    return solution
+
+
+def _known_fields(problem: Problem, times: Array) -> dict[int, GeometricMean]:
+    """Return indices of the times at which u is known at every point."""
+    flow = problem.case.flow
+    if flow.alpha == 0.0:
+        return {
+            k: GeometricMean(problem, float(np.exp(-flow.beta * t))) for k, t in enumerate(times)
+        }
+    return {0: GeometricMean(problem, 1.0)}
+
+
+def _evaluated(
+    case: Case, evaluator: Evaluator, u: Array | None, known: dict[int, GeometricMean]
+) -> tuple[Samples, Functionals, Array]:
+    """Return samples, functionals, and the shift ``(T,)`` that normalises each field."""
+    if u is None or len(known) == len(u):
+        samples = sampled([known[k] for k in sorted(known)], evaluator.points)
+    else:
+        samples = evaluator.sample(u)
+        exact = sampled([known[k] for k in sorted(known)], evaluator.points)
+        for row, k in enumerate(sorted(known)):
+            samples.value[k], samples.squared_slope[k] = exact.value[row], exact.squared_slope[row]
+    log_mass = evaluator.log_mass(samples)
+    if case.flow.conserve_mass:
+        shift = -log_mass
+    else:
+        # only the start is normalised, by the constant that log ρ₀ lacks; FR states follow from it
+        missing = np.log(case.initial.mass) - log_mass[0]
+        shift = np.zeros(len(log_mass))
+        for k, field in known.items():
+            shift[k] = field.theta * missing
+    numbers = evaluator(samples.shifted(shift))
+    return samples.shifted(shift), numbers, shift
+
+
+def _coarser(problem: Problem, outcome: Outcome) -> Evaluator:
+    """Return an evaluator on the coarser grid, for the error of integrals alone."""
+    from mpi4py import MPI
+
+    cells = tuple(outcome.facts["cells"])
+    grid = problem.grid(cells if problem.mesh is None else ())
+    interpolation = interpolation_of(grid, None)
+    return Evaluator(MPI.COMM_SELF, interpolation, problem.potential, problem.target.regions)
+
+
+def _error(
+    numbers: Functionals, comparisons: list[tuple[Functionals, Array, float]], problem: Problem
+) -> ErrorEstimate:
+    """Largest of the distances to other solutions, plus what the mass beyond the box may change."""
+    cut = float(sum(problem.facts["cut_off_share"].values()))
+    reach = float(np.ptp(problem.box, axis=1).max()) / 2
+    depth = -np.log(cut) if cut > 0 else 0.0  # log(ρ/π) out there, at most
+
+    def gap(pick: Callable[[Functionals], Array], beyond: float) -> Array:
+        value = pick(numbers)
+        distance = [share * np.abs(value - pick(other)) for other, _, share in comparisons]
+        floor = ROUND_OFF * np.abs(value) + cut * (np.abs(value) + beyond)
+        return np.asarray(np.max(distance, axis=0) + floor)
+
+    beyond = {"kl": depth, "mass": 1.0, "fisher_information": depth, "reaction_variance": depth**2}
+    return ErrorEstimate(
+        series={name: gap(attrgetter(name), extra) for name, extra in beyond.items()},
+        mean=gap(attrgetter("mean"), reach),
+        covariance=gap(attrgetter("covariance"), reach**2),
+        mode_mass={name: gap(_mass_of(name), 0.0) for name in numbers.mode_mass},
+        density=np.max([share * l2 for _, l2, share in comparisons], axis=0) + cut,
+    )
+
+
+def _mass_of(region: str) -> Callable[[Functionals], Array]:
+    return lambda numbers: numbers.mode_mass[region]
