@@ -1,11 +1,13 @@
 """The tables of the case-file reference hold every key, with its default and a meaning."""
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from wfrpde.case import Case
+from wfrpde.case import Case, load_case
+from wfrpde.targets import make_target
 
 DOCS = Path(__file__).parents[2] / "docs"
 sys.path.append(str(DOCS / "_ext"))
@@ -60,3 +62,21 @@ def test_every_parameter_of_the_library_has_a_meaning():
     for model in [*LIBRARY.values(), *KINDS.values()]:
         for name, _, meaning in reference.parameter_rows(model):
             assert meaning, f"{model.__name__}.{name}"
+
+
+def test_examples_of_the_page_are_cases(tmp_path, monkeypatch):
+    page = (DOCS / "case-files.md").read_text(encoding="utf-8")
+    module, *_ = re.findall(r"^```python\n# wells\.py\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "wells.py").write_text(module, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    examples = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    start = "\n[initial]\nmean = [1.0, 0.0]\ncovariance = [[0.01, 0.0], [0.0, 0.01]]\n"
+    for number, text in enumerate(examples):
+        path = tmp_path / f"example-{number}.toml"
+        path.write_text(text if "[initial]" in text else text + start, encoding="utf-8")
+        case = load_case(path)
+        spec = case.target
+        target = make_target(
+            potential=spec.potential, python=spec.python, dim=spec.dim, parameters=spec.parameters
+        )
+        assert target.dim == case.dim
