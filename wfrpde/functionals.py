@@ -78,10 +78,16 @@ class Evaluator:
         interpolation: Interpolation,
         potential: Callable[[Array], Array],
         regions: Mapping[str, RegionFunction],
+        *,
+        fewer: int = 0,
     ) -> None:
         self._comm, self._interpolation = comm, interpolation
         self._rule: Quadrature = make_quadrature(
-            interpolation, list(regions.values()), rank=comm.rank, size=comm.size
+            interpolation,
+            list(regions.values()),
+            rank=comm.rank,
+            size=comm.size,
+            fewer=fewer,
         )
         points = self._rule.points
         self._inside = {
@@ -97,6 +103,14 @@ class Evaluator:
         """Mass of π in each region."""
         pi = np.exp(self._log_target)
         return {name: self._sum(pi[inside]) for name, inside in self._inside.items()}
+
+    def empty_regions(self) -> list[str]:
+        """Warnings about regions that hold no point of the mesh."""
+        return [
+            f"the region '{name}' holds no part of the domain: its mass is 0, whatever flows"
+            for name, inside in self._inside.items()
+            if self._sum(inside.astype(float)) == 0
+        ]
 
     @property
     def points(self) -> Array:

@@ -40,6 +40,20 @@ class ErrorEstimate:
     mode_mass: dict[str, Array]
     density: Array
 
+    def unknown(self) -> ErrorEstimate:
+        """Return estimates of the same shapes that say nothing: NaN."""
+
+        def blank(values: Array) -> Array:
+            return np.full_like(values, np.nan)
+
+        return ErrorEstimate(
+            {name: blank(values) for name, values in self.series.items()},
+            blank(self.mean),
+            blank(self.covariance),
+            {name: blank(values) for name, values in self.mode_mass.items()},
+            blank(self.density),
+        )
+
     def __getitem__(self, name: str) -> Any:
         if name in self.series:
             return self.series[name]
@@ -48,7 +62,7 @@ class ErrorEstimate:
         raise KeyError(name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Solution:
     """A flow that was solved, the same on every rank.
 
@@ -65,7 +79,8 @@ class Solution:
     mode_mass
         Mass of each named region, ``(T,)``.
     error
-        Estimated errors of all these, or None where no second run was made.
+        Estimated errors of all these; None where `certify` is off, NaN in a run that was
+        interrupted before its second solution.
     log_relative
         ``(T, n)`` nodal values of log(ρ/π); π is normalised.
     log_normalisation
@@ -96,6 +111,14 @@ class Solution:
     wall_time: float
     interpolation: Interpolation = field(repr=False)
     exact: Callable[[int, Array], Array | None] = field(repr=False)
+
+    def __repr__(self) -> str:
+        state = "" if self.complete else ", incomplete"
+        return (
+            f"<Solution of {self.case.title or self.target.name!r}: {len(self.times)} times up to "
+            f"t = {self.times[-1]:g}, {self.numerics['formulation']}, "
+            f"{len(self.nodes)} nodes{state}>"
+        )
 
     @property
     def nodes(self) -> Array:
@@ -145,8 +168,8 @@ class Solution:
 
     def _points(self, x: npt.ArrayLike) -> Array:
         points = np.asarray(x, dtype=float)
-        if points.ndim == 1 and self.target.dim == 1:
-            points = points[:, None]
+        if points.ndim == 1:  # a point, or in 1-D several of them
+            points = points.reshape(-1, 1) if self.target.dim == 1 else points[None, :]
         if points.ndim != 2 or points.shape[1] != self.target.dim:
             raise ValueError(f"points have shape {points.shape}; needed (n, {self.target.dim})")
         return points

@@ -61,17 +61,21 @@ def make_quadrature(
     *,
     rank: int = 0,
     size: int = 1,
-    points_per_axis: int | None = None,
+    fewer: int = 0,
 ) -> Quadrature:
-    """Build the rule on this rank's share of the cells, fine enough for all `regions`."""
+    """Build the rule on this rank's share of the cells, fine enough for all `regions`.
+
+    `fewer` Gauss points on each axis make a second rule, whose distance tells the error of the
+    first.
+    """
     if isinstance(interpolation, TensorInterpolation):
-        per_axis = points_per_axis or (2 if interpolation.degree == 1 else interpolation.degree + 2)
+        per_axis = (2 if interpolation.degree == 1 else interpolation.degree + 2) - fewer
         low, high = _tensor_cells(interpolation, rank, size)
         near = _near_boundary(low, high - low, regions)
         parts = [
             _divide_boxes(low[chosen], high[chosen], regions, count)
             for chosen, count in (
-                (near, max(per_axis, NEAR_POINTS[low.shape[1]])),
+                (near, max(per_axis, NEAR_POINTS[low.shape[1]] - fewer)),
                 (~near, per_axis),
             )
             if chosen.any()

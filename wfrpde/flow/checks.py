@@ -47,7 +47,7 @@ def invariants(
 
 def warn_of_errors(solution: Solution) -> None:
     """Say so when what is reported is known to be poor."""
-    if solution.error is None:
+    if solution.error is None or not solution.complete:
         return
     tolerance = solution.case.accuracy.tolerance
     limit = 1e-2 if tolerance is None else tolerance

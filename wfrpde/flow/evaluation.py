@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.flow.checks import invariants, warn_of_errors
-from wfrpde.flow.edge_averaged import interpolation_of
 from wfrpde.flow.exact import GeometricMean, sampled
 from wfrpde.flow.outcome import Context, Outcome
 from wfrpde.flow.problem import Problem
@@ -41,10 +40,16 @@ def report(context: Context, outcome: Outcome, name: str, reason: str, began: fl
     for field, share in outcome.others:
         samples, other, _ = _evaluated(case, evaluator, field, known)
         comparisons.append((other, evaluator.l2_difference(fields, samples), share))
-    if name == "fisher-rao" and case.numerics.certify:
-        _, other, _ = _evaluated(case, _coarser(problem, outcome), None, known)
-        comparisons.append((other, np.zeros(len(outcome.times)), 1.0))
-    error = _error(numbers, comparisons, problem) if comparisons else None
+    error = None
+    if case.numerics.certify:
+        rough = Evaluator(
+            comm, outcome.interpolation, problem.potential, problem.target.regions, fewer=1
+        )
+        _, integrals, _ = _evaluated(case, rough, None, known)
+        certified = comparisons or len(known) == len(outcome.times)
+        error = _error(numbers, comparisons, integrals, problem)
+        if not certified:  # interrupted before the second solution
+            error = error.unknown()
     shifted = {
         k: GeometricMean(problem, field.theta, float(shift[k])) for k, field in known.items()
     }
@@ -75,7 +80,11 @@ def report(context: Context, outcome: Outcome, name: str, reason: str, began: fl
         "target_mode_mass": evaluator.target_mode_mass(),
         "checks": invariants(case, outcome, series, name),
     }
-    warnings = [*problem.warnings, *outcome.warnings]
+    warnings = [*problem.warnings, *outcome.warnings, *evaluator.empty_regions()]
+    if not outcome.complete:
+        warnings.append(
+            f"interrupted: saved up to t = {outcome.times[-1]:g} of {problem.save[-1]:g}"
+        )
     solution = Solution(
         case=case,
         target=problem.target,
@@ -135,29 +144,30 @@ def _evaluated(
     return samples.shifted(shift), numbers, shift
 
 
-def _coarser(problem: Problem, outcome: Outcome) -> Evaluator:
-    """Return an evaluator on the coarser grid, for the error of integrals alone."""
-    from mpi4py import MPI
-
-    cells = tuple(outcome.facts["cells"])
-    grid = problem.grid(cells if problem.mesh is None else ())
-    interpolation = interpolation_of(grid, None)
-    return Evaluator(MPI.COMM_SELF, interpolation, problem.potential, problem.target.regions)
-
-
 def _error(
-    numbers: Functionals, comparisons: list[tuple[Functionals, Array, float]], problem: Problem
+    numbers: Functionals,
+    comparisons: list[tuple[Functionals, Array, float]],
+    integrals: Functionals,
+    problem: Problem,
 ) -> ErrorEstimate:
-    """Largest of the distances to other solutions, plus what the mass beyond the box may change."""
+    """Return the largest of the distances to other solutions, and what else may be wrong.
+
+    Where the field is known at every point (t = 0 first), the distance to `integrals`, which come
+    from fewer quadrature points, is the error. The mass beyond the box adds to all.
+    """
     cut = float(sum(problem.facts["cut_off_share"].values()))
     reach = float(np.ptp(problem.box, axis=1).max()) / 2
     depth = -np.log(cut) if cut > 0 else 0.0  # log(ρ/π) out there, at most
 
     def gap(pick: Callable[[Functionals], Array], beyond: float) -> Array:
         value = pick(numbers)
-        distance = [share * np.abs(value - pick(other)) for other, _, share in comparisons]
-        floor = ROUND_OFF * np.abs(value) + cut * (np.abs(value) + beyond)
-        return np.asarray(np.max(distance, axis=0) + floor)
+        distance = np.zeros_like(value)
+        for other, _, share in comparisons:
+            distance = np.maximum(distance, share * np.abs(value - pick(other)))
+        rough = pick(integrals)
+        known = slice(0, len(rough))
+        distance[known] = np.maximum(distance[known], np.abs(value[known] - rough))
+        return np.asarray(distance + ROUND_OFF * np.abs(value) + cut * (np.abs(value) + beyond))
 
     beyond = {"kl": depth, "mass": 1.0, "fisher_information": depth, "reaction_variance": depth**2}
     return ErrorEstimate(
@@ -165,7 +175,10 @@ def _error(
         mean=gap(attrgetter("mean"), reach),
         covariance=gap(attrgetter("covariance"), reach**2),
         mode_mass={name: gap(_mass_of(name), 0.0) for name in numbers.mode_mass},
-        density=np.max([share * l2 for _, l2, share in comparisons], axis=0) + cut,
+        density=np.max(
+            [np.zeros(len(numbers.kl)), *(share * l2 for _, l2, share in comparisons)], axis=0
+        )
+        + cut,
     )
 
 

@@ -36,6 +36,11 @@ RESOLUTION = 1.5
 MAX_STEPS = 20_000
 STARTING_STEPS = 60
 """Steps that may be tiny at the start."""
+CRAWL = 1e7
+"""Steps still to go, at the present size, beyond which a run has stalled."""
+KL_SLACK = 1e-7
+"""Increase of KL by the error of a step that is allowed, relative to KL plus one."""
+MAX_RETRIES = 20
 
 
 class Discretised:
@@ -189,7 +194,7 @@ def _integrate(
     fields, times, residuals = [u], [0.0], [0.0]
     longest = problem.case.numerics.dt or t_end
     t, dt, residual, increase = 0.0, min(longest, 1e-7 * t_end), 0.0, 0.0
-    accepted = rejected = 0
+    accepted = rejected = retries = 0
     smallest, complete = np.inf, True
     for end in save:
         while end - t > 1e-12 * end:
@@ -209,16 +214,23 @@ def _integrate(
                     raise SolverError(f"the log-density form stalls at t = {t:.4g} (step {dt:.1e})")
                 continue
             assert outcome is not None
+            after = _kl(system, outcome[0])
+            if not after <= kl + KL_SLACK * (1 + kl):
+                retries += 1
+                dt = step / 4
+                if retries > MAX_RETRIES:
+                    raise SolverError(f"KL rises from {kl:.6g} to {after:.6g} at t = {t:.4g}")
+                continue
             density = np.exp(system.log_density(u))
             residual += step * system.alpha * float(density @ system.transport(u))
             u = outcome[0]
             reached = end if end - t - step <= 1e-12 * end else t + step
             t, accepted, smallest = reached, accepted + 1, min(smallest, step)
             # a blow-up ends in ever smaller steps, which may all be accepted
-            stalled = accepted > STARTING_STEPS and step < 1e-13 * t_end < end - t
-            if stalled or (accepted + rejected > MAX_STEPS and longest == t_end):
+            stalled = accepted > STARTING_STEPS and (end - t) > CRAWL * step
+            if longest == t_end and (stalled or accepted + rejected > MAX_STEPS):
                 raise SolverError(f"the log-density form stalls at t = {t:.4g} (step {step:.1e})")
-            before, kl = kl, _kl(system, u)
+            before, kl = kl, after
             increase = max(increase, kl - before)
             history.append(t, step, kl, float(np.exp(np.clip(residual, -50, 50))))
             observe(t, step, kl)

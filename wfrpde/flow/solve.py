@@ -89,6 +89,10 @@ def solve(
         If no formulation can represent the problem.
     """
     _compat.require_dolfinx()
+    if not hasattr(case, "numerics"):
+        raise TypeError(
+            f"solve needs a Case, not {type(case).__name__}: wfrpde.load_case makes one"
+        )
     from mpi4py import MPI
 
     comm = MPI.COMM_WORLD if comm is None else comm
