@@ -8,7 +8,7 @@ ENV := tools/env
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-demo:  ## two targets with a barrier: what WFR does that Langevin does not
+demo:  ## two targets with a barrier: writes a report that you open in a browser
 	$(ENV) wfrpde demo
 
 test:  ## the tests, on one process

@@ -9,7 +9,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wfrpde.session import Session
 
 INTERRUPTED = 130
 
@@ -31,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wfrpde",
         description="Wasserstein-Fisher-Rao gradient flows of KL(rho|pi), solved on meshes.",
-        epilog="Begin with 'wfrpde demo'. Under MPI: mpirun -n 2 wfrpde solve CASE.",
+        epilog="Begin with 'wfrpde demo'. Under MPI: mpirun -n 2 wfrpde solve CASE (pays in 3-D).",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -108,6 +111,7 @@ def _solve(arguments: argparse.Namespace) -> int:
         case = load_case(arguments.case, overrides)
         folder = Path(arguments.out or f"wfr-{case.name}").expanduser()
         session.require_solver()
+        _tell_how_to_stop(session)
         with RunFolder(folder, force=arguments.force, comm=session.comm) as output:
             run = run_case(case, output.path, session.comm, status=session.status)
         session.say(run_summary(run))
@@ -115,6 +119,37 @@ def _solve(arguments: argparse.Namespace) -> int:
         if run.interrupted:
             session.code = INTERRUPTED
     return session.code
+
+
+def _tell_how_to_stop(session: Session) -> None:
+    """Say how a run on several ranks is stopped without losing what it has computed."""
+    if session.comm is None or session.comm.size == 1:
+        return
+    import os
+
+    if "OMPI_COMM_WORLD_SIZE" not in os.environ:  # set by Open MPI's mpirun
+        how = "to stop it in order, press Ctrl-C once"
+    else:
+        how = (
+            f"to stop it in order, 'kill -USR1 {_process_of_mpirun()}' "
+            "(Ctrl-C lets mpirun kill the ranks before they can write)"
+        )
+    from wfrpde.parallel import logger
+
+    logger.info("%d MPI ranks; %s", session.comm.size, how)
+
+
+def _process_of_mpirun() -> str:
+    """Give the id of this rank's mpirun, if that is its parent (on the first machine it is)."""
+    import os
+    from pathlib import Path
+
+    try:
+        name = Path(f"/proc/{os.getppid()}/comm").read_text(encoding="utf-8").strip()
+    except OSError:
+        name = ""
+    known = name in ("mpirun", "mpiexec", "prterun", "orterun")
+    return str(os.getppid()) if known else "<process id of mpirun>"
 
 
 def _where_to_look(folder: str, interrupted: bool) -> str:
@@ -136,6 +171,7 @@ def _demo(arguments: argparse.Namespace) -> int:
         from wfrpde.demo import run_demo
 
         session.require_solver()
+        _tell_how_to_stop(session)
         folder = Path(arguments.out or "wfr-demo").expanduser()
         if not run_demo(folder, session, force=arguments.force):
             session.code = INTERRUPTED
