@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
+FEW_POINTS = 8
+"""Quadrature points in a region below which a warning is given."""
+
 
 @dataclass(frozen=True)
 class Functionals:
@@ -106,11 +109,20 @@ class Evaluator:
 
     def empty_regions(self) -> list[str]:
         """Warnings about regions that hold no point of the mesh."""
-        return [
-            f"the region '{name}' holds no part of the domain: its mass is 0, whatever flows"
-            for name, inside in self._inside.items()
-            if self._sum(inside.astype(float)) == 0
-        ]
+        texts = []
+        for name, inside in self._inside.items():
+            count = int(self._sum(inside.astype(float)))
+            if count == 0:
+                texts.append(
+                    f"the region '{name}' holds no point of the domain: it lies outside, or is "
+                    "smaller than a cell, and its mass is reported as 0"
+                )
+            elif count < FEW_POINTS:
+                texts.append(
+                    f"the region '{name}' holds only {count} quadrature points: its mass is "
+                    "uncertain"
+                )
+        return texts
 
     @property
     def points(self) -> Array:

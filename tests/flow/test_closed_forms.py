@@ -83,7 +83,7 @@ def test_kl_and_log_density_of_gaussians():
 def test_geometric_means_and_their_slopes():
     """u = θ(log ρ₀ + V) + shift for log ρ₀ = −2x² − y², V = x⁴ + y."""
     problem = SimpleNamespace(
-        log_initial=lambda x: -2 * x[:, 0] ** 2 - x[:, 1] ** 2,
+        log_initial=lambda x, zero: -2 * x[:, 0] ** 2 - x[:, 1] ** 2,
         potential=lambda x: x[:, 0] ** 4 + x[:, 1],
         target=SimpleNamespace(
             gradient=lambda x: np.stack([4 * x[:, 0] ** 3, np.ones(len(x))], axis=1)

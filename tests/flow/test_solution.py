@@ -83,9 +83,10 @@ def test_points_of_the_wrong_shape_are_refused(line, x):
         line.density(0.2, x)
 
 
-def test_two_dimensions_do_not_take_flat_arrays(triangles):
+def test_a_single_point_may_be_flat(triangles):
+    assert triangles.density(0.1, [0.1, 0.2]) == triangles.density(0.1, [[0.1, 0.2]])
     with pytest.raises(ValueError, match=r"needed \(n, 2\)"):
-        triangles.density(0.1, [0.0, 0.0])
+        triangles.density(0.1, [0.0, 0.0, 0.0])
 
 
 def test_there_is_nothing_outside_of_the_domain(line, triangles):

@@ -25,7 +25,7 @@ from wfrpde.domain.grid import SimplexGrid
 Array = npt.NDArray[np.float64]
 RegionFunction = Callable[[Array], npt.NDArray[np.bool_]]
 
-CUT_LEVELS = {1: 0, 2: 2, 3: 1}
+CUT_LEVELS = {1: 3, 2: 2, 3: 1}
 """How often a tensor cell that a region's boundary cuts is halved before its lines are split."""
 
 CUT_LEVELS_SIMPLEX = {1: 0, 2: 3, 3: 1}
@@ -36,6 +36,12 @@ NEAR_POINTS = {1: 5, 2: 4, 3: 3}
 
 Elsewhere the errors of the cells cancel, as those of the trapezoidal rule on a line do; there the
 sum ends, and each cell must be accurate itself."""
+
+SIMPLEX_DEGREES = {1: (5, 3), 2: (5, 3), 3: (6, 2)}
+"""Degrees of the rules on simplices, by dimension: the rule, and that with fewer points."""
+
+PROBES = {1: 17, 2: 6, 3: 4}
+"""Points along each axis of a cell at which regions are probed, by dimension."""
 
 LINE_PIECES = 4
 """Pieces of a line in which a region's boundary is looked for."""
@@ -61,6 +67,7 @@ def make_quadrature(
     *,
     rank: int = 0,
     size: int = 1,
+    points_per_axis: int | None = None,
     fewer: int = 0,
 ) -> Quadrature:
     """Build the rule on this rank's share of the cells, fine enough for all `regions`.
@@ -69,7 +76,8 @@ def make_quadrature(
     first.
     """
     if isinstance(interpolation, TensorInterpolation):
-        per_axis = (2 if interpolation.degree == 1 else interpolation.degree + 2) - fewer
+        default = 2 if interpolation.degree == 1 else interpolation.degree + 2
+        per_axis = (points_per_axis or default) - fewer
         low, high = _tensor_cells(interpolation, rank, size)
         near = _near_boundary(low, high - low, regions)
         parts = [
@@ -85,7 +93,7 @@ def make_quadrature(
     elif isinstance(interpolation, SimplexInterpolation):
         grid = interpolation.macro
         share = slice(*(len(grid.cells) * r // size for r in (rank, rank + 1)))
-        points, weights = _divide_simplices(grid.points[grid.cells[share]], regions)
+        points, weights = _divide_simplices(grid.points[grid.cells[share]], regions, fewer)
     else:
         raise TypeError(type(interpolation))
     return Quadrature(points, weights)
@@ -94,7 +102,8 @@ def make_quadrature(
 def _near_boundary(low: Array, size: Array, regions: list[RegionFunction]) -> npt.NDArray[np.bool_]:
     """Cells whose surroundings a region's boundary cuts: two cells wide, one in 3-D."""
     width = 1.0 if low.shape[1] == 3 else 2.0
-    lattice = _tensor(np.array([-width, 0.5, 1 + width]), low.shape[1])
+    inner = np.linspace(0.0, 1.0, PROBES[low.shape[1]])
+    lattice = _tensor(np.concatenate([[-width], inner, [1 + width]]), low.shape[1])
     return _is_cut(low[:, None] + lattice[None] * size[:, None], regions)
 
 
@@ -116,7 +125,7 @@ def _divide_boxes(
     offsets = _tensor((node + 1) / 2, dim)
     factors = np.prod(_tensor(weight / 2, dim), axis=1)
     # just inside the cell, so that a boundary along its faces does not count as a cut
-    corners = _tensor(np.array([1e-9, 0.5, 1 - 1e-9]), dim)
+    corners = _tensor(np.linspace(1e-9, 1 - 1e-9, PROBES[dim], dtype=np.float64), dim)
     all_points: list[Array] = []
     all_weights: list[Array] = []
     for level in range(CUT_LEVELS[dim] + 1):
@@ -213,7 +222,9 @@ def _split_along(
     return points, weights.ravel()
 
 
-def _divide_simplices(corners: Array, regions: list[RegionFunction]) -> tuple[Array, Array]:
+def _divide_simplices(
+    corners: Array, regions: list[RegionFunction], fewer: int = 0
+) -> tuple[Array, Array]:
     import basix
 
     from wfrpde.discretisation.nodes import simplex_volumes
@@ -233,7 +244,8 @@ def _divide_simplices(corners: Array, regions: list[RegionFunction]) -> tuple[Ar
     corners = np.concatenate([*pieces, corners])
     cell = {1: "interval", 2: "triangle", 3: "tetrahedron"}[dim]
     # positive weights, and no point on a face, where it would be in two regions at once
-    rule = basix.make_quadrature(basix.CellType[cell], 6 if dim == 3 else 5)
+    degree = SIMPLEX_DEGREES[dim][min(fewer, 1)]
+    rule = basix.make_quadrature(basix.CellType[cell], degree)
     reference, factors = (np.asarray(part, dtype=np.float64) for part in rule)
     barycentric = np.concatenate([1 - reference.sum(axis=1, keepdims=True), reference], axis=1)
     points = np.einsum("qi,mid->mqd", barycentric, corners).reshape(-1, dim)

@@ -94,6 +94,12 @@ class TensorGrid:
             for offset in np.ndindex(*([2] * self.dim))
         ]
 
+    def parts(self) -> int:
+        """Return the number of parts into which the active cells fall, by their faces."""
+        from scipy.ndimage import label
+
+        return int(label(self.active)[1])
+
     def vertices(self) -> Array:
         """All vertices of the box, active or not, ``(n_1+1, …, n_d+1, d)``."""
         return np.stack(np.meshgrid(*self.breaks, indexing="ij"), axis=-1)
@@ -154,6 +160,16 @@ class SimplexGrid:
         if walls is not None:
             chosen &= ~walls[self.cells].any(axis=1)
         return SimplexGrid.compressed(self.points, self.cells[chosen])
+
+    def parts(self) -> int:
+        """Return the number of parts into which the cells fall."""
+        from scipy.sparse import coo_matrix
+        from scipy.sparse.csgraph import connected_components
+
+        first, second = self.edges()[0].T
+        size = len(self.points)
+        graph = coo_matrix((np.ones(len(first)), (first, second)), shape=(size, size))
+        return int(connected_components(graph, directed=False)[0])
 
     @staticmethod
     def compressed(points: Array, cells: npt.NDArray[np.int64]) -> SimplexGrid:

@@ -105,6 +105,39 @@ class Landscape:
                     lengths[axis] = min(lengths[axis], 1 / np.sqrt(largest))
         return np.asarray(lengths)
 
+    def has_kink(self, box: Array) -> bool:
+        """Whether V or R₀ has a kink or a pole where it matters, on a line.
+
+        At a kink the second difference, divided by the square of its step, grows as the step
+        shrinks; where the function is smooth it does not.
+        """
+        x = sample(box)
+        step = float(x[1, 0] - x[0, 0])
+        for function in (self.potential, self.surprise):
+            value = function(x)
+            matters = (value - value.min() < LEVEL)[1:-1]
+            with np.errstate(invalid="ignore"):
+                bend = np.where(matters, np.abs(np.diff(value, 2)), 0.0)
+            where = 1 + int(np.argmax(bend))
+            near = x[where] + step * np.linspace(-1.0, 1.0, 33)[:, None]
+            closer = float(np.abs(np.diff(function(near), 2)).max()) * 16**2
+            if not closer < 4 * float(bend.max()) + 1e-6:
+                return True
+        return False
+
+    def sharpest(self, box: Array) -> float:
+        """Shortest length on a line where ridges count, too: 1/√(largest |V''| or |R₀''|)."""
+        x = sample(box)
+        step = float(x[1, 0] - x[0, 0])
+        largest = 0.0
+        for function in (self.potential, self.surprise):
+            value = function(x)
+            matters = (value - value.min() < LEVEL)[1:-1]
+            with np.errstate(invalid="ignore"):
+                bend = np.abs(np.diff(value, 2))[matters]
+            largest = max(largest, float(bend.max(initial=0.0)) / step**2)
+        return 1 / np.sqrt(largest) if largest > 0 else float(np.ptp(box))
+
     def seeds_in(self, box: Array) -> Array:
         """Seeds that lie in a box."""
         inside = ((self.seeds >= box[:, 0]) & (self.seeds <= box[:, 1])).all(axis=1)

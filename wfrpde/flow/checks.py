@@ -47,6 +47,12 @@ def invariants(
 
 def warn_of_errors(solution: Solution) -> None:
     """Say so when what is reported is known to be poor."""
+    for check in solution.numerics["checks"]:
+        if not check["passed"]:
+            solution.warnings.append(
+                f"check failed: {check['name']} is {check['value']:.1e}, "
+                f"allowed {check['limit']:.1e}"
+            )
     if solution.error is None or not solution.complete:
         return
     tolerance = solution.case.accuracy.tolerance
@@ -65,10 +71,4 @@ def warn_of_errors(solution: Solution) -> None:
             worst_time = solution.times[int(np.argmax(share))]
             solution.warnings.append(
                 f"the mass of '{name}' at t = {worst_time:g} is known only to {share.max():.0%}"
-            )
-    for check in solution.numerics["checks"]:
-        if not check["passed"]:
-            solution.warnings.append(
-                f"check failed: {check['name']} is {check['value']:.1e}, "
-                f"allowed {check['limit']:.1e}"
             )

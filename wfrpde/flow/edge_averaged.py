@@ -35,7 +35,12 @@ LOG_CHANGE = {1: (0.5, 2.0, 2.0), 2: (1.0, 4.0, 4.0), 3: (1.0, 6.0, 6.0)}
 dimension."""
 
 LADDER = {1: 12, 2: 8, 3: 6}
-"""How often the largest step may be halved, by dimension."""
+"""How often the largest step may be halved at least, by dimension."""
+
+RELAXED = 0.1
+"""Smallest step in units of ℓ²/α, with the shortest length ℓ."""
+
+MOST_RUNGS = 18
 
 RESOLUTION = {1: 0.1, 2: 0.7, 3: 1.0}
 """Cell size of the coarse grid of the pair in units of the shortest length scale, by dimension."""
@@ -110,13 +115,21 @@ def solve_edge_averaged(context: Context) -> Outcome:
         elif numerics.dt is not None:
             policy = Replay(uniform(np.array(problem.save), dt))
         else:
-            policy = LadderControl(problem.save, dt, LOG_CHANGE[levels][dim - 1], LADDER[dim])
+            rungs = _rungs(problem, dt)
+            policy = LadderControl(problem.save, dt, LOG_CHANGE[levels][dim - 1], rungs)
         phase = ("grid", f"grid {level + 1} of {levels}")[levels > 1]
         runs.append(run(context, grid, policy, phase=phase, share=float(cost[level] / cost.sum())))
         grids.append(grid)
         if not runs[-1][0].complete:
             break
     return _combined(problem, grids, runs, cells, certify=numerics.certify)
+
+
+def _rungs(problem: Problem, dt: float) -> int:
+    """How often the step may be halved: down to the time in which the shortest length relaxes."""
+    relaxation = float(problem.scales.min()) ** 2 / problem.case.flow.alpha
+    needed = np.ceil(np.log2(max(dt / (RELAXED * relaxation), 1.0)))
+    return int(np.clip(needed, LADDER[problem.dim], MOST_RUNGS))
 
 
 def _can_widen(problem: Problem, cells: tuple[int, ...]) -> bool:
@@ -178,4 +191,5 @@ def _combined(
         max(march.kl_increase for march, _ in runs),
         complete,
         warnings,
+        facts.start_defect,
     )

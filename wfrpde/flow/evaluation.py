@@ -14,7 +14,7 @@ import numpy.typing as npt
 from wfrpde.flow.checks import invariants, warn_of_errors
 from wfrpde.flow.exact import GeometricMean, sampled
 from wfrpde.flow.outcome import Context, Outcome
-from wfrpde.flow.problem import Problem
+from wfrpde.flow.problem import EMPTY, Problem
 from wfrpde.functionals import Evaluator, Functionals, Samples
 from wfrpde.solution import ErrorEstimate, Solution
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 logger = logging.getLogger("wfrpde")
+
+START_DEFECT = 1e-4
 
 ROUND_OFF = 1e-12
 """Relative error that no estimate goes below: that of the linear solvers."""
@@ -45,9 +47,10 @@ def report(context: Context, outcome: Outcome, name: str, reason: str, began: fl
         rough = Evaluator(
             comm, outcome.interpolation, problem.potential, problem.target.regions, fewer=1
         )
-        _, integrals, _ = _evaluated(case, rough, None, known)
         certified = comparisons or len(known) == len(outcome.times)
-        error = _error(numbers, comparisons, integrals, problem)
+        _, integrals, _ = _evaluated(case, rough, outcome.best, known)
+        comparisons.append((integrals, np.zeros(len(outcome.times)), 1.0))
+        error = _error(numbers, comparisons, problem, outcome.start_defect)
         if not certified:  # interrupted before the second solution
             error = error.unknown()
     shifted = {
@@ -56,7 +59,7 @@ def report(context: Context, outcome: Outcome, name: str, reason: str, began: fl
     nodes = outcome.interpolation.nodes
     u = outcome.best + shift[:, None]
     for k, exact in shifted.items():
-        u[k] = exact(nodes)
+        u[k] = np.maximum(exact(nodes), EMPTY)  # zero is no number that could be drawn
     log_density = u - problem.potential(nodes) - numbers.log_normalisation
     series = numbers.series()
     if case.flow.conserve_mass:
@@ -65,7 +68,7 @@ def report(context: Context, outcome: Outcome, name: str, reason: str, began: fl
             error.series["mass"] = np.abs(series["mass"] - 1)
     series["min_density"] = np.exp(log_density.min(axis=1))
     if error is not None:
-        error.series["min_density"] = series["min_density"] * error.density
+        error.series["min_density"] = _spread_of_smallest(outcome, log_density)
     history = dict(outcome.history)
     if name == "fisher-rao":
         history["kl"] = series["kl"]
@@ -81,6 +84,11 @@ def report(context: Context, outcome: Outcome, name: str, reason: str, began: fl
         "checks": invariants(case, outcome, series, name),
     }
     warnings = [*problem.warnings, *outcome.warnings, *evaluator.empty_regions()]
+    if outcome.start_defect > START_DEFECT:
+        warnings.append(
+            "the start is too narrow for the mesh: at the nodes its mean or covariance is off by "
+            f"{outcome.start_defect:.1e} of its own. Take more cells or a wider start"
+        )
     if not outcome.complete:
         warnings.append(
             f"interrupted: saved up to t = {outcome.times[-1]:g} of {problem.save[-1]:g}"
@@ -105,8 +113,9 @@ def report(context: Context, outcome: Outcome, name: str, reason: str, began: fl
         exact=lambda k, x: shifted[k](x) if k in shifted else None,
     )
     warn_of_errors(solution)
-    for text in warnings:
-        logger.warning(text)
+    if comm.rank == 0:
+        for text in warnings:
+            logger.warning(text)
     return solution
 
 
@@ -147,15 +156,17 @@ def _evaluated(
 def _error(
     numbers: Functionals,
     comparisons: list[tuple[Functionals, Array, float]],
-    integrals: Functionals,
     problem: Problem,
+    start_defect: float,
 ) -> ErrorEstimate:
-    """Return the largest of the distances to other solutions, and what else may be wrong.
+    """Return the largest of the distances to other numbers, and what else may be wrong.
 
-    Where the field is known at every point (t = 0 first), the distance to `integrals`, which come
-    from fewer quadrature points, is the error. The mass beyond the box adds to all.
+    The others are those of the other solutions and those of fewer quadrature points. The mass
+    beyond an automatic box adds to all (a box that the case gives is the problem as posed), and so
+    does, after the start, what the nodes misrepresent of it.
     """
-    cut = float(sum(problem.facts["cut_off_share"].values()))
+    automatic = problem.case.domain.box is None and problem.mesh is None
+    cut = float(sum(problem.facts["cut_off_share"].values())) if automatic else 0.0
     reach = float(np.ptp(problem.box, axis=1).max()) / 2
     depth = -np.log(cut) if cut > 0 else 0.0  # log(ρ/π) out there, at most
 
@@ -164,9 +175,7 @@ def _error(
         distance = np.zeros_like(value)
         for other, _, share in comparisons:
             distance = np.maximum(distance, share * np.abs(value - pick(other)))
-        rough = pick(integrals)
-        known = slice(0, len(rough))
-        distance[known] = np.maximum(distance[known], np.abs(value[known] - rough))
+        distance[1:] += start_defect * np.abs(value[1:])
         return np.asarray(distance + ROUND_OFF * np.abs(value) + cut * (np.abs(value) + beyond))
 
     beyond = {"kl": depth, "mass": 1.0, "fisher_information": depth, "reaction_variance": depth**2}
@@ -175,11 +184,20 @@ def _error(
         mean=gap(attrgetter("mean"), reach),
         covariance=gap(attrgetter("covariance"), reach**2),
         mode_mass={name: gap(_mass_of(name), 0.0) for name in numbers.mode_mass},
-        density=np.max(
-            [np.zeros(len(numbers.kl)), *(share * l2 for _, l2, share in comparisons)], axis=0
-        )
-        + cut,
+        density=np.max([share * l2 for _, l2, share in comparisons], axis=0) + cut + start_defect,
     )
+
+
+def _spread_of_smallest(outcome: Outcome, log_density: Array) -> Array:
+    """Distance of the smallest nodal density to what the other solutions make of it."""
+    node = log_density.argmin(axis=1)
+    row = np.arange(len(node))
+    smallest = np.exp(log_density[row, node])
+    spread = np.zeros(len(node))
+    for other, share in outcome.others:
+        ratio = np.expm1(np.clip(other[row, node] - outcome.best[row, node], -50.0, 50.0))
+        spread = np.maximum(spread, share * smallest * np.abs(ratio))
+    return spread
 
 
 def _mass_of(region: str) -> Callable[[Functionals], Array]:

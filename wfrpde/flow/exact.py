@@ -26,7 +26,7 @@ class GeometricMean:
 
     def __call__(self, x: Array) -> Array:
         """Return log(ρ/π) at points ``(n, d)``."""
-        start = self.problem.log_initial(x) + self.problem.potential(x)
+        start = self.problem.log_initial(x, zero=-np.inf) + self.problem.potential(x)
         return self.theta * start + self.shift
 
     def samples(self, x: Array) -> tuple[Array, Array]:
@@ -37,7 +37,10 @@ class GeometricMean:
             step = 1e-5 * float(self.problem.scales[axis])
             shift = np.zeros(x.shape[1])
             shift[axis] = step
-            rise = self.problem.log_initial(x + shift) - self.problem.log_initial(x - shift)
+            ahead = self.problem.log_initial(x + shift, zero=-np.inf)
+            behind = self.problem.log_initial(x - shift, zero=-np.inf)
+            with np.errstate(invalid="ignore"):
+                rise = np.nan_to_num(ahead - behind, nan=0.0)  # no slope where there is nothing
             squared += (self.theta * (rise / (2 * step) + slope[:, axis])) ** 2
         return self(x), squared
 

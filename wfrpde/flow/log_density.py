@@ -33,6 +33,7 @@ TOLERANCE = 1e-8
 FLOOR = 1e-4
 RESOLUTION = 1.5
 """Element size in units of the shortest length scale."""
+MAX_CELLS = 600
 MAX_STEPS = 20_000
 STARTING_STEPS = 60
 """Steps that may be tiny at the start."""
@@ -121,6 +122,14 @@ class LogDensityRun:
     complete: bool
 
 
+def suits(problem: Problem) -> bool:
+    """Whether u is smooth on a line: no zero of ρ₀, no kink, no ridge too sharp to resolve."""
+    if not problem.starts_positive or problem.landscape.has_kink(problem.stretch):
+        return False
+    sharpest = problem.landscape.sharpest(problem.stretch)
+    return float(np.ptp(problem.stretch)) / sharpest <= MAX_CELLS
+
+
 def solve_log_density(context: Context) -> Outcome:
     """Solve at degree 8, and at degree 6 with a looser tolerance for the error (collective)."""
     problem = context.problem
@@ -129,7 +138,7 @@ def solve_log_density(context: Context) -> Outcome:
         raise SolverError("the log-density form is for one dimension")
     degree = numerics.degree or DEGREE
     width = float(problem.box[0, 1] - problem.box[0, 0])
-    default = int(np.clip(np.ceil(width / (RESOLUTION * problem.scales[0])), 24, 600))
+    default = int(np.clip(np.ceil(width / (RESOLUTION * problem.scales[0])), 24, MAX_CELLS))
     grid = problem.tensor_grid(numerics.cells or (default,))
     degrees = [degree, max(1, degree - 2)] if numerics.certify else [degree]
     runs: list[LogDensityRun] = []

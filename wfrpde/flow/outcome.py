@@ -38,6 +38,8 @@ class Outcome:
         Per step of the finest run.
     facts
         JSON-ready: nodes, steps, retries, solver, …
+    start_defect
+        What the nodes misrepresent of a Gaussian start, relative to its own width.
     kl_increase
         Largest increase of KL in a step of any run.
     """
@@ -52,6 +54,7 @@ class Outcome:
     kl_increase: float
     complete: bool
     warnings: list[str] = field(default_factory=list)
+    start_defect: float = 0.0
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 Grid = TensorGrid | SimplexGrid
+GridT = TypeVar("GridT", TensorGrid, SimplexGrid)
 
 logger = logging.getLogger("wfrpde")
+
+PASS = 20.0
+"""Levels (kT) above a pass that are kept beside it."""
 
 EMPTY = -1e5
 """Log of a density that stands for zero: far below anything that a flow can bring back."""
@@ -67,8 +71,13 @@ class Problem:
         """Whether ρ₀ > 0 on the part of the domain that matters (1-D)."""
         return bool(self.log_initial(self.tensor_grid((1000,)).points).min() > EMPTY)
 
-    def log_initial(self, x: Array) -> Array:
-        """``log ρ₀`` up to a constant, with `EMPTY` for zero."""
+    @property
+    def stretch(self) -> Array:
+        """The part ``(1, 2)`` of a 1-D box that matters."""
+        return self.tensor_grid((1000,)).box
+
+    def log_initial(self, x: Array, *, zero: float = EMPTY) -> Array:
+        """``log ρ₀`` up to a constant, at least `zero`."""
         value = np.asarray(self.initial.log_density(x))
         if np.isnan(value).any():
             raise InputError(
@@ -76,7 +85,7 @@ class Problem:
                 f"a density that is NaN at x = {_point(x[np.isnan(value)][0])}",
                 "numbers",
             )
-        return np.maximum(value, EMPTY)
+        return np.maximum(value, zero)
 
     def potential(self, x: Array) -> Array:
         """V at points ``(n, d)``; NaN and −∞ are refused."""
@@ -102,17 +111,33 @@ class Problem:
         if self.dim == 1:
             return self._interval(cells[0])
         vertices = grid.vertices()
-        points = vertices.reshape(-1, self.dim)
-        shape = vertices.shape[:-1]
-        walls = np.isposinf(self.target.potential(points)).reshape(shape)
-        return grid.cut(self.matters(points).reshape(shape), walls)
+        return self._cut(grid, vertices.reshape(-1, self.dim), vertices.shape[:-1])
 
-    def matters(self, x: Array) -> npt.NDArray[np.bool_]:
-        """Which points ``(n, d)`` belong to the mesh."""
-        value = self.target.potential(x)
+    def _cut(self, grid: GridT, points: Array, shape: tuple[int, ...]) -> GridT:
+        """Keep the cells that matter, and the passes between them.
+
+        Wells apart by more than `LEVEL` would fall into meshes of their own, and no flow between
+        them would be seen: V is let rise until the mesh is in one piece.
+        """
+        value = self.target.potential(points)
+        walls = np.isposinf(value).reshape(shape)
         with np.errstate(invalid="ignore"):
-            representable = value - np.nanmin(value) < SPAN
-        return np.asarray((self.landscape.levels(x) < LEVEL) & representable)
+            height = value - np.nanmin(value)
+        keep = (self.landscape.levels(points) < LEVEL) & (height < SPAN)
+        mesh = grid.cut(keep.reshape(shape), walls)
+        if not self.landscape.transport:
+            return mesh
+        top = LEVEL
+        while (parts := mesh.parts()) > 1 and top < SPAN:
+            top += 10.0
+            mesh = grid.cut((keep | (height < top)).reshape(shape), walls)
+        if top > LEVEL and parts == 1:  # the pass as wide as what crosses it
+            mesh = grid.cut((keep | (height < top + PASS)).reshape(shape), walls)
+        if parts > 1:
+            warning = f"the mesh is in {parts} parts, between which nothing is transported"
+            if warning not in self.warnings:
+                self.warnings.append(warning)
+        return mesh
 
     def _interval(self, cells: int) -> TensorGrid:
         """Divide the stretch of a 1-D box with levels up to twice `LEVEL`, without gaps."""
@@ -126,8 +151,7 @@ class Problem:
     def grid(self, cells: tuple[int, ...]) -> Grid:
         """Return tensor cells or simplices of the box, or the cells of the mesh file."""
         if self.mesh is not None:
-            walls = np.isposinf(self.target.potential(self.mesh.points))
-            return self.mesh.cut(self.matters(self.mesh.points), walls)
+            return self._cut(self.mesh, self.mesh.points, (len(self.mesh.points),))
         grid = self.tensor_grid(cells)
         return simplices_of_box(grid) if self.case.domain.cell == "simplex" else grid
 

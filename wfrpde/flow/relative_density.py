@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from wfrpde.discretisation.fluxes import symmetrised_stiffness
 from wfrpde.discretisation.matrix import ShiftedSolver, assemble, merged_options, solver_options
-from wfrpde.discretisation.nodes import make_nodes
+from wfrpde.discretisation.nodes import Nodes, make_nodes
 from wfrpde.errors import AccuracyError, SolverError
 from wfrpde.flow.control import LadderControl
 from wfrpde.flow.march import March, StepPolicy, march
 from wfrpde.flow.outcome import Context
-from wfrpde.flow.problem import Grid
+from wfrpde.flow.problem import Grid, Problem
 from wfrpde.flow.splitting import Splitting
 from wfrpde.flow.transport import FIFTH_ORDER, SECOND_ORDER, Transport
 
@@ -51,12 +51,23 @@ class RunFacts:
     underflows: int
     worst_measure: float
     flux: dict[str, float]
+    start_defect: float
 
 
-def potential_span(potential: Array) -> float:
-    """Largest minus smallest finite V."""
-    finite = potential[np.isfinite(potential)]
-    return float(finite.max() - finite.min())
+def _start_defect(problem: Problem, nodes: Nodes, log_mass: Array) -> float:
+    """Error of mean and covariance of a Gaussian start at the nodes, relative to its widths."""
+    if problem.initial.gaussian is None:
+        return 0.0
+    mean, covariance = problem.initial.gaussian
+    mass, x = np.exp(log_mass), nodes.points[: nodes.n_owned]
+    width = np.sqrt(np.diag(covariance))
+    box = problem.box
+    if ((mean - 6 * width < box[:, 0]) | (mean + 6 * width > box[:, 1])).any():
+        return 0.0  # cut off: its moments are no longer those of the formula
+    found = np.array([nodes.sum(mass * x[:, k]) for k in range(nodes.dim)])
+    spread = np.array([nodes.sum(mass * (x[:, k] - found[k]) ** 2) for k in range(nodes.dim)])
+    defect = np.abs(found - mean) / width + np.abs(spread / width**2 - 1)
+    return float(defect.max())
 
 
 def run(
@@ -95,6 +106,7 @@ def run(
     log_target -= nodes.logsumexp(log_target)
     log_mass = problem.log_initial(nodes.points[:n]) + log_weights
     log_mass -= nodes.logsumexp(log_mass)
+    defect = _start_defect(problem, nodes, log_mass)
     log_mass += np.log(problem.case.initial.mass)
 
     transport, solver, matrix = None, None, None
@@ -106,7 +118,12 @@ def run(
         solver = ShiftedSolver(matrix, merged_options(defaults, numerics.petsc_options))
         rational = SECOND_ORDER if time_order == 2 else FIFTH_ORDER
         transport = Transport(
-            nodes, solver, log_target, flow.alpha, rational, cure_limit=CURE_LIMIT[degree > 1]
+            nodes,
+            solver,
+            log_target,
+            flow.alpha,
+            rational,
+            cure_limit=CURE_LIMIT[degree > 1 or flux.get("obtuse_edges", 0) > 0],
         )
     splitting = Splitting(
         nodes,
@@ -152,5 +169,6 @@ def run(
         underflows=int(nodes.sum(np.array([float(incidents.get("underflows", 0))]))),
         worst_measure=result.worst_measure,
         flux={k: float(v) for k, v in flux.items()},
+        start_defect=defect,
     )
     return result, facts

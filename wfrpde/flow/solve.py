@@ -17,17 +17,19 @@ from wfrpde.flow.edge_averaged import solve_edge_averaged
 from wfrpde.flow.evaluation import report
 from wfrpde.flow.fisher_rao import solve_fisher_rao
 from wfrpde.flow.log_density import solve_log_density
+from wfrpde.flow.log_density import suits as log_density_suits
 from wfrpde.flow.outcome import Context, Outcome
 from wfrpde.flow.problem import Problem, make_problem
 from wfrpde.flow.relative_density import SPAN_LIMIT
-from wfrpde.flow.spectral import solve_spectral, suits
+from wfrpde.flow.spectral import solve_spectral
+from wfrpde.flow.spectral import suits as spectral_suits
 from wfrpde.parallel import StopRequest, collectively
 from wfrpde.solution import Solution
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
-    from wfrpde.case import Case
+    from wfrpde.case import Case, NumericsSpec
     from wfrpde.parallel import ProgressEvent
 
 Array = npt.NDArray[np.float64]
@@ -107,7 +109,8 @@ def solve(
                 observer(Progress(phase, t, problem.save[-1], dt, kl, fraction))
 
         context = Context(comm, problem, tell, lambda: stop.requested(comm))
-        logger.info("formulation: %s (%s)", name, reason)
+        if comm.rank == 0:
+            logger.info("formulation: %s (%s)", name, reason)
         tell("setting up", 0.0, 0.0, np.nan, 0.0)
         return _attempt(context, name, reason, began)
 
@@ -125,7 +128,11 @@ def choose(problem: Problem) -> tuple[str, str]:
                 f"'log-density' in {problem.dim} dimensions",
                 "'edge-averaged' or 'spectral' there",
             )
+        _refuse_ignored_keys(numerics)
         return numerics.formulation, "as the case asks"
+    box = problem.mesh is None and case.domain.cell != "simplex"
+    if numerics.time_order == 4 and numerics.degree is None and box and problem.dim > 1:
+        return "spectral", "numerics.time_order = 4 asks for spectral elements"
     if numerics.degree is not None and numerics.degree > 1:
         return "spectral", f"numerics.degree = {numerics.degree} asks for spectral elements"
     if problem.dim == 1 and problem.mesh is None and numerics.degree is None:
@@ -136,14 +143,32 @@ def choose(problem: Problem) -> tuple[str, str]:
                 f"the potential spans {span:.0f} kT over the interval, more than the "
                 f"{SPAN_LIMIT:.0f} that the relative density can hold",
             )
-        if case.flow.beta > 0 and problem.starts_positive:
+        if case.flow.beta > 0 and log_density_suits(problem):
             return "log-density", "one dimension, a smooth positive start and a reaction"
-    if problem.dim > 1 and numerics.degree is None and suits(problem):
+    if problem.dim > 1 and numerics.degree is None and spectral_suits(problem):
         return "spectral", "one basin, smooth enough for spectral elements"
     return (
         "edge-averaged",
         "positive, mass-conserving and accurate in the tails on any mesh; no degree was asked for",
     )
+
+
+def _refuse_ignored_keys(numerics: NumericsSpec) -> None:
+    """Refuse keys that the chosen formulation would not heed."""
+    orders = {"edge-averaged": 2, "log-density": 4}
+    order = orders.get(numerics.formulation)
+    if order is not None and numerics.time_order not in (None, order):
+        raise InputError(
+            "numerics.time_order",
+            f"{numerics.time_order} with formulation = '{numerics.formulation}'",
+            f"{order} there, or formulation = 'spectral'",
+        )
+    if numerics.formulation == "edge-averaged" and numerics.degree not in (None, 1):
+        raise InputError(
+            "numerics.degree",
+            f"{numerics.degree} with formulation = 'edge-averaged'",
+            "1 there, or formulation = 'spectral'",
+        )
 
 
 def _span(problem: Problem) -> float:
@@ -167,7 +192,8 @@ def _attempt(context: Context, name: str, reason: str, began: float) -> Solution
         if fallback is None:
             raise
         trouble, solution = str(error), None
-    logger.warning("%s: %s; trying %s", name, trouble, fallback)
+    if context.comm.rank == 0:
+        logger.warning("%s: %s; trying %s", name, trouble, fallback)
     context.done = 0.0
     why = f"the {name} formulation was tried first: {trouble}"
     try:

@@ -150,6 +150,7 @@ def solve_spectral(context: Context) -> Outcome:
         },
         max(fine.kl_increase, coarse.kl_increase if coarse is not None else 0.0),
         fine.complete and (coarse is None or coarse.complete),
+        start_defect=facts.start_defect,
     )
 
 
