@@ -8,9 +8,12 @@ import pytest
 from closed_form import closed_form, gaussian_solution, two_mode_solution
 
 from wfrpde.output.figures import draw_figures
+from wfrpde.output.figures.density2d import _outside, draw_maps
 from wfrpde.output.figures.dissipation import decay_rate
+from wfrpde.output.figures.kl import draw_kl
 from wfrpde.output.figures.levels import enclosing_levels
-from wfrpde.output.figures.style import spread
+from wfrpde.output.figures.modes import draw_modes
+from wfrpde.output.figures.style import CEILING, flow_colour, label_ends, new_figure, spread
 from wfrpde.output.record import record_run
 from wfrpde.output.snapshots import pictured_times, take_snapshots
 
@@ -124,7 +127,7 @@ def test_labels_do_not_overlap():
     for heights in ([0.70, 0.74, 0.74, 0.99], [0.0, 0.97, 0.99, 1.0], [0.5], []):
         placed = spread(heights, 0.09)
         assert all(np.diff(placed) > 0.089)
-        assert all(height <= 1.0 for height in placed)
+        assert all(height <= CEILING for height in placed)
         assert placed == pytest.approx(heights, abs=0.2)
 
 
@@ -134,3 +137,51 @@ def test_masses_far_below_the_axis_stay_off_the_figure(modes_1d, tmp_path):
     header = (tmp_path / "modes.png").read_bytes()[16:24]
     width, height = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:], "big")
     assert height < width
+
+
+def test_kl_is_drawn_step_by_step_where_steps_were_kept(modes_1d, companions_1d):
+    fisher_rao = companions_1d["FR"]
+    saved = {"t": fisher_rao.times, "kl": fisher_rao.series["kl"]}
+    companions = {**companions_1d, "FR": replace(fisher_rao, history=saved)}
+    drawing = draw_kl(record_run(modes_1d, companions))
+    curves = {
+        line.get_color(): line
+        for line in drawing.figure.axes[0].lines
+        if line.get_linestyle() != "None"
+    }
+    assert curves[flow_colour("WFR")].get_linestyle() == "-"
+    assert len(curves[flow_colour("WFR")].get_xdata()) > len(modes_1d.times)
+    assert curves[flow_colour("FR")].get_linestyle() == "--"
+    assert "Dashed (FR): known at the dots alone" in drawing.caption
+
+
+def test_masses_that_are_off_the_axis_are_joined_to_nothing(modes_1d):
+    count = len(modes_1d.times)
+    late = np.concatenate([np.zeros(2), np.geomspace(1e-20, 0.3, count - 2)])
+    masses = {"left": modes_1d.mode_mass["left"], "right": late}
+    drawing = draw_modes(record_run(replace(modes_1d, mode_mass=masses), {}))
+    panel = next(axes for axes in drawing.figure.axes if axes.get_yscale() == "log")
+    assert np.isnan(panel.lines[0].get_ydata()[:2]).all()
+    assert "guides for the eye" in drawing.caption
+
+
+def test_labels_that_had_to_move_lead_to_their_curves():
+    axes = new_figure(4, 3).add_subplot()
+    label_ends(axes, [(0.90, "a", "k"), (0.91, "b", "k")])
+    assert [text.xy for text in axes.texts] == [(1, 0.90), (1, 0.91)]
+    assert all(text.arrow_patch is not None for text in axes.texts)
+    axes = new_figure(4, 3).add_subplot()
+    label_ends(axes, [(0.2, "a", "k"), (0.9, "b", "k")])
+    assert all(text.arrow_patch is None for text in axes.texts)
+
+
+def test_what_the_mesh_leaves_out_is_grey_and_explained():
+    whole = two_mode_solution(2, "quadrilateral")
+    assert "Grey" not in draw_maps(record_run(whole, {}))[0].caption
+    centres = whole.nodes[whole.cells].mean(axis=1)
+    for half_width, grey in ((0.1, False), (1.0, True)):
+        hole = (np.abs(centres) < half_width).all(axis=1)
+        assert hole.any()
+        record = record_run(replace(whole, cells=whole.cells[~hole]), {})
+        assert bool(_outside(record).any()) is grey
+        assert ("Grey: outside the mesh" in draw_maps(record)[0].caption) is grey

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
@@ -19,6 +20,10 @@ from wfrpde.output.snapshots import pictured_times
 __all__ = ["draw_maps"]
 
 DECADES = 10.0
+OUTSIDE = "#f0f0f0"
+"""What the mesh leaves out."""
+REMNANT = 0.01
+"""Smaller share of a panel than that is no hole or corner to tell of, and stays white."""
 CONTOUR = "#E69F00"
 
 
@@ -30,6 +35,8 @@ def draw_maps(record: RunRecord) -> list[Drawing]:
         f"Orange contours enclose {percent} % of the "
         "target's mass, so a flow that has arrived fills them."
     )
+    if _outside(record).any():
+        contours += " Grey: outside the mesh; nothing of the flow gets there."
     flows = "Rows are flows, columns are times. " if record.companions else ""
     return [
         Drawing(
@@ -43,7 +50,8 @@ def draw_maps(record: RunRecord) -> list[Drawing]:
             _maps(record, log=True),
             "Maps of the logarithm of the density at successive times",
             f"{flows}The same on a logarithmic scale of ten decades: mass far too small for the "
-            "panels above is already growing in modes that transport has not reached.",
+            "panels above is already growing in modes that transport has not reached."
+            + (" Grey: outside the mesh." if _outside(record).any() else ""),
         ),
     ]
 
@@ -51,6 +59,18 @@ def draw_maps(record: RunRecord) -> list[Drawing]:
 def _shares(record: RunRecord) -> tuple[float, ...]:
     """Choose contours of the target: in small panels more than one would hide thin modes."""
     return (0.9,) if record.companions else (0.5, 0.95)
+
+
+def _outside(record: RunRecord) -> NDArray[np.bool_]:
+    """Find the points of the pictures that the mesh leaves out, remnants in corners apart."""
+    from scipy.ndimage import label
+
+    left_out = ~np.isfinite(record.snapshots.log_target)
+    pieces, count = label(left_out)
+    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+    large = sizes >= REMNANT * left_out.size
+    large[0] = False
+    return np.asarray(large[pieces])
 
 
 def _maps(record: RunRecord, *, log: bool) -> Figure:
@@ -122,7 +142,12 @@ def _map(
         values.T, origin="lower", extent=(x[0], x[-1], y[0], y[-1]), cmap=style.density_map(),
         vmin=low, vmax=high, interpolation="bilinear",
     )  # fmt: skip
-    axes.set_facecolor("#eeeeee")
+    outside = _outside(record)
+    if outside.any():
+        axes.imshow(
+            np.where(outside, 1.0, np.nan).T, origin="lower", extent=(x[0], x[-1], y[0], y[-1]),
+            cmap=ListedColormap([OUTSIDE]), interpolation="nearest", zorder=0.5,
+        )  # fmt: skip
     axes.grid(False)
     target = record.snapshots.log_target
     levels = enclosing_levels(target, shares)

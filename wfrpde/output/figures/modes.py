@@ -19,7 +19,7 @@ FLOOR = 1e-40
 
 
 def draw_modes(record: RunRecord) -> Drawing | None:
-    """Draw one panel a mode, with the target's own mass dashed; ``None`` if no mode is named."""
+    """Draw one panel a mode, with the target's own mass dotted; ``None`` if no mode is named."""
     names = list(record.flow.mode_mass)
     if not names:
         return None
@@ -47,51 +47,54 @@ def draw_modes(record: RunRecord) -> Drawing | None:
         "modes",
         figure,
         f"Mass of each of {len(names)} modes over time",
-        "Mass of each mode at the saved times, with estimated errors as bars where they can be "
-        "seen. Dashed: the mass that the target gives to the mode. A panel is logarithmic where "
-        "the mass grows from next to nothing." + left_out,
+        "Mass of each mode at the saved times (dots), with estimated errors as bars where they can "
+        "be seen. The thin lines between the dots are guides for the eye. Dotted: the mass that "
+        "the target gives to the mode. A panel is logarithmic where the mass grows from next to "
+        "nothing; it ends at 10⁻⁴⁰." + left_out,
     )
 
 
 def _panel(axes: Axes, record: RunRecord, name: str) -> None:
+    flows = {k: f for k, f in record.flows.items() if name in f.mode_mass}
+    goal = record.target_mode_mass.get(name)
+    masses = [flow.mode_mass[name].value for flow in flows.values()]
+    positive = np.concatenate([*(m[m > 0] for m in masses), [goal] if goal else []])
+    if not positive.size:
+        positive = np.ones(1)
+    logarithmic = _grows_from_nothing(positive, goal)
     ends = []
-    values = []
-    for label, flow in record.flows.items():
-        mass = flow.mode_mass.get(name)
-        if mass is None:
-            continue
+    for label, flow in flows.items():
+        mass = flow.mode_mass[name]
         colour = style.flow_colour(label)
         own = label == record.flow.label
-        error = np.nan_to_num(mass.error)
+        value, error = mass.value, np.nan_to_num(mass.error)
+        end, words = float(value[-1]), label
+        if logarithmic:
+            # Nothing joins a dot to one that is not on the axis.
+            value = np.where(value >= FLOOR, value, np.nan)
+            if end < FLOOR:
+                end, words = FLOOR, f"{label} {_short(end)}"
         # A bar that reaches zero could not be drawn on a logarithmic axis.
         bars = np.stack([np.clip(error, 0, np.abs(mass.value) * (1 - 1e-9)), error])
         axes.errorbar(
-            flow.times, mass.value, yerr=bars, color=colour, marker="o", ms=4.5 if own else 3.5,
-            lw=2.0 if own else 1.4, elinewidth=1.2, zorder=3 if own else 2,
+            flow.times, value, yerr=bars, color=colour, marker="o", ms=5.0 if own else 4.0,
+            lw=0.9, ls=(0, (4, 3)) if flow.alpha == 0 else "-", elinewidth=1.2,
+            zorder=3 if own else 2,
         )  # fmt: skip
-        values.append(mass.value[mass.value > 0])
-        ends.append((float(mass.value[-1]), label, colour))
-    goal = record.target_mode_mass.get(name)
-    positive = np.concatenate([*values, [goal] if goal else []])
-    if not positive.size:
-        positive = np.ones(1)
-    if _grows_from_nothing(positive, goal):
+        ends.append((end, words, colour))
+    if logarithmic:
         axes.set_yscale("log")
         axes.set_ylim(max(positive.min() / 3, FLOOR), positive.max() * 4)
-        ends = [
-            (max(end, FLOOR), label if end >= FLOOR else f"{label} {_short(end)}", colour)
-            for end, label, colour in ends
-        ]
     else:
         axes.set_ylim(0, 1.08 * positive.max())
     if goal is not None:
-        axes.axhline(goal, color=style.TARGET, ls=(0, (4, 3)), lw=1.1, zorder=1)
+        axes.axhline(goal, color=style.TARGET, ls=(0, (1, 1.5)), lw=1.2, zorder=1)
         ends.append(
             (goal, f"target {_short(goal, 3)}" if goal > 1e-12 else "target ≈ 0", style.TARGET)
         )
     style.time_axis(axes, float(max(flow.times[-1] for flow in record.flows.values())))
     axes.set_title(style.text(name))
-    style.label_ends(axes, ends, gap=0.09, size=9)
+    style.label_ends(axes, ends, gap=0.07, size=9)
 
 
 def _grows_from_nothing(masses: NDArray[np.float64], goal: float | None) -> bool:

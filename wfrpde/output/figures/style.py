@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import offset_copy
 
 __all__ = [
     "FLOW_COLOURS", "TARGET", "density_map", "flow_colour", "label_ends", "look", "new_figure",
@@ -25,6 +26,8 @@ TARGET = "#555555"
 """Colour of everything that belongs to the target."""
 FLOW_COLOURS = {"WFR": "#0072B2", "W": "#D55E00", "FR": "#009E73"}
 """Okabe and Ito's palette, which survives every common colour blindness."""
+CEILING = 1.03
+"""Highest place of a name beside the axes, as a share of their height."""
 _SPARE = ("#CC79A7", "#E69F00", "#56B4E9")
 
 RC: dict[str, Any] = {
@@ -122,6 +125,8 @@ def label_ends(
 ) -> None:
     """Write names beside the right edge, at the heights where curves end, without overlaps.
 
+    Where a name had to move, a thin line leads from it to the end of its curve.
+
     Parameters
     ----------
     axes
@@ -141,15 +146,21 @@ def label_ends(
         if np.isfinite(height)
     )
     heights = spread([height for height, _, _ in placed], gap)
-    for y, (_, words, colour) in zip(heights, placed, strict=True):
+    moved = any(abs(y - end) > 0.02 for y, (end, _, _) in zip(heights, placed, strict=True))
+    beside = offset_copy(
+        axes.transAxes, fig=axes.get_figure(root=True), x=18 if moved else 5, units="points"
+    )
+    leader = {"arrowstyle": "-", "lw": 0.7, "shrinkA": 1, "shrinkB": 0, "relpos": (0, 0.5)}
+    for y, (end, words, colour) in zip(heights, placed, strict=True):
         axes.annotate(
-            words, (1, y), xytext=(5, 0), xycoords="axes fraction", textcoords="offset points",
+            words, (1, end), xytext=(1, y), xycoords="axes fraction", textcoords=beside,
             color=colour, va="center", fontsize=size, annotation_clip=False,
+            arrowprops={**leader, "color": colour} if moved else None,
         )  # fmt: skip
 
 
 def spread(heights: list[float], gap: float) -> list[float]:
-    """Move ascending heights in [0, 1] little, so that they are ``gap`` apart and at most 1."""
+    """Move ascending heights in [0, 1] little, so that they are ``gap`` apart and in the axes."""
     result = list(heights)
     for _ in range(200):
         moved = False
@@ -161,8 +172,8 @@ def spread(heights: list[float], gap: float) -> list[float]:
                 moved = True
         if not moved:
             break
-    # Nothing leaves the axes at the top; what is pushed out there pushes down what is below.
-    ceiling = 1.0
+    # Nothing leaves the axes at the top: what is pushed out there pushes down what is below.
+    ceiling = CEILING
     for i in reversed(range(len(result))):
         result[i] = min(result[i], ceiling)
         ceiling = result[i] - gap
