@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wfrpde.output.figures import Picture
-from wfrpde.output.numbers import duration, number, pretty, with_error
+from wfrpde.output.numbers import duration, number, pretty, shortened, with_error
 from wfrpde.output.pages import embed, page_width, write_page
 from wfrpde.output.record import FlowRecord, RunRecord
 from wfrpde.output.report_tables import main_tables, more_tables
@@ -56,7 +58,7 @@ def write_report(record: RunRecord, folder: Path, pictures: Sequence[Picture]) -
     context = {
         "title": record.title,
         "flow": flow.label,
-        "kicker": f"{name} in {record.dim}-D towards {target}",
+        "kicker": f"{name} in {record.dim}-D towards {shortened(target)}",
         "incomplete": "" if flow.complete else _incomplete(record),
         "failed": f"{failed} of {len(checks)} checks failed." if failed else "",
         "warnings": flow.warnings,
@@ -138,14 +140,18 @@ def _far_mode(record: RunRecord) -> str | None:
 
 
 def _incomplete(record: RunRecord) -> str:
-    end = record.case.get("flow", {}).get("t_end")
+    flow = record.case.get("flow", {})
+    end = (flow.get("save") or [flow.get("t_end")])[-1]
     reached = number(float(record.flow.times[-1]), 4, trim=True)
     until = f" of {number(float(end), 4, trim=True)}" if isinstance(end, int | float) else ""
-    return (
-        f"It was stopped before its end; what follows reaches t = {reached}{until}. The numbers "
-        "hold for the times that they are given for, but the comparison that estimates their "
-        "errors may be missing."
-    )
+    if np.isfinite(record.flow.density_error).any():
+        errors = "The numbers hold for the times that they are given for."
+    else:
+        errors = (
+            "The numbers come from the coarser of two solutions, and their errors were not "
+            "estimated."
+        )
+    return f"It was stopped before its end: saved up to t = {reached}{until}. {errors}"
 
 
 def _meaning(record: RunRecord) -> str:
@@ -163,9 +169,9 @@ def _meaning(record: RunRecord) -> str:
 
 
 def _error_note(flow: FlowRecord) -> str:
-    errors = flow.density_error[flow.density_error == flow.density_error]
+    errors = flow.density_error[np.isfinite(flow.density_error)]
     if not errors.size:
-        return "No errors were estimated for this run, so nothing stands behind a ±."
+        return "The errors of this run were not estimated, so nothing stands behind a ±."
     return (
         "What follows ± is the solver's own estimate of its error, from a second, independent "
         "computation. The density itself is estimated to be right to "
@@ -178,7 +184,7 @@ def _method(flow: FlowRecord) -> str:
     formulation, reason = facts.get("formulation"), facts.get("reason")
     if not formulation:
         return "The solver did not say how it proceeded."
-    because = f", because: {str(reason).rstrip('.')}" if reason else ""
+    because = f", because: {shortened(str(reason)).rstrip('.')}" if reason else ""
     return f"The {formulation} formulation was used{because}."
 
 
@@ -213,7 +219,7 @@ def _plain(value: Any) -> str:
         return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
     if isinstance(value, float):
         return pretty(number(value, 3, trim=True))
-    return str(value)
+    return shortened(str(value))
 
 
 def _checks(flow: FlowRecord) -> list[dict[str, Any]]:

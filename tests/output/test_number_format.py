@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfrpde.output.numbers import MISSING, duration, number, pretty, with_error
+from wfrpde.output.numbers import (
+    MISSING,
+    column,
+    duration,
+    number,
+    pretty,
+    shortened,
+    with_error,
+)
 
 
 @pytest.mark.parametrize(
@@ -69,3 +77,26 @@ def test_duration():
     assert duration(185) == "3 min 5 s"
     assert duration(7800) == "2 h 10 min"
     assert duration(math.nan) == MISSING
+
+
+@pytest.mark.parametrize(
+    ("values", "errors", "texts"),
+    [
+        ([0.0, 2.02e-4, 0.0068], None, ["0", "2.02e-04", "6.80e-03"]),
+        ([0.324, 0.0764, 0.0], None, ["0.3240", "0.0764", "0"]),
+        ([50.0, 0.0123], None, ["50.0000", "0.0123"]),
+        ([500.0, 0.0123], None, ["5.00e+02", "1.23e-02"]),
+        ([0.5, math.nan], None, ["0.500", MISSING]),
+        ([0.5, 1e-9], [0.01, 1e-12], ["5.0e-01 ± 1e-02", "1.000e-09 ± 1e-12"]),
+        ([0.5, 0.25], [0.01, 1e-6], ["0.50 ± 1e-02", "0.250000 ± 1e-06"]),
+        ([0.5, 1e-9], [math.nan, math.nan], ["5.000e-01", "1.000e-09"]),
+        ([], [], []),
+    ],
+)
+def test_a_column_has_one_notation(values, errors, texts):
+    assert column(values, errors, 3 if errors is None else 9) == texts
+
+
+def test_long_descriptions_are_cut():
+    assert shortened("short") == "short"
+    assert shortened("9" * 1000) == "9" * 199 + "…"

@@ -7,8 +7,9 @@ the first digit of the error stands.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
-__all__ = ["MISSING", "duration", "number", "pretty", "with_error"]
+__all__ = ["MISSING", "column", "duration", "number", "pretty", "shortened", "with_error"]
 
 MISSING = "–"
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -20,7 +21,9 @@ def _exponent(value: float) -> int:
     return int(f"{abs(value):.14e}".split("e")[1])
 
 
-def number(value: float | None, digits: int = 4, *, trim: bool = False) -> str:
+def number(
+    value: float | None, digits: int = 4, *, trim: bool = False, scientific: bool = False
+) -> str:
     """Format a number with a fixed count of significant digits.
 
     Parameters
@@ -31,6 +34,8 @@ def number(value: float | None, digits: int = 4, *, trim: bool = False) -> str:
         Significant digits.
     trim
         Leave out zeros at the end: ``0.5`` for ``0.500``.
+    scientific
+        Whether to write every number but 0 in scientific notation.
 
     Returns
     -------
@@ -45,7 +50,7 @@ def number(value: float | None, digits: int = 4, *, trim: bool = False) -> str:
         return "0"
     rounded = float(f"{value:.{digits - 1}e}")
     exponent = _exponent(rounded)
-    if -3 <= exponent < 5:
+    if -3 <= exponent < 5 and not scientific:
         text = f"{rounded:.{max(digits - 1 - exponent, 0)}f}"
         return text.rstrip("0").rstrip(".") if trim and "." in text else text
     mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
@@ -54,7 +59,13 @@ def number(value: float | None, digits: int = 4, *, trim: bool = False) -> str:
     return f"{mantissa}e{power}"
 
 
-def with_error(value: float | None, error: float | None, max_digits: int = 9) -> str:
+def with_error(
+    value: float | None,
+    error: float | None,
+    max_digits: int = 9,
+    *,
+    scientific: tuple[bool, bool] = (False, False),
+) -> str:
     """Format ``value ± error`` so that both end at the same decimal place.
 
     Parameters
@@ -64,6 +75,8 @@ def with_error(value: float | None, error: float | None, max_digits: int = 9) ->
         value is given to four digits and no error is invented.
     max_digits
         Upper bound on the significant digits of the value, however small the error.
+    scientific
+        Whether to write every value, and every error, in scientific notation.
 
     Returns
     -------
@@ -73,19 +86,73 @@ def with_error(value: float | None, error: float | None, max_digits: int = 9) ->
     if value is None or math.isnan(value):
         return MISSING
     if error is None or not math.isfinite(error) or not math.isfinite(value):
-        return number(value)
+        return number(value, scientific=scientific[0])
     error = abs(error)
     if error == 0:
-        return f"{number(value, max_digits)} ± 0" if value else "0 ± 0"
+        shown = number(value, max_digits, scientific=scientific[0])
+        return f"{shown} ± 0" if value else "0 ± 0"
     error = float(f"{error:.0e}")
     last = _exponent(error)
     if value == 0 or _exponent(value) < last:
         # Not one digit of the value is certain: its order of magnitude is all there is to say.
-        return f"{number(value, 1)} ± {number(error, 1)}"
+        shown = number(value, 1, scientific=scientific[0])
+        return f"{shown} ± {number(error, 1, scientific=scientific[1])}"
     # Rounding may carry into a new leading digit, as from 0.9996 to 1.000.
     rounded = float(f"{value:.{_exponent(value) - last}e}")
     digits = min(_exponent(rounded) - last + 1, max_digits)
-    return f"{number(rounded, digits)} ± {number(error, 1)}"
+    shown = number(rounded, digits, scientific=scientific[0])
+    return f"{shown} ± {number(error, 1, scientific=scientific[1])}"
+
+
+def column(
+    values: Iterable[float], errors: Iterable[float] | None = None, digits: int = 4
+) -> list[str]:
+    """Format the numbers of one column of a table alike.
+
+    Parameters
+    ----------
+    values
+        The numbers.
+    errors
+        Estimates of their errors, as for `with_error`; ``None`` for numbers without any.
+    digits
+        Significant digits; with errors the most that are shown.
+
+    Returns
+    -------
+    list of str
+        All in positional notation, or, where one of them is too small or too large for that, all
+        in scientific notation; errors likewise.
+    """
+    values = [float(value) for value in values]
+    if errors is None:
+        exponents = [_exponent(v) for v in values if v and math.isfinite(v)]
+        decimals = max((digits - 1 - exponent for exponent in exponents), default=0)
+        apart = exponents and max(exponents) - min(exponents) > 3
+        if apart or any(_is_scientific(number(value, digits)) for value in values):
+            return [number(value, digits, scientific=True) for value in values]
+        return [
+            f"{v:.{max(decimals, 0)}f}" if v and math.isfinite(v) else number(v) for v in values
+        ]
+    errors = [float(error) for error in errors]
+    cells = [with_error(*pair, digits).split(" ± ") for pair in zip(values, errors, strict=True)]
+    scientific = (
+        any(_is_scientific(cell[0]) for cell in cells),
+        any(_is_scientific(error) for cell in cells for error in cell[1:]),
+    )
+    return [
+        with_error(*pair, digits, scientific=scientific)
+        for pair in zip(values, errors, strict=True)
+    ]
+
+
+def _is_scientific(text: str) -> bool:
+    return "e" in text
+
+
+def shortened(text: str, longest: int = 200) -> str:
+    """Cut a description that is longer than anyone reads, and say so by an ellipsis."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def pretty(text: str) -> str:

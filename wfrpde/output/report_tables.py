@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wfrpde.output.numbers import number, pretty, with_error
+import numpy as np
+
+from wfrpde.output.numbers import MISSING, column, number, pretty
 from wfrpde.output.record import Estimated, FlowRecord, RunRecord
 
 __all__ = ["Table", "main_tables", "more_tables"]
@@ -97,15 +99,13 @@ def _table(
     title: str, first: FlowRecord, flows: dict[str, FlowRecord], columns: dict[str, Estimated]
 ) -> Table:
     """One row for each time of the first flow; flows that did not get there leave a dash."""
-    rows = []
-    for t in first.times:
-        cells = [pretty(number(float(t), 4, trim=True))]
-        for flow, quantity in zip(flows.values(), columns.values(), strict=True):
-            at = abs(flow.times - t) <= 1e-12 * max(1.0, abs(t))
-            cells.append(
-                pretty(with_error(float(quantity.value[at][0]), float(quantity.error[at][0]), 7))
-                if at.any()
-                else "–"
-            )
-        rows.append(tuple(cells))
-    return Table(title, ("t", *columns), tuple(rows))
+    texts = [[pretty(number(float(t), 4, trim=True)) for t in first.times]]
+    for flow, quantity in zip(flows.values(), columns.values(), strict=True):
+        cells = [pretty(cell) for cell in column(quantity.value, quantity.error, 7)]
+        texts.append([_cell_at(float(t), flow, cells) for t in first.times])
+    return Table(title, ("t", *columns), tuple(zip(*texts, strict=True)))
+
+
+def _cell_at(t: float, flow: FlowRecord, cells: list[str]) -> str:
+    at = np.flatnonzero(abs(flow.times - t) <= 1e-12 * max(1.0, abs(t)))
+    return cells[at[0]] if at.size else MISSING
