@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gaussian_flow import LINE, PLANE, GaussianFlow
+from gaussian_flow import LINE, PLANE, SPACE, GaussianFlow
 
 import wfrpde
 
@@ -96,3 +96,41 @@ def test_edge_averaged_fluxes_in_space_and_time(cell, flow, cells, limits):
                 assert found[-1] <= solution.error.density[-1] <= 1e-2
     check(np.array(raw), cells, 1.95, limits[0])
     check(np.array(extrapolated), cells, 3.8, limits[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("degree", "cells", "limit"),
+    [
+        (1, (12, 24), 2e-2),
+        (2, (8, 16), 2.5e-3),
+        (3, (6, 9), 3e-3),
+        (4, (5, 8), 4.5e-4),
+        (6, (4, 5), 4e-4),
+    ],
+)
+def test_hexahedra(degree, cells, limit):
+    numerics = {"formulation": "spectral", "degree": degree, "dt": 1 / 16}
+    order = {**ORDER, 1: 1.85}[degree]  # of so few cells
+    check(errors(SPACE, 0.25, 5.0, cells, **numerics), cells, order, limit)
+
+
+@pytest.mark.slow
+def test_tetrahedra():
+    """Order 2 in space and time together."""
+    found = []
+    for refinement, n in enumerate((6, 12)):
+        case = SPACE.case(
+            0.25,
+            domain={"box": [[-5.0, 5.0]] * 3, "cell": "simplex"},
+            numerics={
+                "formulation": "edge-averaged",
+                "cells": [n] * 3,
+                "dt": 1 / 16 / 2**refinement,
+                "certify": False,
+            },
+        )
+        solution = wfrpde.solve(case)
+        assert solution.cell_type == "tetrahedron"
+        found.append(SPACE.error(solution, 0.25, 3.0, 21))
+    check(np.array(found), (6, 12), 1.9, 2e-2)

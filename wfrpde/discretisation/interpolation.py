@@ -20,6 +20,7 @@ from wfrpde.domain.grid import SimplexGrid, TensorGrid
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 STENCIL = {1: 6, 2: 6, 3: 4}
 """Nodes per axis of the local interpolation between edge-averaged nodes, by dimension."""
@@ -41,8 +42,11 @@ class Stencil(Protocol):
         """Value (NaN outside) and linear interpolant ``(n,)`` from nodal values ``(n, k)``."""
         ...
 
-    def squared_slope(self, local: Array) -> Array:
-        """``|∇u|²`` ``(n,)``, NaN outside the mesh, from nodal values ``(n, k)``."""
+    def squared_slope(self, local: Array, steep: Flags) -> Array:
+        """``|∇u|²`` ``(n,)``, NaN outside the mesh, from nodal values ``(n, k)``.
+
+        At the points flagged as `steep` it is that of the linear interpolant.
+        """
         ...
 
 
@@ -54,7 +58,8 @@ class TensorStencil:
     value: tuple[Array, ...]
     slope: tuple[Array, ...]
     linear: tuple[Array, ...]
-    outside: npt.NDArray[np.bool_]
+    linear_slope: tuple[Array, ...]
+    outside: Flags
 
     def values(self, local: Array) -> tuple[Array, Array]:
         """See `Stencil`."""
@@ -62,11 +67,19 @@ class TensorStencil:
         value[self.outside] = np.nan
         return value, self._contracted(local, self.linear)
 
-    def squared_slope(self, local: Array) -> Array:
+    def squared_slope(self, local: Array, steep: Flags) -> Array:
         """See `Stencil`."""
-        squared = np.where(self.outside, np.nan, 0.0)
-        for axis, slope in enumerate(self.slope):
-            weights = (*self.value[:axis], slope, *self.value[axis + 1 :])
+        squared = self._squared(local, self.value, self.slope)
+        if steep.any():
+            linear, slope = ([w[steep] for w in ws] for ws in (self.linear, self.linear_slope))
+            squared[steep] = self._squared(local[steep], tuple(linear), tuple(slope))
+        squared[self.outside] = np.nan
+        return squared
+
+    def _squared(self, local: Array, value: tuple[Array, ...], slopes: tuple[Array, ...]) -> Array:
+        squared = np.zeros(len(local))
+        for axis, slope in enumerate(slopes):
+            weights = (*value[:axis], slope, *value[axis + 1 :])
             squared += self._contracted(local, weights) ** 2
         return squared
 
@@ -86,7 +99,8 @@ class CellStencil:
     value: Array
     slope: tuple[Array, ...]
     linear: Array
-    outside: npt.NDArray[np.bool_]
+    linear_slope: tuple[Array, ...]
+    outside: Flags
 
     def values(self, local: Array) -> tuple[Array, Array]:
         """See `Stencil`."""
@@ -94,11 +108,12 @@ class CellStencil:
         value[self.outside] = np.nan
         return value, np.einsum("nk,nk->n", local, self.linear)
 
-    def squared_slope(self, local: Array) -> Array:
+    def squared_slope(self, local: Array, steep: Flags) -> Array:
         """See `Stencil`."""
         squared = np.where(self.outside, np.nan, 0.0)
-        for slope in self.slope:
-            squared += np.einsum("nk,nk->n", local, slope) ** 2
+        for high, low in zip(self.slope, self.linear_slope, strict=True):
+            weight = np.where(steep[:, None], low, high)
+            squared += np.einsum("nk,nk->n", local, weight) ** 2
         return squared
 
 
@@ -198,8 +213,8 @@ class TensorInterpolation:
         """Shape of the cells, by DOLFINx's name."""
         return self.grid.cell
 
-    def _along(self, axis: int, x: Array) -> tuple[Index, Array, Array, Array]:
-        """First node, and weights ``(n, s)`` of value, slope and linear interpolant, by axis."""
+    def _along(self, axis: int, x: Array) -> tuple[Index, Array, Array, Array, Array]:
+        """First node; weights ``(n, s)`` of value, slope, and of the linear value and slope."""
         nodes = self.axes[axis]
         cell = np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, len(nodes) - 2)
         if self.degree > 1:
@@ -219,26 +234,31 @@ class TensorInterpolation:
                     # product rule, one factor at a time: finite at the nodes themselves
                     slope[:, j] = slope[:, j] * factor + value[:, j] / gap
                     value[:, j] *= factor
-        linear = np.zeros_like(local)
-        share = (x - nodes[cell]) / (nodes[cell + 1] - nodes[cell])
+        linear, linear_slope = np.zeros_like(local), np.zeros_like(local)
+        width = nodes[cell + 1] - nodes[cell]
         row = np.arange(len(x))
-        linear[row, cell - start] = 1 - share
-        linear[row, cell - start + 1] = share
-        value, slope, linear = (np.asfortranarray(w) for w in (value, slope, linear))
-        return start.astype(np.int64), value, slope, linear
+        for column, weight, sign in ((0, nodes[cell + 1] - x, -1.0), (1, x - nodes[cell], 1.0)):
+            linear[row, cell - start + column] = weight / width
+            linear_slope[row, cell - start + column] = sign / width
+        value, slope, linear, linear_slope = (
+            np.asfortranarray(w) for w in (value, slope, linear, linear_slope)
+        )
+        return start.astype(np.int64), value, slope, linear, linear_slope
 
     def locate(self, x: Array) -> Stencil:
         """Return the stencils of the points ``(n, d)``."""
         number = np.zeros((len(x), 1), dtype=np.int64)
         axes = [self._along(axis, x[:, axis]) for axis in range(self.grid.dim)]
-        for length, (start, value, _, _) in zip(self.shape, axes, strict=True):
+        for length, (start, value, *_) in zip(self.shape, axes, strict=True):
             here = start[:, None] + np.arange(value.shape[1])
             number = (number[:, :, None] * length + here[:, None, :]).reshape(len(x), -1)
         box = self.grid.box
         slack = 1e-12 * (box[:, 1] - box[:, 0])
         outside = np.any((x < box[:, 0] - slack) | (x > box[:, 1] + slack), axis=1)
-        _, values, slopes, linears = zip(*axes, strict=True)
-        return TensorStencil(self._substitute[number], values, slopes, linears, outside)
+        _, values, slopes, linears, linear_slopes = zip(*axes, strict=True)
+        return TensorStencil(
+            self._substitute[number], values, slopes, linears, linear_slopes, outside
+        )
 
 
 @dataclass(frozen=True)
@@ -324,9 +344,17 @@ class SimplexInterpolation:
         slopes = tuple(
             self.shape_functions(barycentric, gradients[:, :, k]) for k in range(self.grid.dim)
         )
+        corner = slice(0, self.grid.dim + 1)
         linear = np.zeros_like(value)
-        linear[:, : self.grid.dim + 1] = barycentric
-        return CellStencil(self.macro_nodes[cell], value, slopes, linear, ~found)
+        linear[:, corner] = barycentric
+        linear_slopes = []
+        for axis in range(self.grid.dim):
+            weight = np.zeros_like(value)
+            weight[:, corner] = gradients[:, :, axis]
+            linear_slopes.append(weight)
+        return CellStencil(
+            self.macro_nodes[cell], value, slopes, linear, tuple(linear_slopes), ~found
+        )
 
 
 def barycentric_coordinates(corners: Array, x: Array) -> tuple[Array, Array]:
@@ -361,7 +389,8 @@ def evaluate(
         for row, field in enumerate(fields):
             local = field[number].T
             value, linear = stencil.values(local)
-            values[row, a:b] = np.where(np.abs(value - linear) > STEEP, linear, value)
+            steep = np.abs(value - linear) > STEEP
+            values[row, a:b] = np.where(steep, linear, value)
             if slopes:
-                squared[row, a:b] = stencil.squared_slope(local)
+                squared[row, a:b] = stencil.squared_slope(local, steep)
     return values, squared

@@ -72,7 +72,7 @@ def solver_options(
             {"pc_type": "icc"} if ranks == 1 else {"pc_type": "bjacobi", "sub_pc_type": "icc"}
         )
         method = "richardson" if degree == 1 else "cg"
-        return {"ksp_type": method, "ksp_rtol": 1e-12, "ksp_max_it": 2000, **incomplete}
+        return {"ksp_type": method, "ksp_rtol": 1e-14, "ksp_max_it": 2000, **incomplete}
     if dim == 3:
         return {
             "ksp_type": "preonly",
