@@ -196,7 +196,11 @@ WRONG = [
     ({"numerics.degree": 2.5}, "numerics.degree: found 2.5", "whole number"),
     ({"numerics.cells": [0]}, "numerics.cells[0]: found 0"),
     ({"numerics.cells": [4, 4]}, "numerics.cells: found 2 entries; needed 1"),
-    ({"numerics.cells": 4}, "numerics.cells: found 4; needed a list"),
+    ({"numerics.cells": 0}, "numerics.cells: found 0; needed a list of numbers of cells, one for"),
+    ({"numerics.cells": "many"}, "numerics.cells: found 'many'; needed a list of numbers"),
+    ({"t_end": 12}, "t_end: found an unknown key", "Did you mean flow.t_end?"),
+    ({"numerics.t_end": 12}, "numerics.t_end: found an unknown key", "Did you mean flow.t_end?"),
+    ({"initial.mean": [1.0, 2.0]}, "initial.mean: found 2 entries; needed 1"),
     ({"numerics.formulation": "spectrl"}, "numerics.formulation: found 'spectrl'", "'spectral'"),
     ({"numerics.time_order": 3}, "numerics.time_order: found 3; needed one of 2, 4"),
     ({"numerics.dt": 0.0}, "numerics.dt: found 0.0; needed a positive number"),
@@ -359,6 +363,30 @@ def test_assignments_of_the_command_line(text, key, value):
 def test_assignments_that_are_none(text):
     with pytest.raises(InputError, match="--set"):
         parse_assignment(text)
+
+
+@pytest.mark.parametrize("value", ["[1,2", "{a=1", '"text', "[0.1 0.2]"])
+def test_an_assignment_of_broken_toml_says_so(value):
+    with pytest.raises(InputError, match=r"--set flow\.save: found a broken TOML value"):
+        parse_assignment(f"flow.save={value}")
+
+
+def test_a_parameter_without_its_table_is_found():
+    with pytest.raises(InputError, match=r"barrier: .*Did you mean target\.barrier\?"):
+        load_case("tilted-double-well", {"barrier": 12})
+
+
+def test_a_bare_number_of_cells_in_one_dimension(minimal):
+    assert minimal.with_overrides({"numerics.cells": 40}).numerics.cells == (40,)
+    with pytest.raises(InputError, match=r"numerics\.cells: found 1 entries; needed 2"):
+        load_case("four-modes", {"numerics.cells": 40})
+
+
+def test_a_wrong_covariance_of_a_right_mean_is_blamed_itself():
+    with pytest.raises(InputError, match=r"initial\.covariance: found a 1×1 array"):
+        load_case("four-modes", {"initial.covariance": [[1.0]]})
+    with pytest.raises(InputError, match=r"initial\.covariance"):
+        Case.model_validate({"initial": {"mean": [0.0, 0.0], "covariance": [[1.0]]}})
 
 
 # --- shipped cases -----------------------------------------------------------------------------

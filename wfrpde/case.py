@@ -39,6 +39,7 @@ from wfrpde.case_sections import (
     SpectrumSpec,
     TargetSpec,
     Text,
+    check_means,
     default_save_times,
 )
 from wfrpde.casefile import find_case, read_toml
@@ -97,10 +98,16 @@ class Case(Section):
     def _complain_as_input_error(
         cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
     ) -> Self:
+        data = plain(data)
         try:
-            case = handler(plain(data))
+            case = handler(data)
         except ValidationError as error:
-            raise input_error(error, cls) from None
+            raise input_error(error, cls, data) from None
+        except InputError as error:
+            if error.where.startswith("initial.covariance") and "target" in data:
+                # It was compared with the mean, but the mean may be what does not fit the target.
+                check_means(data["initial"], TargetSpec.model_validate(data["target"]).dimension)
+            raise
         source = (info.context or {}).get("source")
         if source is not None:
             case._source = source

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -13,10 +13,21 @@ from wfrpde.errors import InputError
 INITIAL_EXAMPLE = 'For example: [initial] kind = "gaussian", mean = [0.0], covariance = [[0.1]].'
 
 
-def unknown_key(section: str, key: str, known: Iterable[str], because: str = "") -> InputError:
-    """Make the complaint about a key that ``section`` doesn't have, with a correction."""
+def unknown_key(
+    section: str,
+    key: str,
+    known: Iterable[str],
+    because: str = "",
+    elsewhere: Iterable[str] = (),
+) -> InputError:
+    """Make the complaint about a key that ``section`` doesn't have, with a correction.
+
+    ``elsewhere`` are the dotted keys of other tables, one of which may be meant.
+    """
     known = sorted(known)
     close = difflib.get_close_matches(key, known, n=1)
+    if not close:
+        close = [path for path in sorted(elsewhere) if path.rpartition(".")[2] == key]
     return InputError(
         f"{section}.{key}" if section else key,
         f"an unknown key{f' {because}' if because else ''}",
@@ -49,8 +60,11 @@ _NEEDED = {
 }
 
 
-def input_error(error: ValidationError, model: type[BaseModel]) -> InputError:
-    """Put pydantic's first complaint in plain words, and name further wrong keys."""
+def input_error(error: ValidationError, model: type[BaseModel], data: Any = None) -> InputError:
+    """Put pydantic's first complaint in plain words, and name further wrong keys.
+
+    ``data`` is what was refused: its own keys may be what a wrong one was meant to be.
+    """
     problems = error.errors(include_url=False)
     first = problems[0]
     where, kind, context = _key_path(first["loc"]), first["type"], first.get("ctx", {})
@@ -58,7 +72,8 @@ def input_error(error: ValidationError, model: type[BaseModel]) -> InputError:
     if kind == "extra_forbidden":
         section, _, key = where.rpartition(".")
         table = model.model_fields[section].annotation if section else model
-        complaint = unknown_key(section, key, getattr(table, "model_fields", {}))
+        fields = getattr(table, "model_fields", {})
+        complaint = unknown_key(section, key, fields, elsewhere=_dotted_keys(model, data))
         found, needed, advice = complaint.found, complaint.needed, complaint.do
     elif kind == "missing":
         found = "nothing"
@@ -81,6 +96,19 @@ def input_error(error: ValidationError, model: type[BaseModel]) -> InputError:
     if others:
         advice = f"{advice} Also wrong: {', '.join(others)}.".strip()
     return InputError(where, found, needed, advice)
+
+
+def _dotted_keys(model: type[BaseModel], data: Any) -> set[str]:
+    """Collect ``table.key`` of every key that the tables of ``model`` and ``data`` have."""
+    tables: dict[str, set[str]] = {
+        name: set(getattr(field.annotation, "model_fields", {})) - {"parameters"}
+        for name, field in model.model_fields.items()
+    }
+    if isinstance(data, Mapping):
+        for name in tables:
+            own = data.get(name)
+            tables[name] |= set(own) if isinstance(own, Mapping) else set()
+    return {f"{table}.{key}" for table, keys in tables.items() for key in keys}
 
 
 def _key_path(location: tuple[int | str, ...]) -> str:

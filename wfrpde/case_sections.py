@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     Strict,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -208,11 +209,7 @@ class InitialSpec(_OpenSection):
         """Raise `InputError` unless the parameters fit a target of dimension ``dim``."""
         from wfrpde.expressions import parse_expression
 
-        for key in ("mean", "point", "box"):
-            if key in self.parameters:
-                check_length(f"initial.{key}", self.parameters[key], dim)
-        for index, mean in enumerate(self.parameters.get("means", ())):
-            check_length(f"initial.means[{index}]", mean, dim)
+        check_means(self.parameters, dim)
         covariances = {
             f"covariances[{i}]": c for i, c in enumerate(self.parameters.get("covariances", ()))
         }
@@ -224,6 +221,15 @@ class InitialSpec(_OpenSection):
         for key in ("log_density", "density"):
             if key in self.parameters:
                 parse_expression(self.parameters[key], dim, f"initial.{key}")
+
+
+def check_means(parameters: Mapping[str, Any], dim: int) -> None:
+    """Raise `InputError` unless what says where ρ₀ lies has ``dim`` coordinates."""
+    for key in ("mean", "point", "box"):
+        if key in parameters:
+            check_length(f"initial.{key}", parameters[key], dim)
+    for index, mean in enumerate(parameters.get("means", ())):
+        check_length(f"initial.means[{index}]", mean, dim)
 
 
 class DomainSpec(Section):
@@ -339,7 +345,8 @@ class NumericsSpec(Section):
     degree
         Polynomial degree of the elements, 1 to 8.
     cells
-        Cells along each axis (of the coarser mesh, where two are compared).
+        Cells along each axis (of the coarser mesh, where two are compared); in one dimension a
+        bare number will do.
     dt
         Largest time step, in model time.
     time_order
@@ -360,6 +367,19 @@ class NumericsSpec(Section):
     certify: Flag = True
     petsc_options: dict[str, str | int | float | bool] = {}
     solver: Literal["auto", "direct", "iterative"] = "auto"
+
+    @field_validator("cells", mode="before")
+    @classmethod
+    def _list_of_cells(cls, cells: Any) -> Any:
+        if cells is None or isinstance(cells, list | tuple):
+            return cells
+        if isinstance(cells, int) and not isinstance(cells, bool) and cells > 0:
+            return (cells,)
+        raise InputError(
+            "numerics.cells",
+            repr(cells),
+            "a list of numbers of cells, one for each axis, e.g. [40]",
+        )
 
 
 class AccuracySpec(Section):

@@ -68,6 +68,13 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         raise InputError("--set", repr(text), "key=value", "For example: --set flow.beta=0.")
     try:
         parsed = tomllib.loads(f"value = {value}")
-    except tomllib.TOMLDecodeError:
+    except tomllib.TOMLDecodeError as error:
+        if value[0] in "[{\"'":
+            raise InputError(
+                f"--set {key}",
+                f"a broken TOML value, {value} ({str(error).partition(' (')[0]})",
+                "a whole one, e.g. [1, 2]",
+                "In a shell, quotes and spaces need '...' around key=value.",
+            ) from None
         return key, value
     return key, parsed["value"] if list(parsed) == ["value"] else value

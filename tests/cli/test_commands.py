@@ -159,9 +159,21 @@ def test_bad_input_in_a_process_of_its_own(case):
     assert done.stderr.startswith("error: well.toml: flow.t_end: found 0")
 
 
-def test_plot_of_a_folder_that_is_no_run(case, capsys):
-    assert main(["plot", str(case.parent)]) == 2
-    assert "error:" in capsys.readouterr().err
+def test_plot_of_what_is_no_run(case, capsys):
+    assert main(["plot", "none"]) == 2
+    assert "none: found no such folder" in capsys.readouterr().err
+    assert main(["plot", "well.toml"]) == 2
+    assert "well.toml: found a file" in capsys.readouterr().err
+    (case.parent / "demo" / "ring").mkdir(parents=True)
+    assert main(["plot", "demo"]) == 2
+    assert "demo: found a folder that holds no run" in capsys.readouterr().err
+    (case.parent / "demo" / "ring" / "summary.json").write_text("{")
+    assert main(["plot", "demo"]) == 2
+    message = capsys.readouterr().err
+    assert f"It holds runs: {Path('demo') / 'ring'}." in message
+    (case.parent / "demo" / "ring" / "solution.npz").write_text("")
+    assert main(["plot", "demo/ring"]) == 2
+    assert "a run that cannot be read" in capsys.readouterr().err
 
 
 # --- what solves -------------------------------------------------------------------------------
@@ -228,13 +240,18 @@ def test_an_interrupt_leaves_a_readable_incomplete_run(case):
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
     begin = time.monotonic()
-    process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=30)
     assert time.monotonic() - begin < 4.0, "2 s on a machine that does nothing else"
     assert process.returncode == 130
     assert left_behind(case.parent) == {"wfr-well"}
     folder = case.parent / "wfr-well"
     assert json.loads((folder / "summary.json").read_text())["complete"] is False
     assert left_behind(folder) >= {"summary.json", "series.csv"}
+    assert "saved up to t = 1e-05 of 0.5" in said
+    assert "not estimated" in said
+    report = (folder / "report.html").read_text(encoding="utf-8")
+    assert "saved up to t = 10⁻⁵ of 0.5" in report or "saved up to t = 1e-05 of 0.5" in report
+    assert "not estimated" in report
 
 
 @pytest.mark.slow

@@ -104,6 +104,28 @@ def test_the_message_says_what_to_write(text, hint):
     assert hint in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "column", "words"),
+    [
+        ("2x**2", 1, "write 2*x"),
+        ("x + 3.5exp(x)", 7, "write 3.5*exp"),
+        ("1e5x", 3, "write 1e5*x"),
+        ("2 x", 2, "write 2*x"),
+        ("sin(x) cos(x)", 7, "write *"),
+        ("x <", 3, "the end where something has to follow"),
+        ("x**2 +", 6, "the end where something has to follow"),
+        ("x + * 2", 4, "a syntax error"),
+        ("x if", 4, "the end"),
+    ],
+)
+def test_a_syntax_error_is_marked_where_it_is(text, column, words):
+    with pytest.raises(InputError) as caught:
+        parse_expression(text, 1, WHERE)
+    message = str(caught.value)
+    assert words in message
+    assert message.splitlines()[-1] == " " * (4 + column) + "^"
+
+
 _TOKENS = st.sampled_from(
     ["x", "y", "z", "pi", "e", "1", "0", "-1", "0.5", "1e300", "9", "+", "-", "*", "/", "**", "(",
      ")", ",", " ", "(x)", ".", "<", "and", "if", *(f"{name}(" for name in FUNCTIONS)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import difflib
 import math
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,12 @@ FUNCTIONS: dict[str, tuple[int, int, Callable[..., float], Callable[..., sympy.E
     "min": (2, 20, min, Minimum),
     "max": (2, 20, max, Maximum),
 }
+
+_KEYWORDS = {"and", "or", "not", "if", "else", "in", "is", "for", "lambda"}
+# A number and a name with nothing between them; what stands before and after a gap.
+_PRODUCT = re.compile(r"(?<![\w.])((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([^\W\d]\w*)")
+_LAST = re.compile(r"(?:[\w.]+|\))(?=\s*$)")
+_FIRST = re.compile(r"[\w.]+|\(")
 
 # What people write for a name of the whitelist.
 _SYNONYMS = {"ln": "log", "fabs": "abs", "Abs": "abs", "PI": "pi", "Min": "min", "Max": "max"}
@@ -117,12 +124,33 @@ class Source:
                 warnings.simplefilter("ignore")  # Python's advice on odd but valid code
                 tree = ast.parse(self.line, mode="eval").body
         except SyntaxError as error:
-            self._fail_at((error.offset or 1) - 1, f"a syntax error ({error.msg})")
+            self._explain(error)
         except (ValueError, MemoryError, RecursionError) as error:
             self._fail_at(0, f"text that cannot be read ({error or 'nested too deeply'})")
         if sum(isinstance(n, ast.expr) for n in ast.walk(tree)) > MAX_NODES:
             raise InputError(self.where, "too long an expression", f"at most {MAX_NODES} terms")
         return tree
+
+    def _explain(self, error: SyntaxError) -> NoReturn:
+        """Say what Python's parser stumbled over in words of formulas."""
+        line, column = self.line, (error.offset or 0) - 1
+        if column < 0:  # that is how Python says that the text ends too early
+            self._fail_at(len(line), "the end where something has to follow", do="It ends here:")
+        for product in _PRODUCT.finditer(line):
+            factor, name = product.groups()
+            if name not in _KEYWORDS:
+                self._no_sign(product.start(2), factor, name)
+        before, after = _LAST.search(line[:column]), _FIRST.match(line[column:])
+        words = {match[0] for match in (before, after) if match}
+        if before and after and not words & _KEYWORDS:
+            self._no_sign(column, before[0], after[0])
+        self._fail_at(column, f"a syntax error ({error.msg})")
+
+    def _no_sign(self, column: int, left: str, right: str) -> NoReturn:
+        written = f"write {left}*{right}" if left != ")" else "write *"
+        self._fail_at(
+            column, "two factors without a sign", f"a sign between them: {written}", "Here:"
+        )
 
     @property
     def line(self) -> str:

@@ -53,6 +53,20 @@ def read_run(folder: Path) -> RunRecord:
         If the folder holds no readable run.
     """
     folder = Path(folder)
+    needed = "the folder of a run, as 'wfrpde solve' writes it"
+    if not folder.exists():
+        raise InputError(str(folder), "no such folder", needed)
+    if not folder.is_dir():
+        raise InputError(str(folder), "a file", needed)
+    missing = [name for name in ("summary.json", "solution.npz") if not (folder / name).is_file()]
+    if missing:
+        inner = sorted(path.parent.name for path in folder.glob("*/summary.json"))
+        raise InputError(
+            str(folder),
+            f"a folder that holds no run (no {' and no '.join(missing)})",
+            needed,
+            f"It holds runs: {', '.join(str(folder / name) for name in inner)}." if inner else "",
+        )
     try:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         with np.load(folder / "solution.npz", allow_pickle=False) as data:
@@ -61,9 +75,8 @@ def read_run(folder: Path) -> RunRecord:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             str(folder),
-            f"no readable run ({type(error).__name__}: {error})",
-            "a run's folder with summary.json and solution.npz",
-            "Give the folder that 'wfrpde solve' wrote.",
+            f"a run that cannot be read ({type(error).__name__}: {error})",
+            needed,
         ) from error
 
 
