@@ -1,6 +1,6 @@
 """Make the pictures anew: ``tools/env python docs/make_pictures.py``.
 
-``barrier.png``, of the README, is what its example draws, in the look of the package's own figures.
+``barrier.png``, of the README, is what its example draws, exactly.
 ``comparison.png`` and ``four-modes.png`` are figures of the runs of two shipped cases.
 """
 
@@ -19,16 +19,12 @@ def draw_example(folder: Path) -> None:
     """Run the first Python block of the README in the working folder and keep its picture."""
     import matplotlib as mpl
 
-    from wfrpde.output.figures.style import look
-
+    mpl.rcdefaults()  # as for a person without settings of their own
     mpl.use("agg")
     text = (HERE.parent / "README.md").read_text(encoding="utf-8")
     example = re.search(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert example is not None, "README.md has no Python block"
-    with look():
-        mpl.rcParams["figure.figsize"] = (7.5, 3.2)
-        mpl.rcParams["figure.constrained_layout.use"] = True
-        exec(example[1], {})
+    exec(example[1], {})
     keep(folder / "barrier.png", PICTURES / "barrier.png")
 
 
