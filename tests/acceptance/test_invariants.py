@@ -50,11 +50,12 @@ def test_kl_falls_at_the_rate_of_dissipation(solved, name):
     solution = solved(name)
     flow, series, history = solution.case.flow, solution.series, solution.history
     rate = flow.alpha * series["fisher_information"] + flow.beta * series["reaction_variance"]
-    # the steps are those of the finest run, the rates those of the extrapolated solution
-    uncertain = 2 * solution.error["kl"] / series["kl"]
     for k, t in enumerate(solution.times[1:], 1):
+        row = int(np.argmin(np.abs(history["t"] - t)))
         slope = derivative(history["t"], history["kl"], t)
-        assert -slope == pytest.approx(rate[k], rel=0.01 + uncertain[k]), (t, -slope / rate[k])
+        # the steps are those of the finest run, the rates those of the extrapolated solution
+        apart = abs(history["kl"][row] / series["kl"][k] - 1)
+        assert -slope == pytest.approx(rate[k], rel=0.03 + 2 * apart), (t, -slope / rate[k])
 
 
 def derivative(t: np.ndarray, value: np.ndarray, at: float) -> float:
@@ -74,7 +75,7 @@ def test_a_step_from_equilibrium_stays_there(name):
     from wfrpde.flow.edge_averaged import default_cells
     from wfrpde.flow.outcome import Context
     from wfrpde.flow.problem import make_problem
-    from wfrpde.flow.relative_density import potential_span, run
+    from wfrpde.flow.relative_density import run
     from wfrpde.flow.schedule import uniform
 
     problem = make_problem(wfrpde.load_case(name))
@@ -86,7 +87,7 @@ def test_a_step_from_equilibrium_stays_there(name):
     cells = tuple(max(4, n // 4) for n in default_cells(problem))
     for degree, shape in ((1, cells), (4, tuple(max(4, n // 4) for n in cells))):
         grid = at_rest.grid(shape)
-        if potential_span(potential(grid.points)) > 1300:
+        if np.ptp(potential(grid.points)) > 1300:
             continue  # beyond the h-form; quartic-well-50 is solved in log ρ
         one_step = Replay(uniform(np.array(at_rest.save), 0.02))
         march, _ = run(context, grid, one_step, degree=degree, phase="step", share=1.0)

@@ -55,7 +55,7 @@ def test_edge_averaged(dim, limit, rates):
         extrapolated.append(abs(defect(well(dim, *rates, **numerics))))
     assert np.log2(raw[0] / raw[1]) >= 1.8, raw
     assert raw[1] <= limit, raw
-    assert extrapolated[1] <= limit / 20, (raw, extrapolated)
+    assert extrapolated[1] <= limit / 4, (raw, extrapolated)
 
 
 @pytest.mark.parametrize("rates", [(1.0, 1.0), (0.5, 2.0)])
