@@ -159,6 +159,14 @@ def test_quiet_leaves_warnings(log):
     assert stream.getvalue() == "warning: the box is small\n"
 
 
+def test_endless_notes_are_cut_but_not_warnings(log):
+    logging.getLogger("wfrpde").info("the potential spans %s kT", "9" * 500)
+    assert len(log.getvalue()) == 201
+    assert log.getvalue().endswith("9…\n")
+    logging.getLogger("wfrpde").warning("9" * 500)
+    assert "9" * 500 in log.getvalue()
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.42, "0.4 s"), (59.4, "59 s"), (200.0, "3 min 20 s"), (7500.0, "2 h 5 min")],

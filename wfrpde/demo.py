@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from wfrpde.case import load_case
 from wfrpde.run import Run, RunFolder, flow_name, run_case
-from wfrpde.tables import comparison_table
+from wfrpde.tables import comparison_table, progress
 
 if TYPE_CHECKING:
     from wfrpde.session import Session
@@ -95,7 +95,7 @@ def run_demo(folder: Path, session: Session, *, force: bool = False) -> bool:
     interrupted = any(run.interrupted for run in runs)
     session.say(f"\nReport: {folder}/index.html (open it in a browser).")
     if interrupted:
-        session.say("Interrupted: it holds what was saved so far.")
+        session.say(f"Interrupted: of its last run it holds what was {progress(runs[-1])}.")
     else:
         session.say(
             "\nNext:"

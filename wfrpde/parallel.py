@@ -217,10 +217,17 @@ class _LogHandler(logging.StreamHandler[TextIO]):
         super().emit(record)
 
 
+LONGEST_NOTE = 200
+"""Characters of a log line that is no warning."""
+
+
 class _LogFormat(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
-        return text if record.levelno < logging.WARNING else f"{record.levelname.lower()}: {text}"
+        if record.levelno >= logging.WARNING:
+            return f"{record.levelname.lower()}: {text}"
+        # Descriptions of a user's formulas and numbers may be endless.
+        return text if len(text) <= LONGEST_NOTE else text[: LONGEST_NOTE - 1] + "…"
 
 
 def configure_logging(

@@ -98,6 +98,8 @@ def test_a_stopped_run_is_whole_or_absent(folder, number):
         cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None
+    first = next(process.stderr)
+    assert f"'kill -USR1 {process.pid}'" in first
     for line in process.stderr:
         if "t = " in line:
             break
