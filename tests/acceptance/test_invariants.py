@@ -81,7 +81,9 @@ def test_a_step_from_equilibrium_stays_there(name):
     problem = make_problem(wfrpde.load_case(name))
     potential = problem.target.potential
     at_rest = replace(
-        problem, initial=SimpleNamespace(log_density=lambda x: -potential(x)), save=(0.02,)
+        problem,
+        initial=SimpleNamespace(log_density=lambda x: -potential(x), gaussian=None),
+        save=(0.02,),
     )
     context = Context(MPI.COMM_SELF, at_rest, lambda *_: None, lambda: False)
     cells = tuple(max(4, n // 4) for n in default_cells(problem))

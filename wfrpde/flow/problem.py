@@ -208,7 +208,8 @@ def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
             wide = problem.box  # not confining: nothing to compare with
     shares = {
         "target": share_outside(lambda x: -problem.target.potential(x), problem.box, wide),
-        "initial": share_outside(problem.log_initial, problem.box, wide),
+        # beyond the box the formula of a density need not make sense
+        "initial": share_outside(problem.initial.log_density, problem.box, wide),
     }
     problem.facts["cut_off_share"] = shares
     inside = problem.log_initial(problem.landscape.seeds_in(problem.box))

@@ -94,8 +94,10 @@ def solve_spectral(context: Context) -> Outcome:
     limit, levels = LOCAL_ERROR[problem.dim], LADDER[problem.dim]
     save = np.array(problem.save)
     first: LadderControl | Replay
+    if not certify:  # what the finer of two runs would take
+        dt, limit = dt / 2, limit / 16
     if numerics.dt is not None:
-        first = Replay(uniform(save, 2 * dt if certify else dt))
+        first = Replay(uniform(save, 2 * dt))
     elif order == 4:
         first = LadderControl(problem.save, dt, limit, levels=levels, growth=8.0)
     else:
