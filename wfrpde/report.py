@@ -61,7 +61,8 @@ def write_report(record: RunRecord, folder: Path, pictures: Sequence[Picture]) -
         "kicker": f"{name} in {record.dim}-D towards {shortened(target)}",
         "incomplete": "" if flow.complete else _incomplete(record),
         "failed": f"{failed} of {len(checks)} checks failed." if failed else "",
-        "warnings": flow.warnings,
+        # That it was interrupted stands above them.
+        "warnings": [text for text in flow.warnings if not text.startswith("interrupted")],
         "result": result_sentences(record),
         "alpha": flow.alpha,
         "beta": flow.beta,
