@@ -107,7 +107,8 @@ def test_an_obtuse_mesh_is_reported(nodes_of):
 
 def test_edges_of_neighbours_are_merged(nodes_of):
     nodes = nodes_of("simplex", 2)
-    every, merged = simplex_edges(nodes), merge_edges(simplex_edges(nodes))
+    every = simplex_edges(nodes.points, nodes.cell_nodes)
+    merged = merge_edges(every)
     assert len(merged.i) == len(nodes.grid.edges()[0]) < len(every.i)
     assert merged.conductance.sum() == pytest.approx(every.conductance.sum(), rel=1e-13)
     assert (merged.i < merged.j).all()

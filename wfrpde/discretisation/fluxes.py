@@ -102,10 +102,10 @@ def line_edges(lines: Lines, degree: int) -> Edges:
     return Edges(lines.nodes[:, :-1].ravel(), lines.nodes[:, 1:].ravel(), conductance.ravel())
 
 
-def simplex_edges(nodes: Nodes) -> Edges:
+def simplex_edges(points: Array, cells: Index) -> Edges:
     """Edges of the simplices with the conductances of the P1 Laplacian."""
-    corners = nodes.points[nodes.cell_nodes]
-    dim = nodes.dim
+    corners = points[cells]
+    dim = points.shape[1]
     jacobian = corners[:, 1:] - corners[:, :1]
     inverse = np.linalg.inv(jacobian)  # columns are the gradients of barycentric coordinates 1 … d
     gradients = np.concatenate([-inverse.sum(axis=2, keepdims=True), inverse], axis=2)
@@ -113,8 +113,8 @@ def simplex_edges(nodes: Nodes) -> Edges:
     stiffness *= simplex_volumes(corners)[:, None, None]
     first, second = np.triu_indices(dim + 1, 1)
     return Edges(
-        nodes.cell_nodes[:, first].ravel(),
-        nodes.cell_nodes[:, second].ravel(),
+        cells[:, first].ravel(),
+        cells[:, second].ravel(),
         -stiffness[:, first, second].ravel(),
     )
 
@@ -202,14 +202,14 @@ def symmetrised_stiffness(nodes: Nodes, potential: Array) -> tuple[Triplets, dic
     """Entries of S on `nodes` (degree 1: edge-averaged; beyond: hybrid), and facts about the flux.
 
     Facts: ``steep_lines``, the share of lines with the edge-averaged flux (degree > 1), and
-    ``obtuse_edges``, the number of edges of this rank's simplices with a negative conductance,
-    where the scheme is not monotone.
+    ``obtuse_edges``, the number of edges of simplices with a negative conductance, where the
+    scheme is not monotone. Both count the whole mesh (collective).
     """
     if isinstance(nodes.grid, SimplexGrid):
-        edges = merge_edges(simplex_edges(nodes))
-        negative = int(
-            (edges.conductance < -1e-12 * np.abs(edges.conductance).max(initial=0)).sum()
-        )
+        edges = merge_edges(simplex_edges(nodes.points, nodes.cell_nodes))
+        # of the whole grid, since an edge on the border of two ranks has a part on each
+        whole = merge_edges(simplex_edges(nodes.grid.points, nodes.grid.cells)).conductance
+        negative = int((whole < -1e-12 * np.abs(whole).max(initial=0)).sum())
         return edge_averaged(edges, potential, nodes.weights), {"obtuse_edges": negative}
     if nodes.degree == 1:
         parts = [line_edges(lines, 1) for lines in cell_lines(nodes)]
@@ -226,7 +226,8 @@ def symmetrised_stiffness(nodes: Nodes, potential: Array) -> tuple[Triplets, dic
         if rough.any():
             sub = Lines(lines.nodes[rough], lines.length[rough], lines.transverse[rough])
             parts_t.append(edge_averaged(line_edges(sub, nodes.degree), potential, nodes.weights))
-    return Triplets.joined(parts_t), {"steep_lines": n_steep / max(n_lines, 1)}
+    counts = [nodes.comm.allreduce(n) for n in (n_steep, n_lines)]
+    return Triplets.joined(parts_t), {"steep_lines": counts[0] / max(counts[1], 1)}
 
 
 def merge_edges(edges: Edges) -> Edges:

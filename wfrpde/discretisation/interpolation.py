@@ -280,7 +280,12 @@ class SimplexInterpolation:
     @property
     def cells(self) -> Index:
         """Vertices ``(m, d+1)`` of the cells."""
-        return self.grid.cells
+        cells = np.array(self.grid.cells)
+        corners = self.grid.points[cells]
+        inverted = np.linalg.det(corners[:, 1:] - corners[:, :1]) < 0
+        # VTK wants positive volumes: exchange the last two corners of the others
+        cells[inverted] = cells[inverted][:, [*range(self.grid.dim - 1), -1, -2]]
+        return cells
 
     @property
     def cell_type(self) -> str:
