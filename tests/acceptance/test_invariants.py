@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -77,14 +76,19 @@ def test_a_step_from_equilibrium_stays_there(name):
     from wfrpde.flow.problem import make_problem
     from wfrpde.flow.relative_density import run
     from wfrpde.flow.schedule import uniform
+    from wfrpde.initial import InitialDensity
 
     problem = make_problem(wfrpde.load_case(name))
     potential = problem.target.potential
-    at_rest = replace(
-        problem,
-        initial=SimpleNamespace(log_density=lambda x: -potential(x), gaussian=None),
-        save=(0.02,),
+    start = InitialDensity(
+        problem.dim,
+        "target",
+        "the target itself",
+        problem.target.seeds,
+        evaluate=lambda x: -potential(x),
+        normalised=False,
     )
+    at_rest = replace(problem, initial=start, save=(0.02,))
     context = Context(MPI.COMM_SELF, at_rest, lambda *_: None, lambda: False)
     cells = tuple(max(4, n // 4) for n in default_cells(problem))
     for degree, shape in ((1, cells), (4, tuple(max(4, n // 4) for n in cells))):
