@@ -166,7 +166,7 @@ def test_a_run_stopped_before_its_first_saved_time(modes_1d, tmp_path):
 
 
 def test_a_folder_without_a_run_is_named(tmp_path):
-    with pytest.raises(InputError, match="no readable run") as caught:
+    with pytest.raises(InputError, match="a folder that holds no run") as caught:
         plot_run(tmp_path)
     assert str(tmp_path) in str(caught.value)
     (tmp_path / "summary.json").write_text("{}")
