@@ -54,11 +54,10 @@ def test_numbers_with_default_settings(flow, rates):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("rates", "cells"), zip(RATES.values(), (8, 8, 8, 9), strict=True), ids=RATES
-)
-def test_numbers_in_space(rates, cells):
-    flow = SPACE.rates(*rates)
+@pytest.mark.parametrize(("name", "cells"), [("W", 8), ("FR", 8), ("half and double", 9)])
+def test_numbers_in_space(name, cells):
+    """WFR is the shipped case below."""
+    flow = SPACE.rates(*RATES[name])
     case = flow.case(
         0.25,
         0.5,

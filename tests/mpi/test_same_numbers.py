@@ -44,7 +44,7 @@ CASES: dict[str, dict[str, Any]] = {
     "line, log-density": {
         "target": WELL,
         "initial": {"mean": [-1.0], "covariance": [[0.05]]},
-        "flow": {"save": [0.1, 0.5]},
+        "flow": {"save": [0.02, 0.05]},
     },
     "line, edge-averaged": {
         "target": WELL,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from wfrpde.domain.gmsh_file import read_gmsh
 from wfrpde.domain.grid import SimplexGrid, TensorGrid, simplices_of_box
-from wfrpde.domain.landscape import LEVEL, SPAN, Landscape, automatic_box, share_outside
+from wfrpde.domain.landscape import LEVEL, SPAN, Landscape, automatic_box, sample, share_outside
 from wfrpde.errors import InputError
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def make_problem(case: Case) -> Problem:
         )
     landscape = Landscape(
         target.potential,
-        lambda x: -np.maximum(np.asarray(initial.log_density(x)), EMPTY),
+        lambda x: -np.maximum(np.nan_to_num(initial.log_density(x), nan=EMPTY), EMPTY),
         np.concatenate([target.seeds, initial.seeds]),
         reaction=case.flow.beta > 0,
         transport=case.flow.alpha > 0,
@@ -200,6 +200,7 @@ def make_problem(case: Case) -> Problem:
 def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
     """Report the mass that the box cuts off, and refuse a start that lies outside."""
     limit = problem.case.domain.cut_off_share
+    problem.log_initial(sample(problem.box))  # refuses NaN
     wide = problem.box
     if bounds is not None:
         try:

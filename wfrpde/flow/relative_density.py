@@ -97,7 +97,7 @@ def run(
     span = nodes.max(potential[:n]) + nodes.max(-potential[:n])
     if flow.alpha > 0 and not span <= SPAN_LIMIT:
         raise AccuracyError(
-            f"the potential spans {span:.0f} kT over the mesh; the relative-density form works "
+            f"the potential spans {span:.4g} kT over the mesh; the relative-density form works "
             f"up to {SPAN_LIMIT:.0f} kT. Shrink [domain] box, or (1-D) set "
             "numerics.formulation = 'log-density'"
         )

@@ -140,7 +140,7 @@ def choose(problem: Problem) -> tuple[str, str]:
         if span > SPAN_LIMIT:
             return (
                 "log-density",
-                f"the potential spans {span:.0f} kT over the interval, more than the "
+                f"the potential spans {span:.4g} kT over the interval, more than the "
                 f"{SPAN_LIMIT:.0f} that the relative density can hold",
             )
         if case.flow.beta > 0 and log_density_suits(problem):
