@@ -142,7 +142,8 @@ class Source:
                 self._no_sign(product.start(2), factor, name)
         before, after = _LAST.search(line[:column]), _FIRST.match(line[column:])
         words = {match[0] for match in (before, after) if match}
-        if before and after and not words & _KEYWORDS:
+        bracket = "never closed" in error.msg or "unmatched" in error.msg
+        if before and after and not bracket and not words & _KEYWORDS:
             self._no_sign(column, before[0], after[0])
         self._fail_at(column, f"a syntax error ({error.msg})")
 

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 SEEN = 1e-9
-"""Masses of modes above which a poor relative error is worth a warning."""
+"""Masses and other numbers above which a poor relative error is worth a warning."""
+
+POOR = 0.1
+"""Relative error that is worth a warning."""
 
 
 def invariants(
@@ -64,10 +67,18 @@ def warn_of_errors(solution: Solution) -> None:
             f"above {limit:g}: "
             "take more cells ([numerics] cells) or a shorter [numerics] dt"
         )
+    for name in ("kl", "fisher_information", "reaction_variance"):
+        value, error = solution.series[name][1:], solution.error.series[name][1:]
+        share = np.where(value > SEEN, error / np.maximum(value, SEEN), 0.0)
+        if share.max(initial=0.0) > max(limit, POOR):
+            solution.warnings.append(
+                f"{name.replace('_', ' ')} at t = {solution.times[1 + int(np.argmax(share))]:g} is "
+                f"known only to {share.max():.0%}"
+            )
     for name, mass in solution.mode_mass.items():
         # of masses below SEEN the numbers tell, with their errors; no need to raise one's voice
         share = np.where(mass > SEEN, solution.error.mode_mass[name] / np.maximum(mass, SEEN), 0.0)
-        if share.max() > max(limit, 0.1):
+        if share.max() > max(limit, POOR):
             worst_time = solution.times[int(np.argmax(share))]
             solution.warnings.append(
                 f"the mass of '{name}' at t = {worst_time:g} is known only to {share.max():.0%}"
