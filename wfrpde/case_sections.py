@@ -112,6 +112,8 @@ class TargetSpec(_OpenSection):
     @model_validator(mode="after")
     def _check(self) -> Self:
         given = [k for k in ("potential", "kind", "python") if getattr(self, k) is not None]
+        if not given and self.parameters:  # most likely one of the three, misspelt
+            self._reject_parameters("without potential, kind or python")
         if len(given) != 1:
             raise InputError(
                 "target",

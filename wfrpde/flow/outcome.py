@@ -59,10 +59,7 @@ class Outcome:
 
 @dataclass
 class Context:
-    """What every run needs besides the problem: the ranks, whom to tell, and when to stop.
-
-    ``shares``: share of the whole work of each run to come, for the progress.
-    """
+    """What every run needs besides the problem: the ranks, whom to tell, and when to stop."""
 
     comm: Comm
     problem: Problem

@@ -100,14 +100,12 @@ class Problem:
             )
         return value
 
-    def tensor_grid(self, cells: tuple[int, ...], *, cut: bool = True) -> TensorGrid:
+    def tensor_grid(self, cells: tuple[int, ...]) -> TensorGrid:
         """Divide the box into `cells`, and keep those that matter (in 1-D, one stretch)."""
         breaks = tuple(
             np.linspace(lo, hi, n + 1) for (lo, hi), n in zip(self.box, cells, strict=True)
         )
         grid = TensorGrid(breaks, np.ones(cells, dtype=bool))
-        if not cut:
-            return grid
         if self.dim == 1:
             return self._interval(cells[0])
         vertices = grid.vertices()
