@@ -73,10 +73,10 @@ def test_a_step_from_equilibrium_stays_there(name):
     from wfrpde.flow.control import Replay
     from wfrpde.flow.edge_averaged import default_cells
     from wfrpde.flow.outcome import Context
-    from wfrpde.flow.problem import make_problem
     from wfrpde.flow.relative_density import run
     from wfrpde.flow.schedule import uniform
     from wfrpde.initial import InitialDensity
+    from wfrpde.problem import make_problem
 
     problem = make_problem(wfrpde.load_case(name))
     potential = problem.target.potential

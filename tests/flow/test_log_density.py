@@ -7,7 +7,7 @@ pytest.importorskip("dolfinx")
 
 from wfrpde.case import Case
 from wfrpde.flow.log_density import Discretised
-from wfrpde.flow.problem import make_problem
+from wfrpde.problem import make_problem
 
 
 def problem(potential="2*(x**2 - 1)**2 + 0.3*x", box=(-2.2, 2.2), **flow):

@@ -47,6 +47,8 @@ class Landscape:
         Whether there is a reaction (β > 0).
     transport
         Whether there is transport (α > 0).
+    level
+        Level (kT) beyond which nothing matters.
     """
 
     potential: Callable[[Array], Array]
@@ -54,6 +56,7 @@ class Landscape:
     seeds: Array
     reaction: bool = True
     transport: bool = True
+    level: float = LEVEL
 
     @property
     def dim(self) -> int:
@@ -78,7 +81,7 @@ class Landscape:
         if self.transport and ways:
             # mass moves downhill: all below the highest V where the start has its bulk
             start = v_rel[(r_rel < START_BULK) & np.isfinite(v_rel)].max(initial=0.0)
-            best = np.minimum(best, np.maximum(v_rel - start, 0.0) * LEVEL / 5.0)
+            best = np.minimum(best, np.maximum(v_rel - start, 0.0) * self.level / 5.0)
         best = np.where(np.isposinf(v), np.inf, best)
         return np.asarray(best[: len(x)])
 
@@ -115,7 +118,7 @@ class Landscape:
         step = float(x[1, 0] - x[0, 0])
         for function in (self.potential, self.surprise):
             value = function(x)
-            matters = (value - value.min() < LEVEL)[1:-1]
+            matters = (value - value.min() < self.level)[1:-1]
             with np.errstate(invalid="ignore"):
                 bend = np.where(matters, np.abs(np.diff(value, 2)), 0.0)
             where = 1 + int(np.argmax(bend))
@@ -132,7 +135,7 @@ class Landscape:
         largest = 0.0
         for function in (self.potential, self.surprise):
             value = function(x)
-            matters = (value - value.min() < LEVEL)[1:-1]
+            matters = (value - value.min() < self.level)[1:-1]
             with np.errstate(invalid="ignore"):
                 bend = np.abs(np.diff(value, 2))[matters]
             largest = max(largest, float(bend.max(initial=0.0)) / step**2)
@@ -152,7 +155,7 @@ def sample(box: Array) -> Array:
 
 
 def automatic_box(landscape: Landscape) -> Array:
-    """Smallest box ``(d, 2)``, up to the sampling, that holds every level up to `LEVEL`.
+    """Smallest box ``(d, 2)``, up to the sampling, that holds every level up to the landscape's.
 
     Raises
     ------
@@ -170,7 +173,7 @@ def automatic_box(landscape: Landscape) -> Array:
         width = box[:, 1] - box[:, 0]
         for axis in range(dim):
             for end, index in ((0, 0), (1, -1)):
-                if level.take(index, axis=axis).min() < LEVEL:
+                if level.take(index, axis=axis).min() < landscape.level:
                     open_face = True
                     box[axis, end] += (0.25 if end else -0.25) * width[axis]
         if not open_face:
@@ -179,11 +182,11 @@ def automatic_box(landscape: Landscape) -> Array:
             raise InputError(
                 "domain",
                 "a potential (or an initial density) that does not fall below "
-                f"e^-{LEVEL:g} of its maximum within {np.ptp(box, axis=1).max():.0e}",
+                f"e^-{landscape.level:g} of its maximum within {np.ptp(box, axis=1).max():.0e}",
                 "a confining one, or a box",
                 "Write [domain] box = [[lo, hi], …].",
             )
-    inside = points[level.ravel() < LEVEL]
+    inside = points[level.ravel() < landscape.level]
     if len(inside) == 0:  # all that matters lies between the sample points
         inside = box.T
     spacing = np.ptp(box, axis=1) / (SAMPLES[dim] - 1)

@@ -24,9 +24,9 @@ from wfrpde.flow.control import LadderControl, Replay
 from wfrpde.flow.extrapolation import extrapolate, prolong
 from wfrpde.flow.march import March
 from wfrpde.flow.outcome import Context, Outcome
-from wfrpde.flow.problem import Grid, Problem
 from wfrpde.flow.relative_density import RunFacts, run
 from wfrpde.flow.schedule import uniform
+from wfrpde.problem import Grid, Problem
 
 Array = npt.NDArray[np.float64]
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from wfrpde.flow.checks import invariants, warn_of_errors
 from wfrpde.flow.exact import GeometricMean, sampled
 from wfrpde.flow.outcome import Context, Outcome
-from wfrpde.flow.problem import EMPTY, Problem
 from wfrpde.functionals import Evaluator, Functionals, Samples
+from wfrpde.problem import EMPTY, Problem
 from wfrpde.solution import ErrorEstimate, Solution
 
 if TYPE_CHECKING:

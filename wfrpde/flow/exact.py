@@ -11,7 +11,7 @@ import numpy.typing as npt
 from wfrpde.functionals import Samples
 
 if TYPE_CHECKING:
-    from wfrpde.flow.problem import Problem
+    from wfrpde.problem import Problem
 
 Array = npt.NDArray[np.float64]
 

@@ -22,8 +22,8 @@ from wfrpde.domain.grid import TensorGrid
 from wfrpde.errors import SolverError
 from wfrpde.flow.march import History
 from wfrpde.flow.outcome import Context, Outcome
-from wfrpde.flow.problem import EMPTY, Problem
 from wfrpde.flow.rosenbrock import GAMMA, rodasp_step
+from wfrpde.problem import EMPTY, Problem
 
 Array = npt.NDArray[np.float64]
 

@@ -14,7 +14,7 @@ from wfrpde.discretisation.interpolation import Interpolation
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
-    from wfrpde.flow.problem import Problem
+    from wfrpde.problem import Problem
 
 Array = npt.NDArray[np.float64]
 

@@ -15,9 +15,9 @@ from wfrpde.errors import AccuracyError, SolverError
 from wfrpde.flow.control import LadderControl
 from wfrpde.flow.march import March, StepPolicy, march
 from wfrpde.flow.outcome import Context
-from wfrpde.flow.problem import Grid, Problem
 from wfrpde.flow.splitting import Splitting
 from wfrpde.flow.transport import FIFTH_ORDER, SECOND_ORDER, Transport
+from wfrpde.problem import Grid, Problem
 
 Array = npt.NDArray[np.float64]
 

@@ -19,11 +19,11 @@ from wfrpde.flow.fisher_rao import solve_fisher_rao
 from wfrpde.flow.log_density import solve_log_density
 from wfrpde.flow.log_density import suits as log_density_suits
 from wfrpde.flow.outcome import Context, Outcome
-from wfrpde.flow.problem import Problem, make_problem
 from wfrpde.flow.relative_density import SPAN_LIMIT
 from wfrpde.flow.spectral import solve_spectral
 from wfrpde.flow.spectral import suits as spectral_suits
 from wfrpde.parallel import StopRequest, collectively
+from wfrpde.problem import Problem, make_problem
 from wfrpde.solution import Solution
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from wfrpde.domain.grid import TensorGrid
 from wfrpde.errors import InputError
 from wfrpde.flow.control import LadderControl, Replay
 from wfrpde.flow.outcome import Context, Outcome
-from wfrpde.flow.problem import Problem
 from wfrpde.flow.relative_density import run
 from wfrpde.flow.schedule import uniform
+from wfrpde.problem import Problem
 
 Array = npt.NDArray[np.float64]
 

@@ -114,22 +114,23 @@ class Problem:
     def _cut(self, grid: GridT, points: Array, shape: tuple[int, ...]) -> GridT:
         """Keep the cells that matter, and the passes between them.
 
-        Wells apart by more than `LEVEL` would fall into meshes of their own, and no flow between
-        them would be seen: V is let rise until the mesh is in one piece.
+        Wells apart by more than the landscape's level would fall into meshes of their own, and no
+        flow between them would be seen: V is let rise until the mesh is in one piece.
         """
         value = self.target.potential(points)
         walls = np.isposinf(value).reshape(shape)
         with np.errstate(invalid="ignore"):
             height = value - np.nanmin(value)
-        keep = (self.landscape.levels(points) < LEVEL) & (height < SPAN)
+        level = self.landscape.level
+        keep = (self.landscape.levels(points) < level) & (height < SPAN)
         mesh = grid.cut(keep.reshape(shape), walls)
         if not self.landscape.transport:
             return mesh
-        top = LEVEL
+        top = level
         while (parts := mesh.parts()) > 1 and top < SPAN:
             top += 10.0
             mesh = grid.cut((keep | (height < top)).reshape(shape), walls)
-        if top > LEVEL and parts == 1:  # the pass as wide as what crosses it
+        if top > level and parts == 1:  # the pass as wide as what crosses it
             mesh = grid.cut((keep | (height < top + PASS)).reshape(shape), walls)
         if parts > 1:
             warning = f"the mesh is in {parts} parts, between which nothing is transported"
@@ -138,10 +139,10 @@ class Problem:
         return mesh
 
     def _interval(self, cells: int) -> TensorGrid:
-        """Divide the stretch of a 1-D box with levels up to twice `LEVEL`, without gaps."""
+        """Divide the stretch of a 1-D box up to twice the landscape's level, without gaps."""
         low, high = self.box[0]
         x = np.linspace(low, high, 4001)
-        inside = x[self.landscape.levels(x[:, None]) < 2 * LEVEL]
+        inside = x[self.landscape.levels(x[:, None]) < 2 * self.landscape.level]
         step = x[1] - x[0]
         low, high = max(low, inside[0] - step), min(high, inside[-1] + step)
         return TensorGrid((np.linspace(low, high, cells + 1),), np.ones(cells, dtype=bool))
@@ -154,9 +155,19 @@ class Problem:
         return simplices_of_box(grid) if self.case.domain.cell == "simplex" else grid
 
 
-def make_problem(case: Case) -> Problem:
-    """Check the case against its densities and choose the box."""
-    from wfrpde.initial import make_initial
+def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEVEL) -> Problem:
+    """Check the case against its densities and choose the box.
+
+    Parameters
+    ----------
+    case
+        The case.
+    at_equilibrium
+        Whether π itself takes the place of the initial density: for questions about the target.
+    level
+        Levels (kT) beyond which nothing matters.
+    """
+    from wfrpde.initial import InitialDensity, make_initial
     from wfrpde.targets import make_target
 
     spec, start = case.target, case.initial
@@ -172,7 +183,14 @@ def make_problem(case: Case) -> Problem:
         parameters=spec.parameters,
         box=bounds,
     )
-    initial = make_initial(kind=start.kind, parameters=start.parameters, target=target, box=bounds)
+    if at_equilibrium:
+        initial = InitialDensity(
+            target.dim, "target", "π", target.seeds, lambda x: -target.potential(x), False
+        )
+    else:
+        initial = make_initial(
+            kind=start.kind, parameters=start.parameters, target=target, box=bounds
+        )
     if case.flow.conserve_mass and start.mass != 1.0:
         raise InputError(
             "initial.mass",
@@ -183,8 +201,9 @@ def make_problem(case: Case) -> Problem:
         target.potential,
         lambda x: -np.maximum(np.nan_to_num(initial.log_density(x), nan=EMPTY), EMPTY),
         np.concatenate([target.seeds, initial.seeds]),
-        reaction=case.flow.beta > 0,
+        reaction=case.flow.beta > 0 and not at_equilibrium,
         transport=case.flow.alpha > 0,
+        level=level,
     )
     box = automatic_box(landscape) if bounds is None else np.asarray(bounds)
     problem = Problem(
