@@ -24,10 +24,12 @@ from pydantic import (
     PrivateAttr,
     ValidationError,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
 
 from wfrpde.case_errors import check_length, input_error
+from wfrpde.case_samplers import SamplerSpec, checked_samplers
 from wfrpde.case_sections import (
     AccuracySpec,
     DomainSpec,
@@ -53,6 +55,7 @@ __all__ = [
     "InitialSpec",
     "NumericsSpec",
     "OutputSpec",
+    "SamplerSpec",
     "SpectrumSpec",
     "TargetSpec",
     "apply_overrides",
@@ -90,8 +93,14 @@ class Case(Section):
     accuracy: AccuracySpec = AccuracySpec()
     output: OutputSpec = OutputSpec()
     spectrum: SpectrumSpec = SpectrumSpec()
+    sampler: tuple[SamplerSpec, ...] = ()
 
     _source: Path | None = PrivateAttr(default=None)
+
+    @field_validator("sampler", mode="before")
+    @classmethod
+    def _check_samplers(cls, tables: Any) -> tuple[SamplerSpec, ...]:
+        return checked_samplers(tables)
 
     @model_validator(mode="wrap")
     @classmethod
@@ -140,6 +149,11 @@ class Case(Section):
     def dim(self) -> int:
         """Dimension d of the space."""
         return self.target.dimension
+
+    @property
+    def samplers(self) -> tuple[SamplerSpec, ...]:
+        """The samplers that are compared with the flow, one for each ``[[sampler]]``."""
+        return self.sampler
 
     @property
     def source(self) -> Path | None:

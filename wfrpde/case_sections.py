@@ -47,7 +47,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
 
 
-class _OpenSection(Section):
+class OpenSection(Section):
     """A table whose further keys depend on its ``kind``; they are collected in ``parameters``."""
 
     section: ClassVar[str]
@@ -83,7 +83,7 @@ class _OpenSection(Section):
             )
 
 
-class TargetSpec(_OpenSection):
+class TargetSpec(OpenSection):
     """The target density π ∝ exp(−V): exactly one of ``potential``, ``kind`` and ``python``.
 
     Attributes
@@ -166,7 +166,7 @@ class TargetSpec(_OpenSection):
         return self.dim or max("xyz".index(name) for name in used) + 1
 
 
-class InitialSpec(_OpenSection):
+class InitialSpec(OpenSection):
     """The initial density ρ₀, and its mass.
 
     ``kind`` is ``gaussian`` (``mean``, ``covariance``), ``mixture`` (``weights``, ``means``,

@@ -47,3 +47,22 @@ class SolverError(WfrpdeError):
 
 class AccuracyError(WfrpdeError):
     """The result is known to be worse than what was asked for."""
+
+
+class SamplerError(WfrpdeError):
+    """A sampler raised, returned what cannot be used, or did not end in time.
+
+    Parameters
+    ----------
+    name
+        The sampler.
+    what
+        What happened.
+    """
+
+    def __init__(self, name: str, what: str) -> None:
+        self.name, self.what = name, what
+        super().__init__(name, what)
+
+    def __str__(self) -> str:
+        return f"sampler {self.name}: {self.what}"

@@ -1,9 +1,10 @@
 """Directives that write the case-file reference from the models that check case files.
 
-``{case-table} flow`` tabulates the keys of one table of a case file; ``{target-kinds}`` and
-``{initial-kinds}`` the kinds of targets and initial densities with their parameters;
-``{shipped-cases}`` the cases that come with the package; ``{expression-names}`` the functions and
-constants of expressions. So the reference cannot fall behind the code.
+``{case-table} flow`` tabulates the keys of one table of a case file; ``{target-kinds}``,
+``{initial-kinds}`` and ``{sampler-kinds}`` the kinds of targets, initial densities and samplers
+with their parameters; ``{shipped-cases}`` the cases that come with the package;
+``{expression-names}`` the functions and constants of expressions.
+So the reference cannot fall behind the code.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
@@ -30,6 +31,9 @@ DEPENDENT_DEFAULTS = {
     ("numerics", "cells"): "chosen",
     ("numerics", "dt"): "chosen",
     ("numerics", "time_order"): "chosen",
+    ("sampler", "name"): "from what it is",
+    ("sampler", "claims"): "of its kind, or the flow",
+    ("sampler", "seed"): "from the case's",
 }
 """Defaults that follow from other keys, in words; all others are read from the models."""
 
@@ -49,10 +53,15 @@ def section_models() -> dict[str, type[BaseModel]]:
     """Give the tables of a case file and their models, in the order of the file."""
     from wfrpde.case import Case
 
-    return {
-        name: field.annotation
+    # [[sampler]] is a list of tables: tuple[SamplerSpec, ...]
+    annotations = {
+        name: (*get_args(field.annotation), field.annotation)[0]
         for name, field in Case.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    }
+    return {
+        name: model
+        for name, model in annotations.items()
+        if isinstance(model, type) and issubclass(model, BaseModel)
     }
 
 
@@ -221,6 +230,15 @@ class InitialKinds(MarkdownDirective):
         yield from kind_pages(KINDS)
 
 
+class SamplerKinds(MarkdownDirective):
+    """``{sampler-kinds}``: the samplers of the library."""
+
+    def markdown(self) -> Iterator[str]:
+        from wfrpde.samplers.registry import KINDS
+
+        yield from kind_pages(KINDS)
+
+
 class ShippedCases(MarkdownDirective):
     """``{shipped-cases}``: names and titles of the cases that come with the package."""
 
@@ -245,6 +263,7 @@ DIRECTIVES = {
     "case-table": CaseTable,
     "target-kinds": TargetKinds,
     "initial-kinds": InitialKinds,
+    "sampler-kinds": SamplerKinds,
     "shipped-cases": ShippedCases,
     "expression-names": ExpressionNames,
 }

@@ -15,8 +15,16 @@ sys.path.append(str(DOCS / "_ext"))
 import case_reference as reference  # noqa: E402
 
 SCHEMA = Case.json_schema()
+
+
+def model_of(field):
+    if "items" in field:  # a list of tables
+        return field["items"]["$ref"]
+    return field.get("$ref", field.get("allOf", [{}])[0].get("$ref"))
+
+
 TABLES = {
-    name: SCHEMA["$defs"][field.get("$ref", field.get("allOf", [{}])[0].get("$ref")).split("/")[-1]]
+    name: SCHEMA["$defs"][model_of(field).split("/")[-1]]
     for name, field in SCHEMA["properties"].items()
     if name != "title"
 }
@@ -56,10 +64,11 @@ def test_words_for_keys_that_exist():
 
 
 def test_every_parameter_of_the_library_has_a_meaning():
-    from wfrpde.initial import KINDS
+    from wfrpde import initial
+    from wfrpde.samplers.registry import KINDS
     from wfrpde.targets.registry import LIBRARY
 
-    for model in [*LIBRARY.values(), *KINDS.values()]:
+    for model in [*LIBRARY.values(), *initial.KINDS.values(), *KINDS.values()]:
         for name, _, meaning in reference.parameter_rows(model):
             assert meaning, f"{model.__name__}.{name}"
 

@@ -1,0 +1,81 @@
+"""What a sampler is, and what its parameters in a case file have in common.
+
+A sampler has a ``name``, makes an `Ensemble` from the initial positions and advances it by a step.
+It keeps no state: all that changes is in the ensemble, and all chance comes from ``rng``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.samplers.ensemble import Ensemble
+from wfrpde.samplers.ranks import Ranks
+from wfrpde.targets.parameters import Parameters
+
+if TYPE_CHECKING:
+    from wfrpde.case import Case
+    from wfrpde.initial import InitialDensity
+    from wfrpde.solution import Solution
+    from wfrpde.targets import Target
+
+Array = npt.NDArray[np.float64]
+
+Claim = Literal["W", "FR", "WFR", "feynman-kac", "target"]
+"""The equation that a sampler claims to solve; ``target``: its samples are to be those of π."""
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """An algorithm that moves and weighs particles."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables and messages."""
+
+    def init(self, positions: Array, rng: np.random.Generator) -> Ensemble:
+        """Make the ensemble at time 0 of independent draws ``(N, d)`` from ρ₀."""
+
+    def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
+        """Return the ensemble at time t + dt, from the one at time t."""
+
+
+@dataclass(frozen=True)
+class SamplerContext:
+    """What a sampler is made of besides its own parameters.
+
+    Attributes
+    ----------
+    case, target, initial
+        The case, its target and its initial density.
+    solution
+        The flow that was solved, for samplers that ask it for the density; else None.
+    comm
+        Ranks over which *one* ensemble is split; None for an ensemble on one rank.
+    """
+
+    case: Case
+    target: Target
+    initial: InitialDensity
+    solution: Solution | None = None
+    comm: Any = None
+
+    @property
+    def ranks(self) -> Ranks:
+        """The ranks that share the ensemble."""
+        return Ranks(self.comm)
+
+
+class SamplerParameters(Parameters, ABC):
+    """Parameters of one kind of sampler; `build` makes it."""
+
+    kind: ClassVar[str]
+    claims: ClassVar[Claim]
+
+    @abstractmethod
+    def build(self, name: str, context: SamplerContext) -> Sampler:
+        """Return the sampler for a case."""

@@ -1,0 +1,141 @@
+"""`simulate`: one replicate of a sampler, from draws of ρ₀ to the ensembles at the saved times."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.errors import InputError, SamplerError, WfrpdeError
+from wfrpde.samplers.ensemble import Ensemble, Trajectory
+from wfrpde.samplers.protocol import Sampler
+from wfrpde.samplers.ranks import Ranks
+
+if TYPE_CHECKING:
+    from wfrpde.initial import InitialDensity
+    from wfrpde.targets import Target
+
+Array = npt.NDArray[np.float64]
+
+
+def simulate(
+    sampler: Sampler,
+    target: Target,
+    initial: InitialDensity,
+    times: Sequence[float] | Array,
+    dt: float,
+    n: int,
+    rng: np.random.Generator,
+    *,
+    comm: Any = None,
+    stop: Callable[[], bool] | None = None,
+) -> Trajectory:
+    """Run a sampler from n independent draws of ρ₀ (collective).
+
+    Between two saved times all steps are equal and at most ``dt``. A sampler that is exact in
+    time (its attribute ``exact_in_time`` is true) takes one step from each saved time to the next.
+
+    Parameters
+    ----------
+    times
+        ``(T,)`` ascending model times ≥ 0, in units of the flow.
+    dt
+        Largest step, in model time.
+    n
+        Particles in all.
+    rng
+        Source of all randomness, at the same state on all ranks; each rank spawns its own from it.
+    comm
+        Ranks over which the ensemble is split, which the sampler has to know too; the trajectory
+        then holds the particles of this rank.
+    stop
+        Asked after each step, on every rank, whether to end early.
+
+    Raises
+    ------
+    InputError
+        If the times, ``dt`` or ``n`` cannot be used, or ρ₀ cannot be sampled.
+    SamplerError
+        If the sampler raises, or returns what is no `Ensemble` of n finite particles.
+    """
+    ladder = checked_times(times)
+    if not (math.isfinite(dt) and dt > 0):
+        raise InputError("dt", repr(dt), "a positive number")
+    ranks = Ranks(comm)
+    if n < ranks.size:
+        raise InputError("particles", f"{n}", f"at least one for each of {ranks.size} ranks")
+    own = rng.spawn(ranks.size)[ranks.rank] if ranks.size > 1 else rng
+    began = time.perf_counter()
+    positions = initial.sample(ranks.share(n), own)
+    shape = positions.shape
+    ensemble = _checked(sampler, partial(sampler.init, positions, own), shape)
+    saved: list[Ensemble] = []
+    now, steps, longest, stopped = 0.0, 0, 0.0, False
+    for end in ladder:
+        count = _steps(sampler, now, end, dt)
+        for k in range(count):
+            t, step = now + (end - now) * k / count, (end - now) / count
+            ensemble = _checked(sampler, partial(sampler.step, ensemble, t, step, own), shape)
+            longest = max(longest, step)
+            steps += 1
+            stopped = stop is not None and stop()
+            if stopped:
+                break
+        if stopped:
+            break
+        now = end
+        saved.append(ensemble)
+    facts = {
+        "particles": n,
+        "steps": steps,
+        "dt": longest,
+        "seconds": time.perf_counter() - began,
+        "complete": len(saved) == len(ladder),
+        **{name: float(ranks.sum(count)) for name, count in ensemble.counts.items()},
+    }
+    return Trajectory(ladder[: len(saved)], tuple(saved), facts)
+
+
+def checked_times(times: Sequence[float] | Array) -> Array:
+    """Return ``(T,)`` times, which have to ascend from 0 or later.
+
+    Raises
+    ------
+    InputError
+        If they do not.
+    """
+    ladder = np.atleast_1d(np.asarray(times, dtype=float))
+    if ladder.ndim != 1 or not ladder.size or not np.isfinite(ladder).all():
+        raise InputError("times", repr(times), "a list of finite times")
+    if ladder[0] < 0 or (np.diff(ladder) <= 0).any():
+        raise InputError("times", repr(ladder.tolist()), "ascending times ≥ 0, each once")
+    return ladder
+
+
+def _steps(sampler: Sampler, start: float, end: float, dt: float) -> int:
+    if end <= start:
+        return 0
+    if getattr(sampler, "exact_in_time", False):
+        return 1
+    return max(1, math.ceil((end - start) / dt * (1 - 1e-10)))
+
+
+def _checked(sampler: Sampler, call: Callable[[], Any], shape: tuple[int, ...]) -> Ensemble:
+    try:
+        ensemble = call()
+    except WfrpdeError:
+        raise
+    except Exception as error:  # the code of a user may raise anything
+        raise SamplerError(sampler.name, f"{type(error).__name__}: {error}") from error
+    if not isinstance(ensemble, Ensemble):
+        what = f"returned {type(ensemble).__name__}, not an Ensemble"
+        raise SamplerError(sampler.name, what)
+    if ensemble.positions.shape != shape:
+        what = f"returned positions of shape {ensemble.positions.shape}, not {shape}"
+        raise SamplerError(sampler.name, what)
+    return ensemble
