@@ -10,12 +10,10 @@ import numpy.typing as npt
 from pydantic import Field
 
 from wfrpde.samplers.ensemble import Ensemble
-from wfrpde.samplers.protocol import Claim, SamplerContext, SamplerParameters
+from wfrpde.samplers.protocol import ALPHA, Claim, SamplerContext, SamplerParameters
 from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
-
-ALPHA = "a number ≥ 0, the rate of diffusion; `flow.alpha` by default"
 
 
 def euler_maruyama(

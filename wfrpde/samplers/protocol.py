@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.errors import InputError
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.ranks import Ranks
 from wfrpde.targets.parameters import Parameters
@@ -20,6 +22,8 @@ from wfrpde.targets.parameters import Parameters
 if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.initial import InitialDensity
+    from wfrpde.problem import Problem
+    from wfrpde.samplers.oracle import Oracle
     from wfrpde.solution import Solution
     from wfrpde.targets import Target
 
@@ -27,6 +31,10 @@ Array = npt.NDArray[np.float64]
 
 Claim = Literal["W", "FR", "WFR", "feynman-kac", "target"]
 """The equation that a sampler claims to solve; ``target``: its samples are to be those of π."""
+
+BETA = "a number ≥ 0, the rate of the reaction; `flow.beta` by default"
+
+ALPHA = "a number ≥ 0, the rate of diffusion; `flow.alpha` by default"
 
 
 @runtime_checkable
@@ -64,10 +72,57 @@ class SamplerContext:
     solution: Solution | None = None
     comm: Any = None
 
+    @classmethod
+    def of(cls, case: Case, solution: Solution | None = None, comm: Any = None) -> SamplerContext:
+        """Make target and initial density of a case. Not collective.
+
+        Raises
+        ------
+        InputError
+            If the case cannot be used.
+        """
+        from wfrpde.problem import make_problem
+
+        problem = make_problem(case)
+        context = cls(case, problem.target, problem.initial, solution, comm)
+        context.__dict__["problem"] = problem  # what `problem` would compute again
+        return context
+
     @property
     def ranks(self) -> Ranks:
         """The ranks that share the ensemble."""
         return Ranks(self.comm)
+
+    @cached_property
+    def problem(self) -> Problem:
+        """The domain's box and length scales."""
+        from wfrpde.problem import make_problem
+
+        return make_problem(self.case)
+
+    def oracle(self, name: str) -> Oracle:
+        """Return log(ρ/π) of the flow that was solved, for the sampler ``name``.
+
+        Raises
+        ------
+        InputError
+            If there is no solution.
+        """
+        if self.solution is None:
+            raise InputError(
+                f"sampler {name}: density",
+                "'oracle', and no flow that was solved",
+                "SamplerContext.solution",
+                "wfrpde.samplers.oracle_times says which times it should be saved at.",
+            )
+        return self._oracle
+
+    @cached_property
+    def _oracle(self) -> Oracle:
+        from wfrpde.samplers.oracle import Oracle
+
+        assert self.solution is not None
+        return Oracle.of(self.solution)
 
 
 class SamplerParameters(Parameters, ABC):

@@ -10,8 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.samplers.ensemble import Trajectory
+from wfrpde.samplers.fisher_rao import FisherRaoParameters
 from wfrpde.samplers.langevin import LangevinParameters
+from wfrpde.samplers.mala import MalaParameters
 from wfrpde.samplers.protocol import Claim, Sampler, SamplerContext, SamplerParameters
+from wfrpde.samplers.reaction_parameters import (
+    BirthDeathParameters,
+    FeynmanKacParameters,
+    SmcWfrParameters,
+    WeightedParameters,
+)
 from wfrpde.samplers.simulate import simulate
 from wfrpde.targets.parameters import checked, choose
 
@@ -21,7 +29,18 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 # A new sampler adds its class here; `SamplerParameters` says what it needs.
-KINDS: dict[str, type[SamplerParameters]] = {model.kind: model for model in (LangevinParameters,)}
+KINDS: dict[str, type[SamplerParameters]] = {
+    model.kind: model
+    for model in (
+        LangevinParameters,
+        MalaParameters,
+        FisherRaoParameters,
+        WeightedParameters,
+        BirthDeathParameters,
+        SmcWfrParameters,
+        FeynmanKacParameters,
+    )
+}
 
 
 def validate_sampler(kind: str, parameters: Mapping[str, Any]) -> SamplerParameters:

@@ -81,7 +81,7 @@ def simulate(
         for k in range(count):
             t, step = now + (end - now) * k / count, (end - now) / count
             ensemble = _checked(sampler, partial(sampler.step, ensemble, t, step, own), shape)
-            longest = max(longest, step)
+            longest = max(longest, float(step))
             steps += 1
             stopped = stop is not None and stop()
             if stopped:
