@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["Case", "ErrorEstimate", "Solution", "WfrpdeError", "__version__", "load_case", "solve"]
+__all__ = [
+    "Case", "ErrorEstimate", "Solution", "ValidationReport", "WfrpdeError", "__version__",
+    "load_case", "solve", "validate",
+]  # fmt: skip
 
 if TYPE_CHECKING:
     from wfrpde.case import Case, load_case
+    from wfrpde.comparison import ValidationReport, validate
     from wfrpde.errors import WfrpdeError
     from wfrpde.flow.solve import solve
     from wfrpde.solution import ErrorEstimate, Solution
@@ -27,6 +31,8 @@ _HOME = {
     "solve": "wfrpde.flow.solve",
     "Solution": "wfrpde.solution",
     "ErrorEstimate": "wfrpde.solution",
+    "validate": "wfrpde.comparison",
+    "ValidationReport": "wfrpde.comparison",
 }
 
 

@@ -44,6 +44,7 @@ from wfrpde.case_sections import (
     check_means,
     default_save_times,
 )
+from wfrpde.case_validation import ValidationSpec
 from wfrpde.casefile import find_case, read_toml
 from wfrpde.errors import InputError
 
@@ -58,6 +59,7 @@ __all__ = [
     "SamplerSpec",
     "SpectrumSpec",
     "TargetSpec",
+    "ValidationSpec",
     "apply_overrides",
     "default_save_times",
     "load_case",
@@ -94,6 +96,7 @@ class Case(Section):
     output: OutputSpec = OutputSpec()
     spectrum: SpectrumSpec = SpectrumSpec()
     sampler: tuple[SamplerSpec, ...] = ()
+    validation: ValidationSpec = ValidationSpec()
 
     _source: Path | None = PrivateAttr(default=None)
 
@@ -122,6 +125,7 @@ class Case(Section):
             case._source = source
         case._check_domain()
         case.initial.check_dimension(case.dim)
+        case.validation.check_dimension(case.dim)
         return case
 
     def _check_domain(self) -> None:

@@ -1,0 +1,197 @@
+"""The Eulerian density as samplers are judged by it: its cells, their masses, expectations.
+
+A `Density` is ρ_t of a solved flow at one saved time, or the target π (t = ∞). It knows log ρ at
+every point, integrates functions against ρ, and has the same values on every rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from numpy.polynomial.legendre import leggauss
+
+from wfrpde.discretisation.interpolation import Interpolation
+from wfrpde.discretisation.quadrature import RegionFunction, make_quadrature
+
+if TYPE_CHECKING:
+    from wfrpde.solution import Solution
+
+Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+
+CELL_POINTS = {1: 4, 2: 3, 3: 2}
+"""Gauss points along each axis of a sub-cell, by dimension."""
+
+LARGEST = 1 / 512
+"""On a line cells with more of the mass than that are halved."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The sub-cells of a mesh, and how much of a density each of them holds.
+
+    Attributes
+    ----------
+    corners
+        ``(m, k, d)``: lowest and highest corner of a box (k = 2), or the corners of a simplex
+        (k = d + 1). An interval is a box.
+    box
+        Whether the cells are boxes.
+    points
+        ``(m, q, d)`` quadrature points.
+    log_values
+        ``(m, q)`` log ρ there.
+    masses
+        ``(m,)``, which sum to one.
+    """
+
+    corners: Array
+    box: bool
+    points: Array
+    log_values: Array
+    masses: Array
+
+
+@dataclass(frozen=True)
+class Density:
+    """A probability density on the mesh of a solution.
+
+    Attributes
+    ----------
+    time
+        Flow time; ∞ for the target.
+    interpolation
+        The mesh.
+    log_value
+        log ρ ``(n,)`` at points ``(n, d)``, per unit volume; −∞ outside the mesh.
+    error
+        Estimated error of ρ in L2, relative to its norm; NaN where it was not estimated.
+    """
+
+    time: float
+    interpolation: Interpolation
+    log_value: Callable[[Array], Array]
+    error: float
+
+    @property
+    def dim(self) -> int:
+        """Dimension d."""
+        return int(self.interpolation.nodes.shape[1])
+
+    @cached_property
+    def cells(self) -> Cells:
+        """Sub-cells with their masses."""
+        nodes, cells = self.interpolation.nodes, self.interpolation.cells
+        dim = self.dim
+        node, weight = leggauss(CELL_POINTS[dim])
+        box = self.interpolation.cell_type in ("interval", "quadrilateral", "hexahedron")
+        if box:
+            opposite = {1: 1, 2: 2, 3: 6}[dim]
+            corners = np.stack([nodes[cells[:, 0]], nodes[cells[:, opposite]]], axis=1)
+            if dim == 1:
+                corners = self._halved(corners)
+            lattice = _lattice((node + 1) / 2, dim)
+            factor = _lattice(weight / 2, dim).prod(axis=1)
+            size = corners[:, 1] - corners[:, 0]
+            points = corners[:, None, 0] + lattice[None] * size[:, None]
+            volume = size.prod(axis=1)
+        else:
+            corners = nodes[cells]
+            # the midpoint of the pieces that a simplex's centre and corners make
+            barycentric = (np.eye(dim + 1) + 1.0 / (dim + 1)) / 2
+            factor = np.full(dim + 1, 1.0 / (dim + 1))
+            points = np.einsum("qi,mid->mqd", barycentric, corners)
+            edges = corners[:, 1:] - corners[:, :1]
+            volume = np.abs(np.linalg.det(edges)) / (1.0 if dim == 1 else {2: 2.0, 3: 6.0}[dim])
+        log_values = self.log_value(points.reshape(-1, dim)).reshape(points.shape[:2])
+        masses = volume * (np.exp(log_values) @ factor)
+        return Cells(corners, box, points, log_values, masses / masses.sum())
+
+    def _halved(self, corners: Array) -> Array:
+        """Halve intervals ``(m, 2, 1)`` until each holds little of the mass."""
+        for _ in range(8):
+            middle = corners.mean(axis=1, keepdims=True)
+            size = (corners[:, 1] - corners[:, 0])[:, 0]
+            mass = size * np.exp(self.log_value(middle[:, 0]))
+            large = mass > LARGEST * mass.sum()
+            if not large.any():
+                break
+            left = np.concatenate([corners[large, :1], middle[large]], axis=1)
+            right = np.concatenate([middle[large], corners[large, 1:]], axis=1)
+            corners = np.concatenate([corners[~large], left, right])
+        return corners
+
+    def atoms(
+        self, regions: Sequence[RegionFunction] = (), *, fewer: int = 0
+    ) -> tuple[Array, Array]:
+        """Points ``(n, d)`` and masses ``(n,)`` that stand for ρ in integrals.
+
+        Parameters
+        ----------
+        regions
+            Regions whose boundaries the points respect.
+        fewer
+            How many Gauss points fewer to take on each axis, for a second opinion.
+        """
+        rule = make_quadrature(self.interpolation, list(regions), fewer=fewer)
+        masses = rule.weights * np.exp(self.log_value(rule.points))
+        return rule.points, masses / masses.sum()
+
+    @cached_property
+    def plain_atoms(self) -> tuple[Array, Array]:
+        """The quadrature points of the sub-cells with their masses; see `atoms`."""
+        cells = self.cells
+        shape = cells.points.shape
+        with np.errstate(under="ignore"):
+            share = np.exp(cells.log_values - cells.log_values.max(axis=1, keepdims=True))
+        if cells.box:
+            _, weight = leggauss(CELL_POINTS[self.dim])
+            share = share * _lattice(weight / 2, self.dim).prod(axis=1)
+        share = np.where(cells.masses[:, None] > 0, share, 1.0)
+        share /= share.sum(axis=1, keepdims=True)
+        return cells.points.reshape(-1, shape[2]), (cells.masses[:, None] * share).ravel()
+
+    @cached_property
+    def moments(self) -> tuple[Array, Array]:
+        """Mean ``(d,)`` and covariance ``(d, d)``."""
+        points, masses = self.plain_atoms
+        mean = masses @ points
+        gap = points - mean
+        return mean, np.einsum("n,ni,nj->ij", masses, gap, gap)
+
+
+def density_of(solution: Solution, t: float) -> Density:
+    """Give ρ_t of a solution at one of its saved times; the target for t = ∞."""
+    if np.isinf(t):
+        return target_density(solution)
+    index = int(np.argmin(np.abs(solution.times - t)))
+    error = np.nan if solution.error is None else float(solution.error.density[index])
+    return Density(
+        float(t),
+        solution.interpolation,
+        lambda x: solution.log_density(t, x),
+        error,
+    )
+
+
+def target_density(solution: Solution) -> Density:
+    """Give the target π on the mesh of a solution."""
+    inside = np.zeros((1, len(solution.interpolation.nodes)))
+
+    def log_value(x: Array) -> Array:
+        from wfrpde.discretisation.interpolation import evaluate
+
+        outside = np.isnan(evaluate(solution.interpolation, inside, x)[0][0])
+        value = -solution.target.potential(x) - solution.log_normalisation
+        return np.where(outside, -np.inf, value)
+
+    return Density(np.inf, solution.interpolation, log_value, 0.0)
+
+
+def _lattice(values: Array, dim: int) -> Array:
+    return np.stack(np.meshgrid(*([values] * dim), indexing="ij"), axis=-1).reshape(-1, dim)

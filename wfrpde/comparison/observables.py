@@ -1,0 +1,155 @@
+"""Observables φ: what a sampler's average ⟨φ⟩ is compared in.
+
+All are averages of a function, linear in the density, so that independent samples estimate them
+without a bias: the coordinates, their squared distances from the Eulerian mean, the masses of
+regions, and the user's expressions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.comparison.density import Density
+
+if TYPE_CHECKING:
+    from wfrpde.expressions import Region
+
+Array = npt.NDArray[np.float64]
+
+AXES = "xyz"
+
+
+@dataclass(frozen=True)
+class Observable:
+    """A function whose average is compared.
+
+    Attributes
+    ----------
+    name
+        As it is reported.
+    description
+        In words.
+    evaluate
+        Values ``(n,)`` from points ``(n, d)`` and a centre ``(d,)``, which only second moments
+        use: the mean of the Eulerian density at the time.
+    region
+        The region, if this is the indicator of one.
+    """
+
+    name: str
+    description: str
+    evaluate: Callable[[Array, Array], Array] = field(repr=False)
+    region: Region | None = None
+
+
+@dataclass(frozen=True)
+class ReferenceValue:
+    """What an observable is under the Eulerian density.
+
+    Attributes
+    ----------
+    value
+        ⟨φ⟩.
+    error
+        Estimated error of the value; a bound, as it is the same in every replicate.
+    spread
+        Standard deviation of φ.
+    """
+
+    value: float
+    error: float
+    spread: float
+
+
+def moments(dim: int) -> list[Observable]:
+    """Give the mean of each coordinate, and second moments about the Eulerian mean."""
+    first = [
+        Observable(f"mean {AXES[i]}", f"mean of {AXES[i]}", _coordinate(i)) for i in range(dim)
+    ]
+    second = [
+        Observable(
+            f"var {AXES[i]}" if i == j else f"cov {AXES[i]}{AXES[j]}",
+            f"second moment of {AXES[i]}{AXES[j]} about the Eulerian mean",
+            _second_moment(i, j),
+        )
+        for i in range(dim)
+        for j in range(i, dim)
+    ]
+    return first + second
+
+
+def masses(regions: Mapping[str, Region], prefix: str = "mass") -> list[Observable]:
+    """Give the mass of each named region."""
+    return [
+        Observable(f"{prefix} {name}", f"mass of {region.text}", _indicator(region), region)
+        for name, region in regions.items()
+    ]
+
+
+def expressions(texts: Mapping[str, str], dim: int, where: str) -> list[Observable]:
+    """Give the averages of the user's expressions; errors name ``where.<name>``."""
+    from wfrpde.expressions import numpy_function, parse_expression
+
+    result = []
+    for name, text in texts.items():
+        function = numpy_function(parse_expression(text, dim, f"{where}.{name}"), dim)
+        result.append(Observable(name, f"average of {text}", _free(function)))
+    return result
+
+
+def values(observables: list[Observable], x: Array, centre: Array) -> Array:
+    """Evaluate all observables, ``(n, k)``."""
+    return np.stack([o.evaluate(x, centre) for o in observables], axis=1)
+
+
+def reference_values(
+    observables: list[Observable], density: Density, known: Mapping[str, float]
+) -> list[ReferenceValue]:
+    """Integrate the observables against a density.
+
+    The error is that which the solution estimates for its own numbers (``known``: name → error),
+    or ``spread`` × the density's relative error; plus what a rule with fewer points changes.
+    """
+    regions = [o.region for o in observables if o.region is not None]
+    fine = density.atoms(regions)
+    coarse = density.atoms(regions, fewer=1)
+    centre = density.moments[0]
+    result = []
+    for observable in observables:
+        value, square = _integrals(observable, fine, centre)
+        other, _ = _integrals(observable, coarse, centre)
+        spread = float(np.sqrt(max(square - value**2, 0.0)))
+        error = known.get(observable.name, spread * np.nan_to_num(density.error))
+        error = float(np.nan_to_num(error)) + abs(value - other)
+        result.append(ReferenceValue(value, error + 1e-13 * max(abs(value), spread), spread))
+    return result
+
+
+def _integrals(
+    observable: Observable, atoms: tuple[Array, Array], centre: Array
+) -> tuple[float, float]:
+    points, mass = atoms
+    value = observable.evaluate(points, centre)
+    value = np.where(mass > 0, value, 0.0)  # where there is nothing φ may overflow
+    return float(mass @ value), float(mass @ value**2)
+
+
+def _coordinate(i: int) -> Callable[[Array, Array], Array]:
+    return lambda x, centre: x[:, i]
+
+
+def _second_moment(i: int, j: int) -> Callable[[Array, Array], Array]:
+    return lambda x, centre: (x[:, i] - centre[i]) * (x[:, j] - centre[j])
+
+
+def _indicator(region: Region) -> Callable[[Array, Array], Array]:
+    return lambda x, centre: np.asarray(region(x), dtype=float)
+
+
+def _free(function: Callable[[Array], Array]) -> Callable[[Array, Array], Array]:
+    return lambda x, centre: np.asarray(function(x), dtype=float)

@@ -1,0 +1,301 @@
+"""What a validation finds, as plain data, the same on every rank."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from wfrpde.case import Case
+
+Array = npt.NDArray[np.float64]
+
+Verdict = Literal["consistent", "biased", "undecided"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sampler, one observable, one time.
+
+    Attributes
+    ----------
+    sampler, observable, time
+        What was compared; the time is ∞ where the samples are judged against π.
+    replicates
+        Number R of replicates.
+    mean, standard_error, interval
+        Average over the replicates, its standard error, and its 95 % interval (of this row alone).
+    reference, reference_error
+        Eulerian value, and a bound of its error.
+    spread
+        Standard deviation of the observable under the Eulerian density.
+    p_value
+        Of the hypothesis that the sampler's expectation is the reference within its error.
+    verdict
+        ``consistent``, ``biased`` or ``undecided``.
+    detectable
+        Smallest bias that would have been found with the power that the case asks for.
+    needed_replicates
+        Where it is undecided: how many more replicates would decide; otherwise 0.
+    """
+
+    sampler: str
+    observable: str
+    time: float
+    replicates: int
+    mean: float
+    standard_error: float
+    interval: tuple[float, float]
+    reference: float
+    reference_error: float
+    spread: float
+    p_value: float
+    verdict: Verdict
+    detectable: float
+    needed_replicates: int
+
+    @property
+    def difference(self) -> float:
+        """The sampler's average less the Eulerian value."""
+        return self.mean - self.reference
+
+    @property
+    def words(self) -> str:
+        """The verdict in words."""
+        from wfrpde.output.numbers import number, pretty, with_error
+
+        if self.verdict == "biased":
+            half = (self.interval[1] - self.interval[0]) / 2 + self.reference_error
+            return f"biased by {pretty(with_error(self.difference, half))}"
+        if self.verdict == "undecided":
+            if self.needed_replicates >= 10**9:
+                return "undecided: one replicate has no error bar"
+            return f"undecided: needs about {self.needed_replicates} more replicates"
+        return f"consistent (would have seen {pretty(number(self.detectable, 2))})"
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """A distance between a sampler's particles and the Eulerian density.
+
+    Attributes
+    ----------
+    value, standard_error
+        Average over the replicates.
+    floor, floor_spread
+        The same of N independent draws of the Eulerian density: mean and standard deviation.
+    """
+
+    sampler: str
+    metric: str
+    time: float
+    value: float
+    standard_error: float
+    floor: float
+    floor_spread: float
+
+    @property
+    def excess(self) -> float:
+        """The value less the noise floor."""
+        return self.value - self.floor
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted number with an interval; NaN where the data do not determine it."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class BiasSplit:
+    """Where the bias of one row comes from; each part with its standard error.
+
+    Attributes
+    ----------
+    total, step, finite_n, rest
+        (value, standard error). ``step`` is the bias of the time step, from runs with longer ones,
+        ``finite_n`` that of the finite number of particles, ``rest`` what remains. NaN where a
+        ladder was not run.
+    limit_step
+        The step bias for N = ∞, computed on the mesh; NaN where that is not possible.
+    order_dt, order_n
+        Fitted orders p in bias ∝ dt^p and q in bias ∝ N^−q.
+    """
+
+    sampler: str
+    observable: str
+    time: float
+    total: tuple[float, float]
+    step: tuple[float, float]
+    finite_n: tuple[float, float]
+    rest: tuple[float, float]
+    limit_step: float
+    order_dt: Fit
+    order_n: Fit
+
+
+@dataclass(frozen=True)
+class LadderPoint:
+    """The bias of one row at another step or number of particles."""
+
+    sampler: str
+    observable: str
+    time: float
+    particles: int
+    dt: float
+    bias: float
+    standard_error: float
+    limit_bias: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An equation that was tried on a sampler's path.
+
+    Attributes
+    ----------
+    equation
+        ``W``, ``FR``, ``WFR`` or ``feynman-kac``; ``potential`` and ``start`` say which weights.
+    words
+        The equation with its fitted rates.
+    parameters
+        Fitted rates with intervals, by name.
+    misfit
+        Root mean square of the residuals, in standard errors.
+    explains
+        Whether no residual is significant.
+    """
+
+    equation: str
+    words: str
+    parameters: dict[str, Fit]
+    misfit: float
+    explains: bool
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Which equation a sampler solves.
+
+    Attributes
+    ----------
+    sampler, claims
+        The sampler and the equation that it claims.
+    candidates
+        The equations that were tried, best first.
+    conclusion
+        In words.
+    impostor
+        Whether another equation explains the path and the one that is claimed does not.
+    """
+
+    sampler: str
+    claims: str
+    candidates: tuple[Candidate, ...]
+    conclusion: str
+    impostor: bool
+
+
+@dataclass(frozen=True)
+class SamplerSummary:
+    """A sampler as a whole.
+
+    Attributes
+    ----------
+    claims
+        Equation that it claims to solve.
+    particles, dt, replicates
+        Of the runs that are judged.
+    verdict
+        ``consistent`` if all of its rows are, ``biased`` if one is; else ``undecided``. ``failed``
+        if it did not run.
+    words
+        The same in a sentence.
+    expected
+        What the case declares.
+    ess, weight_variance
+        ``(T,)`` average effective sample size, and variance of N × weight, at `times`.
+    seconds
+        Average wall time of a replicate.
+    """
+
+    name: str
+    claims: str
+    particles: int
+    dt: float
+    replicates: int
+    verdict: str
+    words: str
+    expected: str | None
+    times: Array
+    ess: Array
+    weight_variance: Array
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """An observable of a claimed flow over time, with the bound of its error."""
+
+    claims: str
+    observable: str
+    times: Array
+    value: Array
+    error: Array
+
+
+@dataclass(frozen=True, repr=False)
+class ValidationReport:
+    """The outcome of a validation.
+
+    Attributes
+    ----------
+    table
+        One `Row` for each sampler, observable and time.
+    verdicts
+        Sampler → its verdict in words.
+    failed
+        Sampler → why it did not run.
+    unexpected
+        Samplers that the case declares consistent and that are not.
+    samplers, metrics, splits, ladders, diagnoses, curves
+        Details.
+    particles
+        Sampler → times → (positions, weights) of some particles of its first replicate.
+    complete
+        False if the run was interrupted.
+    """
+
+    case: Case
+    table: list[Row]
+    verdicts: dict[str, str]
+    failed: dict[str, str]
+    unexpected: list[str]
+    samplers: list[SamplerSummary]
+    metrics: list[MetricRow]
+    splits: list[BiasSplit]
+    ladders: list[LadderPoint]
+    diagnoses: list[Diagnosis]
+    curves: list[Curve]
+    particles: Mapping[str, Mapping[float, tuple[Array, Array]]] = field(repr=False)
+    facts: dict[str, Any] = field(default_factory=dict)
+    complete: bool = True
+
+    def __repr__(self) -> str:
+        words = "; ".join(f"{name}: {verdict}" for name, verdict in self.verdicts.items())
+        return f"<ValidationReport of {self.case.title or self.case.name!r}: {words}>"
+
+    def rows(self, sampler: str, observable: str | None = None) -> list[Row]:
+        """Return the rows of one sampler, and of one of its observables."""
+        return [
+            row
+            for row in self.table
+            if row.sampler == sampler and observable in (None, row.observable)
+        ]

@@ -1,0 +1,128 @@
+"""From replicate averages to verdicts, with the family-wise error rate kept over all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wfrpde.comparison.observables import ReferenceValue
+from wfrpde.comparison.results import Row, Verdict
+from wfrpde.comparison.statistics import (
+    Average,
+    detectable,
+    holm,
+    needed_replicates,
+    p_value,
+    poisson_p_value,
+)
+
+RARE = 50.0
+"""Expected number of particles in a region below which the normal approximation is not trusted."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One row before it is judged.
+
+    ``trials`` is the number of particles of all replicates if the observable is the mass of a
+    region, else 0.
+    """
+
+    sampler: str
+    observable: str
+    time: float
+    replicates: int
+    average: Average
+    reference: ReferenceValue
+    trials: float = 0.0
+
+    @property
+    def expected_hits(self) -> float:
+        """Expected number of particles on the rarer side of a region; ∞ for other observables."""
+        p = self.reference.value
+        return self.trials * max(min(p, 1 - p), 0.0) if self.trials else np.inf
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How rows are judged; see `wfrpde.case_validation.ValidationSpec`."""
+
+    level: float = 0.05
+    power: float = 0.8
+    resolution: float = 0.1
+    tolerance: float = 0.0
+
+
+def judge(comparisons: Sequence[Comparison], rules: Rules) -> list[Row]:
+    """Judge all rows together.
+
+    A row is *biased* if Holm's procedure over all rows rejects that the sampler's expectation
+    lies within the reference's error (and the tolerance) of the reference. A row that is not
+    rejected is *consistent* if a bias of ``resolution`` would have been found, at the level that
+    Holm's procedure starts with, with probability ``power``; else it is *undecided*.
+    """
+    if not comparisons:
+        return []
+    allowed = [c.reference.error + rules.tolerance * c.reference.spread for c in comparisons]
+    p = np.array([_p_value(c, bound) for c, bound in zip(comparisons, allowed, strict=True)])
+    rejected = holm(p, rules.level)
+    strictest = rules.level / len(comparisons)
+    return [
+        _row(c, bound, float(value), bool(reject), strictest, rules)
+        for c, bound, value, reject in zip(comparisons, allowed, p, rejected, strict=True)
+    ]
+
+
+def _p_value(comparison: Comparison, allowed: float) -> float:
+    """Test by t; of rare events also an exact Poisson test, and the less significant of the two."""
+    average, reference = comparison.average, comparison.reference
+    gap = average.value - reference.value
+    p = p_value(gap, allowed, average.standard_error, average.freedom)
+    if comparison.expected_hits >= RARE:
+        return p
+    if reference.value > 0.5:
+        gap = -gap
+    rare = min(reference.value, 1 - reference.value)
+    expected = comparison.trials * max(rare + np.sign(gap) * min(allowed, abs(gap)), 0.0)
+    return max(p, poisson_p_value(comparison.trials * (rare + gap), expected))
+
+
+def _row(
+    comparison: Comparison,
+    allowed: float,
+    p: float,
+    rejected: bool,
+    level: float,
+    rules: Rules,
+) -> Row:
+    average, reference = comparison.average, comparison.reference
+    visible = allowed + detectable(average.standard_error, average.freedom, level, rules.power)
+    matters = max(rules.resolution * reference.spread, 1e-12) + allowed
+    verdict: Verdict = "consistent"
+    needed = 0
+    if rejected:
+        verdict = "biased"
+    elif visible > matters:
+        verdict = "undecided"
+        total = needed_replicates(
+            average.standard_error, comparison.replicates, matters - allowed, level, rules.power
+        )
+        needed = total if total >= 10**9 else max(total - comparison.replicates, 1)
+    return Row(
+        sampler=comparison.sampler,
+        observable=comparison.observable,
+        time=comparison.time,
+        replicates=comparison.replicates,
+        mean=average.value,
+        standard_error=average.standard_error,
+        interval=average.interval(0.05),
+        reference=reference.value,
+        reference_error=reference.error,
+        spread=reference.spread,
+        p_value=p,
+        verdict=verdict,
+        detectable=visible,
+        needed_replicates=needed,
+    )
