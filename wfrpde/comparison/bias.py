@@ -21,7 +21,7 @@ from wfrpde.comparison.results import Fit
 
 Array = npt.NDArray[np.float64]
 
-ORDERS = np.geomspace(0.2, 5.0, 49)
+ORDERS: Array = np.exp(np.linspace(np.log(0.2), np.log(5.0), 49))
 """Orders that are tried."""
 
 UNKNOWN = (float("nan"), float("nan"))
@@ -119,7 +119,7 @@ def _order(ratio: Array, mean: Array, error: Array) -> Fit:
     if low == 0 and high == len(ORDERS) - 1:
         return NO_FIT
     ends = ORDERS[[max(low - 1, 0), min(high + 1, len(ORDERS) - 1)]]
-    closer = np.geomspace(ends[0], ends[1], 60, dtype=np.float64)
+    closer: Array = np.exp(np.linspace(np.log(ends[0]), np.log(ends[1]), 60))
     chi2 = misfit(closer)
     near = closer[chi2 <= chi2.min() + 3.84]
     return Fit(
