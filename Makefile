@@ -1,7 +1,7 @@
 # Every target runs its command through tools/env, which makes a place with DOLFINx if there is none.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-mpi test-latest lint docs clean-env
+.PHONY: help demo test test-mpi test-latest lint docs bench clean-env
 
 ENV := tools/env
 
@@ -28,6 +28,10 @@ lint:  ## ruff (rules and layout) and mypy (strict on the package)
 
 docs:  ## the documentation, in docs/_build/html; warnings are errors
 	$(ENV) sphinx-build -W --keep-going -b html docs docs/_build/html
+
+bench:  ## work against precision, beside other tools in an environment of their own (about 1 h)
+	$(ENV) sh -c 'exec python validation/benchmarks/work_precision.py \
+		--peers "$$(validation/benchmarks/make_peers.sh)"'
 
 clean-env:  ## delete what tools/env has made in the cache
 	$(ENV) --remove
