@@ -81,6 +81,10 @@ class SamplerSpec(OpenSection):
             )
         if self.kind is not None:
             self._check_kind(self.kind)
+        if self.samples is not None:
+            self._reject_parameters("with sampler.samples")
+        if self.command is not None and not self.command:
+            raise InputError("sampler.command", "an empty list", "a program and its arguments")
         # Written past the frozen fields, and kept out of model_fields_set, like all defaults that
         # depend on other keys.
         if not self.name:

@@ -42,6 +42,9 @@ class LogSumExp(_RealFunction):
         self._argument(argindex)
         return Softmax(sympy.Integer(argindex), *self.args)
 
+    def _sympystr(self, printer: Any) -> str:
+        return f"log({' + '.join(f'exp({printer._print(a)})' for a in self.args)})"
+
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         terms = " + ".join(printer._print(sympy.exp(a)) for a in self.args)
         body = rf"\log\left({terms}\right)"

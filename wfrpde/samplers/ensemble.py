@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,7 @@ class Ensemble:
 
     positions: Array
     log_weights: Array
-    counts: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    counts: Mapping[str, float] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         positions, log_weights = _frozen(self.positions), _frozen(self.log_weights)
@@ -60,7 +59,7 @@ class Ensemble:
     def equal(cls, positions: npt.ArrayLike, **counts: float) -> Ensemble:
         """Return particles of equal weights at positions ``(N, d)``."""
         array = np.asarray(positions, dtype=float)
-        return cls(array, np.zeros(len(array)), MappingProxyType(counts))
+        return cls(array, np.zeros(len(array)), counts)
 
     @property
     def size(self) -> int:
@@ -99,9 +98,11 @@ class Ensemble:
         if not counts:
             return self.counts
         names = {**self.counts, **counts}
-        return MappingProxyType(
-            {name: self.counts.get(name, 0) + counts.get(name, 0) for name in names}
-        )
+        return {name: self.counts.get(name, 0) + counts.get(name, 0) for name in names}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy that another process sent is checked, and frozen, like any other.
+        return Ensemble, (self.positions, self.log_weights, dict(self.counts))
 
 
 @dataclass(frozen=True, eq=False)

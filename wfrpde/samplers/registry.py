@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.errors import InputError
+from wfrpde.samplers.command import CommandSampler
 from wfrpde.samplers.ensemble import Trajectory
 from wfrpde.samplers.fisher_rao import FisherRaoParameters
+from wfrpde.samplers.isolated import IsolatedSampler
 from wfrpde.samplers.langevin import LangevinParameters
 from wfrpde.samplers.mala import MalaParameters
 from wfrpde.samplers.protocol import Claim, Sampler, SamplerContext, SamplerParameters
+from wfrpde.samplers.python_sampler import registered
 from wfrpde.samplers.reaction_parameters import (
     BirthDeathParameters,
     FeynmanKacParameters,
     SmcWfrParameters,
     WeightedParameters,
 )
-from wfrpde.samplers.simulate import simulate
+from wfrpde.samplers.recorded import read_samples
+from wfrpde.samplers.simulate import run_sampler
 from wfrpde.targets.parameters import checked, choose
 
 if TYPE_CHECKING:
@@ -43,15 +49,21 @@ KINDS: dict[str, type[SamplerParameters]] = {
 }
 
 
-def validate_sampler(kind: str, parameters: Mapping[str, Any]) -> SamplerParameters:
+def validate_sampler(kind: str, parameters: Mapping[str, Any]) -> SamplerParameters | None:
     """Check the parameters of a sampler and return them as its model.
+
+    None for a sampler of another package, which checks them itself.
 
     Raises
     ------
     InputError
         Names ``sampler.kind`` and lists the kinds, or names ``sampler.<key>``.
     """
-    return checked(KINDS[choose(kind, KINDS, "sampler.kind")], parameters, "sampler")
+    if kind not in KINDS and kind in (others := registered()):
+        return None
+    if kind not in KINDS:
+        choose(kind, [*KINDS, *others], "sampler.kind")
+    return checked(KINDS[kind], parameters, "sampler")
 
 
 class SamplerRun(Protocol):
@@ -106,21 +118,9 @@ class StepByStep:
         stop: Callable[[], bool] | None = None,
     ) -> Trajectory:
         """Run one replicate; see `SamplerRun.run`."""
-        context, rng = self.context, np.random.default_rng(replicate_seed)
-        made = simulate(
-            self.sampler,
-            context.target,
-            context.initial,
-            times,
-            dt,
-            n,
-            rng,
-            comm=context.comm,
-            stop=stop,
+        return run_sampler(
+            self.sampler, self.claims, self.context, replicate_seed, n, dt, times, stop
         )
-        if self.claims != "target" or not made.ensembles:
-            return made
-        return Trajectory(np.array([np.inf]), made.ensembles[-1:], made.facts)
 
 
 def make_sampler(spec: SamplerSpec, context: SamplerContext) -> SamplerRun:
@@ -131,7 +131,51 @@ def make_sampler(spec: SamplerSpec, context: SamplerContext) -> SamplerRun:
     InputError
         If it cannot be made for this case.
     """
-    assert spec.kind is not None
-    parameters = validate_sampler(spec.kind, spec.parameters)
-    sampler = parameters.build(spec.name, context)
-    return StepByStep(sampler, spec.claims or parameters.claims, context)
+    if spec.samples is not None:
+        path = _folder(context) / Path(spec.samples).expanduser()
+        claims = default_claim(context)
+        return read_samples(spec.name, path, context.target.dim, spec.layout, spec.claims, claims)
+    parameters = None if spec.kind is None else validate_sampler(spec.kind, spec.parameters)
+    if parameters is not None:
+        sampler = parameters.build(spec.name, context)
+        return StepByStep(sampler, spec.claims or parameters.claims, context)
+    if context.ranks.size > 1:
+        found = f"sampler {spec.name}, which knows nothing of other ranks"
+        raise InputError("comm", found, "a sampler of the library for an ensemble on many ranks")
+    claims = spec.claims or default_claim(context)
+    if spec.command is not None:
+        return CommandSampler(
+            spec.name, claims, spec.command, context, spec.parameters, spec.layout, spec.time_limit
+        )
+    reference = spec.python if spec.kind is None else registered()[spec.kind]
+    source = context.case.source
+    isolated = IsolatedSampler(
+        spec.name,
+        claims,
+        {
+            "case": context.case.model_dump(mode="json", exclude_unset=True, exclude={"sampler"}),
+            "source": None if source is None else str(source),
+            "name": spec.name,
+            "reference": reference,
+            "claims": claims,
+            "parameters": spec.parameters,
+            "layout": spec.layout,
+        },
+        _folder(context),
+        spec.time_limit,
+    )
+    isolated.start()
+    return isolated
+
+
+def default_claim(context: SamplerContext) -> Claim:
+    """Return the flow of the case: what a sampler claims to solve that says nothing."""
+    flow = context.case.flow
+    if flow.beta == 0:
+        return "W"
+    return "FR" if flow.alpha == 0 else "WFR"
+
+
+def _folder(context: SamplerContext) -> Path:
+    source = context.case.source
+    return Path.cwd() if source is None else source.resolve().parent

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from wfrpde.errors import InputError, SamplerError, WfrpdeError
 from wfrpde.samplers.ensemble import Ensemble, Trajectory
-from wfrpde.samplers.protocol import Sampler
+from wfrpde.samplers.protocol import Claim, Sampler, SamplerContext
 from wfrpde.samplers.ranks import Ranks
 
 if TYPE_CHECKING:
@@ -99,6 +99,28 @@ def simulate(
         **{name: float(ranks.sum(count)) for name, count in ensemble.counts.items()},
     }
     return Trajectory(ladder[: len(saved)], tuple(saved), facts)
+
+
+def run_sampler(
+    sampler: Sampler,
+    claims: Claim,
+    context: SamplerContext,
+    seed: np.random.SeedSequence,
+    n: int,
+    dt: float,
+    times: Sequence[float] | Array,
+    stop: Callable[[], bool] | None = None,
+) -> Trajectory:
+    """Run one replicate of a sampler for a case (collective if the context has ranks).
+
+    Of a sampler of π itself the last ensemble is kept, at t = ∞.
+    """
+    target, initial, comm = context.target, context.initial, context.comm
+    rng = np.random.default_rng(seed)
+    made = simulate(sampler, target, initial, times, dt, n, rng, comm=comm, stop=stop)
+    if claims != "target" or not made.facts["complete"]:
+        return made
+    return Trajectory(np.array([np.inf]), made.ensembles[-1:], made.facts)
 
 
 def checked_times(times: Sequence[float] | Array) -> Array:

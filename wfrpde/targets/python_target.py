@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +11,7 @@ import numpy.typing as npt
 from wfrpde.errors import InputError
 from wfrpde.targets.minima import find_minima
 from wfrpde.targets.target import Target, read_regions
+from wfrpde.user_code import load_object
 
 Array = npt.NDArray[np.float64]
 
@@ -41,7 +39,7 @@ def load_python_target(
     InputError
         The object cannot be imported, made or used; the message says which, and why.
     """
-    thing = _import(reference)
+    thing = load_object(reference, _WHERE)
     if isinstance(thing, Target):
         return _agreed(thing, dim)
     if isinstance(thing, type) or (callable(thing) and not hasattr(thing, "potential")):
@@ -56,28 +54,6 @@ def load_python_target(
         key = next(iter(parameters))
         raise InputError(f"target.{key}", "an unknown key", "no parameters: the object is made")
     return _wrapped(thing, reference, dim, box)
-
-
-def _import(reference: str) -> Any:
-    module_name, colon, path = reference.partition(":")
-    if not (colon and module_name and path):
-        raise InputError(_WHERE, repr(reference), "'module:object'")
-    here = os.getcwd()
-    sys.path.append(here)  # a console script does not search the folder that it runs in
-    try:
-        thing: Any = importlib.import_module(module_name)
-    except Exception as error:  # the user's module may raise anything
-        message = f"{module_name}, which cannot be imported: {type(error).__name__}: {error}"
-        do = f"Modules are looked for on PYTHONPATH and in {here}."
-        raise InputError(_WHERE, message, "an importable module", do) from error
-    finally:
-        sys.path.remove(here)
-    for part in path.split("."):
-        if not hasattr(thing, part):
-            public = ", ".join(n for n in dir(thing) if not n.startswith("_"))
-            raise InputError(_WHERE, f"no {path} in {module_name}", f"one of {public or 'nothing'}")
-        thing = getattr(thing, part)
-    return thing
 
 
 def _agreed(target: Target, dim: int | None) -> Target:

@@ -1,0 +1,202 @@
+"""Samplers that are programs: a JSON request goes in, an ``.npz`` file comes out."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.errors import SamplerError
+from wfrpde.samplers.ensemble import Trajectory
+from wfrpde.samplers.exchange import read_arrays, shaped_positions, to_trajectory
+from wfrpde.samplers.protocol import Claim, SamplerContext
+from wfrpde.samplers.simulate import checked_times
+
+Array = npt.NDArray[np.float64]
+
+FORMAT = 1
+"""Version of the request; raised when an entry changes its meaning."""
+
+LINES = 5
+"""Last lines of a program's complaints that are shown."""
+
+_MPI_VARIABLES = ("OMPI_", "PMIX_", "PMI_", "PRTE_", "HYDRA_", "MPI_")
+
+
+@dataclass(frozen=True)
+class CommandSampler:
+    """A program that is started once for each replicate.
+
+    The path of the request is its last argument, and the request its standard input. It runs in
+    the folder of the case file, in a session of its own, without the variables by which an MPI
+    program knows its ranks, and is ended with all that it has started when its time is over.
+
+    Attributes
+    ----------
+    name, claims
+        As of any sampler that runs.
+    command
+        Program and arguments.
+    context
+        The case.
+    parameters
+        What the request holds besides.
+    layout
+        Order of the last two axes of the positions.
+    time_limit
+        Seconds for one replicate.
+    """
+
+    name: str
+    claims: Claim
+    command: tuple[str, ...]
+    context: SamplerContext
+    parameters: Mapping[str, Any]
+    layout: str
+    time_limit: float
+
+    def run(
+        self,
+        replicate_seed: np.random.SeedSequence,
+        n: int,
+        dt: float,
+        times: Sequence[float] | Array,
+        *,
+        stop: Callable[[], bool] | None = None,
+    ) -> Trajectory:
+        """Run one replicate; see `wfrpde.samplers.SamplerRun.run`."""
+        ladder = np.array([np.inf]) if self.claims == "target" else checked_times(times)
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="wfrpde-") as place:
+            folder = Path(place)
+            request, output = folder / "request.json", folder / "samples.npz"
+            text = json.dumps(self.request(replicate_seed, n, dt, ladder, output), indent=1)
+            request.write_text(text, encoding="utf-8")
+            try:
+                self._start(request, folder / "stderr", stop)
+            except Stopped:
+                return unfinished()
+            if not output.is_file():
+                raise SamplerError(self.name, f"ended well, but wrote no file {output.name}")
+            arrays = read_arrays(self.name, output)
+        if "positions" not in arrays:
+            found = ", ".join(sorted(arrays)) or "nothing"
+            raise SamplerError(self.name, f"wrote {found}; needed an array 'positions'")
+        positions = shaped_positions(
+            self.name, arrays["positions"], len(ladder), self.context.target.dim, self.layout, n
+        )
+        facts = {"particles": n, "seconds": time.monotonic() - began, "complete": True}
+        return to_trajectory(self.name, positions, arrays.get("log_weights"), ladder, facts)
+
+    def request(
+        self, seed: np.random.SeedSequence, n: int, dt: float, times: Array, output: Path
+    ) -> dict[str, Any]:
+        """Return what the program is told, JSON-ready."""
+        case, target = self.context.case, self.context.target
+        expression = target.expression
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "dim": target.dim,
+            "potential": None if expression is None else str(expression),
+            "target": case.target.model_dump(mode="json", exclude_unset=True),
+            "initial": case.initial.model_dump(mode="json", exclude_unset=True),
+            "alpha": case.flow.alpha,
+            "beta": case.flow.beta,
+            "times": None if self.claims == "target" else times.tolist(),
+            "dt": dt,
+            "particles": n,
+            "seed": int(seed.generate_state(1, np.uint64)[0] >> np.uint64(11)),
+            "layout": self.layout,
+            "parameters": dict(self.parameters),
+            "output": str(output),
+        }
+
+    def _start(self, request: Path, log: Path, stop: Callable[[], bool] | None) -> None:
+        case = self.context.case
+        folder = case.source.resolve().parent if case.source is not None else None
+        with request.open("rb") as told, log.open("wb") as complaints:
+            try:
+                process = subprocess.Popen(
+                    [*self.command, str(request)],
+                    stdin=told,
+                    stdout=subprocess.DEVNULL,
+                    stderr=complaints,
+                    cwd=folder,
+                    env=own_environment(),
+                    start_new_session=True,
+                )
+            except OSError as error:
+                what = f"{self.command[0]} cannot be started: {error.strerror}"
+                raise SamplerError(self.name, what) from None
+        try:
+            code = waited(process, self.time_limit, stop)
+        finally:
+            end_group(process)
+        if code is None:
+            raise SamplerError(self.name, f"not done after {self.time_limit:g} s, and ended")
+        if code != 0:
+            how = f"exit code {code}" if code > 0 else f"killed by signal {-code}"
+            raise SamplerError(self.name, f"{how}{last_lines(log)}")
+
+
+class Stopped(Exception):
+    """A run was asked to end early."""
+
+
+def unfinished() -> Trajectory:
+    """Return what a replicate yields that was stopped before its first saved time."""
+    return Trajectory(np.empty(0), (), {"complete": False})
+
+
+def waited(
+    process: subprocess.Popen[bytes], limit: float, stop: Callable[[], bool] | None
+) -> int | None:
+    """Wait for a process; return its exit code, or None if its time is over.
+
+    Raises
+    ------
+    Stopped
+        If ``stop`` says so.
+    """
+    deadline = time.monotonic() + limit
+    while True:
+        try:
+            return process.wait(min(0.2, max(0.0, deadline - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= deadline:
+                return None
+            if stop is not None and stop():
+                raise Stopped from None
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that leads a session, and all that it has started there."""
+    with suppress(ProcessLookupError, PermissionError):  # nothing of it may be left
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def own_environment() -> dict[str, str]:
+    """Environment for a process that is no rank of this MPI program, if this is one."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(_MPI_VARIABLES)}
+
+
+def last_lines(log: Path) -> str:
+    """Last lines of what a process complained of, for a message."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 10_000))
+        lines = file.read().decode("utf-8", errors="replace").rstrip().splitlines()
+    shown = [line[:300] for line in lines[-LINES:]]
+    return "".join(f"\n    {line}" for line in shown)

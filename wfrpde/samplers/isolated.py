@@ -1,0 +1,156 @@
+"""Python samplers in a process of their own, which can be ended when it hangs or has crashed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.errors import InputError, SamplerError
+from wfrpde.samplers.command import Stopped, end_group, last_lines, own_environment, unfinished
+from wfrpde.samplers.ensemble import Trajectory
+from wfrpde.samplers.protocol import Claim
+
+Array = npt.NDArray[np.float64]
+
+
+class _Process:
+    """A worker, the connection to it, and the file that takes what it prints."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.log = Path(tempfile.mkstemp(prefix="wfrpde-", suffix=".log")[1])
+        self.connection, other = multiprocessing.Pipe()
+        places = [str(folder), *sys.path] if folder is not None else sys.path
+        paths = [str(Path(p).resolve()) for p in dict.fromkeys(places)]
+        environment = {**own_environment(), "PYTHONPATH": os.pathsep.join(paths)}
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "wfrpde.samplers.worker", str(other.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                pass_fds=[other.fileno()],
+                start_new_session=True,
+            )
+        other.close()
+        self._end = weakref.finalize(self, _end, self.connection, self.process, self.log)
+
+    def end(self) -> None:
+        """Kill it."""
+        self._end()
+
+
+def _end(connection: Connection[Any, Any], process: subprocess.Popen[bytes], log: Path) -> None:
+    connection.close()
+    end_group(process)
+    log.unlink(missing_ok=True)
+
+
+@dataclass
+class IsolatedSampler:
+    """A sampler of a worker process that lives as long as it answers in time.
+
+    It is started when it is needed first, and anew after it had to be ended. A crash, or a call
+    of ``exit``, ends the worker alone.
+
+    Attributes
+    ----------
+    name, claims
+        As of any sampler that runs.
+    setup
+        What the worker needs to make the sampler; see `wfrpde.samplers.worker`.
+    folder
+        Where modules are looked for first.
+    time_limit
+        Seconds for one replicate, and for the import of the sampler.
+    """
+
+    name: str
+    claims: Claim
+    setup: dict[str, Any]
+    folder: Path | None
+    time_limit: float
+    _process: _Process | None = field(default=None, repr=False)
+
+    def start(self) -> None:
+        """Start the worker, if it does not run, and let it make the sampler.
+
+        Raises
+        ------
+        InputError
+            If the sampler cannot be made.
+        SamplerError
+            If that crashes or takes too long.
+        """
+        if self._process is None:
+            self._process = _Process(self.folder)
+            self._ask(self.setup, None)
+
+    def run(
+        self,
+        replicate_seed: np.random.SeedSequence,
+        n: int,
+        dt: float,
+        times: Sequence[float] | Array,
+        *,
+        stop: Callable[[], bool] | None = None,
+    ) -> Trajectory:
+        """Run one replicate; see `wfrpde.samplers.SamplerRun.run`.
+
+        ``stop`` is asked while it waits, and must not communicate.
+        """
+        self.start()
+        request = (replicate_seed, n, dt, np.asarray(times, dtype=float))
+        try:
+            made = self._ask(request, stop)
+        except Stopped:
+            return unfinished()
+        assert isinstance(made, Trajectory)
+        return made
+
+    def close(self) -> None:
+        """End the worker."""
+        if self._process is not None:
+            self._process.end()
+            self._process = None
+
+    def _ask(self, request: Any, stop: Callable[[], bool] | None) -> Any:
+        assert self._process is not None
+        connection, deadline = self._process.connection, time.monotonic() + self.time_limit
+        try:
+            connection.send(request)
+            while not connection.poll(min(0.2, max(0.0, deadline - time.monotonic()))):
+                if time.monotonic() >= deadline:
+                    raise SamplerError(
+                        self.name, f"not done after {self.time_limit:g} s, and ended"
+                    )
+                if stop is not None and stop():
+                    raise Stopped
+            kind, answer = connection.recv()
+        except (EOFError, OSError):
+            code = self._process.process.wait()
+            lines = last_lines(self._process.log)
+            self.close()
+            how = f"exit code {code}" if code >= 0 else f"signal {-code}"
+            raise SamplerError(self.name, f"its process ended ({how}){lines}") from None
+        except BaseException:
+            self.close()
+            raise
+        if kind == "input":
+            raise InputError(*answer)
+        if kind == "error":
+            raise SamplerError(self.name, answer)
+        return answer

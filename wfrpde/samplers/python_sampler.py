@@ -1,0 +1,164 @@
+"""Samplers in Python that wfrpde does not bring along: objects with ``step``, and functions."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.errors import InputError, SamplerError, WfrpdeError
+from wfrpde.samplers.ensemble import Ensemble, Trajectory
+from wfrpde.samplers.exchange import shaped_positions, to_trajectory
+from wfrpde.samplers.protocol import Claim, SamplerContext
+from wfrpde.samplers.simulate import checked_times, run_sampler
+from wfrpde.user_code import load_object
+
+Array = npt.NDArray[np.float64]
+
+GROUP = "wfrpde.samplers"
+"""Entry-point group in which installed packages register samplers by name."""
+
+_NEEDED = (
+    "an object with init(positions, rng) and step(ensemble, t, dt, rng), a class that makes one "
+    "from the target, or a function (target, n, times, rng)"
+)
+
+
+def registered() -> dict[str, str]:
+    """Names and references ``module:object`` of the samplers of installed packages."""
+    entries = importlib.metadata.entry_points(group=GROUP)
+    return {entry.name: entry.value for entry in entries}
+
+
+@dataclass(frozen=True)
+class FunctionSampler:
+    """A function ``(target, n, times, rng, **parameters)`` → positions[, log weights].
+
+    ``times`` is an array ``(T,)``; it holds ``inf`` alone for a sampler of π itself.
+    """
+
+    name: str
+    claims: Claim
+    function: Callable[..., Any]
+    context: SamplerContext
+    parameters: Mapping[str, Any]
+    layout: str
+
+    def run(
+        self,
+        replicate_seed: np.random.SeedSequence,
+        n: int,
+        dt: float,
+        times: Sequence[float] | Array,
+        *,
+        stop: Callable[[], bool] | None = None,
+    ) -> Trajectory:
+        """Run one replicate; see `wfrpde.samplers.SamplerRun.run`."""
+        ladder = np.array([np.inf]) if self.claims == "target" else checked_times(times)
+        rng, target = np.random.default_rng(replicate_seed), self.context.target
+        began = time.monotonic()
+        try:
+            result = self.function(target, n, ladder.copy(), rng, **self.parameters)
+        except Exception as error:  # the code of a user may raise anything
+            raise SamplerError(self.name, f"{type(error).__name__}: {error}") from error
+        positions, log_weights = result if isinstance(result, tuple) and len(result) == 2 else (
+            result, None
+        )  # fmt: skip
+        shaped = shaped_positions(self.name, positions, len(ladder), target.dim, self.layout, n)
+        facts = {"particles": n, "seconds": time.monotonic() - began, "complete": True}
+        return to_trajectory(self.name, shaped, log_weights, ladder, facts)
+
+
+@dataclass(frozen=True)
+class ObjectSampler:
+    """An object of the user with ``init`` and ``step``.
+
+    ``init`` may be missing: equal weights then. Both may return an `Ensemble`, positions, or
+    positions and log weights.
+    """
+
+    name: str
+    claims: Claim
+    thing: Any
+    context: SamplerContext
+    layout: str
+
+    def init(self, positions: Array, rng: np.random.Generator) -> Ensemble:
+        """Make the ensemble at time 0."""
+        if not callable(getattr(self.thing, "init", None)):
+            return Ensemble.equal(positions)
+        return self._ensemble(self.thing.init(self._laid_out(positions), rng), len(positions))
+
+    def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
+        """Return the ensemble at time t + dt."""
+        return self._ensemble(self.thing.step(ensemble, t, dt, rng), ensemble.size)
+
+    def run(
+        self,
+        replicate_seed: np.random.SeedSequence,
+        n: int,
+        dt: float,
+        times: Sequence[float] | Array,
+        *,
+        stop: Callable[[], bool] | None = None,
+    ) -> Trajectory:
+        """Run one replicate; see `wfrpde.samplers.SamplerRun.run`."""
+        return run_sampler(self, self.claims, self.context, replicate_seed, n, dt, times, stop)
+
+    def _laid_out(self, positions: Array) -> Array:
+        return positions.T if self.layout == "(d, N)" else positions
+
+    def _ensemble(self, made: Any, n: int) -> Ensemble:
+        if isinstance(made, Ensemble):
+            return made
+        if not isinstance(made, np.ndarray | tuple | list):
+            raise SamplerError(self.name, f"returned {type(made).__name__}, not an Ensemble")
+        pair = isinstance(made, tuple) and len(made) == 2
+        positions, log_weights = made if pair else (made, None)
+        dim = self.context.target.dim
+        shaped = shaped_positions(self.name, positions, 1, dim, self.layout, n)
+        return to_trajectory(self.name, shaped, log_weights, np.zeros(1)).ensembles[0]
+
+
+def load_python_sampler(
+    name: str,
+    reference: str,
+    claims: Claim,
+    context: SamplerContext,
+    parameters: Mapping[str, Any],
+    layout: str,
+) -> FunctionSampler | ObjectSampler:
+    """Return the sampler that ``"module:object"`` names.
+
+    A class is called with the target and ``parameters`` and has to make an object with ``step``;
+    an object with ``step`` is taken as it is; any other callable is taken for a function.
+
+    Raises
+    ------
+    InputError
+        If it cannot be imported, made or used.
+    """
+    where = f"sampler {name}: python"
+    thing: Any = load_object(reference, where)
+    if isinstance(thing, type):
+        make: Callable[..., Any] = thing
+        try:
+            thing = make(context.target, **parameters)
+        except WfrpdeError:
+            raise
+        except Exception as error:  # the code of a user may raise anything
+            found = f"{reference}, which failed when it was made: {type(error).__name__}: {error}"
+            raise InputError(where, found, "a class called with (target, **parameters)") from error
+    elif callable(thing) and not hasattr(thing, "step"):
+        return FunctionSampler(name, claims, thing, context, parameters, layout)
+    elif parameters:
+        key = next(iter(parameters))
+        raise InputError(f"sampler {name}: {key}", "an unknown key", "none: the object is made")
+    if not callable(getattr(thing, "step", None)):
+        raise InputError(where, f"{reference}, a {type(thing).__name__} without step", _NEEDED)
+    return ObjectSampler(name, claims, thing, context, layout)

@@ -1,0 +1,235 @@
+"""Samples that were recorded elsewhere: ``.npz``, ``.npy``, ``.csv`` and ArviZ's netCDF files.
+
+Without times they are the output of a sampler of π itself, and judged against π: their time is
+``inf``. An axis in front of them counts chains (without times) or replicates (with times).
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.errors import DependencyMissingError, SamplerError
+from wfrpde.samplers.ensemble import Trajectory
+from wfrpde.samplers.exchange import read_arrays, real_array, shaped_positions, to_trajectory
+from wfrpde.samplers.protocol import Claim
+
+Array = npt.NDArray[np.float64]
+
+_RESERVED = ("t", "weight", "log_weight", "chain")
+"""Columns of a table that are no coordinates."""
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedSamples:
+    """Samples from a file; `run` hands them out.
+
+    Attributes
+    ----------
+    name, claims
+        As of any sampler that runs.
+    recorded
+        One trajectory for each replicate in the file.
+    """
+
+    name: str
+    claims: Claim
+    recorded: tuple[Trajectory, ...]
+
+    @property
+    def replicates(self) -> int:
+        """Number of replicates in the file."""
+        return len(self.recorded)
+
+    def run(
+        self,
+        replicate_seed: np.random.SeedSequence,
+        n: int,
+        dt: float,
+        times: Sequence[float] | Array,
+        *,
+        stop: Callable[[], bool] | None = None,
+    ) -> Trajectory:
+        """Return the replicate that the last number of the seed's ``spawn_key`` names.
+
+        Nothing else of the arguments matters but ``times``, which have to be in the file.
+        """
+        number = replicate_seed.spawn_key[-1] if replicate_seed.spawn_key else 0
+        if number >= self.replicates:
+            raise SamplerError(
+                self.name, f"replicate {number + 1} of {self.replicates} in the file"
+            )
+        made = self.recorded[number]
+        if np.isinf(made.times).all():
+            return made
+        chosen = []
+        for t in np.atleast_1d(np.asarray(times, dtype=float)):
+            index = int(np.argmin(np.abs(made.times - t)))
+            if not abs(made.times[index] - t) <= 1e-9 * max(1.0, abs(t)):
+                known = ", ".join(f"{time:g}" for time in made.times)
+                raise SamplerError(self.name, f"no samples at t = {t:g}; the file has {known}")
+            chosen.append(index)
+        ensembles = tuple(made.ensembles[k] for k in chosen)
+        return Trajectory(made.times[chosen], ensembles, made.facts)
+
+
+def read_samples(
+    name: str, path: Path, dim: int, layout: str, claims: Claim | None, default: Claim
+) -> RecordedSamples:
+    """Read recorded samples.
+
+    Parameters
+    ----------
+    dim, layout
+        Dimension d, and the order of the last two axes.
+    claims
+        What they claim to be; without it ``target`` if the file has no times, and ``default``
+        otherwise.
+
+    Raises
+    ------
+    SamplerError
+        If the file cannot be read, or does not hold what is needed.
+    DependencyMissingError
+        For netCDF files, if ArviZ is not installed.
+    """
+    readers = {".npz": read_arrays, ".npy": read_arrays, ".csv": _read_csv, ".nc": _read_netcdf}
+    if path.suffix not in readers:
+        known = ", ".join(readers)
+        raise SamplerError(name, f"{path.name}: needed a file of one of the kinds {known}")
+    if not path.is_file():
+        raise SamplerError(name, f"no file {path}")
+    arrays = readers[path.suffix](name, path)
+    if path.suffix == ".csv":
+        layout = "(N, d)"  # a row of a table is a particle
+    unknown = sorted(set(arrays) - {"positions", "log_weights", "weights", "times"})
+    if "positions" not in arrays or unknown:
+        found = ", ".join(sorted(arrays)) or "nothing"
+        needed = "positions, and if need be log_weights or weights, and times"
+        raise SamplerError(name, f"{path.name} holds {found}; needed {needed}")
+    recorded = _trajectories(name, arrays, dim, layout)
+    timeless = bool(np.isinf(recorded[0].times).all())
+    return RecordedSamples(name, claims or ("target" if timeless else default), recorded)
+
+
+def _trajectories(
+    name: str, arrays: dict[str, npt.NDArray[Any]], dim: int, layout: str
+) -> tuple[Trajectory, ...]:
+    positions = real_array(name, arrays["positions"], "positions")
+    log_weights = _log_weights(name, arrays)
+    if "times" not in arrays:
+        chains = positions if positions.ndim == 3 else positions[None]
+        parts = [shaped_positions(name, c, 1, dim, layout)[0] for c in chains]
+        facts = {"chains": len(parts), "draws": len(parts[0])}
+        if log_weights is not None:
+            log_weights = log_weights.reshape(1, -1)
+        joined = np.concatenate(parts)[None]
+        return (to_trajectory(name, joined, log_weights, np.array([np.inf]), facts),)
+    times = np.atleast_1d(real_array(name, arrays["times"], "times"))
+    if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+        raise SamplerError(name, f"times {times.tolist()}; needed a list that ascends")
+    replicates = positions if positions.ndim == 4 else positions[None]
+    weights = [None] * len(replicates) if log_weights is None else list(
+        log_weights if positions.ndim == 4 else log_weights[None]
+    )  # fmt: skip
+    if len(weights) != len(replicates):
+        what = f"log weights of {len(weights)} replicates and positions of {len(replicates)}"
+        raise SamplerError(name, what)
+    return tuple(
+        to_trajectory(name, shaped_positions(name, x, len(times), dim, layout), w, times)
+        for x, w in zip(replicates, weights, strict=True)
+    )
+
+
+def _log_weights(name: str, arrays: dict[str, npt.NDArray[Any]]) -> Array | None:
+    if "log_weights" in arrays:
+        return real_array(name, arrays["log_weights"], "log weights")
+    if "weights" not in arrays:
+        return None
+    weights = real_array(name, arrays["weights"], "weights")
+    if not (weights >= 0).all():
+        raise SamplerError(name, "weights that are negative or NaN; needed numbers ≥ 0")
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(weights))
+
+
+def _read_csv(name: str, path: Path) -> dict[str, npt.NDArray[Any]]:
+    """One row a particle; a first row of names may mark ``t``, ``weight`` and the like."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SamplerError(name, f"{path.name} cannot be read: {error}") from None
+    if not rows:
+        raise SamplerError(name, f"{path.name} is empty")
+    names = [f"x{k}" for k in range(len(rows[0]))]
+    if not all(_is_number(entry) for entry in rows[0]):
+        names, rows = [entry.strip() for entry in rows[0]], rows[1:]
+    widths = {len(row) for row in rows}
+    if widths != {len(names)}:
+        raise SamplerError(name, f"{path.name} has rows of {sorted(widths)} entries; needed one "
+                                 f"number for each of {len(names)} columns")  # fmt: skip
+    try:
+        table = np.array([[float(entry) for entry in row] for row in rows])
+    except ValueError as error:
+        raise SamplerError(name, f"{path.name}: {error}") from None
+    columns = {key: table[:, names.index(key)] for key in _RESERVED if key in names}
+    places = [k for k, key in enumerate(names) if key not in _RESERVED]
+    return _split_table(name, path, table[:, places], columns)
+
+
+def _split_table(
+    name: str, path: Path, positions: Array, columns: dict[str, Array]
+) -> dict[str, npt.NDArray[Any]]:
+    result: dict[str, npt.NDArray[Any]] = {}
+    group = columns.get("t", columns.get("chain", np.zeros(len(positions))))
+    values, where = np.unique(group, return_inverse=True)
+    sizes = np.bincount(where)
+    if len(set(sizes)) > 1:
+        what = "t" if "t" in columns else "chain"
+        raise SamplerError(name, f"{path.name} has {sizes.tolist()} rows for the values of {what}; "
+                                 "needed as many for each")  # fmt: skip
+    order = np.argsort(where, kind="stable")
+    result["positions"] = positions[order].reshape(len(values), -1, positions.shape[1])
+    for key, target in (("log_weight", "log_weights"), ("weight", "weights")):
+        if key in columns:
+            result[target] = columns[key][order].reshape(len(values), -1)
+    if "t" in columns:
+        result["times"] = values
+    return result
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_netcdf(name: str, path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read the posterior of an ArviZ file: its variables side by side are the coordinates."""
+    try:
+        arviz = importlib.import_module("arviz")
+    except ImportError as error:
+        raise DependencyMissingError(
+            f"sampler {name}: {path.name} needs ArviZ, which is not installed; 'pip install "
+            "arviz', or save the samples as .npz"
+        ) from error
+    try:
+        posterior = arviz.from_netcdf(str(path))["posterior"]
+        parts = [
+            np.asarray(posterior[key].transpose("chain", "draw", ...)).astype(float)
+            for key in posterior.data_vars
+        ]
+    except Exception as error:  # xarray and its back ends raise many kinds
+        raise SamplerError(name, f"{path.name} has no posterior to read: {error}") from error
+    flat = [part.reshape(*part.shape[:2], -1) for part in parts]
+    return {"positions": np.concatenate(flat, axis=2)}
