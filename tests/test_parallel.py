@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,7 @@ from wfrpde.errors import InputError
 from wfrpde.parallel import (
     ProgressReporter,
     StatusLine,
+    Stopped,
     StopRequest,
     collectively,
     configure_logging,
@@ -83,6 +85,35 @@ def test_a_stop_is_seen_by_the_caller_too(monkeypatch):
             os.kill(os.getpid(), signal.SIGTERM)
             assert inner.requested()
         assert outer.requested()
+
+
+def test_work_that_may_stay_unfinished_is_broken_off():
+    done = []
+    with StopRequest() as stop:
+        with pytest.raises(Stopped), stop.at_once():
+            done.append("before")
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("after")
+        assert stop.requested()
+        with pytest.raises(Stopped), StopRequest() as inner, inner.at_once():
+            done.append("not even begun")
+    assert done == ["before"]
+
+
+def test_a_stop_outside_of_such_work_only_asks():
+    with StopRequest() as stop:
+        with stop.at_once():
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.requested()
+
+
+def test_on_several_ranks_work_is_finished():
+    ranks = SimpleNamespace(size=2)
+    with StopRequest() as stop:
+        with stop.at_once(ranks):
+            os.kill(os.getpid(), signal.SIGINT)
+        assert stop.requested()
 
 
 def test_a_second_interrupt_ends_the_process():

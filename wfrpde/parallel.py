@@ -127,10 +127,15 @@ def leave_together(comm: Any, code: int, message: str = "", patience: float = 5.
     return code
 
 
+class Stopped(KeyboardInterrupt):
+    """Work that may be left unfinished was broken off by a stop request."""
+
+
 class StopRequest:
     """While active, turns the first Ctrl-C into a request that the ranks answer together.
 
-    A solver asks `requested` between its steps. A second Ctrl-C ends the process at once. SIGUSR1
+    A solver asks `requested` between its steps, and does within `at_once` what takes long and may
+    be left unfinished. A second Ctrl-C ends the process at once. SIGUSR1
     and SIGTERM, which batch systems send, count too. Open MPI's ``mpirun`` answers Ctrl-C with
     SIGTERM and kills the ranks a quarter of a second later, which is too soon to write anything:
     under it SIGTERM ends a rank at once, and ``kill -USR1`` to ``mpirun``, which hands that on,
@@ -140,6 +145,7 @@ class StopRequest:
     """
 
     _active: ClassVar[StopRequest | None] = None
+    _raises: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._flag = threading.Event()
@@ -173,6 +179,28 @@ class StopRequest:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         self._flag.set()
+        if StopRequest._raises:
+            StopRequest._raises = False
+            raise Stopped
+
+    @contextmanager
+    def at_once(self, comm: Any = None) -> Iterator[None]:
+        """Raise `Stopped` where the block stands when a stop is requested, or was before.
+
+        The block must leave nothing behind that matters. On several ranks it only finishes: one
+        that broke off would leave the others waiting in an exchange.
+        """
+        if comm is not None and comm.size > 1:
+            yield
+            return
+        before = StopRequest._raises
+        try:
+            StopRequest._raises = True
+            if self._flag.is_set():
+                raise Stopped
+            yield
+        finally:
+            StopRequest._raises = before
 
     def requested(self, comm: Any = None) -> bool:
         """Whether any rank of ``comm`` was asked to stop (collective; the same on all of them)."""

@@ -10,19 +10,22 @@ import logging
 import os
 import shutil
 import tempfile
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from wfrpde.case import Case
 from wfrpde.errors import InputError, WfrpdeError
-from wfrpde.parallel import ProgressReporter, StatusLine, StopRequest, collectively
+from wfrpde.parallel import ProgressReporter, StatusLine, Stopped, StopRequest, collectively
 
 if TYPE_CHECKING:
     from wfrpde.solution import Solution
 
 logger = logging.getLogger("wfrpde")
+
+WAITING_NODES = 100_000
+"""Nodes beyond which ParaView's files are not written for a person who stopped the run."""
 
 #: Files by which a folder is known as one that a run wrote, and may be replaced as a whole.
 _MARKS = ("summary.json", "index.html")
@@ -214,12 +217,26 @@ def run_case(
                     break
                 companions[name] = result
         if interrupted:
-            output = case.output.model_copy(update={"figures": False})
-            unfinished = case.model_copy(update={"output": output})
-            solution = replace(solution, case=unfinished, complete=False)
+            solution = _interrupted(solution)
         logger.info("writing the results")
-        write_run(solution, folder, companions, comm=comm)
+        try:
+            with nullcontext() if interrupted else stop.at_once(comm):
+                write_run(solution, folder, companions, comm=comm)
+        except Stopped:
+            interrupted, solution = True, _interrupted(solution)
+            for part in folder.rglob(".*.part"):
+                part.unlink()
+            write_run(solution, folder, companions, comm=comm)
     return Run(case, solution, companions, interrupted)
+
+
+def _interrupted(solution: Solution) -> Solution:
+    """Mark a solution as incomplete, and leave out what a waiting person does not need."""
+    case = solution.case
+    small = len(solution.nodes) <= WAITING_NODES
+    output = {"figures": False, "paraview": case.output.paraview and small}
+    unfinished = case.model_copy(update={"output": case.output.model_copy(update=output)})
+    return replace(solution, case=unfinished, complete=False)
 
 
 def _solve(case: Case, comm: Any, status: StatusLine | None, rank: int) -> Solution:

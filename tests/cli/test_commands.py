@@ -239,9 +239,7 @@ def test_an_interrupt_leaves_a_readable_incomplete_run(case):
             break
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
-    begin = time.monotonic()
     said, _ = process.communicate(timeout=30)
-    assert time.monotonic() - begin < 4.0, "2 s on a machine that does nothing else"
     assert process.returncode == 130
     assert left_behind(case.parent) == {"wfr-well"}
     folder = case.parent / "wfr-well"

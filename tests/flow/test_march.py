@@ -8,6 +8,7 @@ from wfrpde.flow.control import LadderControl, Replay
 from wfrpde.flow.march import MAX_HALVINGS, march, nodal_kl
 from wfrpde.flow.schedule import uniform
 from wfrpde.flow.splitting import Splitting, Step
+from wfrpde.parallel import Stopped
 
 SAVE = (0.1, 0.25, 0.5)
 
@@ -133,6 +134,25 @@ def test_stopping_leaves_the_saved_times_that_were_reached(problem):
     assert len(result.history.t) == 7
     whole = go(problem, problem.splitting())
     np.testing.assert_array_equal(result.u, whole.u[:3])
+
+
+def test_a_step_that_is_broken_off_is_dropped(problem):
+    sound = problem.splitting()
+
+    class Broken:
+        nodes, log_target, calls = sound.nodes, sound.log_target, 0
+
+        def step(self, log_mass, dt):
+            self.calls += 1
+            if self.calls == 6:  # two steps to 0.1, three to 0.25
+                raise Stopped
+            return sound.step(log_mass, dt)
+
+    result = go(problem, Broken())
+    assert not result.complete
+    np.testing.assert_array_equal(result.times, [0.0, 0.1, 0.25])
+    assert len(result.history.t) == 6
+    np.testing.assert_array_equal(result.u, go(problem, sound).u[:3])
 
 
 def test_stopping_at_once_leaves_the_start(problem):

@@ -8,7 +8,8 @@ too much.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,12 @@ from wfrpde.discretisation.interpolation import (
 )
 from wfrpde.domain.grid import SimplexGrid
 from wfrpde.flow.control import LadderControl, Replay
-from wfrpde.flow.extrapolation import extrapolate, prolong
+from wfrpde.flow.extrapolation import coarse_positions, extrapolate, prolong
 from wfrpde.flow.march import March
 from wfrpde.flow.outcome import Context, Outcome
 from wfrpde.flow.relative_density import RunFacts, run
 from wfrpde.flow.schedule import uniform
+from wfrpde.parallel import Stopped
 from wfrpde.problem import Grid, Problem
 
 Array = npt.NDArray[np.float64]
@@ -53,6 +55,9 @@ LARGEST_REACTION = {1: 0.025, 2: 0.05, 3: 0.05}
 
 LEAST_CELLS = {1: 480, 2: 32, 3: 16}
 """Fewest cells along an axis of the box, by dimension."""
+
+DRAFT_NODES = 12_000
+"""Nodes beyond which a person who stopped the run is given the result on the coarser grid."""
 
 
 def default_cells(problem: Problem) -> tuple[int, ...]:
@@ -122,7 +127,7 @@ def solve_edge_averaged(context: Context) -> Outcome:
         grids.append(grid)
         if not runs[-1][0].complete:
             break
-    return _combined(problem, grids, runs, cells, certify=numerics.certify)
+    return _combined(context, grids, runs, cells)
 
 
 def _rungs(problem: Problem, dt: float) -> int:
@@ -138,14 +143,15 @@ def _can_widen(problem: Problem, cells: tuple[int, ...]) -> bool:
 
 
 def _combined(
-    problem: Problem,
+    context: Context,
     grids: list[Grid],
     runs: list[tuple[March, RunFacts]],
     cells: tuple[int, ...],
-    *,
-    certify: bool,
 ) -> Outcome:
-    """Extrapolate what all runs reached; an interrupted finest run shortens the result."""
+    """Extrapolate what all runs reached; an interrupted finest run shortens the result.
+
+    The coarser of two nested grids holds extrapolated values, too: that is the draft.
+    """
     complete = runs[-1][0].complete
     if not complete and len(runs[-1][0].times) < 2 and len(runs) > 1:
         grids, runs = grids[:-1], runs[:-1]  # nothing of it is of use
@@ -155,19 +161,6 @@ def _combined(
         interpolation_of(grid, grids[k - 1] if k else None) for k, grid in enumerate(grids)
     ]
     fields = [march.u[:count] for march, _ in runs]
-    improved = [
-        extrapolate(interpolations[k], fields[k], interpolations[k + 1], fields[k + 1])
-        for k in range(len(runs) - 1)
-    ]
-    best = improved[-1] if improved else fields[-1]
-    others: tuple[tuple[Array, float], ...] = ()
-    if len(improved) > 1:
-        # even at half its order the finer extrapolated value is four times closer to the truth;
-        # where the two agree by chance, the distance of the finer run itself speaks
-        second = prolong(interpolations[-2], improved[-2], interpolations[-1])
-        others = ((second, 1 / 3), (fields[-1], 1 / 20))
-    elif improved:
-        others = ((fields[-1], 1.0),)  # the error of the finer run itself
     warnings = []
     if facts.flux.get("obtuse_edges"):
         warnings.append(
@@ -178,13 +171,13 @@ def _combined(
         "cells": list(cells) or [grids[0].n_cells],
         "runs": [asdict(run_facts) for _, run_facts in runs],
         "time_order": 2,
-        "extrapolated": bool(improved),
+        "extrapolated": len(runs) > 1,
     }
-    return Outcome(
+    outcome = Outcome(
         finest.times[:count],
         interpolations[-1],
-        best,
-        others,
+        fields[-1],
+        (),
         finest.mass[:count],
         finest.history.arrays(),
         summary,
@@ -193,3 +186,30 @@ def _combined(
         warnings,
         facts.start_defect,
     )
+    if len(runs) == 1:
+        return outcome
+    draft = None
+    tensor = isinstance(interpolations[-1], TensorInterpolation)
+    if tensor and fields[-1].shape[1] > DRAFT_NODES:
+        here = fields[-1][:, coarse_positions(interpolations[-2], interpolations[-1])]
+        best = here + (here - fields[-2]) / 3
+        draft = replace(outcome, interpolation=interpolations[-2], best=best, complete=False)
+        if not complete:
+            return draft
+    try:
+        with context.at_once() if draft is not None else nullcontext():
+            improved = [
+                extrapolate(interpolations[k], fields[k], interpolations[k + 1], fields[k + 1])
+                for k in range(len(runs) - 1)
+            ]
+            # with two runs, the error of the finer one
+            others: tuple[tuple[Array, float], ...] = ((fields[-1], 1.0),)
+            if len(improved) > 1:
+                # even at half its order the finer extrapolated value is four times closer to the
+                # truth; where the two agree by chance, the distance of the finer run itself speaks
+                second = prolong(interpolations[-2], improved[-2], interpolations[-1])
+                others = ((second, 1 / 3), (fields[-1], 1 / 20))
+    except Stopped:
+        assert draft is not None
+        return draft
+    return replace(outcome, best=improved[-1], others=others, draft=draft)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from wfrpde.flow.checks import invariants, warn_of_errors
 from wfrpde.flow.exact import GeometricMean, sampled
 from wfrpde.flow.outcome import Context, Outcome
 from wfrpde.functionals import Evaluator, Functionals, Samples
+from wfrpde.parallel import Stopped
 from wfrpde.problem import EMPTY, Problem
 from wfrpde.solution import ErrorEstimate, Solution
 
@@ -31,7 +33,20 @@ ROUND_OFF = 1e-12
 
 
 def report(context: Context, outcome: Outcome, name: str, reason: str, began: float) -> Solution:
-    """Evaluate everything that is reported, from the best field and from the second one."""
+    """Evaluate everything that is reported, from the best field and from the second one.
+
+    A stop request breaks that off; the outcome's draft is evaluated then, without an error.
+    """
+    if outcome.complete:
+        try:
+            with context.at_once():
+                return _report(context, outcome, name, reason, began)
+        except Stopped:
+            outcome = outcome.draft or replace(outcome, others=(), complete=False)
+    return _report(context, outcome, name, reason, began)
+
+
+def _report(context: Context, outcome: Outcome, name: str, reason: str, began: float) -> Solution:
     problem, comm = context.problem, context.comm
     case = problem.case
     context.tell("evaluating", float(outcome.times[-1]), 0.0, np.nan, context.done)
@@ -41,12 +56,15 @@ def report(context: Context, outcome: Outcome, name: str, reason: str, began: fl
         outcome.interpolation,
         problem.potential,
         problem.target.regions,
-        fewer=0 if outcome.complete else 1,
+        # at degree 1 the sum over the cells needs both points; elements can do with one less
+        fewer=1 if name == "spectral" and not outcome.complete else 0,
     )
     fields, numbers, shift = _evaluated(case, evaluator, outcome.best, known)
     comparisons: list[tuple[Functionals, Array, float]] = []
     # a person who stopped the run is waiting: no second opinion then
     for field, share in outcome.others if outcome.complete else ():
+        if context.stop():
+            raise Stopped
         samples, other, _ = _evaluated(case, evaluator, field, known)
         comparisons.append((other, evaluator.l2_difference(fields, samples), share))
     error = None

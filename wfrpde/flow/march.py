@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from wfrpde.discretisation.nodes import Nodes
 from wfrpde.errors import SolverError
 from wfrpde.flow.schedule import Schedule
 from wfrpde.flow.splitting import Splitting, Step
+from wfrpde.parallel import Stopped
 
 Array = npt.NDArray[np.float64]
 
@@ -99,11 +101,13 @@ def march(
     *,
     on_step: Callable[[float, float, float], None],
     stop: Callable[[], bool],
+    at_once: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> March:
     """Step from t = 0 through the times of `save` (collective).
 
     A step that changes mass, loses the sign or increases KL is repeated as two of half the size,
-    up to `MAX_HALVINGS` times; each repetition is counted.
+    up to `MAX_HALVINGS` times; each repetition is counted. `stop` is asked before every step, and
+    a step during which `at_once` raises `Stopped` is dropped.
     """
     nodes, target = splitting.nodes, splitting.log_target
     runner = _Retrying(splitting)
@@ -118,7 +122,12 @@ def march(
                 complete = False
                 break
             dt = policy.propose(t)
-            step, after = runner.step(log_mass, dt, kl)
+            try:
+                with at_once():
+                    step, after = runner.step(log_mass, dt, kl)
+            except Stopped:
+                complete = False
+                break
             now = policy.accept(t, dt, step.measure)
             if now is None:
                 continue

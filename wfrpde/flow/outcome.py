@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,9 @@ class Outcome:
         What the nodes misrepresent of a Gaussian start, relative to its own width.
     kl_increase
         Largest increase of KL in a step of any run.
+    draft
+        The same on fewer nodes, for a person who stopped the run and waits; None where it would
+        save nothing.
     """
 
     times: Array
@@ -55,16 +59,22 @@ class Outcome:
     complete: bool
     warnings: list[str] = field(default_factory=list)
     start_defect: float = 0.0
+    draft: Outcome | None = None
 
 
 @dataclass
 class Context:
-    """What every run needs besides the problem: the ranks, whom to tell, and when to stop."""
+    """What every run needs besides the problem: the ranks, whom to tell, and when to stop.
+
+    `stop` is asked between steps (collective); within `at_once` a stop request of a single process
+    raises `wfrpde.parallel.Stopped`.
+    """
 
     comm: Comm
     problem: Problem
     tell: Callable[[str, float, float, float, float], None]
     stop: Callable[[], bool]
+    at_once: Callable[[], AbstractContextManager[None]] = nullcontext
     done: float = 0.0
 
     def on_step(self, phase: str, share: float) -> Callable[[float, float, float], None]:

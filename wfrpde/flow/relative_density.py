@@ -142,6 +142,7 @@ def run(
             policy,
             on_step=context.on_step(phase, share),
             stop=context.stop,
+            at_once=context.at_once,
         )
     except SolverError as error:
         raise SolverError(f"{phase}: {error}, also after halving the step repeatedly") from error

@@ -108,7 +108,13 @@ def solve(
             if observer is not None:
                 observer(Progress(phase, t, problem.save[-1], dt, kl, fraction))
 
-        context = Context(comm, problem, tell, lambda: stop.requested(comm))
+        context = Context(
+            comm,
+            problem,
+            tell,
+            stop=lambda: stop.requested(comm),
+            at_once=lambda: stop.at_once(comm),
+        )
         if comm.rank == 0:
             logger.info("formulation: %s (%s)", name, reason)
         tell("setting up", 0.0, 0.0, np.nan, 0.0)

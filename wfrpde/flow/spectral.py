@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -130,7 +130,10 @@ def solve_spectral(context: Context) -> Outcome:
         runs.append(asdict(facts))
         used = degree
     else:
-        fine, used = coarse, coarse_degree  # interrupted: what there is, without an error estimate
+        fine, used = coarse, coarse_degree
+    if coarse is not None and len(fine.times) < 2:
+        # interrupted: what there is, without an error estimate
+        fine, used = replace(coarse, complete=False), coarse_degree
     interpolation = TensorInterpolation(grid, used)
     others: tuple[tuple[Array, float], ...] = ()
     if coarse is not None and used == degree:

@@ -144,6 +144,7 @@ def _write_grid(grid: Any, fields: dict[str, Array], path: Path) -> None:
     writer.SetDataModeToAppended()
     writer.SetEncodeAppendedData(False)
     writer.SetCompressorTypeToZLib()
+    writer.SetCompressionLevel(1)  # twice as fast as the default, and 3 % larger
     if not writer.Write():
         temporary.unlink(missing_ok=True)
         raise OSError(f"{path}: VTK could not write this file; is the disk full?")

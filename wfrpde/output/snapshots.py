@@ -23,7 +23,8 @@ __all__ = ["Snapshots", "take_snapshots"]
 Array = NDArray[np.float64]
 
 POINTS = {1: 1201, 2: 320, 3: 64}
-"""Grid points along the longest axis, by dimension."""
+"""Grid points along the longest axis, by dimension; half of them where a run was stopped, as a
+person is waiting then."""
 MOST_TIMES = {1: 10, 2: 6, 3: 3}
 """Most saved times that are pictured, by dimension."""
 WINDOW_SHARE = {1: 1e-7, 2: 1e-4, 3: 1e-4}
@@ -83,7 +84,8 @@ def take_snapshots(
     dim = nodes.shape[1]
     times = pictured_times(np.asarray(solution.times, dtype=float), MOST_TIMES[dim])
     potential = np.asarray(solution.target.potential(nodes), dtype=float)
-    axes = _axes(nodes, _window(solution, potential), dim)
+    longest = POINTS[dim] if solution.complete else POINTS[dim] // 2
+    axes = _axes(nodes, _window(solution, potential), longest)
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, dim)
     shape = tuple(len(axis) for axis in axes)
     inside = _inside(solution, points)
@@ -125,11 +127,11 @@ def _window(solution: SolutionLike, potential: Array) -> Array:
     return np.stack([low, high], axis=1)
 
 
-def _axes(nodes: Array, window: Array, dim: int) -> tuple[Array, ...]:
+def _axes(nodes: Array, window: Array, longest: int) -> tuple[Array, ...]:
     lengths = window[:, 1] - window[:, 0]
-    counts = np.maximum(np.ceil(POINTS[dim] * lengths / lengths.max()), 24).astype(int)
+    counts = np.maximum(np.ceil(longest * lengths / lengths.max()), 24).astype(int)
     axes = [np.linspace(lo, hi, n) for (lo, hi), n in zip(window, counts, strict=True)]
-    if dim == 1 and len(nodes) <= 5000:
+    if nodes.shape[1] == 1 and len(nodes) <= 5000:
         # A graded mesh knows where the curve bends.
         own = nodes[(nodes[:, 0] > window[0, 0]) & (nodes[:, 0] < window[0, 1]), 0]
         axes[0] = np.union1d(axes[0], own)
