@@ -89,11 +89,16 @@ def test_a_stop_is_seen_by_the_caller_too(monkeypatch):
 
 def test_work_that_may_stay_unfinished_is_broken_off():
     done = []
-    with StopRequest() as stop:
-        with pytest.raises(Stopped), stop.at_once():
+
+    def work(stop):
+        with stop.at_once():
             done.append("before")
             os.kill(os.getpid(), signal.SIGINT)
             done.append("after")
+
+    with StopRequest() as stop:
+        with pytest.raises(Stopped):
+            work(stop)
         assert stop.requested()
         with pytest.raises(Stopped), StopRequest() as inner, inner.at_once():
             done.append("not even begun")

@@ -1,4 +1,4 @@
-"""Runs that are stopped by Ctrl-C at one place or another: what they give is that of a whole run."""
+"""Runs stopped by Ctrl-C at one place or another give what a whole run gives, up to there."""
 
 import os
 import signal
