@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wfrpde.comparison.autocorrelation import chain_error, integrated_time
-from wfrpde.comparison.bias import Measurement, order_of, split_bias
+from wfrpde.comparison.bias import Measurement, split_bias
 from wfrpde.comparison.observables import ReferenceValue
 from wfrpde.comparison.statistics import (
     average,
@@ -235,9 +235,3 @@ def test_noise_has_no_order():
     split = split_bias(ladder(rng, 0.02, step=0.0, finite=0.0), 2.0)
     assert np.isnan(split.order_dt.value) or split.order_dt.low == 0.0
     assert abs(split.step[0]) < 4 * split.step[1]
-
-
-def test_order_without_noise():
-    dt = np.array([0.01, 0.02, 0.04])
-    assert order_of(dt, 3 * dt**1.5) == pytest.approx(1.5)
-    assert np.isnan(order_of(dt, np.array([1.0, -1.0, 1.0])))

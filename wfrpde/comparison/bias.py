@@ -91,14 +91,6 @@ def split_bias(measurements: Sequence[Measurement], reference: float) -> Split:
     )
 
 
-def order_of(sizes: Array, biases: Array) -> float:
-    """Order p of biases ∝ size^p that are known without noise, from a straight line in logs."""
-    if len(sizes) < 2 or (biases == 0).any() or len({bool(b > 0) for b in biases}) > 1:
-        return float("nan")
-    slope, _ = np.polyfit(np.log(sizes), np.log(np.abs(biases)), 1)
-    return float(slope)
-
-
 def _order(ratio: Array, mean: Array, error: Array) -> Fit:
     """Order of one ladder, with the interval where χ² rises by less than 3.84."""
     if len(np.unique(ratio)) < 3:

@@ -170,9 +170,10 @@ def density_of(solution: Solution, t: float) -> Density:
     if np.isinf(t):
         return target_density(solution)
     index = int(np.argmin(np.abs(solution.times - t)))
+    t = float(solution.times[index])
     error = np.nan if solution.error is None else float(solution.error.density[index])
     return Density(
-        float(t),
+        t,
         solution.interpolation,
         lambda x: solution.log_density(t, x),
         error,

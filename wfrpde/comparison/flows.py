@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.solution import Solution
 
-RATES = {"WFR": {}, "W": {"flow.beta": 0.0}, "FR": {"flow.alpha": 0.0}}
+RATES: dict[str, dict[str, float]] = {"WFR": {}, "W": {"flow.beta": 0.0}, "FR": {"flow.alpha": 0.0}}
 """Keys of a case that make its flow the one that is claimed."""
 
 
@@ -25,10 +25,17 @@ class Flows:
     """Solutions of the flows of a case, each solved when it is first asked for.
 
     Each rank solves them for itself, which gives every rank the same bits, whatever their number.
+
+    Attributes
+    ----------
+    closely
+        Whether the case's own flow is saved at as many times as samplers need that ask it for the
+        density.
     """
 
     case: Case
     observer: Callable[[Any], None] | None = None
+    closely: bool = False
     _solved: dict[str, Solution] = field(default_factory=dict, repr=False)
 
     def solution(self, claims: str) -> Solution:
@@ -39,16 +46,21 @@ class Flows:
 
         name = _flow_of(self.case, claims)
         if name not in self._solved:
-            case = self.case.with_overrides(
-                {**RATES[name], **({} if name == "WFR" else {"numerics.formulation": "auto"})}
-            )
+            changes: dict[str, Any] = dict(RATES[name])
+            if name != "WFR":
+                changes["numerics.formulation"] = "auto"
+            elif self.closely:
+                from wfrpde.samplers.oracle import oracle_times
+
+                changes["flow.save"] = list(oracle_times(self.case))
+            case = self.case.with_overrides(changes)
             self._solved[name] = solve(case, comm=MPI.COMM_SELF, observer=self.observer)
         return self._solved[name]
 
     def densities(self, claims: str) -> dict[float, Density]:
         """Densities at the times that are compared: after the start, or t = ∞ alone."""
         solution = self.solution(claims)
-        times = [np.inf] if claims == "target" else [float(t) for t in solution.times[1:]]
+        times = [np.inf] if claims == "target" else [float(t) for t in self.case.flow.save]
         return {t: density_of(solution, t) for t in times}
 
     def judge(self, claims: str) -> Judge:

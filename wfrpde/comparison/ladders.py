@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from wfrpde.comparison.bias import Measurement, split_bias
 from wfrpde.comparison.harness import Level
+from wfrpde.comparison.limit import law_step, limit_laws
 from wfrpde.comparison.replicates import Replicate
 from wfrpde.comparison.results import BiasSplit, LadderPoint
 from wfrpde.comparison.statistics import average
@@ -18,6 +20,9 @@ from wfrpde.comparison.statistics import average
 if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.case_samplers import SamplerSpec
+    from wfrpde.samplers import SamplerContext
+
+Array = npt.NDArray[np.float64]
 
 MOST = 8
 """A level has at most that many times the replicates of the judged runs."""
@@ -42,53 +47,90 @@ def ladder_levels(case: Case, base: Level, spec: SamplerSpec) -> list[Level]:
     return levels
 
 
+def limit_averages(
+    sampler: Any,
+    level: Level,
+    context: SamplerContext,
+    steps: Collection[float],
+) -> dict[tuple[str, float], Array]:
+    """Averages ``(T, k)`` of infinitely many particles, by sampler and step.
+
+    Besides those of the ladder, two and four times the judged step, which show the order.
+    """
+    law = law_step(sampler)
+    if law is None:
+        return {}
+    judge, dt0 = level.judge, level.dt
+    regions = [o.region for o in judge.observables if o.region is not None]
+    result = {}
+    for dt in sorted({*steps, dt0, 2 * dt0, 4 * dt0}):
+        laws = limit_laws(law, context.target, context.initial, context.problem, dt, judge.times)
+        if laws is None:
+            continue
+        rows = []
+        for one, density in zip(laws, judge.densities.values(), strict=True):
+            own = one.density(density.interpolation, density.time, 0.0)
+            points, mass = own.atoms(regions)
+            centre = density.moments[0]
+            rows.append([mass @ o.evaluate(points, centre) for o in judge.observables])
+        result[level.sampler, dt] = np.array(rows)
+    return result
+
+
 def split_all(
-    levels: Sequence[Level], replicates: Sequence[list[Replicate]]
+    levels: Sequence[tuple[Level, list[Replicate]]],
+    limits: Mapping[tuple[str, float], Array],
 ) -> tuple[list[BiasSplit], list[LadderPoint]]:
-    """Split the bias of every row whose sampler was run on a ladder."""
+    """Split the bias of every row whose sampler was run on a ladder or has a known limit."""
     splits: list[BiasSplit] = []
     points: list[LadderPoint] = []
-    for level, own in zip(levels, replicates, strict=True):
-        if level.label != "base" or not own:
+    for level, own in levels:
+        if level.label != "base" or len(own) < 2:
             continue
-        ladder = [
-            (other, found)
-            for other, found in zip(levels, replicates, strict=True)
-            if other.sampler == level.sampler and len(found) > 1
-        ]
-        if len(ladder) < 2:
+        ladder = [(o, rs) for o, rs in levels if o.sampler == level.sampler and len(rs) > 1]
+        known = {dt: rows for (name, dt), rows in limits.items() if name == level.sampler}
+        if len(ladder) < 2 and not known:
             continue
-        judge = level.judge
         for k, t in enumerate(own[0].times):
-            for i, observable in enumerate(judge.observables):
-                reference = judge.references[float(t)][i].value
-                means = [average(np.array([r.values[k, i] for r in rs])) for _, rs in ladder]
-                measurements = [
-                    Measurement(other.dt, other.particles, mean.value, mean.standard_error)
-                    for (other, _), mean in zip(ladder, means, strict=True)
+            for i, observable in enumerate(level.judge.observables):
+                reference = level.judge.references[float(t)][i].value
+                row = (level.sampler, observable.name, float(t))
+                biases = {dt: float(rows[k, i]) - reference for dt, rows in known.items()}
+                measured = [
+                    Measurement(o.dt, o.particles, mean.value, mean.standard_error)
+                    for o, rs in ladder
+                    for mean in [average(np.array([r.values[k, i] for r in rs]))]
                 ]
-                split = split_bias(measurements, reference)
-                splits.append(
-                    BiasSplit(
-                        sampler=level.sampler,
-                        observable=observable.name,
-                        time=float(t),
-                        limit_step=float("nan"),
-                        **dataclasses.asdict(split)
-                        | {"order_dt": split.order_dt, "order_n": split.order_n},
-                    )
-                )
+                splits.append(_split(row, measured, reference, level.dt, biases))
                 points += [
                     LadderPoint(
-                        sampler=level.sampler,
-                        observable=observable.name,
-                        time=float(t),
-                        particles=int(m.particles),
-                        dt=m.dt,
-                        bias=m.mean - reference,
-                        standard_error=m.standard_error,
-                        limit_bias=float("nan"),
+                        *row, int(m.particles), m.dt, m.mean - reference, m.standard_error,
+                        biases.get(m.dt, float("nan")),
                     )
-                    for m in measurements
-                ]
+                    for m in measured
+                ]  # fmt: skip
     return splits, points
+
+
+def _split(
+    row: tuple[str, str, float],
+    measured: list[Measurement],
+    reference: float,
+    dt: float,
+    biases: Mapping[float, float],
+) -> BiasSplit:
+    split = split_bias(measured, reference)
+    one, two, four = (biases.get(factor * dt, float("nan")) for factor in (1, 2, 4))
+    ratio = (four - two) / (two - one) if two != one else float("nan")
+    return BiasSplit(
+        *row,
+        total=split.total,
+        step=split.step,
+        finite_n=split.finite_n,
+        rest=split.rest,
+        limit_step=two - one,
+        limit_rest=2 * one - two,
+        limit_order=float(np.log2(ratio)) if ratio > 0 else float("nan"),
+        order_dt=split.order_dt,
+        order_n=split.order_n,
+    )

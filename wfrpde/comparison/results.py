@@ -123,8 +123,11 @@ class BiasSplit:
         (value, standard error). ``step`` is the bias of the time step, from runs with longer ones,
         ``finite_n`` that of the finite number of particles, ``rest`` what remains. NaN where a
         ladder was not run.
-    limit_step
-        The step bias for N = ∞, computed on the mesh; NaN where that is not possible.
+    limit_step, limit_rest
+        The bias of the step, and what remains for dt → 0, for N = ∞: computed on the mesh, without
+        noise, from steps dt, 2 dt and 4 dt; NaN where that is not possible.
+    limit_order
+        The order of the step bias in dt, likewise.
     order_dt, order_n
         Fitted orders p in bias ∝ dt^p and q in bias ∝ N^−q.
     """
@@ -137,6 +140,8 @@ class BiasSplit:
     finite_n: tuple[float, float]
     rest: tuple[float, float]
     limit_step: float
+    limit_rest: float
+    limit_order: float
     order_dt: Fit
     order_n: Fit
 

@@ -11,34 +11,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.comparison.exact_samples import ExactSampler, exact_sampler
+from wfrpde.comparison.assembly import Judged, assemble
+from wfrpde.comparison.equations import Family, diagnose
 from wfrpde.comparison.flows import Flows
-from wfrpde.comparison.harness import Harvest, Level, harvest
-from wfrpde.comparison.ladders import ladder_levels, split_all
-from wfrpde.comparison.metrics import METRICS
-from wfrpde.comparison.replicates import Judge, Replicate
-from wfrpde.comparison.results import (
-    Curve,
-    MetricRow,
-    Row,
-    SamplerSummary,
-    ValidationReport,
-)
-from wfrpde.comparison.statistics import average, chain_average
+from wfrpde.comparison.harness import Harvest, Level, ReplicateProgress, harvest
+from wfrpde.comparison.ladders import ladder_levels, limit_averages
+from wfrpde.comparison.noise_floor import noise_floors
+from wfrpde.comparison.replicates import Judge
+from wfrpde.comparison.results import Diagnosis, ValidationReport
 from wfrpde.comparison.store import Store, digest_of
-from wfrpde.comparison.verdicts import Comparison, Rules, judge
 from wfrpde.errors import InputError
 from wfrpde.parallel import StopRequest, collectively, world
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.case_samplers import SamplerSpec
-    from wfrpde.samplers import SamplerRun, Trajectory
+    from wfrpde.samplers import SamplerContext, SamplerRun, Trajectory
 
 Array = npt.NDArray[np.float64]
-
-FLOOR_DRAWS = 400_000
-"""Points that are drawn, in all, for the noise floor at each time."""
 
 
 @dataclass(frozen=True)
@@ -104,32 +94,112 @@ def validate(
     store = None if resume is None else Store(Path(resume))
     with StopRequest() as stop:
         with collectively(comm):
-            flows = Flows(case, observer)
-            contestants = [_contestant(case, spec, flows) for spec in case.samplers]
+            closely = any(s.parameters.get("density") == "oracle" for s in case.samplers)
+            flows = Flows(case, observer, closely)
+            context = _context(case, flows)
+            contestants = [_contestant(case, spec, flows, context) for spec in case.samplers]
         if stop.requested(comm):
             raise KeyboardInterrupt
         levels = [c.base for c in contestants]
         for contestant in contestants:
             levels += ladder_levels(case, contestant.base, contestant.spec)
         found = harvest(levels, comm, store=store, observer=observer)
-        floors = _floors(case, contestants, found, comm, store, observer)
-        return _report(case, contestants, levels, found, floors, comm, began)
+        judged = [
+            Judged(c.spec, c.judge, own, found.failed.get(c.name))
+            for c, own in zip(contestants, found.replicates, strict=False)
+        ]
+        details = _Details({}, [])
+        floors: dict[str, Array] = {}
+        if found.complete:
+            if case.validation.metrics:
+                every = [(one.name, one.judge, one.replicates) for one in judged]
+                floors = noise_floors(case, every, comm, observer)
+            details = _details(case, contestants, context, levels, found, comm, observer)
+        facts = {
+            "ranks": comm.size,
+            "wall_time": time.perf_counter() - began,
+            "replicates_computed": found.computed,
+            "replicates_reused": found.reused,
+        }
+        complete = found.complete and not stop.requested(comm)
+        ladders = list(zip(levels, found.replicates, strict=True))
+        return assemble(
+            case, judged, ladders, details.limits, floors, details.diagnoses, facts,
+            complete=complete,
+        )  # fmt: skip
 
 
-def _contestant(case: Case, spec: SamplerSpec, flows: Flows) -> Contestant:
-    from wfrpde.initial import make_initial
-    from wfrpde.samplers import SamplerContext, make_sampler
+def _context(case: Case, flows: Flows) -> SamplerContext:
+    from wfrpde.samplers import SamplerContext
 
-    solution = flows.solution("WFR")
-    initial = make_initial(
-        kind=case.initial.kind,
-        parameters=case.initial.parameters,
-        target=solution.target,
-        box=case.domain.box,
+    return SamplerContext.of(case, flows.solution("WFR"))
+
+
+@dataclass(frozen=True)
+class _Details:
+    """What is found out about the samplers one by one.
+
+    ``limits`` are averages ``(T, k)`` of infinitely many particles, by sampler and step.
+    """
+
+    limits: dict[tuple[str, float], Array]
+    diagnoses: list[Diagnosis]
+
+
+def _details(
+    case: Case,
+    contestants: Sequence[Contestant],
+    context: SamplerContext,
+    levels: Sequence[Level],
+    found: Harvest,
+    comm: Any,
+    observer: Callable[[Any], None] | None,
+) -> _Details:
+    """Share the samplers among the ranks, and gather what was found out (collective)."""
+    mine = _Details({}, [])
+    families: dict[str, Family] = {}
+    with collectively(comm):
+        for k, contestant in enumerate(contestants):
+            own = found.replicates[k]
+            if k % comm.size != comm.rank or contestant.name in found.failed or not own:
+                continue
+            if contestant.run.claims == "target":
+                continue
+            if observer is not None:
+                share = k / len(contestants)
+                phase = f"examining {contestant.name}"
+                observer(ReplicateProgress(phase, k, len(contestants), share))
+            if case.validation.limit:
+                steps = {lv.dt for lv in levels if lv.sampler == contestant.name}
+                sampler = getattr(contestant.run, "sampler", None)
+                mine.limits.update(limit_averages(sampler, contestant.base, context, steps))
+            if case.validation.equation:
+                claims, dt = contestant.run.claims, contestant.base.dt
+                family = families.setdefault(
+                    f"{claims} {dt}", Family(case, context, contestant.judge, dt)
+                )
+                diagnosis = diagnose(contestant.name, family, own, case.validation.level)
+                if diagnosis is not None:
+                    mine.diagnoses.append(diagnosis)
+    if comm.size == 1:
+        return mine
+    everywhere = comm.allgather(mine)
+    order = [c.name for c in contestants]
+    return _Details(
+        {key: value for part in everywhere for key, value in part.limits.items()},
+        sorted(
+            (d for part in everywhere for d in part.diagnoses),
+            key=lambda d: order.index(d.sampler),
+        ),
     )
-    sampler = make_sampler(spec, SamplerContext(case, solution.target, initial, solution))
+
+
+def _contestant(case: Case, spec: SamplerSpec, flows: Flows, context: SamplerContext) -> Contestant:
+    from wfrpde.samplers import make_sampler
+
+    sampler = make_sampler(spec, context)
     judge_ = flows.judge(sampler.claims)
-    times = [t for t in map(float, solution.times) if t > 0]
+    times = list(case.flow.save)
 
     def run(
         seed: np.random.SeedSequence, n: int, dt: float, stop: Callable[[], bool]
@@ -156,244 +226,3 @@ def _contestant(case: Case, spec: SamplerSpec, flows: Flows) -> Contestant:
         judge=judge_,
     )
     return Contestant(spec, sampler, judge_, base)
-
-
-@dataclass(frozen=True)
-class _Floor:
-    """Distances of independent draws: ``(R, T, m)`` at the judge's times."""
-
-    metrics: Array
-
-
-def _floors(
-    case: Case,
-    contestants: Sequence[Contestant],
-    found: Harvest,
-    comm: Any,
-    store: Store | None,
-    observer: Callable[[Any], None] | None,
-) -> dict[str, _Floor]:
-    """Distances that N independent draws of the claimed densities have, by sampler."""
-    if not case.validation.metrics or not found.complete:
-        return {}
-    levels: dict[tuple[str, int], Level] = {}
-    of_sampler: dict[str, tuple[str, int]] = {}
-    for contestant, replicates in zip(contestants, found.replicates, strict=False):
-        if not replicates:
-            continue
-        n = replicates[0].particles
-        if contestant.run.claims == "target":
-            n = max(int(min(np.nanmin(r.effective) for r in replicates)), 2)
-        key = (contestant.run.claims, n)
-        of_sampler[contestant.name] = key
-        if key not in levels:
-            levels[key] = _exact_level(case, contestant.judge, *key)
-    result = harvest(list(levels.values()), comm, store=store, observer=observer)
-    floors = {
-        key: _Floor(np.array([r.metrics for r in replicates]))
-        for key, replicates in zip(levels, result.replicates, strict=True)
-        if replicates
-    }
-    return {name: floors[key] for name, key in of_sampler.items() if key in floors}
-
-
-def _exact_level(case: Case, judge_: Judge, claims: str, n: int) -> Level:
-    from wfrpde.samplers import Ensemble, Trajectory
-
-    samplers: dict[float, ExactSampler] = {}
-
-    def run(
-        seed: np.random.SeedSequence, count: int, dt: float, stop: Callable[[], bool]
-    ) -> Trajectory:
-        rng = np.random.default_rng(seed)
-        for t, density in judge_.densities.items():
-            if t not in samplers:
-                samplers[t] = exact_sampler(density)
-        ensembles = tuple(Ensemble.equal(samplers[t].draw(count, rng)) for t in judge_.times)
-        return Trajectory(np.array(judge_.times), ensembles)
-
-    return Level(
-        sampler=f"exact samples of {claims}",
-        label="base",
-        particles=n,
-        dt=0.0,
-        replicates=int(np.clip(FLOOR_DRAWS // n, 4, 32)),
-        seed=case.validation.seed,
-        digest=digest_of(case, {"exact": claims, "particles": n}),
-        run=run,
-        judge=judge_,
-        stored=False,
-    )
-
-
-def _report(
-    case: Case,
-    contestants: Sequence[Contestant],
-    levels: Sequence[Level],
-    found: Harvest,
-    floors: dict[str, _Floor],
-    comm: Any,
-    began: float,
-) -> ValidationReport:
-    spec = case.validation
-    rules = Rules(spec.level, spec.power, spec.resolution, spec.tolerance)
-    comparisons: list[Comparison] = []
-    for contestant, replicates in zip(contestants, found.replicates, strict=False):
-        if contestant.name not in found.failed:
-            comparisons += compare(contestant.name, contestant.judge, replicates)
-    rows = judge(comparisons, rules)
-    samplers, metrics = [], []
-    for contestant, replicates in zip(contestants, found.replicates, strict=False):
-        own = [row for row in rows if row.sampler == contestant.name]
-        samplers.append(_summary(contestant, replicates, own, found.failed.get(contestant.name)))
-        if replicates and contestant.name in floors:
-            metrics += _metric_rows(contestant.name, replicates, floors[contestant.name])
-    unexpected = [s.name for s in samplers if s.expected and s.verdict != s.expected]
-    splits, ladders = split_all(levels, found.replicates)
-    claims = {c.run.claims: c.judge for c in contestants}
-    return ValidationReport(
-        case=case,
-        table=rows,
-        verdicts={s.name: s.words for s in samplers},
-        failed=dict(found.failed),
-        unexpected=unexpected,
-        samplers=samplers,
-        metrics=metrics,
-        splits=splits,
-        ladders=ladders,
-        diagnoses=[],
-        curves=[curve for claim, j in claims.items() for curve in _curves(claim, j)],
-        particles=_shown(contestants, found),
-        facts={
-            "ranks": comm.size,
-            "wall_time": time.perf_counter() - began,
-            "replicates_computed": found.computed,
-            "replicates_reused": found.reused,
-            "rows": len(rows),
-        },
-        complete=found.complete,
-    )
-
-
-def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[Comparison]:
-    """Put the averages of replicates beside the Eulerian values, before they are judged."""
-    if not replicates:
-        return []
-    rows = []
-    for k, t in enumerate(replicates[0].times):
-        at = [r for r in replicates if k < len(r.times)]
-        for i, observable in enumerate(judge_.observables):
-            reference = judge_.references[float(t)][i]
-            values = np.array([r.values[k, i] for r in at])
-            trials = 0.0
-            if np.isinf(t):
-                worth = np.array([r.effective[k, i] for r in at])
-                mean = chain_average(values, np.array([r.errors[k, i] for r in at]), worth)
-            else:
-                if observable.region is not None:
-                    trials = float(sum(r.particles for r in at))
-                p = min(max(reference.value, 0.0), 1.0)
-                rare = 0 < trials * min(p, 1 - p) < 50
-                mean = average(values, float(np.sqrt(p * (1 - p) / trials)) if rare else 0.0)
-            rows.append(
-                Comparison(name, observable.name, float(t), len(at), mean, reference, trials)
-            )
-    return rows
-
-
-def _summary(
-    contestant: Contestant, replicates: list[Replicate], rows: list[Row], failure: str | None
-) -> SamplerSummary:
-    spec = contestant.spec
-    verdict, words = _overall(rows, failure)
-    times = replicates[0].times if replicates else np.empty(0)
-
-    def over(name: str) -> Array:
-        if not replicates:
-            return np.empty(0)
-        return np.asarray(np.mean([getattr(r, name) for r in replicates], axis=0))
-
-    return SamplerSummary(
-        name=spec.name,
-        claims=contestant.run.claims,
-        particles=replicates[0].particles if replicates else spec.particles,
-        dt=spec.dt,
-        replicates=len(replicates),
-        verdict=verdict,
-        words=words,
-        expected=spec.expected,
-        times=times,
-        ess=over("ess"),
-        weight_variance=over("weight_variance"),
-        seconds=float(np.mean([r.seconds for r in replicates])) if replicates else float("nan"),
-    )
-
-
-def _overall(rows: list[Row], failure: str | None) -> tuple[str, str]:
-    if failure is not None:
-        return "failed", f"failed: {failure}"
-    if not rows:
-        return "undecided", "undecided: no replicate was finished"
-    biased = [row for row in rows if row.verdict == "biased"]
-    open_ = [row for row in rows if row.verdict == "undecided"]
-    if biased:
-        worst = max(biased, key=lambda row: abs(row.difference) / max(row.spread, 1e-300))
-        when = "" if np.isinf(worst.time) else f" at t = {worst.time:g}"
-        return "biased", (
-            f"biased in {len(biased)} of {len(rows)} rows; most in {worst.observable}{when}: "
-            f"{worst.words}"
-        )
-    if open_:
-        more = max(row.needed_replicates for row in open_)
-        needs = f": needs about {more} more replicates" if more < 10**9 else ""
-        return "undecided", f"undecided in {len(open_)} of {len(rows)} rows{needs}"
-    return "consistent", f"consistent in all {len(rows)} rows"
-
-
-def _metric_rows(name: str, replicates: list[Replicate], floor: _Floor) -> list[MetricRow]:
-    result = []
-    for k, t in enumerate(replicates[0].times):
-        for m, metric in enumerate(METRICS):
-            mean = average(np.array([r.metrics[k, m] for r in replicates]))
-            exact = floor.metrics[:, k, m]
-            result.append(
-                MetricRow(
-                    sampler=name,
-                    metric=metric,
-                    time=float(t),
-                    value=mean.value,
-                    standard_error=mean.standard_error,
-                    floor=float(exact.mean()),
-                    floor_spread=float(exact.std(ddof=1)),
-                )
-            )
-    return result
-
-
-def _curves(claims: str, judge_: Judge) -> list[Curve]:
-    times = np.array(judge_.times)
-    columns = zip(*judge_.references.values(), strict=True)
-    return [
-        Curve(
-            claims,
-            observable.name,
-            times,
-            np.array([v.value for v in column]),
-            np.array([v.error for v in column]),
-        )
-        for observable, column in zip(judge_.observables, columns, strict=True)
-    ]
-
-
-def _shown(
-    contestants: Sequence[Contestant], found: Harvest
-) -> dict[str, dict[float, tuple[Array, Array]]]:
-    result: dict[str, dict[float, tuple[Array, Array]]] = {}
-    for contestant, replicates in zip(contestants, found.replicates, strict=False):
-        if replicates and replicates[0].shown.size:
-            first = replicates[0]
-            result[contestant.name] = {
-                float(t): (shown[:, :-1], shown[:, -1])
-                for t, shown in zip(first.times, first.shown, strict=True)
-            }
-    return result

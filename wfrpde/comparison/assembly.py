@@ -1,0 +1,232 @@
+"""The report of a validation, put together from finished replicates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.comparison.harness import Level
+from wfrpde.comparison.ladders import split_all
+from wfrpde.comparison.metrics import METRICS
+from wfrpde.comparison.replicates import Judge, Replicate
+from wfrpde.comparison.results import (
+    Curve,
+    Diagnosis,
+    MetricRow,
+    Row,
+    SamplerSummary,
+    ValidationReport,
+)
+from wfrpde.comparison.statistics import average, chain_average
+from wfrpde.comparison.verdicts import RARE, Comparison, Rules, judge
+
+if TYPE_CHECKING:
+    from wfrpde.case import Case
+    from wfrpde.case_samplers import SamplerSpec
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A sampler of the case with what its replicates gave.
+
+    Attributes
+    ----------
+    spec
+        Its table in the case.
+    judge
+        What it is compared with.
+    replicates
+        Those of the judged runs.
+    failure
+        Why it did not run, or None.
+    """
+
+    spec: SamplerSpec
+    judge: Judge
+    replicates: list[Replicate]
+    failure: str | None
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.spec.name
+
+
+def assemble(
+    case: Case,
+    judged: Sequence[Judged],
+    ladders: Sequence[tuple[Level, list[Replicate]]],
+    limits: Mapping[tuple[str, float], Array],
+    floors: Mapping[str, Array],
+    diagnoses: Sequence[Diagnosis],
+    facts: dict[str, Any],
+    *,
+    complete: bool,
+) -> ValidationReport:
+    """Judge all rows together and collect the details.
+
+    Parameters
+    ----------
+    ladders
+        All levels of all samplers with their replicates.
+    limits
+        (sampler, dt) → averages ``(T, k)`` of infinitely many particles.
+    floors
+        Sampler → distances ``(R, T, m)`` of independent draws.
+    """
+    spec = case.validation
+    rules = Rules(spec.level, spec.power, spec.resolution, spec.tolerance)
+    comparisons: list[Comparison] = []
+    for one in judged:
+        if one.failure is None:
+            comparisons += compare(one.name, one.judge, one.replicates)
+    rows = judge(comparisons, rules)
+    samplers: list[SamplerSummary] = []
+    metrics: list[MetricRow] = []
+    for one in judged:
+        samplers.append(_summary(one, [row for row in rows if row.sampler == one.name]))
+        if one.replicates and one.name in floors:
+            metrics += _metric_rows(one.name, one.replicates, floors[one.name])
+    splits, points = split_all(ladders, limits)
+    claims = {one.judge.claims: one.judge for one in judged}
+    return ValidationReport(
+        case=case,
+        table=rows,
+        verdicts={s.name: s.words for s in samplers},
+        failed={one.name: one.failure for one in judged if one.failure is not None},
+        unexpected=[s.name for s in samplers if s.expected and s.verdict != s.expected],
+        samplers=samplers,
+        metrics=metrics,
+        splits=splits,
+        ladders=points,
+        diagnoses=list(diagnoses),
+        curves=[curve for claim, j in claims.items() for curve in _curves(claim, j)],
+        particles=_shown(judged),
+        facts={**facts, "rows": len(rows)},
+        complete=complete,
+    )
+
+
+def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[Comparison]:
+    """Put the averages of replicates beside the Eulerian values, before they are judged."""
+    if not replicates:
+        return []
+    rows = []
+    for k, t in enumerate(replicates[0].times):
+        at = [r for r in replicates if k < len(r.times)]
+        for i, observable in enumerate(judge_.observables):
+            reference = judge_.references[float(t)][i]
+            values = np.array([r.values[k, i] for r in at])
+            trials = 0.0
+            if np.isinf(t):
+                worth = np.array([r.effective[k, i] for r in at])
+                mean = chain_average(values, np.array([r.errors[k, i] for r in at]), worth)
+            else:
+                if observable.region is not None:
+                    trials = float(sum(r.particles for r in at))
+                p = min(max(reference.value, 0.0), 1.0)
+                rare = 0 < trials * min(p, 1 - p) < RARE
+                mean = average(values, float(np.sqrt(p * (1 - p) / trials)) if rare else 0.0)
+            rows.append(
+                Comparison(name, observable.name, float(t), len(at), mean, reference, trials)
+            )
+    return rows
+
+
+def _summary(one: Judged, rows: list[Row]) -> SamplerSummary:
+    spec, replicates = one.spec, one.replicates
+    verdict, words = _overall(rows, one.failure)
+
+    def over(name: str) -> Array:
+        if not replicates:
+            return np.empty(0)
+        return np.asarray(np.mean([getattr(r, name) for r in replicates], axis=0))
+
+    return SamplerSummary(
+        name=spec.name,
+        claims=one.judge.claims,
+        particles=replicates[0].particles if replicates else spec.particles,
+        dt=spec.dt,
+        replicates=len(replicates),
+        verdict=verdict,
+        words=words,
+        expected=spec.expected,
+        times=replicates[0].times if replicates else np.empty(0),
+        ess=over("ess"),
+        weight_variance=over("weight_variance"),
+        seconds=float(np.mean([r.seconds for r in replicates])) if replicates else float("nan"),
+    )
+
+
+def _overall(rows: list[Row], failure: str | None) -> tuple[str, str]:
+    if failure is not None:
+        return "failed", f"failed: {failure}"
+    if not rows:
+        return "undecided", "undecided: no replicate was finished"
+    biased = [row for row in rows if row.verdict == "biased"]
+    open_ = [row for row in rows if row.verdict == "undecided"]
+    if biased:
+        worst = max(biased, key=lambda row: abs(row.difference) / max(row.spread, 1e-300))
+        when = "" if np.isinf(worst.time) else f" at t = {worst.time:g}"
+        return "biased", (
+            f"biased in {len(biased)} of {len(rows)} rows; most in {worst.observable}{when}: "
+            f"{worst.words}"
+        )
+    if open_:
+        more = max(row.needed_replicates for row in open_)
+        needs = f": needs about {more} more replicates" if more < 10**9 else ""
+        return "undecided", f"undecided in {len(open_)} of {len(rows)} rows{needs}"
+    return "consistent", f"consistent in all {len(rows)} rows"
+
+
+def _metric_rows(name: str, replicates: list[Replicate], floor: Array) -> list[MetricRow]:
+    result = []
+    for k, t in enumerate(replicates[0].times):
+        for m, metric in enumerate(METRICS):
+            mean = average(np.array([r.metrics[k, m] for r in replicates]))
+            exact = floor[:, k, m]
+            result.append(
+                MetricRow(
+                    sampler=name,
+                    metric=metric,
+                    time=float(t),
+                    value=mean.value,
+                    standard_error=mean.standard_error,
+                    floor=float(exact.mean()),
+                    floor_spread=float(exact.std(ddof=1)),
+                )
+            )
+    return result
+
+
+def _curves(claims: str, judge_: Judge) -> list[Curve]:
+    times = np.array(judge_.times)
+    columns = zip(*judge_.references.values(), strict=True)
+    return [
+        Curve(
+            claims,
+            observable.name,
+            times,
+            np.array([v.value for v in column]),
+            np.array([v.error for v in column]),
+        )
+        for observable, column in zip(judge_.observables, columns, strict=True)
+    ]
+
+
+def _shown(judged: Sequence[Judged]) -> dict[str, dict[float, tuple[Array, Array]]]:
+    result: dict[str, dict[float, tuple[Array, Array]]] = {}
+    for one in judged:
+        if one.replicates and one.replicates[0].shown.size:
+            first = one.replicates[0]
+            result[one.name] = {
+                float(t): (shown[:, :-1], shown[:, -1])
+                for t, shown in zip(first.times, first.shown, strict=True)
+            }
+    return result

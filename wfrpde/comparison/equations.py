@@ -1,0 +1,351 @@
+"""Which equation a sampler solves: its path compared with a family of flows, rates fitted.
+
+The averages of all observables at all times are compared with the Wasserstein flow (W, rate α), the
+Fisher–Rao flow (FR, β), both (WFR, α and β), and linear Feynman–Kac flows whose weights follow the
+potential (U = −cV) or the start (U = −c log(ρ₀/π)) instead of the current density. Rates are fitted
+by Gauss–Newton; their intervals come from the spread of the replicates, which knows how times and
+observables depend on one another.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.comparison.density import density_of
+from wfrpde.comparison.limit import LawStep, limit_laws
+from wfrpde.comparison.replicates import Judge, Replicate
+from wfrpde.comparison.results import Candidate, Diagnosis, Fit
+from wfrpde.comparison.statistics import holm, p_value, t_quantile
+from wfrpde.errors import WfrpdeError
+
+if TYPE_CHECKING:
+    from wfrpde.case import Case
+    from wfrpde.samplers import SamplerContext
+
+Array = npt.NDArray[np.float64]
+Model = Callable[[Array], Array | None]
+
+logger = logging.getLogger("wfrpde")
+
+STEP = 0.05
+"""Relative change of a rate from which its influence is found."""
+
+CLOSE = 0.05
+"""Rates that differ from the claimed ones by less are called the same."""
+
+ITERATIONS = 5
+
+RANGE = (6.0, 2.5)
+"""How far below and above the claimed rates the fits may go, in logarithms."""
+
+LARGEST_MESH = 60_000
+"""Nodes of a solution beyond which solving it again and again takes too long."""
+
+
+@dataclass
+class Family:
+    """Averages of the observables under flows of other kinds and rates, each computed once.
+
+    Attributes
+    ----------
+    case, context
+        The case and what its samplers are made of.
+    judge
+        Observables and times; its densities give the centres of second moments.
+    dt
+        Step of the linear flows.
+    """
+
+    case: Case
+    context: SamplerContext
+    judge: Judge
+    dt: float
+    _known: dict[tuple[str, float, float], Array | None] = field(default_factory=dict, repr=False)
+
+    def gradient_flow(self, alpha: float, beta: float) -> Array | None:
+        """Averages ``(T, k)`` under the flow with these rates; None if it cannot be solved."""
+        return self._once(("WFR", alpha, beta), lambda: self._solved(alpha, beta))
+
+    def linear_flow(self, weights: str, alpha: float, rate: float) -> Array | None:
+        """Averages ``(T, k)`` under the linear flow; None if it cannot be computed."""
+        return self._once((weights, alpha, rate), lambda: self._linear(weights, alpha, rate))
+
+    def _once(
+        self, key: tuple[str, float, float], make: Callable[[], Array | None]
+    ) -> Array | None:
+        rounded = (key[0], float(f"{key[1]:.6g}"), float(f"{key[2]:.6g}"))
+        if rounded not in self._known:
+            try:
+                self._known[rounded] = make()
+            except WfrpdeError as error:
+                logger.debug("%s: %s", rounded, error)
+                self._known[rounded] = None
+        return self._known[rounded]
+
+    def _solved(self, alpha: float, beta: float) -> Array | None:
+        from mpi4py import MPI
+
+        from wfrpde.flow.solve import solve
+
+        changes = {"flow.alpha": alpha, "flow.beta": beta, "numerics.certify": False}
+        level = logger.level
+        logger.setLevel(logging.ERROR)  # the person is told of the flows of the case only
+        try:
+            solution = solve(self.case.with_overrides(changes), comm=MPI.COMM_SELF)
+        finally:
+            logger.setLevel(level)
+        if not solution.complete:
+            return None
+        times = self.judge.times
+        return self._averages([density_of(solution, t).atoms(self._regions) for t in times])
+
+    def _linear(self, weights: str, alpha: float, rate: float) -> Array | None:
+        target, initial = self.context.target, self.context.initial
+
+        factors: dict[float, Array] = {}
+
+        def factor(x: Array, dt: float) -> Array:
+            """exp(½ dt U) on the lattice, which is the same in every step."""
+            if dt not in factors:
+                surplus = target.potential(x)
+                if weights == "start":
+                    surplus = surplus + np.maximum(initial.log_density(x), -700.0)
+                # where there is nothing the factor would overflow
+                factors[dt] = np.exp(0.5 * dt * np.clip(-rate * surplus, -700.0, 300.0))
+            return factors[dt]
+
+        step = LawStep(
+            alpha,
+            lambda x, t, dt: factor(x, dt),
+            lambda x, mass, t, dt, log_target: mass * factor(x, dt),
+        )
+        laws = limit_laws(step, target, initial, self.context.problem, self.dt, self.judge.times)
+        if laws is None:
+            return None
+        atoms = []
+        for law, density in zip(laws, self.judge.densities.values(), strict=True):
+            own = law.density(density.interpolation, density.time, 0.0)
+            atoms.append(own.atoms(self._regions))
+        return self._averages(atoms)
+
+    @property
+    def _regions(self) -> list[Callable[[Array], npt.NDArray[np.bool_]]]:
+        return [o.region for o in self.judge.observables if o.region is not None]
+
+    def _averages(self, atoms: Sequence[tuple[Array, Array]]) -> Array:
+        rows = []
+        for (x, mass), density in zip(atoms, self.judge.densities.values(), strict=True):
+            centre = density.moments[0]
+            held = mass > 0
+            x, mass = x[held], mass[held]
+            rows.append([mass @ o.evaluate(x, centre) for o in self.judge.observables])
+        return np.array(rows)
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Averages of replicates that have an error: ``(R, m)`` of all times and observables."""
+
+    values: Array
+    used: npt.NDArray[np.bool_]
+    mean: Array
+    error: Array
+
+    @classmethod
+    def of(cls, replicates: Sequence[Replicate], judge: Judge) -> _Data:
+        values = np.array([r.values.ravel() for r in replicates])
+        spread = np.array([[v.spread for v in judge.references[t]] for t in judge.times]).ravel()
+        error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
+        used = error > 1e-6 * np.maximum(spread, 1e-300)
+        return cls(values[:, used], used, values[:, used].mean(axis=0), error[used])
+
+
+def diagnose(
+    name: str,
+    family: Family,
+    replicates: Sequence[Replicate],
+    level: float,
+) -> Diagnosis | None:
+    """Find the equation that a sampler's path fits best.
+
+    None where that cannot be found out: fewer than four replicates, or a mesh that is too large.
+    """
+    case, judge = family.case, family.judge
+    count = len(replicates)
+    nodes = len(next(iter(judge.densities.values())).interpolation.nodes)
+    if count < 4 or nodes > LARGEST_MESH:
+        return None
+    data = _Data.of(replicates, judge)
+    if not len(data.mean):
+        return None
+    alpha, beta = case.flow.alpha or 1.0, case.flow.beta or 1.0
+
+    def flow(a: float, b: float) -> Array | None:
+        return family.gradient_flow(a, b)
+
+    models: list[tuple[str, dict[str, float], Model]] = [
+        ("W", {"α": alpha}, lambda p: flow(p[0], 0.0)),
+        ("FR", {"β": beta}, lambda p: flow(0.0, p[0])),
+        ("WFR", {"α": alpha, "β": beta}, lambda p: flow(p[0], p[1])),
+        (
+            "feynman-kac (U = −cV)",
+            {"α": alpha, "c": beta},
+            lambda p: family.linear_flow("potential", p[0], p[1]),
+        ),
+        (
+            "feynman-kac (U = −c log(ρ₀/π))",
+            {"α": alpha, "c": beta},
+            lambda p: family.linear_flow("start", p[0], p[1]),
+        ),
+    ]
+    rates = {"α": case.flow.alpha, "β": case.flow.beta}
+    candidates = _fitted(models[:3], data, level)
+    claimed = [c for c in candidates if c.equation == judge.claims]
+    if not claimed or not claimed[0].explains or _off(claimed[0], rates):
+        candidates += _fitted(models[3:], data, level)
+    if not candidates:
+        return None
+    return _conclude(name, judge.claims, _ranked(candidates, len(data.mean)), rates)
+
+
+def _fitted(
+    models: Sequence[tuple[str, dict[str, float], Model]], data: _Data, level: float
+) -> list[Candidate]:
+    found = (_fit(equation, start, model, data, level) for equation, start, model in models)
+    return [candidate for candidate in found if candidate is not None]
+
+
+def _fit(
+    equation: str, start: dict[str, float], model: Model, data: _Data, level: float
+) -> Candidate | None:
+    """Fit the logarithms of the rates by Gauss–Newton."""
+    theta = np.log(np.array(list(start.values())))
+    least, most = theta - RANGE[0], theta + RANGE[1]
+    count = len(data.values)
+    pulled: Array = np.zeros((len(theta), len(data.mean)))
+    residual = data.mean
+    for _ in range(ITERATIONS):
+        base = _used(model, theta, data)
+        if base is None:
+            return None
+        residual = data.mean - base
+        columns = []
+        for k in range(len(theta)):
+            moved = theta.copy()
+            moved[k] += STEP
+            there = _used(model, moved, data)
+            if there is None:
+                return None
+            columns.append((there - base) / STEP)
+        slope = np.stack(columns, axis=1) / data.error[:, None]
+        pulled = np.linalg.pinv(slope) / data.error
+        change = np.clip(pulled @ residual, -1.5, 1.5)
+        change = np.clip(theta + change, least, most) - theta
+        theta = theta + change
+        noise = ((data.values - data.mean) @ pulled.T).std(axis=0) / np.sqrt(count)
+        if (np.abs(change) < np.maximum(0.01, 0.2 * noise)).all():
+            residual = residual - slope @ change * data.error
+            break
+    else:
+        last = _used(model, theta, data)
+        if last is None:
+            return None
+        residual = data.mean - last
+    freedom = max(len(data.mean) - len(theta), 1)
+    misfit = float(np.sqrt(((residual / data.error) ** 2).sum() / freedom))
+    each = (data.values - data.mean) @ pulled.T
+    error = each.std(axis=0, ddof=1) / np.sqrt(count) * max(misfit, 1.0)
+    half = t_quantile(0.975, count - 1.0) * error
+    parameters = {
+        name: Fit(float(np.exp(v)), float(np.exp(v - h)), float(np.exp(v + h)))
+        for name, v, h in zip(start, theta, half, strict=True)
+    }
+    p = np.array(
+        [p_value(gap, 0.0, bar, count - 1.0) for gap, bar in zip(residual, data.error, strict=True)]
+    )
+    return Candidate(
+        equation=equation,
+        words=f"{equation} with {', '.join(_rate(n, f) for n, f in parameters.items())}",
+        parameters=parameters,
+        misfit=misfit,
+        explains=not bool(holm(p, level).any()),
+    )
+
+
+def _used(model: Model, theta: Array, data: _Data) -> Array | None:
+    values = model(np.exp(theta))
+    if values is None or not np.isfinite(values).all():
+        return None
+    return np.asarray(values.ravel()[data.used])
+
+
+def _rate(name: str, fit: Fit) -> str:
+    from wfrpde.output.numbers import number, pretty
+
+    if not fit.high < 100 * fit.low:
+        return f"{name} ≈ {pretty(number(fit.value, 2))} (undetermined)"
+    low, high = pretty(number(fit.low, 3)), pretty(number(fit.high, 3))
+    return f"{name} = {pretty(number(fit.value, 3))} ({low} to {high})"
+
+
+def _ranked(candidates: list[Candidate], rows: int) -> list[Candidate]:
+    """Sort by χ² with a charge of log(rows) for each rate, in units of the best misfit."""
+    scale = max(1.0, min(c.misfit for c in candidates) ** 2)
+
+    def score(c: Candidate) -> float:
+        rates = len(c.parameters)
+        return float(c.misfit**2 * max(rows - rates, 1) / scale + rates * np.log(rows))
+
+    return sorted(candidates, key=score)
+
+
+def _off(candidate: Candidate, rates: dict[str, float]) -> list[str]:
+    """Name the rates that are not those of the case."""
+    return [
+        name
+        for name, fit in candidate.parameters.items()
+        if rates.get(name)
+        and not fit.low <= rates[name] <= fit.high
+        and abs(fit.value / rates[name] - 1) > CLOSE
+    ]
+
+
+def _conclude(
+    name: str, claims: str, ranked: list[Candidate], rates: dict[str, float]
+) -> Diagnosis:
+    best = ranked[0]
+    claimed = next((c for c in ranked if c.equation == claims), None)
+    wrong_kind = best.equation != claims and claims != "feynman-kac"
+    if wrong_kind and claimed is not None:
+        # two equations may both explain a short path: the benefit of the doubt is the claim's
+        near = claimed.explains or claimed.misfit < 1.5 * best.misfit
+        # α and β fitted as nothing is the other equation in all but name
+        vanishing = any(
+            f.value < 0.05 * rates[n] for n, f in claimed.parameters.items() if rates.get(n)
+        )
+        wrong_kind = vanishing or not near
+    subject = best if wrong_kind or claimed is None else claimed
+    off = _off(subject, rates)
+    if claims == "feynman-kac":
+        conclusion, impostor = f"its path is closest to {best.words}", False
+    elif wrong_kind:
+        conclusion, impostor = f"solves {best.words}, not {claims}", True
+    elif off:
+        meant = ", ".join(f"{n} = {rates[n]:g}" for n in off)
+        conclusion = (
+            f"moves like {subject.words}, instead of {meant}: the rate is wrong, or the bias of "
+            "its step or of its number of particles looks like that"
+        )
+        impostor = False
+    elif subject.explains:
+        conclusion, impostor = f"solves what it claims: {subject.words}", False
+    else:
+        conclusion = f"is closest to what it claims, {subject.words}, but biased"
+        impostor = False
+    return Diagnosis(name, claims, tuple(ranked), conclusion, impostor)

@@ -1,0 +1,88 @@
+"""Noise floors: the distances that independent draws of the Eulerian density itself have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.comparison.exact_samples import ExactSampler, exact_sampler
+from wfrpde.comparison.harness import Level, harvest
+from wfrpde.comparison.replicates import Judge, Replicate
+from wfrpde.comparison.store import digest_of
+
+if TYPE_CHECKING:
+    from wfrpde.case import Case
+    from wfrpde.samplers import Trajectory
+
+Array = npt.NDArray[np.float64]
+
+DRAWS = 400_000
+"""Points that are drawn, in all, for the noise floor at each time."""
+
+
+def noise_floors(
+    case: Case,
+    judged: Sequence[tuple[str, Judge, list[Replicate]]],
+    comm: Any,
+    observer: Callable[[Any], None] | None = None,
+) -> dict[str, Array]:
+    """Give, by sampler, the distances ``(R, T, m)`` of as many independent draws (collective).
+
+    Of samples from a Markov chain that is what they are worth.
+
+    Parameters
+    ----------
+    judged
+        Name, judge and finished replicates of each sampler.
+    """
+    levels: dict[tuple[str, int], Level] = {}
+    of_sampler: dict[str, tuple[str, int]] = {}
+    for name, judge, replicates in judged:
+        if not replicates:
+            continue
+        n = replicates[0].particles
+        if judge.claims == "target":
+            n = max(int(min(np.nanmin(r.effective) for r in replicates)), 2)
+        key = (judge.claims, n)
+        of_sampler[name] = key
+        if key not in levels:
+            levels[key] = _level(case, judge, n)
+    result = harvest(list(levels.values()), comm, observer=observer)
+    floors = {
+        key: np.array([r.metrics for r in replicates])
+        for key, replicates in zip(levels, result.replicates, strict=True)
+        if len(replicates) > 1
+    }
+    return {name: floors[key] for name, key in of_sampler.items() if key in floors}
+
+
+def _level(case: Case, judge: Judge, n: int) -> Level:
+    from wfrpde.samplers import Ensemble, Trajectory
+
+    samplers: dict[float, ExactSampler] = {}
+
+    def run(
+        seed: np.random.SeedSequence, count: int, dt: float, stop: Callable[[], bool]
+    ) -> Trajectory:
+        rng = np.random.default_rng(seed)
+        for t, density in judge.densities.items():
+            if t not in samplers:
+                samplers[t] = exact_sampler(density)
+        ensembles = tuple(Ensemble.equal(samplers[t].draw(count, rng)) for t in judge.times)
+        return Trajectory(np.array(judge.times), ensembles)
+
+    return Level(
+        sampler=f"exact samples of {judge.claims}",
+        label="base",
+        particles=n,
+        dt=0.0,
+        replicates=int(np.clip(DRAWS // n, 4, 32)),
+        seed=case.validation.seed,
+        digest=digest_of(case, {"exact": judge.claims, "particles": n}),
+        run=run,
+        judge=judge,
+        stored=False,
+    )
