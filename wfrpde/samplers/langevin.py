@@ -16,6 +16,21 @@ from wfrpde.targets import Target
 Array = npt.NDArray[np.float64]
 
 
+BLOCK = 2**14
+"""Particles whose gradients are computed at a time: what that needs fits into the cache."""
+
+
+def gradient(target: Target, positions: Array) -> Array:
+    """Return ∇V ``(N, d)`` at the positions ``(N, d)``, block by block."""
+    if len(positions) <= BLOCK:
+        return target.gradient(positions)
+    slope = np.empty_like(positions)
+    for start in range(0, len(positions), BLOCK):
+        block = slice(start, start + BLOCK)
+        slope[block] = target.gradient(positions[block])
+    return slope
+
+
 def euler_maruyama(
     target: Target, positions: Array, diffusivity: float, rng: np.random.Generator
 ) -> Array:
@@ -28,11 +43,11 @@ def euler_maruyama(
     diffusivity
         h = α dt, in units of squared length.
     """
-    noise = rng.standard_normal(positions.shape)
-    noise *= np.sqrt(2.0 * diffusivity)
-    noise += positions
-    noise -= diffusivity * target.gradient(positions)
-    return noise
+    moved = rng.standard_normal(positions.shape)
+    moved *= np.sqrt(2.0 * diffusivity)
+    moved += positions
+    moved -= diffusivity * gradient(target, positions)
+    return moved
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,7 @@ class Stencil:
     base: Index
     fractions: tuple[Array, ...]
 
+    @cached_property
     def _corners(self) -> list[tuple[int, Array]]:
         """Give the offset of each corner's node and its hat function φ_j(x) ``(N,)``."""
         sides = [(1.0 - f, f) for f in self.fractions]
@@ -112,7 +113,7 @@ class Stencil:
         """Return b_j = Σ_i W_i φ_j(x_i) on the nodes; W_i = 1 where ``weights`` is None."""
         size = int(np.prod(self.lattice.shape))
         total = np.zeros(size)
-        for offset, hat in self._corners():
+        for offset, hat in self._corners:
             values = hat if weights is None else hat * weights
             total[offset:] += np.bincount(self.base, values, size - offset)[: size - offset]
         return total.reshape(self.lattice.shape)
@@ -120,6 +121,6 @@ class Stencil:
     def read(self, field: Array) -> Array:
         """Interpolate a field on the nodes linearly: Σ_j φ_j(x_i) f_j ``(N,)``."""
         flat, result = field.ravel(), np.zeros(len(self.base))
-        for offset, hat in self._corners():
+        for offset, hat in self._corners:
             result += hat * flat[offset:][self.base]
         return result

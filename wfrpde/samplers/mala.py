@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from wfrpde.samplers.ensemble import Ensemble
+from wfrpde.samplers.langevin import gradient
 from wfrpde.samplers.protocol import ALPHA, Claim, SamplerContext, SamplerParameters
 from wfrpde.targets import Target
 
@@ -47,10 +48,10 @@ class Mala:
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Propose a move to every particle."""
         h, here = self.alpha * dt, ensemble.positions
-        slope = self.target.gradient(here)
+        slope = gradient(self.target, here)
         noise = np.sqrt(2 * h) * rng.standard_normal(here.shape)
         there = here - h * slope + noise
-        back = here - there + h * self.target.gradient(there)
+        back = here - there + h * gradient(self.target, there)
         # log q(Y, X) − log q(X, Y); where α = 0 nothing moves, and all is accepted
         asymmetry = (np.square(noise) - np.square(back)).sum(axis=1) / (4 * h) if h > 0 else 0.0
         gain = self.target.potential(here) - self.target.potential(there) + asymmetry

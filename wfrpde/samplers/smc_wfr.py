@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from wfrpde.samplers.density import TINY, kernel_sum
 from wfrpde.samplers.ensemble import Ensemble
+from wfrpde.samplers.langevin import gradient
 from wfrpde.samplers.ranks import Ranks
 from wfrpde.samplers.resampling import Resampling
 from wfrpde.targets import Target
@@ -68,7 +69,7 @@ class SmcWfr:
         """Resample, move and weigh (collective)."""
         ensemble = self.resampling(ensemble, rng, self.ranks)
         weights, h = self.ranks.normalised(ensemble), self.alpha * dt
-        centres = ensemble.positions - h * self.target.gradient(ensemble.positions)
+        centres = ensemble.positions - h * gradient(self.target, ensemble.positions)
         positions = centres + np.sqrt(2 * h) * rng.standard_normal(centres.shape)
         log_mixture = np.log(np.maximum(self._mixture(centres, weights, 2 * h, positions), TINY))
         share = -np.expm1(-self.beta * dt)
