@@ -212,7 +212,7 @@ def _contestant(case: Case, spec: SamplerSpec, flows: Flows, context: SamplerCon
         label="base",
         particles=spec.particles,
         dt=spec.dt,
-        replicates=spec.replicates,
+        replicates=min(spec.replicates, getattr(sampler, "replicates", spec.replicates)),
         seed=case.validation.seed if spec.seed is None else spec.seed,
         digest=digest_of(
             case,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from wfrpde.samplers.density import DensitySource
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.langevin import euler_maruyama
+from wfrpde.samplers.protocol import EquallyWeighted
 from wfrpde.samplers.ranks import Ranks
 from wfrpde.targets import Target
 
@@ -17,7 +18,7 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class BirthDeathLangevin:
+class BirthDeathLangevin(EquallyWeighted):
     r"""Langevin moves, and jumps at the rate of the reaction Λ = −β(log(ρ/π) − ⟨log(ρ/π)⟩).
 
     A particle with Λ < 0 dies at rate |Λ|, and a uniformly drawn one is copied in its place; one
@@ -47,10 +48,6 @@ class BirthDeathLangevin:
     beta: float = 1.0
     name: str = "birth_death"
     ranks: Ranks = field(default_factory=Ranks)
-
-    def init(self, positions: Array, rng: np.random.Generator) -> Ensemble:
-        """Give the particles equal weights."""
-        return Ensemble.equal(positions)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Move every particle, then let them die and multiply (collective)."""

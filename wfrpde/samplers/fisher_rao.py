@@ -12,14 +12,14 @@ from pydantic import Field
 
 from wfrpde.initial import InitialDensity
 from wfrpde.samplers.ensemble import Ensemble
-from wfrpde.samplers.protocol import BETA, Claim, SamplerContext, SamplerParameters
+from wfrpde.samplers.protocol import BETA, Claim, EquallyWeighted, SamplerContext, SamplerParameters
 from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class FisherRao:
+class FisherRao(EquallyWeighted):
     r"""Importance weights of the Fisher–Rao flow (α = 0), ρ_t ∝ ρ₀^θ π^{1−θ} with θ = e^{−βt}.
 
         log w_t(x) = (1 − θ)(log π(x) − log ρ₀(x))
@@ -40,10 +40,6 @@ class FisherRao:
     beta: float = 1.0
     name: str = "fisher_rao"
     exact_in_time: ClassVar[bool] = True
-
-    def init(self, positions: Array, rng: np.random.Generator) -> Ensemble:
-        """Give the particles equal weights."""
-        return Ensemble.equal(positions)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Weigh every particle."""

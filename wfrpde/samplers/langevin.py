@@ -10,7 +10,13 @@ import numpy.typing as npt
 from pydantic import Field
 
 from wfrpde.samplers.ensemble import Ensemble
-from wfrpde.samplers.protocol import ALPHA, Claim, SamplerContext, SamplerParameters
+from wfrpde.samplers.protocol import (
+    ALPHA,
+    Claim,
+    EquallyWeighted,
+    SamplerContext,
+    SamplerParameters,
+)
 from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
@@ -51,7 +57,7 @@ def euler_maruyama(
 
 
 @dataclass(frozen=True)
-class Langevin:
+class Langevin(EquallyWeighted):
     r"""Unadjusted Langevin algorithm.
 
     Euler–Maruyama for dX = −α∇V dt + √(2α) dW, whose density solves the Wasserstein flow
@@ -73,10 +79,6 @@ class Langevin:
     target: Target
     alpha: float = 1.0
     name: str = "langevin"
-
-    def init(self, positions: Array, rng: np.random.Generator) -> Ensemble:
-        """Give the particles equal weights."""
-        return Ensemble.equal(positions)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Move every particle once."""

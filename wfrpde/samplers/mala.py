@@ -11,14 +11,20 @@ from pydantic import Field
 
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.langevin import gradient
-from wfrpde.samplers.protocol import ALPHA, Claim, SamplerContext, SamplerParameters
+from wfrpde.samplers.protocol import (
+    ALPHA,
+    Claim,
+    EquallyWeighted,
+    SamplerContext,
+    SamplerParameters,
+)
 from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Mala:
+class Mala(EquallyWeighted):
     r"""Langevin moves that are accepted with probability min(1, π(Y)q(Y, X) / (π(X)q(X, Y))).
 
     q(X, ·) = N(X − h∇V(X), 2h), h = α dt. A move is rejected with probability O(dt^{3/2}), so that
@@ -40,10 +46,6 @@ class Mala:
     target: Target
     alpha: float = 1.0
     name: str = "mala"
-
-    def init(self, positions: Array, rng: np.random.Generator) -> Ensemble:
-        """Give the particles equal weights."""
-        return Ensemble.equal(positions)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Propose a move to every particle."""

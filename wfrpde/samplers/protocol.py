@@ -52,6 +52,14 @@ class Sampler(Protocol):
         """Return the ensemble at time t + dt, from the one at time t."""
 
 
+class EquallyWeighted:
+    """Base of samplers whose particles start with equal weights."""
+
+    def init(self, positions: Array, rng: np.random.Generator) -> Ensemble:
+        """Give the particles equal weights."""
+        return Ensemble.equal(positions)
+
+
 @dataclass(frozen=True)
 class SamplerContext:
     """What a sampler is made of besides its own parameters.

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.errors import DependencyMissingError, SamplerError
+from wfrpde.errors import DependencyMissingError, SamplerError, WfrpdeError
 from wfrpde.samplers.ensemble import Trajectory
 from wfrpde.samplers.exchange import read_arrays, real_array, shaped_positions, to_trajectory
 from wfrpde.samplers.protocol import Claim
@@ -78,6 +78,29 @@ class RecordedSamples:
             chosen.append(index)
         ensembles = tuple(made.ensembles[k] for k in chosen)
         return Trajectory(made.times[chosen], ensembles, made.facts)
+
+
+@dataclass(frozen=True)
+class UnusableSamples:
+    """What stands for a file that cannot be used: every replicate fails, and says why."""
+
+    name: str
+    claims: Claim
+    error: WfrpdeError
+
+    def run(
+        self,
+        replicate_seed: np.random.SeedSequence,
+        n: int,
+        dt: float,
+        times: Sequence[float] | Array,
+        *,
+        stop: Callable[[], bool] | None = None,
+    ) -> Trajectory:
+        """Raise `SamplerError`."""
+        if isinstance(self.error, SamplerError):
+            raise self.error
+        raise SamplerError(self.name, str(self.error))
 
 
 def read_samples(
@@ -220,7 +243,7 @@ def _read_netcdf(name: str, path: Path) -> dict[str, npt.NDArray[Any]]:
         arviz = importlib.import_module("arviz")
     except ImportError as error:
         raise DependencyMissingError(
-            f"sampler {name}: {path.name} needs ArviZ, which is not installed; 'pip install "
+            f"{path.name} needs ArviZ, which is not installed; 'pip install "
             "arviz', or save the samples as .npz"
         ) from error
     try:

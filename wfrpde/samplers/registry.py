@@ -126,6 +126,9 @@ class StepByStep:
 def make_sampler(spec: SamplerSpec, context: SamplerContext) -> SamplerRun:
     """Return what runs the replicates of one ``[[sampler]]`` of a case.
 
+    What is wrong with a file of recorded samples is told by its ``run``, as if the sampler had
+    failed.
+
     Raises
     ------
     InputError
@@ -134,7 +137,11 @@ def make_sampler(spec: SamplerSpec, context: SamplerContext) -> SamplerRun:
     if spec.samples is not None:
         path = _folder(context) / Path(spec.samples).expanduser()
         claims = default_claim(context)
-        return read_samples(spec.name, path, context.target.dim, spec.layout, spec.claims, claims)
+        dim = context.target.dim
+        try:
+            return read_samples(spec.name, path, dim, spec.layout, spec.claims, claims)
+        except (SamplerError, DependencyMissingError) as error:
+            return UnusableSamples(spec.name, spec.claims or claims, error)
     parameters = None if spec.kind is None else validate_sampler(spec.kind, spec.parameters)
     if parameters is not None:
         sampler = parameters.build(spec.name, context)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from wfrpde.samplers.density import TINY, kernel_sum
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.langevin import gradient
+from wfrpde.samplers.protocol import EquallyWeighted
 from wfrpde.samplers.ranks import Ranks
 from wfrpde.samplers.resampling import Resampling
 from wfrpde.targets import Target
@@ -21,7 +22,7 @@ BLOCK = 2**22
 
 
 @dataclass(frozen=True)
-class SmcWfr:
+class SmcWfr(EquallyWeighted):
     r"""Splitting of the Wasserstein–Fisher–Rao flow into a Langevin step and an exact reaction.
 
     1. Resample, if the effective sample size is low.
@@ -60,10 +61,6 @@ class SmcWfr:
     pairwise: bool = False
     name: str = "smc_wfr"
     ranks: Ranks = field(default_factory=Ranks)
-
-    def init(self, positions: Array, rng: np.random.Generator) -> Ensemble:
-        """Give the particles equal weights."""
-        return Ensemble.equal(positions)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Resample, move and weigh (collective)."""

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from wfrpde.samplers.density import DensitySource
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.langevin import euler_maruyama
+from wfrpde.samplers.protocol import EquallyWeighted
 from wfrpde.samplers.ranks import Ranks
 from wfrpde.samplers.resampling import Resampling
 from wfrpde.targets import Target
@@ -81,7 +82,7 @@ class MeanFieldReaction:
 
 
 @dataclass(frozen=True)
-class WeightedLangevin:
+class WeightedLangevin(EquallyWeighted):
     """Euler–Maruyama moves with weights, resampled when the effective sample size is low.
 
     Weak order 1 in dt. Self-normalised weights bring a bias O(1/N); a mean-field reaction adds
@@ -105,10 +106,6 @@ class WeightedLangevin:
     resampling: Resampling = field(default_factory=Resampling)
     name: str = "weighted"
     ranks: Ranks = field(default_factory=Ranks)
-
-    def init(self, positions: Array, rng: np.random.Generator) -> Ensemble:
-        """Give the particles equal weights."""
-        return Ensemble.equal(positions)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Move, weigh and, if need be, resample (collective)."""
