@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.errors import InputError
+from wfrpde.errors import DependencyMissingError, InputError, SamplerError
 from wfrpde.samplers.command import CommandSampler
 from wfrpde.samplers.ensemble import Trajectory
 from wfrpde.samplers.fisher_rao import FisherRaoParameters
@@ -25,7 +25,7 @@ from wfrpde.samplers.reaction_parameters import (
     SmcWfrParameters,
     WeightedParameters,
 )
-from wfrpde.samplers.recorded import read_samples
+from wfrpde.samplers.recorded import UnusableSamples, read_samples
 from wfrpde.samplers.simulate import run_sampler
 from wfrpde.targets.parameters import checked, choose
 
