@@ -125,6 +125,7 @@ class Case(Section):
             case._source = source
         case._check_domain()
         case.initial.check_dimension(case.dim)
+        case.flow.check_dimension(case.dim)
         case.validation.check_dimension(case.dim)
         return case
 

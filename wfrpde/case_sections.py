@@ -278,7 +278,11 @@ class FlowSpec(Section):
     alpha
         Rate α ≥ 0 of the Wasserstein part (diffusion), per unit model time; 0: pure Fisher–Rao.
     beta
-        Rate β ≥ 0 of the Fisher–Rao part (reaction), per unit model time; 0: Langevin.
+        Rate β ≥ 0 of the Fisher–Rao part (reaction), per unit model time; 0: Langevin. 1 by
+        default, or 0 with a ``reaction``.
+    reaction
+        Rate U of a linear (Feynman–Kac) reaction as a formula in x, y and z, per unit model time:
+        mass multiplies by e^{∫U} along the paths.
     t_end
         Model time at which the flow ends; by default the last of ``save``, or 1.
     save
@@ -289,28 +293,38 @@ class FlowSpec(Section):
 
     alpha: Annotated[float, Strict(), AllowInfNan(False), Field(ge=0)] = 1.0
     beta: Annotated[float, Strict(), AllowInfNan(False), Field(ge=0)] = 1.0
+    reaction: Text | None = None
     t_end: PositiveNumber = 1.0
     save: tuple[PositiveNumber, ...] = ()
     conserve_mass: Flag = True
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.alpha == 0 and self.beta == 0:
+        # Defaults that depend on other keys are written past the frozen fields and stay out of
+        # model_fields_set, so that an override of one of them still moves the other.
+        if self.reaction is not None and "beta" not in self.model_fields_set:
+            object.__setattr__(self, "beta", 0.0)
+        if self.alpha == 0 and self.beta == 0 and self.reaction is None:
             raise InputError(
                 "flow",
                 "alpha = 0 and beta = 0",
-                "a positive alpha or beta",
+                "a positive alpha or beta, or a reaction",
                 "With both 0 nothing flows.",
             )
         if "save" in self.model_fields_set:
             self._check_save()
-        # The defaults depend on one another. They are written past the frozen fields and stay out
-        # of model_fields_set, so that an override of one of them still moves the other.
         if "t_end" not in self.model_fields_set and self.save:
             object.__setattr__(self, "t_end", self.save[-1])
         if "save" not in self.model_fields_set:
             object.__setattr__(self, "save", default_save_times(self.t_end))
         return self
+
+    def check_dimension(self, dim: int) -> None:
+        """Raise `InputError` unless the reaction is a formula in ``dim`` coordinates."""
+        from wfrpde.expressions import parse_expression
+
+        if self.reaction is not None:
+            parse_expression(self.reaction, dim, "flow.reaction")
 
     def _check_save(self) -> None:
         if not self.save:

@@ -107,6 +107,32 @@ class Evaluator:
         pi = np.exp(self._log_target)
         return {name: self._sum(pi[inside]) for name, inside in self._inside.items()}
 
+    def near_walls(self, share: float = 0.01) -> npt.NDArray[np.bool_]:
+        """Which points lie within a `share` of the box' width of its walls."""
+        from mpi4py import MPI
+
+        points, dim = self._rule.points, self._interpolation.nodes.shape[1]
+        near = np.zeros(len(points), dtype=bool)
+        for axis in range(dim):
+            x = points[:, axis]
+            low = self._comm.allreduce(float(x.min(initial=np.inf)), op=MPI.MIN)
+            high = self._comm.allreduce(float(x.max(initial=-np.inf)), op=MPI.MAX)
+            near |= np.minimum(x - low, high - x) < share * (high - low)
+        return near
+
+    def shares(self, samples: Samples, where: npt.NDArray[np.bool_]) -> Array:
+        """Share ``(T,)`` of the mass of each field at the points `where`."""
+        result = []
+        for row in samples.value:
+            rho = _exp(self._log_target + row)
+            part, whole = self._sums([rho[where], rho])
+            result.append(part / whole)
+        return np.array(result)
+
+    def target_share(self, where: npt.NDArray[np.bool_]) -> float:
+        """Share of the mass of π at the points `where`."""
+        return self._sum(_exp(self._log_target)[where])
+
     def empty_regions(self) -> list[str]:
         """Warnings about regions that hold no point of the mesh."""
         texts = []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -24,6 +25,9 @@ Grid = TensorGrid | SimplexGrid
 GridT = TypeVar("GridT", TensorGrid, SimplexGrid)
 
 logger = logging.getLogger("wfrpde")
+
+REACHED = 15.0
+"""Levels (kT) within which a linear reaction's range sets the time scale."""
 
 PASS = 20.0
 """Levels (kT) above a pass that are kept beside it."""
@@ -46,6 +50,8 @@ class Problem:
         ``(d,)`` shortest length along each axis.
     save
         Times to save, without 0.
+    linear
+        U of a linear reaction at points ``(n, d)``, or None.
     warnings, facts
         What the user should know; facts are JSON-ready.
     """
@@ -58,6 +64,7 @@ class Problem:
     mesh: SimplexGrid | None
     scales: Array
     save: tuple[float, ...]
+    linear: Callable[[Array], Array] | None = None
     warnings: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -99,6 +106,23 @@ class Problem:
                 "Change the potential, or the box of [domain].",
             )
         return value
+
+    def linear_rate(self, x: Array) -> Array:
+        """U at points ``(n, d)``, per unit time; NaN and infinities are refused."""
+        return np.zeros(len(x)) if self.linear is None else _finite_rate(self.linear, x)
+
+    @property
+    def reaction_rate(self) -> float:
+        """How fast the reaction changes a density, as a β: a linear one by its range where mass is.
+
+        With β, log ρ changes by β times its own range, some `REACHED` kT.
+        """
+        rate = self.case.flow.beta
+        if self.linear is not None:
+            points = sample(self.box)
+            near = points[self.landscape.levels(points, ways=False) < REACHED]
+            rate += float(np.ptp(self.linear_rate(near))) / REACHED if len(near) else 0.0
+        return rate
 
     def tensor_grid(self, cells: tuple[int, ...]) -> TensorGrid:
         """Divide the box into `cells`, and keep those that matter (in 1-D, one stretch)."""
@@ -205,13 +229,78 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
         transport=case.flow.alpha > 0,
         level=level,
     )
+    linear = None
+    if case.flow.reaction is not None:
+        from wfrpde.expressions import numpy_function, parse_expression
+
+        linear = numpy_function(
+            parse_expression(case.flow.reaction, target.dim, "flow.reaction"), target.dim
+        )
+        if not at_equilibrium:
+            landscape = _with_favoured(landscape, linear, case, bounds)
     box = automatic_box(landscape) if bounds is None else np.asarray(bounds)
-    problem = Problem(
-        case, target, initial, landscape, box, mesh, landscape.scales(box), case.flow.save
-    )
+    if linear is not None:
+        _finite_rate(linear, sample(box))
+    scales = landscape.scales(box)
+    problem = Problem(case, target, initial, landscape, box, mesh, scales, case.flow.save, linear)
     problem.facts["box"] = box.tolist()
     _check_cut_off(problem, bounds)
     return problem
+
+
+def _finite_rate(linear: Callable[[Array], Array], x: Array) -> Array:
+    value = linear(x)
+    bad = ~np.isfinite(value)
+    if bad.any():
+        raise InputError(
+            "flow.reaction",
+            f"a U that is {value[bad][0]:g} at x = {_point(x[bad][0])}",
+            "a finite number everywhere in the domain",
+            "Change the formula, or the box of [domain].",
+        )
+    return value
+
+
+def _with_favoured(
+    landscape: Landscape, linear: Callable[[Array], Array], case: Case, bounds: Array | None
+) -> Landscape:
+    """Add the densities that a linear reaction leads to, as far as they can be told beforehand.
+
+    Without transport ρ_t is known; with it the reaction acts on a path for about the time τ in
+    which the path forgets where it was, so that ρ ≈ π e^{τU} (exact at last if V is quadratic and U
+    linear). A β > 0 limits that time to 1/β.
+    """
+    flow = case.flow
+    time = flow.t_end if flow.beta == 0 else min(flow.t_end, 1 / flow.beta)
+    if flow.alpha > 0:
+        points = sample(automatic_box(landscape) if bounds is None else bounds)
+        value = landscape.potential(points)
+        bulk = points[value - value.min() < 2.0]
+        half = np.ptp(bulk, axis=0).max() / 2 if len(bulk) else 0.0
+        time = min(time, float(half / 2) ** 2 / flow.alpha)
+
+    def tilted(start: Callable[[Array], Array]) -> Callable[[Array], Array]:
+        def value(x: Array) -> Array:
+            with np.errstate(invalid="ignore", over="ignore"):
+                return np.nan_to_num(start(x) - time * linear(x), nan=np.inf, posinf=np.inf)
+
+        return value
+
+    starts = [landscape.surprise]
+    if flow.alpha > 0 or flow.beta > 0:
+        starts.append(landscape.potential)
+    wider = replace(landscape, favoured=tuple(map(tilted, starts)))
+    if bounds is None:
+        try:
+            automatic_box(wider)
+        except InputError:
+            raise InputError(
+                "flow.reaction",
+                "a U that grows as fast as the potential, or faster",
+                "one that the potential outgrows, or a box",
+                "Write [domain] box = [[lo, hi], …]; the result is then that of the box.",
+            ) from None
+    return wider
 
 
 def _check_cut_off(problem: Problem, bounds: Array | None) -> None:

@@ -73,7 +73,7 @@ class Solution:
     series
         ``kl`` (KL(ρ‖π), nats), ``mass``, ``fisher_information`` (∫ρ|∇log(ρ/π)|²),
         ``reaction_variance`` (Var_ρ log(ρ/π)) and ``min_density`` (smallest nodal density), each
-        ``(T,)``.
+        ``(T,)``; with a linear reaction ``log_normalising_constant``, ∫₀^t⟨r⟩ ds.
     mean, covariance
         ``(T, d)`` and ``(T, d, d)``.
     mode_mass

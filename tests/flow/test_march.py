@@ -37,6 +37,7 @@ class Faulty:
     def __init__(self, sound: Splitting, limit: float, fault: str) -> None:
         self._sound, self._limit, self._fault = sound, limit, fault
         self.nodes, self.log_target = sound.nodes, sound.log_target
+        self.descends = sound.descends
         self.sizes: list[float] = []
 
     def step(self, log_mass, dt):
@@ -140,7 +141,7 @@ def test_a_step_that_is_broken_off_is_dropped(problem):
     sound = problem.splitting()
 
     class Broken:
-        nodes, log_target, calls = sound.nodes, sound.log_target, 0
+        nodes, log_target, descends, calls = sound.nodes, sound.log_target, True, 0
 
         def step(self, log_mass, dt):
             self.calls += 1

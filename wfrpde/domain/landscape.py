@@ -49,6 +49,8 @@ class Landscape:
         Whether there is transport (α > 0).
     level
         Level (kT) beyond which nothing matters.
+    favoured
+        −log of densities, up to constants, that a linear reaction may lead to.
     """
 
     potential: Callable[[Array], Array]
@@ -57,6 +59,7 @@ class Landscape:
     reaction: bool = True
     transport: bool = True
     level: float = LEVEL
+    favoured: tuple[Callable[[Array], Array], ...] = ()
 
     @property
     def dim(self) -> int:
@@ -78,6 +81,9 @@ class Landscape:
                 with np.errstate(invalid="ignore"):
                     mixed = theta * r + (1 - theta) * v
                 best = np.minimum(best, np.nan_to_num(mixed - np.nanmin(mixed), nan=np.inf))
+        for function in self.favoured:
+            value = function(both)
+            best = np.minimum(best, value - value.min())
         if self.transport and ways:
             # mass moves downhill: all below the highest V where the start has its bulk
             start = v_rel[(r_rel < START_BULK) & np.isfinite(v_rel)].max(initial=0.0)
@@ -86,11 +92,14 @@ class Landscape:
         return np.asarray(best[: len(x)])
 
     def scales(self, box: Array) -> Array:
-        """Shortest length ``(d,)`` along each axis: 1/√(largest curvature of V or R₀ there)."""
+        """Shortest length ``(d,)`` along each axis: 1/√(largest curvature of V or R₀ there).
+
+        With a linear reaction the densities that it favours count, too.
+        """
         points = np.concatenate([sample(box), self.seeds_in(box)])
         width = box[:, 1] - box[:, 0]
         lengths = width / 2
-        for function in (self.potential, self.surprise):
+        for function in (self.potential, self.surprise, *self.favoured):
             value = function(points)
             bulk = value - value.min() < BULK
             inside, centre = points[bulk], value[bulk]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import asdict, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -78,11 +79,9 @@ def default_cells(problem: Problem) -> tuple[int, ...]:
 
 def default_dt(problem: Problem) -> float:
     """Largest step of the coarse run of the pair, short on the time scale of the reaction."""
-    flow = problem.case.flow
-    limits = [flow.t_end / 20]
-    if flow.beta > 0:
-        limits.append(LARGEST_REACTION[problem.dim] / flow.beta)
-    return min(limits)
+    slowest = problem.case.flow.t_end / 20
+    rate = problem.reaction_rate
+    return min(slowest, LARGEST_REACTION[problem.dim] / rate) if rate > 0 else slowest
 
 
 def interpolation_of(grid: Grid, coarse: Grid | None) -> Interpolation:
@@ -161,6 +160,8 @@ def _combined(
         interpolation_of(grid, grids[k - 1] if k else None) for k, grid in enumerate(grids)
     ]
     fields = [march.u[:count] for march, _ in runs]
+    growths = [march.growth[:count] for march, _ in runs]
+    improved_growths = [fine + (fine - coarse) / 3 for coarse, fine in pairwise(growths)]
     warnings = []
     if facts.flux.get("obtuse_edges"):
         warnings.append(
@@ -185,6 +186,7 @@ def _combined(
         complete,
         warnings,
         facts.start_defect,
+        growth=np.array([*improved_growths[::-1], growths[-1]]),
     )
     if len(runs) == 1:
         return outcome

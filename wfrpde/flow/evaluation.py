@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from wfrpde.flow.checks import invariants, warn_of_errors
 from wfrpde.flow.exact import GeometricMean, sampled
+from wfrpde.flow.normalisation import edge_warnings, log_normalising_constant, without_transport
 from wfrpde.flow.outcome import Context, Outcome
 from wfrpde.functionals import Evaluator, Functionals, Samples
 from wfrpde.parallel import Stopped
@@ -67,7 +68,7 @@ def _report(context: Context, outcome: Outcome, name: str, reason: str, began: f
             raise Stopped
         samples, other, _ = _evaluated(case, evaluator, field, known)
         comparisons.append((other, evaluator.l2_difference(fields, samples), share))
-    error = None
+    error, rough = None, None
     if case.numerics.certify and not outcome.complete:
         nothing = np.zeros(len(outcome.times))
         error = _error(numbers, [(numbers, nothing, 1.0)], problem, 0.0).unknown()
@@ -78,9 +79,7 @@ def _report(context: Context, outcome: Outcome, name: str, reason: str, began: f
         _, integrals, _ = _evaluated(case, rough, outcome.best, known)
         comparisons.append((integrals, np.zeros(len(outcome.times)), 1.0))
         error = _error(numbers, comparisons, problem, outcome.start_defect)
-    shifted = {
-        k: GeometricMean(problem, field.theta, float(shift[k])) for k, field in known.items()
-    }
+    shifted = {k: replace(field, shift=float(shift[k])) for k, field in known.items()}
     nodes = outcome.interpolation.nodes
     u = outcome.best + shift[:, None]
     for k, exact in shifted.items():
@@ -91,6 +90,11 @@ def _report(context: Context, outcome: Outcome, name: str, reason: str, began: f
         series["mass"] = outcome.mass
         if error is not None:
             error.series["mass"] = np.abs(series["mass"] - 1)
+    if problem.linear is not None and case.flow.conserve_mass:
+        constant, spread = log_normalising_constant(problem, outcome, evaluator, rough)
+        series["log_normalising_constant"] = constant
+        if error is not None:
+            error.series["log_normalising_constant"] = spread
     series["min_density"] = np.exp(log_density.min(axis=1))
     if error is not None:
         error.series["min_density"] = _spread_of_smallest(outcome, log_density)
@@ -109,6 +113,7 @@ def _report(context: Context, outcome: Outcome, name: str, reason: str, began: f
         "checks": invariants(case, outcome, series, name),
     }
     warnings = [*problem.warnings, *outcome.warnings, *evaluator.empty_regions()]
+    warnings += edge_warnings(problem, evaluator, fields)
     if outcome.start_defect > START_DEFECT:
         warnings.append(
             "the start is too narrow for the mesh: at the nodes its mean or covariance is off by "
@@ -148,9 +153,7 @@ def _known_fields(problem: Problem, times: Array) -> dict[int, GeometricMean]:
     """Return indices of the times at which u is known at every point."""
     flow = problem.case.flow
     if flow.alpha == 0.0:
-        return {
-            k: GeometricMean(problem, float(np.exp(-flow.beta * t))) for k, t in enumerate(times)
-        }
+        return {k: without_transport(problem, float(t)) for k, t in enumerate(times)}
     return {0: GeometricMean(problem, 1.0)}
 
 

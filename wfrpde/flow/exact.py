@@ -18,16 +18,23 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class GeometricMean:
-    """``u = θ (log ρ₀ + V) + shift``: the start (θ = 1) and all of the pure Fisher–Rao flow."""
+    """``u = θ (log ρ₀ + V) + φ U + shift``: the start (θ = 1, φ = 0), and all flows if α = 0.
+
+    φ is `gain`, U the linear reaction.
+    """
 
     problem: Problem
     theta: float
     shift: float = 0.0
+    gain: float = 0.0
 
     def __call__(self, x: Array) -> Array:
         """Return log(ρ/π) at points ``(n, d)``."""
         start = self.problem.log_initial(x, zero=-np.inf) + self.problem.potential(x)
-        return self.theta * start + self.shift
+        return self.theta * start + self._gained(x) + self.shift
+
+    def _gained(self, x: Array) -> Array:
+        return self.gain * self.problem.linear_rate(x) if self.gain else np.zeros(len(x))
 
     def samples(self, x: Array) -> tuple[Array, Array]:
         """Return u and |∇u|² at points; ∇log ρ₀ by central differences."""
@@ -41,7 +48,9 @@ class GeometricMean:
             behind = self.problem.log_initial(x - shift, zero=-np.inf)
             with np.errstate(invalid="ignore"):
                 rise = np.nan_to_num(ahead - behind, nan=0.0)  # no slope where there is nothing
-            squared += (self.theta * (rise / (2 * step) + slope[:, axis])) ** 2
+            along = self.theta * (rise / (2 * step) + slope[:, axis])
+            along += (self._gained(x + shift) - self._gained(x - shift)) / (2 * step)
+            squared += along**2
         return self(x), squared
 
 

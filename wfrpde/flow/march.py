@@ -69,12 +69,13 @@ class March:
     """The outcome of a run on one mesh.
 
     ``u (T, n)``: log(ρ/π) on the canonical nodes at the times reached, t = 0 first.
-    ``mass (T,)``: total nodal mass.
+    ``mass (T,)``: total nodal mass. ``growth (T,)``: ∫₀^t⟨r⟩ of a linear reaction.
     """
 
     times: Array
     u: Array
     mass: Array
+    growth: Array
     history: History
     schedule: Schedule
     worst_measure: float
@@ -105,7 +106,8 @@ def march(
 ) -> March:
     """Step from t = 0 through the times of `save` (collective).
 
-    A step that changes mass, loses the sign or increases KL is repeated as two of half the size,
+    A step that changes mass, loses the sign or increases KL (unless a linear reaction makes it
+    rise) is repeated as two of half the size,
     up to `MAX_HALVINGS` times; each repetition is counted. `stop` is asked before every step, and
     a step during which `at_once` raises `Stopped` is dropped.
     """
@@ -115,6 +117,7 @@ def march(
     kl, mass = nodal_kl(nodes, log_mass, target), nodes.sum(np.exp(log_mass))
     history.append(0.0, 0.0, kl, mass)
     saved, masses, reached = [nodes.gather(log_mass - target)[1]], [mass], [0.0]
+    growths, growth = [0.0], 0.0
     t, increase, complete = 0.0, 0.0, True
     for end in save:
         while end - t > 1e-12 * end:
@@ -132,6 +135,7 @@ def march(
             if now is None:
                 continue
             t, log_mass = now, step.log_mass
+            growth += step.growth
             before, kl = kl, after
             mass = nodes.sum(np.exp(log_mass))
             increase = max(increase, kl - before)
@@ -141,11 +145,13 @@ def march(
             break
         saved.append(nodes.gather(log_mass - target)[1])
         masses.append(mass)
+        growths.append(growth)
         reached.append(end)
     return March(
         np.array(reached),
         np.array(saved),
         np.array(masses),
+        np.array(growths),
         history,
         policy.schedule(),
         policy.worst,
@@ -169,8 +175,10 @@ class _Retrying:
         try:
             step = splitting.step(log_mass, dt)
             after = nodal_kl(splitting.nodes, step.log_mass, splitting.log_target)
-            if not after <= kl + KL_SLACK * (1 + kl):
+            if splitting.descends and not after <= kl + KL_SLACK * (1 + kl):
                 raise SolverError(f"a step of {dt:.3g} raised KL from {kl:.6g} to {after:.6g}")
+            if not np.isfinite(after):
+                raise SolverError(f"a step of {dt:.3g} made KL {after}")
         except SolverError:
             if depth == MAX_HALVINGS:
                 raise
@@ -178,5 +186,5 @@ class _Retrying:
             first, middle = self.step(log_mass, dt / 2, kl, depth + 1)
             second, end = self.step(first.log_mass, dt / 2, middle, depth + 1)
             measure = first.measure + second.measure
-            return Step(second.log_mass, measure), end
+            return Step(second.log_mass, measure, first.growth + second.growth), end
         return step, after

@@ -43,6 +43,9 @@ class Outcome:
         What the nodes misrepresent of a Gaussian start, relative to its own width.
     kl_increase
         Largest increase of KL in a step of any run.
+    growth
+        ``(1 + len(others), T)`` the log of what a linear reaction has multiplied the mass by, of
+        `best` and of the others; None where no run gives it.
     draft
         The same on fewer nodes, for a person who stopped the run and waits; None where it would
         save nothing.
@@ -59,6 +62,7 @@ class Outcome:
     complete: bool
     warnings: list[str] = field(default_factory=list)
     start_defect: float = 0.0
+    growth: Array | None = None
     draft: Outcome | None = None
 
 

@@ -96,10 +96,10 @@ def run(
     n = nodes.n_owned
     span = nodes.max(potential[:n]) + nodes.max(-potential[:n])
     if flow.alpha > 0 and not span <= SPAN_LIMIT:
+        other = ", or (1-D) set numerics.formulation = 'log-density'"
         raise AccuracyError(
             f"the potential spans {span:.4g} kT over the mesh; the relative-density form works "
-            f"up to {SPAN_LIMIT:.0f} kT. Shrink [domain] box, or (1-D) set "
-            "numerics.formulation = 'log-density'"
+            f"up to {SPAN_LIMIT:.0f} kT. Shrink [domain] box{'' if problem.linear else other}"
         )
     log_weights = np.log(nodes.weights[:n])
     log_target = log_weights - potential[:n]
@@ -133,6 +133,7 @@ def run(
         flow.conserve_mass,
         order=time_order,
         measured=isinstance(policy, LadderControl),
+        rate=None if problem.linear is None else problem.linear_rate(nodes.points[:n]),
     )
     try:
         result = march(

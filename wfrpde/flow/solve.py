@@ -63,7 +63,11 @@ def solve(
 ) -> Solution:
     """Integrate the Wasserstein–Fisher–Rao flow of a case (collective).
 
-        ∂_t ρ = α ∇·(∇ρ + ρ∇V) − β ρ (log(ρ/π) − ⟨log(ρ/π)⟩_ρ),   π ∝ e^{−V}
+        ∂_t ρ = α ∇·(∇ρ + ρ∇V) + ρ (r − ⟨r⟩_ρ),   r = U − β log(ρ/π),   π ∝ e^{−V}
+
+    U is ``flow.reaction``, 0 by default. With U the mass γ_t(1) of the flow that is not normalised
+    is reported, too: ``log γ_t(1) = ∫₀^t ⟨r⟩ ds``, which for β = 0 is log E exp ∫₀^t U(X_s) ds over
+    the paths X of the Langevin dynamics.
 
     Unless ``numerics.certify`` is off, a second solution gives the estimated error of every number.
 
@@ -127,6 +131,13 @@ def choose(problem: Problem) -> tuple[str, str]:
     numerics = case.numerics
     if case.flow.alpha == 0.0:
         return "fisher-rao", "alpha = 0: the flow is known in closed form at every point"
+    linear = problem.linear is not None
+    if linear and numerics.formulation == "log-density":
+        raise InputError(
+            "numerics.formulation",
+            "'log-density' with flow.reaction",
+            "'edge-averaged', 'spectral' or 'auto' there",
+        )
     if numerics.formulation != "auto":
         if numerics.formulation == "log-density" and problem.dim != 1:
             raise InputError(
@@ -141,7 +152,7 @@ def choose(problem: Problem) -> tuple[str, str]:
         return "spectral", "numerics.time_order = 4 asks for spectral elements"
     if numerics.degree is not None and numerics.degree > 1:
         return "spectral", f"numerics.degree = {numerics.degree} asks for spectral elements"
-    if problem.dim == 1 and problem.mesh is None and numerics.degree is None:
+    if problem.dim == 1 and problem.mesh is None and numerics.degree is None and not linear:
         span = _span(problem)
         if span > SPAN_LIMIT:
             return (
@@ -219,7 +230,8 @@ def _fallback(problem: Problem, name: str) -> str | None:
     if problem.case.numerics.formulation != "auto" or problem.case.flow.alpha == 0.0:
         return None
     if name == "edge-averaged":
-        return "log-density" if problem.dim == 1 and problem.mesh is None else None
+        line = problem.dim == 1 and problem.mesh is None and problem.linear is None
+        return "log-density" if line else None
     return "edge-averaged"
 
 

@@ -70,8 +70,7 @@ def suits(problem: Problem) -> bool:
 
 def default_dt(problem: Problem) -> float:
     """Largest step of the fourth-order integrator."""
-    flow = problem.case.flow
-    return min(flow.t_end / 8, 0.125 / max(flow.beta, 1e-9))
+    return min(problem.case.flow.t_end / 8, 0.125 / max(problem.reaction_rate, 1e-9))
 
 
 def solve_spectral(context: Context) -> Outcome:
@@ -136,7 +135,9 @@ def solve_spectral(context: Context) -> Outcome:
         fine, used = replace(coarse, complete=False), coarse_degree
     interpolation = TensorInterpolation(grid, used)
     others: tuple[tuple[Array, float], ...] = ()
+    growths = [fine.growth]
     if coarse is not None and used == degree:
+        growths.append(coarse.growth[: len(fine.times)])
         second = _on_nodes(grid, coarse_degree, coarse.u[: len(fine.times)], interpolation)
         others = ((second, 1.0),)
     return Outcome(
@@ -156,6 +157,7 @@ def solve_spectral(context: Context) -> Outcome:
         max(fine.kl_increase, coarse.kl_increase if coarse is not None else 0.0),
         fine.complete and (coarse is None or coarse.complete),
         start_defect=facts.start_defect,
+        growth=np.array(growths),
     )
 
 

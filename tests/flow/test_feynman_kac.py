@@ -1,0 +1,240 @@
+"""Linear reactions against closed forms: Gaussians stay Gaussian if V and U are quadratic.
+
+With V = κx²/2, U = kx − cx² and a Gaussian start N(m, C) the flow obeys
+
+    m' = −ακm + C(k − 2cm − βκm),   C' = 2α(1 − κC) + βC(1 − κC) − 2cC²,
+    (log γ(1))' = ⟨U⟩ − β KL(N(m, C)‖π),
+
+and for α = 1, β = c = 0 it is log E exp k∫X, with ∫X Gaussian.
+"""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("dolfinx")
+
+from scipy.integrate import solve_ivp
+
+import wfrpde
+from wfrpde.case import Case
+from wfrpde.errors import InputError
+from wfrpde.flow.exact import gaussian_kl
+
+KAPPA, MEAN, VARIANCE = 1.3, -0.8, 0.4
+
+
+def rates(alpha, beta, k, c, state, *, normalised=True):
+    m, v, log_mass = state
+    kl = gaussian_kl(np.array([m]), np.array([[v]]), np.zeros(1), np.array([[1 / KAPPA]]))
+    growth = k * m - c * (m * m + v) - beta * kl
+    return [
+        -alpha * KAPPA * m + v * (k - 2 * c * m - beta * KAPPA * m),
+        (2 * alpha + beta * v) * (1 - KAPPA * v) - 2 * c * v * v,
+        growth if normalised else growth - beta * log_mass,
+    ]
+
+
+def exact(t, *, alpha=1.0, beta=0.0, k=0.0, c=0.0, normalised=True):
+    """Mean, variance and log γ_t(1) to 12 digits."""
+    run = solve_ivp(
+        lambda _, state: rates(alpha, beta, k, c, state, normalised=normalised),
+        (0.0, t), [MEAN, VARIANCE, 0.0], method="DOP853", rtol=1e-13, atol=1e-14,
+    )  # fmt: skip
+    return run.y[:, -1]
+
+
+def tilted_path_integral(t, k):
+    """Mean and variance of X_t under e^{k∫X}, and log E e^{k∫X}, for dX = −κX dt + √2 dW."""
+    decay = np.exp(-KAPPA * t)
+    reach = (1 - decay) / KAPPA
+    spread = 2 / KAPPA**2 * (t - 2 * reach + (1 - decay**2) / (2 * KAPPA))
+    spread += VARIANCE * reach**2
+    mean = MEAN * decay + k * (VARIANCE * decay * reach + reach**2)
+    variance = VARIANCE * decay**2 + (1 - decay**2) / KAPPA
+    return np.array([mean, variance, k * MEAN * reach + k * k * spread / 2])
+
+
+def line(reaction, *, save=(0.1, 0.5, 1.5), domain=None, numerics=None, **flow):
+    return Case.model_validate(
+        {
+            "target": {"potential": f"{KAPPA}*x**2/2", "modes": {"right": "x > 0"}},
+            "initial": {"mean": [MEAN], "covariance": VARIANCE},
+            "flow": {"reaction": reaction, "save": list(save), **flow},
+            "domain": domain or {},
+            "numerics": numerics or {},
+        }
+    )
+
+
+def assert_exact(solution, references, tolerance):
+    """Numbers within `tolerance`, and none further off than three times its estimated error."""
+    for index, (t, wanted) in enumerate(zip(solution.times[1:], references, strict=True), 1):
+        for name, value, error, reference in (
+            ("mean", solution.mean[index, 0], solution.error.mean[index, 0], wanted[0]),
+            (
+                "variance", solution.covariance[index, 0, 0],
+                solution.error.covariance[index, 0, 0], wanted[1],
+            ),
+            (
+                "log γ(1)", solution.series["log_normalising_constant"][index],
+                solution.error.series["log_normalising_constant"][index], wanted[2],
+            ),
+        ):  # fmt: skip
+            assert value == pytest.approx(reference, abs=tolerance), (name, t)
+            assert abs(value - reference) <= 3 * error + 1e-11, (name, t, value - reference, error)
+
+
+def test_the_two_closed_forms_agree():
+    for t in (0.3, 2.0):
+        np.testing.assert_allclose(exact(t, k=0.7), tilted_path_integral(t, 0.7), atol=1e-12)
+
+
+@pytest.mark.parametrize("formulation", ["auto", "spectral"])
+def test_a_linear_rate(formulation):
+    solution = wfrpde.solve(line("0.7*x", numerics={"formulation": formulation}))
+    assert solution.case.flow.beta == 0.0, "a reaction switches the other one off by default"
+    assert solution.numerics["formulation"] != "log-density"
+    references = [tilted_path_integral(t, 0.7) for t in solution.times[1:]]
+    assert_exact(solution, references, 1e-6 if formulation == "auto" else 1e-9)
+    assert solution.series["log_normalising_constant"][0] == 0.0
+    np.testing.assert_allclose(solution.series["mass"], 1, atol=1e-12)
+    assert not any("edge of the domain" in text for text in solution.warnings)
+    assert {check["name"] for check in solution.numerics["checks"]} == {
+        "mass drift", "smallest nodal density",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("alpha", "beta", "k", "c"),
+    [(1.0, 0.0, 0.0, 0.6), (0.5, 0.8, 0.7, 0.2), (0.0, 0.0, 0.7, -0.2), (0.0, 0.8, 0.7, 0.2)],
+)
+def test_quadratic_rates_with_and_without_transport_and_entropy(alpha, beta, k, c):
+    case = line(f"{k}*x - {c}*x**2", alpha=alpha, beta=beta)
+    solution = wfrpde.solve(case)
+    references = [exact(t, alpha=alpha, beta=beta, k=k, c=c) for t in solution.times[1:]]
+    assert_exact(solution, references, 1e-6 if alpha else 1e-9)
+    if alpha == 0.0:
+        x = np.linspace(-2, 2, 9)
+        m, v, _ = references[-1]
+        log_density = -((x - m) ** 2) / (2 * v) - np.log(2 * np.pi * v) / 2
+        np.testing.assert_allclose(
+            solution.log_density(case.flow.save[-1], x), log_density, atol=1e-9
+        )
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.8])
+def test_mass_is_free_to_change(beta):
+    """β = 0: the mass is γ_t(1); with β > 0 the reaction feels the mass itself."""
+    case = line("0.7*x - 0.3", conserve_mass=False, beta=beta)
+    solution = wfrpde.solve(case)
+    assert "log_normalising_constant" not in solution.series
+    for index, t in enumerate(solution.times):
+        wanted = exact(t, k=0.7, beta=beta, normalised=False)[2] if t else 0.0
+        drop = -0.3 * (-np.expm1(-beta * t) / beta if beta else t)
+        assert np.log(solution.series["mass"][index]) == pytest.approx(wanted + drop, abs=1e-6)
+
+
+@pytest.mark.parametrize(("order", "least"), [(2, 1.9), (4, 3.6)])
+def test_order_in_time(order, least):
+    """Errors of mean, variance and log γ_t(1) fall as dt^p, also with β > 0."""
+    t, (alpha, beta, k, c) = 1.0, (1.0, 0.5, 0.7, 0.3)
+    wanted = exact(t, alpha=alpha, beta=beta, k=k, c=c)
+    errors = []
+    for dt in (0.1, 0.05, 0.025):
+        case = line(
+            f"{k}*x - {c}*x**2", save=(t,), beta=beta, domain={"box": [[-8.0, 8.0]]},
+            numerics={
+                "formulation": "spectral", "degree": 8, "cells": [24], "dt": 2 * dt,
+                "time_order": order, "certify": False,
+            },
+        )  # fmt: skip
+        solution = wfrpde.solve(case)
+        found = [
+            solution.mean[-1, 0], solution.covariance[-1, 0, 0],
+            solution.series["log_normalising_constant"][-1],
+        ]  # fmt: skip
+        errors.append(np.abs(np.array(found) - wanted))
+    orders = np.log2(np.array(errors[:-1]) / np.array(errors[1:]))
+    assert (orders[-1] > least).all(), (orders, errors)
+    assert (errors[-1] < {2: 5e-4, 4: 2e-7}[order]).all(), errors[-1]
+
+
+@pytest.mark.parametrize(
+    ("reaction", "eigenvalue"),
+    [
+        ("0.9*x", 0.81 / KAPPA**2),
+        ("-0.6*x**2", -(-KAPPA + np.sqrt(KAPPA**2 + 4 * 0.6)) / 2),
+    ],
+)
+def test_the_growth_rate_tends_to_the_principal_eigenvalue(reaction, eigenvalue):
+    solution = wfrpde.solve(line(reaction, save=(16.0, 17.0)))
+    growth = solution.series["log_normalising_constant"]
+    assert growth[2] - growth[1] == pytest.approx(eigenvalue, abs=1e-6)
+
+
+def test_in_the_plane_and_in_space():
+    """The coordinates are independent: the constants add up."""
+    for dim, numerics in (
+        (2, {"formulation": "edge-averaged"}),
+        (2, {"formulation": "spectral"}),
+        (3, {"formulation": "spectral", "degree": 4, "cells": [8, 8, 8]}),
+    ):
+        axes = "xyz"[:dim]
+        case = Case.model_validate(
+            {
+                "target": {
+                    "potential": "+".join(f"{KAPPA}*{a}**2/2" for a in axes),
+                    "modes": {"right": "x > 0"},
+                },
+                "initial": {"mean": [MEAN] * dim, "covariance": VARIANCE},
+                "flow": {"reaction": " + ".join(f"0.7*{a}" for a in axes), "save": [0.5]},
+                "domain": {"box": [[-6.5, 6.5]] * dim},
+                "numerics": numerics,
+            }
+        )
+        solution = wfrpde.solve(case)
+        mean, variance, growth = tilted_path_integral(0.5, 0.7)
+        tolerance = 1e-4 if dim == 3 else 3e-5
+        np.testing.assert_allclose(solution.mean[1], mean, atol=tolerance)
+        np.testing.assert_allclose(
+            solution.covariance[1], variance * np.eye(dim), atol=5 * tolerance
+        )
+        found = solution.series["log_normalising_constant"][1]
+        assert found == pytest.approx(dim * growth, abs=tolerance)
+        assert abs(found - dim * growth) <= 3 * solution.error.series["log_normalising_constant"][1]
+
+
+def test_mass_at_the_wall_is_told():
+    """U = x² outgrows V: whatever the box, the mass ends at its walls."""
+    with pytest.raises(InputError, match="grows as fast as the potential"):
+        wfrpde.solve(line("2*x**2"))
+    solution = wfrpde.solve(line("2*x**2", save=(3.0,), domain={"box": [[-5.0, 5.0]]}))
+    assert any("held at the edge of the domain" in text for text in solution.warnings)
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "found"),
+    [
+        ({"reaction": "0.7*y"}, "flow.reaction", "y"),
+        ({"reaction": "__import__('os')"}, "flow.reaction", ""),
+        ({"reaction": "log(x)"}, "flow.reaction", "a U that is nan"),
+        ({"reaction": "1/x**2"}, "flow.reaction", "a U that is inf"),
+        (
+            {"reaction": "x", "numerics": {"formulation": "log-density"}},
+            "numerics.formulation", "'log-density' with flow.reaction",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_refused(change, where, found):
+    with pytest.raises(InputError) as caught:
+        wfrpde.solve(line(domain={"box": [[-8.0, 8.0]]}, **change))
+    assert caught.value.where == where
+    assert found in caught.value.found
+
+
+def test_a_reaction_alone_is_a_flow():
+    assert line("x", alpha=0.0).flow.beta == 0.0
+    assert line("x", beta=1.0).flow.beta == 1.0
+    assert line("x").with_overrides({"flow.reaction": None}).flow.beta == 1.0
+    with pytest.raises(InputError, match="nothing flows"):
+        line(None, alpha=0.0, beta=0.0)

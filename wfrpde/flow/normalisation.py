@@ -1,0 +1,102 @@
+"""What a linear reaction does to the mass: the log of the normalising constant, and truncation.
+
+Let γ_t be the flow of a linear reaction that is not normalised, ρ_t = γ_t/γ_t(1). Transport
+conserves mass, so that ``log γ_t(1) = ∫₀^t ⟨r⟩ ds`` is the sum over the reaction steps of the log
+of what each multiplies the mass by.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.flow.exact import GeometricMean
+from wfrpde.flow.outcome import Outcome
+from wfrpde.flow.reaction import gain
+from wfrpde.functionals import Evaluator, Samples
+from wfrpde.problem import Problem
+
+Array = npt.NDArray[np.float64]
+
+TIME_NODES = 10
+"""Gauss points between two saved times, for the time integral that is left without transport."""
+
+EDGE_LEVEL = 0.8
+"""Share of the level of what matters beyond which mass is at the edge of the mesh."""
+
+ROUND_OFF = 1e-12
+
+
+def without_transport(problem: Problem, t: float) -> GeometricMean:
+    """Return the flow at time t if α = 0, up to a constant."""
+    beta = problem.case.flow.beta
+    gained = 0.0 if problem.linear is None else gain(beta, t)
+    return GeometricMean(problem, float(np.exp(-beta * t)), gain=gained)
+
+
+def log_normalising_constant(
+    problem: Problem, outcome: Outcome, evaluator: Evaluator, rough: Evaluator | None
+) -> tuple[Array, Array]:
+    """Return log γ_t(1) at the times reached and its estimated error, ``(T,)`` each (collective).
+
+    The error is NaN where nothing tells it. `rough` has fewer quadrature points.
+    """
+    if outcome.growth is None:
+        values = [_closed_form(problem, evaluator, outcome.times)]
+        values += [] if rough is None else [_closed_form(problem, rough, outcome.times)]
+        shares = [1.0]
+    else:
+        values, shares = list(outcome.growth), [share for _, share in outcome.others]
+    best = values[0]
+    if not outcome.complete or len(values) == 1:
+        return best, np.full_like(best, np.nan)
+    distances = [s * np.abs(v - best) for v, s in zip(values[1:], shares, strict=True)]
+    return best, np.max(distances, axis=0) + ROUND_OFF * np.abs(best)
+
+
+def _closed_form(problem: Problem, evaluator: Evaluator, times: Array) -> Array:
+    """``c + β ∫₀^t c ds`` if α = 0, with c the log of the mass that is not normalised."""
+    beta = problem.case.flow.beta
+
+    def log_mass(t: float) -> float:
+        value = without_transport(problem, t)(evaluator.points)[None, :]
+        return float(evaluator.log_mass(Samples(value, np.zeros_like(value)))[0])
+
+    start = log_mass(0.0)
+
+    def gained(t: float) -> float:
+        return log_mass(t) - float(np.exp(-beta * t)) * start
+
+    growth, integral = [0.0], 0.0
+    node, weight = np.polynomial.legendre.leggauss(TIME_NODES)
+    for begin, end in pairwise(times):
+        if beta > 0:
+            half = (end - begin) / 2
+            integral += half * sum(
+                w * gained(float(begin + half * (1 + x))) for x, w in zip(node, weight, strict=True)
+            )
+        growth.append(gained(float(end)) + beta * integral)
+    return np.array(growth)
+
+
+def edge_warnings(problem: Problem, evaluator: Evaluator, fields: Samples) -> list[str]:
+    """Say so if a linear reaction holds mass where the mesh ends (collective)."""
+    if problem.linear is None:
+        return []
+    points, landscape = evaluator.points, problem.landscape
+    near = evaluator.near_walls()
+    if len(points):
+        near |= landscape.levels(points) > EDGE_LEVEL * landscape.level
+    shares = evaluator.shares(fields, near)
+    usual = max(float(shares[0]), evaluator.target_share(near))
+    limit = max(problem.case.domain.cut_off_share, 10 * usual)
+    if not shares.max() > limit:
+        return []
+    t = (0.0, *problem.save)[int(np.argmax(shares > limit))]
+    return [
+        f"from t = {t:g} on, mass is held at the edge of the domain by the reaction (a share of "
+        f"{shares.max():.1e} at most): the result is that of the truncated problem. Widen [domain] "
+        "box, if the potential outgrows U at all"
+    ]
