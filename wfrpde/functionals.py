@@ -13,8 +13,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.discretisation.interpolation import Interpolation, evaluate
-from wfrpde.discretisation.quadrature import Quadrature, RegionFunction, make_quadrature
+from wfrpde.discretisation.interpolation import (
+    Interpolation,
+    TensorInterpolation,
+    evaluate,
+    evaluate_in_cells,
+)
+from wfrpde.discretisation.quadrature import (
+    CellShare,
+    Quadrature,
+    RegionFunction,
+    make_quadrature,
+    share_of_cells,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,14 +94,21 @@ class Evaluator:
         regions: Mapping[str, RegionFunction],
         *,
         fewer: int = 0,
+        share: CellShare | None = None,
     ) -> None:
         self._comm, self._interpolation = comm, interpolation
+        self._potential, self._regions = potential, regions
+        shapes = list(regions.values())
+        if share is None and isinstance(interpolation, TensorInterpolation):
+            share = share_of_cells(interpolation, shapes, comm.rank, comm.size)
+        self._share = share
         self._rule: Quadrature = make_quadrature(
             interpolation,
-            list(regions.values()),
+            shapes,
             rank=comm.rank,
             size=comm.size,
             fewer=fewer,
+            share=share,
         )
         points = self._rule.points
         self._inside = {
@@ -101,6 +119,17 @@ class Evaluator:
             log_target = np.log(self._rule.weights) - v
         self.log_normalisation = self._logsumexp(log_target)
         self._log_target = log_target - self.log_normalisation
+
+    def rougher(self) -> Evaluator:
+        """Return one with a Gauss point less on each axis (collective)."""
+        return Evaluator(
+            self._comm,
+            self._interpolation,
+            self._potential,
+            self._regions,
+            fewer=1,
+            share=self._share,
+        )
 
     def target_mode_mass(self) -> dict[str, float]:
         """Mass of π in each region."""
@@ -157,7 +186,17 @@ class Evaluator:
 
     def sample(self, u: Array, *, slopes: bool = True) -> Samples:
         """Values and squared slopes of nodal fields ``(T, n_nodes)`` at the points."""
-        return Samples(*evaluate(self._interpolation, u, self._rule.points, slopes=slopes))
+        rule, interpolation = self._rule, self._interpolation
+        if not isinstance(interpolation, TensorInterpolation):
+            return Samples(*evaluate(interpolation, u, rule.points, slopes=slopes))
+        parts = [
+            evaluate_in_cells(interpolation, u, cells, offsets, slopes=slopes)
+            for cells, offsets in rule.lattices
+        ]
+        done = sum(value.shape[1] for value, _ in parts)
+        parts.append(evaluate(interpolation, u, rule.points[done:], slopes=slopes))
+        value, squared = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+        return Samples(value, squared)
 
     def log_mass(self, samples: Samples) -> Array:
         """``log ∫ π e^u`` of each field, ``(T,)``."""

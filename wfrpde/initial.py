@@ -153,12 +153,14 @@ class MixtureInitial(InitialParameters):
         weights, means, covariances = mixture_arrays(self.weights, self.means, self.covariances)
         _require(means.shape[1], dim, "means")
         factors = np.linalg.cholesky(covariances)
+        inverses = np.linalg.inv(factors)
+        constants = [math.log(w) + log_norm(c) for w, c in zip(weights, covariances, strict=True)]
 
         def log_density(x: Array) -> Array:
             terms = np.stack(
                 [
-                    math.log(w) + _log_gaussian(x, m, c)
-                    for w, m, c in zip(weights, means, covariances, strict=True)
+                    _log_gaussian(x, m, inverse, constant)
+                    for m, inverse, constant in zip(means, inverses, constants, strict=True)
                 ]
             )
             return np.asarray(np.logaddexp.reduce(terms, axis=0))
@@ -337,20 +339,20 @@ def _barred(height: Array) -> Array:
     return np.where(np.isfinite(height), height, np.inf)
 
 
-def _log_gaussian(x: Array, mean: Array, covariance: Array) -> Array:
-    factor = np.linalg.cholesky(covariance)
-    scaled = np.linalg.solve(factor, (x - mean).T)
-    return np.asarray(log_norm(covariance) - 0.5 * np.einsum("in,in->n", scaled, scaled))
+def _log_gaussian(x: Array, mean: Array, whitening: Array, constant: float) -> Array:
+    scaled = whitening @ (x - mean).T
+    return np.asarray(constant - 0.5 * np.einsum("in,in->n", scaled, scaled))
 
 
 def _gaussian(kind: str, words: str, mean: Array, covariance: Array) -> InitialDensity:
     factor = np.linalg.cholesky(covariance)
+    whitening, constant = np.linalg.inv(factor), log_norm(covariance)
     return InitialDensity(
         mean.size,
         kind,
         words,
         mean[None],
-        lambda x: _log_gaussian(x, mean, covariance),
+        lambda x: _log_gaussian(x, mean, whitening, constant),
         gaussian=(mean, covariance),
         sampler=lambda n, rng: mean + rng.standard_normal((n, mean.size)) @ factor.T,
     )

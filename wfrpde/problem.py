@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -73,15 +74,19 @@ class Problem:
         """Dimension d."""
         return self.target.dim
 
-    @property
+    @cached_property
     def starts_positive(self) -> bool:
         """Whether ρ₀ > 0 on the part of the domain that matters (1-D)."""
         return bool(self.log_initial(self.tensor_grid((1000,)).points).min() > EMPTY)
 
-    @property
+    @cached_property
     def stretch(self) -> Array:
-        """The part ``(1, 2)`` of a 1-D box that matters."""
-        return self.tensor_grid((1000,)).box
+        """The part ``(1, 2)`` of a 1-D box that matters: up to twice the level, no gaps."""
+        low, high = self.box[0]
+        x = np.linspace(low, high, 4001)
+        inside = x[self.landscape.levels(x[:, None]) < 2 * self.landscape.level]
+        step = x[1] - x[0]
+        return np.array([[max(low, inside[0] - step), min(high, inside[-1] + step)]])
 
     def log_initial(self, x: Array, *, zero: float = EMPTY) -> Array:
         """``log ρ₀`` up to a constant, at least `zero`."""
@@ -126,12 +131,12 @@ class Problem:
 
     def tensor_grid(self, cells: tuple[int, ...]) -> TensorGrid:
         """Divide the box into `cells`, and keep those that matter (in 1-D, one stretch)."""
+        if self.dim == 1:
+            return self._interval(cells[0])
         breaks = tuple(
             np.linspace(lo, hi, n + 1) for (lo, hi), n in zip(self.box, cells, strict=True)
         )
         grid = TensorGrid(breaks, np.ones(cells, dtype=bool))
-        if self.dim == 1:
-            return self._interval(cells[0])
         vertices = grid.vertices()
         return self._cut(grid, vertices.reshape(-1, self.dim), vertices.shape[:-1])
 
@@ -163,12 +168,8 @@ class Problem:
         return mesh
 
     def _interval(self, cells: int) -> TensorGrid:
-        """Divide the stretch of a 1-D box up to twice the landscape's level, without gaps."""
-        low, high = self.box[0]
-        x = np.linspace(low, high, 4001)
-        inside = x[self.landscape.levels(x[:, None]) < 2 * self.landscape.level]
-        step = x[1] - x[0]
-        low, high = max(low, inside[0] - step), min(high, inside[-1] + step)
+        """Divide the `stretch` of a 1-D box."""
+        low, high = self.stretch[0]
         return TensorGrid((np.linspace(low, high, cells + 1),), np.ones(cells, dtype=bool))
 
     def grid(self, cells: tuple[int, ...]) -> Grid:
@@ -310,7 +311,7 @@ def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
     wide = problem.box
     if bounds is not None:
         try:
-            wide = automatic_box(problem.landscape)
+            wide = automatic_box(problem.landscape, trimmed=False)
         except InputError:
             wide = problem.box  # not confining: nothing to compare with
     shares = {

@@ -8,6 +8,7 @@ from wfrpde.discretisation.interpolation import (
     TensorInterpolation,
     barycentric_coordinates,
     evaluate,
+    evaluate_in_cells,
 )
 from wfrpde.domain.grid import TensorGrid, simplices_of_box
 
@@ -85,6 +86,26 @@ def test_several_fields_and_chunks_change_nothing():
     np.testing.assert_array_equal(whole[1], chunked[1])
     np.testing.assert_allclose(whole[0][1], 2 * whole[0][0], rtol=1e-12)
     assert evaluate(interpolation, fields, np.empty((0, 2)))[0].shape == (2, 0)
+
+
+@pytest.mark.parametrize(("dim", "degree"), [(1, 1), (1, 4), (2, 1), (2, 3), (3, 1), (3, 2)])
+def test_points_in_cells_have_the_values_of_single_points(tensor_grid, dim, degree):
+    """One axis after the other, in layers: also where cells are left out and across cliffs."""
+    interpolation = TensorInterpolation(tensor_grid(dim, cells=6), degree)
+    x = interpolation.nodes
+    fields = np.stack([wave(x), 0.2 * wave(x) ** 2, np.where(x[:, 0] > 0.4, 5.0, 0.0)])
+    grid = interpolation.grid
+    cells = np.array(np.nonzero(grid.active))[:, 2:]
+    offsets = np.array([0.1, 0.4, 0.85])
+    lattice = np.stack(np.meshgrid(*[offsets] * dim, indexing="ij"), axis=-1).reshape(-1, dim)
+    low = np.stack([b[i] for b, i in zip(grid.breaks, cells, strict=True)], axis=1)
+    high = np.stack([b[i + 1] for b, i in zip(grid.breaks, cells, strict=True)], axis=1)
+    points = (low[:, None] + lattice * (high - low)[:, None]).reshape(-1, dim)
+    expected = evaluate(interpolation, fields, points, slopes=True)
+    for chunk in (1, 500, 10**6):
+        found = evaluate_in_cells(interpolation, fields, cells, offsets, slopes=True, chunk=chunk)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-11)
 
 
 def test_values_do_not_overshoot_a_cliff():

@@ -80,6 +80,23 @@ def test_any_communicator_gives_the_same_canonical_fields(nodes_of, kind, degree
         np.testing.assert_allclose(values, other_values, rtol=1e-14)
 
 
+@pytest.mark.parametrize(("dim", "degree"), [(1, 4), (2, 1), (2, 3), (3, 2)])
+def test_one_rank_alone_numbers_as_a_mesh_would(nodes_of, monkeypatch, dim, degree):
+    """The nodes that need no mesh are those of DOLFINx's mesh, cell by cell."""
+    alone = nodes_of("tensor", dim, degree)
+    monkeypatch.setattr("wfrpde.discretisation.nodes._needs_no_mesh", lambda *_: False)
+    meshed = nodes_of("tensor", dim, degree)
+    assert alone.index_map is None
+    assert meshed.index_map is not None
+    for field in (meshed.weights, meshed.points @ np.arange(1, dim + 1)):
+        numbers, values = meshed.gather(field)
+        np.testing.assert_array_equal(numbers, alone.canonical)
+        own = alone.weights if field is meshed.weights else alone.points @ np.arange(1, dim + 1)
+        np.testing.assert_allclose(values, own, rtol=1e-14)
+    cells = [np.sort(n.canonical[n.cell_nodes][:, 0]) for n in (alone, meshed)]
+    np.testing.assert_array_equal(*cells)
+
+
 @pytest.mark.parametrize("degree", [1, 3])
 def test_cell_nodes_run_with_the_last_axis_fastest(nodes_of, degree):
     nodes = nodes_of("tensor", 3, degree, cells=3)

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from wfrpde.discretisation.fluxes import symmetrised_stiffness
-from wfrpde.discretisation.matrix import ShiftedSolver, assemble, merged_options, solver_options
+from wfrpde.discretisation.matrix import (
+    BandedSolver,
+    ShiftedSolver,
+    assemble,
+    is_banded,
+    merged_options,
+    solver_options,
+)
 from wfrpde.errors import SolverError
 
 
@@ -146,7 +153,8 @@ def test_a_solver_that_does_not_converge_says_so(system):
 def test_sweeps_converge_in_every_component_relative_to_itself(system):
     """A regular splitting of an M-matrix: 1e-10 over 20 decades, where a norm says nothing."""
     nodes, s, matrix = system(dim=3)
-    rhs = np.exp(-12 * (nodes.points + 1).sum(axis=1))
+    # across the order of the nodes, along which the incomplete factor is nearly exact
+    rhs = np.exp(-12 * ((nodes.points + 1) @ [1.0, -1.0, 1.0]))
     exact = np.linalg.solve(np.eye(len(s)) + 1e-3 * s, rhs)
     assert exact.max() / exact.min() > 1e20
     swept = solver(matrix, nodes, "iterative")
@@ -176,3 +184,45 @@ def test_defaults_by_dimension_size_and_ranks():
     assert solver_options(3, 1, 10**6, 2)["pc_type"] == "bjacobi"
     assert solver_options(3, 1, 10**6, 1, "direct")["pc_type"] == "cholesky"
     assert solver_options(1, 2, 10, 1, "iterative")["ksp_type"] == "cg"
+
+
+@pytest.mark.parametrize("degree", [1, 2, 7])
+def test_banded_solves_match_dense_linear_algebra(nodes_of, dense, degree):
+    nodes = nodes_of("tensor", 1, degree, cells=9)
+    triplets, _ = symmetrised_stiffness(nodes, 3 * nodes.points[:, 0] ** 2)
+    s = dense(nodes, triplets)
+    banded = BandedSolver(nodes.n_global, degree, triplets, keep=2)
+    rhs = np.exp(-5 * nodes.points[:, 0])
+    for c in (1e-4, 0.03, 3.0, 3.0, 0.03):
+        expected = np.linalg.solve(np.eye(len(s)) + c * s, rhs)
+        np.testing.assert_allclose(banded.solve(c, rhs), expected, rtol=1e-11)
+    assert (banded.factorisations, banded.solves) == (3, 5)
+    banded.destroy()
+
+
+def test_a_banded_matrix_that_is_not_positive_is_refused(nodes_of):
+    nodes = nodes_of("tensor", 1)
+    triplets, _ = symmetrised_stiffness(nodes, nodes.points[:, 0])
+    with pytest.raises(SolverError, match="banded Cholesky"):
+        BandedSolver(nodes.n_global, 1, triplets).solve(-1e3, np.ones(nodes.n_global))
+
+
+def test_where_the_banded_solver_stands_in_for_petsc(nodes_of):
+    line = nodes_of("tensor", 1)
+    assert is_banded(line, "auto", {})
+    assert is_banded(line, "direct", {})
+    assert not is_banded(line, "iterative", {})
+    assert not is_banded(line, "auto", {"ksp_type": "cg"})
+    assert not is_banded(nodes_of("tensor", 2), "auto", {})
+    assert not is_banded(nodes_of("simplex", 1), "auto", {})
+
+
+def test_a_factor_made_again_with_the_old_pattern_is_right(system):
+    nodes, s, matrix = system()
+    shifted = solver(matrix, nodes)
+    rhs = np.ones(len(s))
+    for c in (1.0, 2.0, 3.0, 40.0, 0.5, 1.0):
+        expected = np.linalg.solve(np.eye(len(s)) + c * s, rhs)
+        np.testing.assert_allclose(shifted.solve(c, rhs), expected, atol=1e-12)
+    assert shifted.factorisations == 6
+    shifted.destroy()

@@ -26,12 +26,12 @@ def discretised(made, cells=12, degree=8, **options):
 
 
 def unbanded(band):
-    """Dense matrix of banded storage ``(2p + 1, n)``: entry (i, j) in row p + i − j."""
-    half, n = band.shape[0] // 2, band.shape[1]
+    """Dense matrix of LAPACK's storage ``(3p + 1, n)``: entry (i, j) in row 2p + i − j."""
+    half, n = band.shape[0] // 3, band.shape[1]
     dense = np.zeros((n, n))
     for i in range(n):
         for j in range(max(0, i - half), min(n, i + half + 1)):
-            dense[i, j] = band[half + i - j, j]
+            dense[i, j] = band[2 * half + i - j, j]
     return dense
 
 
@@ -40,7 +40,7 @@ def test_jacobian_is_the_derivative_of_the_right_hand_side(degree):
     system = discretised(problem(box=(-1.5, 1.5), alpha=0.7, beta=1.3), 6, degree)
     rng = np.random.default_rng(8)
     u = np.sin(2 * system.x) + 0.1 * rng.normal(size=len(system.x))
-    jacobian = unbanded(system.jacobian(u))
+    jacobian = 7.5 * np.eye(len(u)) - unbanded(system.shifted_jacobian(u, 7.5))
     for _ in range(5):
         direction = rng.normal(size=len(u))
         step = 1e-5

@@ -100,12 +100,18 @@ def check(solution, reader) -> None:
             "density": solution.density(t, points),
             "relative_density": np.exp(solution.log_relative_density(t, points)),
         }
+        known = values["density"] > 1e-12
+        # a relative density where there is none is round-off, which the order of the nodes decides
+        where = {"density": np.ones_like(known), "relative_density": known}
         for field, expected in values.items():
             np.testing.assert_allclose(
-                grid.point_data[field], expected, rtol=1e-8, atol=1e-12, err_msg=field
+                grid.point_data[field][where[field]],
+                expected[where[field]],
+                rtol=1e-8,
+                atol=1e-12,
+                err_msg=field,
             )
         relative = grid.point_data["log_relative_density"]
-        known = values["density"] > 1e-12
         expected = solution.log_relative_density(t, points)
         np.testing.assert_allclose(relative[known], expected[known], rtol=1e-8, atol=1e-8)
         # the density that was written is one: its integral over the cells, to their accuracy

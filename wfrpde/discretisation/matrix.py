@@ -90,6 +90,9 @@ def solver_options(
     }
 
 
+KEEP = 3
+"""Values of c whose factorisations are kept."""
+
 SWEEP_TOLERANCE = 1e-12
 MAX_SWEEPS = 500
 
@@ -112,14 +115,21 @@ def merged_options(
     return {**chosen, **PETSc.Options(PREFIX).getAll()}
 
 
+def _known(c: float, kept: Mapping[float, object]) -> float:
+    """Return the value of c that is kept, up to round-off, or c itself."""
+    return next((known for known in kept if abs(known - c) <= 1e-12 * abs(c)), c)
+
+
 class ShiftedSolver:
     """Solves ``(I + c S) x = b`` for a symmetric positive semidefinite S and a few values of c.
 
-    Factorisations are kept for the last `keep` values of c. The linear solver is that of the given
-    PETSc options.
+    Factorisations are kept for the last `keep` values of c; beyond, the symbolic part of the oldest
+    is used again. The linear solver is that of the given PETSc options.
     """
 
-    def __init__(self, stiffness: PETSc.Mat, options: Mapping[str, str], *, keep: int = 3) -> None:
+    def __init__(
+        self, stiffness: PETSc.Mat, options: Mapping[str, str], *, keep: int = KEEP
+    ) -> None:
         self._stiffness, self._options, self._keep = stiffness, dict(options), keep
         self._solvers: OrderedDict[float, tuple[PETSc.KSP, PETSc.Mat]] = OrderedDict()
         self._rhs, self._solution = stiffness.createVecs()
@@ -183,14 +193,21 @@ class ShiftedSolver:
     def _solver(self, c: float) -> PETSc.KSP:
         from petsc4py import PETSc
 
-        for known, (ksp, _) in self._solvers.items():
-            if abs(known - c) <= 1e-12 * abs(c):
-                self._solvers.move_to_end(known)
-                return ksp
-        while len(self._solvers) >= self._keep:
-            _, (old, old_matrix) = self._solvers.popitem(last=False)
-            old.destroy()
-            old_matrix.destroy()
+        known = _known(c, self._solvers)
+        if known in self._solvers:
+            self._solvers.move_to_end(known)
+            return self._solvers[known][0]
+        self.factorisations += 1
+        if len(self._solvers) >= self._keep:
+            # the oldest with new entries: its ordering and the pattern of its factor still hold
+            _, (ksp, matrix) = self._solvers.popitem(last=False)
+            self._stiffness.copy(matrix, PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
+            matrix.scale(c)
+            matrix.shift(1.0)
+            ksp.setOperators(matrix)
+            ksp.setUp()
+            self._solvers[c] = (ksp, matrix)
+            return ksp
         matrix = self._stiffness.copy()
         matrix.scale(c)
         matrix.shift(1.0)
@@ -207,15 +224,78 @@ class ShiftedSolver:
         ksp.setUp()
         for key in self._options:
             database.delValue(prefix + key)
-        self.factorisations += 1
         self._solvers[c] = (ksp, matrix)
         return ksp
 
     def destroy(self) -> None:
-        """Free PETSc's objects (collective)."""
+        """Free PETSc's objects, but for the stiffness (collective)."""
         for ksp, matrix in self._solvers.values():
             ksp.destroy()
             matrix.destroy()
         self._solvers.clear()
         self._rhs.destroy()
         self._solution.destroy()
+
+
+class BandedSolver:
+    """What `ShiftedSolver` does, for one dimension on one rank: LAPACK's banded Cholesky.
+
+    Nodes in the order of their coordinates make S banded, of half-width p, and at these sizes a
+    call of LAPACK costs less than PETSc's bookkeeping.
+    """
+
+    def __init__(self, n: int, width: int, triplets: Triplets, *, keep: int = KEEP) -> None:
+        lower = triplets.row >= triplets.column
+        row, column = triplets.row[lower], triplets.column[lower]
+        self._band = np.bincount(
+            (row - column) * n + column, triplets.value[lower], minlength=(width + 1) * n
+        ).reshape(width + 1, n)
+        self._keep = keep
+        self._factors: OrderedDict[float, tuple[Array, ...]] = OrderedDict()
+        self.factorisations = 0
+        self.solves = 0
+        self.iterations = 0
+
+    def solve(self, c: float, rhs: Array) -> Array:
+        """Return x ``(n,)``; raise `SolverError` if the matrix is not positive definite."""
+        from scipy.linalg import lapack
+
+        known = _known(c, self._factors)
+        factor = self._factors.pop(known, None) or self._factor(c)
+        self._factors[known] = factor
+        self.solves += 1
+        self.iterations += 1
+        if len(factor) == 2:
+            return np.asarray(lapack.dpttrs(*factor, rhs)[0])
+        return np.asarray(lapack.dpbtrs(factor[0], rhs, lower=1)[0])
+
+    def _factor(self, c: float) -> tuple[Array, ...]:
+        from scipy.linalg import lapack
+
+        band = c * self._band
+        band[0] += 1.0
+        factor: tuple[Array, ...]
+        if len(band) == 2:
+            diagonal, off, info = lapack.dpttrf(band[0], band[1, :-1])
+            factor = (diagonal, off)
+        else:
+            lower, info = lapack.dpbtrf(band, lower=1)
+            factor = (lower,)
+        if info != 0:
+            raise SolverError(f"the banded Cholesky factorisation failed (LAPACK's info {info})")
+        while len(self._factors) >= self._keep:
+            self._factors.popitem(last=False)
+        self.factorisations += 1
+        return factor
+
+    def destroy(self) -> None:
+        """Forget the factors."""
+        self._factors.clear()
+
+
+def is_banded(nodes: Nodes, choice: str, case: Mapping[str, str | float | int | bool]) -> bool:
+    """Whether `BandedSolver` fits: one dimension, one rank, and nothing asks PETSc for more."""
+    from petsc4py import PETSc
+
+    ordered = nodes.dim == 1 and nodes.index_map is None
+    return ordered and choice != "iterative" and not case and not PETSc.Options(PREFIX).getAll()

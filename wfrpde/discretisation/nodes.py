@@ -46,6 +46,8 @@ class Nodes:
     canonical
         ``(n,)`` number of each node in the canonical order: on a tensor grid the flat index into
         the full grid of nodes (`axes`), on simplices the vertex of ``grid.points``.
+    index_map
+        DOLFINx's distribution of the nodes; None where one rank numbered a tensor grid itself.
     """
 
     comm: Comm
@@ -56,7 +58,7 @@ class Nodes:
     cell_nodes: Index
     weights: Array
     canonical: Index
-    index_map: IndexMap
+    index_map: IndexMap | None = None
 
     @property
     def dim(self) -> int:
@@ -66,11 +68,13 @@ class Nodes:
     @property
     def n_global(self) -> int:
         """Number of nodes on all ranks."""
-        return int(self.index_map.size_global)
+        return self.n_owned if self.index_map is None else int(self.index_map.size_global)
 
     @property
     def global_numbers(self) -> Index:
         """``(n,)`` row of each node in a distributed matrix."""
+        if self.index_map is None:
+            return np.arange(self.n_owned, dtype=np.int64)
         first = self.index_map.local_range[0]
         owned = np.arange(first, first + self.n_owned, dtype=np.int64)
         return np.concatenate([owned, np.asarray(self.index_map.ghosts, dtype=np.int64)])
@@ -83,7 +87,7 @@ class Nodes:
 
     def with_ghosts(self, owned: Array) -> Array:
         """Append the values of the ghost nodes (collective)."""
-        if self.comm.size == 1:
+        if self.index_map is None or self.comm.size == 1:
             return owned
         from dolfinx import la
 
@@ -94,13 +98,17 @@ class Nodes:
 
     def sum(self, owned: Array) -> float:
         """Sum over all nodes (collective)."""
-        return float(self.comm.allreduce(float(owned.sum())))
+        total = float(owned.sum())
+        return total if self.comm.size == 1 else float(self.comm.allreduce(total))
 
     def max(self, owned: Array) -> float:
         """Maximum over all nodes (collective)."""
+        largest = float(owned.max(initial=-np.inf))
+        if self.comm.size == 1:
+            return largest
         from mpi4py import MPI
 
-        return float(self.comm.allreduce(float(owned.max(initial=-np.inf)), op=MPI.MAX))
+        return float(self.comm.allreduce(largest, op=MPI.MAX))
 
     def logsumexp(self, owned: Array) -> float:
         """``log Σ exp`` over all nodes (collective)."""
@@ -109,6 +117,8 @@ class Nodes:
 
     def gather(self, owned: Array) -> tuple[Index, Array]:
         """Canonical numbers, ascending, and the values there, on every rank (collective)."""
+        if self.index_map is None:
+            return self.canonical, owned[: self.n_owned].copy()
         number = np.concatenate(self.comm.allgather(self.canonical[: self.n_owned]))
         value = np.concatenate(self.comm.allgather(owned[: self.n_owned]))
         order = np.argsort(number)
@@ -129,6 +139,8 @@ def make_nodes(comm: Comm, grid: TensorGrid | SimplexGrid, degree: int = 1) -> N
     """Distribute `grid` over the ranks and number its nodes (collective)."""
     if isinstance(grid, SimplexGrid) and degree != 1:
         raise ValueError("simplex grids carry nodes of degree 1 only")
+    if isinstance(grid, TensorGrid) and _needs_no_mesh(comm):
+        return _on_one_rank(comm, grid, degree)
     cells, points = grid.cells, grid.points
     mine = slice(*(len(cells) * r // comm.size for r in (comm.rank, comm.rank + 1)))
     share = slice(*(len(points) * r // comm.size for r in (comm.rank, comm.rank + 1)))
@@ -164,6 +176,34 @@ def make_nodes(comm: Comm, grid: TensorGrid | SimplexGrid, degree: int = 1) -> N
         local = np.repeat(volume[:, None] / (dim + 1), dim + 1, axis=1)
     weights = _accumulate(index_map, len(x), cell_nodes, local)
     return Nodes(comm, grid, degree, x, n_owned, cell_nodes, weights, canonical, index_map)
+
+
+def _needs_no_mesh(comm: Comm) -> bool:
+    return bool(comm.size == 1)
+
+
+def _on_one_rank(comm: Comm, grid: TensorGrid, degree: int) -> Nodes:
+    """Return the nodes of a tensor grid in the canonical order itself, which takes no mesh.
+
+    In one dimension that makes banded matrices.
+    """
+    axes = node_axes(grid, degree)
+    shape = tuple(len(a) for a in axes)
+    corner = degree * np.array(np.nonzero(grid.active))
+    offsets = np.array(list(np.ndindex(*([degree + 1] * grid.dim)))).T
+    flat = np.ravel_multi_index(tuple(corner), shape)[:, None] + np.ravel_multi_index(
+        tuple(offsets), shape
+    )
+    used = np.zeros(int(np.prod(shape)), dtype=bool)
+    used[flat] = True
+    canonical = np.flatnonzero(used).astype(np.int64)
+    number = np.cumsum(used) - 1
+    cell_nodes = number[flat].astype(np.int64)
+    index = np.unravel_index(canonical, shape)
+    x = np.stack([a[i] for a, i in zip(axes, index, strict=True)], axis=1)
+    local = _tensor_weights(grid, degree, cell_nodes, x)
+    weights = np.bincount(cell_nodes.ravel(), local.ravel(), minlength=len(x)).astype(np.float64)
+    return Nodes(comm, grid, degree, x, len(x), cell_nodes, weights, canonical)
 
 
 def simplex_volumes(corners: Array) -> Array:

@@ -20,9 +20,11 @@ from wfrpde.discretisation.interpolation import (
     SimplexInterpolation,
     TensorInterpolation,
 )
-from wfrpde.domain.grid import SimplexGrid
+from wfrpde.domain.grid import SimplexGrid, TensorGrid
 
 Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 RegionFunction = Callable[[Array], npt.NDArray[np.bool_]]
 
 CUT_LEVELS = {1: 3, 2: 2, 3: 1}
@@ -55,10 +57,78 @@ class Quadrature:
     ----------
     points, weights
         ``(n, d)`` and ``(n,)``; the weights of all ranks together sum to the volume of the mesh.
+    lattices
+        The first points lie in whole tensor cells. Each entry holds the index ``(d, m)`` of some
+        and the offsets ``(q,)`` in (0, 1) of the points along every axis: in all ``m q^d``, the
+        last axis varying fastest.
     """
 
     points: Array
     weights: Array
+    lattices: tuple[tuple[Index, Array], ...] = ()
+
+
+@dataclass(frozen=True)
+class CellShare:
+    """A rank's share of the tensor cells, and how the boundaries of regions lie to them.
+
+    ``index (d, m)``, ``low`` and ``size`` ``(m, d)``; ``cut (m,)``: a boundary cuts the cell,
+    ``near (m,)``: it passes within two cells.
+    """
+
+    index: Index
+    low: Array
+    size: Array
+    cut: Flags
+    near: Flags
+
+
+def share_of_cells(
+    interpolation: TensorInterpolation, regions: list[RegionFunction], rank: int = 0, size: int = 1
+) -> CellShare:
+    """Return a rank's share of the active cells; every rank looks at all of them for boundaries."""
+    grid = interpolation.grid
+    index = np.array(np.nonzero(grid.active))
+    low = np.stack([b[i] for b, i in zip(grid.breaks, index, strict=True)], axis=1)
+    high = np.stack([b[i + 1] for b, i in zip(grid.breaks, index, strict=True)], axis=1)
+    n = index.shape[1]
+    share = slice(n * rank // size, n * (rank + 1) // size)
+    cut, near = _boundaries(grid, index, low, high - low, regions)
+    return CellShare(index[:, share], low[share], (high - low)[share], cut[share], near[share])
+
+
+def _boundaries(
+    grid: TensorGrid, index: Index, low: Array, size: Array, regions: list[RegionFunction]
+) -> tuple[Flags, Flags]:
+    """Which cells a region's boundary cuts, and which have one within two cells (one in 3-D)."""
+    dim = grid.dim
+    # just inside the cell, so that a boundary along its faces does not count as a cut
+    probes = _tensor(np.linspace(1e-9, 1 - 1e-9, PROBES[dim], dtype=np.float64), dim)
+    points = (low[:, None] + probes[None] * size[:, None]).reshape(-1, dim)
+    sources = np.zeros(grid.active.shape, dtype=bool)
+    cut = np.zeros(len(low), dtype=bool)
+    for region in regions:
+        inside = np.asarray(region(points)).reshape(len(low), -1)
+        some, every = inside.any(axis=1), inside.all(axis=1)
+        cut |= some & ~every
+        # a boundary along faces lies between a cell that is inside and one that is not
+        side = np.zeros(grid.active.shape, dtype=np.int8)
+        side[tuple(index)] = np.where(every, 1, np.where(some, 0, -1))
+        for axis in range(dim):
+            one, other = np.moveaxis(side, axis, 0)[:-1], np.moveaxis(side, axis, 0)[1:]
+            differ = one * other < 0
+            view = np.moveaxis(sources, axis, 0)
+            view[:-1] |= differ
+            view[1:] |= differ
+    sources[tuple(index[:, cut])] = True
+    for axis in range(dim):
+        view = np.moveaxis(sources, axis, 0)
+        for _ in range(1 if dim == 3 else 2):
+            grown = view.copy()
+            grown[1:] |= view[:-1]
+            grown[:-1] |= view[1:]
+            view[...] = grown
+    return cut, np.asarray(sources[tuple(index)])
 
 
 def make_quadrature(
@@ -69,84 +139,60 @@ def make_quadrature(
     size: int = 1,
     points_per_axis: int | None = None,
     fewer: int = 0,
+    share: CellShare | None = None,
 ) -> Quadrature:
     """Build the rule on this rank's share of the cells, fine enough for all `regions`.
 
     `fewer` Gauss points on each axis make a second rule, whose distance tells the error of the
-    first.
+    first. `share` is that of `share_of_cells`, where it is known already.
     """
     if isinstance(interpolation, TensorInterpolation):
         default = 2 if interpolation.degree == 1 else interpolation.degree + 2
         per_axis = (points_per_axis or default) - fewer
-        low, high = _tensor_cells(interpolation, rank, size)
-        near = _near_boundary(low, high - low, regions)
-        parts = [
-            _divide_boxes(low[chosen], high[chosen], regions, count)
-            for chosen, count in (
-                (near, max(per_axis, NEAR_POINTS[low.shape[1]] - fewer)),
-                (~near, per_axis),
-            )
-            if chosen.any()
-        ]
-        points = np.concatenate([p for p, _ in parts] or [np.empty((0, low.shape[1]))])
-        weights = np.concatenate([w for _, w in parts] or [np.empty(0)])
-    elif isinstance(interpolation, SimplexInterpolation):
+        cells = share or share_of_cells(interpolation, regions, rank, size)
+        dim = interpolation.grid.dim
+        near = max(per_axis, NEAR_POINTS[dim] - fewer)
+        parts, lattices = [], []
+        for chosen, count in ((~cells.near, per_axis), (cells.near & ~cells.cut, near)):
+            parts.append(_gauss_points(cells.low[chosen], cells.size[chosen], count))
+            lattices.append((cells.index[:, chosen], (leggauss(count)[0] + 1) / 2))
+        if cells.cut.any():
+            parts.append(_divide_boxes(cells.low[cells.cut], cells.size[cells.cut], regions, near))
+        points, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return Quadrature(points, weights, tuple(lattices))
+    if isinstance(interpolation, SimplexInterpolation):
         grid = interpolation.macro
-        share = slice(*(len(grid.cells) * r // size for r in (rank, rank + 1)))
-        points, weights = _divide_simplices(grid.points[grid.cells[share]], regions, fewer)
-    else:
-        raise TypeError(type(interpolation))
-    return Quadrature(points, weights)
+        mine = slice(*(len(grid.cells) * r // size for r in (rank, rank + 1)))
+        return Quadrature(*_divide_simplices(grid.points[grid.cells[mine]], regions, fewer))
+    raise TypeError(type(interpolation))
 
 
-def _near_boundary(low: Array, size: Array, regions: list[RegionFunction]) -> npt.NDArray[np.bool_]:
-    """Cells whose surroundings a region's boundary cuts: two cells wide, one in 3-D."""
-    width = 1.0 if low.shape[1] == 3 else 2.0
-    inner = np.linspace(0.0, 1.0, PROBES[low.shape[1]])
-    lattice = _tensor(np.concatenate([[-width], inner, [1 + width]]), low.shape[1])
-    return _is_cut(low[:, None] + lattice[None] * size[:, None], regions)
-
-
-def _tensor_cells(interpolation: TensorInterpolation, rank: int, size: int) -> tuple[Array, Array]:
-    index = np.array(np.nonzero(interpolation.grid.active))
-    n = index.shape[1]
-    index = index[:, n * rank // size : n * (rank + 1) // size]
-    breaks = interpolation.grid.breaks
-    low = np.stack([b[i] for b, i in zip(breaks, index, strict=True)], axis=1)
-    high = np.stack([b[i + 1] for b, i in zip(breaks, index, strict=True)], axis=1)
-    return low, high
-
-
-def _divide_boxes(
-    low: Array, high: Array, regions: list[RegionFunction], per_axis: int
-) -> tuple[Array, Array]:
+def _gauss_points(low: Array, size: Array, per_axis: int) -> tuple[Array, Array]:
     dim = low.shape[1]
     node, weight = leggauss(per_axis)
     offsets = _tensor((node + 1) / 2, dim)
     factors = np.prod(_tensor(weight / 2, dim), axis=1)
-    # just inside the cell, so that a boundary along its faces does not count as a cut
+    points = low[:, None] + offsets[None] * size[:, None]
+    return points.reshape(-1, dim), (size.prod(axis=1)[:, None] * factors).ravel()
+
+
+def _divide_boxes(
+    low: Array, size: Array, regions: list[RegionFunction], per_axis: int
+) -> tuple[Array, Array]:
+    """Gauss rules on cells that are cut: they are halved, and at last split line by line."""
+    dim = low.shape[1]
     corners = _tensor(np.linspace(1e-9, 1 - 1e-9, PROBES[dim], dtype=np.float64), dim)
-    all_points: list[Array] = []
-    all_weights: list[Array] = []
-    for level in range(CUT_LEVELS[dim] + 1):
-        size = high - low
+    child = _tensor(np.array([0.0, 0.5]), dim)
+    parts = []
+    for _ in range(CUT_LEVELS[dim]):
+        low = (low[:, None] + child[None] * size[:, None]).reshape(-1, dim)
+        size = np.repeat(size / 2, len(child), axis=0)
         cut = _is_cut(low[:, None] + corners[None] * size[:, None], regions)
-        keep = ~cut
-        points = low[keep, None] + offsets[None] * size[keep, None]
-        all_points.append(points.reshape(-1, dim))
-        all_weights.append((size[keep].prod(axis=1)[:, None] * factors).ravel())
-        if not cut.any():
-            break
-        if level == CUT_LEVELS[dim]:
-            points, weights = _split_lines(low[cut], size[cut], regions, per_axis)
-            all_points.append(points)
-            all_weights.append(weights)
-            break
-        child = _tensor(np.array([0.0, 0.5]), dim)
-        half = np.repeat(size[cut] / 2, len(child), axis=0)
-        low = (low[cut, None] + child[None] * size[cut, None]).reshape(-1, dim)
-        high = low + half
-    return np.concatenate(all_points), np.concatenate(all_weights)
+        parts.append(_gauss_points(low[~cut], size[~cut], per_axis))
+        low, size = low[cut], size[cut]
+    if len(low):
+        parts.append(_split_lines(low, size, regions, per_axis))
+    return np.concatenate([p for p, _ in parts]), np.concatenate([w for _, w in parts])
 
 
 def _split_lines(
@@ -198,7 +244,7 @@ def _split_along(
         return np.asarray(region(points)).reshape(t.shape)
 
     ends = np.linspace(0.0, 1.0, LINE_PIECES + 1)
-    breaks = [np.broadcast_to(ends, (len(base), LINE_PIECES + 1))]
+    breaks = [np.tile([0.0, 1.0], (len(base), 1))]
     for region in regions:
         a, b = np.tile(ends[:-1], (len(base), 1)), np.tile(ends[1:], (len(base), 1))
         at_a = inside(region, np.clip(a, 1e-9, None))
@@ -210,7 +256,7 @@ def _split_along(
             middle = (a + b) / 2
             same = inside(region, middle) == at_a
             a, b = np.where(same, middle, a), np.where(same, b, middle)
-        breaks.append(np.where(changed, (a + b) / 2, ends[:-1]))
+        breaks.append(np.where(changed, (a + b) / 2, 0.0))
     cuts = np.sort(np.concatenate(breaks, axis=1), axis=1)
     start, width = cuts[:, :-1], np.diff(cuts, axis=1)
     line, piece = np.nonzero(width > 0)

@@ -24,8 +24,11 @@ START_BULK = 4.5
 SPAN = 1000.0
 """Level of V above which cells are left out in any case: √π would leave floating point's range."""
 
-SAMPLES = {1: 4001, 2: 241, 3: 49}
+SAMPLES = {1: 2001, 2: 121, 3: 33}
 """Sample points along each axis, by dimension."""
+
+FINE_SAMPLES = {1: 4001, 2: 241, 3: 49}
+"""Sample points along each axis where the box itself is decided."""
 
 _GEOMETRIC = (0.25, 0.5, 0.75)
 
@@ -80,15 +83,16 @@ class Landscape:
             for theta in _GEOMETRIC:
                 with np.errstate(invalid="ignore"):
                     mixed = theta * r + (1 - theta) * v
-                best = np.minimum(best, np.nan_to_num(mixed - np.nanmin(mixed), nan=np.inf))
+                mixed -= np.fmin.reduce(mixed)
+                np.fmin(best, mixed, out=best)  # where the mixture is undefined it never matters
         for function in self.favoured:
             value = function(both)
-            best = np.minimum(best, value - value.min())
+            np.minimum(best, value - value.min(), out=best)
         if self.transport and ways:
             # mass moves downhill: all below the highest V where the start has its bulk
             start = v_rel[(r_rel < START_BULK) & np.isfinite(v_rel)].max(initial=0.0)
-            best = np.minimum(best, np.maximum(v_rel - start, 0.0) * self.level / 5.0)
-        best = np.where(np.isposinf(v), np.inf, best)
+            np.minimum(best, np.maximum(v_rel - start, 0.0) * self.level / 5.0, out=best)
+        best[np.isposinf(v)] = np.inf
         return np.asarray(best[: len(x)])
 
     def scales(self, box: Array) -> Array:
@@ -156,15 +160,17 @@ class Landscape:
         return np.asarray(self.seeds[inside])
 
 
-def sample(box: Array) -> Array:
-    """Regular sample points ``(n, d)`` of a box."""
-    n = SAMPLES[len(box)]
+def sample(box: Array, per_axis: dict[int, int] = SAMPLES) -> Array:
+    """Regular sample points ``(n, d)`` of a box, as many along each axis as its dimension has."""
+    n = per_axis[len(box)]
     axes = [np.linspace(low, high, n) for low, high in box]
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(box))
 
 
-def automatic_box(landscape: Landscape) -> Array:
+def automatic_box(landscape: Landscape, *, trimmed: bool = True) -> Array:
     """Smallest box ``(d, 2)``, up to the sampling, that holds every level up to the landscape's.
+
+    Without `trimmed` the sampling is coarse, and the box a little larger.
 
     Raises
     ------
@@ -195,10 +201,15 @@ def automatic_box(landscape: Landscape) -> Array:
                 "a confining one, or a box",
                 "Write [domain] box = [[lo, hi], …].",
             )
+    counts = SAMPLES
+    if trimmed:
+        counts = FINE_SAMPLES
+        points = sample(box, counts)
+        level = landscape.levels(points, ways=False)
     inside = points[level.ravel() < landscape.level]
     if len(inside) == 0:  # all that matters lies between the sample points
         inside = box.T
-    spacing = np.ptp(box, axis=1) / (SAMPLES[dim] - 1)
+    spacing = np.ptp(box, axis=1) / (counts[dim] - 1)
     low = np.maximum(inside.min(axis=0) - spacing, box[:, 0])
     high = np.minimum(inside.max(axis=0) + spacing, box[:, 1])
     return np.asarray(_rounded(np.stack([low, high], axis=1)))

@@ -60,23 +60,24 @@ def _report(context: Context, outcome: Outcome, name: str, reason: str, began: f
         # at degree 1 the sum over the cells needs both points; elements can do with one less
         fewer=1 if name == "spectral" and not outcome.complete else 0,
     )
-    fields, numbers, shift = _evaluated(case, evaluator, outcome.best, known)
-    comparisons: list[tuple[Functionals, Array, float]] = []
     # a person who stopped the run is waiting: no second opinion then
-    for field, share in outcome.others if outcome.complete else ():
-        if context.stop():
-            raise Stopped
-        samples, other, _ = _evaluated(case, evaluator, field, known)
-        comparisons.append((other, evaluator.l2_difference(fields, samples), share))
+    others = outcome.others if outcome.complete else ()
+    (fields, numbers, shift), *rest = _evaluated(
+        case, evaluator, [outcome.best, *(field for field, _ in others)], known
+    )
+    if others and context.stop():
+        raise Stopped
+    comparisons = [
+        (other, evaluator.l2_difference(fields, samples), share)
+        for (samples, other, _), (_, share) in zip(rest, others, strict=True)
+    ]
     error, rough = None, None
     if case.numerics.certify and not outcome.complete:
         nothing = np.zeros(len(outcome.times))
         error = _error(numbers, [(numbers, nothing, 1.0)], problem, 0.0).unknown()
     elif case.numerics.certify:
-        rough = Evaluator(
-            comm, outcome.interpolation, problem.potential, problem.target.regions, fewer=1
-        )
-        _, integrals, _ = _evaluated(case, rough, outcome.best, known)
+        rough = evaluator.rougher()
+        ((_, integrals, _),) = _evaluated(case, rough, [outcome.best], known)
         comparisons.append((integrals, np.zeros(len(outcome.times)), 1.0))
         error = _error(numbers, comparisons, problem, outcome.start_defect)
     shifted = {k: replace(field, shift=float(shift[k])) for k, field in known.items()}
@@ -158,27 +159,32 @@ def _known_fields(problem: Problem, times: Array) -> dict[int, GeometricMean]:
 
 
 def _evaluated(
-    case: Case, evaluator: Evaluator, u: Array | None, known: dict[int, GeometricMean]
-) -> tuple[Samples, Functionals, Array]:
-    """Return samples, functionals, and the shift ``(T,)`` that normalises each field."""
-    if u is None or len(known) == len(u):
-        samples = sampled([known[k] for k in sorted(known)], evaluator.points)
-    else:
-        samples = evaluator.sample(u)
-        exact = sampled([known[k] for k in sorted(known)], evaluator.points)
-        for row, k in enumerate(sorted(known)):
-            samples.value[k], samples.squared_slope[k] = exact.value[row], exact.squared_slope[row]
-    log_mass = evaluator.log_mass(samples)
-    if case.flow.conserve_mass:
-        shift = -log_mass
-    else:
-        # only the start is normalised, by the constant that log ρ₀ lacks; FR states follow from it
-        missing = np.log(case.initial.mass) - log_mass[0]
-        shift = np.zeros(len(log_mass))
-        for k, field in known.items():
-            shift[k] = field.theta * missing
-    numbers = evaluator(samples.shifted(shift))
-    return samples.shifted(shift), numbers, shift
+    case: Case, evaluator: Evaluator, fields: list[Array], known: dict[int, GeometricMean]
+) -> list[tuple[Samples, Functionals, Array]]:
+    """Return samples, functionals, and the shift ``(T,)`` that normalises each, by field."""
+    count = len(fields[0])
+    exact = sampled([known[k] for k in sorted(known)], evaluator.points)
+    unknown = [k for k in range(count) if k not in known]
+    found = evaluator.sample(np.concatenate([u[unknown] for u in fields]))
+    evaluated = []
+    for block in range(len(fields)):
+        rows = slice(block * len(unknown), (block + 1) * len(unknown))
+        samples = Samples(*(np.empty((count, len(evaluator.points))) for _ in range(2)))
+        samples.value[sorted(known)], samples.value[unknown] = exact.value, found.value[rows]
+        samples.squared_slope[sorted(known)] = exact.squared_slope
+        samples.squared_slope[unknown] = found.squared_slope[rows]
+        log_mass = evaluator.log_mass(samples)
+        if case.flow.conserve_mass:
+            shift = -log_mass
+        else:
+            # only the start is normalised, by the constant that log ρ₀ lacks; FR states follow
+            missing = np.log(case.initial.mass) - log_mass[0]
+            shift = np.zeros(len(log_mass))
+            for k, field in known.items():
+                shift[k] = field.theta * missing
+        samples = samples.shifted(shift)
+        evaluated.append((samples, evaluator(samples), shift))
+    return evaluated
 
 
 def _error(

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from wfrpde.discretisation.interpolation import (
     Interpolation,
+    OnAxes,
     SimplexInterpolation,
     TensorInterpolation,
     evaluate,
@@ -29,15 +30,23 @@ def prolong(coarse: Interpolation, values: Array, fine: Interpolation) -> Array:
     if isinstance(coarse, SimplexInterpolation) and isinstance(fine, SimplexInterpolation):
         edges, _ = coarse.grid.edges()  # the fine nodes are the coarse ones and their midpoints
         return np.concatenate([values, values[:, edges].mean(axis=2)], axis=1)
+    if isinstance(coarse, TensorInterpolation) and isinstance(fine, TensorInterpolation):
+        on_box, _ = OnAxes(coarse, fine.axes)(values)
+        return np.asarray(on_box.reshape(len(values), -1)[:, fine.active_nodes])
     return evaluate(coarse, values, fine.nodes)[0]
 
 
 def extrapolate(
-    coarse: Interpolation, u_coarse: Array, fine: Interpolation, u_fine: Array
+    coarse: Interpolation,
+    u_coarse: Array,
+    fine: Interpolation,
+    u_fine: Array,
+    *,
+    order: int = 2,
 ) -> Array:
-    """``u_fine + P(u_fine − u_coarse)/3`` on the fine nodes.
+    """``u_fine + P(u_fine − u_coarse)/(2^order − 1)`` on the fine nodes.
 
-    The correction is a smooth field of size h², so that its interpolation costs nothing at order 4.
+    The correction is a small, smooth field, so that its interpolation costs nothing.
     """
-    correction = (u_fine[:, coarse_positions(coarse, fine)] - u_coarse) / 3
+    correction = (u_fine[:, coarse_positions(coarse, fine)] - u_coarse) / (2**order - 1)
     return np.asarray(u_fine + prolong(coarse, correction, fine))

@@ -10,16 +10,18 @@ rank 0's result is shared.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.discretisation.gll import gll_rule
-from wfrpde.discretisation.interpolation import TensorInterpolation, evaluate
+from wfrpde.discretisation.interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.errors import SolverError
+from wfrpde.flow.extrapolation import prolong
 from wfrpde.flow.march import History
 from wfrpde.flow.outcome import Context, Outcome
 from wfrpde.flow.rosenbrock import GAMMA, rodasp_step
@@ -67,15 +69,22 @@ class Discretised:
         self._scale = 2 / length
         self._slope = slope[self._element]
         self.weights = np.bincount(self._element.ravel(), self._mass.ravel())
-        # banded storage: row offset within (2·degree + 1, n)
+        self.degree = degree
+        self.log_weights = np.log(self.weights)
+        self.log_target = self.log_weights - self.potential
+        self.log_target -= _logsumexp(self.log_target)
+        # LAPACK's banded storage (3p + 1, n), column by column: entry (i, j) in row 2p + i − j
         i = np.repeat(self._element[:, :, None], degree + 1, axis=2)
         j = np.repeat(self._element[:, None, :], degree + 1, axis=1)
-        self._band = (degree + i - j).ravel() * len(self.x) + j.ravel()
-        self._row = i.ravel()
-        self.degree = degree
-        self.log_target = np.log(self.weights) - self.potential
-        top = self.log_target.max()
-        self.log_target -= top + np.log(np.exp(self.log_target - top).sum())
+        self._band = (j * (3 * degree + 1) + 2 * degree + i - j).ravel()
+        block = np.einsum("eq,qi,qk->eik", self._stiff, self._d, self._d) / self.weights[i]
+        self._diffusion = self._banded(block)
+        self._drift = self._mass * self._scale / self.weights[self._element]
+
+    def _banded(self, blocks: Array) -> Array:
+        rows, n = 3 * self.degree + 1, len(self.x)
+        band = np.bincount(self._band, blocks.ravel(), minlength=rows * n)
+        return np.asarray(band.reshape(n, rows).T, dtype=float)
 
     def __call__(self, u: Array) -> Array:
         """Right-hand side ``(n,)``."""
@@ -88,23 +97,23 @@ class Discretised:
         force = -(self._stiff * reference) @ self._d + self._mass * slope * (slope - self._slope)
         return np.bincount(self._element.ravel(), force.ravel()) / self.weights
 
-    def jacobian(self, u: Array) -> Array:
-        """Banded Jacobian ``(2p + 1, n)`` of the right-hand side."""
-        p, d = self.degree, self._d
-        slope = (u[self._element] @ d.T) * self._scale
-        block = -np.einsum("eq,qi,qk->eik", self._stiff, d, d)
-        block += (self._mass * (2 * slope - self._slope) * self._scale)[:, :, None] * d[None]
-        n = len(self.x)
-        value = self.alpha * block.ravel() / self.weights[self._row]
-        band = np.bincount(self._band, value, minlength=(2 * p + 1) * n).reshape(2 * p + 1, n)
-        band[p] -= self.beta
-        return np.asarray(band, dtype=float)
+    def shifted_jacobian(self, u: Array, shift: float) -> Array:
+        """``shift I − J`` with the Jacobian J of the right-hand side, in LAPACK's banded storage.
+
+        ``(3p + 1, n)``: the first p rows are room for the factorisation.
+        """
+        slope = (u[self._element] @ self._d.T) * self._scale
+        speed = (2 * slope - self._slope) * self._drift
+        band = self._diffusion - self._banded(speed[:, :, None] * self._d)
+        band *= self.alpha
+        band[2 * self.degree] += self.beta + shift
+        return band
 
     def log_density(self, u: Array) -> Array:
         """Normalised log of the nodal mass."""
         value = u + self.log_target
-        top = value.max()
-        return np.asarray(value - (top + np.log(np.exp(value - top).sum())))
+        value -= _logsumexp(value)
+        return value
 
 
 @dataclass(frozen=True)
@@ -155,7 +164,7 @@ def solve_log_density(context: Context) -> Outcome:
     if len(runs) > 1 and runs[1].complete:
         second = context.comm.bcast(runs[1].u if context.comm.rank == 0 else None)
         coarser = TensorInterpolation(grid, degrees[1])
-        others = ((evaluate(coarser, second, interpolation.nodes)[0], 1.0),)
+        others = ((prolong(coarser, second, interpolation), 1.0),)
     facts: dict[str, Any] = {
         "degree": degree,
         "cells": [len(grid.breaks[0]) - 1],
@@ -194,11 +203,10 @@ def _integrate(
         raise SolverError("the log-density form needs a start that is positive everywhere")
     u = start + system.potential
     # nodal normalisation to the initial mass
-    total = system.log_target + u
-    top = float(total.max())
-    u += np.log(problem.case.initial.mass) - (top + np.log(np.exp(total - top).sum()))
+    u += np.log(problem.case.initial.mass) - _logsumexp(system.log_target + u)
+    log_mass = system.log_density(u)
     save, t_end = problem.save, problem.save[-1]
-    history, kl = History(), _kl(system, u)
+    history, kl = History(), _kl(system, log_mass)
     history.append(0.0, 0.0, kl, 1.0)
     fields, times, residuals = [u], [0.0], [0.0]
     longest = problem.case.numerics.dt or t_end
@@ -212,7 +220,7 @@ def _integrate(
                 break
             step = min(dt, end - t)
             outcome = _trial(system, u, step, t_end - t - step)
-            error = np.inf if outcome is None else outcome[1]
+            error = np.inf if outcome is None else outcome.error
             if not error <= tolerance:
                 rejected += 1
                 factor = (
@@ -223,16 +231,16 @@ def _integrate(
                     raise SolverError(f"the log-density form stalls at t = {t:.4g} (step {dt:.1e})")
                 continue
             assert outcome is not None
-            after = _kl(system, outcome[0])
+            after = _kl(system, outcome.log_mass)
             if not after <= kl + KL_SLACK * (1 + kl):
                 retries += 1
                 dt = step / 4
                 if retries > MAX_RETRIES:
                     raise SolverError(f"KL rises from {kl:.6g} to {after:.6g} at t = {t:.4g}")
                 continue
-            density = np.exp(system.log_density(u))
-            residual += step * system.alpha * float(density @ system.transport(u))
-            u = outcome[0]
+            rate = outcome.slope + system.beta * u  # what transport alone does
+            residual += step * float(np.exp(log_mass) @ rate)
+            u, log_mass = outcome.u, outcome.log_mass
             reached = end if end - t - step <= 1e-12 * end else t + step
             t, accepted, smallest = reached, accepted + 1, min(smallest, step)
             # a blow-up ends in ever smaller steps, which may all be accepted
@@ -263,42 +271,55 @@ def _integrate(
     )
 
 
-def _trial(system: Discretised, u: Array, dt: float, left: float) -> tuple[Array, float] | None:
+class Trial(NamedTuple):
+    """A step that was tried.
+
+    State and log of the nodal mass after it, its weighted error, and the right-hand side before it.
+    """
+
+    u: Array
+    log_mass: Array
+    error: float
+    slope: Array
+
+
+def _trial(system: Discretised, u: Array, dt: float, left: float) -> Trial | None:
     """State after `dt` and its weighted error; None if the arithmetic breaks down."""
     from scipy.linalg import lapack
 
     p = system.degree
     with np.errstate(all="ignore"):
-        band = -system.jacobian(u)
-        band[p] += 1 / (GAMMA * dt)
-        if not np.isfinite(band).all():
-            return None
-        storage = np.vstack([np.zeros((p, band.shape[1])), band])
-        factors, pivots, info = lapack.dgbtrf(storage, p, p)
+        band = system.shifted_jacobian(u, 1 / (GAMMA * dt))
+        factors, pivots, info = lapack.dgbtrf(band, p, p, overwrite_ab=1)
         if info != 0:
             return None
 
         def solve(rhs: Array) -> Array:
-            return np.asarray(lapack.dgbtrs(factors, p, p, rhs, pivots)[0])
+            return np.asarray(lapack.dgbtrs(factors, p, p, rhs, pivots, overwrite_b=1)[0])
 
-        new, gap = rodasp_step(u, system(u), system, solve, dt)
+        slope = system(u)
+        new, gap = rodasp_step(u, slope, system, solve, dt)
         if not np.isfinite(new).all():
             return None
         # what is wrong now matters where there is mass, or where the reaction will bring it
         now = system.log_density(new)
         later = system.log_density(np.exp(-system.beta * left) * new)
         weight = np.exp(np.maximum(_density(system, now), _density(system, later)))
-        weight = np.maximum(weight, FLOOR)
+        np.maximum(weight, FLOOR, out=weight)
         share = weight * system.weights
         centred = gap - (share @ gap) / share.sum()
-        return new, float(np.abs(weight * centred).max())
+        return Trial(new, now, float(np.abs(weight * centred).max()), slope)
 
 
 def _density(system: Discretised, log_mass: Array) -> Array:
-    value = log_mass - np.log(system.weights)
+    value = log_mass - system.log_weights
     return np.asarray(value - value.max())
 
 
-def _kl(system: Discretised, u: Array) -> float:
-    conserved = system.log_density(u)
-    return float(np.exp(conserved) @ (conserved - system.log_target))
+def _kl(system: Discretised, log_mass: Array) -> float:
+    return float(np.exp(log_mass) @ (log_mass - system.log_target))
+
+
+def _logsumexp(value: Array) -> float:
+    top = float(value.max())
+    return top + math.log(float(np.exp(value - top).sum()))

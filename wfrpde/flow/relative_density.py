@@ -9,7 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.discretisation.fluxes import symmetrised_stiffness
-from wfrpde.discretisation.matrix import ShiftedSolver, assemble, merged_options, solver_options
+from wfrpde.discretisation.matrix import (
+    BandedSolver,
+    ShiftedSolver,
+    assemble,
+    is_banded,
+    merged_options,
+    solver_options,
+)
 from wfrpde.discretisation.nodes import Nodes, make_nodes
 from wfrpde.errors import AccuracyError, SolverError
 from wfrpde.flow.control import LadderControl
@@ -109,13 +116,17 @@ def run(
     defect = _start_defect(problem, nodes, log_mass)
     log_mass += np.log(problem.case.initial.mass)
 
-    transport, solver, matrix = None, None, None
+    transport, matrix = None, None
+    solver: ShiftedSolver | BandedSolver | None = None
     flux: dict[str, float] = {}
     if flow.alpha > 0:
         triplets, flux = symmetrised_stiffness(nodes, potential)
-        matrix = assemble(nodes, triplets)
-        defaults = solver_options(nodes.dim, degree, nodes.n_global, comm.size, numerics.solver)
-        solver = ShiftedSolver(matrix, merged_options(defaults, numerics.petsc_options))
+        if is_banded(nodes, numerics.solver, numerics.petsc_options):
+            solver = BandedSolver(nodes.n_global, degree, triplets)
+        else:
+            matrix = assemble(nodes, triplets)
+            defaults = solver_options(nodes.dim, degree, nodes.n_global, comm.size, numerics.solver)
+            solver = ShiftedSolver(matrix, merged_options(defaults, numerics.petsc_options))
         rational = SECOND_ORDER if time_order == 2 else FIFTH_ORDER
         transport = Transport(
             nodes,
@@ -148,8 +159,9 @@ def run(
     except SolverError as error:
         raise SolverError(f"{phase}: {error}, also after halving the step repeatedly") from error
     finally:
-        if solver is not None and matrix is not None:
+        if solver is not None:
             solver.destroy()
+        if matrix is not None:
             matrix.destroy()
     incidents: dict[str, Any] = asdict(transport.incidents) if transport else {}
     dt = result.schedule.dt

@@ -16,14 +16,19 @@ Array = npt.NDArray[np.float64]
 
 GAMMA = 0.25
 
-_A = (
+
+def _rows(*rows: tuple[float, ...]) -> tuple[Array, ...]:
+    return tuple(np.array(row) for row in rows)
+
+
+_A = _rows(
     (),
     (3.0,),
     (1.831036793486759, 0.4955183967433795),
     (2.304376582692669, -0.05249275245743001, -1.176798761832782),
     (-7.170454962423024, -4.741636671481785, -16.31002631330971, -1.062004044111401),
 )
-_C = (
+_C = _rows(
     (),
     (-12.0,),
     (-8.791795173947035, -2.207865586973518),
@@ -63,18 +68,13 @@ def rodasp_step(
     solve
         Solves ``(1/(γ dt) − J) k = rhs``, γ = `GAMMA`.
     """
-    increments: list[Array] = []
+    increments = np.empty((len(_C), len(u)))
     stage = u
-    for k, couplings in enumerate(_C):
-        if k < len(_A):
-            stage = u + sum(
-                (a * inc for a, inc in zip(_A[k], increments, strict=True)), np.zeros_like(u)
-            )
-        else:
-            stage = stage + increments[-1]
+    for k in range(len(_C)):
+        if 0 < k < len(_A):
+            stage = u + _A[k] @ increments[:k]
+        elif k:
+            stage = stage + increments[k - 1]
         force = slope if k == 0 else right_hand_side(stage)
-        coupled = sum(
-            (c * inc for c, inc in zip(couplings, increments, strict=True)), np.zeros_like(u)
-        )
-        increments.append(solve(force + coupled / dt))
+        increments[k] = solve(force + (_C[k] @ increments[:k]) / dt)
     return stage + increments[-1], increments[-1]

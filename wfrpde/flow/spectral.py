@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.discretisation.fluxes import STEEP_LINE
-from wfrpde.discretisation.interpolation import TensorInterpolation, evaluate
-from wfrpde.domain.grid import TensorGrid
+from wfrpde.discretisation.interpolation import TensorInterpolation
 from wfrpde.errors import InputError
 from wfrpde.flow.control import LadderControl, Replay
+from wfrpde.flow.extrapolation import prolong
 from wfrpde.flow.outcome import Context, Outcome
 from wfrpde.flow.relative_density import run
 from wfrpde.flow.schedule import uniform
@@ -138,7 +138,8 @@ def solve_spectral(context: Context) -> Outcome:
     growths = [fine.growth]
     if coarse is not None and used == degree:
         growths.append(coarse.growth[: len(fine.times)])
-        second = _on_nodes(grid, coarse_degree, coarse.u[: len(fine.times)], interpolation)
+        coarser = TensorInterpolation(grid, coarse_degree)
+        second = prolong(coarser, coarse.u[: len(fine.times)], interpolation)
         others = ((second, 1.0),)
     return Outcome(
         fine.times,
@@ -159,7 +160,3 @@ def solve_spectral(context: Context) -> Outcome:
         start_defect=facts.start_defect,
         growth=np.array(growths),
     )
-
-
-def _on_nodes(grid: TensorGrid, degree: int, u: Array, target: TensorInterpolation) -> Array:
-    return evaluate(TensorInterpolation(grid, degree), u, target.nodes)[0]

@@ -8,7 +8,7 @@ from math import comb, factorial, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.discretisation.matrix import ShiftedSolver
+from wfrpde.discretisation.matrix import BandedSolver, ShiftedSolver
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.errors import SolverError
 
@@ -82,7 +82,7 @@ class Transport:
     def __init__(
         self,
         nodes: Nodes,
-        solver: ShiftedSolver,
+        solver: ShiftedSolver | BandedSolver,
         log_target: Array,
         alpha: float,
         rational: RationalStep = SECOND_ORDER,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from wfrpde.errors import InputError
@@ -82,20 +85,28 @@ def make_target(
     if dim is not None and dim not in (1, 2, 3):
         raise InputError("target.dim", repr(dim), "1, 2 or 3")
     if kind is not None:
-        target = _of_library(kind, settings, dim)
+        target = _of_library(kind, _frozen(settings), dim)
     elif python is not None:
         target = load_python_target(python, dim=dim, parameters=settings, box=box)
     else:
         if settings:
             key = next(iter(settings))
             raise InputError(f"target.{key}", "an unknown key", "potential, dim, modes")
-        target = _of_formula(str(potential), dim, box)
+        sides = None if box is None else _frozen(np.asarray(box, dtype=float).tolist())
+        target = _of_formula(str(potential), dim, sides)
     if modes:
         target = dataclasses.replace(target, regions=read_regions(modes, target.dim))
     return target
 
 
-def _of_library(kind: str, settings: dict[str, Any], dim: int | None) -> Target:
+def _frozen(settings: Any) -> str:
+    """Return settings as a text, by which a target that was made before is found again."""
+    return json.dumps(settings, sort_keys=True, default=repr)
+
+
+@functools.lru_cache(maxsize=32)
+def _of_library(kind: str, frozen: str, dim: int | None) -> Target:
+    settings = json.loads(frozen)
     model = LIBRARY[choose(kind, LIBRARY, "target.kind")]
     if dim is not None and "dim" in model.model_fields:
         settings.setdefault("dim", dim)
@@ -106,10 +117,12 @@ def _of_library(kind: str, settings: dict[str, Any], dim: int | None) -> Target:
     return target
 
 
-def _of_formula(text: str, dim: int | None, box: npt.ArrayLike | None) -> Target:
+@functools.lru_cache(maxsize=32)
+def _of_formula(text: str, dim: int | None, frozen_box: str | None) -> Target:
     from wfrpde.expressions import coordinates, parse_expression
 
     where = "target.potential"
+    box = None if frozen_box is None else json.loads(frozen_box)
     expression = parse_expression(text, dim or 3, where)
     used = max((coordinates(3).index(s) + 1 for s in expression.free_symbols), default=1)
     size = dim or used
