@@ -21,7 +21,6 @@ from wfrpde.comparison.density import Density
 from wfrpde.samplers.birth_death import BirthDeathLangevin
 from wfrpde.samplers.langevin import Langevin
 from wfrpde.samplers.lattice import Lattice
-from wfrpde.samplers.oracle import Oracle
 from wfrpde.samplers.smc_wfr import SmcWfr
 from wfrpde.samplers.weighted import MeanFieldReaction, PathReaction, WeightedLangevin
 
@@ -72,7 +71,7 @@ def law_step(sampler: Any) -> LawStep | None:
         return LawStep(sampler.alpha, None, lambda x, mass, t, dt, log_target: mass)
     if isinstance(sampler, SmcWfr):
         return LawStep(sampler.alpha, None, _fisher_rao(sampler.beta))
-    if isinstance(sampler, WeightedLangevin):
+    if isinstance(sampler, WeightedLangevin | BirthDeathLangevin):
         reaction = sampler.reaction
         if isinstance(reaction, PathReaction):
             rate = reaction.rate
@@ -83,9 +82,6 @@ def law_step(sampler: Any) -> LawStep | None:
             )
         if isinstance(reaction, MeanFieldReaction):
             return LawStep(sampler.alpha, None, _fisher_rao(reaction.beta))
-    if isinstance(sampler, BirthDeathLangevin):
-        source = sampler.source if isinstance(sampler.source, Oracle) else None
-        return LawStep(sampler.alpha, None, _birth_death(sampler.beta, source))
     return None
 
 
@@ -95,29 +91,6 @@ def _fisher_rao(beta: float) -> Callable[[Array, Array, float, float, Array], Ar
     def after(x: Array, mass: Array, t: float, dt: float, log_target: Array) -> Array:
         theta = math.exp(-beta * dt)
         return np.asarray(np.exp(theta * _log(mass) + (1 - theta) * log_target))
-
-    return after
-
-
-def _birth_death(
-    beta: float, oracle: Oracle | None
-) -> Callable[[Array, Array, float, float, Array], Array]:
-    """Deaths are replaced by draws from all; births replace uniformly drawn particles."""
-
-    def after(x: Array, mass: Array, t: float, dt: float, log_target: Array) -> Array:
-        mass = mass / mass.sum()
-        log_relative = _log(mass) - log_target if oracle is None else oracle(t + dt, x)
-        excess = log_relative - mass @ np.where(mass > 0, log_relative, 0.0)
-        jump = -np.expm1(-beta * dt * np.abs(excess))
-        deaths = mass * np.where(excess > 0, jump, 0.0)
-        births = mass * np.where(excess < 0, jump, 0.0)
-        newborn = births.sum()
-        kept = mass - deaths + deaths.sum() * mass
-        if newborn == 0:
-            return np.asarray(kept)
-        # a place is hit by a Poisson number of newborns of mean `newborn`; the last one stays
-        untouched = math.exp(-newborn)
-        return np.asarray(untouched * kept + (1 - untouched) / newborn * births)
 
     return after
 

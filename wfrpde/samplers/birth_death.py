@@ -7,34 +7,43 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.samplers.density import DensitySource
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.langevin import euler_maruyama
 from wfrpde.samplers.protocol import EquallyWeighted
 from wfrpde.samplers.ranks import Ranks
+from wfrpde.samplers.resampling import offspring, redistributed
+from wfrpde.samplers.weighted import Reaction
 from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
+
+MOST = 50.0
+"""Largest growth of a particle in a step, as a logarithm: its copies would fill the ensemble."""
 
 
 @dataclass(frozen=True)
 class BirthDeathLangevin(EquallyWeighted):
     r"""Langevin moves, and jumps at the rate of the reaction Λ = −β(log(ρ/π) − ⟨log(ρ/π)⟩).
 
-    A particle with Λ < 0 dies at rate |Λ|, and a uniformly drawn one is copied in its place; one
-    with Λ > 0 is copied at rate Λ, in the place of a uniformly drawn one. The number of particles
-    stays N, and their weights equal. In a step each particle jumps with probability
-    1 − e^{−|Λ| dt}, all at the same time: what that leaves out, like two jumps that meet, is O(dt²)
-    in a step. Weak order 1 in dt; the bias is O(1/N) beside that of the density source.
+    A particle with Λ < 0 dies at rate |Λ|, one with Λ > 0 has a copy made at rate Λ; deaths and
+    births are made up for by uniformly drawn particles, so that their number stays N and their
+    weights equal. Over a step the growth g_i = ∫ Λ dt of every particle is frozen, and the
+    branching is exact: it survives with probability e^{g_i} if g_i < 0, and has a geometric number
+    of copies of mean e^{g_i} otherwise; then all are brought back to N with equal chances.
+    To first order in dt these are the single jumps of the original algorithm, but a step with a
+    stiff reaction (β dt |log(ρ/π)| > 1, as in the tails) is not cut off at one birth.
+
+    Weak order 1 in dt; the bias is O(1/N) beside that of the density source. The law of infinitely
+    many particles is that of `WeightedLangevin` with the same reaction.
 
     Parameters
     ----------
     target
         π ∝ exp(−V).
-    source
-        Where log(ρ/π) comes from.
-    alpha, beta
-        Rates of diffusion and reaction, per unit model time.
+    reaction
+        What a step lets particles grow by.
+    alpha
+        Rate of diffusion, per unit model time.
 
     References
     ----------
@@ -43,42 +52,33 @@ class BirthDeathLangevin(EquallyWeighted):
     """
 
     target: Target
-    source: DensitySource
+    reaction: Reaction
     alpha: float = 1.0
-    beta: float = 1.0
     name: str = "birth_death"
     ranks: Ranks = field(default_factory=Ranks)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Move every particle, then let them die and multiply (collective)."""
         positions = euler_maruyama(self.target, ensemble.positions, self.alpha * dt, rng)
-        total = self.ranks.count(ensemble)
-        weights = np.full(ensemble.size, 1.0 / total)
-        excess = self.source.log_relative(positions, weights, t + dt)
-        excess -= float(self.ranks.sum(float(excess.sum()))) / total
-        jumps = rng.random(ensemble.size) < -np.expm1(-self.beta * dt * np.abs(excess))
-        dying = np.flatnonzero(jumps & (excess > 0))
-        multiplying = np.flatnonzero(jumps & (excess < 0))
-        replacements = self._drawn(positions, len(dying), rng)
-        newborn = self._scattered(positions[multiplying], ensemble.size, rng)
-        positions[dying] = replacements
-        positions[rng.integers(ensemble.size, size=len(newborn))] = newborn
-        return ensemble.moved(positions, deaths=len(dying), births=len(newborn))
+        growth = self.reaction.growth(ensemble, positions, t, dt)
+        # a mean of e^growth of 1 keeps the number of particles up to chance
+        growth = growth - self.ranks.log_total(growth) + np.log(self.ranks.count(ensemble))
+        copies = branched(growth, rng)
+        total = float(self.ranks.sum(int(copies.sum())))
+        if total > 0:  # else all have died, and the step is without jumps
+            kept = offspring("systematic", copies / total, rng, self.ranks)
+            positions = redistributed(positions, kept, self.ranks)
+        deaths, births = int((copies == 0).sum()), int(np.maximum(copies - 1, 0).sum())
+        return ensemble.moved(positions, deaths=deaths, births=births)
 
-    def _drawn(self, positions: Array, count: int, rng: np.random.Generator) -> Array:
-        """Draw ``count`` particles uniformly from those of all ranks (collective)."""
-        if self.ranks.size == 1:
-            return positions[rng.integers(len(positions), size=count)]
-        sizes = np.array(self.ranks.every(len(positions)))
-        asked = self.ranks.exchange(list(rng.multinomial(count, sizes / sizes.sum())))
-        parcels = [positions[rng.integers(len(positions), size=k)] for k in asked]
-        return np.concatenate(self.ranks.exchange(parcels))
 
-    def _scattered(self, copies: Array, size: int, rng: np.random.Generator) -> Array:
-        """Send copies to the ranks of uniformly drawn particles; return what came here."""
-        if self.ranks.size == 1:
-            return copies
-        sizes = np.array(self.ranks.every(size))
-        where = rng.choice(len(sizes), size=len(copies), p=sizes / sizes.sum())
-        parcels = [copies[where == rank] for rank in range(len(sizes))]
-        return np.concatenate(self.ranks.exchange(parcels))
+def branched(growth: Array, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Draw the copies ``(N,)`` that a branching process of growths g ``(N,)`` makes; mean e^g.
+
+    Particles with g < 0 only die, at rate |g|, and those with g > 0 only multiply, at rate g (a
+    Yule process), both for one unit of time.
+    """
+    copies = (rng.random(len(growth)) < np.exp(np.minimum(growth, 0.0))).astype(np.int64)
+    rising = growth > 0
+    copies[rising] = rng.geometric(np.exp(-np.minimum(growth[rising], MOST)))
+    return np.asarray(np.minimum(copies, 2**31), dtype=np.int64)

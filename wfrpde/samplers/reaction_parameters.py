@@ -86,8 +86,8 @@ class DensityParameters(RatesParameters):
         description="`kde`: width of the kernel, > 0 (along each axis); Silverman's by default",
     )
 
-    def source(self, name: str, context: SamplerContext) -> DensitySource:
-        """Return the density source.
+    def reaction(self, name: str, context: SamplerContext) -> Reaction:
+        """Return the reaction −β log(ρ/π): along the path where ρ is known, else mean-field.
 
         Raises
         ------
@@ -100,8 +100,13 @@ class DensityParameters(RatesParameters):
                 raise InputError(
                     f"sampler {name}: {key}", f"it with density = '{self.density}'", "it left out"
                 )
+        _, beta = self.rates(context)
         if self.density == "oracle":
-            return context.oracle(name)
+            oracle = context.oracle(name)
+            return PathReaction(lambda t, x: -beta * oracle(t, x))
+        return MeanFieldReaction(beta, self._source(name, context), context.ranks)
+
+    def _source(self, name: str, context: SamplerContext) -> DensitySource:
         if self.density == "kde":
             width = self.bandwidth
             axes = None if width is None else along_axes(width, name, "bandwidth", context)
@@ -154,14 +159,8 @@ class WeightedParameters(DensityParameters, ResampledParameters):
 
     def build(self, name: str, context: SamplerContext) -> WeightedLangevin:
         """Return the sampler for a case."""
-        alpha, beta = self.rates(context)
-        reaction: Reaction
-        if self.density == "oracle":
-            self.source(name, context)  # refuses keys of other sources
-            oracle = context.oracle(name)
-            reaction = PathReaction(lambda t, x: -beta * oracle(t, x))
-        else:
-            reaction = MeanFieldReaction(beta, self.source(name, context), context.ranks)
+        alpha, _ = self.rates(context)
+        reaction = self.reaction(name, context)
         return WeightedLangevin(context.target, reaction, alpha, self.when, name, context.ranks)
 
 
@@ -212,9 +211,9 @@ class BirthDeathParameters(DensityParameters):
 
     def build(self, name: str, context: SamplerContext) -> BirthDeathLangevin:
         """Return the sampler for a case."""
-        source = self.source(name, context)
-        rates = self.rates(context)
-        return BirthDeathLangevin(context.target, source, *rates, name, context.ranks)
+        alpha, _ = self.rates(context)
+        reaction = self.reaction(name, context)
+        return BirthDeathLangevin(context.target, reaction, alpha, name, context.ranks)
 
 
 class SmcWfrParameters(RatesParameters, ResampledParameters):
