@@ -15,7 +15,7 @@ import numpy as np
 from wfrpde.output.figures import Picture
 from wfrpde.output.numbers import duration, number, pretty, shortened, with_error
 from wfrpde.output.pages import embed, page_width, write_page
-from wfrpde.output.record import FlowRecord, RunRecord
+from wfrpde.output.record import NORMALISATION, FlowRecord, RunRecord
 from wfrpde.output.report_tables import main_tables, more_tables
 
 __all__ = ["result_sentences", "write_report"]
@@ -24,6 +24,7 @@ FLOW_NAMES = {
     "WFR": "Wasserstein–Fisher–Rao flow",
     "W": "Langevin (Wasserstein) flow",
     "FR": "Fisher–Rao flow",
+    "FK": "Feynman–Kac flow",
 }
 ALONE = {"W": "Transport alone (W, Langevin)", "FR": "Reaction alone (FR)", "WFR": "Both (WFR)"}
 PARAVIEW_TIPS = {
@@ -55,10 +56,11 @@ def write_report(record: RunRecord, folder: Path, pictures: Sequence[Picture]) -
     failed = sum(not check["passed"] for check in checks)
     name = FLOW_NAMES.get(flow.label, flow.label)
     target = record.target_description or record.target_name
+    way = "over" if flow.linear else "towards"
     context = {
         "title": record.title,
         "flow": flow.label,
-        "kicker": f"{name} in {record.dim}-D towards {shortened(target)}",
+        "kicker": f"{name} in {record.dim}-D {way} {shortened(target)}",
         "incomplete": "" if flow.complete else _incomplete(record),
         "failed": f"{failed} of {len(checks)} checks failed." if failed else "",
         # That it was interrupted stands above them.
@@ -66,6 +68,7 @@ def write_report(record: RunRecord, folder: Path, pictures: Sequence[Picture]) -
         "result": result_sentences(record),
         "alpha": flow.alpha,
         "beta": flow.beta,
+        "linear": shortened(flow.linear),
         "conserves_mass": record.conserves_mass,
         "meaning": _meaning(record),
         "pictures": [
@@ -97,10 +100,17 @@ def result_sentences(record: RunRecord) -> list[str]:
     sentences = []
     if "kl" in flow.scalars:
         kl = flow.scalars["kl"]
+        since = "after" if flow.linear else "down from"
         sentences.append(
             f"At t = {last} the {flow.label} flow has KL divergence "
             f"{_estimate(kl.value[-1], kl.error[-1])} to the target, "
-            f"down from {pretty(number(float(kl.value[0]), 4))} at the start."
+            f"{since} {pretty(number(float(kl.value[0]), 4))} at the start."
+        )
+    if NORMALISATION in flow.scalars:
+        growth = flow.scalars[NORMALISATION]
+        sentences.append(
+            "The log of the normalising constant is then "
+            f"{_estimate(growth.value[-1], growth.error[-1])}."
         )
     mode = _far_mode(record)
     if mode is not None:
@@ -157,6 +167,7 @@ def _incomplete(record: RunRecord) -> str:
 
 def _meaning(record: RunRecord) -> str:
     flow = record.flow
+    moves = flow.alpha > 0
     rates = f"Here α = {number(flow.alpha, 6, trim=True)} and β = {number(flow.beta, 6, trim=True)}"
     words = {
         "WFR": "transport moves mass down the potential V (in kT) and lets it diffuse, while the "
@@ -164,8 +175,12 @@ def _meaning(record: RunRecord) -> str:
         "there is less",
         "W": "only transport acts: Langevin dynamics, which must wait for rare jumps over barriers",
         "FR": "only the reaction acts: mass is reweighted where it already is, and goes nowhere",
-    }[("WFR" if flow.beta else "W") if flow.alpha else "FR"]
+        "FK": "mass multiplies at the rate U where it is"
+        + (", while transport moves it down the potential V (in kT) and lets it diffuse" * moves),
+    }["FK" if flow.linear else ("WFR" if flow.beta else "W") if flow.alpha else "FR"]
     mass = "" if record.conserves_mass else " The total mass is free to change."
+    if flow.linear:
+        return f"{rates}: {words}. The flow does not lead to the target.{mass}"
     return f"{rates}: {words}. The flow descends KL(ρ‖π), the free energy in excess.{mass}"
 
 

@@ -42,7 +42,8 @@ class Run:
     solution
         Its solution.
     companions
-        Solutions with β = 0 (``"W"``) and α = 0 (``"FR"``), as far as they were computed.
+        Solutions with β = 0 (``"W"``) and α = 0 (``"FR"``), as far as they were computed; without
+        its linear reaction (``"W"``), if the case has one.
     interrupted
         Whether the run was stopped before its end.
     """
@@ -158,20 +159,25 @@ def _put_in_place(hidden: Path, folder: Path) -> None:
 
 def companion_cases(case: Case) -> dict[str, Case]:
     """Give the Langevin (W) and Fisher–Rao (FR) flows to compare the case with, by name."""
-    if not case.output.compare or case.flow.alpha == 0 or case.flow.beta == 0:
+    if not case.output.compare or case.flow.alpha == 0:
         return {}
     free = {"numerics.formulation": "auto", "output.compare": False}
+    alone = case.with_overrides({**free, "flow.beta": 0.0, "flow.reaction": None})
+    if case.flow.reaction is not None:
+        return {"W": alone}
+    if case.flow.beta == 0:
+        return {}
     return {
-        "W": case.with_overrides({**free, "flow.beta": 0.0}),
+        "W": alone,
         "FR": case.with_overrides({**free, "flow.alpha": 0.0, "numerics.certify": False}),
     }
 
 
 def flow_name(case: Case) -> str:
-    """Name the flow of a case: W (β = 0), FR (α = 0) or WFR."""
-    if case.flow.beta == 0:
-        return "W"
-    return "FR" if case.flow.alpha == 0 else "WFR"
+    """Name the flow of a case, as in its output."""
+    from wfrpde.output.record import flow_label
+
+    return flow_label(case.flow.alpha, case.flow.beta, case.flow.reaction)
 
 
 def run_case(

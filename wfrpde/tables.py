@@ -33,6 +33,9 @@ def solution_table(solution: Solution) -> str:
     columns = {"KL": (solution.series["kl"], _entry(error, "series", "kl"))}
     if not solution.case.flow.conserve_mass:
         columns["mass"] = (solution.series["mass"], _entry(error, "series", "mass"))
+    name = "log_normalising_constant"
+    if name in solution.series:
+        columns["log γ(1)"] = (solution.series[name], _entry(error, "series", name))
     for name, masses in solution.mode_mass.items():
         columns[f"mass {name}"] = (masses, _entry(error, "mode_mass", name))
     cells = [

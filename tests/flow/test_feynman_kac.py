@@ -14,11 +14,13 @@ import pytest
 pytest.importorskip("dolfinx")
 
 from scipy.integrate import solve_ivp
+from scipy.linalg import eigh_tridiagonal
 
 import wfrpde
 from wfrpde.case import Case
 from wfrpde.errors import InputError
 from wfrpde.flow.exact import gaussian_kl
+from wfrpde.run import companion_cases, flow_name
 
 KAPPA, MEAN, VARIANCE = 1.3, -0.8, 0.4
 
@@ -238,3 +240,27 @@ def test_a_reaction_alone_is_a_flow():
     assert line("x").with_overrides({"flow.reaction": None}).flow.beta == 1.0
     with pytest.raises(InputError, match="nothing flows"):
         line(None, alpha=0.0, beta=0.0)
+
+
+def test_it_is_compared_with_the_flow_without_its_reaction():
+    case = line("0.7*x", beta=0.5, numerics={"formulation": "edge-averaged"})
+    assert flow_name(case) == "FK"
+    companions = companion_cases(case)
+    assert list(companions) == ["W"]
+    assert companions["W"].flow.reaction is None
+    assert companions["W"].flow.beta == 0.0
+    assert companion_cases(case.with_overrides({"flow.alpha": 0.0})) == {}
+
+
+def test_the_shipped_case_grows_at_its_principal_eigenvalue():
+    """That of αL + U as a Schrödinger operator, by finite differences with 4001 points."""
+    x, step = np.linspace(-2.5, 2.5, 4001, retstep=True)
+    slope, curvature = 20 * x * (x * x - 1) + 0.5, 60 * x * x - 20
+    diagonal = 2 / step**2 + slope**2 / 4 - curvature / 2 - 2 * np.tanh(2 * x)
+    off = np.full(len(x) - 1, -1 / step**2)
+    lowest = eigh_tridiagonal(diagonal, off, select="i", select_range=(0, 0))[0][0]
+    solution = wfrpde.solve(wfrpde.load_case("feynman-kac"))
+    growth = solution.series["log_normalising_constant"]
+    assert (growth[-1] - growth[-2]) / 2 == pytest.approx(-lowest, abs=2e-5)
+    assert solution.mode_mass["right"][-1] > 0.98, "U favours the right well"
+    assert solution.numerics["target_mode_mass"]["right"] < 0.3, "which V does not"

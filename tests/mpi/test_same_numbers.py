@@ -52,6 +52,12 @@ CASES: dict[str, dict[str, Any]] = {
         "flow": {"beta": 0.0, "save": [0.1, 0.5]},
         "numerics": {"cells": [60], "dt": 0.02},
     },
+    "line, linear reaction": {
+        "target": WELL,
+        "initial": {"mean": [-1.0], "covariance": [[0.05]]},
+        "flow": {"reaction": "tanh(2*x)", "beta": 0.3, "save": [0.1, 0.5]},
+        "numerics": {"cells": [60], "dt": 0.02},
+    },
     "plane, edge-averaged": {
         "target": {**WELL, "dim": 2, "stiffness": 4.0, "coupling": 0.5},
         "initial": {"mean": [-1.0, -0.5], "covariance": [[0.05, 0.0], [0.0, 0.2]]},

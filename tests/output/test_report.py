@@ -5,9 +5,11 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from closed_form import two_mode_solution
 
-from wfrpde.output import IndexEntry, write_index, write_run
+from wfrpde.output import IndexEntry, read_run, write_index, write_run
 from wfrpde.output.record import record_run
 from wfrpde.report import result_sentences, write_report
 
@@ -104,3 +106,35 @@ def test_index_links_and_shows_its_runs(modes_1d, tmp_path):
     html = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "A &lt;title&gt;" in html
     assert "data:image/png;base64," in html
+
+
+def test_a_linear_reaction_is_told(modes_1d, tmp_path):
+    """Its formula, log γ_t(1) with its error, and no claim that the flow descends to the target."""
+    growth = -0.5 * modes_1d.times
+    flow = SimpleNamespace(**vars(modes_1d.case.flow) | {"beta": 0.0, "reaction": "2*tanh(x) < 3"})
+    error = replace(
+        modes_1d.error,
+        series=modes_1d.error.series | {"log_normalising_constant": 1e-6 * modes_1d.times},
+    )
+    solution = replace(
+        modes_1d,
+        case=replace(modes_1d.case, flow=flow),
+        series=modes_1d.series | {"log_normalising_constant": growth},
+        error=error,
+    )
+    options = SimpleNamespace(figures=True, paraview=False)
+    write_run(solution, tmp_path, {"W": two_mode_solution(1, "interval", "W")}, options=options)
+    record = read_run(tmp_path)
+    assert record.flow.label == "FK"
+    assert record.flow.linear == "2*tanh(x) < 3"
+    np.testing.assert_array_equal(record.flow.scalars["log_normalising_constant"].value, growth)
+    assert (tmp_path / "figures" / "growth.png").is_file()
+    assert not (tmp_path / "figures" / "dissipation.png").exists(), "another identity holds"
+    header = (tmp_path / "series.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert "log_normalising_constant,log_normalising_constant_error" in header
+    parse(tmp_path / "report.html")
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "2*tanh(x) &lt; 3" in html
+    assert "normalising constant is then −1.000000 ± 2×10⁻⁶" in html
+    assert "does not lead to the target" in html
+    assert "descends KL" not in html

@@ -82,7 +82,8 @@ def read_run(folder: Path) -> RunRecord:
 
 def _assemble(summary: dict[str, Any], arrays: dict[str, Any]) -> RunRecord:
     flow_keys = summary["case"]["flow"]
-    facts = {summary["flow"]: summary | {k: flow_keys[k] for k in ("alpha", "beta")}}
+    own_rates = {k: flow_keys.get(k) for k in ("alpha", "beta", "reaction")}
+    facts = {summary["flow"]: summary | own_rates}
     facts |= summary["companions"]
     flows, densities = {}, {}
     for number, (label, fact) in enumerate(facts.items()):

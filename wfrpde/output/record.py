@@ -27,6 +27,9 @@ Array = NDArray[np.float64]
 SCALARS = ("kl", "mass", "fisher_information", "reaction_variance", "min_density")
 """Series of one number a time, in the order in which they are written."""
 
+NORMALISATION = "log_normalising_constant"
+"""The series that a linear reaction adds to them."""
+
 
 @dataclass(frozen=True)
 class Estimated:
@@ -53,7 +56,7 @@ class FlowRecord:
     Parameters
     ----------
     label
-        ``"WFR"``, ``"W"``, ``"FR"``, or the name that the caller gave.
+        ``"WFR"``, ``"W"``, ``"FR"``, ``"FK"``, or the name that the caller gave.
     alpha, beta
         Transport and reaction rates, per unit flow time.
     times
@@ -68,6 +71,8 @@ class FlowRecord:
         Estimated relative L2 error of the density, shape (T,), NaN where not estimated.
     history
         ``t``, ``dt``, ``kl``, ``mass`` of every accepted step.
+    linear
+        Formula of a linear reaction's rate U, or "".
     """
 
     label: str
@@ -84,6 +89,7 @@ class FlowRecord:
     warnings: tuple[str, ...] = ()
     complete: bool = True
     wall_time: float = float("nan")
+    linear: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,8 +125,10 @@ class RunRecord:
         return bool(self.case.get("flow", {}).get("conserve_mass", True))
 
 
-def flow_label(alpha: float, beta: float) -> str:
-    """Name of the flow with these rates: ``WFR``, ``W`` (β = 0) or ``FR`` (α = 0)."""
+def flow_label(alpha: float, beta: float, linear: str | None = None) -> str:
+    """Name of a flow by its rates: ``FK`` (linear), ``WFR``, ``W`` (β = 0) or ``FR`` (α = 0)."""
+    if linear:
+        return "FK"
     if beta == 0:
         return "W"
     return "FR" if alpha == 0 else "WFR"
@@ -164,6 +172,7 @@ def record_run(
 def record_flow(solution: SolutionLike, label: str | None = None) -> FlowRecord:
     """Reduce one solution; its label follows from its rates unless it is given."""
     alpha, beta = float(solution.case.flow.alpha), float(solution.case.flow.beta)
+    linear = getattr(solution.case.flow, "reaction", None) or ""
     error = solution.error
     series_error = getattr(error, "series", None) or {}
     mode_error = getattr(error, "mode_mass", None) or {}
@@ -171,7 +180,7 @@ def record_flow(solution: SolutionLike, label: str | None = None) -> FlowRecord:
     names = [name for name in SCALARS if name in solution.series]
     names += [name for name in solution.series if name not in SCALARS]
     return FlowRecord(
-        label=label or flow_label(alpha, beta),
+        label=label or flow_label(alpha, beta, linear),
         alpha=alpha,
         beta=beta,
         times=times,
@@ -185,6 +194,7 @@ def record_flow(solution: SolutionLike, label: str | None = None) -> FlowRecord:
         warnings=tuple(str(w) for w in solution.warnings),
         complete=bool(solution.complete),
         wall_time=float(solution.wall_time),
+        linear=linear,
     )
 
 

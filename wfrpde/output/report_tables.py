@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wfrpde.output.numbers import MISSING, column, number, pretty
-from wfrpde.output.record import Estimated, FlowRecord, RunRecord
+from wfrpde.output.record import NORMALISATION, Estimated, FlowRecord, RunRecord
 
 __all__ = ["Table", "main_tables", "more_tables"]
 
@@ -43,6 +43,9 @@ def main_tables(record: RunRecord) -> list[Table]:
     tables = []
     if columns:
         tables.append(_table("KL divergence to the target", record.flow, record.flows, columns))
+    if NORMALISATION in record.flow.scalars:
+        growth = {"log γₜ(1)": record.flow.scalars[NORMALISATION]}
+        tables.append(_own("Log of the normalising constant", record.flow, growth))
     tables += _mode_table(record, record.flow)
     return tables
 
@@ -66,7 +69,8 @@ def more_tables(record: RunRecord) -> list[Table]:
         "reaction_variance": "Var log(ρ/π)",
         "min_density": "smallest density at a node",
     }
-    scalars = {words.get(k, k): v for k, v in flow.scalars.items() if k not in ("kl", "mass")}
+    elsewhere = ("kl", "mass", NORMALISATION)
+    scalars = {words.get(k, k): v for k, v in flow.scalars.items() if k not in elsewhere}
     if "mass" in flow.scalars:
         mass = flow.scalars["mass"]
         if record.conserves_mass:

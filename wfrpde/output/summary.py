@@ -76,7 +76,8 @@ def flow_from_summary(
     label
         Label of the flow.
     facts
-        ``alpha``, ``beta``, ``complete``, ``wall_time``, ``numerics``, ``warnings``, ``results``.
+        ``alpha``, ``beta``, ``complete``, ``wall_time``, ``numerics``, ``warnings``, ``results``,
+        and ``reaction`` where it is linear.
     history
         Named arrays, one entry a step.
     """
@@ -98,6 +99,7 @@ def flow_from_summary(
         warnings=tuple(facts["warnings"]),
         complete=bool(facts["complete"]),
         wall_time=float("nan") if wall_time is None else float(wall_time),
+        linear=facts.get("reaction") or "",
     )
 
 

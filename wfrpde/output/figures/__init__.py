@@ -32,6 +32,7 @@ def draw_figures(record: RunRecord, folder: Path) -> list[Picture]:
     # Matplotlib is slow to import, and most commands draw nothing.
     from wfrpde.output.figures import density1d, density2d, density3d, style
     from wfrpde.output.figures.dissipation import draw_dissipation
+    from wfrpde.output.figures.growth import draw_growth
     from wfrpde.output.figures.kl import draw_kl
     from wfrpde.output.figures.modes import draw_modes
 
@@ -44,7 +45,8 @@ def draw_figures(record: RunRecord, folder: Path) -> list[Picture]:
             3: (density3d.draw_rendering, density3d.draw_marginals),
         }[record.dim]
         drawings = [drawing for draw in densities for drawing in draw(record)]
-        curves = (draw_kl(record), draw_modes(record), draw_dissipation(record))
+        draws = (draw_growth, draw_kl, draw_modes, draw_dissipation)
+        curves = [draw(record) for draw in draws]
         drawings += [drawing for drawing in curves if drawing is not None]
         for drawing in drawings:
             path = style.save(drawing.figure, folder / f"{drawing.name}.png")

@@ -46,8 +46,9 @@ def draw_density(record: RunRecord) -> list[Drawing]:
             figure,
             f"Density of {record.flow.label} at {len(pictures.times)} times over the target",
             "Density at the saved times, from pale (early) to dark (late), over the target (grey). "
-            "Below, the same on a logarithmic scale: the Fisher–Rao reaction multiplies what "
-            "stands in the tails, so that the next mode grows where it already is.",
+            f"Below, the same on a logarithmic scale: the {'' if record.flow.linear else 'Fisher–Rao '}"
+            "reaction multiplies what stands in the tails, so that the next mode grows where it "
+            "already is.",
         )
     ]
     return drawings
@@ -74,8 +75,13 @@ def draw_comparison(record: RunRecord) -> list[Drawing]:
             figure,
             f"Densities of {', '.join(labels)} side by side",
             "The same start and the same target (grey) under each flow, from pale (t = 0) to dark "
-            f"(t = {last}). Transport alone (W) must climb the barrier; reaction alone (FR) can "
-            "only reweight what is there; together (WFR) they do both.",
+            f"(t = {last}). "
+            + (
+                "Transport alone (W) must climb the barrier; the reaction multiplies what crosses it."
+                if record.flow.linear
+                else "Transport alone (W) must climb the barrier; reaction alone (FR) can only "
+                "reweight what is there; together (WFR) they do both."
+            ),
         )
     ]
 

@@ -26,10 +26,12 @@ def decay_rate(flow: FlowRecord) -> tuple[NDArray[np.float64], NDArray[np.float6
 
 
 def draw_dissipation(record: RunRecord) -> Drawing | None:
-    """Draw both sides of the identity; ``None`` where the flow changes its mass."""
+    """Draw both sides of the identity; ``None`` where mass changes or a linear reaction acts."""
     flow = record.flow
-    if not record.conserves_mass or not {"fisher_information", "reaction_variance"} <= set(
-        flow.scalars
+    if (
+        flow.linear
+        or not record.conserves_mass
+        or not {"fisher_information", "reaction_variance"} <= set(flow.scalars)
     ):
         return None
     figure = style.new_figure(7.2, 4.2)

@@ -38,7 +38,8 @@ def draw_kl(record: RunRecord) -> Drawing:
         low = np.maximum(value - error, value * 1e-6)
         axes.fill_between(t, low, value + error, color=colour, alpha=0.22, lw=0)
         ends.append((float(value[-1]), label, colour))
-        lowest, highest = min(lowest, value.min()), max(highest, value.max(), path_kl.max())
+        lowest = min(lowest, value.min(), path_kl.min())
+        highest = max(highest, value.max(), path_kl.max())
     axes.set_yscale("log")
     if highest > 0:
         axes.set_ylim(max(lowest / 3, 1e-18 * highest), highest * 3)
@@ -56,7 +57,7 @@ def draw_kl(record: RunRecord) -> Drawing:
         "kl",
         figure,
         f"Logarithmic plot of the KL divergence over time for {', '.join(record.flows)}",
-        f"Distance to equilibrium of {record.flow.label}{against} on a logarithmic axis: a "
+        f"Distance to {'the target' if record.flow.linear else 'equilibrium'} of {record.flow.label}{against} on a logarithmic axis: a "
         "straight solid line is exponential decay. Dots are saved times; the shaded band is the "
         "estimated error (where it is not to be seen, it is thinner than the line)." + guide,
     )

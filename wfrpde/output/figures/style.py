@@ -24,7 +24,7 @@ __all__ = [
 INK = "#222222"
 TARGET = "#555555"
 """Colour of everything that belongs to the target."""
-FLOW_COLOURS = {"WFR": "#0072B2", "W": "#D55E00", "FR": "#009E73"}
+FLOW_COLOURS = {"WFR": "#0072B2", "W": "#D55E00", "FR": "#009E73", "FK": "#0072B2"}
 """Okabe and Ito's palette, which survives every common colour blindness."""
 CEILING = 1.03
 """Highest place of a name beside the axes, as a share of their height."""
