@@ -40,15 +40,15 @@ def draw_density(record: RunRecord) -> list[Drawing]:
             words, (1.015, 0.97 - 0.085 * row), xycoords="axes fraction", color=colour, va="top",
             fontsize=10, fontweight="bold", annotation_clip=False,
         )  # fmt: skip
+    reaction = "reaction" if record.flow.linear else "Fisher–Rao reaction"
     drawings = [
         Drawing(
             "density",
             figure,
             f"Density of {record.flow.label} at {len(pictures.times)} times over the target",
             "Density at the saved times, from pale (early) to dark (late), over the target (grey). "
-            f"Below, the same on a logarithmic scale: the {'' if record.flow.linear else 'Fisher–Rao '}"
-            "reaction multiplies what stands in the tails, so that the next mode grows where it "
-            "already is.",
+            f"Below, the same on a logarithmic scale: the {reaction} multiplies what stands in the "
+            "tails, so that the next mode grows where it already is.",
         )
     ]
     return drawings
@@ -69,6 +69,9 @@ def draw_comparison(record: RunRecord) -> list[Drawing]:
     grid[0, 0].set_ylabel("density ρ  [per unit x]")
     grid[1, 0].set_ylabel("log₁₀ ρ")
     last = number(float(record.snapshots.times[-1]), 3, trim=True)
+    both = "reaction alone (FR) can only reweight what is there; together (WFR) they do both"
+    if record.flow.linear:
+        both = "the reaction multiplies what crosses it"
     return [
         Drawing(
             "comparison",
@@ -76,12 +79,7 @@ def draw_comparison(record: RunRecord) -> list[Drawing]:
             f"Densities of {', '.join(labels)} side by side",
             "The same start and the same target (grey) under each flow, from pale (t = 0) to dark "
             f"(t = {last}). "
-            + (
-                "Transport alone (W) must climb the barrier; the reaction multiplies what crosses it."
-                if record.flow.linear
-                else "Transport alone (W) must climb the barrier; reaction alone (FR) can only "
-                "reweight what is there; together (WFR) they do both."
-            ),
+            f"Transport alone (W) must climb the barrier; {both}.",
         )
     ]
 

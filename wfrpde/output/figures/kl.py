@@ -47,6 +47,7 @@ def draw_kl(record: RunRecord) -> Drawing:
     axes.set_ylabel("KL(ρ‖π)  [nats = kT of excess free energy]")
     style.label_ends(axes, ends, gap=0.05)
     others = list(record.companions)
+    goal = "the target" if record.flow.linear else "equilibrium"
     guide = (
         f" Dashed ({', '.join(dashed)}): known at the dots alone, which the line joins as a guide."
         if dashed
@@ -57,7 +58,7 @@ def draw_kl(record: RunRecord) -> Drawing:
         "kl",
         figure,
         f"Logarithmic plot of the KL divergence over time for {', '.join(record.flows)}",
-        f"Distance to {'the target' if record.flow.linear else 'equilibrium'} of {record.flow.label}{against} on a logarithmic axis: a "
+        f"Distance to {goal} of {record.flow.label}{against} on a logarithmic axis: a "
         "straight solid line is exponential decay. Dots are saved times; the shaded band is the "
         "estimated error (where it is not to be seen, it is thinner than the line)." + guide,
     )
