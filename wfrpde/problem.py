@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -32,6 +33,9 @@ REACHED = 15.0
 
 PASS = 20.0
 """Levels (kT) above a pass that are kept beside it."""
+
+LEAST_BETWEEN = 6
+"""Cells between two planes that the mesh must follow."""
 
 EMPTY = -1e5
 """Log of a density that stands for zero: far below anything that a flow can bring back."""
@@ -129,14 +133,21 @@ class Problem:
             rate += float(np.ptp(self.linear_rate(near))) / REACHED if len(near) else 0.0
         return rate
 
-    def tensor_grid(self, cells: tuple[int, ...]) -> TensorGrid:
-        """Divide the box into `cells`, and keep those that matter (in 1-D, one stretch)."""
+    def tensor_grid(
+        self, cells: tuple[int, ...], through: tuple[Array, ...] | None = None
+    ) -> TensorGrid:
+        """Divide the box into about `cells`, and keep those that matter (in 1-D, one stretch).
+
+        Cells end at the positions `through` of each axis, if there are any.
+        """
+        inner = through or tuple(np.empty(0) for _ in cells)
         if self.dim == 1:
-            return self._interval(cells[0])
+            return self._interval(cells[0], inner[0])
         breaks = tuple(
-            np.linspace(lo, hi, n + 1) for (lo, hi), n in zip(self.box, cells, strict=True)
+            divided(lo, hi, n, positions)
+            for (lo, hi), n, positions in zip(self.box, cells, inner, strict=True)
         )
-        grid = TensorGrid(breaks, np.ones(cells, dtype=bool))
+        grid = TensorGrid(breaks, np.ones([len(b) - 1 for b in breaks], dtype=bool))
         vertices = grid.vertices()
         return self._cut(grid, vertices.reshape(-1, self.dim), vertices.shape[:-1])
 
@@ -167,10 +178,11 @@ class Problem:
                 self.warnings.append(warning)
         return mesh
 
-    def _interval(self, cells: int) -> TensorGrid:
+    def _interval(self, cells: int, through: Array) -> TensorGrid:
         """Divide the `stretch` of a 1-D box."""
         low, high = self.stretch[0]
-        return TensorGrid((np.linspace(low, high, cells + 1),), np.ones(cells, dtype=bool))
+        breaks = divided(low, high, cells, through)
+        return TensorGrid((breaks,), np.ones(len(breaks) - 1, dtype=bool))
 
     def grid(self, cells: tuple[int, ...]) -> Grid:
         """Return tensor cells or simplices of the box, or the cells of the mesh file."""
@@ -178,6 +190,23 @@ class Problem:
             return self._cut(self.mesh, self.mesh.points, (len(self.mesh.points),))
         grid = self.tensor_grid(cells)
         return simplices_of_box(grid) if self.case.domain.cell == "simplex" else grid
+
+
+def divided(low: float, high: float, cells: int, through: Array) -> Array:
+    """Divide an interval into about `cells` equal parts, some of which end at given positions.
+
+    Between two such positions there are at least `LEAST_BETWEEN`.
+    """
+    slack = 1e-9 * (high - low)
+    inner = through[(through > low + slack) & (through < high - slack)]
+    if len(inner) == 0:
+        return np.linspace(low, high, cells + 1)
+    ends = np.array([low, *np.sort(inner), high])
+    pieces = [
+        np.linspace(a, b, max(LEAST_BETWEEN, round(cells * (b - a) / (high - low))) + 1)[:-1]
+        for a, b in pairwise(ends)
+    ]
+    return np.append(np.concatenate(pieces), high)
 
 
 def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEVEL) -> Problem:

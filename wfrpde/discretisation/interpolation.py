@@ -417,8 +417,11 @@ def evaluate(
     *,
     slopes: bool = False,
     chunk: int = 4_096,
+    steep: float = STEEP,
 ) -> tuple[Array, Array]:
     """Interpolate nodal logarithms ``(m, n_nodes)`` at points ``(n, d)``.
+
+    Where they differ by more than `steep` the linear interpolant replaces the polynomial.
 
     Returns
     -------
@@ -433,8 +436,8 @@ def evaluate(
         for row, field in enumerate(fields):
             local = field[number].T
             value, linear = stencil.values(local)
-            steep = np.abs(value - linear) > STEEP
-            values[row, a:b] = np.where(steep, linear, value)
+            cliff = np.abs(value - linear) > steep
+            values[row, a:b] = np.where(cliff, linear, value)
             if slopes:
-                squared[row, a:b] = stencil.squared_slope(local, steep)
+                squared[row, a:b] = stencil.squared_slope(local, cliff)
     return values, squared

@@ -96,6 +96,10 @@ class Nodes:
         vector.scatter_forward()
         return np.array(vector.array)
 
+    def added_up(self, local: Array) -> Array:
+        """Add what the ranks contribute to shared nodes; complete at ghosts, too (collective)."""
+        return _added_up(self.index_map, local)
+
     def sum(self, owned: Array) -> float:
         """Sum over all nodes (collective)."""
         total = float(owned.sum())
@@ -228,8 +232,12 @@ def _tensor_weights(grid: TensorGrid, degree: int, cell_nodes: Index, points: Ar
 
 
 def _accumulate(index_map: IndexMap, n: int, cell_nodes: Index, local: Array) -> Array:
-    """Add cell contributions over all ranks; ghosts get the total of their owner (collective)."""
+    """Add the contributions of cells over all ranks (collective)."""
     total = np.bincount(cell_nodes.ravel(), local.ravel(), minlength=n).astype(np.float64)
+    return _added_up(index_map, total)
+
+
+def _added_up(index_map: IndexMap, total: Array) -> Array:
     if index_map.comm.size == 1:
         return total
     from dolfinx import la

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.discretisation.extrapolation import coarse_positions, extrapolate, prolong
 from wfrpde.discretisation.interpolation import (
     Interpolation,
     SimplexInterpolation,
@@ -23,7 +24,6 @@ from wfrpde.discretisation.interpolation import (
 )
 from wfrpde.domain.grid import SimplexGrid
 from wfrpde.flow.control import LadderControl, Replay
-from wfrpde.flow.extrapolation import coarse_positions, extrapolate, prolong
 from wfrpde.flow.march import March
 from wfrpde.flow.outcome import Context, Outcome
 from wfrpde.flow.relative_density import RunFacts, run

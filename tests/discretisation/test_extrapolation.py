@@ -5,7 +5,7 @@ import pytest
 
 from wfrpde.discretisation.interpolation import SimplexInterpolation, TensorInterpolation
 from wfrpde.domain.grid import TensorGrid, simplices_of_box
-from wfrpde.flow.extrapolation import coarse_positions, extrapolate, prolong
+from wfrpde.discretisation.extrapolation import coarse_positions, extrapolate, prolong
 
 
 def ladder(kind, dim, cells, *, cut=True, levels=2):

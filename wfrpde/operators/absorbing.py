@@ -1,0 +1,118 @@
+"""Absorbing regions on a mesh: where their boundaries run, and which nodes they hold.
+
+The boundary of a region given by planes x_k = c becomes a boundary of cells, so that the spectral
+accuracy is kept; in one dimension that is always so. Any other boundary is a staircase of nodes,
+of first order in the cell size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.errors import InputError
+
+if TYPE_CHECKING:
+    from wfrpde.discretisation.nodes import Nodes
+    from wfrpde.expressions import Region
+    from wfrpde.problem import Problem
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+PROBES = 17
+"""Lines along each axis on which the boundary of a region is looked for."""
+
+SAMPLES = 2001
+
+MOST_PLANES = 6
+"""Positions along an axis up to which a boundary is taken for planes."""
+
+ON_BOUNDARY = 1e-9
+"""Level, relative to its range, down to which a node counts as in the region: its boundary does."""
+
+
+def planes(regions: Sequence[Region], problem: Problem) -> tuple[tuple[Array, ...], bool]:
+    """Find the planes that bound the regions.
+
+    Returns
+    -------
+    positions, aligned
+        Coordinates of the planes along each axis, and whether there are no other boundaries.
+    """
+    box, dim = problem.box, problem.dim
+    if problem.mesh is not None or problem.case.domain.cell == "simplex":
+        return tuple(np.empty(0) for _ in range(dim)), not regions
+    rng = np.random.default_rng(0)
+    base = box[:, 0] + rng.random((PROBES if dim > 1 else 1, dim)) * np.ptp(box, axis=1)
+    found: list[Array] = []
+    aligned = True
+    for axis in range(dim):
+        width = float(np.ptp(box[axis]))
+        crossings = [
+            position
+            for region in regions
+            for start in base
+            for position in _crossings(region, start, axis, box[axis])
+        ]
+        unique = np.unique(np.round(np.array(crossings) / width, 9)) * width
+        exact = [min(crossings, key=lambda c: abs(c - u)) for u in unique]
+        if dim > 1 and len(unique) > MOST_PLANES:
+            aligned = False
+            exact = []
+        found.append(np.array(exact))
+    return tuple(found), aligned
+
+
+def _crossings(region: Region, start: Array, axis: int, ends: Array) -> list[float]:
+    """Coordinates along a line at which the region begins or ends, by bisection."""
+    line = np.linspace(ends[0], ends[1], SAMPLES)
+
+    def inside(coordinates: Array) -> Mask:
+        points = np.repeat(start[None], len(coordinates), axis=0)
+        points[:, axis] = coordinates
+        return np.asarray(region(points))
+
+    here = inside(line)
+    change = np.flatnonzero(here[1:] != here[:-1])
+    low, high, left = line[change], line[change + 1], here[change]
+    for _ in range(60):
+        middle = (low + high) / 2
+        same = inside(middle) == left
+        low, high = np.where(same, middle, low), np.where(same, high, middle)
+    return [float(p) for p in (low + high) / 2]
+
+
+def absorbing_nodes(regions: Sequence[Region], nodes: Nodes) -> Mask | None:
+    """Return ``(n,)``: the nodes, ghosts included, in any of the regions or on their boundaries.
+
+    Raises
+    ------
+    InputError
+        If a region holds no node, or all regions together hold all of them (collective).
+    """
+    if not regions:
+        return None
+    absorbed = np.zeros(len(nodes.points), dtype=bool)
+    for region in regions:
+        level = region.level(nodes.points)
+        reach = nodes.max(np.abs(level[: nodes.n_owned]))
+        inside = level >= -ON_BOUNDARY * reach
+        if nodes.sum(inside[: nodes.n_owned].astype(float)) == 0:
+            raise InputError(
+                f"the region '{region.text}'",
+                "no node of the mesh in it",
+                "a region that the mesh can resolve",
+                "Take more cells, a larger region, or a box that reaches it.",
+            )
+        absorbed |= inside
+    if nodes.sum((~absorbed[: nodes.n_owned]).astype(float)) == 0:
+        raise InputError(
+            " and ".join(f"'{region.text}'" for region in regions),
+            "every node of the mesh in the absorbing regions",
+            "some room outside them",
+        )
+    return absorbed
