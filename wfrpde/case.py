@@ -17,7 +17,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import (
     ModelWrapValidatorHandler,
@@ -47,6 +47,9 @@ from wfrpde.case_sections import (
 from wfrpde.case_validation import ValidationSpec
 from wfrpde.casefile import find_case, read_toml
 from wfrpde.errors import InputError
+
+if TYPE_CHECKING:
+    from wfrpde.expressions import Region
 
 __all__ = [
     "AccuracySpec",
@@ -127,6 +130,10 @@ class Case(Section):
         case.initial.check_dimension(case.dim)
         case.flow.check_dimension(case.dim)
         case.validation.check_dimension(case.dim)
+        if case.spectrum.absorbing is not None:
+            case.region(case.spectrum.absorbing, "spectrum.absorbing")
+        for index, text in enumerate(case.spectrum.committor or ()):
+            case.region(text, f"spectrum.committor[{index}]")
         return case
 
     def _check_domain(self) -> None:
@@ -149,6 +156,31 @@ class Case(Section):
                 "a gmsh .msh file",
                 "A relative path starts at the folder of the case file.",
             )
+
+    def region(self, text: str, where: str) -> Region:
+        """Region from a condition such as ``"x < 0"``, or from the name of one of the modes.
+
+        Raises
+        ------
+        InputError
+            If it is neither; the message names ``where``.
+        """
+        from wfrpde.expressions import parse_region
+
+        known = dict(self.target.modes)
+        if text.isidentifier() and not known and self.target.kind is not None:
+            from wfrpde.targets import make_target
+
+            target = make_target(
+                kind=self.target.kind, dim=self.target.dim, parameters=self.target.parameters
+            )
+            known = {name: region.text for name, region in target.regions.items()}
+        if text.isidentifier() and text not in known:
+            names = ", ".join(known) or "none"
+            raise InputError(
+                where, repr(text), f"a condition such as 'x < 0', or one of the modes ({names})"
+            )
+        return parse_region(known.get(text, text), self.dim, where)
 
     @property
     def dim(self) -> int:

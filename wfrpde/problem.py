@@ -200,7 +200,7 @@ def divided(low: float, high: float, cells: int, through: Array) -> Array:
     slack = 1e-9 * (high - low)
     inner = through[(through > low + slack) & (through < high - slack)]
     if len(inner) == 0:
-        return np.linspace(low, high, cells + 1)
+        return np.asarray(np.linspace(low, high, cells + 1), dtype=np.float64)
     ends = np.array([low, *np.sort(inner), high])
     pieces = [
         np.linspace(a, b, max(LEAST_BETWEEN, round(cells * (b - a) / (high - low))) + 1)[:-1]

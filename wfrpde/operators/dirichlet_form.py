@@ -114,7 +114,7 @@ class DirichletForm:
         return _EdgeTerms(edges.i, edges.j, edges.conductance * mean)
 
     def _slopes(self, functions: Array, terms: _LineTerms) -> Array:
-        """Return derivatives ``(k, L, p+1)`` on the reference line, from differences to its midpoint."""
+        """Return derivatives ``(k, L, p+1)`` along the reference line, from differences."""
         local = functions[:, terms.nodes]
         local = local - local[:, :, [terms.nodes.shape[1] // 2]]
         return np.asarray(local @ gll_rule(self.nodes.degree).derivative.T)

@@ -108,17 +108,17 @@ def lowest(
         top = 0.0 if operator.rate is None else nodes.max(operator.rate[:n][operator.free[:n]])
         shift = -top - 1e-3 * scale
     wanted = min(count + EXTRA, unknowns)
-    with _ShiftInvert(operator, shift, options) as solver:
+    with ShiftInvert(operator, shift, options) as solver:
         functions = solver.krylov(wanted)
         functions = np.concatenate([functions, _random(operator, min(EXTRA, unknowns))])
         for _ in range(2):
             functions[-EXTRA:] = solver.inverse(form.mass * functions[-EXTRA:])
         values, functions = _ritz(operator, functions, wanted)
         for _ in range(REFINEMENTS):
-            correction = solver.inverse(operator.defect(functions, values))
+            correction = solver.inverse(operator.weak(functions, values))
             both = np.concatenate([functions - correction, correction])
             values, functions = _ritz(operator, both, wanted)
-        defect = operator.defect(functions, values)[:, :n]
+        defect = operator.weak(functions, values)[:, :n]
         facts = solver.facts
     weight = np.where(form.mass[:n] > 0, form.mass[:n], 1.0)
     residuals = np.sqrt([nodes.sum(row * row / weight) for row in defect])
@@ -197,14 +197,14 @@ def _graded_eigenvectors(matrix: Array) -> Array:
     return np.asarray(np.linalg.eigh(matrix)[1])
 
 
-class _ShiftInvert:
-    """SLEPc's eigensolver, and the linear solver inside it, for one shift."""
+class ShiftInvert:
+    """SLEPc's eigensolver, and the linear solver inside it, for one shift (a context)."""
 
     def __init__(self, operator: Operator, shift: float, options: Mapping[str, str]) -> None:
         self._operator, self._shift, self._options = operator, shift, dict(options)
         self.facts: dict[str, Any] = {}
 
-    def __enter__(self) -> _ShiftInvert:
+    def __enter__(self) -> ShiftInvert:
         from petsc4py import PETSc
         from slepc4py import SLEPc
 

@@ -112,10 +112,12 @@ class Operator:
             total -= self.form.product(functions, by=self.rate)
         return total
 
-    def defect(self, functions: Array, values: Array) -> Array:
+    def weak(self, functions: Array, values: Array | float = 0.0) -> Array:
         """Return −(αL + U) f − λ f in the weak sense, ``(k, n)``, from differences (collective)."""
         result = self.alpha * self.form.stiffness(functions)
-        factor = values[:, None] if self.rate is None else values[:, None] + self.rate[None]
+        factor: Array = np.reshape(np.asarray(values, dtype=float), (-1, 1))
+        if self.rate is not None:
+            factor = factor + self.rate[None]
         result -= factor * self.form.mass * functions
         result[:, ~self.free] = 0.0
         return result

@@ -1,0 +1,275 @@
+r"""Which region is reached first, and when: committors and mean exit times.
+
+Both are one linear solve with the generator, on functions that vanish in absorbing regions:
+
+.. math:: L q = 0,\ q|_A = 0,\ q|_B = 1, \qquad -\alpha L\tau = 1,\ \tau|_A = 0.
+
+Where a well outside the regions holds the process for long, −L has eigenvalues that round-off of
+the matrix would drown. The solution is therefore taken along the lowest eigenfunctions by their
+accurate eigenvalues, and only the rest is solved for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.discretisation.interpolation import Interpolation
+from wfrpde.errors import InputError, SolverError
+from wfrpde.operators.absorbing import absorbing_nodes
+from wfrpde.operators.eigen import ShiftInvert
+from wfrpde.operators.ladder import Level
+from wfrpde.operators.modes import solve_modes
+from wfrpde.operators.spectrum import evaluated, points_of, tell_warnings, world_of
+
+if TYPE_CHECKING:
+    from mpi4py.MPI import Comm
+
+    from wfrpde.case import Case
+    from wfrpde.targets import Target
+
+Array = npt.NDArray[np.float64]
+
+MODES = 4
+"""Lowest eigenfunctions along which a solution is taken by their eigenvalues."""
+
+SOLVED = 1e-12
+"""Last correction of a linear solve, relative to the largest value of the solution."""
+
+STALLED = 1e-8
+"""Correction up to which a solve may end when it no longer halves: that is round-off."""
+
+MOST_CORRECTIONS = 60
+
+
+@dataclass(frozen=True, repr=False)
+class Exit:
+    """Exit of dX = −α∇V dt + √(2α) dW into an absorbing region A, the same on every rank.
+
+    Attributes
+    ----------
+    region
+        Text of A.
+    rate, rate_error
+        Rate αλ₀ of exit from the quasi-stationary density, per unit time, and its estimated error.
+    mean_time, mean_time_error
+        Mean exit time from π restricted to the outside of A, and its estimated error.
+    times
+        ``(n,)`` nodal values of the mean exit time τ.
+    """
+
+    target: Target
+    region: str
+    rate: float
+    rate_error: float
+    mean_time: float
+    mean_time_error: float
+    times: Array
+    quasi_stationary: Array
+    log_normalisation: float
+    warnings: list[str]
+    numerics: dict[str, Any]
+    interpolation: Interpolation = field(repr=False)
+
+    def time_from(self, x: npt.ArrayLike) -> Array:
+        """Mean exit time τ ``(n,)`` from points ``(n, d)``; NaN outside. Not collective."""
+        return evaluated(self.interpolation, self.times, points_of(x, self.target.dim))
+
+    def quasi_stationary_density(self, x: npt.ArrayLike) -> Array:
+        """Density ``(n,)`` of what has not left yet, at late times. Not collective."""
+        points = points_of(x, self.target.dim)
+        relative = evaluated(self.interpolation, self.quasi_stationary, points)
+        target = np.exp(-self.target.potential(points) - self.log_normalisation)
+        return np.asarray(np.nan_to_num(target * relative))
+
+
+@dataclass(frozen=True, repr=False)
+class Committor:
+    """Probability q(x) that a process from x reaches B before A, the same on every rank.
+
+    Attributes
+    ----------
+    source, sink
+        Texts of A (q = 0) and B (q = 1).
+    values
+        ``(n,)`` nodal values of q.
+    rate, rate_error
+        Reactive flux ∫π α|∇q|²: transitions from A to B per unit time in equilibrium, and its
+        estimated error.
+    error
+        Largest difference of q to its value on the coarser discretisation.
+    """
+
+    target: Target
+    source: str
+    sink: str
+    values: Array
+    error: float
+    rate: float
+    rate_error: float
+    warnings: list[str]
+    numerics: dict[str, Any]
+    interpolation: Interpolation = field(repr=False)
+
+    def __call__(self, x: npt.ArrayLike) -> Array:
+        """Return q ``(n,)`` at points ``(n, d)``; NaN outside. Not collective."""
+        return evaluated(self.interpolation, self.values, points_of(x, self.target.dim))
+
+
+def mean_exit_time(case: Case, region: str, comm: Comm | None = None) -> Exit:
+    """Compute rate and mean time of exit into a region (collective).
+
+    Parameters
+    ----------
+    case
+        The target, the domain, the numerics, and α.
+    region
+        The absorbing region: a condition such as ``"x > 0"``, or the name of a mode.
+
+    Raises
+    ------
+    InputError
+        If the region cannot be read, or holds no node or all of them.
+    """
+    comm = world_of(comm)
+    alpha = _positive_alpha(case)
+    absorbing = case.region(region, "region")
+    modes = solve_modes(case, comm, MODES, alpha=alpha, absorbing=[absorbing])
+    tell_warnings(modes, comm)
+    times, means = [], []
+    for level in modes.ladder.levels:
+        form = level.operator.form
+        solution = solved(level, form.mass, modes.scale)
+        outside = float(form.mean(level.operator.free[None].astype(float))[0])
+        times.append(level.gathered(solution)[None])
+        means.append(float(form.mean(solution[None])[0]) / outside)
+    mean, error = modes.ladder.value(means)
+    first = modes.functions[0] * np.sign(modes.functions[0] @ modes.mass)
+    return Exit(
+        target=modes.problem.target,
+        region=absorbing.text,
+        rate=float(modes.values[0]),
+        rate_error=float(modes.errors[0]),
+        mean_time=float(mean),
+        mean_time_error=float(error),
+        times=modes.ladder.function(times)[0],
+        quasi_stationary=first / float(first @ modes.mass),
+        log_normalisation=modes.log_partition,
+        warnings=modes.warnings,
+        numerics=modes.facts,
+        interpolation=modes.interpolation,
+    )
+
+
+def committor(case: Case, source: str, sink: str, comm: Comm | None = None) -> Committor:
+    """Compute the committor from region A (`source`) to region B (`sink`) (collective).
+
+    Parameters
+    ----------
+    case
+        The target, the domain, the numerics, and α.
+    source, sink
+        Conditions such as ``"x < -0.9"``, or names of modes. They must not meet.
+
+    Raises
+    ------
+    InputError
+        If a region cannot be read or holds no node, or if the two meet.
+    """
+    comm = world_of(comm)
+    alpha = _positive_alpha(case)
+    first, second = case.region(source, "source"), case.region(sink, "sink")
+    modes = solve_modes(case, comm, MODES, alpha=alpha, absorbing=[first, second])
+    tell_warnings(modes, comm)
+    fields, fluxes = [], []
+    for level in modes.ladder.levels:
+        form = level.operator.form
+        nodes = form.nodes
+        ones, zeros = (absorbing_nodes([region], nodes) for region in (second, first))
+        assert ones is not None
+        assert zeros is not None
+        if nodes.sum((ones & zeros)[: nodes.n_owned].astype(float)) > 0:
+            raise InputError(
+                f"the regions '{first.text}' and '{second.text}'",
+                "that they meet",
+                "two regions apart from one another",
+            )
+        lift = ones.astype(float)
+        inner = solved(level, -alpha * form.stiffness(lift[None])[0], modes.scale)
+        value = lift + inner
+        fields.append(level.gathered(value)[None])
+        fluxes.append(alpha * float(form.energy(value[None])[0, 0]))
+    rate, rate_error = modes.ladder.value(fluxes)
+    best = modes.ladder.function(fields)[0]
+    error = np.nan
+    if len(fields) > 1:
+        error = float(np.abs(best - modes.ladder.from_coarser(fields[-2])[0]).max())
+    return Committor(
+        target=modes.problem.target,
+        source=first.text,
+        sink=second.text,
+        values=best,
+        error=error,
+        rate=float(rate),
+        rate_error=float(rate_error),
+        warnings=modes.warnings,
+        numerics=modes.facts,
+        interpolation=modes.interpolation,
+    )
+
+
+def solved(level: Level, functional: Array, scale: float) -> Array:
+    """Return f ``(n,)`` with −αL f = b in the weak sense, f = 0 on absorbing nodes (collective).
+
+    Parameters
+    ----------
+    level
+        Operator and eigenpairs on one discretisation.
+    functional
+        b ``(n,)``, complete at ghosts.
+    scale
+        A small rate of the problem.
+
+    Raises
+    ------
+    SolverError
+        If the corrections do not become small.
+    """
+    operator, pairs = level.operator, level.pairs
+    form, nodes = operator.form, operator.form.nodes
+    n = nodes.n_owned
+    basis, values = pairs.functions, pairs.values
+    rhs = np.where(operator.free, functional, 0.0)
+
+    def along(weak: Array) -> Array:
+        """Coefficients ∫ u_k b of a functional."""
+        return np.asarray(nodes.comm.allreduce(basis[:, :n] @ weak[:n]))
+
+    solution = (along(rhs) / values) @ basis
+    size, last = 1.0, np.inf
+    with ShiftInvert(operator, -1e-3 * scale, level.options) as solver:
+        for _ in range(MOST_CORRECTIONS):
+            defect = rhs - operator.weak(solution[None])[0]
+            defect = defect - form.mass * (along(defect) @ basis)
+            correction = solver.inverse(defect[None])[0]
+            correction = correction - form.product(correction[None], basis)[0] @ basis
+            solution = solution + correction
+            # the largest component, since a norm in L²(π) does not see the top of a barrier
+            size, change = nodes.max(np.abs(solution[:n])), nodes.max(np.abs(correction[:n]))
+            if change <= SOLVED * size or (change <= STALLED * size and change > last / 2):
+                return np.asarray(solution)
+            last = change
+    raise SolverError(
+        f"a linear solve still changed by {last / size:.0e} after {MOST_CORRECTIONS} corrections"
+    )
+
+
+def _positive_alpha(case: Case) -> float:
+    if case.flow.alpha == 0:
+        raise InputError(
+            "flow.alpha", "0", "a positive value", "Without diffusion nothing is ever reached."
+        )
+    return float(case.flow.alpha)

@@ -1,0 +1,191 @@
+"""The same operator on two or three discretisations, and what they say together.
+
+Spectral elements of degree p are certified by degree p − 1 on the same cells. The edge-averaged
+scheme (degree 1: simplices, and the default in 3-D) has errors in even powers of the cell size on
+nested grids: its values are extrapolated, twice where there are three grids, and its functions
+once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.discretisation.extrapolation import extrapolate
+from wfrpde.discretisation.interpolation import (
+    Interpolation,
+    SimplexInterpolation,
+    TensorInterpolation,
+    evaluate,
+)
+from wfrpde.discretisation.matrix import merged_options, solver_options
+from wfrpde.discretisation.nodes import Nodes
+from wfrpde.domain.grid import SimplexGrid, TensorGrid
+from wfrpde.operators.eigen import Eigenpairs
+from wfrpde.operators.operator import Operator
+from wfrpde.problem import Grid, Problem
+
+Array = npt.NDArray[np.float64]
+
+DEGREE = {1: 8, 2: 8, 3: 1}
+"""Degree by dimension, where the case names none. In 3-D the factors of spectral elements fill."""
+
+NODES_PER_LENGTH = {1: 12.0, 2: 5.5, 3: 3.6}
+"""Nodes along an axis per shortest length scale, by dimension."""
+
+LEAST_CELLS = {1: 24, 2: 8, 3: 6}
+"""Fewest spectral elements along an axis, by dimension."""
+
+FINEST_NODES = {1: 100_000, 2: 150_000, 3: 250_000}
+"""Nodes of the finest discretisation that the defaults do not exceed, by dimension."""
+
+DIRECT_LIMIT = {1: 10_000_000, 2: 400_000, 3: 20_000}
+"""Unknowns of the edge-averaged scheme beyond which iterating costs less than factorising."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """One discretisation, the operator on it, and its lowest eigenpairs."""
+
+    grid: Grid
+    degree: int
+    operator: Operator
+    pairs: Eigenpairs
+    options: dict[str, str]
+
+    def gathered(self, function: Array) -> Array:
+        """Nodal values ``(n,)`` of this rank put in the canonical order (collective)."""
+        return self.operator.form.nodes.gather(function)[1]
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Levels from coarse to fine.
+
+    Attributes
+    ----------
+    levels
+        One (not certified), two or three.
+    smooth
+        Whether the error is one of the interior scheme, so that extrapolation applies.
+    """
+
+    levels: tuple[Level, ...]
+    smooth: bool
+
+    @property
+    def finest(self) -> Level:
+        """The finest level."""
+        return self.levels[-1]
+
+    @property
+    def extrapolates(self) -> bool:
+        """Whether values and functions are extrapolated from nested grids."""
+        return self.finest.degree == 1 and self.smooth and len(self.levels) > 1
+
+    @cached_property
+    def interpolations(self) -> list[Interpolation]:
+        """Polynomials between the nodes of each level."""
+        result: list[Interpolation] = []
+        for k, level in enumerate(self.levels):
+            if isinstance(level.grid, TensorGrid):
+                result.append(TensorInterpolation(level.grid, level.degree))
+            else:
+                coarse = self.levels[k - 1].grid if k else None
+                simplices = coarse if isinstance(coarse, SimplexGrid) else None
+                result.append(SimplexInterpolation(level.grid, simplices))
+        return result
+
+    def value(self, values: Sequence[Array | float]) -> tuple[Array, Array]:
+        """Best value and its estimated error, from those on each level, coarse to fine."""
+        every = [np.asarray(v, dtype=float) for v in values]
+        if len(every) == 1:
+            return every[0], np.full_like(every[0], np.nan)
+        if not self.extrapolates:
+            return every[-1], np.abs(every[-1] - every[-2])
+        once = [b + (b - a) / 3 for a, b in pairwise(every)]
+        if len(once) == 1:
+            return once[0], np.abs(once[0] - every[-1])
+        return once[1] + (once[1] - once[0]) / 15, np.abs(once[1] - once[0]) / 4
+
+    def function(self, fields: Sequence[Array]) -> Array:
+        """Best functions ``(k, n)`` on the finest nodes, from those on each level."""
+        if not self.extrapolates:
+            return fields[-1]
+        coarse, fine = self.interpolations[-2:]
+        return extrapolate(coarse, fields[-2], fine, fields[-1])
+
+    def from_coarser(self, functions: Array) -> Array:
+        """Evaluate functions ``(k, n)`` of the second finest level at the finest nodes."""
+        coarse, fine = self.interpolations[-2:]
+        return np.nan_to_num(evaluate(coarse, functions, fine.nodes, steep=np.inf)[0])
+
+
+def discretisations(problem: Problem, through: tuple[Array, ...]) -> list[tuple[Grid, int]]:
+    """Grids and degrees from coarse to fine; only the finest without ``numerics.certify``.
+
+    Cells of a box end at the positions `through` of each axis.
+    """
+    numerics, dim = problem.case.numerics, problem.dim
+    ladder: list[tuple[Grid, int]]
+    if problem.mesh is not None or problem.case.domain.cell == "simplex":
+        cells = numerics.cells or (_cells(problem, 1, 1) if problem.mesh is None else ())
+        grid = problem.grid(cells)
+        ladder = [(grid, 1), (grid.refined(), 1)]
+    else:
+        degree = numerics.degree or DEGREE[dim]
+        cells = numerics.cells or _cells(problem, degree, 2 if degree == 1 else 0)
+        tensor = problem.tensor_grid(cells, through)
+        if degree > 1:
+            ladder = [(tensor, degree - 1), (tensor, degree)]
+        else:
+            once = tensor.refined()
+            ladder = [(tensor, 1), (once, 1), (once.refined(), 1)]
+    return ladder if numerics.certify else ladder[-1:]
+
+
+def _cells(problem: Problem, degree: int, refinements: int) -> tuple[int, ...]:
+    """Cells from the length scales, within `FINEST_NODES` after so many refinements."""
+    dim = problem.dim
+    width = problem.box[:, 1] - problem.box[:, 0]
+    wanted = NODES_PER_LENGTH[dim] * width / (problem.scales * degree * 2**refinements)
+    least = LEAST_CELLS[dim] if degree > 1 else 8
+    cells = tuple(int(np.ceil(w)) for w in np.clip(wanted, least, 20_000))
+    for _ in range(40):
+        active = problem.tensor_grid(cells).n_cells * (degree * 2**refinements) ** dim
+        if active <= FINEST_NODES[dim]:
+            break
+        cells = tuple(max(least, int(n * 0.93)) for n in cells)
+    return cells
+
+
+def linear_options(
+    nodes: Nodes, choice: str, case: Mapping[str, str | int | float | bool]
+) -> dict[str, str]:
+    """Options of the linear solver inside the eigensolver, without a prefix.
+
+    Factorisations as in the flow. For large edge-averaged systems in 3-D, conjugate gradients with
+    smoothed aggregation (GAMG) that is told of √π: six to ten iterations at any size. Spectral
+    elements are not equivalent to their edge-averaged neighbours where π falls steeply, so that
+    an incomplete factorisation must do for them.
+    """
+    n, dim, degree = nodes.n_global, nodes.dim, nodes.degree
+    iterate = choice == "iterative" or (choice == "auto" and degree == 1 and n > DIRECT_LIMIT[dim])
+    options: dict[str, str]
+    if iterate:
+        options = {"st_ksp_type": "cg", "st_ksp_rtol": "1e-10", "st_ksp_max_it": "2000"}
+        if degree == 1:
+            options |= {"st_pc_type": "gamg", "st_pc_gamg_threshold": "0.0"}
+        elif nodes.comm.size == 1:
+            options |= {"st_pc_type": "icc"}
+        else:
+            options |= {"st_pc_type": "bjacobi", "st_sub_pc_type": "icc"}
+    else:
+        chosen = solver_options(dim, degree, n, nodes.comm.size, "direct")
+        options = {f"st_{key}": str(value) for key, value in chosen.items()}
+    return {**options, **merged_options({}, case)}

@@ -1,0 +1,202 @@
+r"""The spectrum of the generator: how fast a target is sampled, and along what.
+
+.. math:: -L u = \lambda u, \qquad L = \Delta - \nabla V\cdot\nabla, \qquad
+          0 = \lambda_0 < \lambda_1 \le \dots
+
+Langevin dynamics forgets its start like e^{−2αλ₁t} in KL, the Wasserstein–Fisher–Rao flow like
+e^{−2(αλ₁+β)t}. With an absorbing region λ₀ > 0 is the rate of exit into it, from the
+quasi-stationary density ∝ π u₀.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde import _compat
+from wfrpde.discretisation.interpolation import Interpolation, evaluate
+from wfrpde.operators.modes import Modes, solve_modes
+
+if TYPE_CHECKING:
+    from mpi4py.MPI import Comm
+
+    from wfrpde.case import Case
+    from wfrpde.targets import Target
+
+Array = npt.NDArray[np.float64]
+logger = logging.getLogger("wfrpde")
+
+
+@dataclass(frozen=True, repr=False)
+class Spectrum:
+    """The lowest modes of a generator, the same on every rank.
+
+    Attributes
+    ----------
+    rates, errors, residuals
+        ``(k,)``: eigenvalues of −L, ascending; their estimated absolute errors; ‖−Lu − λu‖ in
+        L²(π). Without an absorbing region the first is 0.
+    functions
+        ``(k, n)`` nodal values of the eigenfunctions (right, backward), ∫π u² = 1. The sign of
+        each makes it positive at the last of its highest peaks, in the order of the coordinates.
+    mass
+        ``(n,)`` mass of π at the nodes, which sums to 1.
+    log_normalisation
+        log Z of π = e^{−V}/Z on the domain.
+    absorbing
+        Text of the absorbing region, or None.
+    numerics
+        How it was computed, JSON-ready.
+    """
+
+    case: Case
+    target: Target
+    rates: Array
+    errors: Array
+    residuals: Array
+    functions: Array
+    mass: Array
+    log_normalisation: float
+    absorbing: str | None
+    numerics: dict[str, Any]
+    warnings: list[str]
+    wall_time: float
+    interpolation: Interpolation = field(repr=False)
+
+    def __repr__(self) -> str:
+        rates = ", ".join(f"{rate:.4g}" for rate in self.rates[:4])
+        return (
+            f"<Spectrum of {self.case.title or self.target.name!r}: {len(self.rates)} rates "
+            f"({rates}, …), {len(self.nodes)} nodes>"
+        )
+
+    @property
+    def nodes(self) -> Array:
+        """Coordinates ``(n, d)`` of the nodes."""
+        return self.interpolation.nodes
+
+    @property
+    def cells(self) -> npt.NDArray[np.int64]:
+        """Linear (sub-)cells ``(m, k)`` in VTK's vertex order."""
+        return self.interpolation.cells
+
+    @property
+    def cell_type(self) -> str:
+        """``interval``, ``triangle``, ``quadrilateral``, ``tetrahedron`` or ``hexahedron``."""
+        return self.interpolation.cell_type
+
+    @property
+    def gap(self) -> float:
+        """λ₁ − λ₀."""
+        if len(self.rates) < 2:
+            raise ValueError("the gap needs two rates: set spectrum.count to 2 or more")
+        return float(self.rates[1] - self.rates[0])
+
+    @property
+    def langevin_rate(self) -> float:
+        """2αλ₁, at which KL decays at the end under Langevin dynamics (W)."""
+        return 2 * self.case.flow.alpha * self.gap
+
+    @property
+    def wfr_rate(self) -> float:
+        """2(αλ₁ + β), at which KL decays at the end under the Wasserstein–Fisher–Rao flow."""
+        return self.langevin_rate + 2 * self.case.flow.beta
+
+    def eigenfunction(self, i: int, x: npt.ArrayLike) -> Array:
+        """Right eigenfunction u_i ``(n,)`` at points ``(n, d)``; NaN outside. Not collective."""
+        return evaluated(self.interpolation, self.functions[i], points_of(x, self.target.dim))
+
+    def density(self, i: int, x: npt.ArrayLike) -> Array:
+        """Left (forward) eigenfunction π u_i ``(n,)`` at points ``(n, d)``. Not collective."""
+        points = points_of(x, self.target.dim)
+        target = np.exp(-self.target.potential(points) - self.log_normalisation)
+        value = target * evaluated(self.interpolation, self.functions[i], points)
+        return np.asarray(np.nan_to_num(value), dtype=np.float64)
+
+    def quasi_stationary_density(self, x: npt.ArrayLike) -> Array:
+        """Density ∝ π u₀ ``(n,)`` of what has not been absorbed, at late times. Not collective."""
+        return self.density(0, x) / float(self.functions[0] @ self.mass)
+
+
+def spectrum(case: Case, comm: Comm | None = None) -> Spectrum:
+    """Compute the lowest ``spectrum.count`` rates of a case's generator (collective).
+
+    The case's start plays no part. With ``spectrum.absorbing`` functions vanish in that region.
+
+    Parameters
+    ----------
+    case
+        The target, the domain and the numerics.
+    comm
+        MPI communicator; all of MPI.COMM_WORLD by default.
+
+    Raises
+    ------
+    InputError
+        If the case cannot be solved as it stands.
+    SolverError
+        If the eigensolver does not converge.
+    """
+    comm = world_of(comm)
+    began = time.perf_counter()
+    text = case.spectrum.absorbing
+    absorbing = None if text is None else case.region(text, "spectrum.absorbing")
+    modes = solve_modes(
+        case, comm, case.spectrum.count, absorbing=[] if absorbing is None else [absorbing]
+    )
+    if len(modes.values) < case.spectrum.count:
+        modes.warnings.append(
+            f"{len(modes.values)} of {case.spectrum.count} modes are resolved by both "
+            "discretisations: take more cells for the others"
+        )
+    tell_warnings(modes, comm)
+    return Spectrum(
+        case=case,
+        target=modes.problem.target,
+        rates=modes.values,
+        errors=modes.errors,
+        residuals=modes.residuals,
+        functions=modes.functions,
+        mass=modes.mass,
+        log_normalisation=modes.log_partition,
+        absorbing=None if absorbing is None else absorbing.text,
+        numerics=modes.facts,
+        warnings=modes.warnings,
+        wall_time=time.perf_counter() - began,
+        interpolation=modes.interpolation,
+    )
+
+
+def world_of(comm: Comm | None) -> Comm:
+    """Return the communicator, by default that of all ranks; DOLFINx and SLEPc are needed."""
+    _compat.require_dolfinx()
+    from mpi4py import MPI
+
+    return MPI.COMM_WORLD if comm is None else comm
+
+
+def tell_warnings(modes: Modes, comm: Comm) -> None:
+    """Log the warnings, on rank 0."""
+    if comm.rank == 0:
+        for text in modes.warnings:
+            logger.warning(text)
+
+
+def points_of(x: npt.ArrayLike, dim: int) -> Array:
+    """Return points ``(n, d)``, from those, one point, or, in one dimension, a list of numbers."""
+    points = np.asarray(x, dtype=float)
+    if points.ndim == 1:
+        points = points.reshape(-1, 1) if dim == 1 else points[None, :]
+    if points.ndim != 2 or points.shape[1] != dim:
+        raise ValueError(f"points have shape {points.shape}; needed (n, {dim})")
+    return points
+
+
+def evaluated(interpolation: Interpolation, function: Array, points: Array) -> Array:
+    """Evaluate a nodal function at points: polynomials everywhere, NaN outside the mesh."""
+    return np.asarray(evaluate(interpolation, function[None], points, steep=np.inf)[0][0])
