@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 __all__ = [
-    "Case", "ErrorEstimate", "Solution", "ValidationReport", "WfrpdeError", "__version__",
-    "load_case", "solve", "validate",
+    "Case", "ErrorEstimate", "FeynmanKac", "Solution", "Spectrum", "ValidationReport",
+    "WfrpdeError", "__version__", "feynman_kac", "load_case", "solve", "spectrum", "validate",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from wfrpde.comparison import ValidationReport, validate
     from wfrpde.errors import WfrpdeError
     from wfrpde.flow.solve import solve
+    from wfrpde.operators.spectra import Spectrum, spectrum
+    from wfrpde.operators.tilting import FeynmanKac, feynman_kac
     from wfrpde.solution import ErrorEstimate, Solution
 
 _HOME = {
@@ -31,6 +33,10 @@ _HOME = {
     "solve": "wfrpde.flow.solve",
     "Solution": "wfrpde.solution",
     "ErrorEstimate": "wfrpde.solution",
+    "Spectrum": "wfrpde.operators.spectra",
+    "spectrum": "wfrpde.operators.spectra",
+    "FeynmanKac": "wfrpde.operators.tilting",
+    "feynman_kac": "wfrpde.operators.tilting",
     "validate": "wfrpde.comparison",
     "ValidationReport": "wfrpde.comparison",
 }

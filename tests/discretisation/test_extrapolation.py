@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from wfrpde.discretisation.extrapolation import coarse_positions, extrapolate, prolong
 from wfrpde.discretisation.interpolation import SimplexInterpolation, TensorInterpolation
 from wfrpde.domain.grid import TensorGrid, simplices_of_box
-from wfrpde.discretisation.extrapolation import coarse_positions, extrapolate, prolong
 
 
 def ladder(kind, dim, cells, *, cut=True, levels=2):

@@ -441,3 +441,12 @@ def evaluate(
             if slopes:
                 squared[row, a:b] = stencil.squared_slope(local, cliff)
     return values, squared
+
+
+def gradient(interpolation: Interpolation, field: Array, x: Array, *, chunk: int = 4_096) -> Array:
+    """Gradient ``(n, d)`` of the interpolant of a field ``(n_nodes,)`` at points ``(n, d)``."""
+    result = np.empty((len(x), interpolation.nodes.shape[1]))
+    for a, b in pairwise([*range(0, len(x), chunk), len(x)]):
+        stencil = interpolation.locate(x[a:b])
+        result[a:b] = stencil.gradient(field[stencil.number])
+    return result

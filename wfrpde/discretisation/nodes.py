@@ -98,7 +98,7 @@ class Nodes:
 
     def added_up(self, local: Array) -> Array:
         """Add what the ranks contribute to shared nodes; complete at ghosts, too (collective)."""
-        return _added_up(self.index_map, local)
+        return local if self.index_map is None else _added_up(self.index_map, local)
 
     def sum(self, owned: Array) -> float:
         """Sum over all nodes (collective)."""

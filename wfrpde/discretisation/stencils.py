@@ -25,6 +25,10 @@ class Stencil(Protocol):
         """Value (NaN outside) and linear interpolant ``(n,)`` from nodal values ``(n, k)``."""
         ...
 
+    def gradient(self, local: Array) -> Array:
+        """∇u ``(n, d)``, NaN outside the mesh, from nodal values ``(n, k)``."""
+        ...
+
     def squared_slope(self, local: Array, steep: Flags) -> Array:
         """``|∇u|²`` ``(n,)``, NaN outside the mesh, from nodal values ``(n, k)``.
 
@@ -49,6 +53,16 @@ class TensorStencil:
         value = self._contracted(local, self.value)
         value[self.outside] = np.nan
         return value, self._contracted(local, self.linear)
+
+    def gradient(self, local: Array) -> Array:
+        """See `Stencil`."""
+        parts = [
+            self._contracted(local, (*self.value[:axis], slope, *self.value[axis + 1 :]))
+            for axis, slope in enumerate(self.slope)
+        ]
+        result = np.stack(parts, axis=1)
+        result[self.outside] = np.nan
+        return result
 
     def squared_slope(self, local: Array, steep: Flags) -> Array:
         """See `Stencil`."""
@@ -90,6 +104,12 @@ class CellStencil:
         value = np.einsum("nk,nk->n", local, self.value)
         value[self.outside] = np.nan
         return value, np.einsum("nk,nk->n", local, self.linear)
+
+    def gradient(self, local: Array) -> Array:
+        """See `Stencil`."""
+        result = np.stack([np.einsum("nk,nk->n", local, w) for w in self.slope], axis=1)
+        result[self.outside] = np.nan
+        return result
 
     def squared_slope(self, local: Array, steep: Flags) -> Array:
         """See `Stencil`."""

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.discretisation.extrapolation import prolong
 from wfrpde.discretisation.gll import gll_rule
 from wfrpde.discretisation.interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.errors import SolverError
-from wfrpde.flow.extrapolation import prolong
 from wfrpde.flow.march import History
 from wfrpde.flow.outcome import Context, Outcome
 from wfrpde.flow.rosenbrock import GAMMA, rodasp_step

@@ -7,11 +7,11 @@ from dataclasses import asdict, replace
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.discretisation.extrapolation import prolong
 from wfrpde.discretisation.fluxes import STEEP_LINE
 from wfrpde.discretisation.interpolation import TensorInterpolation
 from wfrpde.errors import InputError
 from wfrpde.flow.control import LadderControl, Replay
-from wfrpde.flow.extrapolation import prolong
 from wfrpde.flow.outcome import Context, Outcome
 from wfrpde.flow.relative_density import run
 from wfrpde.flow.schedule import uniform

@@ -23,7 +23,7 @@ from wfrpde.operators.absorbing import absorbing_nodes
 from wfrpde.operators.eigen import ShiftInvert
 from wfrpde.operators.ladder import Level
 from wfrpde.operators.modes import solve_modes
-from wfrpde.operators.spectrum import evaluated, points_of, tell_warnings, world_of
+from wfrpde.operators.spectra import evaluated, points_of, tell_warnings, world_of
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -35,6 +35,10 @@ Array = npt.NDArray[np.float64]
 
 MODES = 4
 """Lowest eigenfunctions along which a solution is taken by their eigenvalues."""
+
+SLOW = 1e-2
+"""Share of the highest computed eigenvalue below which a mode counts as slow. The others are left
+to the linear solver: their own round-off, far from the wells, would be kept in the solution."""
 
 SOLVED = 1e-12
 """Last correction of a linear solve, relative to the largest value of the solution."""
@@ -83,7 +87,7 @@ class Exit:
         points = points_of(x, self.target.dim)
         relative = evaluated(self.interpolation, self.quasi_stationary, points)
         target = np.exp(-self.target.potential(points) - self.log_normalisation)
-        return np.asarray(np.nan_to_num(target * relative))
+        return np.asarray(np.where(np.isnan(relative), 0.0, target * relative))
 
 
 @dataclass(frozen=True, repr=False)
@@ -241,7 +245,8 @@ def solved(level: Level, functional: Array, scale: float) -> Array:
     operator, pairs = level.operator, level.pairs
     form, nodes = operator.form, operator.form.nodes
     n = nodes.n_owned
-    basis, values = pairs.functions, pairs.values
+    slow = pairs.values < SLOW * pairs.values[-1]
+    basis, values = pairs.functions[slow], pairs.values[slow]
     rhs = np.where(operator.free, functional, 0.0)
 
     def along(weak: Array) -> Array:

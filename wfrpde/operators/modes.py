@@ -8,7 +8,7 @@ feel, do not matter.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.discretisation.interpolation import Interpolation
-from wfrpde.discretisation.nodes import Nodes, make_nodes
+from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.domain.grid import TensorGrid
-from wfrpde.errors import InputError
 from wfrpde.operators.absorbing import absorbing_nodes, planes
 from wfrpde.operators.dirichlet_form import DirichletForm
 from wfrpde.operators.eigen import lowest
@@ -55,17 +54,15 @@ WALL_LIMIT = 1e-12
 ROUND_OFF = 1e-14
 """Relative error that no estimate goes below."""
 
-RateFunction = Callable[[Array], Array]
-
 
 @dataclass(frozen=True)
 class Modes:
-    """Eigenpairs λ of −(αL + U), ascending; the arrays are the same on every rank.
+    """Eigenpairs λ of −(αL + kU), ascending; the arrays are the same on every rank.
 
     Attributes
     ----------
     values, errors, residuals
-        ``(k,)``: λ, its estimated absolute error, and ‖−(αL+U)u − λu‖ in L²(π).
+        ``(k,)``: λ, its estimated absolute error, and ‖−(αL+kU)u − λu‖ in L²(π).
     functions
         ``(k, n)`` at the nodes in their canonical order, ∫π u_a u_b = δ_ab, signs fixed.
     mass
@@ -105,10 +102,10 @@ def solve_modes(
     count: int,
     *,
     alpha: float = 1.0,
-    rate: RateFunction | None = None,
+    tilt: float = 0.0,
     absorbing: Sequence[Region] = (),
 ) -> Modes:
-    """Compute the `count` lowest modes of −(αL + U) on the target of a case (collective).
+    """Compute the `count` lowest modes of −(αL + kU) on the target of a case (collective).
 
     Parameters
     ----------
@@ -116,8 +113,8 @@ def solve_modes(
         The target, the domain and the numerics; its start is not looked at.
     count
         How many; the constant counts where it is one.
-    alpha, rate
-        α and U, the latter at points ``(n, d)``.
+    alpha, tilt
+        α and k; U is the ``flow.reaction`` of the case.
     absorbing
         Regions where functions vanish.
 
@@ -134,7 +131,7 @@ def solve_modes(
         with collectively(comm):
             problem = make_problem(case, at_equilibrium=True, level=level)
             through, smooth = planes(absorbing, problem)
-        modes = _solved(problem, comm, count, alpha, rate, absorbing, through, smooth)
+        modes = _solved(problem, comm, count, alpha, tilt, absorbing, through, smooth)
         if not automatic or modes.wall_share < WALL_LIMIT or level >= HIGHEST_LEVEL:
             break
         level *= 1.5
@@ -157,7 +154,7 @@ def _solved(
     comm: Comm,
     count: int,
     alpha: float,
-    rate: RateFunction | None,
+    tilt: float,
     absorbing: Sequence[Region],
     through: tuple[Array, ...],
     smooth: bool,
@@ -170,7 +167,7 @@ def _solved(
         operator = Operator(
             DirichletForm(nodes, problem.potential(nodes.points)),
             alpha,
-            None if rate is None else _checked_rate(rate, nodes),
+            None if tilt == 0 else tilt * problem.linear_rate(nodes.points),
             absorbing=absorbing_nodes(absorbing, nodes),
         )
         options = linear_options(nodes, numerics.solver, numerics.petsc_options)
@@ -180,19 +177,6 @@ def _solved(
             how = f"{pairs.facts['eigensolver']}, {pairs.facts['linear_solver']}"
             logger.info("degree %d, %d nodes: %s", degree, nodes.n_global, how)
     return _combined(problem, Ladder(tuple(levels), smooth), count, scale)
-
-
-def _checked_rate(rate: RateFunction, nodes: Nodes) -> Array:
-    value = np.asarray(rate(nodes.points), dtype=float)
-    bad = nodes.sum((~np.isfinite(value[: nodes.n_owned])).astype(float))
-    if bad:
-        raise InputError(
-            "flow.reaction",
-            f"a rate U that is not finite at {bad:.0f} nodes",
-            "finite values everywhere in the domain",
-            "Change the expression, or the box of [domain].",
-        )
-    return value
 
 
 def _combined(problem: Problem, ladder: Ladder, count: int, scale: float) -> Modes:
@@ -267,8 +251,7 @@ def _compared(
     partner = _nearest(values[-1], values[-2], overlap**2 > 0.01)
     matched = [values[-2][partner], values[-1]]
     if len(values) > 2:
-        before = _nearest(matched[0], values[-3], np.ones((len(partner), len(values[-3])), bool))
-        matched.insert(0, values[-3][before])
+        matched.insert(0, values[-3][np.minimum(partner, len(values[-3]) - 1)])
     best, error = ladder.value(matched)
     if ladder.extrapolates:
         # the coarser functions turned towards the finer ones, sign and rotation (Procrustes)

@@ -114,9 +114,10 @@ class Spectrum:
     def density(self, i: int, x: npt.ArrayLike) -> Array:
         """Left (forward) eigenfunction π u_i ``(n,)`` at points ``(n, d)``. Not collective."""
         points = points_of(x, self.target.dim)
-        target = np.exp(-self.target.potential(points) - self.log_normalisation)
-        value = target * evaluated(self.interpolation, self.functions[i], points)
-        return np.asarray(np.nan_to_num(value), dtype=np.float64)
+        target = np.asarray(np.exp(-self.target.potential(points) - self.log_normalisation))
+        value = evaluated(self.interpolation, self.functions[i], points)
+        value = np.where(np.isnan(value), 0.0, target * value)
+        return np.asarray(value, dtype=np.float64)
 
     def quasi_stationary_density(self, x: npt.ArrayLike) -> Array:
         """Density ∝ π u₀ ``(n,)`` of what has not been absorbed, at late times. Not collective."""

@@ -1,0 +1,59 @@
+"""Operators of a target: generators, their spectra, and the questions that these answer.
+
+`wfrpde.spectrum` and `wfrpde.feynman_kac` give eigenvalues and eigenfunctions; `committor`,
+`mean_exit_time` and `cumulants` what follows from them; `generator`, `feynman_kac_operator` and
+`linearised_flow` the operators themselves.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__all__ = [
+    "Committor",
+    "Cumulants",
+    "Exit",
+    "FeynmanKac",
+    "Operator",
+    "Spectrum",
+    "committor",
+    "cumulants",
+    "feynman_kac",
+    "feynman_kac_operator",
+    "generator",
+    "linearised_flow",
+    "mean_exit_time",
+    "spectrum",
+]
+
+if TYPE_CHECKING:
+    from wfrpde.operators.assembly import feynman_kac_operator, generator, linearised_flow
+    from wfrpde.operators.hitting import Committor, Exit, committor, mean_exit_time
+    from wfrpde.operators.operator import Operator
+    from wfrpde.operators.spectra import Spectrum, spectrum
+    from wfrpde.operators.tilting import Cumulants, FeynmanKac, cumulants, feynman_kac
+
+_HOME = {
+    "Committor": "hitting",
+    "Cumulants": "tilting",
+    "Exit": "hitting",
+    "FeynmanKac": "tilting",
+    "Operator": "operator",
+    "Spectrum": "spectra",
+    "committor": "hitting",
+    "cumulants": "tilting",
+    "feynman_kac": "tilting",
+    "feynman_kac_operator": "assembly",
+    "generator": "assembly",
+    "linearised_flow": "assembly",
+    "mean_exit_time": "hitting",
+    "spectrum": "spectra",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first used: DOLFINx and SLEPc are heavy."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'wfrpde.operators' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"wfrpde.operators.{_HOME[name]}"), name)

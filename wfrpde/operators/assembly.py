@@ -1,0 +1,64 @@
+"""Operators of a case, for those who want to apply them to functions and densities of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wfrpde.discretisation.nodes import make_nodes
+from wfrpde.errors import InputError
+from wfrpde.operators.absorbing import absorbing_nodes, planes
+from wfrpde.operators.dirichlet_form import DirichletForm
+from wfrpde.operators.ladder import discretisations
+from wfrpde.operators.modes import LEVELS
+from wfrpde.operators.operator import Operator
+from wfrpde.operators.spectra import world_of
+from wfrpde.parallel import collectively
+from wfrpde.problem import Problem, make_problem
+
+if TYPE_CHECKING:
+    from mpi4py.MPI import Comm
+
+    from wfrpde.case import Case
+    from wfrpde.expressions import Region
+
+
+def generator(case: Case, comm: Comm | None = None) -> Operator:
+    """Make αL = α(Δ − ∇V·∇) of a case, zero in ``spectrum.absorbing`` (collective)."""
+    _, operator = _assembled(case, comm)
+    return operator
+
+
+def feynman_kac_operator(case: Case, comm: Comm | None = None) -> Operator:
+    """Make αL + U of a case, with U = ``flow.reaction`` (collective).
+
+    Raises
+    ------
+    InputError
+        If the case has none.
+    """
+    if case.flow.reaction is None:
+        raise InputError("flow.reaction", "none", "the rate U(x) of the Feynman-Kac weights")
+    problem, operator = _assembled(case, comm)
+    rate = problem.linear_rate(operator.form.nodes.points)
+    return Operator(operator.form, operator.alpha, rate, absorbing=operator.absorbing)
+
+
+def linearised_flow(case: Case, comm: Comm | None = None) -> Operator:
+    """Make αL − β(1 − ⟨·⟩_π), the Wasserstein–Fisher–Rao flow linearised at π (collective)."""
+    _, operator = _assembled(case, comm)
+    return Operator(
+        operator.form, operator.alpha, beta=case.flow.beta, absorbing=operator.absorbing
+    )
+
+
+def _assembled(case: Case, comm: Comm | None) -> tuple[Problem, Operator]:
+    comm = world_of(comm)
+    text = case.spectrum.absorbing
+    regions: list[Region] = [] if text is None else [case.region(text, "spectrum.absorbing")]
+    with collectively(comm):
+        problem = make_problem(case, at_equilibrium=True, level=LEVELS[case.dim])
+        through, _ = planes(regions, problem)
+    grid, degree = discretisations(problem, through)[-1]
+    nodes = make_nodes(comm, grid, degree)
+    form = DirichletForm(nodes, problem.potential(nodes.points))
+    return problem, Operator(form, case.flow.alpha, absorbing=absorbing_nodes(regions, nodes))
