@@ -23,7 +23,7 @@ from wfrpde.operators.absorbing import absorbing_nodes
 from wfrpde.operators.eigen import ShiftInvert
 from wfrpde.operators.ladder import Level
 from wfrpde.operators.modes import solve_modes
-from wfrpde.operators.spectra import evaluated, points_of, tell_warnings, world_of
+from wfrpde.operators.spectra import evaluated, nothing_outside, points_of, tell_warnings, world_of
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -87,7 +87,7 @@ class Exit:
         points = points_of(x, self.target.dim)
         relative = evaluated(self.interpolation, self.quasi_stationary, points)
         target = np.exp(-self.target.potential(points) - self.log_normalisation)
-        return np.asarray(np.where(np.isnan(relative), 0.0, target * relative))
+        return nothing_outside(target * relative)
 
 
 @dataclass(frozen=True, repr=False)

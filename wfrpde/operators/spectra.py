@@ -116,8 +116,7 @@ class Spectrum:
         points = points_of(x, self.target.dim)
         target = np.asarray(np.exp(-self.target.potential(points) - self.log_normalisation))
         value = evaluated(self.interpolation, self.functions[i], points)
-        value = np.where(np.isnan(value), 0.0, target * value)
-        return np.asarray(value, dtype=np.float64)
+        return nothing_outside(target * value)
 
     def quasi_stationary_density(self, x: npt.ArrayLike) -> Array:
         """Density ∝ π u₀ ``(n,)`` of what has not been absorbed, at late times. Not collective."""
@@ -201,3 +200,10 @@ def points_of(x: npt.ArrayLike, dim: int) -> Array:
 def evaluated(interpolation: Interpolation, function: Array, points: Array) -> Array:
     """Evaluate a nodal function at points: polynomials everywhere, NaN outside the mesh."""
     return np.asarray(evaluate(interpolation, function[None], points, steep=np.inf)[0][0])
+
+
+def nothing_outside(density: Array) -> Array:
+    """Density ``(n,)`` with 0 where the mesh has no cell, in place of NaN."""
+    result: Array = density.copy()
+    result[np.isnan(result)] = 0.0
+    return result

@@ -25,7 +25,7 @@ from wfrpde.errors import InputError
 from wfrpde.operators.eigen import ShiftInvert
 from wfrpde.operators.ladder import Level
 from wfrpde.operators.modes import Modes, solve_modes
-from wfrpde.operators.spectra import evaluated, points_of, tell_warnings, world_of
+from wfrpde.operators.spectra import evaluated, nothing_outside, points_of, tell_warnings, world_of
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -102,7 +102,7 @@ class FeynmanKac:
         """
         points = points_of(x, self.target.dim)
         value = np.exp(self._log_function(points) + self._log_target(points))
-        return np.asarray(np.where(np.isnan(value), 0.0, value), dtype=np.float64)
+        return nothing_outside(value)
 
     def quasi_stationary_density(self, x: npt.ArrayLike) -> Array:
         """Density ∝ πφ ``(n,)`` that the weighted particles tend to. Not collective."""
@@ -112,7 +112,7 @@ class FeynmanKac:
         """Density φ²π ``(n,)`` of the Doob-transformed process. Not collective."""
         points = points_of(x, self.target.dim)
         value = np.exp(2 * self._log_function(points) + self._log_target(points))
-        return np.asarray(np.where(np.isnan(value), 0.0, value), dtype=np.float64)
+        return nothing_outside(value)
 
     def doob_drift(self, x: npt.ArrayLike) -> Array:
         """Drift −α∇V + 2α∇log φ ``(n, d)`` at points ``(n, d)``; NaN outside. Not collective."""
