@@ -25,13 +25,13 @@ MOST = 50.0
 class BirthDeathLangevin(EquallyWeighted):
     r"""Langevin moves, and jumps at the rate of the reaction Λ = −β(log(ρ/π) − ⟨log(ρ/π)⟩).
 
-    A particle with Λ < 0 dies at rate |Λ|, one with Λ > 0 has a copy made at rate Λ; deaths and
+    A particle with Λ < 0 dies at rate −Λ, one with Λ > 0 has a copy made at rate Λ; deaths and
     births are made up for by uniformly drawn particles, so that their number stays N and their
     weights equal. Over a step the growth g_i = ∫ Λ dt of every particle is frozen, and the
     branching is exact: it survives with probability e^{g_i} if g_i < 0, and has a geometric number
     of copies of mean e^{g_i} otherwise; then all are brought back to N with equal chances.
     To first order in dt these are the single jumps of the original algorithm, but a step with a
-    stiff reaction (β dt |log(ρ/π)| > 1, as in the tails) is not cut off at one birth.
+    stiff reaction (a growth above 1, as in the tails) is not cut off at one birth.
 
     Weak order 1 in dt; the bias is O(1/N) beside that of the density source. The law of infinitely
     many particles is that of `WeightedLangevin` with the same reaction.

@@ -114,6 +114,7 @@ class CommandSampler:
             "initial": case.initial.model_dump(mode="json", exclude_unset=True),
             "alpha": case.flow.alpha,
             "beta": case.flow.beta,
+            "reaction": case.flow.reaction,
             "times": None if self.claims == "target" else times.tolist(),
             "dt": dt,
             "particles": n,

@@ -58,9 +58,21 @@ class RatesParameters(SamplerParameters):
     beta: float | None = Field(default=None, ge=0, allow_inf_nan=False, description=BETA)
 
     def rates(self, context: SamplerContext) -> tuple[float, float]:
-        """Return α and β, those of the flow by default."""
+        """Return α and β, those of the flow by default.
+
+        Raises
+        ------
+        InputError
+            If the flow has a linear reaction, too.
+        """
         flow = context.case.flow
         alpha = flow.alpha if self.alpha is None else self.alpha
+        if flow.reaction is not None:
+            raise InputError(
+                "sampler.kind",
+                f"{self.kind!r} with flow.reaction, which it does not know",
+                "'feynman_kac', or no flow.reaction",
+            )
         return alpha, flow.beta if self.beta is None else self.beta
 
 
@@ -187,7 +199,7 @@ class FeynmanKacParameters(ResampledParameters):
     def _rate(self, name: str, context: SamplerContext) -> Callable[[float, Array], Array]:
         from wfrpde.expressions import numpy_function, parse_expression
 
-        text = self.reaction or getattr(context.case.flow, "reaction", None)
+        text = self.reaction or context.case.flow.reaction
         where = f"sampler {name}: reaction"
         if text is None:
             raise InputError(where, "nothing, and no flow.reaction", "an expression for U")

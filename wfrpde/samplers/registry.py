@@ -179,7 +179,7 @@ def default_claim(context: SamplerContext) -> Claim:
     """Return the flow of the case: what a sampler claims to solve that says nothing."""
     flow = context.case.flow
     if flow.beta == 0:
-        return "W"
+        return "W" if flow.reaction is None else "feynman-kac"
     return "FR" if flow.alpha == 0 else "WFR"
 
 
