@@ -15,21 +15,26 @@ __all__ = [
     "Cumulants",
     "Exit",
     "FeynmanKac",
+    "MetastableSets",
     "Operator",
     "Spectrum",
     "committor",
     "cumulants",
+    "eyring_kramers",
     "feynman_kac",
     "feynman_kac_operator",
     "generator",
     "linearised_flow",
     "mean_exit_time",
+    "metastable_sets",
     "spectrum",
 ]
 
 if TYPE_CHECKING:
     from wfrpde.operators.assembly import feynman_kac_operator, generator, linearised_flow
     from wfrpde.operators.hitting import Committor, Exit, committor, mean_exit_time
+    from wfrpde.operators.kramers import eyring_kramers
+    from wfrpde.operators.metastable import MetastableSets, metastable_sets
     from wfrpde.operators.operator import Operator
     from wfrpde.operators.spectra import Spectrum, spectrum
     from wfrpde.operators.tilting import Cumulants, FeynmanKac, cumulants, feynman_kac
@@ -39,15 +44,18 @@ _HOME = {
     "Cumulants": "tilting",
     "Exit": "hitting",
     "FeynmanKac": "tilting",
+    "MetastableSets": "metastable",
     "Operator": "operator",
     "Spectrum": "spectra",
     "committor": "hitting",
     "cumulants": "tilting",
+    "eyring_kramers": "kramers",
     "feynman_kac": "tilting",
     "feynman_kac_operator": "assembly",
     "generator": "assembly",
     "linearised_flow": "assembly",
     "mean_exit_time": "hitting",
+    "metastable_sets": "metastable",
     "spectrum": "spectra",
 }
 

@@ -120,7 +120,8 @@ class Spectrum:
 
     def quasi_stationary_density(self, x: npt.ArrayLike) -> Array:
         """Density ∝ π u₀ ``(n,)`` of what has not been absorbed, at late times. Not collective."""
-        return self.density(0, x) / float(self.functions[0] @ self.mass)
+        total = float(self.functions[0] @ self.mass)
+        return np.asarray(self.density(0, x) / total, dtype=np.float64)
 
 
 def spectrum(case: Case, comm: Comm | None = None) -> Spectrum:

@@ -106,7 +106,8 @@ class FeynmanKac:
 
     def quasi_stationary_density(self, x: npt.ArrayLike) -> Array:
         """Density ∝ πφ ``(n,)`` that the weighted particles tend to. Not collective."""
-        return self.left_eigenfunction(x) / float(self.functions[0] @ self.mass)
+        total = float(self.functions[0] @ self.mass)
+        return np.asarray(self.left_eigenfunction(x) / total, dtype=np.float64)
 
     def tilted_density(self, x: npt.ArrayLike) -> Array:
         """Density φ²π ``(n,)`` of the Doob-transformed process. Not collective."""
