@@ -1,7 +1,7 @@
-"""The commands: ``wfrpde solve``, ``demo``, ``cases``, ``plot`` and ``info``.
+"""The commands: ``wfrpde solve``, ``validate``, ``demo``, ``cases``, ``plot`` and ``info``.
 
-Exit codes: 0 done, 1 the solver failed, 2 bad input, 130 interrupted. Everything heavy is
-imported by the command that needs it, so that ``--help`` answers at once.
+Exit codes: 0 done, 1 the solver or a verdict failed, 2 bad input, 130 interrupted. Everything
+heavy is imported by the command that needs it, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -49,20 +49,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     solve.add_argument("case", metavar="CASE", help="a case file, or the name of a shipped case")
     _add_output_options(solve, "wfr-<name of the case>")
-    solve.add_argument(
-        "--set",
-        dest="assignments",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="change a key of the case, e.g. --set flow.beta=0 (repeatable)",
-    )
+    _add_assignments(solve)
     solve.add_argument(
         "--no-compare",
         action="store_true",
         help="leave out the Langevin and Fisher-Rao flows that the report compares with",
     )
     solve.set_defaults(command=_solve)
+
+    validate = commands.add_parser(
+        "validate",
+        help="judge the samplers of a case against the flows that they claim to solve",
+        description="Run the samplers of a case, compare them with the solved flow, and write a "
+        "folder with tables, figures and a report. Exit code 1 if a sampler that the case declares "
+        "consistent is not.",
+    )
+    validate.add_argument("case", metavar="CASE", help="a case file, or the name of a shipped case")
+    _add_output_options(validate, "wfr-validate-<name of the case>")
+    _add_assignments(validate)
+    validate.add_argument(
+        "--resume", action="store_true", help="do not compute finished replicates again"
+    )
+    validate.set_defaults(command=_validate)
 
     demo = commands.add_parser(
         "demo",
@@ -86,6 +94,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     info.set_defaults(command=_info)
     return parser
+
+
+def _add_assignments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        dest="assignments",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="change a key of the case, e.g. --set flow.beta=0 (repeatable)",
+    )
 
 
 def _add_output_options(parser: argparse.ArgumentParser, default: str) -> None:
@@ -122,6 +141,37 @@ def _solve(arguments: argparse.Namespace) -> int:
         session.say(_where_to_look(str(folder), run.interrupted))
         if run.interrupted:
             session.code = INTERRUPTED
+    return session.code
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    from wfrpde.session import Session
+
+    with Session(quiet=arguments.quiet) as session:
+        from pathlib import Path
+
+        from wfrpde.case import load_case
+        from wfrpde.casefile import parse_assignment
+        from wfrpde.run_validation import run_validation, validation_summary
+
+        case = load_case(arguments.case, dict(map(parse_assignment, arguments.assignments)))
+        folder = Path(arguments.out or f"wfr-validate-{case.name}").expanduser()
+        session.require_solver()
+        _tell_how_to_stop(session)
+        report = run_validation(
+            case,
+            folder,
+            session.comm,
+            resume=arguments.resume,
+            force=arguments.force,
+            status=session.status,
+        )
+        session.say(validation_summary(report))
+        session.say(f"\nReport   {folder}/report.html\nNumbers  {folder}/validation.csv, .json")
+        if not report.complete:
+            session.code = INTERRUPTED
+        elif report.unexpected:
+            session.code = 1
     return session.code
 
 

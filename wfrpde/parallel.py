@@ -313,7 +313,8 @@ class ProgressReporter:
     """Observer that tells a person how far a run is: on rank 0 only.
 
     On a terminal one line is rewritten, at most ten times a second; elsewhere a line is logged
-    when a new phase begins, and then every ``interval`` seconds.
+    when a new phase begins, and then every ``interval`` seconds. Events may count something other
+    than model time: what their attribute ``counted`` names.
 
     Parameters
     ----------
@@ -340,12 +341,16 @@ class ProgressReporter:
         self._start = time.monotonic()
         self._last = float("-inf")
         self._phase = ""
+        self._share = 0.0
 
     def __call__(self, event: ProgressEvent) -> None:
         """Take note of ``event``, and report it if it is time to."""
         if self._rank != 0:
             return
         now = time.monotonic()
+        if event.fraction < self._share:  # another task has begun, with a pace of its own
+            self._start = now
+        self._share = event.fraction
         new_phase = event.phase != self._phase
         if now - self._last < self._interval and not new_phase:
             return
@@ -364,7 +369,9 @@ class ProgressReporter:
     def _describe(self, event: ProgressEvent, elapsed: float) -> str:
         heading = " ".join(part for part in (self._label, event.phase) if part)
         share = min(max(event.fraction, 0.0), 1.0)
-        parts = [f"{heading}: t = {event.t:.4g} of {event.t_end:.4g} ({100 * share:.0f} %)"]
+        counted: str | None = getattr(event, "counted", None)
+        what = "t =" if counted is None else counted
+        parts = [f"{heading}: {what} {event.t:.4g} of {event.t_end:.4g} ({100 * share:.0f} %)"]
         # What a person asks first comes first: a narrow terminal cuts the rest.
         if elapsed > 0.5 and share > 0.01:
             parts.append(f"{format_duration(elapsed * (1 - share) / share)} left")
@@ -373,7 +380,7 @@ class ProgressReporter:
         if event.dt > 0:
             parts.append(f"step {event.dt:.2g}")
         if elapsed > 0.5 and event.t > 0:
-            parts.append(f"{event.t / elapsed:.2g} time units/s")
+            parts.append(f"{event.t / elapsed:.2g} {counted or 'time units'}/s")
         return ", ".join(parts)
 
 

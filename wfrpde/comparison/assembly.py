@@ -15,6 +15,7 @@ from wfrpde.comparison.metrics import METRICS
 from wfrpde.comparison.replicates import Judge, Replicate
 from wfrpde.comparison.results import (
     Curve,
+    DensityPicture,
     Diagnosis,
     MetricRow,
     Row,
@@ -107,6 +108,7 @@ def assemble(
         ladders=points,
         diagnoses=list(diagnoses),
         curves=[curve for claim, j in claims.items() for curve in _curves(claim, j)],
+        pictures=[p for j in claims.values() for p in _pictures(j)],
         particles=_shown(judged),
         facts={**facts, "rows": len(rows)},
         complete=complete,
@@ -130,13 +132,24 @@ def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[C
             else:
                 if observable.region is not None:
                     trials = float(sum(r.particles for r in at))
-                p = min(max(reference.value, 0.0), 1.0)
-                rare = 0 < trials * min(p, 1 - p) < RARE
-                mean = average(values, float(np.sqrt(p * (1 - p) / trials)) if rare else 0.0)
+                mean = average(values, _least_error(reference.value, values.mean(), trials))
             rows.append(
                 Comparison(name, observable.name, float(t), len(at), mean, reference, trials)
             )
     return rows
+
+
+def _least_error(p: float, found: float, trials: float) -> float:
+    """Binomial standard error of a mass that few particles decide, or 0."""
+    if not trials:
+        return 0.0
+    share = max(min(p, 1 - p), 0.0)
+    if trials * share >= RARE:
+        hits = trials * min(found, 1 - found)
+        if hits >= 10:
+            return 0.0
+        share = max(hits, 1.0) / trials  # the replicates may agree by chance, on none
+    return float(np.sqrt(share * (1 - share) / trials))
 
 
 def _summary(one: Judged, rows: list[Row]) -> SamplerSummary:
@@ -218,6 +231,25 @@ def _curves(claims: str, judge_: Judge) -> list[Curve]:
         )
         for observable, column in zip(judge_.observables, columns, strict=True)
     ]
+
+
+def _pictures(judge_: Judge) -> list[DensityPicture]:
+    """Take the densities on a grid that holds nearly all of their mass; none in 3-D."""
+    result = []
+    for t, density in judge_.densities.items():
+        dim = density.dim
+        if dim > 2:
+            return []
+        points, mass = density.plain_atoms
+        held = points[mass > 1e-4 * mass.max()]
+        low, high = held.min(axis=0), held.max(axis=0)
+        low, high = low - 0.03 * (high - low), high + 0.03 * (high - low)
+        count = {1: 400, 2: 120}[dim]
+        axes = tuple(np.linspace(a, b, count) for a, b in zip(low, high, strict=True))
+        grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+        values = np.exp(density.log_value(grid.reshape(-1, dim))).reshape(grid.shape[:-1])
+        result.append(DensityPicture(judge_.claims, t, axes, values))
+    return result
 
 
 def _shown(judged: Sequence[Judged]) -> dict[str, dict[float, tuple[Array, Array]]]:

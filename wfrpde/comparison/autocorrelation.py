@@ -60,3 +60,37 @@ def chain_error(series: Array, weights: Array | None = None) -> tuple[Array, Arr
     effective = n / integrated_time(summands)
     error = np.sqrt((summands**2).mean(axis=0) / effective)
     return error, effective
+
+
+def chains_error(series: Array, weights: Array, chains: int) -> tuple[Array, Array]:
+    """Combine several chains of one length that stand behind one another; see `chain_error`.
+
+    From four chains on, the larger of the two standard errors is taken, within and between: a
+    chain that is stuck looks sure of itself.
+
+    Parameters
+    ----------
+    series
+        ``(n, k)`` observables, chain after chain.
+    weights
+        ``(n,)`` weights of the points, summing to one.
+    chains
+        How many chains there are.
+    """
+    if chains < 2 or len(series) % chains:
+        return chain_error(series, weights)
+    parts = [
+        chain_error(phi, w / w.sum())
+        for phi, w in zip(np.split(series, chains), np.split(weights, chains), strict=True)
+    ]
+    error = np.sqrt(sum(e**2 for e, _ in parts)) / chains
+    worth = np.sum([n for _, n in parts], axis=0)
+    if chains < 4:
+        return error, worth
+    means = [
+        w @ phi / w.sum()
+        for phi, w in zip(np.split(series, chains), np.split(weights, chains), strict=True)
+    ]
+    between = np.std(means, axis=0, ddof=1) / np.sqrt(chains)
+    stuck = between > error
+    return np.where(stuck, between, error), np.where(stuck, float(chains), worth)

@@ -36,8 +36,11 @@ logger = logging.getLogger("wfrpde")
 STEP = 0.05
 """Relative change of a rate from which its influence is found."""
 
+SURE = 0.0005
+"""Error probability of either side of the intervals by which a rate is called wrong."""
+
 CLOSE = 0.05
-"""Rates that differ from the claimed ones by less are called the same."""
+"""Logarithms of rates that differ from the claimed ones by less are called the same."""
 
 ITERATIONS = 5
 
@@ -207,11 +210,12 @@ def diagnose(
     rates = {"α": case.flow.alpha, "β": case.flow.beta}
     candidates = _fitted(models[:3], data, level)
     claimed = [c for c in candidates if c.equation == judge.claims]
-    if not claimed or not claimed[0].explains or _off(claimed[0], rates):
+    if not claimed or not claimed[0].explains or _off(claimed[0], rates, count):
         candidates += _fitted(models[3:], data, level)
     if not candidates:
         return None
-    return _conclude(name, judge.claims, _ranked(candidates, len(data.mean)), rates)
+    ranked = _ranked(candidates, len(data.mean))
+    return _conclude(name, judge.claims, ranked, rates, count)
 
 
 def _fitted(
@@ -295,29 +299,39 @@ def _rate(name: str, fit: Fit) -> str:
 
 
 def _ranked(candidates: list[Candidate], rows: int) -> list[Candidate]:
-    """Sort by χ² with a charge of log(rows) for each rate, in units of the best misfit."""
+    """Sort: what explains the path with the fewest rates comes first, then what misses it least.
+
+    What does not explain it is charged log(rows) for each rate, in units of the best misfit.
+    """
     scale = max(1.0, min(c.misfit for c in candidates) ** 2)
 
-    def score(c: Candidate) -> float:
-        rates = len(c.parameters)
-        return float(c.misfit**2 * max(rows - rates, 1) / scale + rates * np.log(rows))
+    def rank(c: Candidate) -> tuple[bool, int, bool, float]:
+        rates, linear = len(c.parameters), c.equation.startswith("feynman-kac")
+        score = c.misfit**2 * max(rows - rates, 1) / scale + rates * np.log(rows)
+        return not c.explains, rates if c.explains else 0, c.explains and linear, float(score)
 
-    return sorted(candidates, key=score)
+    return sorted(candidates, key=rank)
 
 
-def _off(candidate: Candidate, rates: dict[str, float]) -> list[str]:
-    """Name the rates that are not those of the case."""
-    return [
-        name
-        for name, fit in candidate.parameters.items()
-        if rates.get(name)
-        and not fit.low <= rates[name] <= fit.high
-        and abs(fit.value / rates[name] - 1) > CLOSE
-    ]
+def _off(candidate: Candidate, rates: dict[str, float], replicates: int) -> list[str]:
+    """Name the rates that are surely not those of the case."""
+    wider = t_quantile(1 - SURE, replicates - 1.0) / t_quantile(0.975, replicates - 1.0)
+    names = []
+    for name, fit in candidate.parameters.items():
+        if not rates.get(name) or not 0 < fit.low < fit.high:
+            continue
+        half = wider * np.log(fit.high / fit.low) / 2
+        if abs(np.log(fit.value / rates[name])) > max(half, CLOSE):
+            names.append(name)
+    return names
 
 
 def _conclude(
-    name: str, claims: str, ranked: list[Candidate], rates: dict[str, float]
+    name: str,
+    claims: str,
+    ranked: list[Candidate],
+    rates: dict[str, float],
+    replicates: int,
 ) -> Diagnosis:
     best = ranked[0]
     claimed = next((c for c in ranked if c.equation == claims), None)
@@ -327,11 +341,11 @@ def _conclude(
         near = claimed.explains or claimed.misfit < 1.5 * best.misfit
         # α and β fitted as nothing is the other equation in all but name
         vanishing = any(
-            f.value < 0.05 * rates[n] for n, f in claimed.parameters.items() if rates.get(n)
+            f.value < 0.15 * rates[n] for n, f in claimed.parameters.items() if rates.get(n)
         )
         wrong_kind = vanishing or not near
     subject = best if wrong_kind or claimed is None else claimed
-    off = _off(subject, rates)
+    off = _off(subject, rates, replicates)
     if claims == "feynman-kac":
         conclusion, impostor = f"its path is closest to {best.words}", False
     elif wrong_kind:

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wfrpde.comparison.density import Density, density_of
+from wfrpde.comparison.density import density_of
 from wfrpde.comparison.observables import AXES, Observable, expressions, masses, moments
 from wfrpde.comparison.replicates import Judge
+from wfrpde.errors import InputError
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
+    from wfrpde.expressions import Region
     from wfrpde.solution import Solution
-
-RATES: dict[str, dict[str, float]] = {"WFR": {}, "W": {"flow.beta": 0.0}, "FR": {"flow.alpha": 0.0}}
-"""Keys of a case that make its flow the one that is claimed."""
 
 
 @dataclass
@@ -29,56 +28,76 @@ class Flows:
     Attributes
     ----------
     closely
-        Whether the case's own flow is saved at as many times as samplers need that ask it for the
-        density.
+        Whether the WFR flow is saved at as many times as samplers need that ask it for the density.
     """
 
     case: Case
     observer: Callable[[Any], None] | None = None
     closely: bool = False
     _solved: dict[str, Solution] = field(default_factory=dict, repr=False)
+    _judges: dict[str, Judge] = field(default_factory=dict, repr=False)
 
-    def solution(self, claims: str) -> Solution:
-        """Give the flow of a claim; that of the case for ``target``."""
-        from mpi4py import MPI
+    def solution(self, claims: str, reaction: str | None = None) -> Solution:
+        """Give the flow of a claim; for ``target`` that of the case.
 
-        from wfrpde.flow.solve import solve
+        Parameters
+        ----------
+        reaction
+            U of a linear Feynman–Kac flow, where it is not that of the case.
+        """
+        changes = self._changes(claims, reaction)
+        key = repr(sorted(changes.items()))
+        if key not in self._solved:
+            from mpi4py import MPI
 
-        name = _flow_of(self.case, claims)
-        if name not in self._solved:
-            changes: dict[str, Any] = dict(RATES[name])
-            if name != "WFR":
-                changes["numerics.formulation"] = "auto"
-            elif self.closely:
-                from wfrpde.samplers.oracle import oracle_times
+            from wfrpde.flow.solve import solve
 
-                changes["flow.save"] = list(oracle_times(self.case))
-            case = self.case.with_overrides(changes)
-            self._solved[name] = solve(case, comm=MPI.COMM_SELF, observer=self.observer)
-        return self._solved[name]
+            case = self.case.with_overrides(changes) if changes else self.case
+            self._solved[key] = solve(case, comm=MPI.COMM_SELF, observer=self.observer)
+        return self._solved[key]
 
-    def densities(self, claims: str) -> dict[float, Density]:
-        """Densities at the times that are compared: after the start, or t = ∞ alone."""
-        solution = self.solution(claims)
-        times = [np.inf] if claims == "target" else [float(t) for t in self.case.flow.save]
-        return {t: density_of(solution, t) for t in times}
+    def judge(self, claims: str, reaction: str | None = None) -> Judge:
+        """Make what compares samplers of that claim; see `solution`."""
+        key = f"{claims} {reaction}"
+        if key not in self._judges:
+            solution = self.solution(claims, reaction)
+            target = claims == "target"
+            times = [np.inf] if target else [float(t) for t in self.case.flow.save]
+            self._judges[key] = Judge(
+                claims,
+                {t: density_of(solution, t) for t in times},
+                observables_of(self.case, solution),
+                {} if target else known_errors(solution),
+                metrics=self.case.validation.metrics,
+            )
+        return self._judges[key]
 
-    def judge(self, claims: str) -> Judge:
-        """Make what compares samplers of that claim."""
-        solution, spec = self.solution(claims), self.case.validation
-        return Judge(
-            claims,
-            self.densities(claims),
-            observables_of(self.case, solution),
-            {} if claims == "target" else known_errors(solution),
-            metrics=spec.metrics,
-        )
+    def _changes(self, claims: str, reaction: str | None) -> dict[str, Any]:
+        """Name the keys of the case whose change makes its flow the one that is claimed."""
+        flow = self.case.flow
+        changes: dict[str, Any] = {}
+        if claims == "feynman-kac":
+            if (reaction or flow.reaction) is None:
+                raise InputError(
+                    "sampler.claims",
+                    "'feynman-kac' without a reaction",
+                    "flow.reaction, or kind = 'feynman_kac' with its own reaction",
+                )
+            if reaction not in (None, flow.reaction) or flow.beta:
+                changes = {"flow.reaction": reaction or flow.reaction, "flow.beta": 0.0}
+        elif claims in ("W", "FR"):
+            rate = "beta" if claims == "W" else "alpha"
+            if getattr(flow, rate) or flow.reaction is not None:
+                changes = {f"flow.{rate}": 0.0}
+        if claims != "feynman-kac" and flow.reaction is not None and claims != "target":
+            changes["flow.reaction"] = None
+        if changes:
+            changes["numerics.formulation"] = "auto"
+        if claims == "WFR" and self.closely:
+            from wfrpde.samplers.oracle import oracle_times
 
-
-def _flow_of(case: Case, claims: str) -> str:
-    if claims in ("W", "FR"):
-        return claims
-    return "WFR"
+            changes["flow.save"] = list(oracle_times(self.case))
+        return changes
 
 
 def observables_of(case: Case, solution: Solution) -> list[Observable]:
@@ -88,13 +107,23 @@ def observables_of(case: Case, solution: Solution) -> list[Observable]:
     spec, dim = case.validation, case.dim
     result = moments(dim) if spec.moments else []
     if spec.modes:
-        result += masses(solution.target.regions)
+        result += masses(_independent(solution))
     regions = {
         name: parse_region(text, dim, f"validation.probabilities.{name}")
         for name, text in spec.probabilities.items()
     }
     result += masses(regions, "P")
     return result + expressions(spec.observables, dim, "validation.observables")
+
+
+def _independent(solution: Solution) -> dict[str, Region]:
+    """Give the target's modes; where they part space, but the one that holds most at first."""
+    regions = dict(solution.target.regions)
+    total = sum(solution.mode_mass.values(), np.zeros(len(solution.times)))
+    if len(regions) > 1 and np.abs(total - solution.series["mass"]).max() < 1e-6:
+        fullest = max(regions, key=lambda name: float(solution.mode_mass[name][0]))
+        del regions[fullest]  # its mass is what the others leave
+    return regions
 
 
 def known_errors(solution: Solution) -> dict[float, dict[str, float]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -119,15 +119,26 @@ def harvest(
     *,
     store: Store | None = None,
     observer: Callable[[ReplicateProgress], None] | None = None,
+    failed: Mapping[str, str] | None = None,
 ) -> Harvest:
     """Run every replicate of every level (collective).
 
     A sampler that fails is not run any further, and the others go on.
+
+    Parameters
+    ----------
+    failed
+        Samplers that have failed before, and why: they are not run.
     """
     rank, size = (0, 1) if comm is None else (comm.rank, comm.size)
     results: dict[tuple[int, int], Replicate] = {}
-    failed: dict[str, str] = {}
-    jobs = [(i, r) for i, level in enumerate(levels) for r in range(level.replicates)]
+    failed = dict(failed or {})
+    jobs = [
+        (i, r)
+        for i, level in enumerate(levels)
+        if level.sampler not in failed
+        for r in range(level.replicates)
+    ]
     if store is not None:
         if rank == 0:
             for i, r in jobs:
@@ -212,5 +223,8 @@ def _one(
     except InputError as error:
         return None, str(error), False
     if store is not None and level.stored:
-        store.save(level.key(number), replicate)
+        try:
+            store.save(level.key(number), replicate)
+        except OSError as error:  # a full disk costs the copy, not the replicate
+            logger.warning("%s was not stored: %s", level.key(number), error)
     return replicate, "", False

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from wfrpde.comparison.density import Density
 from wfrpde.samplers.birth_death import BirthDeathLangevin
+from wfrpde.samplers.density import DensitySource, MeshDensity
 from wfrpde.samplers.langevin import Langevin
 from wfrpde.samplers.lattice import Lattice
 from wfrpde.samplers.smc_wfr import SmcWfr
@@ -58,11 +59,17 @@ class LawStep:
         Factor at the positions before the move: (points, t, dt) → ``(n,)``; None for 1.
     after
         Law after the move → law after the step: (points, masses, t, dt, log π) → masses.
+    spacing
+        ``(d,)`` spacing of the mesh on which the sampler estimates its density, if it has one.
     """
 
     alpha: float
     before: Callable[[Array, float, float], Array] | None
     after: Callable[[Array, Array, float, float, Array], Array]
+    spacing: Array | None = None
+
+
+LogRelative = Callable[[Array, Array, float, Array], Array]
 
 
 def law_step(sampler: Any) -> LawStep | None:
@@ -70,7 +77,7 @@ def law_step(sampler: Any) -> LawStep | None:
     if isinstance(sampler, Langevin):
         return LawStep(sampler.alpha, None, lambda x, mass, t, dt, log_target: mass)
     if isinstance(sampler, SmcWfr):
-        return LawStep(sampler.alpha, None, _fisher_rao(sampler.beta))
+        return LawStep(sampler.alpha, None, _fisher_rao(sampler.beta, _log_relative(None)))
     if isinstance(sampler, WeightedLangevin | BirthDeathLangevin):
         reaction = sampler.reaction
         if isinstance(reaction, PathReaction):
@@ -81,16 +88,35 @@ def law_step(sampler: Any) -> LawStep | None:
                 lambda x, mass, t, dt, log_target: mass * np.exp(0.5 * dt * rate(t + dt, x)),
             )
         if isinstance(reaction, MeanFieldReaction):
-            return LawStep(sampler.alpha, None, _fisher_rao(reaction.beta))
+            source = reaction.source
+            after = _fisher_rao(reaction.beta, _log_relative(source))
+            return LawStep(sampler.alpha, None, after, _spacing(source))
     return None
 
 
-def _fisher_rao(beta: float) -> Callable[[Array, Array, float, float, Array], Array]:
-    """Raise the moved density q to q^θ π^{1−θ}, θ = e^{−β dt}."""
+def _log_relative(source: DensitySource | None) -> LogRelative:
+    """Give log(ρ/π) as infinitely many particles have it.
+
+    A fixed mesh smooths their density, too; the bandwidth of a kernel estimate goes to zero.
+    """
+    if isinstance(source, MeshDensity):
+        return lambda x, mass, t, log_target: source.log_relative(x, mass, t)
+    return lambda x, mass, t, log_target: _log(mass) - log_target
+
+
+def _spacing(source: DensitySource) -> Array | None:
+    return source.lattice.spacing if isinstance(source, MeshDensity) else None
+
+
+def _fisher_rao(
+    beta: float, log_relative: LogRelative
+) -> Callable[[Array, Array, float, float, Array], Array]:
+    """Multiply the moved density by (ρ/π)^{θ−1}, θ = e^{−β dt}."""
 
     def after(x: Array, mass: Array, t: float, dt: float, log_target: Array) -> Array:
-        theta = math.exp(-beta * dt)
-        return np.asarray(np.exp(theta * _log(mass) + (1 - theta) * log_target))
+        mass = mass / mass.sum()
+        growth = math.expm1(-beta * dt) * log_relative(x, mass, t + dt, log_target)
+        return np.asarray(np.exp(_log(mass) + growth))
 
     return after
 
@@ -149,6 +175,8 @@ def limit_laws(
     sizes = np.diff([0.0, *times]) / steps
     deviation = math.sqrt(2 * step.alpha * float(sizes.min()))
     spacing = np.minimum(FINENESS * deviation, SCALE * problem.scales)
+    if step.spacing is not None:
+        spacing = np.minimum(spacing, step.spacing / 2)
     lattice = Lattice.over(problem.box, spacing, 20_000)
     widest = math.sqrt(2 * step.alpha * float(sizes.max()))
     band = np.prod(2 * np.ceil(REACH * widest / lattice.spacing) + 1)

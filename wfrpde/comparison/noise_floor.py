@@ -38,15 +38,15 @@ def noise_floors(
     judged
         Name, judge and finished replicates of each sampler.
     """
-    levels: dict[tuple[str, int], Level] = {}
-    of_sampler: dict[str, tuple[str, int]] = {}
+    levels: dict[tuple[int, int], Level] = {}
+    of_sampler: dict[str, tuple[int, int]] = {}
     for name, judge, replicates in judged:
         if not replicates:
             continue
         n = replicates[0].particles
         if judge.claims == "target":
             n = max(int(min(np.nanmin(r.effective) for r in replicates)), 2)
-        key = (judge.claims, n)
+        key = (id(judge), n)
         of_sampler[name] = key
         if key not in levels:
             levels[key] = _level(case, judge, n)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.comparison.autocorrelation import chain_error
+from wfrpde.comparison.autocorrelation import chains_error
 from wfrpde.comparison.density import Density
 from wfrpde.comparison.metrics import METRICS, Yardstick, yardstick
 from wfrpde.comparison.observables import (
@@ -157,7 +157,8 @@ class Judge:
                 raise SamplerError(name, f"observable {bad} is not finite at its particles")
             averages.append(mean)
             if np.isinf(t):
-                error, worth = chain_error(phi, weights)
+                chains = int(trajectory.facts.get("chains", 1))
+                error, worth = chains_error(phi, weights, chains)
             else:
                 error = worth = np.full(len(mean), np.nan)
             errors.append(error)

@@ -256,6 +256,16 @@ class Curve:
     error: Array
 
 
+@dataclass(frozen=True)
+class DensityPicture:
+    """An Eulerian density on a regular grid of one or two axes, to be drawn under particles."""
+
+    claims: str
+    time: float
+    axes: tuple[Array, ...]
+    values: Array
+
+
 @dataclass(frozen=True, repr=False)
 class ValidationReport:
     """The outcome of a validation.
@@ -270,7 +280,7 @@ class ValidationReport:
         Sampler → why it did not run.
     unexpected
         Samplers that the case declares consistent and that are not.
-    samplers, metrics, splits, ladders, diagnoses, curves
+    samplers, metrics, splits, ladders, diagnoses, curves, pictures
         Details.
     particles
         Sampler → times → (positions, weights) of some particles of its first replicate.
@@ -289,6 +299,7 @@ class ValidationReport:
     ladders: list[LadderPoint]
     diagnoses: list[Diagnosis]
     curves: list[Curve]
+    pictures: list[DensityPicture]
     particles: Mapping[str, Mapping[float, tuple[Array, Array]]] = field(repr=False)
     facts: dict[str, Any] = field(default_factory=dict)
     complete: bool = True

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class Store:
     def load(self, key: str) -> Replicate | None:
         """Return a replicate, or None if there is none that can be read."""
         path = self.folder / f"{key}.npz"
-        unreadable = suppress(OSError, ValueError, KeyError, TypeError, EOFError)
+        unreadable = suppress(OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile)
         with unreadable, np.load(path, allow_pickle=False) as file:
             return Replicate.of({name: file[name] for name in file.files})
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,30 +21,42 @@ from wfrpde.comparison.noise_floor import noise_floors
 from wfrpde.comparison.replicates import Judge
 from wfrpde.comparison.results import Diagnosis, ValidationReport
 from wfrpde.comparison.store import Store, digest_of
-from wfrpde.errors import InputError
+from wfrpde.errors import InputError, SamplerError
 from wfrpde.parallel import StopRequest, collectively, world
+from wfrpde.samplers import SamplerContext, make_sampler
+from wfrpde.samplers.registry import default_claim
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.case_samplers import SamplerSpec
-    from wfrpde.samplers import SamplerContext, SamplerRun, Trajectory
+    from wfrpde.samplers import SamplerRun, Trajectory
 
 Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A sampler of the case, ready to run, and what judges it."""
+    """A sampler of the case, and what judges it.
+
+    ``run`` is None, and ``failure`` says why, if it could not be made.
+    """
 
     spec: SamplerSpec
-    run: SamplerRun
+    run: SamplerRun | None
     judge: Judge
     base: Level
+    failure: str
 
     @property
     def name(self) -> str:
         """What it is called."""
         return self.spec.name
+
+    def close(self) -> None:
+        """End the process that a sampler may have."""
+        close = getattr(self.run, "close", None)
+        if close is not None:
+            close()
 
 
 def validate(
@@ -92,18 +105,21 @@ def validate(
             'For example: [[sampler]] with kind = "langevin".',
         )
     store = None if resume is None else Store(Path(resume))
-    with StopRequest() as stop:
+    with StopRequest() as stop, ExitStack() as leaving:
         with collectively(comm):
             closely = any(s.parameters.get("density") == "oracle" for s in case.samplers)
             flows = Flows(case, observer, closely)
-            context = _context(case, flows)
+            context = SamplerContext.of(case, flows.solution("WFR"))
             contestants = [_contestant(case, spec, flows, context) for spec in case.samplers]
+        for contestant in contestants:
+            leaving.callback(contestant.close)
         if stop.requested(comm):
             raise KeyboardInterrupt
+        failed = _failures(contestants, comm)
         levels = [c.base for c in contestants]
         for contestant in contestants:
             levels += ladder_levels(case, contestant.base, contestant.spec)
-        found = harvest(levels, comm, store=store, observer=observer)
+        found = harvest(levels, comm, store=store, observer=observer, failed=failed)
         judged = [
             Judged(c.spec, c.judge, own, found.failed.get(c.name))
             for c, own in zip(contestants, found.replicates, strict=False)
@@ -129,10 +145,14 @@ def validate(
         )  # fmt: skip
 
 
-def _context(case: Case, flows: Flows) -> SamplerContext:
-    from wfrpde.samplers import SamplerContext
-
-    return SamplerContext.of(case, flows.solution("WFR"))
+def _failures(contestants: Sequence[Contestant], comm: Any) -> dict[str, str]:
+    """Tell on every rank which samplers could not be made on any of them (collective)."""
+    own = {c.name: c.failure for c in contestants if c.failure}
+    result: dict[str, str] = {}
+    for part in [own] if comm.size == 1 else comm.allgather(own):
+        for name, why in part.items():
+            result.setdefault(name, why)
+    return result
 
 
 @dataclass(frozen=True)
@@ -163,7 +183,8 @@ def _details(
             own = found.replicates[k]
             if k % comm.size != comm.rank or contestant.name in found.failed or not own:
                 continue
-            if contestant.run.claims == "target":
+            claims = contestant.judge.claims
+            if claims == "target":
                 continue
             if observer is not None:
                 share = k / len(contestants)
@@ -174,7 +195,7 @@ def _details(
                 sampler = getattr(contestant.run, "sampler", None)
                 mine.limits.update(limit_averages(sampler, contestant.base, context, steps))
             if case.validation.equation:
-                claims, dt = contestant.run.claims, contestant.base.dt
+                dt = contestant.base.dt
                 family = families.setdefault(
                     f"{claims} {dt}", Family(case, context, contestant.judge, dt)
                 )
@@ -195,15 +216,20 @@ def _details(
 
 
 def _contestant(case: Case, spec: SamplerSpec, flows: Flows, context: SamplerContext) -> Contestant:
-    from wfrpde.samplers import make_sampler
-
-    sampler = make_sampler(spec, context)
-    judge_ = flows.judge(sampler.claims)
+    sampler: SamplerRun | None = None
+    failure = ""
+    try:
+        sampler = make_sampler(spec, context)
+        claims: str = sampler.claims
+    except SamplerError as error:
+        failure, claims = error.what, spec.claims or default_claim(context)
+    judge = flows.judge(claims, spec.parameters.get("reaction"))
     times = list(case.flow.save)
 
     def run(
         seed: np.random.SeedSequence, n: int, dt: float, stop: Callable[[], bool]
     ) -> Trajectory:
+        assert sampler is not None
         return sampler.run(seed, n, dt, times, stop=stop)
 
     table = spec.model_dump(mode="json")
@@ -223,6 +249,7 @@ def _contestant(case: Case, spec: SamplerSpec, flows: Flows, context: SamplerCon
             ),
         ),
         run=run,
-        judge=judge_,
+        judge=judge,
+        stored=spec.samples is None,
     )
-    return Contestant(spec, sampler, judge_, base)
+    return Contestant(spec, sampler, judge, base, failure)

@@ -1,0 +1,230 @@
+"""`wfrpde.validate` as a whole: verdicts, impostors, failures, recorded samples, resumption."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("dolfinx")
+
+import wfrpde
+
+MIXTURE = {
+    "title": "Two Gaussians",
+    "target": {"kind": "gaussian_mixture", "means": [0.0, 4.0], "covariances": [1.0, 1.0]},
+    "initial": {"mean": [0.0], "covariance": [[1.0]]},
+    "flow": {"save": [0.25, 0.5, 1.0]},
+}
+QUICK = {"metrics": False, "limit": False, "equation": False}
+
+
+def case(samplers, folder=None, **validation):
+    tables = {**MIXTURE, "sampler": samplers, "validation": validation}
+    source = None if folder is None else folder / "case.toml"
+    return wfrpde.Case.from_dict(tables, source)
+
+
+def langevin(**keys):
+    return {"kind": "langevin", "particles": 1000, "dt": 0.02, "replicates": 16, **keys}
+
+
+@pytest.fixture(scope="module")
+def report():
+    """A correct sampler, one that drops its weights, and one that solves a linear equation."""
+    return wfrpde.validate(
+        case(
+            [
+                langevin(expected="consistent"),
+                langevin(name="weights dropped", claims="WFR", expected="consistent"),
+                {
+                    "name": "linear",
+                    "kind": "feynman_kac",
+                    "reaction": "0.4*log(exp(-x**2/2) + exp(-(x - 4)**2/2))",
+                    "claims": "WFR",
+                    "particles": 1000,
+                    "dt": 0.02,
+                    "replicates": 16,
+                },
+            ],
+            probabilities={"far": "x > 4"},
+            observables={"tail": "exp(x/2)"},
+        )
+    )
+
+
+def test_verdicts(report):
+    by_name = {s.name: s for s in report.samplers}
+    assert by_name["langevin"].verdict == "consistent"
+    assert by_name["weights dropped"].verdict == "biased"
+    assert by_name["linear"].verdict == "biased"
+    assert report.unexpected == ["weights dropped"]
+    assert report.failed == {}
+    assert report.verdicts["langevin"] == "consistent in all 15 rows"
+    assert "weights dropped: biased" in repr(report)
+
+
+def test_rows_know_their_errors(report):
+    for row in report.table:
+        assert row.reference_error < 0.1 * row.spread
+        assert row.interval[0] < row.mean < row.interval[1]
+        assert row.verdict != "consistent" or row.detectable <= 0.1 * row.spread + 1e-4
+    assert {row.observable for row in report.rows("langevin")} == {
+        "mean x", "var x", "mass right", "P far", "tail",
+    }  # fmt: skip
+    assert len(report.rows("langevin", "tail")) == 3
+
+
+def test_impostors_are_named(report):
+    by_name = {d.sampler: d for d in report.diagnoses}
+    assert not by_name["langevin"].impostor
+    assert by_name["langevin"].conclusion.startswith("solves what it claims: W with α")
+    assert by_name["weights dropped"].impostor
+    assert by_name["weights dropped"].conclusion.startswith("solves W with")
+    assert by_name["weights dropped"].conclusion.endswith("not WFR")
+    linear = by_name["linear"].candidates[0]
+    assert by_name["linear"].impostor
+    assert linear.equation == "feynman-kac (U = −cV)"
+    assert linear.parameters["c"].low < 0.4 < linear.parameters["c"].high
+
+
+def test_limit_gives_the_bias_without_noise(report):
+    splits = {(s.sampler, s.observable): s for s in report.splits if s.time == 1.0}
+    right = splits["langevin", "var x"]
+    assert abs(right.limit_step) < 0.01
+    assert abs(right.limit_rest) < 1e-3
+    dropped = splits["weights dropped", "mass right"]
+    assert abs(dropped.limit_rest - dropped.total[0]) < 4 * dropped.total[1] + abs(
+        dropped.limit_step
+    )
+
+
+def test_noise_floor(report):
+    for metric in report.metrics:
+        if metric.sampler == "langevin" and metric.metric in ("KL", "TV", "chi2"):
+            assert abs(metric.excess) < 5 * metric.floor_spread / 3
+    late = [m for m in report.metrics if m.sampler == "weights dropped" and m.time == 1.0]
+    assert all(m.excess > 3 * m.standard_error for m in late if m.metric in ("KL", "W1", "MMD2"))
+
+
+def test_feynman_kac_is_judged_against_its_own_flow():
+    rate = "0.4*log(exp(-x**2/2) + exp(-(x - 4)**2/2))"
+    sampler = {"kind": "feynman_kac", "reaction": rate, "particles": 1000, "replicates": 16}
+    found = wfrpde.validate(case([sampler], **QUICK))
+    assert found.samplers[0].verdict == "consistent"
+
+
+BROKEN = """
+import numpy as np
+
+def raises(target, n, times, rng):
+    raise RuntimeError("no luck")
+
+def nan(target, n, times, rng):
+    return np.full((len(times), n, 1), np.nan)
+
+def shape(target, n, times, rng):
+    return np.zeros((len(times), n, 3))
+
+def exact(target, n, times, rng):
+    '''Euler steps of Langevin, in a user's own words.'''
+    x, t, out = rng.normal(size=(n, 1)), 0.0, []
+    for end in times:
+        for _ in range(max(1, round((end - t) / 0.02))):
+            x = x - 0.02 * target.gradient(x) + 0.2 * rng.normal(size=x.shape)
+        out.append(x)
+        t = end
+    return np.array(out)
+"""
+
+
+def test_failures_are_named_and_the_others_go_on(tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    np.savez(tmp_path / "old.npz", positions=np.array([object()]))
+    samplers = [
+        {"name": n, "python": f"broken:{n}", "particles": 200, "replicates": 4, "claims": "W"}
+        for n in ("raises", "nan", "shape", "exact")
+    ]
+    samplers.append({"name": "pickled", "samples": "old.npz"})
+    samplers.append({"name": "absent", "samples": "none.npz"})
+    found = wfrpde.validate(case(samplers, tmp_path, **QUICK))
+    assert set(found.failed) == {"raises", "nan", "shape", "pickled", "absent"}
+    assert "no luck" in found.failed["raises"]
+    assert "NaN" in found.failed["nan"]
+    assert found.verdicts["nan"].startswith("failed: ")
+    assert {row.sampler for row in found.table} == {"exact"}
+    assert not any(row.verdict == "biased" for row in found.table)
+
+
+def test_recorded_chains_are_judged_against_the_target(tmp_path):
+    """Correlated draws of π: consistent with their autocorrelation, and biased if shifted."""
+    rng = np.random.default_rng(3)
+    n, chains, phi = 20_000, 4, 0.9
+    noise = rng.normal(size=(chains, n)) * np.sqrt(1 - phi**2)
+    z = np.empty((chains, n))
+    z[:, 0] = rng.normal(size=chains)
+    for k in range(1, n):
+        z[:, k] = phi * z[:, k - 1] + noise[:, k]
+    modes = 4.0 * (rng.random((chains, n)) < 0.5)
+    np.save(tmp_path / "good.npy", (z + modes)[..., None])
+    np.save(tmp_path / "shifted.npy", (z + modes + 0.2)[..., None])
+    samplers = [{"samples": "good.npy"}, {"samples": "shifted.npy"}]
+    found = wfrpde.validate(case(samplers, tmp_path, **QUICK))
+    by_name = {s.name: s for s in found.samplers}
+    assert by_name["good.npy"].claims == "target"
+    assert by_name["good.npy"].verdict == "consistent"
+    assert by_name["shifted.npy"].verdict == "biased"
+    (row,) = found.rows("good.npy", "mean x")
+    assert np.isinf(row.time)
+    # Var = 1 + 4, of which 1 has τ = 19
+    assert row.standard_error == pytest.approx(np.sqrt((19 + 4) / (n * chains)), rel=0.25)
+
+
+def test_replicates_are_kept_and_found_again(tmp_path):
+    small = [langevin(particles=200, replicates=5)]
+    first = wfrpde.validate(case(small, **QUICK), resume=tmp_path)
+    again = wfrpde.validate(case(small, **QUICK), resume=tmp_path)
+    assert first.facts["replicates_computed"] == 5
+    assert again.facts["replicates_computed"] == 0
+    assert again.table == first.table
+    more = [langevin(particles=200, replicates=8)]
+    third = wfrpde.validate(case(more, **QUICK), resume=tmp_path)
+    assert third.facts["replicates_reused"] == 5
+    assert third.facts["replicates_computed"] == 3
+    other = [langevin(particles=200, replicates=5, dt=0.05)]
+    fourth = wfrpde.validate(case(other, **QUICK), resume=tmp_path)
+    assert fourth.facts["replicates_reused"] == 0
+    # what cannot be read is computed again
+    broken = sorted(tmp_path.glob("*.npz"))[0]
+    broken.write_bytes(broken.read_bytes()[:100])
+    assert wfrpde.validate(case(small, **QUICK), resume=tmp_path).table == first.table
+
+
+def test_bias_split_of_a_long_step():
+    """Langevin with long steps: the bias is the step's, of order 1, and nothing else."""
+    sampler = langevin(particles=2000, dt=0.1, replicates=40)
+    found = wfrpde.validate(case([sampler], dt_ladder=[1, 2, 4], metrics=False, equation=False))
+    split = next(s for s in found.splits if s.observable == "var x" and s.time == 1.0)
+    assert abs(split.rest[0]) < 4 * split.rest[1]
+    assert abs(split.step[0] - split.limit_step) < 4 * split.step[1] + 0.3 * abs(split.limit_step)
+    assert split.limit_order == pytest.approx(1.0, abs=0.35)
+    assert {(p.dt, p.particles) for p in found.ladders} == {(0.1, 2000), (0.2, 2000), (0.4, 2000)}
+
+
+@pytest.mark.parametrize(
+    ("validation", "message"),
+    [
+        ({"dt_ladder": [2, 4]}, "begin with 1"),
+        ({"particles_ladder": [1, 2]}, "descending"),
+        ({"observables": {"a": "q**2"}}, "validation.observables.a"),
+        ({"probabilities": {"a": "x"}}, "validation.probabilities.a"),
+        ({"observables": {"a": "x"}, "probabilities": {"a": "x > 0"}}, "validation.probabilities"),
+        ({"level": 2.0}, "validation.level"),
+        ({"levle": 0.1}, "Did you mean"),
+    ],
+)
+def test_bad_settings_name_their_key(validation, message):
+    with pytest.raises(wfrpde.WfrpdeError, match=message):
+        case([langevin()], **validation)
+
+
+def test_a_case_without_samplers():
+    with pytest.raises(wfrpde.WfrpdeError, match=r"sampler: found no \[\[sampler\]\]"):
+        wfrpde.validate(case([]))
