@@ -296,29 +296,32 @@ def _with_favoured(
 ) -> Landscape:
     """Add the densities that a linear reaction leads to, as far as they can be told beforehand.
 
-    Without transport ρ_t is known; with it the reaction acts on a path for about the time τ in
-    which the path forgets where it was, so that ρ ≈ π e^{τU} (exact at last if V is quadratic and U
-    linear). A β > 0 limits that time to 1/β.
+    Without transport ρ_t is known. With it a path forgets where it was, and what it gained there,
+    at a rate 1/τ, which adds to β: both ends then count as tilted by ``e^{gU}``,
+    ``g = (1 − e^{−(β + 1/τ)t})/(β + 1/τ)`` (exact for π if V is quadratic and U linear).
     """
     flow = case.flow
-    time = flow.t_end if flow.beta == 0 else min(flow.t_end, 1 / flow.beta)
+    rate = flow.beta
     if flow.alpha > 0:
         points = sample(automatic_box(landscape) if bounds is None else bounds)
         value = landscape.potential(points)
         bulk = points[value - value.min() < 2.0]
         half = np.ptp(bulk, axis=0).max() / 2 if len(bulk) else 0.0
-        time = min(time, float(half / 2) ** 2 / flow.alpha)
+        rate += flow.alpha / max(float(half / 2) ** 2, 1e-12)
+    gain = -np.expm1(-rate * flow.t_end) / rate if rate > 0 else flow.t_end
+    theta = np.exp(-flow.beta * flow.t_end)
+
+    def mixed(x: Array) -> Array:
+        return np.asarray(theta * landscape.surprise(x) + (1 - theta) * landscape.potential(x))
 
     def tilted(start: Callable[[Array], Array]) -> Callable[[Array], Array]:
         def value(x: Array) -> Array:
             with np.errstate(invalid="ignore", over="ignore"):
-                return np.nan_to_num(start(x) - time * linear(x), nan=np.inf, posinf=np.inf)
+                return np.nan_to_num(start(x) - gain * linear(x), nan=np.inf, posinf=np.inf)
 
         return value
 
-    starts = [landscape.surprise]
-    if flow.alpha > 0 or flow.beta > 0:
-        starts.append(landscape.potential)
+    starts = [landscape.surprise, landscape.potential] if flow.alpha > 0 else [mixed]
     wider = replace(landscape, favoured=tuple(map(tilted, starts)))
     if bounds is None:
         try:
