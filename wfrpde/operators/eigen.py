@@ -13,7 +13,8 @@ caught by random vectors that are refined along.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,11 @@ EXTRA = 4
 REFINEMENTS = 2
 
 TOLERANCE = 1e-12
+
+DAVIDSON = ("gd", "jd", "lobpcg")
+"""Eigensolvers that precondition instead of inverting; ``eps_type`` among the options."""
+
+DAVIDSON_TOLERANCE = 1e-8
 
 PREFIX = "wfrpde_eps_"
 """Prefix of the SLEPc options that a user may set, on the command line or in PETSC_OPTIONS."""
@@ -197,6 +203,18 @@ def _graded_eigenvectors(matrix: Array) -> Array:
     return np.asarray(np.linalg.eigh(matrix)[1])
 
 
+@contextmanager
+def _petsc_errors(what: str) -> Iterator[None]:
+    """Turn PETSc's error codes, which the ranks share, into a `SolverError`."""
+    from petsc4py import PETSc
+
+    try:
+        yield
+    except PETSc.Error as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise SolverError(f"{what} failed: {reason}") from None
+
+
 class ShiftInvert:
     """SLEPc's eigensolver, and the linear solver inside it, for one shift (a context)."""
 
@@ -228,15 +246,34 @@ class ShiftInvert:
         self._eps.setOptionsPrefix(self._prefix)
         self._eps.setOperators(self._matrix)
         self._eps.setProblemType(SLEPc.EPS.ProblemType.HEP)
-        self._eps.setWhichEigenpairs(SLEPc.EPS.Which.TARGET_MAGNITUDE)
-        self._eps.setTarget(0.0)
         transformation = self._eps.getST()
-        transformation.setType(SLEPc.ST.Type.SINVERT)
+        if self._davidson:  # these precondition with the linear solver, and find the smallest
+            transformation.setType(SLEPc.ST.Type.PRECOND)
+            self._eps.setWhichEigenpairs(SLEPc.EPS.Which.SMALLEST_REAL)
+            # relative to a gap of 1e-8 no residual would be small
+            self._eps.setConvergenceTest(SLEPc.EPS.Conv.ABS)
+        else:
+            transformation.setType(SLEPc.ST.Type.SINVERT)
+            self._eps.setWhichEigenpairs(SLEPc.EPS.Which.TARGET_MAGNITUDE)
+            self._eps.setTarget(0.0)
         database = PETSc.Options()
         for key, value in self._options.items():
             database.setValue(self._prefix + key, value)
         self._eps.setFromOptions()
+        self._linear = transformation.getKSP()
+        if self._davidson:
+            self._linear = PETSc.KSP().create(self._matrix.comm)
+            self._linear.setOptionsPrefix(f"{self._prefix}st_")  # the preconditioner of its ST
+            self._linear.setOperators(self._matrix)
+            self._linear.setFromOptions()
+            self._linear.setType(PETSc.KSP.Type.CG)
+            self._linear.setTolerances(rtol=1e-10, max_it=2000)
+            self._linear.setErrorIfNotConverged(True)
         return self
+
+    @property
+    def _davidson(self) -> bool:
+        return self._options.get("eps_type", "krylovschur") in DAVIDSON
 
     def __exit__(self, *exception: object) -> None:
         from petsc4py import PETSc
@@ -244,16 +281,23 @@ class ShiftInvert:
         database = PETSc.Options()
         for key in self._options:
             database.delValue(self._prefix + key)
-        for item in (self._eps, self._matrix, self._in, self._out, self._root):
-            item.destroy()
+        owned = [self._eps, self._matrix, self._in, self._out, self._root]
+        for item in [*owned, self._linear] if self._davidson else owned:
+            with suppress(PETSc.Error):  # after a failed solve SLEPc refuses to be taken apart
+                item.destroy()
 
     def krylov(self, count: int) -> Array:
         """Return eigenfunctions ``(k, n)``, ghosts included; raise unless `count` converged."""
         if self._operator.conservative:
             self._eps.setDeflationSpace([self._root])
-        self._eps.setDimensions(count, max(2 * count, count + 20))
-        self._eps.setTolerances(TOLERANCE, 500)
-        self._eps.solve()
+        if self._davidson:
+            self._eps.setDimensions(count)
+            self._eps.setTolerances(DAVIDSON_TOLERANCE, 2000)
+        else:
+            self._eps.setDimensions(count, max(2 * count, count + 20))
+            self._eps.setTolerances(TOLERANCE, 500)
+        with _petsc_errors("the eigensolver"):
+            self._eps.solve()
         found = self._eps.getConverged()
         ksp = self._eps.getST().getKSP()
         self.facts = {
@@ -281,7 +325,8 @@ class ShiftInvert:
         for functional in functionals:
             scaled = functional[:n] * self._to_function[:n]
             self._in.array[:] = np.where(self._operator.free[:n], scaled, 0.0)
-            self._eps.getST().apply(self._in, self._out)
+            with _petsc_errors("the linear solver"):
+                self._linear.solve(self._in, self._out)
             rows.append(self._function(self._out.array))
         return np.array(rows)
 

@@ -26,7 +26,7 @@ from wfrpde.discretisation.interpolation import (
 from wfrpde.discretisation.matrix import merged_options, solver_options
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.domain.grid import SimplexGrid, TensorGrid
-from wfrpde.operators.eigen import Eigenpairs
+from wfrpde.operators.eigen import DAVIDSON, Eigenpairs
 from wfrpde.operators.operator import Operator
 from wfrpde.problem import Grid, Problem
 
@@ -175,10 +175,15 @@ def linear_options(
     an incomplete factorisation must do for them.
     """
     n, dim, degree = nodes.n_global, nodes.dim, nodes.degree
-    iterate = choice == "iterative" or (choice == "auto" and degree == 1 and n > DIRECT_LIMIT[dim])
+    given = merged_options({}, case)
+    davidson = given.get("eps_type") in DAVIDSON
+    large = choice == "auto" and degree == 1 and n > DIRECT_LIMIT[dim]
+    iterate = choice == "iterative" or large or davidson
     options: dict[str, str]
     if iterate:
         options = {"st_ksp_type": "cg", "st_ksp_rtol": "1e-10", "st_ksp_max_it": "2000"}
+        if davidson:
+            options |= {"st_ksp_type": "bcgsl", "st_ksp_rtol": "1e-2"}
         if degree == 1:
             options |= {"st_pc_type": "gamg", "st_pc_gamg_threshold": "0.0"}
         elif nodes.comm.size == 1:
@@ -188,4 +193,4 @@ def linear_options(
     else:
         chosen = solver_options(dim, degree, n, nodes.comm.size, "direct")
         options = {f"st_{key}": str(value) for key, value in chosen.items()}
-    return {**options, **merged_options({}, case)}
+    return {**options, **given}
