@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -225,15 +227,26 @@ def _rounded(box: Array) -> Array:
 
 
 def share_outside(log_density: Callable[[Array], Array], box: Array, wide: Array) -> float:
-    """Share of a density's mass that lies in the box `wide` but not in `box` (midpoint rule)."""
-    wide = np.stack([np.minimum(wide[:, 0], box[:, 0]), np.maximum(wide[:, 1], box[:, 1])], axis=1)
-    points = sample(wide)
+    """Share of a density's mass that lies in the box `wide` but not in `box`.
+
+    By the midpoint rule, in cells that the walls of `box` do not cut.
+    """
+    pieces = SAMPLES[len(box)] // 2
+    lines = []
+    for (low, high), (first, last) in zip(box, wide, strict=True):
+        walls = np.unique([min(first, low), low, high, max(last, high)])
+        ends = np.concatenate([np.linspace(a, b, pieces + 1)[:-1] for a, b in pairwise(walls)])
+        ends = np.append(ends, walls[-1])
+        lines.append(((ends[:-1] + ends[1:]) / 2, np.diff(ends)))
+    axes, widths = zip(*lines, strict=True)
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(box))
+    volume = reduce(np.multiply.outer, widths).ravel()
     with np.errstate(over="ignore"):
         value = log_density(points)
     value = np.where(np.isnan(value), -np.inf, value)
     top = value.max()
     if not np.isfinite(top):
         return 0.0
-    weight = np.exp(value - top)
+    weight = volume * np.exp(value - top)
     outside = ((points < box[:, 0]) | (points > box[:, 1])).any(axis=1)
     return float(weight[outside].sum() / weight.sum())
