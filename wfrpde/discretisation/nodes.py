@@ -85,6 +85,14 @@ class Nodes:
         assert isinstance(self.grid, TensorGrid)
         return node_axes(self.grid, self.degree)
 
+    def cell_weights(self) -> Array:
+        """Quadrature weights ``(cells, k)`` of the owned cells at their own nodes."""
+        if isinstance(self.grid, TensorGrid):
+            return _tensor_weights(self.grid, self.degree, self.cell_nodes, self.points)
+        corners = self.dim + 1
+        share = simplex_volumes(self.points[self.cell_nodes]) / corners
+        return np.repeat(share[:, None], corners, axis=1)
+
     def with_ghosts(self, owned: Array) -> Array:
         """Append the values of the ghost nodes (collective)."""
         if self.index_map is None or self.comm.size == 1:

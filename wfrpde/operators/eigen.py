@@ -25,6 +25,7 @@ from wfrpde.errors import InputError, SolverError
 from wfrpde.operators.operator import Operator
 
 if TYPE_CHECKING:
+    from petsc4py import PETSc
     from slepc4py import SLEPc
 
 Array = npt.NDArray[np.float64]
@@ -220,6 +221,7 @@ class ShiftInvert:
 
     def __init__(self, operator: Operator, shift: float, options: Mapping[str, str]) -> None:
         self._operator, self._shift, self._options = operator, shift, dict(options)
+        self._linear: PETSc.KSP | None = None
         self.facts: dict[str, Any] = {}
 
     def __enter__(self) -> ShiftInvert:
@@ -259,8 +261,16 @@ class ShiftInvert:
         database = PETSc.Options()
         for key, value in self._options.items():
             database.setValue(self._prefix + key, value)
-        self._eps.setFromOptions()
-        self._linear = transformation.getKSP()
+        try:
+            self._eps.setFromOptions()
+        except PETSc.Error as error:
+            self.__exit__()
+            raise InputError(
+                "numerics.petsc_options",
+                " ".join(f"{key}={value}" for key, value in self._options.items()),
+                "options that this PETSc and SLEPc know",
+                str(error).strip().splitlines()[-1],
+            ) from None
         if self._davidson:
             self._linear = PETSc.KSP().create(self._matrix.comm)
             self._linear.setOptionsPrefix(f"{self._prefix}st_")  # the preconditioner of its ST
@@ -282,7 +292,9 @@ class ShiftInvert:
         for key in self._options:
             database.delValue(self._prefix + key)
         owned = [self._eps, self._matrix, self._in, self._out, self._root]
-        for item in [*owned, self._linear] if self._davidson else owned:
+        if self._linear is not None:
+            owned.append(self._linear)
+        for item in owned:
             with suppress(PETSc.Error):  # after a failed solve SLEPc refuses to be taken apart
                 item.destroy()
 
@@ -296,6 +308,7 @@ class ShiftInvert:
         else:
             self._eps.setDimensions(count, max(2 * count, count + 20))
             self._eps.setTolerances(TOLERANCE, 500)
+        self._eps.setFromOptions()  # once more: the user's own go before these
         with _petsc_errors("the eigensolver"):
             self._eps.solve()
         found = self._eps.getConverged()
@@ -326,7 +339,10 @@ class ShiftInvert:
             scaled = functional[:n] * self._to_function[:n]
             self._in.array[:] = np.where(self._operator.free[:n], scaled, 0.0)
             with _petsc_errors("the linear solver"):
-                self._linear.solve(self._in, self._out)
+                if self._linear is None:
+                    self._eps.getST().apply(self._in, self._out)
+                else:
+                    self._linear.solve(self._in, self._out)
             rows.append(self._function(self._out.array))
         return np.array(rows)
 

@@ -23,6 +23,7 @@ from wfrpde.operators.absorbing import absorbing_nodes
 from wfrpde.operators.eigen import ShiftInvert
 from wfrpde.operators.ladder import Level
 from wfrpde.operators.modes import solve_modes
+from wfrpde.operators.operator import Operator
 from wfrpde.operators.spectra import evaluated, nothing_outside, points_of, tell_warnings, world_of
 
 if TYPE_CHECKING:
@@ -147,9 +148,8 @@ def mean_exit_time(case: Case, region: str, comm: Comm | None = None) -> Exit:
     for level in modes.ladder.levels:
         form = level.operator.form
         solution = solved(level, form.mass, modes.scale)
-        outside = float(form.mean(level.operator.free[None].astype(float))[0])
         times.append(level.gathered(solution)[None])
-        means.append(float(form.mean(solution[None])[0]) / outside)
+        means.append(float(form.mean(solution[None])[0]) / _mass_outside(level.operator))
     mean, error = modes.ladder.value(means)
     first = modes.functions[0] * np.sign(modes.functions[0] @ modes.mass)
     return Exit(
@@ -270,6 +270,15 @@ def solved(level: Level, functional: Array, scale: float) -> Array:
     raise SolverError(
         f"a linear solve still changed by {last / size:.0e} after {MOST_CORRECTIONS} corrections"
     )
+
+
+def _mass_outside(operator: Operator) -> float:
+    """Mass of π on the cells outside the absorbing region: their share of boundary nodes, too."""
+    form, nodes = operator.form, operator.form.nodes
+    density = np.exp(-form.potential - form.log_partition)[nodes.cell_nodes]
+    outside = operator.free[nodes.cell_nodes].any(axis=1)
+    local = float((density * nodes.cell_weights())[outside].sum())
+    return float(nodes.comm.allreduce(local))
 
 
 def _positive_alpha(case: Case) -> float:

@@ -183,7 +183,8 @@ def linear_options(
     if iterate:
         options = {"st_ksp_type": "cg", "st_ksp_rtol": "1e-10", "st_ksp_max_it": "2000"}
         if davidson:
-            options |= {"st_ksp_type": "bcgsl", "st_ksp_rtol": "1e-2"}
+            inner = "bcgsl" if given["eps_type"] == "jd" else "preonly"
+            options |= {"st_ksp_type": inner, "st_ksp_rtol": "1e-2"}
         if degree == 1:
             options |= {"st_pc_type": "gamg", "st_pc_gamg_threshold": "0.0"}
         elif nodes.comm.size == 1:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from wfrpde.discretisation.interpolation import Interpolation
 from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.domain.grid import TensorGrid
+from wfrpde.errors import SolverError
 from wfrpde.operators.absorbing import absorbing_nodes, planes
 from wfrpde.operators.dirichlet_form import DirichletForm
 from wfrpde.operators.eigen import lowest
@@ -50,6 +51,9 @@ between 12 and 62 for Ornstein–Uhlenbeck modes."""
 
 WALL_LIMIT = 1e-12
 """Weight at the walls up to which an automatic box is wide enough."""
+
+VAGUE = 1e-2
+"""Relative error from which the user is warned of."""
 
 ROUND_OFF = 1e-14
 """Relative error that no estimate goes below."""
@@ -188,7 +192,7 @@ def _combined(problem: Problem, ladder: Ladder, count: int, scale: float) -> Mod
     functions = np.array([finest.gathered(row) for row in pairs.functions])
     values: Array = pairs.values
     residuals: Array = pairs.residuals
-    algebraic = np.minimum(residuals, residuals**2 / scale)  # Kato–Temple, the gap at least `scale`
+    algebraic = _kato_temple(values, residuals, scale)
     discretisation: Array = np.full(len(values), np.nan)
     known: npt.NDArray[np.bool_] = np.ones(len(values), dtype=bool)
     if len(ladder.levels) > 1:
@@ -199,6 +203,11 @@ def _combined(problem: Problem, ladder: Ladder, count: int, scale: float) -> Mod
         values, errors = np.append(0.0, values), np.append(0.0, errors)
         residuals, known = np.append(0.0, residuals), np.append(True, known)
     chosen = np.flatnonzero(known)[:count]
+    if len(chosen) == 0:
+        raise SolverError(
+            f"none of the {len(known)} lowest modes is known to the coarser discretisation: they "
+            "are artefacts of the mesh. Take more cells"
+        )
     values, errors, residuals = values[chosen], errors[chosen], residuals[chosen]
     functions = _signed(functions[chosen], mass)
     functions = functions / np.sqrt((functions**2 * mass).sum(axis=1))[:, None]
@@ -206,7 +215,14 @@ def _combined(problem: Problem, ladder: Ladder, count: int, scale: float) -> Mod
     share = (functions[:, walls] ** 2 * mass[walls]).sum(axis=1)
     if problem.mesh is None and problem.case.domain.box is None:
         errors = errors + WALL_FACTOR * share * np.abs(values)
+    errors = errors + ROUND_OFF * np.abs(values)
     warnings = [*problem.warnings, *_warnings(ladder, known, chosen, values)]
+    size = np.abs(values) if operator.rate is None else np.maximum(np.abs(values), scale)
+    if (vague := int((errors > VAGUE * size).sum())) > 0:
+        warnings.append(
+            f"{vague} of {len(values)} eigenvalues have an estimated error of more than "
+            f"{VAGUE:.0%}: take more cells, or do not rely on them"
+        )
     grid = finest.grid
     facts = {
         "nodes": nodes.n_global,
@@ -225,7 +241,7 @@ def _combined(problem: Problem, ladder: Ladder, count: int, scale: float) -> Mod
     return Modes(
         problem,
         values,
-        errors + ROUND_OFF * np.abs(values),
+        errors,
         residuals,
         functions,
         mass,
@@ -236,6 +252,20 @@ def _combined(problem: Problem, ladder: Ladder, count: int, scale: float) -> Mod
         warnings,
         facts,
     )
+
+
+def _kato_temple(values: Array, residuals: Array, scale: float) -> Array:
+    """Bounds of the errors of Ritz values by their residuals, ``(k,)``.
+
+    Values within `scale` of one another count as one cluster: its residual squared over the
+    distance to the values outside it (Kato and Temple), and never more than the residual.
+    """
+    distance = np.abs(values[:, None] - values[None, :])
+    together = distance < scale
+    cluster = np.sqrt(together @ residuals**2)
+    apart = np.where(together, np.inf, distance).min(axis=1, initial=np.inf)
+    apart = np.where(np.isfinite(apart), apart, scale)
+    return np.asarray(np.minimum(cluster, cluster**2 / apart))
 
 
 def _compared(
