@@ -514,7 +514,10 @@ def test_netcdf_needs_arviz(prepare, tmp_path):
 
 def test_recorded_netcdf(prepare, tmp_path):
     arviz = pytest.importorskip("arviz")
-    data = arviz.from_dict({"posterior": {"place": X}})
+    try:
+        data = arviz.from_dict(posterior={"place": X})
+    except TypeError:  # from ArviZ 1.0 on
+        data = arviz.from_dict({"posterior": {"place": X}})
     data.to_netcdf(str(tmp_path / "samples.nc"))
     made = prepare('samples = "samples.nc"').run(SEED, 0, 0.1, TIMES)
     assert np.array_equal(made.ensembles[0].positions, X.reshape(60, 2))

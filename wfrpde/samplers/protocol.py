@@ -7,7 +7,7 @@ It keeps no state: all that changes is in the ensemble, and all chance comes fro
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -84,15 +84,22 @@ class SamplerContext:
     def of(cls, case: Case, solution: Solution | None = None, comm: Any = None) -> SamplerContext:
         """Make target and initial density of a case. Not collective.
 
+        An initial density that is given as a formula is made one that can be sampled.
+
         Raises
         ------
         InputError
             If the case cannot be used.
         """
         from wfrpde.problem import make_problem
+        from wfrpde.samplers.start import formula_sampler
 
         problem = make_problem(case)
-        context = cls(case, problem.target, problem.initial, solution, comm)
+        initial = problem.initial
+        if initial.sampler is None:
+            draw = formula_sampler(initial.log_density, problem.box)
+            initial = replace(initial, sampler=draw)
+        context = cls(case, problem.target, initial, solution, comm)
         context.__dict__["problem"] = problem  # what `problem` would compute again
         return context
 
