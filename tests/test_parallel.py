@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -103,6 +104,27 @@ def test_work_that_may_stay_unfinished_is_broken_off():
         with pytest.raises(Stopped), StopRequest() as inner, inner.at_once():
             done.append("not even begun")
     assert done == ["before"]
+
+
+def test_an_import_is_finished_first(tmp_path, monkeypatch):
+    """A compiled module whose import is broken off may crash later."""
+    (tmp_path / "asking.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nfinished = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "asking", raising=False)
+
+    def work(stop):
+        with stop.at_once():
+            import asking
+
+            assert asking.finished
+            while True:
+                time.sleep(0.01)
+
+    with StopRequest() as stop, pytest.raises(Stopped):
+        work(stop)
+    assert "asking" in sys.modules
 
 
 def test_a_stop_outside_of_such_work_only_asks():

@@ -8,6 +8,7 @@ others waiting. Ctrl-C stops every rank after the same step (`StopRequest`). Onl
 
 from __future__ import annotations
 
+import _thread
 import logging
 import os
 import pickle
@@ -131,6 +132,15 @@ class Stopped(KeyboardInterrupt):
     """Work that may be left unfinished was broken off by a stop request."""
 
 
+def _importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported: a compiled one that is broken off then may crash."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
 class StopRequest:
     """While active, turns the first Ctrl-C into a request that the ranks answer together.
 
@@ -149,6 +159,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._flag = threading.Event()
+        self._postponed = False
         self._previous: dict[int, Any] = {}
         self._outer: StopRequest | None = None
 
@@ -168,6 +179,7 @@ class StopRequest:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._postponed = False
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous.clear()
@@ -175,13 +187,20 @@ class StopRequest:
             StopRequest._active = None
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self._flag.is_set():
+        if self._flag.is_set() and not self._postponed:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         self._flag.set()
-        if StopRequest._raises:
+        self._postponed = StopRequest._raises and _importing(frame)
+        if self._postponed:
+            threading.Timer(0.02, self._receive_again, (number,)).start()
+        elif StopRequest._raises:
             StopRequest._raises = False
             raise Stopped
+
+    def _receive_again(self, number: int) -> None:
+        if self._postponed and StopRequest._active is self:
+            _thread.interrupt_main(signal.Signals(number))
 
     @contextmanager
     def at_once(self, comm: Any = None) -> Iterator[None]:
