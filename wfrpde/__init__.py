@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 __all__ = [
-    "Case", "ErrorEstimate", "FeynmanKac", "Solution", "Spectrum", "ValidationReport",
-    "WfrpdeError", "__version__", "feynman_kac", "load_case", "solve", "spectrum", "validate",
+    "Case", "ConvergenceStudy", "ErrorEstimate", "FeynmanKac", "Solution", "Spectrum",
+    "ValidationReport", "WfrpdeError", "__version__", "converge", "feynman_kac", "load_case",
+    "solve", "spectrum", "validate",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from wfrpde.operators.spectra import Spectrum, spectrum
     from wfrpde.operators.tilting import FeynmanKac, feynman_kac
     from wfrpde.solution import ErrorEstimate, Solution
+    from wfrpde.studies import ConvergenceStudy, converge
 
 _HOME = {
     "Case": "wfrpde.case",
@@ -37,6 +39,8 @@ _HOME = {
     "spectrum": "wfrpde.operators.spectra",
     "FeynmanKac": "wfrpde.operators.tilting",
     "feynman_kac": "wfrpde.operators.tilting",
+    "converge": "wfrpde.studies",
+    "ConvergenceStudy": "wfrpde.studies",
     "validate": "wfrpde.comparison",
     "ValidationReport": "wfrpde.comparison",
 }

@@ -28,6 +28,7 @@ from pydantic import (
     model_validator,
 )
 
+from wfrpde.case_convergence import ConvergenceSpec
 from wfrpde.case_errors import check_length, input_error
 from wfrpde.case_samplers import SamplerSpec, checked_samplers
 from wfrpde.case_sections import (
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AccuracySpec",
     "Case",
+    "ConvergenceSpec",
     "DomainSpec",
     "FlowSpec",
     "InitialSpec",
@@ -100,6 +102,7 @@ class Case(Section):
     spectrum: SpectrumSpec = SpectrumSpec()
     sampler: tuple[SamplerSpec, ...] = ()
     validation: ValidationSpec = ValidationSpec()
+    convergence: tuple[ConvergenceSpec, ...] = ()
 
     _source: Path | None = PrivateAttr(default=None)
 

@@ -1,4 +1,4 @@
-"""The commands: ``wfrpde solve``, ``validate``, ``demo``, ``cases``, ``plot`` and ``info``.
+"""The commands: ``wfrpde solve``, ``validate``, ``converge``, ``demo``, ``cases``, ``plot`` …
 
 Exit codes: 0 done, 1 the solver or a verdict failed, 2 bad input, 130 interrupted. Everything
 heavy is imported by the command that needs it, so that ``--help`` answers at once.
@@ -71,6 +71,24 @@ def _parser() -> argparse.ArgumentParser:
         "--resume", action="store_true", help="do not compute finished replicates again"
     )
     validate.set_defaults(command=_validate)
+
+    converge = commands.add_parser(
+        "converge",
+        help="fit the orders of convergence of a case",
+        description="Make the runs of [[convergence]], fit the orders of their errors, and compare "
+        "them with the theory. Finished runs are kept: the same command goes on where it stopped.",
+    )
+    converge.add_argument("case", metavar="CASE", help="a case file, or the name of a shipped case")
+    _add_output_options(converge, "wfr-converge-<name of the case>")
+    _add_assignments(converge)
+    converge.add_argument(
+        "--layout",
+        choices=("auto", "spread", "together"),
+        default="auto",
+        help="under mpirun: each run on one rank (spread), each on all (together), or, by default, "
+        "together if a run is large",
+    )
+    converge.set_defaults(command=_converge)
 
     demo = commands.add_parser(
         "demo",
@@ -171,6 +189,29 @@ def _validate(arguments: argparse.Namespace) -> int:
         if not report.complete:
             session.code = INTERRUPTED
         elif report.unexpected:
+            session.code = 1
+    return session.code
+
+
+def _converge(arguments: argparse.Namespace) -> int:
+    from wfrpde.session import Session
+
+    with Session(quiet=arguments.quiet) as session:
+        from pathlib import Path
+
+        from wfrpde.case import load_case
+        from wfrpde.casefile import parse_assignment
+
+        case = load_case(arguments.case, dict(map(parse_assignment, arguments.assignments)))
+        folder = Path(arguments.out or f"wfr-converge-{case.name}").expanduser()
+        session.require_solver()
+        _tell_how_to_stop(session)
+        from wfrpde.studies.command import run_study
+
+        study = run_study(case, folder, session, layout=arguments.layout, force=arguments.force)
+        if not study.complete:
+            session.code = INTERRUPTED
+        elif not study.passed:
             session.code = 1
     return session.code
 

@@ -62,7 +62,7 @@ def digest_of(case: Case, sampler: dict[str, Any], **further: Any) -> str:
     from wfrpde import __version__
 
     data = case.model_dump(mode="json")
-    for section in ("title", "output", "spectrum", "sampler", "validation"):
+    for section in ("title", "output", "spectrum", "sampler", "validation", "convergence"):
         data.pop(section, None)
     content = {
         "case": data,
