@@ -85,12 +85,27 @@ class Problem:
 
     @cached_property
     def stretch(self) -> Array:
-        """The part ``(1, 2)`` of a 1-D box that matters: up to twice the level, no gaps."""
+        """The part ``(1, 2)`` of a 1-D box that matters: up to twice the level, no gaps.
+
+        Without a reaction only the relative density will do, and V must not span more than `SPAN`:
+        the ends of a wide start that lie higher are left out, if they hold no mass to speak of.
+        """
         low, high = self.box[0]
         x = np.linspace(low, high, 4001)
-        inside = x[self.landscape.levels(x[:, None]) < 2 * self.landscape.level]
         step = x[1] - x[0]
-        return np.array([[max(low, inside[0] - step), min(high, inside[-1] + step)]])
+        matters = self.landscape.levels(x[:, None]) < 2 * self.landscape.level
+
+        def ends(keep: npt.NDArray[np.bool_]) -> Array:
+            inside = x[keep]
+            return np.array([[max(low, inside[0] - step), min(high, inside[-1] + step)]])
+
+        whole = ends(matters)
+        if self.case.flow.beta > 0:
+            return whole
+        value = self.target.potential(x[:, None])
+        part = ends(matters & (value - np.nanmin(value) < SPAN))
+        lost = share_outside(self.initial.log_density, part, whole)
+        return part if lost < self.case.domain.cut_off_share else whole
 
     def log_initial(self, x: Array, *, zero: float = EMPTY) -> Array:
         """``log ρ₀`` up to a constant, at least `zero`."""
@@ -351,6 +366,10 @@ def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
         # beyond the box the formula of a density need not make sense
         "initial": share_outside(problem.initial.log_density, problem.box, wide),
     }
+    if problem.dim == 1 and problem.mesh is None:
+        shares["initial"] += share_outside(
+            problem.initial.log_density, problem.stretch, problem.box
+        )
     problem.facts["cut_off_share"] = shares
     inside = problem.log_initial(problem.landscape.seeds_in(problem.box))
     if shares["initial"] > 1 - 1e-9 or (len(inside) == 0 and shares["initial"] > 0.999):
