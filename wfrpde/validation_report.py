@@ -101,19 +101,23 @@ def _clarity(split: BiasSplit) -> float:
 
 
 def _parts(split: BiasSplit) -> str:
-    parts = [f"bias {_pair(split.total)}"]
-    if np.isfinite(split.step[0]):
-        parts.append(f"of which time step {_pair(split.step)}{_order(split.order_dt, 'dt', '')}")
-    if np.isfinite(split.finite_n[0]):
-        parts.append(f"finite N {_pair(split.finite_n)}{_order(split.order_n, 'N', '−')}")
-    if np.isfinite(split.rest[0]):
-        parts.append(f"rest {_pair(split.rest)}")
-    text = ", ".join(parts)
+    text = f"bias {_pair(split.total)}"
     if np.isfinite(split.limit_step):
+        left = split.total[0] - split.limit_step - split.limit_rest
         text += (
-            f". For N = ∞ (on the mesh): time step {pretty(number(split.limit_step, 2))}, "
-            f"rest {pretty(number(split.limit_rest, 2))}"
+            f". For infinitely many particles, computed on the mesh, the time step makes "
+            f"{pretty(number(split.limit_step, 2))} and the method "
+            f"{pretty(number(split.limit_rest, 2))}; so the finite number of particles, and "
+            f"chance, make {_pair((left, split.total[1]))}"
         )
+    measured = []
+    if np.isfinite(split.step[0]):
+        measured.append(f"time step {_pair(split.step)}{_order(split.order_dt, 'dt', '')}")
+    if np.isfinite(split.finite_n[0]):
+        measured.append(f"∝ 1/N {_pair(split.finite_n)}{_order(split.order_n, 'N', '−')}")
+    if measured:
+        measured.append(f"rest {_pair(split.rest)}")
+        text += f". From the ladders: {', '.join(measured)}"
     return text + "."
 
 
@@ -121,7 +125,7 @@ def _order(fit: Fit, symbol: str, sign: str) -> str:
     if not np.isfinite(fit.value):
         return ""
     top = "∞" if np.isinf(fit.high) else f"{fit.high:.2g}"
-    return f" (∝ {symbol}^{sign}{fit.value:.2g}, {fit.low:.2g} to {top})"
+    return f" (fitted order {symbol}^{sign}{fit.value:.2g}, {fit.low:.2g} to {top})"
 
 
 def _pair(pair: tuple[float, float]) -> str:

@@ -161,8 +161,10 @@ class _Data:
     error: Array
 
     @classmethod
-    def of(cls, replicates: Sequence[Replicate], judge: Judge) -> _Data:
+    def of(cls, replicates: Sequence[Replicate], judge: Judge, step_bias: Array | None) -> _Data:
         values = np.array([r.values.ravel() for r in replicates])
+        if step_bias is not None:
+            values = values - step_bias.ravel()
         spread = np.array([[v.spread for v in judge.references[t]] for t in judge.times]).ravel()
         error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
         used = error > 1e-6 * np.maximum(spread, 1e-300)
@@ -174,17 +176,23 @@ def diagnose(
     family: Family,
     replicates: Sequence[Replicate],
     level: float,
+    step_bias: Array | None = None,
 ) -> Diagnosis | None:
     """Find the equation that a sampler's path fits best.
 
     None where that cannot be found out: fewer than four replicates, or a mesh that is too large.
+
+    Parameters
+    ----------
+    step_bias
+        ``(T, k)`` bias of the time step, where it is known: it says nothing about the equation.
     """
     case, judge = family.case, family.judge
     count = len(replicates)
     nodes = len(next(iter(judge.densities.values())).interpolation.nodes)
     if count < 4 or nodes > LARGEST_MESH:
         return None
-    data = _Data.of(replicates, judge)
+    data = _Data.of(replicates, judge, step_bias)
     if not len(data.mean):
         return None
     alpha, beta = case.flow.alpha or 1.0, case.flow.beta or 1.0
@@ -308,9 +316,27 @@ def _ranked(candidates: list[Candidate], rows: int) -> list[Candidate]:
     def rank(c: Candidate) -> tuple[bool, int, bool, float]:
         rates, linear = len(c.parameters), c.equation.startswith("feynman-kac")
         score = c.misfit**2 * max(rows - rates, 1) / scale + rates * np.log(rows)
-        return not c.explains, rates if c.explains else 0, c.explains and linear, float(score)
+        good = c.explains and _determined(c)
+        return not good, rates if good else 0, good and linear, float(score)
 
     return sorted(candidates, key=rank)
+
+
+def _determined(candidate: Candidate) -> bool:
+    """Whether the path says what the rates are, to a factor of ten or so."""
+    return all(fit.high < 100 * fit.low for fit in candidate.parameters.values())
+
+
+def _substantial(candidate: Candidate, claims: str, rates: dict[str, float]) -> bool:
+    """Whether an equation differs from the claimed one by more than a small bias can feign."""
+    if not _determined(candidate):
+        return False
+    for name, fit in candidate.parameters.items():
+        new = name == "c" or (name == "β" and claims == "W") or (name == "α" and claims == "FR")
+        usual = rates.get("β" if name == "c" else name) or 1.0
+        if new and fit.value < 0.1 * usual:
+            return False
+    return True
 
 
 def _off(candidate: Candidate, rates: dict[str, float], replicates: int) -> list[str]:
@@ -339,6 +365,7 @@ def _conclude(
     if wrong_kind and claimed is not None:
         # two equations may both explain a short path: the benefit of the doubt is the claim's
         near = claimed.explains or claimed.misfit < 1.5 * best.misfit
+        near = near or not _substantial(best, claims, rates)
         # α and β fitted as nothing is the other equation in all but name
         vanishing = any(
             f.value < 0.15 * rates[n] for n, f in claimed.parameters.items() if rates.get(n)

@@ -77,6 +77,17 @@ def limit_averages(
     return result
 
 
+def step_part(one: Array, two: Array, four: Array) -> Array:
+    """Part of ``one`` that vanishes with dt, from values at dt, 2 dt and 4 dt.
+
+    Extrapolated in dt and dt²; only in dt where the longest step is of another regime.
+    """
+    linear = two - one
+    quadratic = one - (8 * one - 6 * two + four) / 3
+    regular = np.abs(four - two) <= 4 * np.abs(linear)
+    return np.where(regular, quadratic, linear)
+
+
 def split_all(
     levels: Sequence[tuple[Level, list[Replicate]]],
     limits: Mapping[tuple[str, float], Array],
@@ -122,14 +133,15 @@ def _split(
     split = split_bias(measured, reference)
     one, two, four = (biases.get(factor * dt, float("nan")) for factor in (1, 2, 4))
     ratio = (four - two) / (two - one) if two != one else float("nan")
+    step = float(step_part(np.array(one), np.array(two), np.array(four)))
     return BiasSplit(
         *row,
         total=split.total,
         step=split.step,
         finite_n=split.finite_n,
         rest=split.rest,
-        limit_step=two - one,
-        limit_rest=2 * one - two,
+        limit_step=step,
+        limit_rest=one - step,
         limit_order=float(np.log2(ratio)) if ratio > 0 else float("nan"),
         order_dt=split.order_dt,
         order_n=split.order_n,

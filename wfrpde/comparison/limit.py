@@ -43,6 +43,9 @@ SCALE = 0.25
 REACH = 8.0
 """Standard deviations after which the kernel ends."""
 
+DEPTH = 50.0
+"""Logarithms further below the largest count as that much below it."""
+
 MOST_ENTRIES = 40_000_000
 """Entries of the matrix of moves beyond which the limit is not computed."""
 
@@ -141,6 +144,8 @@ class Law:
         from scipy.ndimage import map_coordinates
 
         field = _log(self.masses / np.prod(self.lattice.spacing)).reshape(self.lattice.shape)
+        # beyond a cliff the spline would swing high above what is left there
+        field = np.maximum(field, field.max() - DEPTH)
         at = np.stack(self.lattice.coordinates(np.array(x, dtype=float)))
         return np.asarray(map_coordinates(field, at, order=3, mode="nearest"))
 

@@ -16,7 +16,7 @@ from wfrpde.comparison.assembly import Judged, assemble
 from wfrpde.comparison.equations import Family, diagnose
 from wfrpde.comparison.flows import Flows
 from wfrpde.comparison.harness import Harvest, Level, ReplicateProgress, harvest
-from wfrpde.comparison.ladders import ladder_levels, limit_averages
+from wfrpde.comparison.ladders import ladder_levels, limit_averages, step_part
 from wfrpde.comparison.noise_floor import noise_floors
 from wfrpde.comparison.replicates import Judge
 from wfrpde.comparison.results import Diagnosis, ValidationReport
@@ -199,7 +199,11 @@ def _details(
                 family = families.setdefault(
                     f"{claims} {dt}", Family(case, context, contestant.judge, dt)
                 )
-                diagnosis = diagnose(contestant.name, family, own, case.validation.level)
+                known = [mine.limits.get((contestant.name, k * dt)) for k in (1, 2, 4)]
+                laws = [values for values in known if values is not None]
+                step_bias = step_part(*laws) if len(laws) == 3 else None
+                level = case.validation.level
+                diagnosis = diagnose(contestant.name, family, own, level, step_bias)
                 if diagnosis is not None:
                     mine.diagnoses.append(diagnosis)
     if comm.size == 1:
