@@ -11,15 +11,15 @@ help:  ## list the targets
 demo:  ## two targets with a barrier: writes a report that you open in a browser
 	$(ENV) wfrpde demo
 
-test:  ## the tests, on one process
-	$(ENV) python -m pytest
+test:  ## the tests, a file at a time on every core
+	$(ENV) python -m pytest -n auto --dist loadfile
 
 test-mpi:  ## the tests in tests/mpi, on two and on three processes
 	$(ENV) mpirun -n 2 python -m pytest tests/mpi -q
 	$(ENV) mpirun -n 3 python -m pytest tests/mpi -q
 
 test-latest:  ## the tests on the newest DOLFINx (0.11, from Debian sid)
-	$(ENV) --latest python -m pytest
+	$(ENV) --latest python -m pytest -n auto --dist loadfile
 
 lint:  ## ruff (rules and layout) and mypy (strict on the package)
 	$(ENV) ruff check
