@@ -72,7 +72,9 @@ def test_page_runs_as_it_stands(page, tmp_path, monkeypatch):
     printed = None
     ran = 0
     for block in blocks(page):
-        if block.language == "python":
+        if block.language == "python" and (name := re.match(r"# (\S+\.py)\n", block.text)):
+            (tmp_path / name[1]).write_text(block.text, encoding="utf-8")
+        elif block.language == "python":
             printed = run_python(block, names, page)
             ran += 1
         elif block.language == "text" and printed is not None:

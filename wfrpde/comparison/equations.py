@@ -377,12 +377,15 @@ def _conclude(
         conclusion, impostor = f"its path is closest to {best.words}", False
     elif wrong_kind:
         conclusion, impostor = f"solves {best.words}, not {claims}", True
-    elif off:
+    elif off and subject.explains:
         meant = ", ".join(f"{n} = {rates[n]:g}" for n in off)
         conclusion = (
             f"moves like {subject.words}, instead of {meant}: the rate is wrong, or the bias of "
             "its step or of its number of particles looks like that"
         )
+        impostor = False
+    elif off:
+        conclusion = f"follows no equation that was tried; closest is {best.words}"
         impostor = False
     elif subject.explains:
         conclusion, impostor = f"solves what it claims: {subject.words}", False

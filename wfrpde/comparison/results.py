@@ -74,7 +74,8 @@ class Row:
         if self.verdict == "undecided":
             if self.needed_replicates >= 10**9:
                 return "undecided: one replicate has no error bar"
-            return f"undecided: needs about {self.needed_replicates} more replicates"
+            length = " of this length" if np.isinf(self.time) else ""
+            return f"undecided: needs about {self.needed_replicates} more replicates{length}"
         return f"consistent (would have seen {pretty(number(self.detectable, 2))})"
 
 

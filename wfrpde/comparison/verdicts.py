@@ -109,6 +109,9 @@ def _row(
         total = needed_replicates(
             average.standard_error, comparison.replicates, matters - allowed, level, rules.power
         )
+        if np.isinf(comparison.time):  # the length of the chains counts, not their number
+            factor = ((visible - allowed) / (matters - allowed)) ** 2
+            total = int(min(np.ceil(factor * comparison.replicates), 10**9))
         needed = total if total >= 10**9 else max(total - comparison.replicates, 1)
     return Row(
         sampler=comparison.sampler,
