@@ -1,4 +1,4 @@
-"""The commands of ``wfrpde``: ``solve``, ``validate``, ``converge``, ``demo``, ``cases`` and others.
+"""The commands of ``wfrpde``: ``solve``, ``validate``, ``converge``, ``demo`` and others.
 
 Exit codes: 0 done, 1 the solver or a verdict failed, 2 bad input, 130 interrupted. Everything
 heavy is imported by the command that needs it, so that ``--help`` answers at once.
