@@ -107,7 +107,9 @@ class Ladder:
         if len(every) == 1:
             return every[0], np.full_like(every[0], np.nan)
         if not self.extrapolates:
-            return every[-1], np.abs(every[-1] - every[-2])
+            # at a staircase the error goes with the distance of nodes, and not regularly
+            caution = 1 if self.smooth else 2 * self.finest.degree
+            return every[-1], caution * np.abs(every[-1] - every[-2])
         once = [b + (b - a) / 3 for a, b in pairwise(every)]
         if len(once) == 1:
             return once[0], np.abs(once[0] - every[-1])
