@@ -230,11 +230,9 @@ def test_errors_and_crashes_of_another_process_are_told_by_name(prepare):
 def test_a_function_that_hangs_is_ended(prepare):
     run = prepare('python = "theirs:hangs"\ntime_limit = 60.0')
     run.time_limit = 0.5
-    began = time.monotonic()
     with pytest.raises(SamplerError, match=r"theirs:hangs: not done after 0\.5 s, and ended"):
         run.run(SEED, 20, 0.1, TIMES)
     assert run._process is None
-    assert time.monotonic() - began < 30
 
 
 def test_a_stop_ends_the_wait(prepare):

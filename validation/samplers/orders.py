@@ -1,16 +1,23 @@
 """Orders of the built-in samplers: bias against the time step, and against the number of particles.
 
-    OMP_NUM_THREADS=1 tools/env python validation/samplers/orders.py
+    OMP_NUM_THREADS=1 tools/env python validation/samplers/orders.py [--case mixture]
 
-The flow from N(0, 1) to ½N(0, 1) + ½N(m, 1) with α = β = 1. By default m = 3 and t = 1; with
-``--far`` m = 6 and t = 2, where the right mode starts with next to nothing, and the few particles
-that get there decide. Biases are those of (x/m)², in units of 10⁻³.
+Three flows with α = β = 1: ``gaussian``, from N(0, 1/2) to N(1, 1) at t = 0.6; ``mixture``, from
+N(0, 1) to ½N(0, 1) + ½N(3, 1) at t = 1; ``far``, from N(0, 1) to ½N(0, 1) + ½N(6, 1) at t = 2,
+where the right mode starts with next to nothing, and the few particles that get there decide.
+Biases are those of x², divided by m² for the right mode at m, in units of 10⁻³.
 
 * Time step: the law of infinitely many particles on a lattice (`wfrpde.comparison.limit`) is
-  compared with the Eulerian flow. There is no noise in it; weak order 1 halves the bias with the
-  step. For MALA, whose law is not computed, many particles take its place.
+  compared with the Eulerian flow. There is no noise in it. The order is that of the differences
+  between one step and half of it: what the mesh of a density estimate adds does not vanish with
+  the step, and is what they tend to, ``dt → 0``. For MALA, whose law is not computed, many
+  particles take its place.
 * Particles: a step that is kept, few particles, and many replicates, compared with infinitely many
-  (for a kernel estimate, whose bandwidth is kept: with many). A bias O(1/N) halves when N doubles.
+  (for a kernel estimate, whose bandwidth is kept: with many). The logarithm of a density estimate
+  from n particles is off by −1/(2n) in the mean, and n = N ρ(x) k for a kernel that covers k. In
+  the reaction of x² this adds up to ∫x² dx / (2 N k) over all x that have neighbours, N ρ(x) k > 1:
+  O(1/N) times a power of log N, (log N)^{3/2} for a Gaussian tail. Both the order in N and the
+  bias times N / (log N)^{3/2}, which settles if that is so, are printed.
 
 An order is fitted by weighted least squares on the logarithms of the biases that exceed 2.5
 standard errors, and is left out where there are fewer than two.
@@ -28,18 +35,23 @@ from wfrpde.comparison.limit import law_step, limit_laws
 from wfrpde.samplers import SamplerContext, make_sampler, oracle_times
 
 
-def mixture(far: bool) -> tuple[wfrpde.Case, float]:
-    """Give the case, and the place m of the right mode."""
-    place, t = (6.0, 2.0) if far else (3.0, 1.0)
+def chosen(name: str) -> tuple[wfrpde.Case, float]:
+    """Give a case, and the length m that x is divided by."""
+    if name == "gaussian":
+        target: dict[str, Any] = {"kind": "gaussian", "mean": [1.0], "covariance": [[1.0]]}
+        variance, place, t = 0.5, 1.0, 0.6
+    else:
+        place, t = (6.0, 2.0) if name == "far" else (3.0, 1.0)
+        target = {
+            "kind": "gaussian_mixture",
+            "means": [[0.0], [place]],
+            "covariances": [[[1.0]], [[1.0]]],
+        }
+        variance = 1.0
     case = wfrpde.Case.model_validate(
         {
-            "target": {
-                "kind": "gaussian_mixture",
-                "weights": [0.5, 0.5],
-                "means": [[0.0], [place]],
-                "covariances": [[[1.0]], [[1.0]]],
-            },
-            "initial": {"mean": [0.0], "covariance": [[1.0]]},
+            "target": target,
+            "initial": {"mean": [0.0], "covariance": [[variance]]},
             "flow": {"save": [t]},
         }
     )
@@ -47,7 +59,6 @@ def mixture(far: bool) -> tuple[wfrpde.Case, float]:
 
 
 STEPS = (0.2, 0.1, 0.05, 0.025)
-SIZES = (100, 200, 400, 800, 1600)
 TABLES: dict[str, dict[str, Any]] = {
     "langevin": {"kind": "langevin"},
     "mala": {"kind": "mala"},
@@ -111,12 +122,13 @@ def main() -> None:
     parser.add_argument(
         "--few", type=float, default=1e6, help="particles in all of small ensembles"
     )
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 400, 1600, 6400])
     parser.add_argument("--dt", type=float, default=0.1, help="the step of small ensembles")
-    parser.add_argument("--far", action="store_true", help="the right mode at 6")
+    parser.add_argument("--case", choices=["gaussian", "mixture", "far"], default="gaussian")
     parser.add_argument("--only", nargs="+", choices=TABLES)
     options = parser.parse_args()
     n, replicates = int(options.particles), options.replicates
-    base, place = mixture(options.far)
+    base, place = chosen(options.case)
     t = base.flow.save[-1]
     exact, error = {}, 0.0
     for name, changes in {"FR": {"flow.alpha": 0.0}, "W": {"flow.beta": 0.0}, "WFR": {}}.items():
@@ -125,7 +137,7 @@ def main() -> None:
         exact[name] = float(solution.covariance[-1, 0, 0] + solution.mean[-1, 0] ** 2) / place**2
         error = max(error, float(solution.error.covariance[-1, 0, 0]) / place**2)
     context = SamplerContext.of(base, solution)
-    print(f"m = {place:g}, t = {t:g}; biases of (x/m)² in 10⁻³, the truth to {1e3 * error:.0e};")
+    print(f"{options.case}, t = {t:g}; biases of (x/m)² in 10⁻³, the truth to {1e3 * error:.0e};")
     print(f"log(ρ/π) with a saved time left out: {context.oracle('').interpolation_error:.0e}")
     for name in options.only or TABLES:
         run = make_sampler(base.with_overrides({"sampler": [TABLES[name]]}).samplers[0], context)
@@ -139,21 +151,26 @@ def main() -> None:
                 found = np.array([average(run, place, t, 1, n, h, replicates) for h in STEPS])
             biases = found[:, 0] - truth
             print(f"  dt = {', '.join(map(str, STEPS))}, {kind}")
-            print(f"    {shown(biases, found[:, 1])}   {order(STEPS, biases, found[:, 1])}")
+            fitted = order(STEPS[:-1], -np.diff(biases), np.hypot(found[1:, 1], found[:-1, 1]))
+            rest = 1e3 * (2 * biases[-1] - biases[-2])
+            print(f"    {shown(biases, found[:, 1])}   {fitted}; dt → 0: {rest:.2f}")
         limit, spread = infinite(run, context, place, t, options.dt), 0.0
         if np.isnan(limit) or "kde" in name:
             limit, spread = average(run, place, t, 2, n, options.dt, replicates)
-        counts = [int(options.few / m) for m in SIZES]
+        sizes = tuple(options.sizes)
+        counts = [int(options.few / m) for m in sizes]
         few = np.array(
             [
                 average(run, place, t, 3, m, options.dt, k)
-                for m, k in zip(SIZES, counts, strict=True)
+                for m, k in zip(sizes, counts, strict=True)
             ]
         )
         biases, errors = few[:, 0] - limit, np.hypot(few[:, 1], spread)
-        print(f"  N = {', '.join(map(str, SIZES))}, dt = {options.dt:g}, N × R = {options.few:g}")
-        fitted = order(SIZES, biases, errors).replace("order -", "order 1/N^")
-        print(f"    {shown(biases, errors)}   {fitted}", flush=True)
+        print(f"  N = {', '.join(map(str, sizes))}, dt = {options.dt:g}, N × R = {options.few:g}")
+        fitted = order(sizes, biases, errors).replace("order -", "order 1/N^")
+        print(f"    {shown(biases, errors)}   {fitted}")
+        scale = np.array(sizes) / np.log(sizes) ** 1.5
+        print(f"    {shown(scale * biases, scale * errors)}   times N/(log N)^1.5", flush=True)
 
 
 if __name__ == "__main__":
