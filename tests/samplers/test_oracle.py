@@ -111,9 +111,9 @@ def test_few_particles_have_no_bias_from_a_density_estimate(solution):
     """40 particles: with the oracle as good as many, with a kernel estimate far off."""
     settings = {"kind": "birth_death"}
     many, _ = mean_square(run_of(solution, **settings, density="oracle"), 40_000, 4)
-    few, spread = mean_square(run_of(solution, **settings, density="oracle"), 40, 300)
+    few, spread = mean_square(run_of(solution, **settings, density="oracle"), 40, 150)
     assert abs(few - many) < 4 * spread + 1 / 40
     estimated, spread = mean_square(
-        run_of(solution, **settings, density="kde", bandwidth=0.1), 40, 300
+        run_of(solution, **settings, density="kde", bandwidth=0.1), 40, 150
     )
     assert abs(estimated - many) > 4 * spread + 1 / 40
