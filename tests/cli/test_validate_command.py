@@ -132,7 +132,7 @@ def test_finished_replicates_survive_a_stop(case, number):
     slow = ["--set", "validation.particles_ladder=[]", "--set", "validation.equation=false"]
     slow += ["--set", "validation.metrics=false", "--set", "output.figures=false"]
     slow += ["--set", "validation.tolerance=0.1"]  # so many particles see the bias of the step
-    long = CASE.replace("replicates = 12", "replicates = 60").replace("= 400", "= 20000")
+    long = CASE.replace("replicates = 12", "replicates = 30").replace("= 400", "= 10000")
     case.write_text(long, encoding="utf-8")
     command = [sys.executable, "-m", "wfrpde", "validate", "wells.toml", "--out", "run", *slow]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -143,7 +143,7 @@ def test_finished_replicates_survive_a_stop(case, number):
     os.kill(process.pid, number)
     output, _ = process.communicate(timeout=60)
     kept = len(list(store.glob("*.npz")))
-    assert 3 <= kept < 60
+    assert 3 <= kept < 30
     if number == signal.SIGINT:
         assert process.returncode == 130
         assert "--resume goes on" in output
@@ -154,4 +154,4 @@ def test_finished_replicates_survive_a_stop(case, number):
     summary = json.loads((case.parent / "run" / "validation.json").read_text())
     assert summary["complete"] is True
     assert summary["facts"]["replicates_reused"] == kept
-    assert summary["facts"]["replicates_computed"] == 60 - kept
+    assert summary["facts"]["replicates_computed"] == 30 - kept

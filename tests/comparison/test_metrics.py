@@ -66,13 +66,13 @@ def test_sample_distance_agrees_with_scipy():
 
 def test_mmd_between_gaussians():
     """MMD² of N(0, 1) and N(m, 1) for k = exp(−r²/2σ²): 2 σ/√(σ²+2) (1 − exp(−m²/2(σ²+2)))."""
-    features = random_features(np.array([1.0]), seed=3, count=6_000)
+    features = random_features(np.array([1.0]), seed=3, count=4_000)
     n, m = 4_000, 0.7
     x, w = normal_quantiles(0.0, 1.0, n)[:, None], np.ones(n)
     found = ((features.mean(x, w) - features.mean(x + m, w)) ** 2).sum()
     widths = np.array([0.5, 1.0, 2.0]) ** 2
     exact = np.mean(2 * np.sqrt(widths / (widths + 2)) * (1 - np.exp(-(m**2) / 2 / (widths + 2))))
-    assert found == pytest.approx(exact, rel=0.03)
+    assert found == pytest.approx(exact, rel=0.05)
 
 
 @pytest.mark.parametrize("levels", [2, 6])
