@@ -96,9 +96,11 @@ def schroedinger_rates(
     half_width: float,
     count: int,
     rate: Function | None = None,
+    *,
+    points: int = 240,
 ) -> Array:
     """The lowest eigenvalues of −d²/dx² + V'²/4 − V''/2 − U on (−half_width, half_width)."""
-    x, step = np.linspace(-half_width, half_width, 240, retstep=True)
+    x, step = np.linspace(-half_width, half_width, points, retstep=True)
     apart = np.subtract.outer(np.arange(len(x)), np.arange(len(x)))
     second = -2 * (-1.0) ** apart / np.where(apart == 0, 1, apart) ** 2
     np.fill_diagonal(second, -(np.pi**2) / 3)
