@@ -51,7 +51,7 @@ class MeshDensity:
     of ``smoothing`` nodes. As π passes through the same smoothing, h_j = 1 in the mean for
     particles from π, whatever the spacing: there is no smoothing bias at equilibrium, and one of
     O(spacing²) on the way. For a fixed mesh the bias that comes from the number of particles is
-    O(1/N).
+    O(1/N), times a power of log N for what light tails contribute.
 
     Parameters
     ----------
