@@ -29,9 +29,10 @@ lint:  ## ruff (rules and layout) and mypy (strict on the package)
 docs:  ## the documentation, in docs/_build/html; warnings are errors
 	$(ENV) sphinx-build -W --keep-going -b html docs docs/_build/html
 
-bench:  ## work against precision, beside other tools in an environment of their own (about 1 h)
+bench:  ## work against precision beside other tools, and scaling over ranks (about 1 h)
 	$(ENV) sh -c 'exec python validation/benchmarks/work_precision.py \
 		--peers "$$(validation/benchmarks/make_peers.sh)"'
+	$(ENV) python validation/benchmarks/mpi_scaling.py
 
 clean-env:  ## delete what tools/env has made in the cache
 	$(ENV) --remove

@@ -105,7 +105,7 @@ G2 = BenchmarkProblem(
     mean=np.array([-1.0, 0.5]),
     covariance=np.diag([0.3, 0.5]),
     t_end=1.0,
-    mode=(1, 1.0),  # one basin: its flank beyond x = 1 takes the place of a mode
+    mode=(1, 0.0),  # one basin: its right half takes the place of a mode
     points=600,
 )
 

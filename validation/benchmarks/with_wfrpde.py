@@ -15,7 +15,28 @@ Array = np.ndarray[Any, Any]
 
 PACKAGES = ("numpy", "scipy", "petsc4py", "fenics-dolfinx")
 
-TOLERANCES = tuple(float(f"{a}e-{k}") for k in range(2, 9) for a in (1, 0.3))[:-1]
+TOLERANCES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
+
+BY_HAND: dict[str, list[dict[str, Any]]] = {
+    "G2": [
+        {"formulation": "spectral", "degree": degree, "cells": [cells, cells], "dt": 1 / steps}
+        for degree, cells, steps in (
+            (4, 8, 8),
+            (4, 12, 8),
+            (4, 16, 16),
+            (6, 12, 16),
+            (6, 16, 16),
+            (8, 14, 32),
+            (8, 18, 32),
+        )
+    ],
+    "D1": [{"formulation": "log-density", "cells": [cells]} for cells in (8, 12, 16, 24, 40)],
+    "W2": [
+        {"formulation": "edge-averaged", "cells": [cells, 3 * cells // 2]}
+        for cells in (16, 24, 36, 56, 96)
+    ],
+}
+"""What a user might set instead of a tolerance."""
 
 
 def case(problem: BenchmarkProblem, **tables: Any) -> wfrpde.Case:
@@ -39,14 +60,18 @@ def case(problem: BenchmarkProblem, **tables: Any) -> wfrpde.Case:
 
 
 def settings(problem: BenchmarkProblem) -> list[dict[str, Any]]:
-    """Tolerances, nothing else: whatever the solver chooses for them."""
-    return [{"series": "tolerance", "tolerance": tolerance} for tolerance in TOLERANCES]
+    """Return tolerances, for which the solver chooses everything, and numerics set by hand."""
+    return [
+        *({"series": "tolerance", "tolerance": tolerance} for tolerance in TOLERANCES),
+        *({"series": "by hand", "numerics": numerics} for numerics in BY_HAND[problem.name]),
+    ]
 
 
-def answer(problem: BenchmarkProblem, tolerance: float) -> Answer:
-    """Solve to a tolerance."""
+def answer(problem: BenchmarkProblem, **asked: Any) -> Answer:
+    """Solve to a tolerance, or with given numerics."""
     logging.getLogger("wfrpde").setLevel(logging.ERROR)  # a missed tolerance shows in the table
-    return from_solution(problem, wfrpde.solve(case(problem, accuracy={"tolerance": tolerance})))
+    tables = {"accuracy": asked} if "tolerance" in asked else asked
+    return from_solution(problem, wfrpde.solve(case(problem, **tables)))
 
 
 def from_solution(problem: BenchmarkProblem, solution: wfrpde.Solution) -> Answer:

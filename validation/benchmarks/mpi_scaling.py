@@ -1,0 +1,262 @@
+"""Scaling over ranks, cost per unknown, and growth of the cost with the unknowns.
+
+    tools/env python validation/benchmarks/mpi_scaling.py [--ranks 1 2] [--out FOLDER]
+
+`make bench` runs it. It starts itself under ``mpirun`` for each number of ranks, and writes
+``mpi-scaling.md`` and ``.csv``:
+
+* strong scaling: the same 3-D problem on more ranks, assembly and the solve apart; weak scaling:
+  as many unknowns for each rank;
+* beside them the machine's memory bandwidth on as many cores, from a copy of large arrays as in
+  STREAM: what a solve that streams matrices can gain at most;
+* bytes and time per unknown; and in 2-D the time of a solve against the number of unknowns.
+
+All times are wall seconds, medians over repeats, of the slowest rank.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from machine import machine
+
+HERE = Path(__file__).parent
+STRONG = 32
+WEAK = 24
+PLANE = (32, 64, 128, 256)
+MEGA = 1e6
+
+
+def bandwidth(comm: Any, repeats: int = 5) -> float:
+    """Bytes per second that all ranks copy together: 16 for each number (read and write)."""
+    n = 20_000_000
+    source, target = np.ones(n), np.zeros(n)
+    best = np.inf
+    for _ in range(repeats):
+        comm.barrier()
+        began = time.perf_counter()
+        np.copyto(target, source)
+        comm.barrier()
+        best = min(best, time.perf_counter() - began)
+    return float(16 * n * comm.size / best)
+
+
+def median_wall(comm: Any, work: Callable[[], Any], repeats: int) -> float:
+    """Median over repeats of the time until the slowest rank is done."""
+    seconds = []
+    for _ in range(repeats):
+        comm.barrier()
+        began = time.perf_counter()
+        work()
+        comm.barrier()
+        seconds.append(time.perf_counter() - began)
+    return float(np.median(seconds))
+
+
+def peak_bytes(comm: Any) -> float:
+    """Largest memory that all ranks together have held so far."""
+    return float(comm.allreduce(1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+
+
+def gaussian_case(dim: int, cells: int, degree: int, steps: int) -> Any:
+    """Flow between correlated Gaussians, with numerics set by hand and no second solution."""
+    import wfrpde
+
+    target = np.array([[1.0, 0.4, 0.2], [0.4, 0.7, -0.1], [0.2, -0.1, 0.8]])[:dim, :dim]
+    half = 5.5
+    return wfrpde.Case.model_validate(
+        {
+            "target": {"kind": "gaussian", "mean": [0.0] * dim, "covariance": target.tolist()},
+            "initial": {
+                "kind": "gaussian",
+                "mean": [-0.8, 0.4, 0.5][:dim],
+                "covariance": np.diag([0.4, 0.5, 0.6][:dim]).tolist(),
+            },
+            "domain": {"box": [[-half, half]] * dim},
+            "flow": {"save": [0.25]},
+            "numerics": {
+                "formulation": "spectral" if degree > 1 else "edge-averaged",
+                "certify": False,
+                "degree": degree,
+                "cells": [cells] * dim,
+                "dt": 0.25 / steps,
+            },
+        }
+    )
+
+
+def measured(
+    comm: Any, dim: int, cells: int, degree: int, steps: int, repeats: int
+) -> dict[str, Any]:
+    """Seconds of assembly and of the whole solve, with unknowns."""
+    import wfrpde
+    from wfrpde.discretisation.fluxes import symmetrised_stiffness
+    from wfrpde.discretisation.matrix import assemble
+    from wfrpde.discretisation.nodes import make_nodes
+    from wfrpde.problem import make_problem
+
+    case = gaussian_case(dim, cells, degree, steps)
+    problem = make_problem(case)
+    grid = problem.tensor_grid((cells,) * dim)
+    nodes = make_nodes(comm, grid, degree)
+    potential = problem.potential(nodes.points)
+
+    def assembly() -> None:
+        triplets, _ = symmetrised_stiffness(nodes, potential)
+        assemble(nodes, triplets).destroy()
+
+    assembly()
+    before = peak_bytes(comm)
+    seconds = median_wall(comm, assembly, repeats)
+    whole = median_wall(comm, lambda: wfrpde.solve(case, comm), repeats)
+    return {
+        "dim": dim,
+        "cells": cells,
+        "degree": degree,
+        "steps": steps,
+        "ranks": comm.size,
+        "unknowns": nodes.n_global,
+        "assembly": seconds,
+        "solve": whole,
+        "bytes": max(peak_bytes(comm) - before, 0.0),
+    }
+
+
+def worker(kind: str, path: Path, repeats: int) -> None:
+    """Measure one kind on the ranks that there are, and leave the numbers in a file."""
+    from mpi4py import MPI
+
+    comm = MPI.COMM_WORLD
+    weak = round(WEAK * comm.size ** (1 / 3))
+    problems = {
+        "strong": [(3, STRONG, 1, 8)],
+        "weak": [(3, weak, 1, 8)],
+        "spectral": [(3, 8, 4, 4)],
+        "plane": [(2, n, 1, 8) for n in PLANE],
+    }
+    rows = [{"kind": kind, **measured(comm, *what, repeats)} for what in problems[kind]]
+    copied = bandwidth(comm)
+    if comm.rank == 0:
+        path.write_text(json.dumps({"bandwidth": copied, "rows": rows}))
+
+
+def on_ranks(size: int, kind: str, out: Path, repeats: int) -> dict[str, Any]:
+    """Start the worker of one kind: its own process, so that its memory is its own."""
+    path = out.resolve() / f"mpi-{kind}-{size}.json"
+    words = ["mpirun", "-n", str(size), sys.executable, __file__, "--kind", kind]
+    words += ["--worker", str(path), "--repeats", str(repeats)]
+    subprocess.run(words, check=True, env=dict(os.environ, OMP_NUM_THREADS="1"))
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def report(results: dict[int, dict[str, Any]]) -> str:
+    """Tables in Markdown."""
+    sizes = sorted(results)
+    first = results[sizes[0]]
+    lines = [
+        "| ranks | copy, GB/s | strong: assembly s | solve s | weak: assembly s | solve s |"
+        " spectral: assembly s | solve s |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+
+    def row(size: int, kind: str) -> dict[str, Any]:
+        found: dict[str, Any] = next(r for r in results[size]["rows"] if r["kind"] == kind)
+        return found
+
+    for size in sizes:
+        cells = [f"{size}", f"{results[size]['bandwidth'] / 1e9:.1f}"]
+        for kind in ("strong", "weak", "spectral"):
+            for what in ("assembly", "solve"):
+                value, alone = row(size, kind)[what], row(sizes[0], kind)[what]
+                gain = f" ({alone / value:.2f}×)" if size > sizes[0] else ""
+                cells.append(f"{value:.2f}{gain}")
+        if size > sizes[0]:
+            cells[1] += f" ({results[size]['bandwidth'] / first['bandwidth']:.2f}×)"
+        lines.append("| " + " | ".join(cells) + " |")
+    strong, spectral = row(sizes[0], "strong"), row(sizes[0], "spectral")
+    lines += [
+        "",
+        f"Strong: {strong['unknowns']} unknowns in 3-D, edge-averaged, "
+        f"{strong['steps']} steps; weak: about {row(sizes[0], 'weak')['unknowns']} for each rank; "
+        f"spectral: {spectral['unknowns']} unknowns of degree 4, {spectral['steps']} steps. "
+        "One solution, without the certifying one.",
+        "",
+        "| 3-D on one rank | unknowns | µs per unknown and step | kB per unknown |"
+        " as copies of an array |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for name, r in (("edge-averaged", strong), ("spectral, degree 4", spectral)):
+        each = r["solve"] / r["unknowns"] / r["steps"]
+        copies = each * first["bandwidth"] / 16
+        memory = r["bytes"] / r["unknowns"] / 1e3
+        lines.append(
+            f"| {name} | {r['unknowns']} | {each * MEGA:.2f} | {memory:.2f} | {copies:.0f} |"
+        )
+    plane = [r for r in first["rows"] if r["kind"] == "plane"]
+    lines += [
+        "",
+        "| 2-D unknowns | solve s | µs per unknown and step | exponent | n log n would be |",
+        "| ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for before, r in zip([None, *plane[:-1]], plane, strict=True):
+        each = r["solve"] / r["unknowns"] / r["steps"] * MEGA
+        grown = bound = ""
+        if before is not None:
+            span = np.log(r["unknowns"] / before["unknowns"])
+            grown = f"{np.log(r['solve'] / before['solve']) / span:.2f}"
+            logs = np.log(np.log(r["unknowns"]) / np.log(before["unknowns"]))
+            bound = f"{1 + logs / span:.2f}"
+        lines.append(f"| {r['unknowns']} | {r['solve']:.2f} | {each:.2f} | {grown} | {bound} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Start a worker for each number of ranks, and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ranks", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--out", type=Path, default=HERE / "results")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--kind", help=argparse.SUPPRESS)
+    parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.worker is not None:
+        worker(given.kind, given.worker, given.repeats)
+        return
+    given.out.mkdir(parents=True, exist_ok=True)
+    results = {}
+    for size in given.ranks:
+        kinds = ("strong", "weak", "spectral", "plane")[: 4 if size == given.ranks[0] else 3]
+        parts = [on_ranks(size, kind, given.out, given.repeats) for kind in kinds]
+        results[size] = {
+            "bandwidth": max(part["bandwidth"] for part in parts),
+            "rows": [row for part in parts for row in part["rows"]],
+        }
+    load = os.getloadavg()[0]
+    about = (
+        f"Measured on {date.today().isoformat()}: {machine()}; load average {load:.1f} at the end."
+    )
+    text = f"{about}\n\n{report(results)}\n"
+    (given.out / "mpi-scaling.md").write_text(text)
+    rows = [r for size in sorted(results) for r in results[size]["rows"]]
+    with (given.out / "mpi-scaling.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
