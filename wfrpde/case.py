@@ -229,7 +229,9 @@ class Case(Section):
         return cls.model_json_schema()
 
 
-def load_case(case: str | Path, overrides: Mapping[str, Any] | None = None) -> Case:
+def load_case(
+    case: str | Path, overrides: Mapping[str, Any] | None = None, *, start: bool = True
+) -> Case:
     """Read a case from its file, or by the name of one that ships with the package.
 
     Parameters
@@ -238,6 +240,9 @@ def load_case(case: str | Path, overrides: Mapping[str, Any] | None = None) -> C
         Path of a TOML file, or the name of a shipped case.
     overrides
         Keys to change before the case is checked, e.g. ``{"flow.beta": 0.0}``.
+    start
+        Whether an initial density is needed. If not, the uniform density stands in for one that is
+        missing, unless ``spectrum.observe`` needs a start; questions about the target do not.
 
     Raises
     ------
@@ -252,12 +257,20 @@ def load_case(case: str | Path, overrides: Mapping[str, Any] | None = None) -> C
         folder = str(path.resolve().parent)
         if folder not in sys.path:
             sys.path.append(folder)
+    data = apply_overrides(data, overrides or {})
+    if not (start or _observed(data)):
+        data.setdefault("initial", {"kind": "uniform"})
     try:
-        return Case.from_dict(apply_overrides(data, overrides or {}), path)
+        return Case.from_dict(data, path)
     except InputError as error:
         raise InputError(
             f"{path.name}: {error.where}", error.found, error.needed, error.do
         ) from None
+
+
+def _observed(data: Mapping[str, Any]) -> bool:
+    asked = data.get("spectrum")
+    return isinstance(asked, Mapping) and asked.get("observe") is True
 
 
 def apply_overrides(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

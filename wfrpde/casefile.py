@@ -7,11 +7,15 @@ A case is named by the path of its file or, for those that ship with the package
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from wfrpde.errors import InputError
+
+MOST_VALUES = 10_000
+"""Values that a sweep may have."""
 
 SHIPPED_FOLDER = Path(__file__).parent / "cases"
 
@@ -78,3 +82,43 @@ def parse_assignment(text: str) -> tuple[str, Any]:
             ) from None
         return key, value
     return key, parsed["value"] if list(parsed) == ["value"] else value
+
+
+def parse_sweep(text: str) -> tuple[str, list[float]]:
+    """Values of ``key=start:stop:count``, both ends included; ``…:log`` for equal ratios.
+
+    Raises
+    ------
+    InputError
+        If it is anything else.
+    """
+
+    def fail(found: str) -> InputError:
+        return InputError(
+            "--sweep",
+            found,
+            "key=start:stop:count, or key=start:stop:count:log",
+            "For example: --sweep target.barrier=2:40:20.",
+        )
+
+    key, equals, span = (part.strip() for part in text.partition("="))
+    parts = [part.strip() for part in span.split(":")]
+    if not key or not equals or len(parts) not in (3, 4) or parts[3:] not in ([], ["log"]):
+        raise fail(repr(text))
+    try:
+        start, stop, count = float(parts[0]), float(parts[1]), int(parts[2])
+    except ValueError:
+        raise fail(repr(text)) from None
+    if not (math.isfinite(start) and math.isfinite(stop)) or start == stop:
+        raise fail(f"values from {start:g} to {stop:g}")
+    if not 2 <= count <= MOST_VALUES:
+        raise fail(f"{count} values (2 to {MOST_VALUES} are possible)")
+    shares = [k / (count - 1) for k in range(count)]
+    if len(parts) == 3:
+        values = [start + share * (stop - start) for share in shares]
+    elif start > 0 and stop > 0:
+        values = [start * (stop / start) ** share for share in shares]
+    else:
+        raise fail(f"ratios from {start:g} to {stop:g}, which are not both positive")
+    # a step of 0.1 gives 0.3, and not 0.30000000000000004
+    return key, [float(f"{value:.12g}") for value in values]

@@ -1,4 +1,4 @@
-"""The commands of ``wfrpde``: ``solve``, ``validate``, ``converge``, ``demo`` and others.
+"""The commands of ``wfrpde``: ``solve``, ``spectrum``, ``validate``, ``converge`` and others.
 
 Exit codes: 0 done, 1 the solver or a verdict failed, 2 bad input, 130 interrupted. Everything
 heavy is imported by the command that needs it, so that ``--help`` answers at once.
@@ -90,6 +90,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     converge.set_defaults(command=_converge)
 
+    spectrum = commands.add_parser(
+        "spectrum",
+        help="why a sampler is slow: rates, modes, exit times, committors, Feynman-Kac eigenvalues",
+        description="Compute the spectrum of a case's generator and what follows from it, and "
+        "write a folder with its report, figures and data. The case needs no [initial].",
+    )
+    spectrum.add_argument("case", metavar="CASE", help="a case file, or the name of a shipped case")
+    _add_output_options(spectrum, "wfr-spectrum-<name of the case>")
+    _add_assignments(spectrum)
+    spectrum.add_argument(
+        "--sweep",
+        metavar="KEY=START:STOP:COUNT",
+        help="the rates for several values of a key, both ends included, e.g. "
+        "--sweep target.barrier=2:40:20; ':log' at the end for equal ratios. MPI ranks share them",
+    )
+    spectrum.set_defaults(command=_spectrum)
+
     demo = commands.add_parser(
         "demo",
         help="see Langevin stay in its mode and WFR cross the barrier",
@@ -158,6 +175,41 @@ def _solve(arguments: argparse.Namespace) -> int:
         session.say(run_summary(run))
         session.say(_where_to_look(str(folder), run.interrupted))
         if run.interrupted:
+            session.code = INTERRUPTED
+    return session.code
+
+
+def _spectrum(arguments: argparse.Namespace) -> int:
+    from wfrpde.session import Session
+
+    with Session(quiet=arguments.quiet) as session:
+        from pathlib import Path
+
+        from wfrpde.case import load_case
+        from wfrpde.casefile import parse_assignment, parse_sweep
+
+        swept = None if arguments.sweep is None else parse_sweep(arguments.sweep)
+        overrides = dict(map(parse_assignment, arguments.assignments))
+        case = load_case(arguments.case, overrides, start=False)
+        folder = Path(arguments.out or f"wfr-spectrum-{case.name}").expanduser()
+        session.require_solver()
+        _tell_how_to_stop(session)
+        from wfrpde.run_spectrum import run_spectrum, spectrum_summary
+
+        result = run_spectrum(
+            case,
+            folder,
+            session.comm,
+            swept=swept,
+            force=arguments.force,
+            status=session.status,
+        )
+        session.say(spectrum_summary(result))
+        session.say(f"\nReport   {folder}/report.html")
+        session.say(f"Numbers  {folder}/summary.json, {'sweep' if swept else 'spectrum'}.csv")
+        if not swept and case.output.paraview:
+            session.say(f"Fields   {folder}/modes.pvd (open with ParaView)")
+        if not result.complete:
             session.code = INTERRUPTED
     return session.code
 

@@ -18,7 +18,7 @@ from wfrpde.output.pages import embed, page_width, write_page
 from wfrpde.output.record import NORMALISATION, FlowRecord, RunRecord
 from wfrpde.output.report_tables import main_tables, more_tables
 
-__all__ = ["result_sentences", "write_report"]
+__all__ = ["numerics_rows", "result_sentences", "write_report"]
 
 FLOW_NAMES = {
     "WFR": "Wasserstein–Fisher–Rao flow",
@@ -85,7 +85,7 @@ def write_report(record: RunRecord, folder: Path, pictures: Sequence[Picture]) -
         "more_tables": more_tables(record),
         "checks": checks,
         "method": _method(flow),
-        "numerics": _numerics_rows(flow.numerics),
+        "numerics": numerics_rows(flow.numerics),
         "paraview": PARAVIEW_TIPS[record.dim] if (folder / "solution.pvd").is_file() else "",
         "case": json.dumps(record.case, indent=2, ensure_ascii=False, default=str),
         "facts_rows": _facts(record),
@@ -204,7 +204,7 @@ def _method(flow: FlowRecord) -> str:
     return f"The {formulation} formulation was used{because}."
 
 
-def _numerics_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
+def numerics_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     """Flatten what the solver says about itself to name and value."""
     told_elsewhere = {"formulation", "reason", "checks", "target_mode_mass"}
     rows: list[tuple[str, str]] = []

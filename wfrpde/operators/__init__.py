@@ -18,6 +18,7 @@ __all__ = [
     "MetastableSets",
     "Operator",
     "Spectrum",
+    "Sweep",
     "committor",
     "cumulants",
     "eyring_kramers",
@@ -28,6 +29,7 @@ __all__ = [
     "mean_exit_time",
     "metastable_sets",
     "spectrum",
+    "sweep",
 ]
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from wfrpde.operators.kramers import eyring_kramers
     from wfrpde.operators.metastable import MetastableSets, metastable_sets
     from wfrpde.operators.operator import Operator
+    from wfrpde.operators.parameter_sweep import Sweep, sweep
     from wfrpde.operators.spectra import Spectrum, spectrum
     from wfrpde.operators.tilting import Cumulants, FeynmanKac, cumulants, feynman_kac
 
@@ -47,6 +50,7 @@ _HOME = {
     "MetastableSets": "metastable",
     "Operator": "operator",
     "Spectrum": "spectra",
+    "Sweep": "parameter_sweep",
     "committor": "hitting",
     "cumulants": "tilting",
     "eyring_kramers": "kramers",
@@ -57,6 +61,7 @@ _HOME = {
     "mean_exit_time": "hitting",
     "metastable_sets": "metastable",
     "spectrum": "spectra",
+    "sweep": "parameter_sweep",
 }
 
 

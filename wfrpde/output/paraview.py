@@ -20,7 +20,7 @@ from wfrpde.errors import DependencyMissingError
 if TYPE_CHECKING:
     from wfrpde.output.solution_like import SolutionLike
 
-__all__ = ["unstructured_grid", "write_paraview"]
+__all__ = ["unstructured_grid", "write_collection", "write_fields", "write_paraview"]
 
 Array = NDArray[np.float64]
 logger = logging.getLogger("wfrpde")
@@ -74,10 +74,10 @@ def write_paraview(solution: SolutionLike, folder: Path) -> list[Path]:
             "potential": potential,
         }
         path = folder / f"solution_{index:04d}.vtu"
-        _write_grid(grid, fields, path)
+        write_fields(grid, fields, path)
         paths.append(path)
     collection = folder / "solution.pvd"
-    _write_collection(collection, [float(t) for t in solution.times], paths)
+    write_collection(collection, [float(t) for t in solution.times], paths)
     return [collection, *paths]
 
 
@@ -125,7 +125,18 @@ def unstructured_grid(nodes: Array, cells: NDArray[np.integer[Any]], cell_type: 
     return grid
 
 
-def _write_grid(grid: Any, fields: dict[str, Array], path: Path) -> None:
+def write_fields(grid: Any, fields: dict[str, Array], path: Path) -> None:
+    """Write one ``.vtu`` file, which appears only once it is complete.
+
+    Parameters
+    ----------
+    grid
+        From `unstructured_grid`; its point data are replaced.
+    fields
+        Nodal values by name; a viewer shows the first one first.
+    path
+        The file.
+    """
     from vtkmodules.util import numpy_support
     from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridWriter
 
@@ -136,7 +147,7 @@ def _write_grid(grid: Any, fields: dict[str, Array], path: Path) -> None:
         array = convert.numpy_to_vtk(np.ascontiguousarray(values, dtype=np.float64), deep=True)
         array.SetName(name)
         data.AddArray(array)
-    data.SetActiveScalars("density")
+    data.SetActiveScalars(next(iter(fields)))
     temporary = path.with_name(f".{path.name}.part")
     writer = vtkXMLUnstructuredGridWriter()
     writer.SetFileName(str(temporary))
@@ -151,7 +162,8 @@ def _write_grid(grid: Any, fields: dict[str, Array], path: Path) -> None:
     os.replace(temporary, path)
 
 
-def _write_collection(path: Path, times: list[float], members: list[Path]) -> None:
+def write_collection(path: Path, times: list[float], members: list[Path]) -> None:
+    """Write a ``.pvd`` file that lists ``.vtu`` files beside it with their times."""
     root = ElementTree.Element(
         "VTKFile", type="Collection", version="0.1", byte_order="LittleEndian"
     )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from wfrpde.output.record import Estimated, FlowRecord, RunRecord
 
-__all__ = ["flow_from_summary", "json_ready", "summarise", "write_summary"]
+__all__ = ["flow_from_summary", "json_ready", "summarise", "write_json", "write_summary"]
 
 FORMAT = 1
 """Raised when the meaning of a key changes."""
@@ -59,7 +59,12 @@ def summarise(record: RunRecord) -> dict[str, Any]:
 
 def write_summary(record: RunRecord, path: Path) -> Path:
     """Write the summary; the file appears only once it is complete."""
-    text = json.dumps(summarise(record), indent=1, ensure_ascii=False, allow_nan=False)
+    return write_json(summarise(record), path)
+
+
+def write_json(content: Mapping[str, Any], path: Path) -> Path:
+    """Write strict JSON; the file appears only once it is complete."""
+    text = json.dumps(json_ready(content), indent=1, ensure_ascii=False, allow_nan=False)
     temporary = path.with_name(f".{path.name}.part")
     temporary.write_text(text + "\n", encoding="utf-8")
     os.replace(temporary, path)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from wfrpde.output.record import FlowRecord, RunRecord
 
-__all__ = ["series_columns", "write_series", "write_steps"]
+__all__ = ["series_columns", "write_columns", "write_series", "write_steps"]
 
 Array = NDArray[np.float64]
 
@@ -45,15 +45,16 @@ def series_columns(flow: FlowRecord) -> dict[str, Array]:
 def write_series(record: RunRecord, path: Path) -> Path:
     """Write everything that was computed at the saved times."""
     columns = series_columns(record.flow)
-    return _write(path, columns)
+    return write_columns(path, columns)
 
 
 def write_steps(record: RunRecord, path: Path) -> Path:
     """Write the history of accepted steps."""
-    return _write(path, record.flow.history)
+    return write_columns(path, record.flow.history)
 
 
-def _write(path: Path, columns: Mapping[str, Array]) -> Path:
+def write_columns(path: Path, columns: Mapping[str, Array]) -> Path:
+    """Write a CSV file, one row for each entry of the columns; NaN is an empty field."""
     temporary = path.with_name(f".{path.name}.part")
     with temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")

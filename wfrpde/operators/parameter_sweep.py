@@ -1,0 +1,272 @@
+"""The spectrum as one key of the case changes, with the values shared out over the ranks.
+
+Every value is a problem of its own that one rank solves alone, so that ranks never wait for one
+another. A value that cannot be solved says why, and the others go on.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.errors import WfrpdeError
+from wfrpde.operators.kramers import eyring_kramers
+from wfrpde.operators.spectra import spectrum, world_of
+from wfrpde.parallel import Stopped, StopRequest
+
+if TYPE_CHECKING:
+    from mpi4py.MPI import Comm
+
+    from wfrpde.case import Case
+
+Array = npt.NDArray[np.float64]
+logger = logging.getLogger("wfrpde")
+
+FINISHED = 71
+"""Tag of the message that a value has been dealt with."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Rates for several values of one key, the same on every rank.
+
+    Attributes
+    ----------
+    key, values
+        The key of the case, and its values ``(m,)`` in the order given.
+    rates, errors, residuals
+        ``(m, k)``: eigenvalues of −L, their estimated absolute errors, and residuals in L²(π); NaN
+        where there are none.
+    kramers
+        ``(m,)`` Eyring–Kramers estimates of λ₁; NaN where the target has not two minima.
+    principal, principal_errors
+        ``(m,)`` principal eigenvalue Λ of αL + U and its estimated error; NaN without
+        ``flow.reaction``.
+    remarks
+        Why a value has no numbers; empty where it has.
+    complete
+        False if it was stopped before every value had its turn.
+    """
+
+    case: Case
+    key: str
+    values: Array
+    rates: Array
+    errors: Array
+    residuals: Array
+    kramers: Array
+    principal: Array
+    principal_errors: Array
+    remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
+    complete: bool
+    ranks: int
+    wall_time: float
+
+    @property
+    def solved(self) -> npt.NDArray[np.bool_]:
+        """``(m,)``: which values have numbers."""
+        return np.asarray(np.isfinite(self.rates).any(axis=1))
+
+
+@dataclass(frozen=True)
+class _Point:
+    """What one value gave."""
+
+    rates: Array
+    errors: Array
+    residuals: Array
+    kramers: float
+    principal: tuple[float, float]
+    warnings: tuple[str, ...]
+
+
+def sweep(
+    case: Case,
+    key: str,
+    values: Sequence[float],
+    comm: Comm | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Sweep:
+    """Compute the spectrum of a case for several values of one key (collective).
+
+    Ctrl-C keeps what is finished.
+
+    Parameters
+    ----------
+    case
+        The case.
+    key
+        A dotted key, such as ``"target.barrier"``.
+    values
+        Numbers that it takes in turn; whole ones are given as integers.
+    comm
+        MPI communicator; all of MPI.COMM_WORLD by default.
+    progress
+        Called on rank 0 with the counts of values that are finished and of all.
+
+    Raises
+    ------
+    InputError
+        If the case cannot take one of the values, or none of them can be solved.
+    """
+    comm = world_of(comm)
+    began = time.perf_counter()
+    # all of them before any is solved: a key that is wrong is told at once
+    cases = [case.with_overrides({key: _plain(value)}) for value in values]
+    points, failures, complete = _computed(cases, comm, progress)
+    if not points and failures and complete:
+        raise failures[min(failures)]
+    width = max((len(p.rates) for p in points.values()), default=1)
+
+    def rows(pick: Callable[[_Point], Array]) -> Array:
+        result = np.full((len(cases), width), np.nan)
+        for index, point in points.items():
+            row = pick(point)
+            result[index, : len(row)] = row
+        return result
+
+    def column(pick: Callable[[_Point], float]) -> Array:
+        return np.array([pick(points[i]) if i in points else np.nan for i in range(len(cases))])
+
+    remarks = [
+        str(failures[i]) if i in failures else "" if i in points else "not reached"
+        for i in range(len(cases))
+    ]
+    warnings = [
+        f"{key} = {values[i]:g}: {text}" for i in sorted(points) for text in points[i].warnings
+    ]
+    warnings += [f"{key} = {values[i]:g}: {failures[i]}" for i in sorted(failures)]
+    if comm.rank == 0:
+        for text in warnings:
+            logger.warning(text)
+    return Sweep(
+        case=case,
+        key=key,
+        values=np.array(values, dtype=float),
+        rates=rows(lambda p: p.rates),
+        errors=rows(lambda p: p.errors),
+        residuals=rows(lambda p: p.residuals),
+        kramers=column(lambda p: p.kramers),
+        principal=column(lambda p: p.principal[0]),
+        principal_errors=column(lambda p: p.principal[1]),
+        remarks=tuple(remarks),
+        warnings=tuple(warnings),
+        complete=complete,
+        ranks=comm.size,
+        wall_time=time.perf_counter() - began,
+    )
+
+
+def _plain(value: float) -> int | float:
+    return int(value) if float(value).is_integer() else float(value)
+
+
+def _computed(
+    cases: list[Case], comm: Comm, progress: Callable[[int, int], None] | None
+) -> tuple[dict[int, _Point], dict[int, WfrpdeError], bool]:
+    """Solve every size-th case on each rank; the results of all ranks, on every one."""
+    own: dict[int, _Point | WfrpdeError] = {}
+    counter = _Counter(comm, len(cases), progress)
+    with StopRequest() as stop:
+        stopped = False
+        for index in range(comm.rank, len(cases), comm.size):
+            try:
+                with stop.at_once(), _silent():
+                    own[index] = _point(cases[index])
+            except Stopped:
+                stopped = True
+                break
+            except WfrpdeError as error:
+                own[index] = error
+            counter.one_more()
+        counter.wait()
+    points: dict[int, _Point] = {}
+    failures: dict[int, WfrpdeError] = {}
+    for part, part_stopped in comm.allgather((own, stopped)):
+        stopped |= part_stopped
+        for index, result in part.items():
+            if isinstance(result, WfrpdeError):
+                failures[index] = result
+            else:
+                points[index] = result
+    return points, failures, not stopped
+
+
+def _point(case: Case) -> _Point:
+    from mpi4py import MPI
+
+    result = spectrum(case, MPI.COMM_SELF)
+    warnings = list(result.warnings)
+    kramers, principal = None, (np.nan, np.nan)
+    if result.absorbing is None:
+        kramers = eyring_kramers(result.target, np.array(result.numerics["box"]))
+    if case.flow.reaction is not None:
+        from wfrpde.operators.tilting import feynman_kac
+
+        tilted = feynman_kac(case, MPI.COMM_SELF)
+        principal = (tilted.principal_eigenvalue, tilted.error)
+        warnings += [text for text in tilted.warnings if text not in warnings]
+    return _Point(
+        result.rates,
+        result.errors,
+        result.residuals,
+        np.nan if kramers is None else kramers,
+        principal,
+        tuple(warnings),
+    )
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep single values quiet: what they warn of is told with the value at the end."""
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+class _Counter:
+    """Tells rank 0 how many values are finished on all ranks, by messages that nobody waits for."""
+
+    def __init__(self, comm: Comm, total: int, progress: Callable[[int, int], None] | None) -> None:
+        self._comm, self._total, self._progress = comm, total, progress
+        self._count = 0
+        self._sent: list[Any] = []
+
+    def one_more(self) -> None:
+        """Take note of a finished value."""
+        if self._comm.rank == 0:
+            self._count += 1
+            self._look()
+        else:
+            self._sent.append(self._comm.isend(None, dest=0, tag=FINISHED))
+
+    def _look(self) -> None:
+        while self._comm.iprobe(tag=FINISHED):
+            self._comm.recv(tag=FINISHED)
+            self._count += 1
+        if self._progress is not None and self._count:
+            self._progress(self._count, self._total)
+
+    def wait(self) -> None:
+        """Leave when all ranks have come here; rank 0 goes on telling how far they are."""
+        request = self._comm.Ibarrier()
+        while not request.Test():
+            if self._comm.rank == 0:
+                self._look()
+            time.sleep(0.02)
+        if self._comm.rank == 0:
+            self._look()
+        for message in self._sent:
+            message.wait()
