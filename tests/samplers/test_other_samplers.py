@@ -6,6 +6,7 @@ import json
 import sys
 import textwrap
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -273,6 +274,14 @@ def test_a_sampler_that_a_package_registers(prepare, monkeypatch):
     run.close()
     with pytest.raises(InputError, match=r"sampler\[0\].kind: found 'wakl'.*Did you mean walk\?"):
         prepare('kind = "wakl"')
+
+
+def test_it_cannot_share_an_ensemble_with_other_ranks(tmp_path):
+    (tmp_path / "case.toml").write_text(CASE + '[[sampler]]\npython = "theirs:Walk"\n', "utf-8")
+    case = load_case(tmp_path / "case.toml")
+    context = SamplerContext.of(case, comm=SimpleNamespace(size=2, rank=0))
+    with pytest.raises(InputError, match="theirs:Walk, which knows nothing of other ranks"):
+        make_sampler(case.samplers[0], context)
 
 
 # --- commands ----------------------------------------------------------------------------------

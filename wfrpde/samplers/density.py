@@ -172,5 +172,5 @@ def kernel_sum(
     lattice = Lattice(np.asarray(low, dtype=float), spacing, shape)
     mass = ranks.sum(lattice.stencil(centres).gathered(weights))
     sigma = math.sqrt(fineness**2 - 1.0 / 3.0)
-    field_ = gaussian_filter(mass, sigma, mode="constant", truncate=5.0)
-    return np.asarray(lattice.stencil(at).read(field_) / float(np.prod(spacing)))
+    smoothed = gaussian_filter(mass, sigma, mode="constant", truncate=5.0)
+    return np.asarray(lattice.stencil(at).read(smoothed) / float(np.prod(spacing)))
