@@ -388,7 +388,11 @@ def _conclude(
         conclusion = f"follows no equation that was tried; closest is {best.words}"
         impostor = False
     elif subject.explains:
-        conclusion, impostor = f"solves what it claims: {subject.words}", False
+        near = all(
+            f.low <= rates[n] <= f.high for n, f in subject.parameters.items() if rates.get(n)
+        )
+        how = "solves what it claims" if near else "is closest to what it claims"
+        conclusion, impostor = f"{how}: {subject.words}", False
     else:
         conclusion = f"is closest to what it claims, {subject.words}, but biased"
         impostor = False

@@ -37,16 +37,16 @@ Weighing = Callable[[Array, float, float], Array]
 FINENESS = 0.8
 """Spacing of the lattice at most, in standard deviations of the kernel."""
 
-SCALE = 0.25
+SCALE = 0.5
 """Spacing of the lattice at most, in shortest lengths of V and ρ₀."""
 
-REACH = 8.0
-"""Standard deviations after which the kernel ends."""
+REACH = {1: 8.0, 2: 6.5}
+"""Standard deviations after which the kernel ends, by dimension."""
 
 DEPTH = 50.0
 """Logarithms further below the largest count as that much below it."""
 
-MOST_ENTRIES = 40_000_000
+MOST_ENTRIES = 15_000_000
 """Entries of the matrix of moves beyond which the limit is not computed."""
 
 
@@ -100,15 +100,18 @@ def law_step(sampler: Any) -> LawStep | None:
 def _log_relative(source: DensitySource | None) -> LogRelative:
     """Give log(ρ/π) as infinitely many particles have it.
 
-    A fixed mesh smooths their density, too; the bandwidth of a kernel estimate goes to zero.
+    A fixed mesh smooths their density, too (in the plane the lattice would have to be too fine to
+    show it); the bandwidth of a kernel estimate goes to zero.
     """
-    if isinstance(source, MeshDensity):
+    if isinstance(source, MeshDensity) and source.lattice.dim == 1:
         return lambda x, mass, t, log_target: source.log_relative(x, mass, t)
     return lambda x, mass, t, log_target: _log(mass) - log_target
 
 
 def _spacing(source: DensitySource) -> Array | None:
-    return source.lattice.spacing if isinstance(source, MeshDensity) else None
+    if isinstance(source, MeshDensity) and source.lattice.dim == 1:
+        return source.lattice.spacing
+    return None
 
 
 def _fisher_rao(
@@ -184,7 +187,7 @@ def limit_laws(
         spacing = np.minimum(spacing, step.spacing / 2)
     lattice = Lattice.over(problem.box, spacing, 20_000)
     widest = math.sqrt(2 * step.alpha * float(sizes.max()))
-    band = np.prod(2 * np.ceil(REACH * widest / lattice.spacing) + 1)
+    band = np.prod(2 * np.ceil(REACH[target.dim] * widest / lattice.spacing) + 1)
     if band * np.prod(lattice.shape) > MOST_ENTRIES:
         return None
     points = lattice.points
@@ -222,7 +225,7 @@ def _moves(lattice: Lattice, points: Array, target: Target, h: float) -> Any:
     value = np.ones((len(points), 1))
     for axis, n in enumerate(lattice.shape):
         step = lattice.spacing[axis]
-        reach = math.ceil(REACH * deviation / step)
+        reach = math.ceil(REACH[lattice.dim] * deviation / step)
         middle = np.clip(np.rint(centre[:, axis]), -2.0 * n, 3.0 * n)
         index = middle[:, None].astype(np.int64) + np.arange(-reach, reach + 1)
         gap = (index - centre[:, axis, None]) * (step / deviation)

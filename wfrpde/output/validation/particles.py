@@ -53,6 +53,8 @@ def draw_particles(report: ValidationReport) -> Drawing | None:
             axes.set_title(f"{style.text(name)}, {when}" if axes is line[0] else when)
     for axes in grid[-1]:
         axes.set_xlabel("x")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("density" if flat else "y")
     what = "Weighted histograms" if flat else "Points, larger where their weight is"
     return Drawing(
         "particles",
