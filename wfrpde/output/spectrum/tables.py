@@ -32,7 +32,9 @@ def study_tables(study: SpectralStudy, polish: Polish = str) -> list[Table]:
 
 def _rates(study: SpectralStudy, polish: Polish) -> Table:
     spectrum, alpha = study.spectrum, study.case.flow.alpha
-    rates = [polish(c) for c in column(spectrum.rates, spectrum.errors, DIGITS)]
+    # each in its own notation: rates may span twenty orders of magnitude
+    pairs = zip(spectrum.rates, spectrum.errors, strict=True)
+    rates = [polish(with_error(float(rate), float(error), DIGITS)) for rate, error in pairs]
     if spectrum.absorbing is None:
         rates[0] = "0"
     with np.errstate(divide="ignore"):
@@ -66,7 +68,7 @@ def _decay(study: SpectralStudy, polish: Polish) -> Table | None:
     for name, (words, formula, rate) in formulas.items():
         if name == "WFR" and flow.beta == 0:
             continue
-        row = [words, formula, polish(with_error(rate, error, DIGITS))]
+        row = [words, formula, polish(with_error(rate, max(error, 2e-16 * rate), DIGITS))]
         if observed:
             seen = observed.get(name)
             if seen is None or not np.isfinite(seen.observed):
