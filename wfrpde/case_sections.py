@@ -399,7 +399,16 @@ class NumericsSpec(Section):
 
 
 class AccuracySpec(Section):
-    """The relative error aimed at, for the density in L2 and every reported number."""
+    """How accurate the result has to be.
+
+    Attributes
+    ----------
+    tolerance
+        Relative error aimed at, of the density in L2, of KL, means, covariances and the masses of
+        regions. Domain, formulation, mesh, degree and steps are chosen for it, and refined until
+        the estimated errors meet it; if that fails, a warning says how far it got. Without it, the
+        defaults of ``[numerics]`` hold.
+    """
 
     tolerance: Annotated[float, Strict(), Field(gt=0, lt=1)] | None = None
 

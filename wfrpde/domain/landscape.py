@@ -143,8 +143,11 @@ class Landscape:
                 return True
         return False
 
-    def sharpest(self, box: Array) -> float:
-        """Shortest length on a line where ridges count, too: 1/√(largest |V''| or |R₀''|)."""
+    def sharpest(self, box: Array, *, ridges: bool = False) -> float:
+        """Shortest length on a line where ridges count, too: 1/√(largest |V''| or |R₀''|).
+
+        With `ridges` they alone count: 1/√(largest −V'' or −R₀'').
+        """
         x = sample(box)
         step = float(x[1, 0] - x[0, 0])
         largest = 0.0
@@ -152,7 +155,8 @@ class Landscape:
             value = function(x)
             matters = (value - value.min() < self.level)[1:-1]
             with np.errstate(invalid="ignore"):
-                bend = np.abs(np.diff(value, 2))[matters]
+                bend = -np.diff(value, 2)[matters]
+                bend = bend if ridges else np.abs(bend)
             largest = max(largest, float(bend.max(initial=0.0)) / step**2)
         return 1 / np.sqrt(largest) if largest > 0 else float(np.ptp(box))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.flow.accuracy import missed
 from wfrpde.flow.outcome import Outcome
 from wfrpde.solution import Solution
 
@@ -58,10 +59,13 @@ def warn_of_errors(solution: Solution) -> None:
             )
     if solution.error is None or not solution.complete:
         return
+    short = missed(solution.case, solution)
+    if short is not None:
+        solution.warnings.append(short)
     tolerance = solution.case.accuracy.tolerance
     limit = 1e-2 if tolerance is None else tolerance
     worst = float(solution.error.density.max())
-    if worst > limit:
+    if worst > limit and tolerance is None:
         solution.warnings.append(
             f"the estimated relative error of the density reaches {worst:.1e} (L2), "
             f"above {limit:g}: "

@@ -31,6 +31,8 @@ class LadderControl:
         Largest measure of a step.
     growth
         The step is doubled when the measure is below ``limit / growth``.
+    start
+        How often the first step is halved; by default `levels` times.
     """
 
     save: tuple[float, ...]
@@ -38,6 +40,7 @@ class LadderControl:
     limit: float
     levels: int = 12
     growth: float = 2.5
+    start: int | None = None
     worst: float = 0.0
     rejected: int = 0
     _level: int = field(init=False)
@@ -45,7 +48,7 @@ class LadderControl:
     _reached: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._level = self.levels
+        self._level = self.levels if self.start is None else self.start
 
     def propose(self, t: float) -> float:
         """Next step from time t: on the ladder, or an even part of the little that is left."""

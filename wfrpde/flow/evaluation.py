@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.flow.checks import invariants, warn_of_errors
+from wfrpde.flow.checks import invariants
 from wfrpde.flow.exact import GeometricMean, sampled
 from wfrpde.flow.normalisation import edge_warnings, log_normalising_constant, without_transport
 from wfrpde.flow.outcome import Context, Outcome
@@ -28,6 +28,8 @@ Array = npt.NDArray[np.float64]
 logger = logging.getLogger("wfrpde")
 
 START_DEFECT = 1e-4
+
+TINY = 1e-300
 
 ROUND_OFF = 1e-12
 """Relative error that no estimate goes below: that of the linear solvers."""
@@ -67,18 +69,23 @@ def _report(context: Context, outcome: Outcome, name: str, reason: str, began: f
     )
     if others and context.stop():
         raise Stopped
-    comparisons = [
-        (other, evaluator.l2_difference(fields, samples), share)
-        for (samples, other, _), (_, share) in zip(rest, others, strict=True)
-    ]
+    comparisons: list[tuple[Functionals, Array, Array]] = []
+    for (samples, other, _), (_, share) in zip(rest, others, strict=True):
+        distance = evaluator.l2_difference(fields, samples)
+        shares = np.full(len(distance), np.nan if share is None else share)
+        if share is None:
+            _, first, first_share = comparisons[0]
+            shares = first_share * np.minimum(first, distance) / np.maximum(distance, TINY)
+        comparisons.append((other, distance, shares))
     error, rough = None, None
     if case.numerics.certify and not outcome.complete:
         nothing = np.zeros(len(outcome.times))
-        error = _error(numbers, [(numbers, nothing, 1.0)], problem, 0.0).unknown()
+        error = _error(numbers, [(numbers, nothing, nothing)], problem, 0.0).unknown()
     elif case.numerics.certify:
         rough = evaluator.rougher()
         ((_, integrals, _),) = _evaluated(case, rough, [outcome.best], known)
-        comparisons.append((integrals, np.zeros(len(outcome.times)), 1.0))
+        whole = np.ones(len(outcome.times))
+        comparisons.append((integrals, 0 * whole, whole))
         error = _error(numbers, comparisons, problem, outcome.start_defect)
     shifted = {k: replace(field, shift=float(shift[k])) for k, field in known.items()}
     nodes = outcome.interpolation.nodes
@@ -115,7 +122,7 @@ def _report(context: Context, outcome: Outcome, name: str, reason: str, began: f
     }
     warnings = [*problem.warnings, *outcome.warnings, *evaluator.empty_regions()]
     warnings += edge_warnings(problem, evaluator, fields)
-    if outcome.start_defect > START_DEFECT:
+    if outcome.start_defect > max(START_DEFECT, case.accuracy.tolerance or 0.0):
         warnings.append(
             "the start is too narrow for the mesh: at the nodes its mean or covariance is off by "
             f"{outcome.start_defect:.1e} of its own. Take more cells or a wider start"
@@ -124,7 +131,7 @@ def _report(context: Context, outcome: Outcome, name: str, reason: str, began: f
         warnings.append(
             f"interrupted: saved up to t = {outcome.times[-1]:g} of {problem.save[-1]:g}"
         )
-    solution = Solution(
+    return Solution(
         case=case,
         target=problem.target,
         times=outcome.times,
@@ -143,11 +150,6 @@ def _report(context: Context, outcome: Outcome, name: str, reason: str, began: f
         interpolation=outcome.interpolation,
         exact=lambda k, x: shifted[k](x) if k in shifted else None,
     )
-    warn_of_errors(solution)
-    if comm.rank == 0:
-        for text in warnings:
-            logger.warning(text)
-    return solution
 
 
 def _known_fields(problem: Problem, times: Array) -> dict[int, GeometricMean]:
@@ -189,7 +191,7 @@ def _evaluated(
 
 def _error(
     numbers: Functionals,
-    comparisons: list[tuple[Functionals, Array, float]],
+    comparisons: list[tuple[Functionals, Array, Array]],
     problem: Problem,
     start_defect: float,
 ) -> ErrorEstimate:
@@ -208,6 +210,7 @@ def _error(
         value = pick(numbers)
         distance = np.zeros_like(value)
         for other, _, share in comparisons:
+            share = share.reshape(-1, *[1] * (value.ndim - 1))
             distance = np.maximum(distance, share * np.abs(value - pick(other)))
         distance[1:] += start_defect * np.abs(value[1:])
         return np.asarray(distance + ROUND_OFF * np.abs(value) + cut * (np.abs(value) + beyond))
@@ -229,6 +232,8 @@ def _spread_of_smallest(outcome: Outcome, log_density: Array) -> Array:
     smallest = np.exp(log_density[row, node])
     spread = np.zeros(len(node))
     for other, share in outcome.others:
+        if share is None:
+            continue
         ratio = np.expm1(np.clip(other[row, node] - outcome.best[row, node], -50.0, 50.0))
         spread = np.maximum(spread, share * smallest * np.abs(ratio))
     return spread

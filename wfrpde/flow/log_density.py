@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from wfrpde.discretisation.interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.errors import SolverError
 from wfrpde.flow.march import History
-from wfrpde.flow.outcome import Context, Outcome
+from wfrpde.flow.outcome import Context, Outcome, Share, is_free
 from wfrpde.flow.rosenbrock import GAMMA, rodasp_step
 from wfrpde.problem import EMPTY, Problem
 
@@ -32,6 +33,15 @@ Array = npt.NDArray[np.float64]
 DEGREE = 8
 TOLERANCE = 1e-8
 """Local error of u in a step, where ρ or its target is at least `FLOOR` of its maximum."""
+LOCAL_SHARE = 0.18
+"""Local error in units of the tolerance of the case, where it has one."""
+LOOSER = 32.0
+"""How much larger the local error of the second run may be then."""
+LARGEST_LIMIT = 1e-4
+"""Local error beyond which the looser run no longer tells anything."""
+LEAST_TOLERANCE = 1e-13
+FINE_SHARE = 1 / 4
+"""Share of the distance of the two runs that covers the error of the finer one then."""
 FLOOR = 1e-4
 RESOLUTION = 1.5
 """Element size in units of the shortest length scale."""
@@ -146,41 +156,88 @@ def solve_log_density(context: Context) -> Outcome:
     if problem.dim != 1:
         raise SolverError("the log-density form is for one dimension")
     degree = numerics.degree or DEGREE
-    width = float(problem.box[0, 1] - problem.box[0, 0])
-    default = int(np.clip(np.ceil(width / (RESOLUTION * problem.scales[0])), 24, MAX_CELLS))
-    grid = problem.tensor_grid(numerics.cells or (default,))
+    tolerance, looser = problem.case.accuracy.tolerance, 10.0
+    limit = TOLERANCE
+    if tolerance is not None:
+        limit, looser = min(LOCAL_SHARE * tolerance, LARGEST_LIMIT), LOOSER
+    grid = problem.tensor_grid(numerics.cells or (default_cells(problem),))
     degrees = [degree, max(1, degree - 2)] if numerics.certify else [degree]
-    runs: list[LogDensityRun] = []
+    runs: list[_Run] = []
     for k, p in enumerate(degrees):
         share = p**2 / sum(q**2 for q in degrees)
-        observe = context.on_step(f"degree {p}", share)
-        system = Discretised(problem, grid, p)
-        runs.append(_integrate(context, system, TOLERANCE * 10**k, observe))
-        if not runs[-1].complete:
+        runs.append(_run(context, grid, p, limit * looser**k, share))
+        if not runs[-1].result.complete:
             break
-    best = context.comm.bcast(runs[0] if context.comm.rank == 0 else None)
-    interpolation = TensorInterpolation(grid, degree)
-    others: tuple[tuple[Array, float], ...] = ()
-    if len(runs) > 1 and runs[1].complete:
-        second = context.comm.bcast(runs[1].u if context.comm.rank == 0 else None)
-        coarser = TensorInterpolation(grid, degrees[1])
-        others = ((prolong(coarser, second, interpolation), 1.0),)
+    return _outcome(context, runs)
+
+
+def default_cells(problem: Problem) -> int:
+    """Return the number of elements, from the shortest length scale."""
+    width, tolerance = float(np.ptp(problem.box[0])), problem.case.accuracy.tolerance
+    size, least, length = RESOLUTION, 24, float(problem.scales[0])
+    if tolerance is not None:
+        size, least = float(np.clip(RESOLUTION * (tolerance / 1e-9) ** (1 / 9), 1.0, 4.5)), 6
+        # a ridge between two modes is where u is hardest to represent
+        length = min(length, problem.landscape.sharpest(problem.stretch, ridges=True))
+    return int(np.clip(np.ceil(width / (size * length)), least, MAX_CELLS))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run and what it was made on; the result is that of rank 0."""
+
+    grid: TensorGrid
+    degree: int
+    limit: float
+    result: LogDensityRun
+
+    @property
+    def interpolation(self) -> TensorInterpolation:
+        return TensorInterpolation(self.grid, self.degree)
+
+
+def _run(context: Context, grid: TensorGrid, degree: int, limit: float, share: float) -> _Run:
+    observe = context.on_step(f"degree {degree}", share)
+    result = _integrate(context, Discretised(context.problem, grid, degree), limit, observe)
+    comm = context.comm
+    return _Run(grid, degree, limit, comm.bcast(result if comm.rank == 0 else None))
+
+
+def _refined(context: Context, coarse: _Run) -> Outcome:
+    """Add a run with smaller elements and a smaller limit of the local error (collective)."""
+    context.done = 0.0
+    cells = int(np.ceil(1.5 * len(coarse.grid.active)))
+    grid = context.problem.tensor_grid((cells,))
+    fine = _run(context, grid, coarse.degree, coarse.limit / LOOSER, 1.0)
+    return _outcome(context, [fine, coarse])
+
+
+def _outcome(context: Context, runs: list[_Run]) -> Outcome:
+    """Put together the finer run and, where it is complete, the coarser one."""
+    best, interpolation, problem = runs[0].result, runs[0].interpolation, context.problem
+    others: tuple[tuple[Array, Share], ...] = ()
+    if len(runs) > 1 and runs[1].result.complete:
+        second = prolong(runs[1].interpolation, runs[1].result.u, interpolation)
+        others = ((second, 1.0 if problem.case.accuracy.tolerance is None else FINE_SHARE),)
+    complete = all(run.result.complete for run in runs)
     facts: dict[str, Any] = {
-        "degree": degree,
-        "cells": [len(grid.breaks[0]) - 1],
+        "degree": runs[0].degree,
+        "cells": [len(runs[0].grid.active)],
         "runs": [
             {
-                "degree": p,
-                "nodes": run.u.shape[1],
-                "steps": run.accepted,
-                "rejected": run.rejected,
-                "smallest_dt": run.smallest_dt,
+                "degree": run.degree,
+                "nodes": run.result.u.shape[1],
+                "steps": run.result.accepted,
+                "rejected": run.result.rejected,
+                "smallest_dt": run.result.smallest_dt,
             }
-            for p, run in zip(degrees, runs, strict=False)
+            for run in runs
         ],
         "time_order": 4,
         "extrapolated": False,
     }
+    finest = runs[0].limit / LOOSER >= LEAST_TOLERANCE
+    refine = partial(_refined, context, runs[0]) if is_free(problem) and finest else None
     return Outcome(
         best.times,
         interpolation,
@@ -189,8 +246,9 @@ def solve_log_density(context: Context) -> Outcome:
         np.exp(best.residual),
         best.history.arrays(),
         facts,
-        max(run.kl_increase for run in runs),
-        all(run.complete for run in runs),
+        max(run.result.kl_increase for run in runs),
+        complete,
+        refine=refine,
     )
 
 

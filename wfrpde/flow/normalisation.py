@@ -46,9 +46,10 @@ def log_normalising_constant(
     if outcome.growth is None:
         values = [_closed_form(problem, evaluator, outcome.times)]
         values += [] if rough is None else [_closed_form(problem, rough, outcome.times)]
-        shares = [1.0]
+        shares: list[Array | float] = [1.0]
     else:
-        values, shares = list(outcome.growth), [share for _, share in outcome.others]
+        values = list(outcome.growth)
+        shares = [0.0 if share is None else share for _, share in outcome.others]
     best = values[0]
     if not outcome.complete or len(values) == 1:
         return best, np.full_like(best, np.nan)

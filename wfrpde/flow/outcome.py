@@ -20,6 +20,19 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 
+Share = float | Array | None
+
+MOST_NODES = {1: 20_000, 2: 300_000, 3: 400_000}
+"""Nodes beyond which nothing is refined to meet a tolerance, by dimension."""
+
+
+def is_free(problem: Problem) -> bool:
+    """Whether runs may be refined: a tolerance is asked for, and the case fixes no resolution."""
+    numerics = problem.case.numerics
+    fixed = (numerics.cells, numerics.dt, numerics.degree)
+    return problem.case.accuracy.tolerance is not None and fixed == (None, None, None)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """Fields u = log(ρ/π) at the times reached.
@@ -32,7 +45,9 @@ class Outcome:
         ``(T, n)`` on the nodes of `interpolation`.
     others
         Other solutions ``(T, n)``, each with the share of its distance from `best` that estimates
-        the error; the largest estimate counts.
+        the error, one for all or one for each time; the largest estimate counts. None: the share
+        that makes its distance in L2 that of the first one, so that a number on which best and
+        first agree by chance is found out.
     mass
         ``(T,)`` total mass as the scheme carries it.
     history
@@ -46,6 +61,9 @@ class Outcome:
     growth
         ``(1 + len(others), T)`` the log of what a linear reaction has multiplied the mass by, of
         `best` and of the others; None where no run gives it.
+    refine
+        Makes a better one, with a further run, which reuses those that this one is made of (and
+        collective, therefore); None where nothing finer is to be had.
     draft
         The same on fewer nodes, for a person who stopped the run and waits; None where it would
         save nothing.
@@ -54,7 +72,7 @@ class Outcome:
     times: Array
     interpolation: Interpolation
     best: Array
-    others: tuple[tuple[Array, float], ...]
+    others: tuple[tuple[Array, Share], ...]
     mass: Array
     history: dict[str, Array]
     facts: dict[str, Any]
@@ -63,6 +81,7 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
     start_defect: float = 0.0
     growth: Array | None = None
+    refine: Callable[[], Outcome] | None = None
     draft: Outcome | None = None
 
 

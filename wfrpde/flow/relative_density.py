@@ -37,6 +37,10 @@ CURE_LIMIT = {False: 1e-9, True: 1e-4}
 resolution, which shorter steps cannot mend; the second run measures what it costs."""
 
 
+CURE_SHARE = 0.3
+"""The same for spectral elements, in units of the tolerance of the case, where that is more."""
+
+
 @dataclass(frozen=True)
 class RunFacts:
     """What one run cost and how it behaved."""
@@ -134,7 +138,10 @@ def run(
             log_target,
             flow.alpha,
             rational,
-            cure_limit=CURE_LIMIT[degree > 1 or flux.get("obtuse_edges", 0) > 0],
+            cure_limit=max(
+                CURE_LIMIT[degree > 1 or flux.get("obtuse_edges", 0) > 0],
+                CURE_SHARE * (problem.case.accuracy.tolerance or 0.0) if degree > 1 else 0.0,
+            ),
         )
     splitting = Splitting(
         nodes,

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from wfrpde import _compat
 from wfrpde.errors import AccuracyError, InputError, SolverError
+from wfrpde.flow.accuracy import level_for, refined_to_tolerance, worst_error
+from wfrpde.flow.checks import warn_of_errors
 from wfrpde.flow.edge_averaged import solve_edge_averaged
 from wfrpde.flow.evaluation import report
 from wfrpde.flow.fisher_rao import solve_fisher_rao
@@ -104,7 +106,13 @@ def solve(
     comm = MPI.COMM_WORLD if comm is None else comm
     began = time.perf_counter()
     with collectively(comm):
-        problem = make_problem(case)
+        if case.accuracy.tolerance is not None and not case.numerics.certify:
+            raise InputError(
+                "numerics.certify",
+                "false, with an accuracy.tolerance",
+                "true there: without a second run nothing tells the error",
+            )
+        problem = make_problem(case, level=level_for(case.accuracy.tolerance))
         name, reason = choose(problem)
     with StopRequest() as stop:
 
@@ -122,7 +130,12 @@ def solve(
         if comm.rank == 0:
             logger.info("formulation: %s (%s)", name, reason)
         tell("setting up", 0.0, 0.0, np.nan, 0.0)
-        return _attempt(context, name, reason, began)
+        solution = _attempt(context, name, reason, began)
+        warn_of_errors(solution)
+        if comm.rank == 0:
+            for text in solution.warnings:
+                logger.warning(text)
+        return solution
 
 
 def choose(problem: Problem) -> tuple[str, str]:
@@ -200,8 +213,7 @@ def _attempt(context: Context, name: str, reason: str, began: float) -> Solution
     problem = context.problem
     fallback = _fallback(problem, name)
     try:
-        outcome = FORMULATIONS[name](context)
-        solution = report(context, outcome, name, reason, began)
+        solution = _solved(context, name, reason, began)
         trouble = _degraded(solution)
         if trouble is None or fallback is None:
             return solution
@@ -214,8 +226,7 @@ def _attempt(context: Context, name: str, reason: str, began: float) -> Solution
     context.done = 0.0
     why = f"the {name} formulation was tried first: {trouble}"
     try:
-        outcome = FORMULATIONS[fallback](context)
-        second = report(context, outcome, fallback, why, began)
+        second = _solved(context, fallback, why, began)
     except (SolverError, AccuracyError):
         if solution is None:
             raise
@@ -224,6 +235,13 @@ def _attempt(context: Context, name: str, reason: str, began: float) -> Solution
         return solution
     second.numerics["fallbacks"] = 1
     return second
+
+
+def _solved(context: Context, name: str, reason: str, began: float) -> Solution:
+    def evaluate(outcome: Outcome) -> Solution:
+        return report(context, outcome, name, reason, began)
+
+    return refined_to_tolerance(context, FORMULATIONS[name](context), evaluate)
 
 
 def _fallback(problem: Problem, name: str) -> str | None:
@@ -236,11 +254,15 @@ def _fallback(problem: Problem, name: str) -> str | None:
 
 
 def _worst(solution: Solution) -> float:
+    if solution.case.accuracy.tolerance is not None:
+        return worst_error(solution)[0]
     return np.inf if solution.error is None else float(np.max(solution.error.density))
 
 
 def _degraded(solution: Solution) -> str | None:
     if solution.error is None or not solution.complete:
         return None
-    worst = _worst(solution)
+    worst, tolerance = _worst(solution), solution.case.accuracy.tolerance
+    if tolerance is not None:
+        return None if worst <= tolerance else f"the estimated error is {worst:.1e}"
     return None if worst <= DEGRADED else f"the estimated error of the density is {worst:.1e}"

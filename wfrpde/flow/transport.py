@@ -21,6 +21,10 @@ UNDERFLOW = -700.0
 
 LOST_MASS_LIMIT = 1e-15
 
+ROUND_OFF = 1e-18
+"""What stands in for a value that neither R nor v^s makes positive: this share of the largest, or
+of the mass, whichever is less."""
+
 
 @dataclass(frozen=True)
 class RationalStep:
@@ -144,7 +148,10 @@ class Transport:
         bad = ~(total > 0)
         count = int(self._nodes.sum(bad.astype(float)))
         if count:
-            cured = np.where(bad, np.maximum(positive, np.exp(UNDERFLOW)), total)
+            # without an M-matrix that can be negative, too: then round-off stands in
+            with np.errstate(divide="ignore", over="ignore"):
+                least = ROUND_OFF * np.minimum(self._nodes.max(total), before / root)
+            cured = np.where(bad, np.where(positive > 0, positive, least), total)
             gain = self._nodes.sum(root * (cured - total)) / before
             self.incidents.cured_nodes += count
             self.incidents.cured_mass = max(self.incidents.cured_mass, gain)

@@ -1,0 +1,168 @@
+"""Accuracy on demand: what is asked for is met, estimated honestly, or said to be missed.
+
+The full table is made by validation/tolerance.py.
+"""
+
+import logging
+
+import numpy as np
+import pytest
+
+pytest.importorskip("dolfinx")
+
+import wfrpde
+from wfrpde.errors import InputError
+from wfrpde.flow.accuracy import RATES, level_for, relative_errors, worst_error
+from wfrpde.flow.exact import gaussian_flow, gaussian_kl, gaussian_log_density
+
+ROUND_OFF = 1e-11
+
+LINE = {
+    "target": {"kind": "gaussian", "mean": [0.0], "covariance": [[1.0]]},
+    "initial": {"mean": [2.0], "covariance": [[0.2]]},
+    "flow": {"save": [0.1, 0.5, 2.0]},
+}
+PLANE = {
+    "target": {"kind": "gaussian", "mean": [0.0, 0.0], "covariance": [[1.0, 0.4], [0.4, 0.7]]},
+    "initial": {"mean": [-1.0, 0.5], "covariance": [[0.3, 0.0], [0.0, 0.5]]},
+    "flow": {"save": [0.2, 1.0]},
+}
+WELLS = {
+    "target": {"kind": "double_well", "barrier": 8.0, "tilt": 0.5},
+    "initial": {"mean": [-1.0], "covariance": [[0.01]]},
+    "flow": {"save": [0.1, 2.0]},
+}
+
+
+def solved(data, tolerance, **keys):
+    case = wfrpde.Case.model_validate(data)
+    return wfrpde.solve(case.with_overrides({"accuracy.tolerance": tolerance, **keys}))
+
+
+def errors_of_gaussians(data, solution):
+    """Relative errors against the exact flow, after the start."""
+    ends = [np.array(data[part][key]) for part in ("initial", "target")
+            for key in ("mean", "covariance")]  # fmt: skip
+    rates = {key: data["flow"].get(key, 1.0) for key in ("alpha", "beta")}
+    moments = [gaussian_flow(*ends, t, **rates) for t in solution.times]
+    axes = [np.linspace(low, high, 81) for low, high in solution.box]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+    density = []
+    for t, (mean, covariance) in zip(solution.times, moments, strict=True):
+        exact = np.exp(gaussian_log_density(points, mean, covariance))
+        gap = solution.density(t, points) - exact
+        density.append(np.linalg.norm(gap) / np.linalg.norm(exact))
+    kl = np.array([gaussian_kl(m, c, *ends[2:]) for m, c in moments])
+    width = np.sqrt(np.einsum("tii->ti", solution.covariance))
+    mean = np.abs(solution.mean - np.array([m for m, _ in moments]))
+    covariance = np.abs(solution.covariance - np.array([c for _, c in moments]))
+    return {
+        "density": np.array(density)[1:],
+        "kl": np.abs(solution.series["kl"] / kl - 1)[1:],
+        "mean": (mean / np.maximum(np.abs(solution.mean), width)).max(axis=1)[1:],
+        "covariance": (covariance / width[:, :, None] / width[:, None, :]).max(axis=(1, 2))[1:],
+    }
+
+
+ASKED = {
+    "line, 3 digits": (LINE, {}, 1e-3),
+    "line, 6 digits": (LINE, {}, 1e-6),
+    "line, W": (LINE, {"flow.beta": 0.0}, 1e-4),
+    "plane, 2 digits": (PLANE, {}, 1e-2),
+    "plane, 4 digits": (PLANE, {}, 1e-4),
+    "plane, FR": (PLANE, {"flow.alpha": 0.0}, 1e-6),
+}
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """Solutions of `ASKED` and their true errors."""
+    found = {}
+    for name, (data, keys, tolerance) in ASKED.items():
+        solution = solved(data, tolerance, **keys)
+        flow = {**data["flow"], **{key.split(".")[1]: value for key, value in keys.items()}}
+        found[name] = solution, errors_of_gaussians({**data, "flow": flow}, solution)
+    return found
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_tolerance_is_met(answers, name):
+    solution, true = answers[name]
+    tolerance = ASKED[name][2]
+    assert solution.warnings == []
+    assert solution.numerics["accuracy"]["met"]
+    assert solution.numerics["accuracy"]["estimate"] <= tolerance
+    assert max(float(values.max()) for values in true.values()) <= tolerance
+
+
+def test_estimates_are_honest(answers):
+    """In 95 % of all numbers, and by no more than a factor of ten in the median."""
+    rows = []
+    for solution, true in answers.values():
+        estimated = relative_errors(solution)
+        rows += [np.stack([estimated[name][1:], true[name]], axis=1) for name in true]
+    estimate, error = np.concatenate(rows).T
+    assert len(error) == 60
+    assert np.mean(error <= np.maximum(estimate, ROUND_OFF)) >= 0.95
+    above = error > ROUND_OFF
+    assert np.median(estimate[above] / error[above]) <= 10
+
+
+def test_two_formulations_agree_to_what_was_asked():
+    """Behind a barrier of 8 kT: the small mode's mass, too, to its relative tolerance."""
+    one = solved(WELLS, 1e-5)
+    other = solved(WELLS, 1e-6, **{"numerics.formulation": "spectral"})
+    assert one.numerics["formulation"] == "log-density"
+    for solution, tolerance in ((one, 1e-5), (other, 1e-6)):
+        assert solution.numerics["accuracy"]["met"]
+        assert worst_error(solution)[0] <= tolerance
+    assert one.mode_mass["right"][-1] == pytest.approx(other.mode_mass["right"][-1], rel=1.1e-5)
+    np.testing.assert_allclose(one.series["kl"], other.series["kl"], rtol=1.1e-5)
+    assert 0.05 < one.mode_mass["right"][-1] < 0.5
+
+
+def test_less_is_spent_where_less_is_asked():
+    nodes = [len(solved(LINE, tolerance).nodes) for tolerance in (1e-2, 1e-5, 1e-8)]
+    assert nodes[0] < nodes[1] < nodes[2]
+
+
+def test_a_refinement_adds_one_run_to_those_that_there_are():
+    """Twice the nodes of the finest grid, every step halved, and a smaller error."""
+    solution = solved(LINE, 1e-4, **{"flow.beta": 0.0})
+    assert solution.numerics["formulation"] == "edge-averaged"
+    attempts = solution.numerics["accuracy"]["attempts"]
+    assert len(attempts) > 1
+    assert attempts[1]["nodes"] == 2 * attempts[0]["nodes"] - 1
+    assert attempts[1]["estimate"] < 0.5 * attempts[0]["estimate"]
+    runs = solution.numerics["runs"]
+    assert [r["steps"] for r in runs] == [runs[0]["steps"] * k for k in (1, 2, 4)]
+
+
+def test_a_tolerance_that_cannot_be_met_is_said_to_be_missed(caplog):
+    with caplog.at_level(logging.WARNING, logger="wfrpde"):
+        solution = solved(PLANE, 1e-8, **{"numerics.cells": [6, 6], "numerics.degree": 4})
+    facts = solution.numerics["accuracy"]
+    assert not facts["met"]
+    assert facts["estimate"] > 1e-8
+    (text,) = [t for t in solution.warnings if "tolerance" in t]
+    assert f"{facts['estimate']:.1e}" in text
+    assert "not met" in text
+    assert text in caplog.text
+
+
+def test_without_a_second_run_no_tolerance():
+    with pytest.raises(InputError, match=r"numerics\.certify"):
+        solved(LINE, 1e-3, **{"numerics.certify": False})
+
+
+def test_rates_are_estimated_but_not_aimed_at():
+    solution = solved(LINE, 1e-3)
+    errors = relative_errors(solution)
+    assert set(RATES) < set(errors)
+    aimed = max(float(v.max()) for name, v in errors.items() if name not in RATES)
+    assert worst_error(solution)[0] == aimed
+
+
+def test_levels_grow_with_the_digits():
+    assert level_for(None) == level_for(1e-8) == 40.0
+    assert 25.0 <= level_for(1e-1) < level_for(1e-3) < 40.0

@@ -1,0 +1,165 @@
+"""Accuracy on demand: how far a solution is from the tolerance of its case, and what to do then."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.errors import AccuracyError, SolverError
+from wfrpde.flow.outcome import Context, Outcome
+from wfrpde.solution import ErrorEstimate, Solution
+
+if TYPE_CHECKING:
+    from wfrpde.case import Case
+
+Array = npt.NDArray[np.float64]
+logger = logging.getLogger("wfrpde")
+
+MOST_REFINEMENTS = 4
+
+SMALL = 1e-3
+"""Numbers below this share of their scale count relative to that share: the largest value at any
+time for the entropy and its rates, the whole mass for that of a region."""
+
+RATES = ("fisher_information", "reaction_variance")
+"""What a tolerance is not aimed at: integrals of squared slopes and logarithms, which the far tails
+decide. Their errors are estimated as all are."""
+
+MARGIN = 40.0
+"""Largest level (kT) above the minimum at which anything can matter."""
+
+
+def level_for(tolerance: float | None) -> float:
+    """Levels (kT) beyond which nothing matters to a tolerance: e^{−level} below its square."""
+    if tolerance is None:
+        return MARGIN
+    return float(np.clip(18.0 - 2.0 * np.log(tolerance), 25.0, MARGIN))
+
+
+def relative_errors(solution: Solution, error: ErrorEstimate | None = None) -> dict[str, Array]:
+    """Relative errors ``(T,)`` of what a solution reports, by name.
+
+    The density in L2, relative to its norm; KL, the Fisher information and the variance of the
+    reaction relative to their values; means relative to the larger of themselves and the standard
+    deviation, covariances to the product of the two standard deviations; masses of regions to
+    themselves. Values below `SMALL` of their scale count as that.
+
+    Parameters
+    ----------
+    error
+        Absolute errors; by default the estimates of the solution.
+    """
+    error = error or solution.error
+    assert error is not None
+    found = {"density": error.density}
+    for name in ("kl", "fisher_information", "reaction_variance"):
+        value = np.abs(solution.series[name])
+        found[name] = _ratio(error.series[name], np.maximum(value, SMALL * value.max()))
+    if "log_normalising_constant" in solution.series:
+        found["log_normalising_constant"] = error.series["log_normalising_constant"]
+    width = np.sqrt(np.einsum("tii->ti", solution.covariance))
+    found["mean"] = _ratio(error.mean, np.maximum(np.abs(solution.mean), width)).max(axis=1)
+    products = width[:, :, None] * width[:, None, :]
+    found["covariance"] = _ratio(error.covariance, products).max(axis=(1, 2))
+    whole = solution.series["mass"]
+    for name, mass in solution.mode_mass.items():
+        scale = np.maximum(mass, SMALL * whole)
+        found[f"mass of {name}"] = _ratio(error.mode_mass[name], scale)
+    return found
+
+
+def worst_error(solution: Solution) -> tuple[float, str]:
+    """Largest of the estimated `relative_errors`, those of `RATES` aside, and of what it is."""
+    if solution.error is None or not solution.complete:
+        return np.inf, "nothing was estimated"
+    errors = relative_errors(solution)
+    for name in RATES:
+        del errors[name]
+    name = max(errors, key=lambda key: float(errors[key].max()))
+    when = int(np.argmax(errors[name]))
+    return float(errors[name][when]), f"{name} at t = {solution.times[when]:g}"
+
+
+def refined_to_tolerance(
+    context: Context, outcome: Outcome, evaluate: Callable[[Outcome], Solution]
+) -> Solution:
+    """Refine until the estimated errors meet the tolerance of the case (collective).
+
+    Each refinement adds one run to those that there are. What cannot be met is said in a warning;
+    the best solution is kept, and `Solution.numerics` tells what every attempt was good for.
+    """
+    tolerance = context.problem.case.accuracy.tolerance
+    best = evaluate(outcome)
+    if tolerance is None:
+        return best
+    attempts = [_attempt(best)]
+    stopped = "no finer run is allowed" if outcome.refine is None else ""
+    while worst_error(best)[0] > tolerance and best.complete and outcome.refine is not None:
+        if len(attempts) > MOST_REFINEMENTS:
+            stopped = f"after {MOST_REFINEMENTS} refinements"
+            break
+        if context.comm.rank == 0:
+            logger.info("estimated error %.1e (%s): refined", *worst_error(best))
+        try:
+            outcome = outcome.refine()
+        except (SolverError, AccuracyError) as error:
+            stopped = f"the finer run failed: {error}"
+            break
+        finer = evaluate(outcome)
+        if not finer.complete:
+            stopped = "interrupted"
+            break
+        attempts.append(_attempt(finer))
+        gain = worst_error(finer)[0] / worst_error(best)[0]
+        if gain < 1.0:
+            best = finer
+        if gain > NO_GAIN:
+            stopped = "refinement gained nothing any more"
+            break
+        stopped = "" if outcome.refine is not None else "a finer run would have too many nodes"
+    best.numerics["accuracy"] = {
+        "tolerance": tolerance,
+        "estimate": worst_error(best)[0],
+        "worst": worst_error(best)[1],
+        "met": bool(worst_error(best)[0] <= tolerance),
+        "attempts": attempts,
+    }
+    best.numerics["accuracy"]["stopped"] = stopped
+    return best
+
+
+NO_GAIN = 0.7
+"""Ratio of the estimates after and before a refinement beyond which refining is given up."""
+
+
+def _attempt(solution: Solution) -> dict[str, Any]:
+    return {
+        "nodes": len(solution.nodes),
+        "cells": solution.numerics["cells"],
+        "estimate": worst_error(solution)[0],
+        "of": worst_error(solution)[1],
+    }
+
+
+def missed(case: Case, solution: Solution) -> str | None:
+    """Return the warning that a tolerance was not met, with the numbers; None if it was."""
+    tolerance = case.accuracy.tolerance
+    if tolerance is None or solution.error is None or not solution.complete:
+        return None
+    estimate, what = worst_error(solution)
+    if estimate <= tolerance:
+        return None
+    why = solution.numerics.get("accuracy", {}).get("stopped", "")
+    return (
+        f"the tolerance of {tolerance:g} is not met: the estimated relative error is "
+        f"{estimate:.1e} ({what}){'; ' + why if why else ''}"
+    )
+
+
+def _ratio(error: Array, scale: Array) -> Array:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(error == 0.0, 0.0, error / scale))
