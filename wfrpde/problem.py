@@ -253,8 +253,9 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
         box=bounds,
     )
     if at_equilibrium:
+        floor = float(target.potential(target.seeds).min())  # so that no offset looks like EMPTY
         initial = InitialDensity(
-            target.dim, "target", "π", target.seeds, lambda x: -target.potential(x), False
+            target.dim, "target", "π", target.seeds, lambda x: floor - target.potential(x), False
         )
     else:
         initial = make_initial(
@@ -380,6 +381,8 @@ def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
             "Move the start, or widen [domain] box.",
         )
     for name, share in shares.items():
+        if name == "initial" and problem.initial.name == "target":
+            continue  # π itself: said already
         if share > limit:
             problem.warnings.append(
                 f"the domain cuts off {share:.1e} of the mass of the {name} density (more than "

@@ -86,9 +86,25 @@ def test_without_a_second_mesh_there_are_no_errors():
     assert np.isnan(spectrum.errors[1:]).all()
 
 
-def test_a_box_that_cuts_the_target_is_told():
+def test_a_box_that_cuts_the_target_or_a_mode_is_told():
     spectrum = wfrpde.spectrum(case_of(WELL, domain={"box": [[-1.0, 1.0]]}))
-    assert any("cuts off" in text for text in spectrum.warnings)
+    assert sum("cuts off" in text for text in spectrum.warnings) == 1
+    # 1e-6 of π is cut off, and a tenth of the eighth mode
+    spectrum = wfrpde.spectrum(case_of("x**2/2", domain={"box": [[-5.0, 5.0]]}))
+    assert spectrum.rates[7] > 7.1
+    assert any("wider than the box" in text for text in spectrum.warnings)
+    wide = wfrpde.spectrum(case_of("x**2/2", domain={"box": [[-10.0, 10.0]]}))
+    assert wide.rates[7] == pytest.approx(7, rel=1e-9)
+    assert wide.warnings == []
+    flat = case_of({"potential": "0*x", "dim": 1}, domain={"box": [[0.0, 1.0]]})
+    spectrum = wfrpde.spectrum(flat)
+    np.testing.assert_allclose(spectrum.rates, (np.arange(8) * np.pi) ** 2, rtol=1e-10)
+    assert spectrum.warnings == []
+
+
+def test_an_offset_of_the_potential_changes_nothing():
+    spectrum = wfrpde.spectrum(case_of("8*(x**2 - 1)**2 + 200000"))
+    assert spectrum.rates[1] == pytest.approx(4.57495111094852e-3, rel=1e-9)
 
 
 def test_a_continuous_spectrum_is_told():

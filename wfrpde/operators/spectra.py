@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 logger = logging.getLogger("wfrpde")
 
+FELT = 1e-6
+"""Share of a mode at the walls of a given box from which its rate depends on where they are."""
+
 
 @dataclass(frozen=True, repr=False)
 class Spectrum:
@@ -155,6 +158,7 @@ def spectrum(case: Case, comm: Comm | None = None) -> Spectrum:
             f"{len(modes.values)} of {case.spectrum.count} modes are resolved by both "
             "discretisations: take more cells for the others"
         )
+    _warn_of_truncation(modes)
     tell_warnings(modes, comm)
     return Spectrum(
         case=case,
@@ -171,6 +175,20 @@ def spectrum(case: Case, comm: Comm | None = None) -> Spectrum:
         wall_time=time.perf_counter() - began,
         interpolation=modes.interpolation,
     )
+
+
+def _warn_of_truncation(modes: Modes) -> None:
+    """Warn where a given box holds all but a little of π, yet not the modes.
+
+    A box that cuts off more has been warned of; one that holds all of a target without tails is
+    the domain that was meant.
+    """
+    domain, share = modes.problem.case.domain, modes.facts["cut_off_share"]["target"]
+    if domain.box is not None and 0 < share <= domain.cut_off_share and modes.wall_share > FELT:
+        modes.warnings.append(
+            f"a mode has a share of {modes.wall_share:.0e} at the walls of the box: it is wider "
+            "than the box, and its rate that of the truncated problem. Widen [domain] box"
+        )
 
 
 def world_of(comm: Comm | None) -> Comm:

@@ -25,7 +25,14 @@ from wfrpde.errors import InputError
 from wfrpde.operators.eigen import ShiftInvert
 from wfrpde.operators.ladder import Level
 from wfrpde.operators.modes import Modes, solve_modes
-from wfrpde.operators.spectra import evaluated, nothing_outside, points_of, tell_warnings, world_of
+from wfrpde.operators.spectra import (
+    FELT,
+    evaluated,
+    nothing_outside,
+    points_of,
+    tell_warnings,
+    world_of,
+)
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -37,9 +44,6 @@ Array = npt.NDArray[np.float64]
 
 COUNT = 4
 """Fewest eigenvalues that are computed: the principal one and what says how far the next is."""
-
-FELT = 1e-6
-"""Share of φ²π at the walls of a given box from which the result depends on where they are."""
 
 
 @dataclass(frozen=True, repr=False)
