@@ -1,7 +1,8 @@
 """Make the pictures anew: ``tools/env python docs/make_pictures.py``.
 
 ``barrier.png``, of the README, is what its example draws, exactly.
-``comparison.png`` and ``four-modes.png`` are figures of the runs of two shipped cases.
+``comparison.png`` and ``four-modes.png`` are figures of the runs of two shipped cases, and
+``sweep.png`` and ``modes.png`` of their spectra.
 """
 
 from __future__ import annotations
@@ -38,6 +39,18 @@ def draw_run(name: str, figure: str, picture: str, folder: Path) -> None:
     keep(folder / name / "figures" / figure, PICTURES / picture)
 
 
+def draw_spectrum(
+    name: str, figure: str, picture: str, folder: Path, swept: tuple[str, list[float]] | None = None
+) -> None:
+    """Compute the spectrum of a shipped case, or sweep it, and keep one figure."""
+    from wfrpde.case import load_case
+    from wfrpde.run_spectrum import run_spectrum
+
+    out = folder / f"{name}-{picture}"
+    run_spectrum(load_case(name, {"output.paraview": False}), out, swept=swept)
+    keep(out / "figures" / figure, PICTURES / picture)
+
+
 def keep(source: Path, target: Path) -> None:
     """Copy a picture, packed as well as PNG can."""
     from PIL import Image
@@ -55,6 +68,9 @@ def main() -> None:
         draw_example(folder)
         draw_run("tilted-double-well", "comparison.png", "comparison.png", folder)
         draw_run("four-modes", "density.png", "four-modes.png", folder)
+        barriers = ("target.barrier", [float(b) for b in range(2, 41, 2)])
+        draw_spectrum("slow-sampler", "sweep.png", "sweep.png", folder, barriers)
+        draw_spectrum("slow-sampler", "modes.png", "modes.png", folder)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,22 @@ def test_bad_input_is_told_once(folder, words, message):
     assert [path.name for path in folder.iterdir()] == ["well.toml"]
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--set", "spectrum.count=5000"], "spectrum.count: found 5000 with"),
+        (["--set", "spectrum.absorbing=x > 50"], "no node of the mesh in it"),
+        (["--sweep", "flow.alpha=-1:1:3"], "flow.alpha: found -1"),
+    ],
+)
+def test_bad_input_to_a_spectrum_is_told_once(folder, words, message):
+    done = on_two_ranks("-m", "wfrpde", "spectrum", "well.toml", *words, folder=folder)
+    assert done.returncode == 2
+    assert done.stderr.count("error: ") == 1
+    assert message in done.stderr
+    assert [path.name for path in folder.iterdir()] == ["well.toml"]
+
+
 @pytest.mark.parametrize("error", ["RuntimeError('unforeseen')", "SolverError('alone')"])
 def test_a_rank_that_fails_alone_ends_the_run(folder, error):
     script = (
