@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from wfrpde.output.figures import style
 from wfrpde.output.figures.drawing import Drawing
@@ -42,6 +43,7 @@ def draw_cumulants(study: SpectralStudy) -> Drawing | None:
     right.set_title("what U averages to in the tilted process")
     for axes in (left, right):
         axes.set_xlabel("tilt k")
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         if k[0] < 0 < k[-1]:
             axes.axvline(0, color="#bbbbbb", lw=0.8, zorder=1)
     return Drawing(
