@@ -45,6 +45,23 @@ def test_ornstein_uhlenbeck(covariance):
     assert_exact(spectrum, oscillator_rates(covariance, 11), 1e-10)
 
 
+@pytest.mark.slow
+def test_ornstein_uhlenbeck_in_space():
+    """Spectral elements of degree 8, which in 3-D have to be asked for."""
+    covariance = np.array([[1.0, 0.2, 0.1], [0.2, 0.9, -0.1], [0.1, -0.1, 1.1]])
+    reach = 7.7 * np.sqrt(np.diag(covariance))
+    # the refinement squares what is left: the Krylov space need not converge far
+    options = {"eps_tol": 1e-4, "eps_ncv": 18}
+    case = gaussian(
+        covariance,
+        domain={"box": np.stack([-reach, reach], axis=1).tolist()},
+        numerics={"degree": 8, "cells": [7, 7, 7], "certify": False, "petsc_options": options},
+        spectrum={"count": 10},
+    )
+    rates = wfrpde.spectrum(case).rates
+    np.testing.assert_allclose(rates, oscillator_rates(covariance, 10), rtol=1e-7, atol=1e-14)
+
+
 @pytest.mark.parametrize("tilt", [0.0, 0.5])
 @pytest.mark.parametrize("barrier", [3.0, 8.0, 20.0, 30.0, 40.0])
 def test_double_wells(barrier, tilt):
