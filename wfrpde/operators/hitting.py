@@ -37,6 +37,9 @@ Array = npt.NDArray[np.float64]
 MODES = 4
 """Lowest eigenfunctions along which a solution is taken by their eigenvalues."""
 
+REACHED = 10.0
+"""Level (kT) above the way over the barrier up to which the error of a committor is looked for."""
+
 SLOW = 1e-2
 """Share of the highest computed eigenvalue below which a mode counts as slow. The others are left
 to the linear solver: their own round-off, far from the wells, would be kept in the solution."""
@@ -105,7 +108,8 @@ class Committor:
         Reactive flux ∫π α|∇q|²: transitions from A to B per unit time in equilibrium, and its
         estimated error.
     error
-        Largest difference of q to its value on the coarser discretisation.
+        Largest difference of q to its value on the coarser discretisation, up to `REACHED`
+        kT above the lowest point at which it is undecided.
     """
 
     target: Target
@@ -210,7 +214,11 @@ def committor(case: Case, source: str, sink: str, comm: Comm | None = None) -> C
     best = modes.ladder.function(fields)[0]
     error = np.nan
     if len(fields) > 1:
-        error = float(np.abs(best - modes.ladder.from_coarser(fields[-2])[0]).max())
+        gap = np.abs(best - modes.ladder.from_coarser(fields[-2])[0])
+        level = -np.log(np.maximum(modes.mass, np.finfo(float).tiny))
+        undecided = (best > 0.2) & (best < 0.8)
+        top = level[undecided].min() if undecided.any() else level.min()
+        error = float(gap[level < top + REACHED].max())
     return Committor(
         target=modes.problem.target,
         source=first.text,

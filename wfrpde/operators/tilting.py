@@ -86,7 +86,12 @@ class FeynmanKac:
 
     @property
     def gap(self) -> float:
-        """Distance of Λ to the next eigenvalue: the rate at which the weighted law settles."""
+        """Distance of Λ to the next eigenvalue: the rate at which the weighted law settles.
+
+        NaN where no second eigenvalue is resolved.
+        """
+        if len(self.eigenvalues) < 2:
+            return float("nan")
         return float(self.eigenvalues[0] - self.eigenvalues[1])
 
     @property
@@ -184,6 +189,11 @@ def feynman_kac(case: Case, comm: Comm | None = None) -> FeynmanKac:
     modes = solve_modes(
         case, comm, max(COUNT, case.spectrum.count), alpha=case.flow.alpha, tilt=1.0
     )
+    wanted = max(COUNT, case.spectrum.count)
+    if len(modes.values) < wanted:
+        modes.warnings.append(
+            f"{len(modes.values)} of {wanted} eigenvalues are resolved by both discretisations"
+        )
     _warn_of_truncation(modes)
     tell_warnings(modes, comm)
     functions = modes.functions.copy()
