@@ -100,7 +100,9 @@ def run_demo(folder: Path, session: Session, *, force: bool = False) -> bool:
         session.say(
             "\nNext:"
             "\n  wfrpde solve tilted-double-well --set target.barrier=12   change a case"
-            "\n  wfrpde cases                                              see all of them"
+            "\n  wfrpde spectrum slow-sampler                              why a sampler is slow"
+            "\n  wfrpde validate validate-double-well                      whether one is right"
+            "\n  wfrpde cases                                              see all cases"
             "\n  wfrpde cases --show tilted-double-well > mine.toml        start your own"
         )
     return not interrupted
