@@ -211,9 +211,13 @@ def _petsc_errors(what: str) -> Iterator[None]:
 
     try:
         yield
-    except PETSc.Error as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise SolverError(f"{what} failed: {reason}") from None
+    except (PETSc.Error, SystemError) as error:
+        raise SolverError(f"{what} failed: {_reason(error)}") from None
+
+
+def _reason(error: BaseException) -> str:
+    """Last line of a PETSc error; newer slepc4py wraps these in a `SystemError`."""
+    return str(error.__cause__ or error).strip().splitlines()[-1]
 
 
 class ShiftInvert:
@@ -263,13 +267,13 @@ class ShiftInvert:
             database.setValue(self._prefix + key, value)
         try:
             self._eps.setFromOptions()
-        except PETSc.Error as error:
+        except (PETSc.Error, SystemError) as error:
             self.__exit__()
             raise InputError(
                 "numerics.petsc_options",
                 " ".join(f"{key}={value}" for key, value in self._options.items()),
                 "options that this PETSc and SLEPc know",
-                str(error).strip().splitlines()[-1],
+                _reason(error),
             ) from None
         if self._davidson:
             self._linear = PETSc.KSP().create(self._matrix.comm)
@@ -295,7 +299,9 @@ class ShiftInvert:
         if self._linear is not None:
             owned.append(self._linear)
         for item in owned:
-            with suppress(PETSc.Error):  # after a failed solve SLEPc refuses to be taken apart
+            with suppress(
+                PETSc.Error, SystemError
+            ):  # after a failed solve SLEPc refuses to be taken apart
                 item.destroy()
 
     def krylov(self, count: int) -> Array:
