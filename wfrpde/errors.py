@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class WfrpdeError(Exception):
     """Base class of every error that wfrpde raises on purpose."""
@@ -66,3 +68,8 @@ class SamplerError(WfrpdeError):
 
     def __str__(self) -> str:
         return f"sampler {self.name}: {self.what}"
+
+
+def place(x: Iterable[float]) -> str:
+    """Return how a message names a point."""
+    return "(" + ", ".join(f"{value:.4g}" for value in x) + ")"

@@ -17,8 +17,8 @@ from wfrpde.discretisation.interpolation import (
     Interpolation,
     TensorInterpolation,
     evaluate,
-    evaluate_in_cells,
 )
+from wfrpde.discretisation.lattices import evaluate_in_cells
 from wfrpde.discretisation.quadrature import (
     CellShare,
     Quadrature,

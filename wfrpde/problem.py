@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.domain.gmsh_file import read_gmsh
-from wfrpde.domain.grid import SimplexGrid, TensorGrid, simplices_of_box
+from wfrpde.domain.grid import SimplexGrid, TensorGrid, divided, simplices_of_box
 from wfrpde.domain.landscape import LEVEL, SPAN, Landscape, automatic_box, sample, share_outside
-from wfrpde.errors import InputError
+from wfrpde.errors import InputError, place
+from wfrpde.linear_reaction import finite_rate, with_favoured
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -33,9 +33,6 @@ REACHED = 15.0
 
 PASS = 20.0
 """Levels (kT) above a pass that are kept beside it."""
-
-LEAST_BETWEEN = 6
-"""Cells between two planes that the mesh must follow."""
 
 EMPTY = -1e5
 """Log of a density that stands for zero: far below anything that a flow can bring back."""
@@ -113,7 +110,7 @@ class Problem:
         if np.isnan(value).any():
             raise InputError(
                 "initial",
-                f"a density that is NaN at x = {_point(x[np.isnan(value)][0])}",
+                f"a density that is NaN at x = {place(x[np.isnan(value)][0])}",
                 "numbers",
             )
         return np.maximum(value, zero)
@@ -125,7 +122,7 @@ class Problem:
         if bad.any():
             raise InputError(
                 "target",
-                f"a potential that is {value[bad][0]:g} at x = {_point(x[bad][0])}",
+                f"a potential that is {value[bad][0]:g} at x = {place(x[bad][0])}",
                 "a number (or +inf) everywhere in the domain",
                 "Change the potential, or the box of [domain].",
             )
@@ -133,7 +130,7 @@ class Problem:
 
     def linear_rate(self, x: Array) -> Array:
         """U at points ``(n, d)``, per unit time; NaN and infinities are refused."""
-        return np.zeros(len(x)) if self.linear is None else _finite_rate(self.linear, x)
+        return np.zeros(len(x)) if self.linear is None else finite_rate(self.linear, x)
 
     @property
     def reaction_rate(self) -> float:
@@ -207,23 +204,6 @@ class Problem:
         return simplices_of_box(grid) if self.case.domain.cell == "simplex" else grid
 
 
-def divided(low: float, high: float, cells: int, through: Array) -> Array:
-    """Divide an interval into about `cells` equal parts, some of which end at given positions.
-
-    Between two such positions there are at least `LEAST_BETWEEN`.
-    """
-    slack = 1e-9 * (high - low)
-    inner = through[(through > low + slack) & (through < high - slack)]
-    if len(inner) == 0:
-        return np.asarray(np.linspace(low, high, cells + 1), dtype=np.float64)
-    ends = np.array([low, *np.sort(inner), high])
-    pieces = [
-        np.linspace(a, b, max(LEAST_BETWEEN, round(cells * (b - a) / (high - low))) + 1)[:-1]
-        for a, b in pairwise(ends)
-    ]
-    return np.append(np.concatenate(pieces), high)
-
-
 def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEVEL) -> Problem:
     """Check the case against its densities and choose the box.
 
@@ -283,73 +263,15 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
             parse_expression(case.flow.reaction, target.dim, "flow.reaction"), target.dim
         )
         if not at_equilibrium:
-            landscape = _with_favoured(landscape, linear, case, bounds)
+            landscape = with_favoured(landscape, linear, case, bounds)
     box = automatic_box(landscape) if bounds is None else np.asarray(bounds)
     if linear is not None:
-        _finite_rate(linear, sample(box))
+        finite_rate(linear, sample(box))
     scales = landscape.scales(box)
     problem = Problem(case, target, initial, landscape, box, mesh, scales, case.flow.save, linear)
     problem.facts["box"] = box.tolist()
     _check_cut_off(problem, bounds)
     return problem
-
-
-def _finite_rate(linear: Callable[[Array], Array], x: Array) -> Array:
-    value = linear(x)
-    bad = ~np.isfinite(value)
-    if bad.any():
-        raise InputError(
-            "flow.reaction",
-            f"a U that is {value[bad][0]:g} at x = {_point(x[bad][0])}",
-            "a finite number everywhere in the domain",
-            "Change the formula, or the box of [domain].",
-        )
-    return value
-
-
-def _with_favoured(
-    landscape: Landscape, linear: Callable[[Array], Array], case: Case, bounds: Array | None
-) -> Landscape:
-    """Add the densities that a linear reaction leads to, as far as they can be told beforehand.
-
-    Without transport ρ_t is known. With it a path forgets where it was, and what it gained there,
-    at a rate 1/τ, which adds to β: both ends then count as tilted by ``e^{gU}``,
-    ``g = (1 − e^{−(β + 1/τ)t})/(β + 1/τ)`` (exact for π if V is quadratic and U linear).
-    """
-    flow = case.flow
-    rate = flow.beta
-    if flow.alpha > 0:
-        points = sample(automatic_box(landscape) if bounds is None else bounds)
-        value = landscape.potential(points)
-        bulk = points[value - value.min() < 2.0]
-        half = np.ptp(bulk, axis=0).max() / 2 if len(bulk) else 0.0
-        rate += flow.alpha / max(float(half / 2) ** 2, 1e-12)
-    gain = -np.expm1(-rate * flow.t_end) / rate if rate > 0 else flow.t_end
-    theta = np.exp(-flow.beta * flow.t_end)
-
-    def mixed(x: Array) -> Array:
-        return np.asarray(theta * landscape.surprise(x) + (1 - theta) * landscape.potential(x))
-
-    def tilted(start: Callable[[Array], Array]) -> Callable[[Array], Array]:
-        def value(x: Array) -> Array:
-            with np.errstate(invalid="ignore", over="ignore"):
-                return np.nan_to_num(start(x) - gain * linear(x), nan=np.inf, posinf=np.inf)
-
-        return value
-
-    starts = [landscape.surprise, landscape.potential] if flow.alpha > 0 else [mixed]
-    wider = replace(landscape, favoured=tuple(map(tilted, starts)))
-    if bounds is None:
-        try:
-            automatic_box(wider)
-        except InputError:
-            raise InputError(
-                "flow.reaction",
-                "a U that grows as fast as the potential, or faster",
-                "one that the potential outgrows, or a box",
-                "Write [domain] box = [[lo, hi], …]; the result is then that of the box.",
-            ) from None
-    return wider
 
 
 def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
@@ -388,7 +310,3 @@ def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
                 f"the domain cuts off {share:.1e} of the mass of the {name} density (more than "
                 f"domain.cut_off_share = {limit:g}): the result is that of the truncated problem"
             )
-
-
-def _point(x: Array) -> str:
-    return "(" + ", ".join(f"{value:.4g}" for value in x) + ")"

@@ -8,8 +8,8 @@ from wfrpde.discretisation.interpolation import (
     TensorInterpolation,
     barycentric_coordinates,
     evaluate,
-    evaluate_in_cells,
 )
+from wfrpde.discretisation.lattices import evaluate_in_cells
 from wfrpde.domain.grid import TensorGrid, simplices_of_box
 
 RNG = np.random.default_rng(11)

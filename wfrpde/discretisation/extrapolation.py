@@ -7,11 +7,11 @@ import numpy.typing as npt
 
 from wfrpde.discretisation.interpolation import (
     Interpolation,
-    OnAxes,
     SimplexInterpolation,
     TensorInterpolation,
     evaluate,
 )
+from wfrpde.discretisation.lattices import OnAxes
 
 Array = npt.NDArray[np.float64]
 

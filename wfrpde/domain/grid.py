@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,10 @@ Array = npt.NDArray[np.float64]
 
 TENSOR_CELLS = {1: "interval", 2: "quadrilateral", 3: "hexahedron"}
 SIMPLEX_CELLS = {1: "interval", 2: "triangle", 3: "tetrahedron"}
+
+
+LEAST_BETWEEN = 6
+"""Cells between two planes that the mesh must follow."""
 
 
 @dataclass(frozen=True)
@@ -237,6 +242,23 @@ class SimplexGrid:
 
 def _edge_pairs(dim: int) -> list[tuple[int, int]]:
     return [(i, j) for i in range(dim + 1) for j in range(i + 1, dim + 1)]
+
+
+def divided(low: float, high: float, cells: int, through: Array) -> Array:
+    """Divide an interval into about `cells` equal parts, some of which end at given positions.
+
+    Between two such positions there are at least `LEAST_BETWEEN`.
+    """
+    slack = 1e-9 * (high - low)
+    inner = through[(through > low + slack) & (through < high - slack)]
+    if len(inner) == 0:
+        return np.asarray(np.linspace(low, high, cells + 1), dtype=np.float64)
+    ends = np.array([low, *np.sort(inner), high])
+    pieces = [
+        np.linspace(a, b, max(LEAST_BETWEEN, round(cells * (b - a) / (high - low))) + 1)[:-1]
+        for a, b in pairwise(ends)
+    ]
+    return np.append(np.concatenate(pieces), high)
 
 
 def simplices_of_box(grid: TensorGrid) -> SimplexGrid:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.errors import InputError
+from wfrpde.errors import InputError, place
 
 Array = npt.NDArray[np.float64]
 
@@ -172,10 +172,9 @@ def _off_saddles(
 
 def _no_lower_bound(height: float, point: Array, where: str, quantity: str) -> None:
     way, value = ("falls", height) if quantity == "potential" else ("rises", -height)
-    place = ", ".join(f"{c:.3g}" for c in point)
     raise InputError(
         where,
-        f"a {quantity} that {way} without bound ({value:.3g} at x = ({place}))",
+        f"a {quantity} that {way} without bound ({value:.3g} at x = {place(point)})",
         "a density with a finite integral",
         "Or give [domain] box, if this is meant for a bounded domain.",
     )

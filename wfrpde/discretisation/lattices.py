@@ -1,0 +1,132 @@
+"""Interpolation of nodal logarithms on lattices of points, one axis after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.discretisation.interpolation import STEEP, TensorInterpolation
+
+Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+
+
+class OnAxes:
+    """Interpolation of nodal logarithms on a lattice of points, one axis after the other.
+
+    That takes a few operations for each point of the lattice, where `evaluate` takes one for each
+    node of a point's stencil.
+
+    Parameters
+    ----------
+    coordinates
+        Increasing coordinates inside the box, one array for each axis.
+    """
+
+    def __init__(self, interpolation: TensorInterpolation, coordinates: tuple[Array, ...]) -> None:
+        from scipy.sparse import csr_matrix
+
+        self._interpolation = interpolation
+        tables = []
+        for axis, x in enumerate(coordinates):
+            start, *weights = interpolation.along(axis, x)
+            n, size = weights[0].shape
+            column = (start[:, None] + np.arange(size)).ravel()
+            pointer = np.arange(0, n * size + 1, size)
+            shape = (n, interpolation.shape[axis])
+            tables.append(
+                [csr_matrix((np.ravel(w), column, pointer), shape=shape) for w in weights]
+            )
+        self._value, self._slope, self._linear, self._linear_slope = zip(*tables, strict=True)
+
+    def __call__(self, fields: Array, *, slopes: bool = False) -> tuple[Array, Array]:
+        """Return values and squared slopes ``(m, n_1, …, n_d)`` of fields ``(m, n_nodes)``.
+
+        As `evaluate` gives them; where cells are left out, they have no meaning.
+        """
+        whole = self._interpolation.on_box(fields)
+        high, low = _contracted(whole, self._value), _contracted(whole, self._linear)
+        steep = np.abs(high - low) > STEEP
+        squared = np.zeros_like(high)
+        if slopes:
+            squared = _squared_slope(whole, self._value, self._slope)
+            if steep.any():
+                linear = _squared_slope(whole, self._linear, self._linear_slope)
+                squared = np.where(steep, linear, squared)
+        return np.where(steep, low, high), squared
+
+
+def evaluate_in_cells(
+    interpolation: TensorInterpolation,
+    fields: Array,
+    cells: Index,
+    offsets: Array,
+    *,
+    slopes: bool = False,
+    chunk: int = 2_000_000,
+) -> tuple[Array, Array]:
+    """Interpolate nodal logarithms ``(m, n_nodes)`` at the same points of many cells.
+
+    Parameters
+    ----------
+    cells
+        ``(d, k)`` index of each cell, ascending.
+    offsets
+        ``(q,)`` in (0, 1): where the points lie along each axis of a cell, in units of its size.
+
+    Returns
+    -------
+    values, squared_slopes
+        ``(m, k q^d)`` each, as of `evaluate`; the last axis of a cell varies fastest.
+    """
+    dim, q = len(cells), len(offsets)
+    shape = (len(fields), cells.shape[1], q**dim)
+    flat = (len(fields), cells.shape[1] * q**dim)
+    values, squared = np.empty(shape), np.zeros(shape)
+    if values.size == 0:
+        return values.reshape(flat), squared.reshape(flat)
+    first, last = cells.min(axis=1), cells.max(axis=1)
+    points = (last - first + 1) * q
+    layer = int(points[1:].prod()) * q  # points in one layer of cells across the first axis
+    layers = max(1, chunk // layer)
+    batch = max(1, chunk // (layer * min(layers, int(last[0] - first[0]) + 1)))
+    for top in range(int(first[0]), int(last[0]) + 1, layers):
+        inside = slice(*np.searchsorted(cells[0], [top, top + layers]))
+        low, high = first.copy(), last.copy()
+        low[0], high[0] = top, min(top + layers - 1, last[0])
+        coordinates = []
+        for axis, breaks in enumerate(interpolation.grid.breaks):
+            start = breaks[low[axis] : high[axis] + 1]
+            width = breaks[low[axis] + 1 : high[axis] + 2] - start
+            coordinates.append((start[:, None] + offsets * width[:, None]).ravel())
+        lattice = OnAxes(interpolation, tuple(coordinates))
+        here = tuple(cells[:, inside] - low[:, None])
+        # cell, offset, cell, offset, … -> cells, offsets
+        order = (*range(1, 2 * dim, 2), *range(2, 2 * dim + 1, 2))
+        split = [n for axis in range(dim) for n in (high[axis] - low[axis] + 1, q)]
+        for k in range(0, len(fields), batch):
+            found = lattice(fields[k : k + batch], slopes=slopes)
+            for target, source in zip((values, squared), found, strict=True):
+                blocks = source.reshape(len(source), *split).transpose(0, *order)
+                picked = blocks[(slice(None), *here)]
+                target[k : k + batch, inside] = picked.reshape(*picked.shape[:2], q**dim)
+    return values.reshape(flat), squared.reshape(flat)
+
+
+def _squared_slope(fields: Array, value: tuple[Any, ...], slope: tuple[Any, ...]) -> Array:
+    parts = [
+        _contracted(fields, (*value[:axis], slope[axis], *value[axis + 1 :])) ** 2
+        for axis in range(len(value))
+    ]
+    return np.asarray(sum(parts[1:], parts[0]))
+
+
+def _contracted(fields: Array, matrices: tuple[Any, ...]) -> Array:
+    """Apply one sparse matrix along each axis but the first."""
+    for axis, matrix in enumerate(matrices, start=1):
+        front = np.moveaxis(fields, axis, 0)
+        product = matrix @ np.ascontiguousarray(front).reshape(len(front), -1)
+        fields = np.moveaxis(product.reshape(-1, *front.shape[1:]), 0, axis)
+    return fields
