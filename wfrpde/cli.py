@@ -14,6 +14,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wfrpde.case import Case
     from wfrpde.session import Session
 
 INTERRUPTED = 130
@@ -143,7 +146,7 @@ def _add_assignments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_output_options(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument("--out", metavar="DIR", help=f"folder to write (default: {default})")
+    parser.add_argument("-o", "--out", metavar="DIR", help=f"folder to write (default: {default})")
     parser.add_argument(
         "--force", action="store_true", help="replace what is in that folder already"
     )
@@ -152,24 +155,36 @@ def _add_output_options(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
+def _case_and_folder(
+    arguments: argparse.Namespace,
+    session: Session,
+    prefix: str,
+    overrides: dict[str, Any] | None = None,
+    *,
+    start: bool = True,
+) -> tuple[Case, Path]:
+    """Read the case of a command, choose its folder, and say how the run is stopped."""
+    from pathlib import Path
+
+    from wfrpde.case import load_case
+    from wfrpde.casefile import parse_assignment
+
+    assigned = dict(map(parse_assignment, arguments.assignments)) | (overrides or {})
+    case = load_case(arguments.case, assigned, start=start)
+    session.require_solver()
+    _tell_how_to_stop(session)
+    return case, Path(arguments.out or f"{prefix}-{case.name}").expanduser()
+
+
 def _solve(arguments: argparse.Namespace) -> int:
     from wfrpde.session import Session
 
     with Session(quiet=arguments.quiet) as session:
-        from pathlib import Path
-
-        from wfrpde.case import load_case
-        from wfrpde.casefile import parse_assignment
+        overrides = {"output.compare": False} if arguments.no_compare else {}
+        case, folder = _case_and_folder(arguments, session, "wfr", overrides)
         from wfrpde.run import RunFolder, run_case
         from wfrpde.tables import run_summary
 
-        overrides: dict[str, Any] = dict(map(parse_assignment, arguments.assignments))
-        if arguments.no_compare:
-            overrides["output.compare"] = False
-        case = load_case(arguments.case, overrides)
-        folder = Path(arguments.out or f"wfr-{case.name}").expanduser()
-        session.require_solver()
-        _tell_how_to_stop(session)
         with RunFolder(folder, force=arguments.force, comm=session.comm) as output:
             run = run_case(case, output.path, session.comm, status=session.status)
         session.say(run_summary(run))
@@ -183,17 +198,10 @@ def _spectrum(arguments: argparse.Namespace) -> int:
     from wfrpde.session import Session
 
     with Session(quiet=arguments.quiet) as session:
-        from pathlib import Path
-
-        from wfrpde.case import load_case
-        from wfrpde.casefile import parse_assignment, parse_sweep
+        from wfrpde.casefile import parse_sweep
 
         swept = None if arguments.sweep is None else parse_sweep(arguments.sweep)
-        overrides = dict(map(parse_assignment, arguments.assignments))
-        case = load_case(arguments.case, overrides, start=False)
-        folder = Path(arguments.out or f"wfr-spectrum-{case.name}").expanduser()
-        session.require_solver()
-        _tell_how_to_stop(session)
+        case, folder = _case_and_folder(arguments, session, "wfr-spectrum", start=False)
         from wfrpde.run_spectrum import run_spectrum, spectrum_summary
 
         result = run_spectrum(
@@ -218,16 +226,9 @@ def _validate(arguments: argparse.Namespace) -> int:
     from wfrpde.session import Session
 
     with Session(quiet=arguments.quiet) as session:
-        from pathlib import Path
-
-        from wfrpde.case import load_case
-        from wfrpde.casefile import parse_assignment
+        case, folder = _case_and_folder(arguments, session, "wfr-validate")
         from wfrpde.run_validation import run_validation, validation_summary
 
-        case = load_case(arguments.case, dict(map(parse_assignment, arguments.assignments)))
-        folder = Path(arguments.out or f"wfr-validate-{case.name}").expanduser()
-        session.require_solver()
-        _tell_how_to_stop(session)
         report = run_validation(
             case,
             folder,
@@ -249,15 +250,7 @@ def _converge(arguments: argparse.Namespace) -> int:
     from wfrpde.session import Session
 
     with Session(quiet=arguments.quiet) as session:
-        from pathlib import Path
-
-        from wfrpde.case import load_case
-        from wfrpde.casefile import parse_assignment
-
-        case = load_case(arguments.case, dict(map(parse_assignment, arguments.assignments)))
-        folder = Path(arguments.out or f"wfr-converge-{case.name}").expanduser()
-        session.require_solver()
-        _tell_how_to_stop(session)
+        case, folder = _case_and_folder(arguments, session, "wfr-converge")
         from wfrpde.studies.command import run_study
 
         study = run_study(case, folder, session, layout=arguments.layout, force=arguments.force)
