@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.discretisation.interpolation import Interpolation, evaluate
+from wfrpde.discretisation.interpolation import Interpolation, OnNodes, evaluate, points_of
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -63,7 +63,7 @@ class ErrorEstimate:
 
 
 @dataclass(frozen=True, repr=False)
-class Solution:
+class Solution(OnNodes):
     """A flow that was solved, the same on every rank.
 
     Attributes
@@ -121,21 +121,6 @@ class Solution:
         )
 
     @property
-    def nodes(self) -> Array:
-        """Coordinates ``(n, d)`` of the nodes."""
-        return self.interpolation.nodes
-
-    @property
-    def cells(self) -> npt.NDArray[np.int64]:
-        """Linear (sub-)cells ``(m, k)`` in VTK's vertex order."""
-        return self.interpolation.cells
-
-    @property
-    def cell_type(self) -> str:
-        """``interval``, ``triangle``, ``quadrilateral``, ``tetrahedron`` or ``hexahedron``."""
-        return self.interpolation.cell_type
-
-    @property
     def box(self) -> Array:
         """Corners ``(d, 2)`` of the domain's bounding box."""
         nodes = self.nodes
@@ -147,7 +132,7 @@ class Solution:
         −∞ outside the domain.
         """
         index = self._index(t)
-        points = self._points(x)
+        points = points_of(x, self.target.dim)
         inside, _ = evaluate(self.interpolation, self.log_relative[index : index + 1], points)
         value = self.exact(index, points)
         result = inside[0] if value is None else np.where(np.isnan(inside[0]), np.nan, value)
@@ -155,7 +140,7 @@ class Solution:
 
     def log_density(self, t: float, x: npt.ArrayLike) -> Array:
         """``log ρ`` at points ``(n, d)``; −∞ outside the domain. Not collective."""
-        points = self._points(x)
+        points = points_of(x, self.target.dim)
         relative = self.log_relative_density(t, points)
         return relative - self.target.potential(points) - self.log_normalisation
 
@@ -165,14 +150,6 @@ class Solution:
         Between the nodes it is π e^u with the exact π and u = log(ρ/π) interpolated.
         """
         return np.asarray(np.exp(self.log_density(t, x)))
-
-    def _points(self, x: npt.ArrayLike) -> Array:
-        points = np.asarray(x, dtype=float)
-        if points.ndim == 1:  # a point, or in 1-D several of them
-            points = points.reshape(-1, 1) if self.target.dim == 1 else points[None, :]
-        if points.ndim != 2 or points.shape[1] != self.target.dim:
-            raise ValueError(f"points have shape {points.shape}; needed (n, {self.target.dim})")
-        return points
 
     def _index(self, t: float) -> int:
         index = int(np.argmin(np.abs(self.times - t)))

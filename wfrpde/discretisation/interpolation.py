@@ -53,6 +53,27 @@ class Interpolation(Protocol):
         ...
 
 
+class OnNodes:
+    """What consists of nodal values: where they are, and the cells to show them on."""
+
+    interpolation: Interpolation
+
+    @property
+    def nodes(self) -> Array:
+        """Coordinates ``(n, d)`` of the nodes."""
+        return self.interpolation.nodes
+
+    @property
+    def cells(self) -> npt.NDArray[np.int64]:
+        """Linear (sub-)cells ``(m, k)`` in VTK's vertex order."""
+        return self.interpolation.cells
+
+    @property
+    def cell_type(self) -> str:
+        """``interval``, ``triangle``, ``quadrilateral``, ``tetrahedron`` or ``hexahedron``."""
+        return self.interpolation.cell_type
+
+
 @dataclass(frozen=True)
 class TensorInterpolation:
     """Lagrange interpolation on the GLL nodes of a tensor grid.
@@ -289,6 +310,16 @@ def barycentric_coordinates(corners: Array, x: Array) -> tuple[Array, Array]:
     coordinates = np.concatenate([1 - inner.sum(axis=1, keepdims=True), inner], axis=1)
     gradients = np.concatenate([-inverse.sum(axis=1, keepdims=True), inverse], axis=1)
     return coordinates, gradients
+
+
+def points_of(x: npt.ArrayLike, dim: int) -> Array:
+    """Return points ``(n, d)``, from those, one point, or, in one dimension, a list of numbers."""
+    points = np.asarray(x, dtype=float)
+    if points.ndim == 1:
+        points = points.reshape(-1, 1) if dim == 1 else points[None, :]
+    if points.ndim != 2 or points.shape[1] != dim:
+        raise ValueError(f"points have shape {points.shape}; needed (n, {dim})")
+    return points
 
 
 def evaluate(

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.discretisation.interpolation import Interpolation
+from wfrpde.discretisation.interpolation import Interpolation, points_of
 from wfrpde.errors import InputError, SolverError
 from wfrpde.operators.absorbing import absorbing_nodes
 from wfrpde.operators.eigen import ShiftInvert
 from wfrpde.operators.ladder import Level
 from wfrpde.operators.modes import solve_modes
 from wfrpde.operators.operator import Operator
-from wfrpde.operators.spectra import evaluated, nothing_outside, points_of, tell_warnings, world_of
+from wfrpde.operators.spectra import evaluated, nothing_outside, tell_warnings, world_of
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.discretisation.interpolation import Interpolation
+from wfrpde.discretisation.interpolation import Interpolation, points_of
 from wfrpde.errors import InputError
-from wfrpde.operators.spectra import Spectrum, evaluated, points_of
+from wfrpde.operators.spectra import Spectrum, evaluated
 
 Array = npt.NDArray[np.float64]
 

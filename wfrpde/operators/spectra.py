@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde import _compat
-from wfrpde.discretisation.interpolation import Interpolation, evaluate
+from wfrpde.discretisation.interpolation import Interpolation, OnNodes, evaluate, points_of
 from wfrpde.operators.modes import Modes, solve_modes
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ FELT = 1e-6
 
 
 @dataclass(frozen=True, repr=False)
-class Spectrum:
+class Spectrum(OnNodes):
     """The lowest modes of a generator, the same on every rank.
 
     Attributes
@@ -77,21 +77,6 @@ class Spectrum:
             f"<Spectrum of {self.case.title or self.target.name!r}: {len(self.rates)} rates "
             f"({rates}, …), {len(self.nodes)} nodes>"
         )
-
-    @property
-    def nodes(self) -> Array:
-        """Coordinates ``(n, d)`` of the nodes."""
-        return self.interpolation.nodes
-
-    @property
-    def cells(self) -> npt.NDArray[np.int64]:
-        """Linear (sub-)cells ``(m, k)`` in VTK's vertex order."""
-        return self.interpolation.cells
-
-    @property
-    def cell_type(self) -> str:
-        """``interval``, ``triangle``, ``quadrilateral``, ``tetrahedron`` or ``hexahedron``."""
-        return self.interpolation.cell_type
 
     @property
     def gap(self) -> float:
@@ -204,16 +189,6 @@ def tell_warnings(modes: Modes, comm: Comm) -> None:
     if comm.rank == 0:
         for text in modes.warnings:
             logger.warning(text)
-
-
-def points_of(x: npt.ArrayLike, dim: int) -> Array:
-    """Return points ``(n, d)``, from those, one point, or, in one dimension, a list of numbers."""
-    points = np.asarray(x, dtype=float)
-    if points.ndim == 1:
-        points = points.reshape(-1, 1) if dim == 1 else points[None, :]
-    if points.ndim != 2 or points.shape[1] != dim:
-        raise ValueError(f"points have shape {points.shape}; needed (n, {dim})")
-    return points
 
 
 def evaluated(interpolation: Interpolation, function: Array, points: Array) -> Array:

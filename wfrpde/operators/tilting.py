@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.discretisation.interpolation import Interpolation, gradient
+from wfrpde.discretisation.interpolation import Interpolation, OnNodes, gradient, points_of
 from wfrpde.errors import InputError
 from wfrpde.operators.eigen import ShiftInvert
 from wfrpde.operators.ladder import Level
@@ -29,7 +29,6 @@ from wfrpde.operators.spectra import (
     FELT,
     evaluated,
     nothing_outside,
-    points_of,
     tell_warnings,
     world_of,
 )
@@ -47,7 +46,7 @@ COUNT = 4
 
 
 @dataclass(frozen=True, repr=False)
-class FeynmanKac:
+class FeynmanKac(OnNodes):
     """The principal eigenpair of αL + U and the eigenvalues below, the same on every rank.
 
     Attributes
@@ -93,11 +92,6 @@ class FeynmanKac:
         if len(self.eigenvalues) < 2:
             return float("nan")
         return float(self.eigenvalues[0] - self.eigenvalues[1])
-
-    @property
-    def nodes(self) -> Array:
-        """Coordinates ``(n, d)`` of the nodes."""
-        return self.interpolation.nodes
 
     def right_eigenfunction(self, x: npt.ArrayLike) -> Array:
         """Return φ > 0 ``(n,)`` at points ``(n, d)``, ∫π φ² = 1; NaN outside. Not collective."""
