@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from wfrpde.comparison.assembly import witnesses_of
 from wfrpde.comparison.autocorrelation import chain_error, integrated_time
 from wfrpde.comparison.bias import Measurement, split_bias
 from wfrpde.comparison.observables import ReferenceValue
@@ -138,6 +139,42 @@ def test_rare_events_are_not_normal():
     assert naive > 50
     assert poisson_p_value(0.0, 0.2) == 1.0
     assert poisson_p_value(6.0, 0.2) < 1e-6
+
+
+def test_families_of_rare_particles():
+    """One replicate in 20 is reached by a pioneer, whose descendants hold 20 times the mass."""
+    rng = np.random.default_rng(8)
+    p, n, replicates, trials = 1e-3, 1000, 120, 500
+    reference = ReferenceValue(p, 0.0, np.sqrt(p))
+
+    def share_biased(reached, factor=1.0):
+        wrong = np.zeros(2)
+        for _ in range(trials):
+            masses = rng.binomial(1, reached, replicates) * factor * p / reached
+            mean = average(masses, np.sqrt(p / (n * replicates)))
+            for k, witnesses in enumerate((witnesses_of(p, masses, n), np.inf)):
+                row = Comparison(
+                    "s", "o", 1.0, replicates, mean, reference, float(n * replicates), witnesses
+                )
+                wrong[k] += judge([row], Rules(level=0.01))[0].verdict == "biased"
+        return wrong / trials
+
+    careful, naive = share_biased(0.05)
+    assert careful <= 0.01 + 4 * np.sqrt(0.01 / trials)
+    assert naive > 0.02
+    careful, _ = share_biased(0.9, factor=0.5)  # seen by most, and half of it missing
+    assert careful > 0.99
+
+
+def test_a_mode_that_each_replicate_must_see():
+    masses = np.zeros(20)
+    assert witnesses_of(0.5, masses, 1000) == np.inf
+    assert witnesses_of(1e-4, masses, 1000) == 0
+    reference = ReferenceValue(1e-4, 0.0, 1e-2)
+    row = Comparison("s", "o", 1.0, 20, average(masses, 1e-4), reference, 2e4, 0.0)
+    (found,) = judge([row], Rules())
+    assert found.verdict == "undecided"
+    assert "no replicate has got there" in found.words
 
 
 # --- Markov chains --------------------------------------------------------------------------------

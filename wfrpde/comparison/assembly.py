@@ -59,6 +59,10 @@ class Judged:
         return self.spec.name
 
 
+ENOUGH = 10.0
+"""Expected particles of one replicate in a region, from which each replicate sees it."""
+
+
 def assemble(
     case: Case,
     judged: Sequence[Judged],
@@ -125,16 +129,20 @@ def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[C
         for i, observable in enumerate(judge_.observables):
             reference = judge_.references[float(t)][i]
             values = np.array([r.values[k, i] for r in at])
-            trials = 0.0
+            trials, witnesses = 0.0, np.inf
             if np.isinf(t):
                 worth = np.array([r.effective[k, i] for r in at])
                 mean = chain_average(values, np.array([r.errors[k, i] for r in at]), worth)
             else:
                 if observable.region is not None:
                     trials = float(sum(r.particles for r in at))
+                    if judge_.claims != "W":
+                        witnesses = witnesses_of(reference.value, values, trials / len(at))
                 mean = average(values, _least_error(reference.value, values.mean(), trials))
             rows.append(
-                Comparison(name, observable.name, float(t), len(at), mean, reference, trials)
+                Comparison(
+                    name, observable.name, float(t), len(at), mean, reference, trials, witnesses
+                )
             )
     return rows
 
@@ -150,6 +158,18 @@ def _least_error(p: float, found: float, trials: float) -> float:
             return 0.0
         share = max(hits, 1.0) / trials  # the replicates may agree by chance, on none
     return float(np.sqrt(share * (1 - share) / trials))
+
+
+def witnesses_of(p: float, masses: Array, particles: float) -> float:
+    """How many replicates have seen the rarer side of a region: (Σm)²/Σm² of its masses (R,).
+
+    ∞ where the reference leaves a replicate `ENOUGH` particles there.
+    """
+    rare, masses = (p, masses) if p <= 0.5 else (1 - p, 1 - masses)
+    if particles * rare >= ENOUGH:
+        return np.inf
+    squares = float((masses**2).sum())
+    return float(masses.sum() ** 2 / squares) if squares > 0 else 0.0
 
 
 def _summary(one: Judged, rows: list[Row]) -> SamplerSummary:

@@ -73,7 +73,9 @@ class Row:
             return f"biased by {pretty(with_error(self.difference, half))}"
         if self.verdict == "undecided":
             if self.needed_replicates >= 10**9:
-                return "undecided: one replicate has no error bar"
+                if self.replicates == 1:
+                    return "undecided: one replicate has no error bar"
+                return "undecided: no replicate has got there"
             length = " of this length" if np.isinf(self.time) else ""
             return f"undecided: needs about {self.needed_replicates} more replicates{length}"
         return f"consistent (would have seen {pretty(number(self.detectable, 2))})"

@@ -21,13 +21,22 @@ from wfrpde.comparison.statistics import (
 RARE = 50.0
 """Expected number of particles in a region below which the normal approximation is not trusted."""
 
+FEW = 10.0
+"""Replicates that must have seen a region before their average of it is judged.
+
+Where a reaction multiplies mass, the particles in a region descend from few that came first, or
+carry large weights: the average over replicates that none of these reached is no sign of a bias,
+and that over a few is far from normal.
+"""
+
 
 @dataclass(frozen=True)
 class Comparison:
     """One row before it is judged.
 
     ``trials`` is the number of particles of all replicates if the observable is the mass of a
-    region, else 0.
+    region, else 0. ``witnesses`` is how many replicates, in effect, have seen a region that one
+    replicate need not see; ∞ where that does not matter.
     """
 
     sampler: str
@@ -37,6 +46,12 @@ class Comparison:
     average: Average
     reference: ReferenceValue
     trials: float = 0.0
+    witnesses: float = np.inf
+
+    @property
+    def seen_by_too_few(self) -> bool:
+        """Whether rare particles whose mass grows decide the average, and hardly any were seen."""
+        return self.witnesses < FEW
 
     @property
     def expected_hits(self) -> float:
@@ -78,6 +93,8 @@ def judge(comparisons: Sequence[Comparison], rules: Rules) -> list[Row]:
 def _p_value(comparison: Comparison, allowed: float) -> float:
     """Test by t; of rare events also an exact Poisson test, and the less significant of the two."""
     average, reference = comparison.average, comparison.reference
+    if comparison.seen_by_too_few:
+        return 1.0
     gap = average.value - reference.value
     p = p_value(gap, allowed, average.standard_error, average.freedom)
     if comparison.expected_hits >= RARE:
@@ -104,6 +121,10 @@ def _row(
     needed = 0
     if rejected:
         verdict = "biased"
+    elif comparison.seen_by_too_few:
+        verdict, visible = "undecided", np.inf
+        more = FEW / comparison.witnesses - 1 if comparison.witnesses > 0 else np.inf
+        needed = int(min(np.ceil(more * comparison.replicates), 10**9))
     elif visible > matters:
         verdict = "undecided"
         total = needed_replicates(
