@@ -166,15 +166,7 @@ class TensorInterpolation:
             size = min(STENCIL[self.grid.dim], len(nodes))
             start = np.clip(cell - size // 2 + 1, 0, len(nodes) - size)
         local = nodes[start[:, None] + np.arange(size)]
-        value, slope = np.ones_like(local), np.zeros_like(local)
-        for j in range(size):
-            for k in range(size):
-                if k != j:
-                    gap = local[:, j] - local[:, k]
-                    factor = (x - local[:, k]) / gap
-                    # product rule, one factor at a time: finite at the nodes themselves
-                    slope[:, j] = slope[:, j] * factor + value[:, j] / gap
-                    value[:, j] *= factor
+        value, slope = lagrange(local, x)
         linear, linear_slope = np.zeros_like(local), np.zeros_like(local)
         width = nodes[cell + 1] - nodes[cell]
         row = np.arange(len(x))
@@ -301,6 +293,28 @@ class SimplexInterpolation:
         return CellStencil(
             self.macro_nodes[cell], value, slopes, linear, tuple(linear_slopes), ~found
         )
+
+
+def lagrange(nodes: Array, x: Array) -> tuple[Array, Array]:
+    """Values and slopes ``(n, s)`` of the Lagrange polynomials of `nodes` ``(n, s)`` at ``x (n,)``.
+
+    Products of the distances to the nodes before each and after it, and their derivatives by the
+    product rule: finite at the nodes themselves.
+    """
+    size = nodes.shape[1]
+    gap = x - nodes.T
+    before, after = np.ones((2, size, len(x))), np.ones((2, size, len(x)))
+    before[1, 0] = after[1, -1] = 0.0
+    for k in range(1, size):
+        for product, last, now in ((before, k - 1, k), (after, size - k, size - 1 - k)):
+            product[1, now] = product[1, last] * gap[last] + product[0, last]
+            product[0, now] = product[0, last] * gap[last]
+    distance = nodes[:, :, None] - nodes[:, None, :]
+    distance[:, np.arange(size), np.arange(size)] = 1.0
+    scale = 1 / distance.prod(axis=2).T
+    value = before[0] * after[0] * scale
+    slope = (before[1] * after[0] + before[0] * after[1]) * scale
+    return value.T, slope.T
 
 
 def barycentric_coordinates(corners: Array, x: Array) -> tuple[Array, Array]:

@@ -12,6 +12,10 @@ from wfrpde.discretisation.interpolation import STEEP, TensorInterpolation
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
+DENSE = {1: 512, 2: 64, 3: 32}
+"""Nodes along an axis up to which a full matrix interpolates faster than a sparse one, by
+dimension."""
+
 
 class OnAxes:
     """Interpolation of nodal logarithms on a lattice of points, one axis after the other.
@@ -26,19 +30,13 @@ class OnAxes:
     """
 
     def __init__(self, interpolation: TensorInterpolation, coordinates: tuple[Array, ...]) -> None:
-        from scipy.sparse import csr_matrix
-
         self._interpolation = interpolation
         tables = []
         for axis, x in enumerate(coordinates):
             start, *weights = interpolation.along(axis, x)
-            n, size = weights[0].shape
-            column = (start[:, None] + np.arange(size)).ravel()
-            pointer = np.arange(0, n * size + 1, size)
-            shape = (n, interpolation.shape[axis])
-            tables.append(
-                [csr_matrix((np.ravel(w), column, pointer), shape=shape) for w in weights]
-            )
+            nodes = interpolation.shape[axis]
+            dense = nodes <= DENSE[len(coordinates)]
+            tables.append(_tables(start, weights, nodes, dense=dense))
         self._value, self._slope, self._linear, self._linear_slope = zip(*tables, strict=True)
 
     def __call__(self, fields: Array, *, slopes: bool = False) -> tuple[Array, Array]:
@@ -56,6 +54,20 @@ class OnAxes:
                 linear = _squared_slope(whole, self._linear, self._linear_slope)
                 squared = np.where(steep, linear, squared)
         return np.where(steep, low, high), squared
+
+
+def _tables(start: Index, weights: list[Array], nodes: int, *, dense: bool) -> list[Any]:
+    """Return matrices ``(n, nodes)`` whose rows hold `weights` ``(n, s)`` from column `start` on."""
+    n, size = weights[0].shape
+    column = start[:, None] + np.arange(size)
+    if dense:
+        tables = np.zeros((len(weights), n, nodes))
+        tables[:, np.arange(n)[:, None], column] = weights
+        return list(tables)
+    from scipy.sparse import csr_matrix
+
+    pointer = np.arange(0, n * size + 1, size)
+    return [csr_matrix((np.ravel(w), column.ravel(), pointer), shape=(n, nodes)) for w in weights]
 
 
 def evaluate_in_cells(
@@ -124,7 +136,7 @@ def _squared_slope(fields: Array, value: tuple[Any, ...], slope: tuple[Any, ...]
 
 
 def _contracted(fields: Array, matrices: tuple[Any, ...]) -> Array:
-    """Apply one sparse matrix along each axis but the first."""
+    """Apply one matrix along each axis but the first."""
     for axis, matrix in enumerate(matrices, start=1):
         front = np.moveaxis(fields, axis, 0)
         product = matrix @ np.ascontiguousarray(front).reshape(len(front), -1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +49,9 @@ PROBES = {1: 17, 2: 6, 3: 4}
 LINE_PIECES = 4
 """Pieces of a line in which a region's boundary is looked for."""
 
+SECTIONS, ROUNDS = 8, 16
+"""A boundary is looked for in this many sections at once, as often: to 2^−48 of a piece."""
+
 
 @dataclass(frozen=True)
 class Quadrature:
@@ -81,6 +85,16 @@ class CellShare:
     size: Array
     cut: Flags
     near: Flags
+
+
+@lru_cache(maxsize=32)
+def gauss_rule(count: int) -> tuple[Array, Array]:
+    """Return points in (0, 1) and weights ``(count,)`` of Gauss' rule."""
+    node, weight = leggauss(count)
+    rule = (node + 1) / 2, weight / 2
+    for part in rule:
+        part.setflags(write=False)
+    return rule
 
 
 def share_of_cells(
@@ -155,7 +169,7 @@ def make_quadrature(
         parts, lattices = [], []
         for chosen, count in ((~cells.near, per_axis), (cells.near & ~cells.cut, near)):
             parts.append(_gauss_points(cells.low[chosen], cells.size[chosen], count))
-            lattices.append((cells.index[:, chosen], (leggauss(count)[0] + 1) / 2))
+            lattices.append((cells.index[:, chosen], gauss_rule(count)[0]))
         if cells.cut.any():
             parts.append(_divide_boxes(cells.low[cells.cut], cells.size[cells.cut], regions, near))
         points, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -169,9 +183,9 @@ def make_quadrature(
 
 def _gauss_points(low: Array, size: Array, per_axis: int) -> tuple[Array, Array]:
     dim = low.shape[1]
-    node, weight = leggauss(per_axis)
-    offsets = _tensor((node + 1) / 2, dim)
-    factors = np.prod(_tensor(weight / 2, dim), axis=1)
+    node, weight = gauss_rule(per_axis)
+    offsets = _tensor(node, dim)
+    factors = np.prod(_tensor(weight, dim), axis=1)
     points = low[:, None] + offsets[None] * size[:, None]
     return points.reshape(-1, dim), (size.prod(axis=1)[:, None] * factors).ravel()
 
@@ -227,10 +241,10 @@ def _split_along(
     axis: int, low: Array, size: Array, regions: list[RegionFunction], per_axis: int
 ) -> tuple[Array, Array]:
     dim = low.shape[1]
-    node, weight = leggauss(per_axis)
+    node, weight = gauss_rule(per_axis)
     others = [k for k in range(dim) if k != axis]
-    across = _tensor((node + 1) / 2, dim - 1) if dim > 1 else np.zeros((1, 0))
-    factor = np.prod(_tensor(weight / 2, dim - 1), axis=1) if dim > 1 else np.ones(1)
+    across = _tensor(node, dim - 1) if dim > 1 else np.zeros((1, 0))
+    factor = np.prod(_tensor(weight, dim - 1), axis=1) if dim > 1 else np.ones(1)
     base = np.repeat(low, len(across), axis=0)
     base[:, others] += np.repeat(size[:, others], len(across), axis=0) * np.tile(
         across, (len(low), 1)
@@ -238,33 +252,39 @@ def _split_along(
     length = np.repeat(size[:, axis], len(across))
     area = np.repeat(size[:, others].prod(axis=1), len(across)) * np.tile(factor, len(low))
 
-    def inside(region: RegionFunction, t: Array) -> npt.NDArray[np.bool_]:
-        points = np.repeat(base, t.shape[1], axis=0)
-        points[:, axis] += (t * length[:, None]).ravel()
+    def inside(region: RegionFunction, line: Index, t: Array) -> Flags:
+        points = np.repeat(base[line], t.shape[1], axis=0)
+        points[:, axis] += (t * length[line][:, None]).ravel()
         return np.asarray(region(points)).reshape(t.shape)
 
-    ends = np.linspace(0.0, 1.0, LINE_PIECES + 1)
-    breaks = [np.tile([0.0, 1.0], (len(base), 1))]
+    every = np.arange(len(base))
+    ends = np.tile(np.linspace(0.0, 1.0, LINE_PIECES + 1), (len(base), 1))
+    probes = np.clip(ends, 1e-9, 1 - 1e-9)
+    breaks = [ends[:, [0, -1]]]
+    sections = np.arange(1, SECTIONS) / SECTIONS
     for region in regions:
-        a, b = np.tile(ends[:-1], (len(base), 1)), np.tile(ends[1:], (len(base), 1))
-        at_a = inside(region, np.clip(a, 1e-9, None))
-        changed = at_a != inside(region, np.clip(b, None, 1 - 1e-9))
-        if not changed.any():
+        found = inside(region, every, probes)
+        line, piece = np.nonzero(found[:, :-1] != found[:, 1:])
+        if len(line) == 0:
             continue
-        b = np.where(changed, b, a)  # no boundary: a piece of no length
-        for _ in range(48):
-            middle = (a + b) / 2
-            same = inside(region, middle) == at_a
-            a, b = np.where(same, middle, a), np.where(same, b, middle)
-        breaks.append(np.where(changed, (a + b) / 2, 0.0))
+        a, width = ends[line, piece], np.full(len(line), 1 / LINE_PIECES)
+        at_a = found[line, piece, None]
+        for _ in range(ROUNDS):
+            same = inside(region, line, a[:, None] + sections * width[:, None]) == at_a
+            width /= SECTIONS
+            # the first section in which the region begins or ends
+            a += width * np.where(same.all(axis=1), SECTIONS - 1, same.argmin(axis=1))
+        where = np.zeros((len(base), LINE_PIECES))
+        where[line, piece] = a + width / 2
+        breaks.append(where)
     cuts = np.sort(np.concatenate(breaks, axis=1), axis=1)
     start, width = cuts[:, :-1], np.diff(cuts, axis=1)
     line, piece = np.nonzero(width > 0)
     start, width = start[line, piece], width[line, piece]
-    t = start[:, None] + (node + 1) / 2 * width[:, None]
+    t = start[:, None] + node * width[:, None]
     points = np.repeat(base[line], per_axis, axis=0)
     points[:, axis] += (t * length[line][:, None]).ravel()
-    weights = (weight / 2)[None, :] * (width * length[line] * area[line])[:, None]
+    weights = weight[None, :] * (width * length[line] * area[line])[:, None]
     return points, weights.ravel()
 
 
@@ -336,7 +356,7 @@ def _split_simplices(corners: Array, region: RegionFunction) -> Array:
     return np.concatenate(done) if done else corners
 
 
-def _is_cut(probes: Array, regions: list[RegionFunction]) -> npt.NDArray[np.bool_]:
+def _is_cut(probes: Array, regions: list[RegionFunction]) -> Flags:
     cells, count, dim = probes.shape
     cut = np.zeros(cells, dtype=bool)
     for region in regions:

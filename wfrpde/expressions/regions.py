@@ -51,6 +51,7 @@ class Region:
         return parse_region, (self.text, self.dim, "region")
 
 
+@functools.lru_cache(maxsize=128)
 def parse_region(text: str, dim: int, where: str) -> Region:
     """Read a region such as ``"x < 0"`` or ``"-1 < x < 1 and not y > 2"``.
 
