@@ -49,7 +49,7 @@ PROBES = {1: 17, 2: 6, 3: 4}
 LINE_PIECES = 4
 """Pieces of a line in which a region's boundary is looked for."""
 
-SECTIONS, ROUNDS = 8, 16
+SECTIONS, ROUNDS = 16, 12
 """A boundary is looked for in this many sections at once, as often: to 2^−48 of a piece."""
 
 

@@ -36,7 +36,8 @@ class Region:
     def __call__(self, x: npt.ArrayLike) -> Mask:
         """Return (n,) booleans: which of the points x (n, d) belong to the region."""
         points = as_points(x, self.dim)
-        return np.broadcast_to(self._member(points), (len(points),))
+        member = self._member(points)
+        return member if len(member) == len(points) else np.broadcast_to(member, (len(points),))
 
     def level(self, x: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return (n,) values of a continuous function, positive inside and negative outside.

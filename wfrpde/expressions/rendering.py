@@ -95,7 +95,9 @@ def as_points(x: npt.ArrayLike, dim: int) -> Array:
 
 
 def _broadcast(value: Any, n: int) -> Array:
-    return np.array(np.broadcast_to(np.asarray(value, dtype=float), (n,)))
+    """Return a copy: a formula that is one coordinate would give a view of the points."""
+    result = np.array(value, dtype=float)
+    return result if result.shape == (n,) else np.full(n, result)
 
 
 # ---------------------------------------------------------------------- NumPy

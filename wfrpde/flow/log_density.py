@@ -37,8 +37,10 @@ LOCAL_SHARE = 0.18
 """Local error in units of the tolerance of the case, where it has one."""
 LOOSER = 32.0
 """How much larger the local error of the second run may be then."""
-LARGEST_LIMIT = 1e-4
+LARGEST_LIMIT = 4e-3
 """Local error beyond which the looser run no longer tells anything."""
+LEAST_RATIO = 8.0
+"""Ratio of the two local errors that is kept at this limit."""
 LEAST_TOLERANCE = 1e-13
 FINE_SHARE = 1 / 4
 """Share of the distance of the two runs that covers the error of the finer one then."""
@@ -47,6 +49,8 @@ RESOLUTION = 1.5
 """Element size in units of the shortest length scale."""
 MAX_CELLS = 600
 MAX_STEPS = 20_000
+FIRST_STEP = 0.1
+"""First step in units of ℓ²/α with the shortest length ℓ, times the fourth root of its error."""
 STARTING_STEPS = 60
 """Steps that may be tiny at the start."""
 CRAWL = 1e7
@@ -159,7 +163,8 @@ def solve_log_density(context: Context) -> Outcome:
     tolerance, looser = problem.case.accuracy.tolerance, 10.0
     limit = TOLERANCE
     if tolerance is not None:
-        limit, looser = min(LOCAL_SHARE * tolerance, LARGEST_LIMIT), LOOSER
+        limit = min(LOCAL_SHARE * tolerance, LARGEST_LIMIT / LEAST_RATIO)
+        looser = min(LOOSER, LARGEST_LIMIT / limit)
     grid = problem.tensor_grid(numerics.cells or (default_cells(problem),))
     degrees = [degree, max(1, degree - 2)] if numerics.certify else [degree]
     runs: list[_Run] = []
@@ -268,7 +273,9 @@ def _integrate(
     history.append(0.0, 0.0, kl, 1.0)
     fields, times, residuals = [u], [0.0], [0.0]
     longest = problem.case.numerics.dt or t_end
-    t, dt, residual, increase = 0.0, min(longest, 1e-7 * t_end), 0.0, 0.0
+    relaxation = float(problem.scales[0]) ** 2 / system.alpha
+    first = max(1e-7 * t_end, FIRST_STEP * relaxation * tolerance**0.25)
+    t, dt, residual, increase = 0.0, min(longest, first), 0.0, 0.0
     accepted = rejected = retries = 0
     smallest, complete = np.inf, True
     for end in save:
@@ -357,21 +364,17 @@ def _trial(system: Discretised, u: Array, dt: float, left: float) -> Trial | Non
 
         slope = system(u)
         new, gap = rodasp_step(u, slope, system, solve, dt)
-        if not np.isfinite(new).all():
-            return None
         # what is wrong now matters where there is mass, or where the reaction will bring it
-        now = system.log_density(new)
-        later = system.log_density(np.exp(-system.beta * left) * new)
-        weight = np.exp(np.maximum(_density(system, now), _density(system, later)))
+        now = new - system.potential
+        later = math.exp(-system.beta * left) * new - system.potential
+        weight = np.exp(np.maximum(now - now.max(), later - later.max()))
         np.maximum(weight, FLOOR, out=weight)
         share = weight * system.weights
-        centred = gap - (share @ gap) / share.sum()
-        return Trial(new, now, float(np.abs(weight * centred).max()), slope)
-
-
-def _density(system: Discretised, log_mass: Array) -> Array:
-    value = log_mass - system.log_weights
-    return np.asarray(value - value.max())
+        centred = gap - (share @ gap) / (weight @ system.weights)
+        error = float(np.abs(weight * centred).max())
+        if not math.isfinite(error):
+            return None
+        return Trial(new, system.log_density(new), error, slope)
 
 
 def _kl(system: Discretised, log_mass: Array) -> float:
