@@ -57,7 +57,7 @@ class OnAxes:
 
 
 def _tables(start: Index, weights: list[Array], nodes: int, *, dense: bool) -> list[Any]:
-    """Return matrices ``(n, nodes)`` whose rows hold `weights` ``(n, s)`` from column `start` on."""
+    """Return matrices ``(n, nodes)`` with `weights` ``(n, s)`` in each row, from `start` on."""
     n, size = weights[0].shape
     column = start[:, None] + np.arange(size)
     if dense:

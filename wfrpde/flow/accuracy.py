@@ -96,14 +96,15 @@ def refined_to_tolerance(
     best = evaluate(outcome)
     if tolerance is None:
         return best
-    attempts = [_attempt(best)]
+    estimate, what = worst_error(best)
+    attempts = [_attempt(best, estimate, what)]
     stopped = "no finer run is allowed" if outcome.refine is None else ""
-    while worst_error(best)[0] > tolerance and best.complete and outcome.refine is not None:
+    while estimate > tolerance and best.complete and outcome.refine is not None:
         if len(attempts) > MOST_REFINEMENTS:
             stopped = f"after {MOST_REFINEMENTS} refinements"
             break
         if context.comm.rank == 0:
-            logger.info("estimated error %.1e (%s): refined", *worst_error(best))
+            logger.info("estimated error %.1e (%s): refined", estimate, what)
         try:
             outcome = outcome.refine()
         except (SolverError, AccuracyError) as error:
@@ -113,22 +114,23 @@ def refined_to_tolerance(
         if not finer.complete:
             stopped = "interrupted"
             break
-        attempts.append(_attempt(finer))
-        gain = worst_error(finer)[0] / worst_error(best)[0]
+        found, of = worst_error(finer)
+        attempts.append(_attempt(finer, found, of))
+        gain = found / estimate
         if gain < 1.0:
-            best = finer
+            best, estimate, what = finer, found, of
         if gain > NO_GAIN:
             stopped = "refinement gained nothing any more"
             break
         stopped = "" if outcome.refine is not None else "a finer run would have too many nodes"
     best.numerics["accuracy"] = {
         "tolerance": tolerance,
-        "estimate": worst_error(best)[0],
-        "worst": worst_error(best)[1],
-        "met": bool(worst_error(best)[0] <= tolerance),
+        "estimate": estimate,
+        "worst": what,
+        "met": bool(estimate <= tolerance),
         "attempts": attempts,
+        "stopped": stopped,
     }
-    best.numerics["accuracy"]["stopped"] = stopped
     return best
 
 
@@ -136,12 +138,12 @@ NO_GAIN = 0.7
 """Ratio of the estimates after and before a refinement beyond which refining is given up."""
 
 
-def _attempt(solution: Solution) -> dict[str, Any]:
+def _attempt(solution: Solution, estimate: float, of: str) -> dict[str, Any]:
     return {
         "nodes": len(solution.nodes),
         "cells": solution.numerics["cells"],
-        "estimate": worst_error(solution)[0],
-        "of": worst_error(solution)[1],
+        "estimate": estimate,
+        "of": of,
     }
 
 

@@ -37,10 +37,8 @@ LOCAL_SHARE = 0.18
 """Local error in units of the tolerance of the case, where it has one."""
 LOOSER = 32.0
 """How much larger the local error of the second run may be then."""
-LARGEST_LIMIT = 4e-3
+LARGEST_LIMIT = 1e-4
 """Local error beyond which the looser run no longer tells anything."""
-LEAST_RATIO = 8.0
-"""Ratio of the two local errors that is kept at this limit."""
 LEAST_TOLERANCE = 1e-13
 FINE_SHARE = 1 / 4
 """Share of the distance of the two runs that covers the error of the finer one then."""
@@ -163,8 +161,7 @@ def solve_log_density(context: Context) -> Outcome:
     tolerance, looser = problem.case.accuracy.tolerance, 10.0
     limit = TOLERANCE
     if tolerance is not None:
-        limit = min(LOCAL_SHARE * tolerance, LARGEST_LIMIT / LEAST_RATIO)
-        looser = min(LOOSER, LARGEST_LIMIT / limit)
+        limit, looser = min(LOCAL_SHARE * tolerance, LARGEST_LIMIT), LOOSER
     grid = problem.tensor_grid(numerics.cells or (default_cells(problem),))
     degrees = [degree, max(1, degree - 2)] if numerics.certify else [degree]
     runs: list[_Run] = []
