@@ -75,6 +75,27 @@ def test_moments_of_a_gaussian(numbers):
     np.testing.assert_allclose(numbers.covariance[0], COVARIANCE, atol=1e-8)
 
 
+@pytest.mark.parametrize("region", ["left", "oblique"])
+def test_a_second_rule_tells_the_error_of_masses(region):
+    """At degree 1, where a region ends within cells, on the line and across the plane."""
+    found = []
+    for cells in (16, 32, 64):
+        interpolation = tensor(cells, degree=1)
+        one = Evaluator(
+            MPI.COMM_SELF, interpolation, lambda x: quadratic(x, MEAN, COVARIANCE), REGIONS
+        )
+        flat = np.zeros((1, len(interpolation.nodes)))  # u = 0: the quadrature alone is wrong
+        own, other = (e(e.sample(flat)).mode_mass[region][0] for e in (one, one.second()))
+        exact = {
+            "left": ndtr((0.1 - MEAN[0]) / np.sqrt(COVARIANCE[0, 0])),
+            "oblique": ndtr((MEAN.sum() - 0.5) / np.sqrt(COVARIANCE.sum())),
+        }[region]
+        found.append((abs(own - other), abs(own - exact)))
+    estimate, error = np.array(found).T
+    assert error.max() < 1e-6
+    np.testing.assert_allclose(estimate, error, rtol=0.1)
+
+
 def test_masses_of_half_planes(numbers, evaluator):
     left = ndtr((0.1 - MEAN[0]) / np.sqrt(COVARIANCE[0, 0]))
     oblique = ndtr((MEAN.sum() - 0.5) / np.sqrt(COVARIANCE.sum()))

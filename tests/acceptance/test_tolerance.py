@@ -1,6 +1,6 @@
 """Accuracy on demand: what is asked for is met, estimated honestly, or said to be missed.
 
-The full table is made by validation/tolerance.py.
+The full table is made by validation/tolerance/measure.py.
 """
 
 import logging
@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("dolfinx")
+
+from scipy.special import ndtr
 
 import wfrpde
 from wfrpde.errors import InputError
@@ -119,6 +121,41 @@ def test_two_formulations_agree_to_what_was_asked():
     assert one.mode_mass["right"][-1] == pytest.approx(other.mode_mass["right"][-1], rel=1.1e-5)
     np.testing.assert_allclose(one.series["kl"], other.series["kl"], rtol=1.1e-5)
     assert 0.05 < one.mode_mass["right"][-1] < 0.5
+
+
+HIGH = {
+    "target": {"kind": "double_well", "barrier": 20.0, "tilt": 0.5},
+    "initial": {"mean": [-1.0], "covariance": [[0.02]]},
+    "flow": {"save": [0.1, 0.5, 2.0]},
+}
+BEHIND = [6.4234871e-08, 1.101317509e-05, 3.5009159e-02]
+"""Mass of the right well, to 1e-8 of itself, by validation/tolerance/finite_volumes.py."""
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-3, 1e-4, 1e-5])
+def test_agreement_by_chance_is_no_accuracy(tolerance):
+    """At 1e-3 two extrapolations agree eight times better on that mass than with the truth."""
+    solution = solved(HIGH, tolerance, **{"numerics.formulation": "edge-averaged"})
+    error = np.abs(solution.mode_mass["right"][1:] - BEHIND)
+    estimate = solution.error.mode_mass["right"][1:]
+    assert (error <= estimate).all()
+    assert estimate[-1] <= 0.04 * tolerance
+
+
+def test_the_mass_of_a_region_is_known_as_well_as_the_rest():
+    """Where a region ends within cells, on a flow that only integrals can get wrong."""
+    data = {
+        "target": {"kind": "gaussian", "mean": [0.0], "covariance": [[1.0]],
+                   "modes": {"right": "x > 0.123"}},
+        "initial": {"mean": [1.0], "covariance": [[0.5]]},
+        "flow": {"save": [0.5], "alpha": 0.0},
+    }  # fmt: skip
+    solution = solved(data, 1e-5)
+    mean, covariance = gaussian_flow([1.0], [[0.5]], [0.0], [[1.0]], 0.5, alpha=0.0)
+    exact = ndtr((mean[0] - 0.123) / np.sqrt(covariance[0, 0]))
+    error = abs(solution.mode_mass["right"][1] - exact)
+    assert error <= solution.error.mode_mass["right"][1] <= 10 * error
+    assert solution.numerics["accuracy"]["met"]
 
 
 def test_less_is_spent_where_less_is_asked():

@@ -157,8 +157,9 @@ def make_quadrature(
 ) -> Quadrature:
     """Build the rule on this rank's share of the cells, fine enough for all `regions`.
 
-    `fewer` Gauss points on each axis make a second rule, whose distance tells the error of the
-    first. `share` is that of `share_of_cells`, where it is known already.
+    `fewer` Gauss points on each axis (more, if it is negative; simplices have only less) make a
+    second rule, whose distance tells the error of the first. `share` is that of `share_of_cells`,
+    where it is known already.
     """
     if isinstance(interpolation, TensorInterpolation):
         default = 2 if interpolation.degree == 1 else interpolation.degree + 2

@@ -37,15 +37,15 @@ def without_transport(problem: Problem, t: float) -> GeometricMean:
 
 
 def log_normalising_constant(
-    problem: Problem, outcome: Outcome, evaluator: Evaluator, rough: Evaluator | None
+    problem: Problem, outcome: Outcome, evaluator: Evaluator, second: Evaluator | None
 ) -> tuple[Array, Array]:
     """Return log γ_t(1) at the times reached and its estimated error, ``(T,)`` each (collective).
 
-    The error is NaN where nothing tells it. `rough` has fewer quadrature points.
+    The error is NaN where nothing tells it. `second` integrates by another rule.
     """
     if outcome.growth is None:
         values = [_closed_form(problem, evaluator, outcome.times)]
-        values += [] if rough is None else [_closed_form(problem, rough, outcome.times)]
+        values += [] if second is None else [_closed_form(problem, second, outcome.times)]
         shares: list[Array | float] = [1.0]
     else:
         values = list(outcome.growth)
