@@ -196,7 +196,7 @@ def rows() -> Iterator[Row]:
         {**spectral, "numerics.degree": 8, "numerics.cells": [14, 14]},
     )
     yield gaussian_row("… triangles", "gaussian-2d", {**plain, "domain.cell": "simplex"})
-    yield gaussian_row("Gaussian, 3-D, degree 4, 8³ cells", "gaussian-3d", {})
+    yield gaussian_row("Gaussian, 3-D, degree 4, 10³ cells", "gaussian-3d", {})
     yield gaussian_row("Far start, N(0, 1) → N(20, 0.1)", "far-start", {})
 
     yield well_row("Double well, barrier 20 kT", "double-well-20")

@@ -27,6 +27,13 @@ STEEP_LINE = 16.0
 """Change of V (kT) along a line of an element beyond which the spectral flux rings; measured in
 docs/numerics: smaller thresholds cost accuracy, larger ones leave spurious tail modes."""
 
+STEEP_FAR, MATTERS, RELIEF = 12.0, 5.0, 0.5
+"""The same where a polynomial in S is taken, which pays for the largest eigenvalue (about
+e^{change of V}): `STEEP_FAR` up to the level `MATTERS`, and less by `RELIEF` for each kT beyond."""
+
+STEEP_LEAST = 4.0
+"""What that threshold does not go below."""
+
 
 @dataclass(frozen=True)
 class Edges:
@@ -193,13 +200,27 @@ def spectral(lines: Lines, degree: int, potential: Array, weights: Array) -> Tri
     )
 
 
-def steep(lines: Lines, potential: Array) -> npt.NDArray[np.bool_]:
-    """Which lines ``(L,)`` change the potential by more than `STEEP_LINE`."""
-    return np.asarray(np.ptp(potential[lines.nodes], axis=1) > STEEP_LINE)
+def steep(lines: Lines, potential: Array, levels: Array | None = None) -> npt.NDArray[np.bool_]:
+    """Which lines ``(L,)`` change the potential by more than `STEEP_LINE`.
+
+    With the `levels` (kT) of the nodes, by more than the threshold that falls with them.
+    """
+    change = np.ptp(potential[lines.nodes], axis=1)
+    if levels is None:
+        return np.asarray(change > STEEP_LINE)
+    level = levels[lines.nodes].min(axis=1)
+    return np.asarray(
+        change > np.clip(STEEP_FAR - RELIEF * (level - MATTERS), STEEP_LEAST, STEEP_FAR)
+    )
 
 
-def symmetrised_stiffness(nodes: Nodes, potential: Array) -> tuple[Triplets, dict[str, float]]:
+def symmetrised_stiffness(
+    nodes: Nodes, potential: Array, levels: Array | None = None
+) -> tuple[Triplets, dict[str, float]]:
     """Entries of S on `nodes` (degree 1: edge-averaged; beyond: hybrid), and facts about the flux.
+
+    `levels` (kT) of the nodes, at which they matter, keep the largest eigenvalue of S small beyond
+    degree 1: see `steep`.
 
     Facts: ``steep_lines``, the share of lines with the edge-averaged flux (degree > 1), and
     ``obtuse_edges``, the number of edges of simplices with a negative conductance, where the
@@ -219,7 +240,7 @@ def symmetrised_stiffness(nodes: Nodes, potential: Array) -> tuple[Triplets, dic
         )
     parts_t, n_steep, n_lines = [], 0, 0
     for lines in cell_lines(nodes):
-        rough = steep(lines, potential)
+        rough = steep(lines, potential, levels)
         n_steep, n_lines = n_steep + int(rough.sum()), n_lines + len(rough)
         smooth = Lines(lines.nodes[~rough], lines.length[~rough], lines.transverse[~rough])
         parts_t.append(spectral(smooth, nodes.degree, potential, nodes.weights))

@@ -295,7 +295,16 @@ class BandedSolver:
 
 def is_banded(nodes: Nodes, choice: str, case: Mapping[str, str | float | int | bool]) -> bool:
     """Whether `BandedSolver` fits: one dimension, one rank, and nothing asks PETSc for more."""
+    ordered = nodes.dim == 1 and nodes.index_map is None
+    return ordered and choice != "iterative" and not _asks_petsc(case)
+
+
+def is_polynomial(dim: int, choice: str, case: Mapping[str, str | float | int | bool]) -> bool:
+    """Whether `Exponential` fits: three dimensions, and nothing asks for a linear solver."""
+    return dim == 3 and choice == "auto" and not _asks_petsc(case)
+
+
+def _asks_petsc(case: Mapping[str, str | float | int | bool]) -> bool:
     from petsc4py import PETSc
 
-    ordered = nodes.dim == 1 and nodes.index_map is None
-    return ordered and choice != "iterative" and not case and not PETSc.Options(PREFIX).getAll()
+    return bool(case) or bool(PETSc.Options(PREFIX).getAll())

@@ -122,6 +122,15 @@ class Nodes:
 
         return float(self.comm.allreduce(largest, op=MPI.MAX))
 
+    def least(self, local: Array) -> float:
+        """Minimum of numbers on all ranks, NaN aside (collective)."""
+        smallest = float(np.fmin.reduce(local, initial=np.inf))
+        if self.comm.size == 1:
+            return smallest
+        from mpi4py import MPI
+
+        return float(self.comm.allreduce(smallest, op=MPI.MIN))
+
     def logsumexp(self, owned: Array) -> float:
         """``log Σ exp`` over all nodes (collective)."""
         shift = self.max(owned)

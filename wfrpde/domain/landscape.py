@@ -35,6 +35,10 @@ FINE_SAMPLES = {1: 4001, 2: 241, 3: 49}
 _GEOMETRIC = (0.25, 0.5, 0.75)
 
 
+def _least(value: Array) -> float:
+    return float(np.fmin.reduce(value, initial=np.inf))
+
+
 @dataclass(frozen=True)
 class Landscape:
     """V and R₀ = −log ρ₀, each counted from its minimum, and what lies between them.
@@ -71,28 +75,33 @@ class Landscape:
         """Dimension d."""
         return int(self.seeds.shape[1])
 
-    def levels(self, x: Array, *, ways: bool = True) -> Array:
+    def levels(
+        self, x: Array, *, ways: bool = True, least: Callable[[Array], float] = _least
+    ) -> Array:
         """Smallest level ``(n,)`` at which each point matters; minima are over `x` and the seeds.
 
-        Points where V is +∞ never matter. Without `ways` the transport's way downhill is left out:
-        the box spans it already, and downhill of a far start lies the other side of the valley too.
+        Where other ranks have points, too, `least` is the minimum over all of them (and collective,
+        therefore). Points where V is +∞ never matter. Without `ways` the transport's way downhill
+        is left out: the box spans it already, and downhill of a far start lies the other side of
+        the valley too.
         """
         both = np.concatenate([x, self.seeds])
         v, r = self.potential(both), self.surprise(both)
-        v_rel, r_rel = v - v.min(), r - r.min()
+        v_rel, r_rel = v - least(v), r - least(r)
         best = np.minimum(v_rel, r_rel)
         if self.reaction:
             for theta in _GEOMETRIC:
                 with np.errstate(invalid="ignore"):
                     mixed = theta * r + (1 - theta) * v
-                mixed -= np.fmin.reduce(mixed)
+                mixed -= least(mixed)
                 np.fmin(best, mixed, out=best)  # where the mixture is undefined it never matters
         for function in self.favoured:
             value = function(both)
-            np.minimum(best, value - value.min(), out=best)
+            np.minimum(best, value - least(value), out=best)
         if self.transport and ways:
             # mass moves downhill: all below the highest V where the start has its bulk
-            start = v_rel[(r_rel < START_BULK) & np.isfinite(v_rel)].max(initial=0.0)
+            bulk = v_rel[(r_rel < START_BULK) & np.isfinite(v_rel)]
+            start = max(0.0, -least(-bulk))
             np.minimum(best, np.maximum(v_rel - start, 0.0) * self.level / 5.0, out=best)
         best[np.isposinf(v)] = np.inf
         return np.asarray(best[: len(x)])

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.discretisation.exponential import Exponential
 from wfrpde.discretisation.fluxes import symmetrised_stiffness
 from wfrpde.discretisation.matrix import (
     BandedSolver,
     ShiftedSolver,
     assemble,
     is_banded,
+    is_polynomial,
     merged_options,
     solver_options,
 )
@@ -121,14 +123,21 @@ def run(
     log_mass += np.log(problem.case.initial.mass)
 
     transport, matrix = None, None
-    solver: ShiftedSolver | BandedSolver | None = None
+    solver: ShiftedSolver | BandedSolver | Exponential | None = None
     flux: dict[str, float] = {}
     if flow.alpha > 0:
-        triplets, flux = symmetrised_stiffness(nodes, potential)
+        polynomial = is_polynomial(nodes.dim, numerics.solver, numerics.petsc_options)
+        levels = None
+        if polynomial and degree > 1:
+            levels = problem.landscape.levels(nodes.points, least=nodes.least)
+        triplets, flux = symmetrised_stiffness(nodes, potential, levels)
         if is_banded(nodes, numerics.solver, numerics.petsc_options):
             solver = BandedSolver(nodes.n_global, degree, triplets)
         else:
             matrix = assemble(nodes, triplets)
+        if matrix is not None and polynomial:
+            solver = Exponential(matrix, monotone=degree == 1)
+        elif matrix is not None:
             defaults = solver_options(nodes.dim, degree, nodes.n_global, comm.size, numerics.solver)
             solver = ShiftedSolver(matrix, merged_options(defaults, numerics.petsc_options))
         rational = SECOND_ORDER if time_order == 2 else FIFTH_ORDER

@@ -8,6 +8,7 @@ from math import comb, factorial, sqrt
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.discretisation.exponential import Exponential
 from wfrpde.discretisation.matrix import BandedSolver, ShiftedSolver
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.errors import SolverError
@@ -86,7 +87,7 @@ class Transport:
     def __init__(
         self,
         nodes: Nodes,
-        solver: ShiftedSolver | BandedSolver,
+        solver: ShiftedSolver | BandedSolver | Exponential,
         log_target: Array,
         alpha: float,
         rational: RationalStep = SECOND_ORDER,
@@ -117,10 +118,7 @@ class Transport:
             self._refuse_lost_mass(low, shift)
             self.incidents.underflows += int(np.count_nonzero(low))
         start = np.exp(np.maximum(relative, UNDERFLOW))
-        value, total = start, np.zeros_like(start)
-        for coefficient in self._coefficients:
-            value = self._solver.solve(self._rational.gamma * dt * self._alpha, value)
-            total += coefficient * value
+        total, value = self._decayed(self._alpha * dt, start)
         root = np.exp(self._half - self._nodes.max(self._half))
         before, after = self._nodes.sum(root * start), self._nodes.sum(root * total)
         jump = abs(after / before - 1) if before > 0 else 0.0
@@ -131,6 +129,16 @@ class Transport:
             )
         total, after = self._cured(total, value, root, before)
         return np.asarray(np.log(total) + (shift - np.log(after / before)) + self._half)
+
+    def _decayed(self, tau: float, start: Array) -> tuple[Array, Array]:
+        """Return ``e^{−τS}`` of the start, and what stands in where that is not positive."""
+        if isinstance(self._solver, Exponential):
+            return self._solver.apply(tau, start), start
+        value, total = start, np.zeros_like(start)
+        for coefficient in self._coefficients:
+            value = self._solver.solve(self._rational.gamma * tau, value)
+            total += coefficient * value
+        return total, value
 
     def _refuse_lost_mass(self, low: npt.NDArray[np.bool_], shift: float) -> None:
         """Refuse to raise values below e^{−700} of the largest to it where that makes mass."""
