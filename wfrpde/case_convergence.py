@@ -22,13 +22,20 @@ class ConvergenceSpec(Section):
     ----------
     vary
         ``h``: cells along each axis; ``p``: degree of the elements; ``dt``: time step; ``domain``:
-        size of the box, as a factor; ``particles``: N of the case's first sampler.
+        size of the box, as a factor; ``particles``: number N of a sampler's particles.
     values
         What it takes on, in ascending order (``dt``: descending); at least two.
     numerics
         Keys of ``[numerics]`` for the runs of this study.
     reference
         Keys of ``[numerics]`` for the finest run, where no exact solution is known.
+    sampler
+        With ``vary = "particles"``: name of the sampler; by default the first of the case. Its
+        ``replicates`` are those with the most particles; with fewer there are as many more.
+    observable
+        What is averaged, as `validate` calls it (``mean x``, ``mass right``); by default the first.
+    error
+        ``rmse``: root mean square over the replicates, of order 1/2; ``bias``: of order 1.
     order
         The order that is expected; by default that of the theory.
     within
@@ -41,6 +48,9 @@ class ConvergenceSpec(Section):
     values: tuple[PositiveNumber | Annotated[int, Strict(), Field(gt=0)], ...]
     numerics: dict[str, Any] = {}  # noqa: RUF012 (pydantic copies it)
     reference: dict[str, Any] = {}  # noqa: RUF012 (pydantic copies it)
+    sampler: Text = ""
+    observable: Text = ""
+    error: Literal["rmse", "bias"] = "rmse"
     order: Number | None = None
     within: PositiveNumber = 0.1
     name: Text = ""
@@ -56,6 +66,11 @@ class ConvergenceSpec(Section):
         if not all(steps):
             wanted = "descending" if self.vary == "dt" else "ascending"
             raise InputError(where, str(list(self.values)), f"values in {wanted} order, each once")
+        own = ("sampler", "observable", "error")
+        wrong = ("numerics", "reference") if self.vary == "particles" else own
+        for key in sorted(self.model_fields_set & set(wrong)):
+            needed = "it where the solver is studied" if key not in own else "vary = 'particles'"
+            raise InputError(f"convergence.{key}", f"it with vary = '{self.vary}'", needed)
         if self.vary in ("h", "p", "particles"):
             for value in self.values:
                 if value != int(value):

@@ -46,6 +46,28 @@ def test_layouts_agree(cell, folder):
     assert [row.seconds for row in again.table] == [row.seconds for row in spread.table]
 
 
+def test_a_study_in_particles_does_not_depend_on_the_ranks(folder):
+    """Block by block, whoever computes them; and a second time from the files of all ranks."""
+    comm = MPI.COMM_WORLD
+    data = {
+        "target": {"kind": "gaussian", "mean": [0.8], "covariance": [[0.6]]},
+        "initial": {"mean": [0.0], "covariance": [[1.0]]},
+        "flow": {"alpha": 0.0, "save": [1.0]},
+        "sampler": [{"kind": "fisher_rao", "replicates": 40}],
+        "convergence": [{"vary": "particles", "values": [500, 2000, 8000]}],
+    }
+    case = wfrpde.Case.model_validate(data)
+    spread = wfrpde.converge(case, comm, folder=folder / "particles")
+    alone = wfrpde.converge(case, MPI.COMM_SELF)
+    assert [row.error for row in spread.table] == [row.error for row in alone.table]
+    assert spread.orders["N, fisher_rao, RMSE of mean x"].order == pytest.approx(0.5, abs=0.1)
+    comm.barrier()
+    files = len(list((folder / "particles").iterdir()))
+    assert files == 21
+    again = wfrpde.converge(case, comm, folder=folder / "particles")
+    assert [row.error for row in again.table] == [row.error for row in spread.table]
+
+
 def test_bad_studies_are_refused_on_every_rank():
     case = LINE.case(0.5, convergence=[{**STUDY, "numerics": {"degre": 2}}])
     with pytest.raises(wfrpde.WfrpdeError, match="degre"):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wfrpde.studies.orders import fit_order, fit_rate, order_in_space
+from wfrpde.studies.orders import fit_order, fit_power, fit_rate, order_in_space
 
 
 def test_a_power_is_found_to_round_off():
@@ -48,3 +48,19 @@ def test_theory_of_spectral_elements(degree, order):
 def test_theory_of_edge_averaged_fluxes():
     assert order_in_space("edge-averaged", 1, extrapolated=False) == 2.0
     assert order_in_space("edge-averaged", 1, extrapolated=True) == 4.0
+
+
+def test_powers_with_error_bars_hold_the_order_as_often_as_they_say():
+    """Of 400 sequences of either sign, some values of which are lost in their errors."""
+    rng = np.random.default_rng(6)
+    size = 2.0 ** -np.arange(4.0)
+    fits = [
+        fit_power(size, -size + 0.05 * rng.standard_normal(4), np.full(4, 0.05)) for _ in range(400)
+    ]
+    held = np.mean([fit.low <= 1 <= fit.high for fit in fits])
+    assert abs(held - 0.95) <= 3 * 0.011
+    assert np.median([fit.order for fit in fits]) == pytest.approx(1, abs=0.03)
+    wrong = np.mean([fit.low <= 1.5 <= fit.high for fit in fits])
+    assert wrong <= 0.4
+    exact = fit_power(size, 3 * size**0.5, 0.01 * size)
+    assert exact.order == pytest.approx(0.5, abs=1e-3)

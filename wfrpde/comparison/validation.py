@@ -110,7 +110,7 @@ def validate(
             closely = any(s.parameters.get("density") == "oracle" for s in case.samplers)
             flows = Flows(case, observer, closely)
             context = SamplerContext.of(case, flows.solution("WFR"))
-            contestants = [_contestant(case, spec, flows, context) for spec in case.samplers]
+            contestants = [make_contestant(case, spec, flows, context) for spec in case.samplers]
         for contestant in contestants:
             leaving.callback(contestant.close)
         if stop.requested(comm):
@@ -219,7 +219,10 @@ def _details(
     )
 
 
-def _contestant(case: Case, spec: SamplerSpec, flows: Flows, context: SamplerContext) -> Contestant:
+def make_contestant(
+    case: Case, spec: SamplerSpec, flows: Flows, context: SamplerContext
+) -> Contestant:
+    """Make a sampler of a case, and what judges it."""
     sampler: SamplerRun | None = None
     failure = ""
     try:

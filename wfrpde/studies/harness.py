@@ -17,7 +17,8 @@ from wfrpde.parallel import Stopped, StopRequest, collectively
 from wfrpde.studies.field import Field, relative_error
 from wfrpde.studies.plan import STEPS, PlannedRun, PlannedStudy, plan
 from wfrpde.studies.record import RunRecord, RunStore
-from wfrpde.studies.study import ConvergenceStudy, judged
+from wfrpde.studies.sharing import shares
+from wfrpde.studies.study import ConvergenceStudy, StudyResult, judged
 from wfrpde.studies.truth import Truth, exact_truth, finest_truth, has_exact_solution
 
 if TYPE_CHECKING:
@@ -74,6 +75,24 @@ def converge(
     from mpi4py import MPI
 
     comm = MPI.COMM_WORLD if comm is None else comm
+    numbered = [(k, s) for k, s in enumerate(case.convergence) if s.vary == "particles"]
+    only_particles = bool(numbered) and len(numbered) == len(case.convergence)
+    flows = () if only_particles else _flow_studies(case, comm, folder, layout, observer)
+    particles: tuple[StudyResult, ...] = ()
+    if numbered:
+        from wfrpde.studies.particles import particle_studies
+
+        particles = particle_studies(case, numbered, comm, folder, observer)
+    results = list(flows)
+    for (place, _), result in zip(numbered, particles, strict=True):
+        results.insert(place, result)  # in the order of the case
+    return ConvergenceStudy(case.title or case.name, tuple(results))
+
+
+def _flow_studies(
+    case: Case, comm: Comm, folder: Path | None, layout: Layout, observer: Observer | None
+) -> tuple[StudyResult, ...]:
+    """Studies of the solver itself (collective)."""
     with collectively(comm):
         if case.flow.alpha == 0:
             raise InputError(
@@ -93,10 +112,9 @@ def converge(
     answer = None
     with collectively(comm):
         if comm.rank == 0:
-            results = tuple(_result(study, records, exact) for study in studies)
-            answer = ConvergenceStudy(case.title or case.name, results)
-    study: ConvergenceStudy = comm.bcast(answer, root=0)
-    return study
+            answer = tuple(_result(study, records, exact) for study in studies)
+    results: tuple[StudyResult, ...] = comm.bcast(answer, root=0)
+    return results
 
 
 def _all_runs(study: PlannedStudy) -> tuple[PlannedRun, ...]:
@@ -165,7 +183,7 @@ def _spread(
 
     mine: Records = {}
     with collectively(comm):
-        share = _shares(todo, comm.size)[comm.rank]
+        share = shares(todo, comm.size)[comm.rank]
         for number, run in enumerate(share):
             if stop.requested():
                 break
@@ -181,17 +199,6 @@ def _spread(
                 observer(_words(run), done, total)
     gathered = comm.gather(mine, root=0)
     return {key: record for part in gathered or () for key, record in part.items()}
-
-
-def _shares(todo: list[PlannedRun], size: int) -> list[list[PlannedRun]]:
-    """Divide the runs so that all ranks end at about the same time."""
-    shares: list[list[PlannedRun]] = [[] for _ in range(size)]
-    load = np.zeros(size)
-    for run in sorted(todo, key=lambda run: (-run.cost, run.key)):  # the dearest first
-        rank = int(load.argmin())
-        shares[rank].append(run)
-        load[rank] += run.cost
-    return [sorted(share, key=lambda run: (run.cost, run.key)) for share in shares]
 
 
 def _words(run: PlannedRun) -> str:

@@ -13,6 +13,13 @@ LEVEL = 0.95
 """Probability that an interval holds the order, if the errors scatter about a straight line."""
 
 
+CHI2 = 3.84
+"""Rise of χ² within the interval of one number: the 95 % quantile of one degree of freedom."""
+
+POWERS = (-1.0, 3.0)
+"""Orders among which that of a sampler is looked for."""
+
+
 @dataclass(frozen=True)
 class Fit:
     """A straight line through (log size, log error), by least squares.
@@ -23,7 +30,7 @@ class Fit:
         Its slope.
     low, high
         Interval of the slope, from the scatter of the points (Student's t, n − 2 degrees of
-        freedom); infinite for two points.
+        freedom; infinite for two points), or from their own standard errors (`fit_power`).
     local
         ``(n − 1,)`` slopes between neighbours.
     """
@@ -51,6 +58,37 @@ def fit_order(size: npt.ArrayLike, error: npt.ArrayLike) -> Fit:
     """
     x, y = np.log(np.asarray(size, dtype=float)), np.log(np.asarray(error, dtype=float))
     return _fit(x, y)
+
+
+def fit_power(size: npt.ArrayLike, value: npt.ArrayLike, error: npt.ArrayLike) -> Fit:
+    """Fit ``value = C size^order`` to values with standard errors, by least squares so weighted.
+
+    The values, which may be of either sign, are not taken the logarithm of: those that are lost in
+    their errors count as little as they should. The interval is where χ² is less than 3.84 above
+    its minimum; it is infinite on a side where it does not end within `POWERS`.
+
+    Parameters
+    ----------
+    size, value, error
+        ``(n,)`` each, n ≥ 2; sizes and errors are positive.
+    """
+    s, y, e = (np.asarray(part, dtype=float) for part in (size, value, error))
+    if len(s) < 2:
+        raise ValueError(f"an order needs two points at least, not {len(s)}")
+    s, weight = s / s.max(), e**-2
+
+    def misfit(orders: Array) -> Array:
+        model = s ** orders[:, None]
+        return np.asarray(y**2 @ weight - (model @ (weight * y)) ** 2 / (model**2 @ weight))
+
+    orders = np.linspace(*POWERS, 8001, dtype=np.float64)
+    chi2 = misfit(orders)
+    inside = orders[chi2 <= chi2.min() + CHI2]
+    low = float(inside[0]) if inside[0] > POWERS[0] else -np.inf
+    high = float(inside[-1]) if inside[-1] < POWERS[1] else np.inf
+    with np.errstate(invalid="ignore", divide="ignore"):
+        local = np.diff(np.log(np.abs(y))) / np.diff(np.log(s))
+    return Fit(float(orders[chi2.argmin()]), low, high, local)
 
 
 def fit_rate(value: npt.ArrayLike, error: npt.ArrayLike) -> Fit:

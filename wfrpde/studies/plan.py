@@ -79,6 +79,8 @@ def plan(case: Case, *, exact: bool) -> tuple[PlannedStudy, ...]:
     specs = case.convergence or _default_specs(case)
     planned = []
     for number, spec in enumerate(specs):
+        if spec.vary == "particles":  # of samplers: `wfrpde.studies.particles`
+            continue
         try:
             planned.append(_planned(case, spec, exact=exact))
         except InputError as error:

@@ -23,15 +23,18 @@ class Row:
     study
         Name of the study.
     value
-        Cells along an axis, degree, time step or factor of the box.
+        Cells along an axis, degree, time step, factor of the box or number of particles.
     error
-        Relative L2 error of the density at the nodes, at the last time.
+        Relative L2 error of the density at the nodes, at the last time; of a sampler the RMSE or
+        the bias, with its sign, of an average, in standard deviations of the observable.
     kl_error
         Error of KL(ρ‖π), relative to KL.
     local
         Order between this run and the one before, NaN for the first.
     used
         Whether it counts in the fit: not if its error is below what the truth is known to.
+    standard_error, replicates
+        Of the error of a sampler, and the number of replicates that gave it; NaN and 0 elsewhere.
     """
 
     study: str
@@ -44,6 +47,8 @@ class Row:
     seconds: float
     ranks: int
     failure: str = ""
+    standard_error: float = np.nan
+    replicates: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class StudyResult:
     @property
     def algebraic(self) -> bool:
         """Whether the fit is an order; else it is a rate in decades."""
-        return self.vary in ("h", "dt")
+        return self.vary in ("h", "dt", "particles")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,13 @@ from wfrpde.studies.study import ConvergenceStudy, Row, StudyResult
 
 SUMMARY = "convergence.json"
 
-LABELS = {"h": "cells along an axis", "p": "degree", "dt": "time step", "domain": "size of the box"}
+LABELS = {
+    "h": "cells along an axis",
+    "p": "degree",
+    "dt": "time step",
+    "domain": "size of the box",
+    "particles": "number of particles",
+}
 
 
 def write_study(study: ConvergenceStudy, folder: Path, *, figures: bool = True) -> None:
@@ -106,7 +112,11 @@ def study_table(study: ConvergenceStudy) -> str:
     parts = [table(heading, rows)]
     parts += [f"{r.name}: {r.reason}" for r in study.studies if r.verdict != "passed"]
     truths = sorted({r.truth for r in study.studies})
-    parts.append(f"Errors: of the density in L2, relative; the truth is {' or '.join(truths)}.")
+    kinds = {r.vary == "particles" for r in study.studies}
+    words = {False: "of the density in L2, relative",
+             True: "of averages, in standard deviations of the observable"}  # fmt: skip
+    what = "; ".join(words[kind] for kind in sorted(kinds))
+    parts.append(f"Errors: {what}; the truth is {' or '.join(truths)}.")
     return "\n\n".join(parts)
 
 
@@ -130,15 +140,20 @@ def _draw(axes: Any, results: list[StudyResult], label: str, title: str) -> None
     for number, result in enumerate(results):
         rows = [row for row in result.rows if row.used]
         value = np.array([row.value for row in rows])
-        error = np.array([row.error for row in rows])
+        error = np.abs([row.error for row in rows])
+        bars = np.array([row.standard_error for row in rows])
         name = result.name
         if result.fit is not None:
             unit = "" if result.algebraic else " decades per unit"
             name += f": {result.fit.order:.2f}{unit}"
         (line,) = axes.plot(value, error, "o", color=f"C{number % 10}", label=name)
+        if np.isfinite(bars).all():
+            axes.errorbar(value, error, 1.96 * bars, fmt="none", color=line.get_color(), capsize=3)
         if result.algebraic and result.expected is not None:
-            power = -result.expected if result.vary == "h" else result.expected
-            slope = error[-1] * (value / value[-1]) ** power
+            power = result.expected if result.vary == "dt" else -result.expected
+            # through the point that is known best
+            best = int(np.argmin(bars / error)) if np.isfinite(bars).all() else -1
+            slope = error[best] * (value / value[best]) ** power
             axes.plot(value, slope, "-", lw=1, color=line.get_color())
         else:
             axes.plot(value, error, "-", lw=1, color=line.get_color())
@@ -146,13 +161,16 @@ def _draw(axes: Any, results: list[StudyResult], label: str, title: str) -> None
     if results[0].algebraic:
         axes.set_xscale("log")
         ticks = sorted({row.value for result in results for row in result.rows})
-        if results[0].vary == "h":
+        if results[0].vary in ("h", "particles"):
             axes.set_xticks(_apart(ticks), [f"{tick:g}" for tick in _apart(ticks)])
             axes.set_xticks([], minor=True)
     elif results[0].vary == "p":
         axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel(label)
-    axes.set_ylabel("relative L2 error of the density")
+    particles = results[0].vary == "particles"
+    axes.set_ylabel(
+        "error in standard deviations" if particles else "relative L2 error of the density"
+    )
     axes.set_title(title)
     heading = "lines: expected order; numbers: observed" if results[0].algebraic else None
     axes.legend(title=heading, fontsize=8, title_fontsize=8)
