@@ -268,7 +268,8 @@ def _split_along(
         line, piece = np.nonzero(found[:, :-1] != found[:, 1:])
         if len(line) == 0:
             continue
-        a, width = ends[line, piece], np.full(len(line), 1 / LINE_PIECES)
+        a = ends[line, piece]
+        width: Array = np.full(len(line), 1 / LINE_PIECES)
         at_a = found[line, piece, None]
         for _ in range(ROUNDS):
             same = inside(region, line, a[:, None] + sections * width[:, None]) == at_a
