@@ -200,6 +200,12 @@ WRONG = [
     ({"numerics.cells": "many"}, "numerics.cells: found 'many'; needed a list of numbers"),
     ({"t_end": 12}, "t_end: found an unknown key", "Did you mean flow.t_end?"),
     ({"numerics.t_end": 12}, "numerics.t_end: found an unknown key", "Did you mean flow.t_end?"),
+    ({"validation.replicates": 9}, "validation.replicates: found", "a key of each [[sampler]]."),
+    (
+        {"flow.dt": 1},
+        "flow.dt: found an unknown key",
+        "Did you mean numerics.dt or dt of [[sampler]]?",
+    ),
     ({"initial.mean": [1.0, 2.0]}, "initial.mean: found 2 entries; needed 1"),
     ({"numerics.formulation": "spectrl"}, "numerics.formulation: found 'spectrl'", "'spectral'"),
     ({"numerics.time_order": 3}, "numerics.time_order: found 3; needed one of 2, 4"),

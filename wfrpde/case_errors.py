@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -22,18 +22,30 @@ def unknown_key(
 ) -> InputError:
     """Make the complaint about a key that ``section`` doesn't have, with a correction.
 
-    ``elsewhere`` are the dotted keys of other tables, one of which may be meant.
+    ``elsewhere`` are the dotted keys of other tables, one of which may be meant; ``table[].key`` is
+    a key of each of several tables.
     """
     known = sorted(known)
     close = difflib.get_close_matches(key, known, n=1)
-    if not close:
-        close = [path for path in sorted(elsewhere) if path.rpartition(".")[2] == key]
+    where = f"{section}.{key}" if section else key
+    homes = {path for path in elsewhere if path.rpartition(".")[2] == key} - {where}
+    advice = f"Did you mean {close[0]}?" if close else _belongs(key, homes)
     return InputError(
-        f"{section}.{key}" if section else key,
+        where,
         f"an unknown key{f' {because}' if because else ''}",
         f"one of {', '.join(known)}",
-        f"Did you mean {close[0]}?" if close else "",
+        advice,
     )
+
+
+def _belongs(key: str, homes: Iterable[str]) -> str:
+    """Say in which tables a key would have been right."""
+    lists = sorted(path.removesuffix(f"[].{key}") for path in homes if "[]" in path)
+    places = sorted(path for path in homes if "[]" not in path)
+    if lists and not places:
+        return f"{key} is a key of each {' and '.join(f'[[{name}]]' for name in lists)}."
+    places += [f"{key} of [[{name}]]" for name in lists]
+    return f"Did you mean {' or '.join(places)}?" if places else ""
 
 
 def check_length(where: str, value: Any, dim: int) -> None:
@@ -99,16 +111,21 @@ def input_error(error: ValidationError, model: type[BaseModel], data: Any = None
 
 
 def _dotted_keys(model: type[BaseModel], data: Any) -> set[str]:
-    """Collect ``table.key`` of every key that the tables of ``model`` and ``data`` have."""
-    tables: dict[str, set[str]] = {
-        name: set(getattr(field.annotation, "model_fields", {})) - {"parameters"}
-        for name, field in model.model_fields.items()
-    }
+    """Collect ``table.key`` of every key that the tables of ``model`` and ``data`` have.
+
+    A key of each of several tables is ``table[].key``.
+    """
+    tables: dict[str, set[str]] = {}
+    several: dict[str, set[str]] = {}
+    for name, field in model.model_fields.items():
+        tables[name] = set(getattr(field.annotation, "model_fields", {})) - {"parameters"}
+        item = next(iter(get_args(field.annotation)), None)
+        several[f"{name}[]"] = set(getattr(item, "model_fields", {})) - {"parameters"}
     if isinstance(data, Mapping):
         for name in tables:
             own = data.get(name)
             tables[name] |= set(own) if isinstance(own, Mapping) else set()
-    return {f"{table}.{key}" for table, keys in tables.items() for key in keys}
+    return {f"{table}.{key}" for table, keys in (tables | several).items() for key in keys}
 
 
 def _key_path(location: tuple[int | str, ...]) -> str:

@@ -343,10 +343,10 @@ def _plot(arguments: argparse.Namespace) -> int:
     with Session() as session:
         from pathlib import Path
 
-        from wfrpde.output import plot_run
+        from wfrpde.redraw import redraw
 
         if session.rank == 0:
-            for path in plot_run(Path(arguments.run).expanduser()):
+            for path in redraw(Path(arguments.run).expanduser()):
                 session.say(str(path))
     return session.code
 

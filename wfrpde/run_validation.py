@@ -29,8 +29,8 @@ MOST_ROWS = 60
 """Rows beyond which the screen shows only those that are not consistent."""
 
 _WRITTEN = (
-    "validation.json", "validation.csv", "distances.csv", "bias.csv", "ladders.csv", "report.html",
-    "figures", REPLICATES,
+    "validation.json", "validation.npz", "validation.csv", "distances.csv", "bias.csv",
+    "ladders.csv", "report.html", "figures", REPLICATES,
 )  # fmt: skip
 
 

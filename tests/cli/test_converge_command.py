@@ -52,6 +52,13 @@ def test_a_study_is_written_and_gone_on_with(case, capsys):
     assert summary["passed"]
     assert summary["studies"][0]["fit"]["order"] == pytest.approx(4, abs=0.1)
 
+    picture = folder / "figures" / "h.png"
+    drawn = picture.read_bytes()
+    picture.unlink()
+    assert main(["plot", str(folder)]) == 0
+    assert picture.read_bytes() == drawn
+    capsys.readouterr()
+
     case.write_text(CASE.replace("80]", "80, 120]"), encoding="utf-8")
     assert main(["converge", str(case)]) == 0
     assert "3 of 4 runs were finished before" in capsys.readouterr().err

@@ -130,6 +130,8 @@ def test_spectrum_says_what_it_found(case, capsys):
     left, right = (exits[name]["mean_time"]["value"] for name in ("left", "right"))
     assert left == pytest.approx(right, rel=1e-6)
     np.testing.assert_allclose(summary["results"]["metastable_sets"]["weights"], 0.5, rtol=1e-6)
+    assert main(["plot", str(folder)]) == 2
+    assert "whose modes are stored for ParaView only" in capsys.readouterr().err
 
 
 def test_an_absorbing_region_asks_for_the_exit(case, capsys):
@@ -160,6 +162,12 @@ def test_a_sweep_writes_its_table(case, capsys):
     alone = wfrpde.spectrum(well).rates
     assert float(rows[1]["rate_1"]) == pytest.approx(alone[1], rel=1e-10)
     assert float(rows[2]["rate_1"]) < float(rows[1]["rate_1"]) < float(rows[0]["rate_1"])
+
+    (picture,) = (folder / "figures").iterdir()
+    drawn = picture.read_bytes()
+    picture.unlink()
+    assert main(["plot", str(folder)]) == 0
+    assert picture.read_bytes() == drawn
 
 
 def test_a_value_that_cannot_be_solved_leaves_the_others(case, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -64,8 +65,8 @@ def test_a_validation_leaves_its_folder(case, capsys):
     assert "weights dropped: solves W with" in text
     folder = case.parent / "wfr-validate-wells"
     assert {path.name for path in folder.iterdir()} == {
-        "validation.json", "validation.csv", "distances.csv", "bias.csv", "ladders.csv",
-        "report.html", "figures", "replicates",
+        "validation.json", "validation.npz", "validation.csv", "distances.csv", "bias.csv",
+        "ladders.csv", "report.html", "figures", "replicates",
     }  # fmt: skip
     figures = {path.stem for path in (folder / "figures").iterdir()}
     assert figures == {"differences", "paths", "bias", "distances", "particles"}
@@ -80,6 +81,17 @@ def test_a_validation_leaves_its_folder(case, capsys):
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert page.count("<img") == 5
     assert "http" not in page.replace("https://arxiv.org", "").replace("http://www.w3.org", "")
+
+    pictures = {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
+    shutil.rmtree(folder / "figures")
+    (folder / "report.html").unlink()
+    assert main(["plot", str(folder)]) == 0
+    assert {path.name: path.read_bytes() for path in (folder / "figures").iterdir()} == pictures
+    assert (folder / "report.html").read_text(encoding="utf-8").count("<img") == 5
+    (folder / "validation.npz").unlink()
+    capsys.readouterr()
+    assert main(["plot", str(folder)]) == 2
+    assert "a validation without validation.npz" in capsys.readouterr().err
 
 
 def test_an_unexpected_bias_is_exit_code_1(case, capsys):

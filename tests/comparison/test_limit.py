@@ -74,6 +74,21 @@ def test_split_step_recursion(context, kind):
     np.testing.assert_allclose(found, [m, c], atol=1e-8)
 
 
+def test_kernel_of_fixed_width_smooths_infinitely_many_particles_too(context):
+    """ρ̂ = N(m, c + w²) where ρ = N(m, c): w = 0.3 shifts the mean by 0.007."""
+    m, c, width, dt = -0.6, 0.3, 0.3, 0.02
+    share = -np.expm1(-1.3 * dt)
+    for _ in range(25):
+        m, c = moved(m, c, dt)
+        smooth = c + width**2
+        precision = 1 / c - share / smooth + share / VARIANCE
+        m = (m / c - share * m / smooth + share * MEAN / VARIANCE) / precision
+        c = 1 / precision
+    found = limit(context, "birth_death", dt, density="kde", bandwidth=width)
+    np.testing.assert_allclose(found, [m, c], atol=1e-6)
+    assert abs(found[0] - limit(context, "birth_death", dt, density="kde")[0]) > 0.005
+
+
 @pytest.mark.parametrize(
     ("kind", "parameters"), [("weighted", {"density": "oracle"}), ("smc_wfr", {})]
 )

@@ -6,6 +6,7 @@ import pytest
 from wfrpde.comparison.assembly import witnesses_of
 from wfrpde.comparison.autocorrelation import chain_error, integrated_time
 from wfrpde.comparison.bias import Measurement, split_bias
+from wfrpde.comparison.equations import _rate_fit
 from wfrpde.comparison.observables import ReferenceValue
 from wfrpde.comparison.statistics import (
     average,
@@ -272,3 +273,11 @@ def test_noise_has_no_order():
     split = split_bias(ladder(rng, 0.02, step=0.0, finite=0.0), 2.0)
     assert np.isnan(split.order_dt.value) or split.order_dt.low == 0.0
     assert abs(split.step[0]) < 4 * split.step[1]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_rate_that_the_path_says_nothing_of_has_an_interval_without_an_end():
+    """And NumPy does not warn of an overflow."""
+    found = _rate_fit(np.log(2.0), 2000.0)
+    assert found.value == pytest.approx(2.0)
+    assert (found.low, found.high) == (0.0, np.inf)

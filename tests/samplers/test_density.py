@@ -6,9 +6,11 @@ import pytest
 from wfrpde.errors import InputError
 from wfrpde.flow.exact import gaussian_log_density
 from wfrpde.samplers.density import KernelDensity, MeshDensity, kernel_sum, silverman
+from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.lattice import Lattice
 from wfrpde.samplers.ranks import Ranks
-from wfrpde.samplers.smc_wfr import pair_sum
+from wfrpde.samplers.resampling import Resampling
+from wfrpde.samplers.smc_wfr import SmcWfr, pair_sum
 from wfrpde.targets import make_target
 
 MEAN, COVARIANCE = np.array([0.3, -0.2]), np.array([[0.6, 0.2], [0.2, 0.5]])
@@ -141,3 +143,32 @@ def test_weights_count_as_copies():
 def test_a_kernel_too_narrow_for_a_lattice_is_refused():
     with pytest.raises(InputError, match="bandwidth: found a kernel of width"):
         kernel_sum(particles(100), equal(100), np.full(2, 1e-6), particles(100), Ranks())
+
+
+class Drawn:
+    """A generator whose normal draws are given."""
+
+    def __init__(self, noise):
+        self.noise = np.asarray(noise, dtype=float)
+
+    def standard_normal(self, shape):
+        return self.noise.reshape(shape)
+
+
+@pytest.mark.parametrize("pairwise", [False, True])
+def test_smc_wfr_weighs_a_particle_that_goes_farther_than_kernels_reach(pairwise):
+    """Weights by the published formula, (1 − e^{−h})(log π − log q), q the mixture of the moves.
+
+    A draw of six standard deviations, once in 10⁹ particle-steps, is beyond the lattice's kernels.
+    """
+    target = make_target(kind="gaussian", parameters={"mean": [0.0], "covariance": [[1.0]]})
+    x, noise, h = np.array([0.1, -0.2, 0.3, 1.2]), np.array([0.2, -1.0, 0.5, 6.0]), 0.02
+    sampler = SmcWfr(target, pairwise=pairwise, resampling=Resampling(threshold=0.0))
+    made = sampler.step(Ensemble.equal(x[:, None]), 0.0, h, Drawn(noise))
+    centres = x - h * x
+    y = centres + np.sqrt(2 * h) * noise
+    kernels = np.exp(-((y[:, None] - centres) ** 2) / (4 * h)) / np.sqrt(4 * np.pi * h)
+    log_weights = -np.expm1(-h) * (-(y**2) / 2 - np.log(kernels.mean(axis=1)))
+    expected = np.exp(log_weights) / np.exp(log_weights).sum()
+    np.testing.assert_allclose(made.positions[:, 0], y)
+    np.testing.assert_allclose(np.exp(made.log_weights), expected, rtol=1e-3)

@@ -1,176 +1,264 @@
-"""Orders of the built-in samplers: bias against the time step, and against the number of particles.
+"""Orders of the built-in samplers in the time step and in the number of particles.
 
-    OMP_NUM_THREADS=1 tools/env python validation/samplers/orders.py [--case mixture]
+    OMP_NUM_THREADS=1 tools/env python validation/samplers/orders.py
+    OMP_NUM_THREADS=1 tools/env python validation/samplers/orders.py --only particles --match well
 
-Three flows with α = β = 1: ``gaussian``, from N(0, 1/2) to N(1, 1) at t = 0.6; ``mixture``, from
-N(0, 1) to ½N(0, 1) + ½N(3, 1) at t = 1; ``far``, from N(0, 1) to ½N(0, 1) + ½N(6, 1) at t = 2,
-where the right mode starts with next to nothing, and the few particles that get there decide.
-Biases are those of x², divided by m² for the right mode at m, in units of 10⁻³.
+Two problems with α = β = 1: ``mixture``, from N(0, 1) to ½N(0, 1) + ½N(6, 1), and ``well``, from
+N(1, 0.05) to the tilted double well of the shipped case ``validate-double-well``. Some rows start
+the mixture near its target. Every number is about two averages, (x/m)² and the share of one mode.
 
-* Time step: the law of infinitely many particles on a lattice (`wfrpde.comparison.limit`) is
-  compared with the Eulerian flow. There is no noise in it. The order is that of the differences
-  between one step and half of it: what the mesh of a density estimate adds does not vanish with
-  the step, and is what they tend to, ``dt → 0``. For MALA, whose law is not computed, many
-  particles take its place.
-* Particles: a step that is kept, few particles, and many replicates, compared with infinitely many
-  (for a kernel estimate, whose bandwidth is kept: with many). The logarithm of a density estimate
-  from n particles is off by −1/(2n) in the mean, and n = N ρ(x) k for a kernel that covers k. In
-  the reaction of x² this adds up to ∫x² dx / (2 N k) over all x that have neighbours, N ρ(x) k > 1:
-  O(1/N) times a power of log N, (log N)^{3/2} for a Gaussian tail. Both the order in N and the
-  bias times N / (log N)^{3/2}, which settles if that is so, are printed.
+``step``
+    The law of infinitely many particles is compared with the flow, for a step and its halves; of a
+    mesh or a kernel also for halves of its width. No noise is in it. Of MALA, whose law is not
+    known, the difference from Langevin moves with the same proposals is averaged.
+``particles``
+    A step that is kept, and few particles. Where 1/N is to be expected: the width of the density
+    estimate is kept, and there are particles wherever the law has mass.
+``default``
+    The same for the samplers as they come, and what makes them slower than 1/N.
 
-An order is fitted by weighted least squares on the logarithms of the biases that exceed 2.5
-standard errors, and is left out where there are fewer than two.
+Each row is kept in a file and not computed again; the tables and the figure in docs/measured are
+written from all of them.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measure import (
+    PROBLEMS,
+    Bench,
+    beside_langevin,
+    halves,
+    known_where_few,
+    replicates,
+)
 
-import wfrpde
-from wfrpde.comparison.limit import law_step, limit_laws
-from wfrpde.samplers import SamplerContext, make_sampler, oracle_times
-
-
-def chosen(name: str) -> tuple[wfrpde.Case, float]:
-    """Give a case, and the length m that x is divided by."""
-    if name == "gaussian":
-        target: dict[str, Any] = {"kind": "gaussian", "mean": [1.0], "covariance": [[1.0]]}
-        variance, place, t = 0.5, 1.0, 0.6
-    else:
-        place, t = (6.0, 2.0) if name == "far" else (3.0, 1.0)
-        target = {
-            "kind": "gaussian_mixture",
-            "means": [[0.0], [place]],
-            "covariances": [[[1.0]], [[1.0]]],
-        }
-        variance = 1.0
-    case = wfrpde.Case.model_validate(
-        {
-            "target": target,
-            "initial": {"mean": [0.0], "covariance": [[variance]]},
-            "flow": {"save": [t]},
-        }
-    )
-    return case, place
+Array = np.ndarray[Any, Any]
+SEED = 2026
+NEVER = {"resampling": "none"}
+STEPS = {"mixture": (1.0, 0.2), "well": (0.5, 0.005)}
+"""Time of the comparison, and the longest step."""
 
 
-STEPS = (0.2, 0.1, 0.05, 0.025)
-TABLES: dict[str, dict[str, Any]] = {
-    "langevin": {"kind": "langevin"},
-    "mala": {"kind": "mala"},
-    "weighted, oracle": {"kind": "weighted", "density": "oracle"},
-    "birth_death, oracle": {"kind": "birth_death", "density": "oracle"},
-    "weighted, mesh": {"kind": "weighted"},
-    "birth_death, mesh": {"kind": "birth_death"},
-    "weighted, kde of width 0.2": {"kind": "weighted", "density": "kde", "bandwidth": 0.2},
-    "birth_death, kde of width 0.2": {"kind": "birth_death", "density": "kde", "bandwidth": 0.2},
-    "smc_wfr": {"kind": "smc_wfr"},
-    "fisher_rao": {"kind": "fisher_rao"},
-}
+@dataclass(frozen=True)
+class StepRow:
+    """A sampler whose step is halved; ``widths`` are values of a key that are halved besides.
+
+    The step starts from that of the problem, or from ``longest``.
+    """
+
+    problem: str
+    name: str
+    table: dict[str, Any]
+    key: str = ""
+    widths: tuple[float, ...] = ()
+    longest: float = 0.0
 
 
-def average(
-    run: Any, place: float, t: float, seed: int, n: int, dt: float, replicates: int
-) -> tuple[float, float]:
-    """Mean of (x/m)² over replicates, and its standard error."""
-    values = []
-    for one in np.random.SeedSequence(seed).spawn(replicates):
-        ensemble = run.run(one, n, dt, [t]).ensembles[0]
-        values.append(float(ensemble.average((ensemble.positions / place) ** 2)[0]))
-    return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(replicates))
+@dataclass(frozen=True)
+class SizeRow:
+    """A sampler whose number of particles grows; ``coupled``: by halves, or by replicates."""
+
+    problem: str
+    name: str
+    table: dict[str, Any]
+    t: float
+    dt: float
+    sizes: tuple[int, ...] = (100, 400, 1600, 6400)
+    counts: tuple[int, ...] = (400, 400, 400, 200)
+    coupled: bool = True
+    known: float = 0.0
 
 
-def infinite(run: Any, context: SamplerContext, place: float, t: float, dt: float) -> float:
-    """Mean of (x/m)² for infinitely many particles; NaN where it is not known."""
-    step = law_step(run.sampler)
-    if step is None:
-        return np.nan
-    laws = limit_laws(step, context.target, context.initial, context.problem, dt, [t])
-    if laws is None:
-        return np.nan
-    law = laws[0]
-    return float(law.masses @ (law.lattice.points[:, 0] / place) ** 2 / law.masses.sum())
+def step_rows() -> list[StepRow]:
+    """Return the rows of the part ``step``."""
+    rows = []
+    # rejections are rare: MALA shows its order above the noise with longer steps
+    for problem, cells, width, rare in (("mixture", 48, 0.5, 0.2), ("well", 24, 0.16, 0.0125)):
+        mesh = tuple(cells * 2**k for k in range(4))
+        kernel = tuple(width / 2**k for k in range(4))
+        rows += [
+            StepRow(problem, "langevin", {"kind": "langevin"}),
+            StepRow(problem, "mala", {"kind": "mala"}, longest=rare),
+            StepRow(problem, "feynman_kac", {"kind": "feynman_kac"}),
+            StepRow(problem, "weighted, birth_death: oracle", oracle("weighted")),
+            StepRow(problem, "weighted, birth_death: mesh", {"kind": "weighted"}, "cells", mesh),
+            StepRow(problem, "weighted, birth_death: kde",
+                    {"kind": "weighted", "density": "kde"}, "bandwidth", kernel),
+            StepRow(problem, "smc_wfr", {"kind": "smc_wfr"}),
+        ]  # fmt: skip
+    return rows
 
 
-def order(sizes: tuple[float, ...], biases: np.ndarray, errors: np.ndarray) -> str:
-    """Fitted order with its standard error, or why there is none."""
-    seen = np.abs(biases) > 2.5 * errors
-    if seen.sum() < 2:
-        return "lost in the noise"
-    x, y = np.log(np.array(sizes))[seen], np.log(np.abs(biases))[seen]
-    weight = (np.abs(biases) / errors)[seen]
-    (slope, _), covariance = np.polyfit(x, y, 1, w=weight, cov="unscaled")
-    return f"order {slope:.2f} ± {np.sqrt(covariance[0, 0]):.2f}"
+def oracle(kind: str) -> dict[str, Any]:
+    """Return the table of a sampler that takes the density from the flow."""
+    return {"kind": kind, "density": "oracle"}
 
 
-def shown(biases: np.ndarray, errors: np.ndarray) -> str:
-    """Biases and standard errors in units of 10⁻³."""
-    return "  ".join(
-        f"{1e3 * b:7.2f} ± {1e3 * e:4.2f}" for b, e in zip(biases, errors, strict=True)
-    )
+def size_rows() -> list[SizeRow]:
+    """Return the rows of the part ``particles``."""
+    wide: dict[str, Any] = {"kind": "weighted", **NEVER}
+    kde = {"density": "kde"}
+    single = {"sizes": (25, 100, 400), "counts": (2000, 2000, 2000), "coupled": False}
+    many = {"sizes": (50, 100, 200, 400), "counts": (4000,) * 4, "coupled": False}
+    more = {**many, "counts": (6000, 8000, 12000, 16000)}
+    wells = {"sizes": (25, 50, 100, 200), "counts": (2000, 2000, 2500, 2500), "coupled": False}
+    later = {"sizes": (400, 1600, 6400), "counts": (400, 400, 200)}
+    return [
+        SizeRow("mixture", "langevin", {"kind": "langevin"}, 0.5, 0.1, **single),
+        SizeRow("mixture", "mala", {"kind": "mala"}, 0.5, 0.1, **single),
+        SizeRow("mixture", "fisher_rao", {"kind": "fisher_rao"}, 0.2, 0.2),
+        SizeRow("mixture", "feynman_kac", {"kind": "feynman_kac", **NEVER}, 0.5, 0.1),
+        SizeRow("mixture", "weighted, oracle", {**oracle("weighted"), **NEVER}, 0.5, 0.1),
+        SizeRow("mixture", "weighted, mesh of 12 cells", {**wide, "cells": 12}, 0.5, 0.1),
+        SizeRow("mixture", "weighted, kde of width 2", {**wide, **kde, "bandwidth": 2.0}, 0.5, 0.1),
+        SizeRow("mixture, near π", "weighted, oracle", {**oracle("weighted"), **NEVER}, 0.5, 0.1),
+        SizeRow("mixture, near π", "weighted, mesh", wide, 0.5, 0.1),
+        SizeRow("mixture, near π", "weighted, kde of width 0.5",
+                {**wide, **kde, "bandwidth": 0.5}, 0.5, 0.1),
+        SizeRow("mixture, near π", "smc_wfr", {"kind": "smc_wfr", **NEVER}, 0.5, 0.1),
+        SizeRow("mixture, near π", "birth_death, oracle", oracle("birth_death"), 0.5, 0.1, **many),
+        SizeRow("mixture, near π", "birth_death, mesh", {"kind": "birth_death"}, 0.5, 0.1, **many),
+        SizeRow("mixture, near π", "birth_death, kde of width 0.5",
+                {"kind": "birth_death", **kde, "bandwidth": 0.5}, 0.5, 0.1, **more),
+        SizeRow("well", "langevin", {"kind": "langevin"}, 0.5, 0.0125, **single),
+        SizeRow("well", "mala", {"kind": "mala"}, 0.5, 0.0125, **single),
+        SizeRow("well", "fisher_rao", {"kind": "fisher_rao"}, 0.5, 0.5),
+        SizeRow("well", "feynman_kac", {"kind": "feynman_kac", **NEVER}, 0.5, 0.0125),
+        SizeRow("well", "weighted, oracle", {**oracle("weighted"), **NEVER}, 0.5, 0.0125),
+        SizeRow("well", "weighted, mesh of 6 cells", {**wide, "cells": 6}, 0.5, 0.0125),
+        SizeRow("well", "weighted, kde of width 0.4",
+                {**wide, **kde, "bandwidth": 0.4}, 0.5, 0.0125, **later),
+        SizeRow("well", "smc_wfr", {"kind": "smc_wfr", **NEVER}, 0.5, 0.0125),
+        SizeRow("well", "birth_death, oracle", oracle("birth_death"), 1.0, 0.02, **wells),
+        SizeRow("well", "birth_death, mesh of 12 cells",
+                {"kind": "birth_death", "cells": 12}, 1.0, 0.02, **wells),
+        SizeRow("well", "birth_death, kde of width 0.4",
+                {"kind": "birth_death", **kde, "bandwidth": 0.4}, 1.0, 0.02, **wells),
+    ]  # fmt: skip
+
+
+def default_rows() -> list[SizeRow]:
+    """Return the rows of the part ``default``."""
+    often = {"sizes": (100, 400, 1600, 6400, 25600), "counts": (400, 400, 300, 150, 50)}
+    wide: dict[str, Any] = {"kind": "weighted", **NEVER}
+    return [
+        SizeRow("mixture", "weighted, oracle", {**oracle("weighted"), **NEVER}, 1.0, 0.1, **often),
+        SizeRow("mixture", "weighted, mesh", wide, 1.0, 0.1, **often),
+        SizeRow("mixture", "weighted, mesh, law where few", wide, 1.0, 0.1, **often, known=20.0),
+        SizeRow("mixture", "weighted, kde", {**wide, "density": "kde"}, 1.0, 0.1, **often),
+        SizeRow("mixture", "smc_wfr", {"kind": "smc_wfr", **NEVER}, 1.0, 0.1, **often),
+        SizeRow("mixture, near π", "weighted, kde", {**wide, "density": "kde"}, 1.0, 0.1, **often),
+    ]  # fmt: skip
+
+
+def measured_step(bench: Bench, row: StepRow) -> dict[str, Any]:
+    """Biases ``(widths, steps, 2)`` of infinitely many particles, and their errors."""
+    t, longest = STEPS[row.problem]
+    halvings = 4 if row.longest else 6
+    steps = [(row.longest or longest) / 2**k for k in range(halvings)]
+    runner = bench.runner(row.table)
+    truth, error = bench.truth(runner.claims, t)
+    values, spread = [], 0.0
+    for width in row.widths or (None,):
+        table = row.table if width is None else {**row.table, row.key: width}
+        runner = bench.runner(table)
+        found = []
+        for dt in steps:
+            if row.table["kind"] == "mala":
+                moves = bench.infinite(bench.runner({"kind": "langevin"}), t, dt)
+                gap, noise = beside_langevin(bench, runner, 20_000, 20, t, dt, SEED)
+                found.append(moves + gap)
+                spread = max(spread, float(noise.max()))
+            else:
+                found.append(bench.infinite(runner, t, dt))
+        values.append(np.array(found) - truth)
+    biases = np.array(values)
+    return {
+        "claims": runner.claims,
+        "t": t,
+        "steps": steps,
+        "truth": truth.tolist(),
+        "truth_error": error,
+        "biases": biases.tolist(),
+        "noise": spread,
+    }
+
+
+def measured_size(bench: Bench, row: SizeRow) -> dict[str, Any]:
+    """Biases ``(sizes, 2)`` of N particles, or their changes from N/2, and their errors."""
+    runner = bench.runner(row.table)
+    limit = bench.infinite(runner, row.t, row.dt)
+    sampler = runner.sampler
+    if row.known:
+        sampler = known_where_few(bench, sampler, row.t, row.dt, row.known)
+    means, errors = [], []
+    for n, count in zip(row.sizes, row.counts, strict=True):
+        if row.coupled:
+            mean, error = halves(bench, sampler, n, count, row.t, row.dt, SEED)
+        else:
+            mean, error = replicates(bench, runner, n, count, row.t, row.dt, SEED)
+            mean, error = np.stack([mean, mean]), np.stack([error, error])
+        means.append(mean)
+        errors.append(error)
+    if limit is None and row.table["kind"] == "fisher_rao":
+        limit, _ = bench.truth("FR", row.t)
+    return {
+        "limit": None if limit is None else limit.tolist(),
+        "means": np.array(means).tolist(),
+        "errors": np.array(errors).tolist(),
+    }
+
+
+def stored(folder: Path, part: str, row: Any, benches: dict[str, Bench]) -> dict[str, Any]:
+    """Read a row from its file, or compute it and write it."""
+    name = "".join(c if c.isalnum() else "-" for c in f"{part} {row.problem} {row.name}")
+    path = folder / f"{name}.json"
+    settings = json.loads(json.dumps(asdict(row)))
+    if path.exists():
+        kept = json.loads(path.read_text())
+        if kept["row"] == settings:
+            return dict(kept)
+    print(f"{part}: {row.problem}: {row.name}", flush=True)
+    bench = benches[row.problem]
+    _ = bench.context  # a flow that rows share is none of their time
+    began = time.process_time()
+    found = measured_step(bench, row) if part == "step" else measured_size(bench, row)
+    kept = {"row": settings, "seconds": time.process_time() - began, **found}
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(kept, indent=1))
+    return kept
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure what is missing, and write tables and figure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--particles", type=float, default=2e5, help="the many particles")
-    parser.add_argument("--replicates", type=int, default=8, help="of many particles")
-    parser.add_argument(
-        "--few", type=float, default=1e6, help="particles in all of small ensembles"
-    )
-    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 400, 1600, 6400])
-    parser.add_argument("--dt", type=float, default=0.1, help="the step of small ensembles")
-    parser.add_argument("--case", choices=["gaussian", "mixture", "far"], default="gaussian")
-    parser.add_argument("--only", nargs="+", choices=TABLES)
+    parser.add_argument("--results", type=Path, default=Path("runs/sampler-orders"))
+    parser.add_argument("--docs", type=Path, default=Path("docs/measured"))
+    parser.add_argument("--only", nargs="+", choices=["step", "particles", "default"])
+    parser.add_argument("--match", default="", help="only rows whose problem or name has this")
     options = parser.parse_args()
-    n, replicates = int(options.particles), options.replicates
-    base, place = chosen(options.case)
-    t = base.flow.save[-1]
-    exact, error = {}, 0.0
-    for name, changes in {"FR": {"flow.alpha": 0.0}, "W": {"flow.beta": 0.0}, "WFR": {}}.items():
-        case = base.with_overrides({**changes, "flow.save": list(oracle_times(base))})
-        solution = wfrpde.solve(case)
-        exact[name] = float(solution.covariance[-1, 0, 0] + solution.mean[-1, 0] ** 2) / place**2
-        error = max(error, float(solution.error.covariance[-1, 0, 0]) / place**2)
-    context = SamplerContext.of(base, solution)
-    print(f"{options.case}, t = {t:g}; biases of (x/m)² in 10⁻³, the truth to {1e3 * error:.0e};")
-    print(f"log(ρ/π) with a saved time left out: {context.oracle('').interpolation_error:.0e}")
-    for name in options.only or TABLES:
-        run = make_sampler(base.with_overrides({"sampler": [TABLES[name]]}).samplers[0], context)
-        truth = exact[run.claims]
-        print(f"\n{name}: {run.claims}, {truth:.6f}", flush=True)
-        if not getattr(run.sampler, "exact_in_time", False):
-            found = np.array([[infinite(run, context, place, t, dt), 1e-6] for dt in STEPS])
-            kind = "N = ∞"
-            if np.isnan(found).any():
-                kind = f"N = {n:g} × {replicates}"
-                found = np.array([average(run, place, t, 1, n, h, replicates) for h in STEPS])
-            biases = found[:, 0] - truth
-            print(f"  dt = {', '.join(map(str, STEPS))}, {kind}")
-            fitted = order(STEPS[:-1], -np.diff(biases), np.hypot(found[1:, 1], found[:-1, 1]))
-            rest = 1e3 * (2 * biases[-1] - biases[-2])
-            print(f"    {shown(biases, found[:, 1])}   {fitted}; dt → 0: {rest:.2f}")
-        limit, spread = infinite(run, context, place, t, options.dt), 0.0
-        if np.isnan(limit) or "kde" in name:
-            limit, spread = average(run, place, t, 2, n, options.dt, replicates)
-        sizes = tuple(options.sizes)
-        counts = [int(options.few / m) for m in sizes]
-        few = np.array(
-            [
-                average(run, place, t, 3, m, options.dt, k)
-                for m, k in zip(sizes, counts, strict=True)
-            ]
-        )
-        biases, errors = few[:, 0] - limit, np.hypot(few[:, 1], spread)
-        print(f"  N = {', '.join(map(str, sizes))}, dt = {options.dt:g}, N × R = {options.few:g}")
-        fitted = order(sizes, biases, errors).replace("order -", "order 1/N^")
-        print(f"    {shown(biases, errors)}   {fitted}")
-        scale = np.array(sizes) / np.log(sizes) ** 1.5
-        print(f"    {shown(scale * biases, scale * errors)}   times N/(log N)^1.5", flush=True)
+    benches = {name: Bench(problem) for name, problem in PROBLEMS.items()}
+    parts: dict[str, list[Any]] = {
+        "step": list(step_rows()), "particles": list(size_rows()), "default": list(default_rows()),
+    }  # fmt: skip
+    results: dict[str, list[dict[str, Any]]] = {}
+    for part, rows in parts.items():
+        if options.only and part not in options.only:
+            continue
+        chosen = [r for r in rows if options.match in f"{r.problem}: {r.name}"]
+        results[part] = [stored(options.results, part, row, benches) for row in chosen]
+    if not options.only and not options.match:
+        from tabulate_orders import write
+
+        write(results, options.docs)
 
 
 if __name__ == "__main__":

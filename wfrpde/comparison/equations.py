@@ -274,10 +274,7 @@ def _fit(
     each = (data.values - data.mean) @ pulled.T
     error = each.std(axis=0, ddof=1) / np.sqrt(count) * max(misfit, 1.0)
     half = t_quantile(0.975, count - 1.0) * error
-    parameters = {
-        name: Fit(float(np.exp(v)), float(np.exp(v - h)), float(np.exp(v + h)))
-        for name, v, h in zip(start, theta, half, strict=True)
-    }
+    parameters = {name: _rate_fit(v, h) for name, v, h in zip(start, theta, half, strict=True)}
     p = np.array(
         [p_value(gap, 0.0, bar, count - 1.0) for gap, bar in zip(residual, data.error, strict=True)]
     )
@@ -288,6 +285,13 @@ def _fit(
         misfit=misfit,
         explains=not bool(holm(p, level).any()),
     )
+
+
+def _rate_fit(logarithm: float, half: float) -> Fit:
+    """Give a rate and its interval; a path that says nothing of it has one without an end."""
+    with np.errstate(over="ignore"):
+        ends = np.exp([logarithm, logarithm - half, logarithm + half])
+    return Fit(*(float(end) for end in ends))
 
 
 def _used(model: Model, theta: Array, data: _Data) -> Array | None:

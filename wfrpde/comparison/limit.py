@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from wfrpde.comparison.density import Density
 from wfrpde.samplers.birth_death import BirthDeathLangevin
-from wfrpde.samplers.density import DensitySource, MeshDensity
+from wfrpde.samplers.density import KERNEL_REACH, DensitySource, KernelDensity, MeshDensity
 from wfrpde.samplers.langevin import Langevin
 from wfrpde.samplers.lattice import Lattice
 from wfrpde.samplers.smc_wfr import SmcWfr
@@ -63,7 +63,8 @@ class LawStep:
     after
         Law after the move → law after the step: (points, masses, t, dt, log π) → masses.
     spacing
-        ``(d,)`` spacing of the mesh on which the sampler estimates its density, if it has one.
+        ``(1,)`` length over which the sampler smooths its density, if it is fixed: the spacing of
+        a mesh or the bandwidth of a kernel.
     """
 
     alpha: float
@@ -100,17 +101,31 @@ def law_step(sampler: Any) -> LawStep | None:
 def _log_relative(source: DensitySource | None) -> LogRelative:
     """Give log(ρ/π) as infinitely many particles have it.
 
-    A fixed mesh smooths their density, too (in the plane the lattice would have to be too fine to
-    show it); the bandwidth of a kernel estimate goes to zero.
+    A fixed mesh or bandwidth smooths their density, too (in the plane the lattice would have to be
+    too fine to show it); a bandwidth by Silverman's rule goes to zero.
     """
     if isinstance(source, MeshDensity) and source.lattice.dim == 1:
         return lambda x, mass, t, log_target: source.log_relative(x, mass, t)
-    return lambda x, mass, t, log_target: _log(mass) - log_target
+    width = _spacing(source)
+    if width is None:
+        return lambda x, mass, t, log_target: _log(mass) - log_target
+    return lambda x, mass, t, log_target: _log(_smoothed(x, mass, width)) - log_target
 
 
-def _spacing(source: DensitySource) -> Array | None:
+def _smoothed(x: Array, mass: Array, width: Array) -> Array:
+    """Masses on the points ``(n, 1)`` of a regular lattice, smoothed by a Gaussian."""
+    from scipy.ndimage import gaussian_filter1d
+
+    sigma = float(width[0] / (x[1, 0] - x[0, 0]))
+    return np.asarray(gaussian_filter1d(mass, sigma, mode="constant", truncate=KERNEL_REACH))
+
+
+def _spacing(source: DensitySource | None) -> Array | None:
+    """Give the length ``(1,)`` over which a density is smoothed for any number of particles."""
     if isinstance(source, MeshDensity) and source.lattice.dim == 1:
         return source.lattice.spacing
+    if isinstance(source, KernelDensity) and source.target.dim == 1:
+        return source.bandwidth
     return None
 
 

@@ -27,6 +27,9 @@ CELLS = {1: 2048, 2: 512, 3: 96}
 NODES = 2**24
 """Most nodes of a lattice that follows the particles."""
 
+KERNEL_REACH = 5.0
+"""Standard deviations after which the kernel of a density estimate ends."""
+
 TINY = 1e-300
 """What stands for an empty node: its logarithm is finite."""
 
@@ -172,5 +175,5 @@ def kernel_sum(
     lattice = Lattice(np.asarray(low, dtype=float), spacing, shape)
     mass = ranks.sum(lattice.stencil(centres).gathered(weights))
     sigma = math.sqrt(fineness**2 - 1.0 / 3.0)
-    smoothed = gaussian_filter(mass, sigma, mode="constant", truncate=5.0)
+    smoothed = gaussian_filter(mass, sigma, mode="constant", truncate=KERNEL_REACH)
     return np.asarray(lattice.stencil(at).read(smoothed) / float(np.prod(spacing)))

@@ -50,8 +50,9 @@ class SmcWfr(EquallyWeighted):
     References
     ----------
     F. R. Crucinio and S. Pathiraja (2025), Sequential Monte Carlo approximations of
-    Wasserstein–Fisher–Rao gradient flows, arXiv:2506.05905. Here with rates α and β, and with the
-    mixture summed on a lattice by default.
+    Wasserstein–Fisher–Rao gradient flows, arXiv:2506.05905. There α = β = 1, every step begins with
+    (stratified) resampling, and q is summed over all pairs; here there are rates, resampling is by
+    need, and q is summed on a lattice by default.
     """
 
     target: Target
@@ -67,8 +68,13 @@ class SmcWfr(EquallyWeighted):
         ensemble = self.resampling(ensemble, rng, self.ranks)
         weights, h = self.ranks.normalised(ensemble), self.alpha * dt
         centres = ensemble.positions - h * gradient(self.target, ensemble.positions)
-        positions = centres + np.sqrt(2 * h) * rng.standard_normal(centres.shape)
-        log_mixture = np.log(np.maximum(self._mixture(centres, weights, 2 * h, positions), TINY))
+        noise = rng.standard_normal(centres.shape)
+        positions = centres + np.sqrt(2 * h) * noise
+        mixture = self._mixture(centres, weights, 2 * h, positions)
+        # kernels on a lattice end somewhere, and a particle may go beyond that of all the others
+        peak = (4 * np.pi * h) ** (-noise.shape[1] / 2)
+        own = weights * peak * np.exp(-0.5 * np.square(noise).sum(axis=1))
+        log_mixture = np.log(np.maximum(np.maximum(mixture, own), TINY))
         share = -np.expm1(-self.beta * dt)
         log_weights = ensemble.log_weights - share * (
             self.target.potential(positions) + log_mixture

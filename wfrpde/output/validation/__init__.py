@@ -3,6 +3,6 @@
 Everything is made from a `wfrpde.comparison.ValidationReport`, which is plain numbers.
 """
 
-from wfrpde.output.validation.files import write_validation
+from wfrpde.output.validation.files import REPORT, draw_and_report, write_validation
 
-__all__ = ["write_validation"]
+__all__ = ["REPORT", "draw_and_report", "write_validation"]

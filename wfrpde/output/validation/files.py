@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Raised when the meaning of a key changes."""
 
+REPORT = "validation.npz"
+"""The whole report, from which figures can be drawn again."""
+
 
 def write_validation(report: ValidationReport, folder: Path, *, figures: bool = True) -> list[Path]:
     """Write everything a validation leaves behind. Not collective.
@@ -50,13 +53,21 @@ def write_validation(report: ValidationReport, folder: Path, *, figures: bool = 
     for name, rows in tables.items():
         if rows:
             written.append(_write_csv(folder / name, rows))
+    from wfrpde.output.stored import write_stored
+
+    written.append(write_stored(report, folder / REPORT))
+    return [*written, *draw_and_report(report, folder, figures=figures)]
+
+
+def draw_and_report(report: ValidationReport, folder: Path, *, figures: bool = True) -> list[Path]:
+    """Draw the figures and write ``report.html``. Not collective."""
     # The report stands above output; only this function, which ends a validation, reaches up to it.
     from wfrpde.output.validation.figures import draw_validation
     from wfrpde.validation_report import write_validation_report
 
     pictures = draw_validation(report, folder / "figures") if figures else []
     page = write_validation_report(report, folder, pictures)
-    return [*written, *(picture.path for picture in pictures), page]
+    return [*(picture.path for picture in pictures), page]
 
 
 def _row(row: Any) -> dict[str, Any]:
