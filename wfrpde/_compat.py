@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from dolfinx.common import IndexMap
     from dolfinx.fem import FunctionSpace
     from dolfinx.mesh import Mesh
     from mpi4py.MPI import Comm
@@ -74,10 +75,15 @@ def lagrange_space(mesh: Mesh, degree: int) -> FunctionSpace:
     return fem.functionspace(mesh, element)
 
 
-def reference_nodes(space: FunctionSpace) -> npt.NDArray[np.float64]:
-    """Return the reference coordinates ``(k, d)`` of a cell's nodes, in the dofmap's order."""
-    element: Any = space.element.basix_element
-    return np.asarray(element.points)
+def index_map(
+    comm: Comm, n_owned: int, ghosts: npt.NDArray[np.int64], owners: npt.NDArray[np.int32]
+) -> IndexMap:
+    """Distribute numbers: so many of this rank's own, and ghosts, which other ranks own."""
+    from dolfinx import common
+
+    make: Any = common.IndexMap
+    made: IndexMap = make(comm, n_owned, ghosts, owners)
+    return made
 
 
 def geometry_dofmap(mesh: Mesh) -> npt.NDArray[np.int32]:

@@ -5,7 +5,7 @@ import pytest
 from mpi4py import MPI
 
 from wfrpde.discretisation.gll import gll_rule
-from wfrpde.discretisation.nodes import make_nodes, simplex_volumes
+from wfrpde.discretisation.nodes import _in_slabs, _owners, make_nodes, simplex_volumes
 from wfrpde.domain.grid import simplices_of_box
 
 
@@ -81,20 +81,30 @@ def test_any_communicator_gives_the_same_canonical_fields(nodes_of, kind, degree
 
 
 @pytest.mark.parametrize(("dim", "degree"), [(1, 4), (2, 1), (2, 3), (3, 2)])
-def test_one_rank_alone_numbers_as_a_mesh_would(nodes_of, monkeypatch, dim, degree):
-    """The nodes that need no mesh are those of DOLFINx's mesh, cell by cell."""
+def test_one_rank_alone_numbers_as_several_would(nodes_of, dim, degree):
+    """What numbers a tensor grid over ranks makes of one rank what needs no numbering."""
     alone = nodes_of("tensor", dim, degree)
-    monkeypatch.setattr("wfrpde.discretisation.nodes._needs_no_mesh", lambda *_: False)
-    meshed = nodes_of("tensor", dim, degree)
+    shared = _in_slabs(MPI.COMM_SELF, alone.grid, degree)
     assert alone.index_map is None
-    assert meshed.index_map is not None
-    for field in (meshed.weights, meshed.points @ np.arange(1, dim + 1)):
-        numbers, values = meshed.gather(field)
-        np.testing.assert_array_equal(numbers, alone.canonical)
-        own = alone.weights if field is meshed.weights else alone.points @ np.arange(1, dim + 1)
-        np.testing.assert_allclose(values, own, rtol=1e-14)
-    cells = [np.sort(n.canonical[n.cell_nodes][:, 0]) for n in (alone, meshed)]
-    np.testing.assert_array_equal(*cells)
+    assert shared.index_map is not None
+    for field in ("canonical", "points", "weights", "cell_nodes", "global_numbers"):
+        np.testing.assert_array_equal(getattr(alone, field), getattr(shared, field))
+
+
+@pytest.mark.parametrize(("dim", "degree"), [(1, 4), (2, 1), (2, 3), (3, 2)])
+@pytest.mark.parametrize("ranks", [2, 3, 200])
+def test_a_node_belongs_to_the_first_rank_that_has_a_cell_of_it(nodes_of, dim, degree, ranks):
+    """Also with more ranks than cells."""
+    alone = nodes_of("tensor", dim, degree)
+    count = len(alone.cell_nodes)
+    bounds = [count * r // ranks for r in range(ranks + 1)]
+    owner = _owners(alone.grid, degree, bounds)
+    assert owner.shape == tuple(len(a) for a in alone.axes)
+    expected = np.full(owner.size, ranks)
+    for rank in range(ranks):
+        nodes = alone.canonical[alone.cell_nodes[bounds[rank] : bounds[rank + 1]]]
+        expected[nodes] = np.minimum(expected[nodes], rank)
+    np.testing.assert_array_equal(owner.ravel(), expected)
 
 
 @pytest.mark.parametrize("degree", [1, 3])

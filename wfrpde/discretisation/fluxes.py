@@ -52,12 +52,19 @@ class Lines:
     """Lines of p + 1 nodes of tensor cells along one axis.
 
     ``nodes (L, p+1)``; ``length (L,)`` of each line, and ``transverse (L,)``, the quadrature weight
-    of the cell across it.
+    across it of the ``cells (L,)`` that share it.
     """
 
     nodes: Index
     length: Array
     transverse: Array
+    cells: Index
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> Lines:
+        """Return some of the lines."""
+        return Lines(
+            self.nodes[chosen], self.length[chosen], self.transverse[chosen], self.cells[chosen]
+        )
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,10 @@ class Triplets:
 
 
 def cell_lines(nodes: Nodes) -> list[Lines]:
-    """Lines along each axis of the tensor cells that this rank owns."""
+    """Lines along each axis of the tensor cells that this rank owns, shared ones once.
+
+    Along an axis a line is known by its first node.
+    """
     dim, p = nodes.dim, nodes.degree
     extents = cell_extents(nodes.cell_nodes, nodes.points)
     block = nodes.cell_nodes.reshape(-1, *([p + 1] * dim))
@@ -91,12 +101,21 @@ def cell_lines(nodes: Nodes) -> list[Lines]:
             if other != axis:
                 across = np.multiply.outer(across, weights).ravel()
         others = np.prod(np.delete(extents, axis, axis=1), axis=1)
-        along = np.moveaxis(block, axis + 1, -1).reshape(-1, p + 1)
+        along = np.moveaxis(block, axis + 1, -1)
+        first = along[..., 0].ravel()
+        one = np.empty(len(nodes.points), dtype=np.int64)
+        one[first] = np.arange(len(first))  # any of those that are the same line
+        count = np.bincount(first, minlength=len(nodes.points)).astype(np.int64)
+        weight = (others[:, None] * across[None, :]).ravel()
+        transverse = np.bincount(first, weight, len(count)).astype(np.float64)
+        used = np.flatnonzero(count)
+        chosen = one[used]
         lines.append(
             Lines(
-                along,
-                np.repeat(extents[:, axis], len(across)),
-                (others[:, None] * across[None, :]).ravel(),
+                along.reshape(-1, p + 1)[chosen],
+                extents[chosen // len(across), axis],
+                transverse[used],
+                count[used],
             )
         )
     return lines
@@ -241,12 +260,13 @@ def symmetrised_stiffness(
     parts_t, n_steep, n_lines = [], 0, 0
     for lines in cell_lines(nodes):
         rough = steep(lines, potential, levels)
-        n_steep, n_lines = n_steep + int(rough.sum()), n_lines + len(rough)
-        smooth = Lines(lines.nodes[~rough], lines.length[~rough], lines.transverse[~rough])
+        n_steep += int(lines.cells[rough].sum())
+        n_lines += int(lines.cells.sum())
+        smooth = lines.where(~rough)
         parts_t.append(spectral(smooth, nodes.degree, potential, nodes.weights))
         if rough.any():
-            sub = Lines(lines.nodes[rough], lines.length[rough], lines.transverse[rough])
-            parts_t.append(edge_averaged(line_edges(sub, nodes.degree), potential, nodes.weights))
+            sub = line_edges(lines.where(rough), nodes.degree)
+            parts_t.append(edge_averaged(sub, potential, nodes.weights))
     counts = [nodes.comm.allreduce(n) for n in (n_steep, n_lines)]
     return Triplets.joined(parts_t), {"steep_lines": counts[0] / max(counts[1], 1)}
 

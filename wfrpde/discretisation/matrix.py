@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from petsc4py import PETSc
 
 Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
 
 DIRECT_LIMIT_3D = {False: 5_000, True: 5_000}
 """Unknowns in 3-D beyond which iterating costs less than a factorisation (True: degree above 1)."""
@@ -28,29 +29,37 @@ def assemble(nodes: Nodes, triplets: Triplets) -> PETSc.Mat:
     import scipy.sparse as sparse
     from petsc4py import PETSc
 
-    n, n_owned = len(nodes.points), nodes.n_owned
-    entries = (triplets.value, (triplets.row, triplets.column))
-    local = sparse.coo_matrix(entries, shape=(n, n)).tocsr()
+    row, column, value = triplets.row, triplets.column, triplets.value
+    n_owned, n_global = nodes.n_owned, nodes.n_global
+    if nodes.index_map is not None:
+        column = nodes.global_numbers[column]
+        row, column, value = _exchanged(nodes, row, column, value)
+    local = sparse.coo_matrix((value, (row, column)), shape=(n_owned, n_global)).tocsr()
     local.sum_duplicates()
-    size = ((n_owned, nodes.n_global), (n_owned, nodes.n_global))
     index = PETSc.IntType
-    if nodes.comm.size == 1:
-        csr = (local.indptr.astype(index), local.indices.astype(index), local.data)
-        return PETSc.Mat().createAIJ(size, csr=csr, comm=nodes.comm)
-    numbers = nodes.global_numbers.astype(index)
-    matrix = PETSc.Mat().create(comm=nodes.comm)
-    matrix.setSizes(size)
-    matrix.setType("aij")
-    matrix.setUp()  # without preallocation PETSc collects the entries in a hash table
-    matrix.setValuesIJV(
-        local.indptr.astype(index),
-        numbers[local.indices],
-        local.data,
-        addv=PETSc.InsertMode.ADD_VALUES,
-        rowmap=numbers,
+    csr = (local.indptr.astype(index), local.indices.astype(index), local.data)
+    size = ((n_owned, n_global), (n_owned, n_global))
+    return PETSc.Mat().createAIJ(size, csr=csr, comm=nodes.comm)
+
+
+def _exchanged(nodes: Nodes, row: Index, column: Index, value: Array) -> tuple[Index, Index, Array]:
+    """Hand the entries of ghost rows to the ranks that own them; columns are global (collective).
+
+    They are few, and PETSc needs no hash table then to collect entries in.
+    """
+    assert nodes.index_map is not None
+    ghost = row >= nodes.n_owned
+    owners = np.asarray(nodes.index_map.owners)[row[ghost] - nodes.n_owned]
+    sent = (nodes.global_numbers[row[ghost]], column[ghost], value[ghost])
+    parts = [tuple(a[owners == rank] for a in sent) for rank in range(nodes.comm.size)]
+    received = [part for part in nodes.comm.alltoall(parts) if len(part[0])]
+    first = nodes.index_map.local_range[0]
+    rows, columns, values = zip(
+        (row[~ghost], column[~ghost], value[~ghost]),
+        *((r - first, c, v) for r, c, v in received),
+        strict=True,
     )
-    matrix.assemble()
-    return matrix
+    return np.concatenate(rows), np.concatenate(columns), np.concatenate(values)
 
 
 def solver_options(

@@ -8,6 +8,7 @@ number of ranks agree.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import factorial
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ class Nodes:
         ``(n,)`` number of each node in the canonical order: on a tensor grid the flat index into
         the full grid of nodes (`axes`), on simplices the vertex of ``grid.points``.
     index_map
-        DOLFINx's distribution of the nodes; None where one rank numbered a tensor grid itself.
+        DOLFINx's distribution of the nodes; None for a tensor grid on one rank.
     """
 
     comm: Comm
@@ -140,10 +141,19 @@ class Nodes:
         """Canonical numbers, ascending, and the values there, on every rank (collective)."""
         if self.index_map is None:
             return self.canonical, owned[: self.n_owned].copy()
-        number = np.concatenate(self.comm.allgather(self.canonical[: self.n_owned]))
-        value = np.concatenate(self.comm.allgather(owned[: self.n_owned]))
-        order = np.argsort(number)
-        return number[order], value[order]
+        numbers, order, counts = self._order
+        values = np.empty(len(order))
+        self.comm.Allgatherv(np.ascontiguousarray(owned[: self.n_owned]), (values, counts))
+        return numbers, values[order]
+
+    @cached_property
+    def _order(self) -> tuple[Index, Index, list[int]]:
+        """Canonical numbers, ascending, where they stand rank by rank, and how many each has."""
+        counts = self.comm.allgather(self.n_owned)
+        number = np.empty(sum(counts), dtype=np.int64)
+        self.comm.Allgatherv(np.ascontiguousarray(self.canonical[: self.n_owned]), (number, counts))
+        order = np.argsort(number, kind="stable")  # runs that are sorted already
+        return number[order], order, counts
 
 
 def node_axes(grid: TensorGrid, degree: int) -> tuple[Array, ...]:
@@ -160,8 +170,10 @@ def make_nodes(comm: Comm, grid: TensorGrid | SimplexGrid, degree: int = 1) -> N
     """Distribute `grid` over the ranks and number its nodes (collective)."""
     if isinstance(grid, SimplexGrid) and degree != 1:
         raise ValueError("simplex grids carry nodes of degree 1 only")
-    if isinstance(grid, TensorGrid) and _needs_no_mesh(comm):
+    if isinstance(grid, TensorGrid) and comm.size == 1:
         return _on_one_rank(comm, grid, degree)
+    if isinstance(grid, TensorGrid):
+        return _in_slabs(comm, grid, degree)
     cells, points = grid.cells, grid.points
     mine = slice(*(len(cells) * r // comm.size for r in (comm.rank, comm.rank + 1)))
     share = slice(*(len(points) * r // comm.size for r in (comm.rank, comm.rank + 1)))
@@ -169,62 +181,96 @@ def make_nodes(comm: Comm, grid: TensorGrid | SimplexGrid, degree: int = 1) -> N
     space = _compat.lagrange_space(mesh, degree)
     index_map = space.dofmap.index_map
     n_owned = int(index_map.size_local)
-    dim = grid.dim
-    x = np.array(space.tabulate_dof_coordinates()[:, :dim])
-    n_cells = int(mesh.topology.index_map(dim).size_local)
-    cell_nodes = np.array(space.dofmap.list[:n_cells], dtype=np.int64)
-    if isinstance(grid, TensorGrid):
-        reference = _compat.reference_nodes(space)
-        # lexsort's last key is the slowest: axis 0 slowest, the last axis fastest
-        cell_nodes = cell_nodes[:, np.lexsort(reference.T[::-1])]
-        axes = node_axes(grid, degree)
-        index = [np.clip(np.searchsorted(a, x[:, k]), 1, len(a) - 1) for k, a in enumerate(axes)]
-        nearest = [
-            i - (x[:, k] - a[i - 1] < a[i] - x[:, k])
-            for k, (a, i) in enumerate(zip(axes, index, strict=True))
-        ]
-        canonical = np.ravel_multi_index(nearest, tuple(len(a) for a in axes)).astype(np.int64)
-        # exact coordinates of the grid: the mesh's own carry the round-off of its affine map
-        x = np.stack([a[i] for a, i in zip(axes, nearest, strict=True)], axis=1)
-        local = _tensor_weights(grid, degree, cell_nodes, x)
-    else:
-        vertex = np.empty(len(x), dtype=np.int64)
-        dofs = np.asarray(space.dofmap.list)
-        vertex[dofs] = _compat.geometry_dofmap(mesh)[: len(dofs)]
-        canonical = np.asarray(mesh.geometry.input_global_indices, dtype=np.int64)[vertex]
-        x = points[canonical]
-        volume = simplex_volumes(x[cell_nodes])
-        local = np.repeat(volume[:, None] / (dim + 1), dim + 1, axis=1)
+    dofs = np.asarray(space.dofmap.list)
+    n_cells = int(mesh.topology.index_map(grid.dim).size_local)
+    cell_nodes = np.array(dofs[:n_cells], dtype=np.int64)
+    vertex = np.empty(n_owned + int(index_map.num_ghosts), dtype=np.int64)
+    vertex[dofs] = _compat.geometry_dofmap(mesh)[: len(dofs)]
+    canonical = np.asarray(mesh.geometry.input_global_indices, dtype=np.int64)[vertex]
+    x = points[canonical]
+    volume = simplex_volumes(x[cell_nodes])
+    local = np.repeat(volume[:, None] / (grid.dim + 1), grid.dim + 1, axis=1)
     weights = _accumulate(index_map, len(x), cell_nodes, local)
     return Nodes(comm, grid, degree, x, n_owned, cell_nodes, weights, canonical, index_map)
 
 
-def _needs_no_mesh(comm: Comm) -> bool:
-    return bool(comm.size == 1)
-
-
 def _on_one_rank(comm: Comm, grid: TensorGrid, degree: int) -> Nodes:
-    """Return the nodes of a tensor grid in the canonical order itself, which takes no mesh.
+    """Return the nodes of a tensor grid in the canonical order itself.
 
     In one dimension that makes banded matrices.
     """
-    axes = node_axes(grid, degree)
-    shape = tuple(len(a) for a in axes)
-    corner = degree * np.array(np.nonzero(grid.active))
-    offsets = np.array(list(np.ndindex(*([degree + 1] * grid.dim)))).T
-    flat = np.ravel_multi_index(tuple(corner), shape)[:, None] + np.ravel_multi_index(
-        tuple(offsets), shape
-    )
+    shape = tuple(len(a) for a in node_axes(grid, degree))
+    flat = _nodes_of_cells(np.array(np.nonzero(grid.active)), shape, degree)
     used = np.zeros(int(np.prod(shape)), dtype=bool)
     used[flat] = True
     canonical = np.flatnonzero(used).astype(np.int64)
     number = np.cumsum(used) - 1
     cell_nodes = number[flat].astype(np.int64)
-    index = np.unravel_index(canonical, shape)
-    x = np.stack([a[i] for a, i in zip(axes, index, strict=True)], axis=1)
+    x = _points_of(grid, degree, canonical)
     local = _tensor_weights(grid, degree, cell_nodes, x)
     weights = np.bincount(cell_nodes.ravel(), local.ravel(), minlength=len(x)).astype(np.float64)
     return Nodes(comm, grid, degree, x, len(x), cell_nodes, weights, canonical)
+
+
+def _in_slabs(comm: Comm, grid: TensorGrid, degree: int) -> Nodes:
+    """Divide the cells of a tensor grid in their order, and so into slabs across the first axis.
+
+    A node belongs to the first rank that has a cell of it. Which that is follows from the grid
+    alone: no rank has to ask another.
+    """
+    shape = tuple(len(a) for a in node_axes(grid, degree))
+    cells = np.array(np.nonzero(grid.active))
+    count = cells.shape[1]
+    bounds = [count * r // comm.size for r in range(comm.size + 1)]
+    mine = cells[:, bounds[comm.rank] : bounds[comm.rank + 1]]
+    owner = _owners(grid, degree, bounds).ravel()
+    owned = np.flatnonzero(owner == comm.rank)
+    number = np.full(len(owner), -1, dtype=np.int64)
+    number[owned] = np.arange(len(owned))
+    flat = _nodes_of_cells(mine, shape, degree)
+    ghosts = np.unique(flat[number[flat] < 0])
+    number[ghosts] = len(owned) + np.arange(len(ghosts))
+    sizes = np.bincount(owner, minlength=comm.size + 1)
+    first = np.concatenate([[0], np.cumsum(sizes)])
+    rows = np.empty(len(ghosts), dtype=np.int64)
+    for rank in np.unique(owner[ghosts]):
+        here = owner[ghosts] == rank
+        rows[here] = first[rank] + np.searchsorted(np.flatnonzero(owner == rank), ghosts[here])
+    index_map = _compat.index_map(comm, len(owned), rows, owner[ghosts])
+    canonical = np.concatenate([owned, ghosts]).astype(np.int64)
+    x = _points_of(grid, degree, canonical)
+    cell_nodes = number[flat]
+    local = _tensor_weights(grid, degree, cell_nodes, x)
+    weights = _accumulate(index_map, len(x), cell_nodes, local)
+    return Nodes(comm, grid, degree, x, len(owned), cell_nodes, weights, canonical, index_map)
+
+
+def _owners(grid: TensorGrid, degree: int, bounds: list[int]) -> npt.NDArray[np.int32]:
+    """First rank that has a cell of each node of the box; the number of ranks where there is none.
+
+    `bounds`: number of the first active cell of each rank, and of cells.
+    """
+    nobody = len(bounds) - 1
+    owner = np.full(grid.active.shape, nobody, dtype=np.int32)
+    owner[grid.active] = np.repeat(np.arange(nobody), np.diff(bounds))
+    for axis, n in enumerate(grid.active.shape):
+        node = np.arange(n * degree + 1)
+        low, high = np.maximum((node - 1) // degree, 0), np.minimum(node // degree, n - 1)
+        owner = np.minimum(owner.take(low, axis=axis), owner.take(high, axis=axis))
+    return owner
+
+
+def _nodes_of_cells(cells: Index, shape: tuple[int, ...], degree: int) -> Index:
+    """Flat index ``(m, (p+1)^d)`` into the lattice of nodes, of cells ``(d, m)``."""
+    offsets = np.array(list(np.ndindex(*([degree + 1] * len(shape))))).T
+    corner = np.ravel_multi_index(tuple(degree * cells), shape)
+    return np.asarray(corner[:, None] + np.ravel_multi_index(tuple(offsets), shape))
+
+
+def _points_of(grid: TensorGrid, degree: int, canonical: Index) -> Array:
+    axes = node_axes(grid, degree)
+    index = np.unravel_index(canonical, tuple(len(a) for a in axes))
+    return np.stack([a[i] for a, i in zip(axes, index, strict=True)], axis=1)
 
 
 def simplex_volumes(corners: Array) -> Array:

@@ -133,11 +133,11 @@ def run(
         triplets, flux = symmetrised_stiffness(nodes, potential, levels)
         if is_banded(nodes, numerics.solver, numerics.petsc_options):
             solver = BandedSolver(nodes.n_global, degree, triplets)
+        elif polynomial:
+            matrix = assemble(nodes, triplets)
+            solver = Exponential(matrix, monotone=degree == 1)
         else:
             matrix = assemble(nodes, triplets)
-        if matrix is not None and polynomial:
-            solver = Exponential(matrix, monotone=degree == 1)
-        elif matrix is not None:
             defaults = solver_options(nodes.dim, degree, nodes.n_global, comm.size, numerics.solver)
             solver = ShiftedSolver(matrix, merged_options(defaults, numerics.petsc_options))
         rational = SECOND_ORDER if time_order == 2 else FIFTH_ORDER

@@ -95,11 +95,9 @@ class DirichletForm:
                 else steep(every, self.potential)
             )
             if rough.any():
-                part = Lines(every.nodes[rough], every.length[rough], every.transverse[rough])
-                edges.append(self._edge_terms(line_edges(part, nodes.degree)))
+                edges.append(self._edge_terms(line_edges(every.where(rough), nodes.degree)))
             if not rough.all():
-                part = Lines(every.nodes[~rough], every.length[~rough], every.transverse[~rough])
-                lines.append(self._line_terms(part))
+                lines.append(self._line_terms(every.where(~rough)))
         return lines, edges
 
     def _line_terms(self, lines: Lines) -> _LineTerms:
