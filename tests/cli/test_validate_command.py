@@ -62,7 +62,7 @@ def test_a_validation_leaves_its_folder(case, capsys):
     assert "consistent in all 6 rows" in text
     assert "weights dropped  biased in" in text
     assert "Which equation is it?" in text
-    assert "weights dropped: solves W with" in text
+    assert "weights dropped: moves like W with" in text
     folder = case.parent / "wfr-validate-wells"
     assert {path.name for path in folder.iterdir()} == {
         "validation.json", "validation.npz", "validation.csv", "distances.csv", "bias.csv",
