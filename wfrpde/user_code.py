@@ -5,9 +5,20 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
+from pathlib import Path
 from typing import Any
 
 from wfrpde.errors import InputError
+
+
+def told(error: BaseException) -> str:
+    """Say what a user's code raised, and where."""
+    message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return message
+    return f"{message} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
 
 
 def load_object(reference: str, where: str) -> Any:

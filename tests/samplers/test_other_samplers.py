@@ -15,6 +15,7 @@ from wfrpde import load_case
 from wfrpde.errors import InputError, SamplerError
 from wfrpde.samplers import SamplerContext, make_sampler
 from wfrpde.samplers.python_sampler import load_python_sampler
+from wfrpde.samplers.recorded import read_samples
 
 CASE = """
 [target]
@@ -92,6 +93,10 @@ def wrong_shape(target, n, times, rng):
 
 def words(target, n, times, rng):
     return "abc"
+
+
+def forgets(target, n, times, rng):
+    x = rng.standard_normal((len(times), n, target.dim))
 
 
 def hangs(target, n, times, rng):
@@ -200,7 +205,8 @@ def test_a_function_with_weights_that_samples_the_target(prepare):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("raises", "RuntimeError: the wheels came off"),
+        ("raises", "RuntimeError: the wheels came off (theirs.py, line "),
+        ("forgets", "positions that are None; needed an array of real numbers"),
         ("nan", "at t = 0.25 20 of 20 positions are NaN"),
         ("wrong_shape", "positions of shape (2, 21, 2); needed (2, 20, 2)"),
         ("words", "positions of type <U3; needed real numbers"),
@@ -468,13 +474,26 @@ def test_a_table_with_times_and_weights(prepare, tmp_path):
     assert np.allclose(np.exp(made.ensembles[1].log_weights), np.arange(1, 31))
 
 
+def test_a_table_of_replicates_with_times(prepare, tmp_path):
+    rows = ["chain,t,x,y"]
+    for replicate, shift in enumerate((0.0, 1.0, 2.0)):
+        rows += [f"{replicate},{t},{x + shift!r},{y!r}" for x, y in X[0].tolist() for t in TIMES]
+    (tmp_path / "samples.csv").write_text("\n".join(rows), encoding="utf-8")
+    run = prepare('samples = "samples.csv"')
+    assert run.replicates == 3
+    made = run.run(np.random.SeedSequence(5).spawn(3)[2], 0, 0.1, TIMES)
+    assert made.times.tolist() == list(TIMES)
+    assert np.allclose(made.ensembles[1].positions, X[0] + [2.0, 0.0], atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
         ("samples.csv", b"", "samples.csv is empty"),
         ("samples.csv", b"x,y\n1,2\n3", "rows of [1, 2] entries; needed one number for each of 2"),
         ("samples.csv", b"x,y\n1,two", "could not convert"),
-        ("samples.csv", b"t,x,y\n1,2,3\n1,2,3\n2,3,4", "[2, 1] rows for the values of t"),
+        ("samples.csv", b"t,x,y\n1,2,3\n1,2,3\n2,3,4", "2, 1 rows for the values of t"),
+        ("samples.csv", b"t,chain,x,y\n1,1,2,3\n2,2,3,4", "lacks rows; needed some for each chain"),
         ("samples.csv", b"x,y\n1,nan", "1 of 1 positions are NaN"),
         ("samples.csv", b"x,y,z\n1,2,3", "positions of shape (1, 3)"),
         ("samples.txt", b"1 2", "needed a file of one of the kinds .npz, .npy, .csv, .nc"),
@@ -492,7 +511,8 @@ def test_a_file_that_cannot_be_used(prepare, tmp_path, name, content, words):
 def test_arrays_that_cannot_be_used(prepare, tmp_path):
     for arrays, words in [
         ({"x": X}, "samples.npz holds x; needed positions"),
-        ({"positions": X, "time": TIMES}, "samples.npz holds positions, time; needed"),
+        ({"positions": X, "time": TIMES}, "samples.npz holds positions, time: unknown time;"),
+        ({"positions": X, "weights": X, "log_weights": X}, "holds weights and log_weights; needed"),
         ({"positions": X, "times": [0.5, 0.25]}, "times [0.5, 0.25]; needed a list that ascends"),
         ({"positions": X, "times": [0.1, 0.2, 0.3]}, "needed (3, N, 2)"),
         ({"positions": X, "weights": -np.ones(60)}, "weights that are negative"),
@@ -545,3 +565,21 @@ def test_one_dimension_may_drop_its_axis():
     assert shaped_positions("it", rows[None], 1, 1, "(d, N)").shape == (1, 6, 1)
     with pytest.raises(SamplerError, match=r"shape \(6,\); needed \(2, N, 1\)"):
         shaped_positions("it", rows, 2, 1, "(N, d)")
+
+
+def test_replicates_and_chains_may_drop_it_too(tmp_path):
+    for arrays, layout, shapes in [
+        ({"positions": X, "times": TIMES}, "(N, d)", []),
+        ({"positions": X[:, :, 0]}, "(N, d)", [(1, 60, 1)]),
+        ({"positions": X[:, :, 0]}, "(d, N)", [(1, 60, 1)]),
+        ({"positions": np.stack([X[..., 0]] * 3), "times": TIMES}, "(N, d)", [(2, 30, 1)] * 3),
+        ({"positions": X[..., :1], "times": TIMES}, "(N, d)", [(2, 30, 1)]),
+    ]:
+        np.savez(tmp_path / "samples.npz", **arrays)
+        if not shapes:
+            with pytest.raises(SamplerError, match="positions of shape"):
+                read_samples("it", tmp_path / "samples.npz", 1, layout, None, "WFR")
+            continue
+        found = read_samples("it", tmp_path / "samples.npz", 1, layout, None, "WFR").recorded
+        got = [(len(t.times), *t.ensembles[0].positions.shape) for t in found]
+        assert got == shapes

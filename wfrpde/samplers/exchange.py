@@ -60,7 +60,9 @@ def shaped_positions(
         count = "N" if n is None else str(n)
         inner = f"{dim}, {count}" if swapped else f"{count}, {dim}"
         needed = f"({times}, {inner})" + (f" or ({inner})" if times == 1 else "")
-        hint = "" if swapped else '; arrays of shape (d, N) need layout = "(d, N)"'
+        swaps = not swapped and array.ndim == 3 and array.shape[1] == dim
+        fits = swaps and n in (None, array.shape[2])
+        hint = '; arrays of shape (d, N) need layout = "(d, N)"' if fits else ""
         raise SamplerError(name, f"positions of shape {shape}; needed {needed}{hint}")
     return array
 
@@ -77,9 +79,18 @@ def real_array(name: str, value: Any, what: str) -> Array:
         array = np.asarray(value)
     except Exception as error:  # ragged lists, objects with an odd __array__
         raise SamplerError(name, f"{what} that are no array: {error}") from error
+    if array.dtype.kind == "O":
+        found = f"{what} that are {_kind(value)}"
+        raise SamplerError(name, f"{found}; needed an array of real numbers")
     if array.dtype.kind not in "fiu":
         raise SamplerError(name, f"{what} of type {array.dtype}; needed real numbers")
     return array.astype(float)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return "an array of objects"
+    return "None" if value is None else f"of type {type(value).__name__}"
 
 
 def to_trajectory(

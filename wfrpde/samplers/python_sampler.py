@@ -16,7 +16,7 @@ from wfrpde.samplers.ensemble import Ensemble, Trajectory
 from wfrpde.samplers.exchange import shaped_positions, to_trajectory
 from wfrpde.samplers.protocol import Claim, SamplerContext
 from wfrpde.samplers.simulate import checked_times, run_sampler
-from wfrpde.user_code import load_object
+from wfrpde.user_code import load_object, told
 
 Array = npt.NDArray[np.float64]
 
@@ -65,7 +65,7 @@ class FunctionSampler:
         try:
             result = self.function(target, n, ladder.copy(), rng, **self.parameters)
         except Exception as error:  # the code of a user may raise anything
-            raise SamplerError(self.name, f"{type(error).__name__}: {error}") from error
+            raise SamplerError(self.name, told(error)) from error
         positions, log_weights = result if isinstance(result, tuple) and len(result) == 2 else (
             result, None
         )  # fmt: skip
@@ -92,11 +92,13 @@ class ObjectSampler:
         """Make the ensemble at time 0."""
         if not callable(getattr(self.thing, "init", None)):
             return Ensemble.equal(positions)
-        return self._ensemble(self.thing.init(self._laid_out(positions), rng), len(positions))
+        made = self.thing.init(self._laid_out(positions), rng)
+        return self._ensemble(made, len(positions), 0.0)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Return the ensemble at time t + dt."""
-        return self._ensemble(self.thing.step(ensemble, t, dt, rng), ensemble.size)
+        made = self.thing.step(ensemble, t, dt, rng)
+        return self._ensemble(made, ensemble.size, t + dt)
 
     def run(
         self,
@@ -113,7 +115,7 @@ class ObjectSampler:
     def _laid_out(self, positions: Array) -> Array:
         return positions.T if self.layout == "(d, N)" else positions
 
-    def _ensemble(self, made: Any, n: int) -> Ensemble:
+    def _ensemble(self, made: Any, n: int, t: float) -> Ensemble:
         if isinstance(made, Ensemble):
             return made
         if not isinstance(made, np.ndarray | tuple | list):
@@ -122,7 +124,7 @@ class ObjectSampler:
         positions, log_weights = made if pair else (made, None)
         dim = self.context.target.dim
         shaped = shaped_positions(self.name, positions, 1, dim, self.layout, n)
-        return to_trajectory(self.name, shaped, log_weights, np.zeros(1)).ensembles[0]
+        return to_trajectory(self.name, shaped, log_weights, np.array([t])).ensembles[0]
 
 
 def load_python_sampler(
@@ -152,7 +154,7 @@ def load_python_sampler(
         except WfrpdeError:
             raise
         except Exception as error:  # the code of a user may raise anything
-            found = f"{reference}, which failed when it was made: {type(error).__name__}: {error}"
+            found = f"{reference}, which failed when it was made: {told(error)}"
             raise InputError(where, found, "a class called with (target, **parameters)") from error
     elif callable(thing) and not hasattr(thing, "step"):
         return FunctionSampler(name, claims, thing, context, parameters, layout)

@@ -136,7 +136,10 @@ def read_samples(
     if "positions" not in arrays or unknown:
         found = ", ".join(sorted(arrays)) or "nothing"
         needed = "positions, and if need be log_weights or weights, and times"
-        raise SamplerError(name, f"{path.name} holds {found}; needed {needed}")
+        wrong = f": unknown {', '.join(unknown)}" if "positions" in arrays else ""
+        raise SamplerError(name, f"{path.name} holds {found}{wrong}; needed {needed}")
+    if "weights" in arrays and "log_weights" in arrays:
+        raise SamplerError(name, f"{path.name} holds weights and log_weights; needed one of them")
     recorded = _trajectories(name, arrays, dim, layout)
     timeless = bool(np.isinf(recorded[0].times).all())
     return RecordedSamples(name, claims or ("target" if timeless else default), recorded)
@@ -145,7 +148,7 @@ def read_samples(
 def _trajectories(
     name: str, arrays: dict[str, npt.NDArray[Any]], dim: int, layout: str
 ) -> tuple[Trajectory, ...]:
-    positions = real_array(name, arrays["positions"], "positions")
+    positions = _with_coordinates(name, arrays, dim, layout)
     log_weights = _log_weights(name, arrays)
     if "times" not in arrays:
         chains = positions if positions.ndim == 3 else positions[None]
@@ -169,6 +172,18 @@ def _trajectories(
         to_trajectory(name, shaped_positions(name, x, len(times), dim, layout), w, times)
         for x, w in zip(replicates, weights, strict=True)
     )
+
+
+def _with_coordinates(
+    name: str, arrays: dict[str, npt.NDArray[Any]], dim: int, layout: str
+) -> Array:
+    """Positions with the axis of coordinates, which may be missing behind chains or replicates."""
+    positions = real_array(name, arrays["positions"], "positions")
+    axis = -2 if layout == "(d, N)" else -1
+    behind = 2 if "times" not in arrays else 3
+    if dim == 1 and positions.ndim == behind and 1 not in positions.shape[-2:]:
+        return np.expand_dims(positions, axis)
+    return positions
 
 
 def _log_weights(name: str, arrays: dict[str, npt.NDArray[Any]]) -> Array | None:
@@ -211,22 +226,32 @@ def _read_csv(name: str, path: Path) -> dict[str, npt.NDArray[Any]]:
 def _split_table(
     name: str, path: Path, positions: Array, columns: dict[str, Array]
 ) -> dict[str, npt.NDArray[Any]]:
-    result: dict[str, npt.NDArray[Any]] = {}
-    group = columns.get("t", columns.get("chain", np.zeros(len(positions))))
-    values, where = np.unique(group, return_inverse=True)
+    marks = [columns[key] for key in ("chain", "t") if key in columns]
+    groups = np.stack(marks, axis=1) if marks else np.zeros((len(positions), 1))
+    values, where = np.unique(groups, axis=0, return_inverse=True)
+    where = where.reshape(-1)
+    lengths = tuple(len(np.unique(column)) for column in marks)
     sizes = np.bincount(where)
+    what = " and ".join(key for key in ("chain", "t") if key in columns)
     if len(set(sizes)) > 1:
-        what = "t" if "t" in columns else "chain"
-        raise SamplerError(name, f"{path.name} has {sizes.tolist()} rows for the values of {what}; "
+        raise SamplerError(name, f"{path.name} has {_some(sizes)} rows for the values of {what}; "
                                  "needed as many for each")  # fmt: skip
+    if len(values) != np.prod(lengths or (1,)):
+        raise SamplerError(name, f"{path.name} lacks rows; needed some for each {what}")
     order = np.argsort(where, kind="stable")
-    result["positions"] = positions[order].reshape(len(values), -1, positions.shape[1])
+    shape = lengths or (1,)
+    result = {"positions": positions[order].reshape(*shape, -1, positions.shape[1])}
     for key, target in (("log_weight", "log_weights"), ("weight", "weights")):
         if key in columns:
-            result[target] = columns[key][order].reshape(len(values), -1)
+            result[target] = columns[key][order].reshape(*shape, -1)
     if "t" in columns:
-        result["times"] = values
+        result["times"] = np.unique(columns["t"])
     return result
+
+
+def _some(sizes: npt.NDArray[np.int64]) -> str:
+    shown = ", ".join(map(str, sizes[:5]))
+    return f"{shown}, …" if len(sizes) > 5 else shown
 
 
 def _is_number(text: str) -> bool:

@@ -15,6 +15,7 @@ from wfrpde.errors import InputError, SamplerError, WfrpdeError
 from wfrpde.samplers.ensemble import Ensemble, Trajectory
 from wfrpde.samplers.protocol import Claim, Sampler, SamplerContext
 from wfrpde.samplers.ranks import Ranks
+from wfrpde.user_code import told
 
 if TYPE_CHECKING:
     from wfrpde.initial import InitialDensity
@@ -153,7 +154,7 @@ def _checked(sampler: Sampler, call: Callable[[], Any], shape: tuple[int, ...]) 
     except WfrpdeError:
         raise
     except Exception as error:  # the code of a user may raise anything
-        raise SamplerError(sampler.name, f"{type(error).__name__}: {error}") from error
+        raise SamplerError(sampler.name, told(error)) from error
     if not isinstance(ensemble, Ensemble):
         what = f"returned {type(ensemble).__name__}, not an Ensemble"
         raise SamplerError(sampler.name, what)
