@@ -142,6 +142,24 @@ def test_agreement_by_chance_is_no_accuracy(tolerance):
     assert estimate[-1] <= 0.04 * tolerance
 
 
+def test_coarse_runs_whose_order_is_right_by_chance_are_not_trusted():
+    """Two Gaussians in the plane at t = 0.5, where extrapolation gains nothing yet."""
+    data = {
+        "target": {"kind": "gaussian_mixture", "weights": [0.6, 0.4],
+                   "means": [[-1.0, 0.0], [1.2, 0.6]],
+                   "covariances": [[[0.3, 0.1], [0.1, 0.3]], [[0.3, 0.0], [0.0, 0.4]]],
+                   "modes": {"right": "x > 0.1"}},
+        "initial": {"mean": [-1.0, 0.0], "covariance": [[0.3, 0.1], [0.1, 0.3]]},
+        "flow": {"save": [0.1, 0.5, 1.0]},
+    }  # fmt: skip
+    solution = solved(data, 1e-3, **{"numerics.formulation": "edge-averaged"})
+    # by spectral elements, to 3e-8
+    gap = abs(solution.series["kl"][2] - 0.17697856)
+    assert gap <= solution.error.series["kl"][2] <= 20 * gap
+    gap = np.abs(solution.mean[2] - [-0.75138599, 0.06100122])
+    assert (gap <= solution.error.mean[2]).all()
+
+
 def test_the_mass_of_a_region_is_known_as_well_as_the_rest():
     """Where a region ends within cells, on a flow that only integrals can get wrong."""
     data = {
