@@ -29,10 +29,12 @@ lint:  ## ruff (rules and layout) and mypy (strict on the package)
 docs:  ## the documentation, in docs/_build/html; warnings are errors
 	$(ENV) sphinx-build -W --keep-going -b html docs docs/_build/html
 
-bench:  ## work against precision beside other tools, and scaling over ranks (about 1 h)
+bench:  ## work against precision beside other tools, what bounds it, scaling (15 min)
 	$(ENV) sh -c 'exec python validation/benchmarks/work_precision.py \
 		--peers "$$(validation/benchmarks/make_peers.sh)"'
+	OMP_NUM_THREADS=1 $(ENV) python validation/benchmarks/shares.py
 	$(ENV) python validation/benchmarks/mpi_scaling.py
+	cd validation/benchmarks/results && cp *.md *.csv *.png ../../../docs/measured/
 
 clean-env:  ## delete what tools/env has made in the cache
 	$(ENV) --remove

@@ -39,6 +39,9 @@ PEERS = {
     "with_fipy": "FiPy",
     "with_py_pde": "py-pde",
 }
+DECIDING = ("with_wfrpde", "method_of_lines")
+LONGER = 5.0
+"""How much longer than the general tools the methods may take that decide."""
 TARGETS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 
 
@@ -211,8 +214,13 @@ def write(
     draw(measurements, out / "work-precision.png")
 
 
-def run_method(python: str, method: str, problem: str, raw: Path, limit: float) -> None:
-    """Run one method on one problem in its own environment; one that is missing is skipped."""
+def run_method(
+    python: str, method: str, problem: str, raw: Path, limit: float, patience: float
+) -> None:
+    """Run one method on one problem in its own environment; one that is missing is skipped.
+
+    After `patience` seconds it is ended; what it has finished by then counts.
+    """
     environment = dict(
         os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1"
     )
@@ -220,7 +228,7 @@ def run_method(python: str, method: str, problem: str, raw: Path, limit: float) 
         environment.pop("PYTHONPATH", None)
     command = [python, str(HERE / "peer.py"), method, problem, str(raw), "--limit", str(limit)]
     try:
-        code = subprocess.run(command, env=environment, check=False, timeout=8 * limit).returncode
+        code = subprocess.run(command, env=environment, check=False, timeout=patience).returncode
     except subprocess.TimeoutExpired:
         code = -1  # what it has finished counts
     if code:
@@ -245,18 +253,29 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "results")
     parser.add_argument("--only", nargs="*", default=["with_wfrpde", *PEERS], help="methods")
     parser.add_argument("--problems", nargs="*", default=list(PROBLEMS))
-    parser.add_argument("--limit", type=float, default=120.0, help="CPU seconds of one solve")
+    parser.add_argument("--limit", type=float, default=4.0, help="CPU seconds of one solve")
+    parser.add_argument(
+        "--patience", type=float, default=20.0, help="seconds for one method on one problem"
+    )
+    parser.add_argument("--resume", action="store_true", help="keep what was measured before")
     given = parser.parse_args()
     raw = given.out / "raw"
     raw.mkdir(parents=True, exist_ok=True)
     measurements, truths = [], {}
     for name in given.problems:
         for method in given.only:
+            done = raw / f"{name}-{method}.done"
+            if given.resume and done.exists():
+                continue
+            done.unlink(missing_ok=True)
             for old in raw.glob(f"{name}-{method}-*.npz"):
                 old.unlink()
             python = sys.executable if method == "with_wfrpde" else given.peers
             if python:
-                run_method(python, method, name, raw, given.limit)
+                longer = LONGER if method in DECIDING else 1.0
+                limits = longer * given.limit, longer * given.patience
+                run_method(python, method, name, raw, *limits)
+                done.touch()
         truths[name] = reference(PROBLEMS[name])
         for path in sorted(raw.glob(f"{name}-*.npz")):
             measurements.append(judged(path, PROBLEMS[name], truths[name]))
