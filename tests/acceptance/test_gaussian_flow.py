@@ -7,6 +7,9 @@ import pytest
 from gaussian_flow import LINE, PLANE, SPACE, GaussianFlow
 
 import wfrpde
+from wfrpde.flow.accuracy import level_for
+from wfrpde.flow.solve import choose
+from wfrpde.problem import make_problem
 
 RATES = {"WFR": (1.0, 1.0), "W": (1.0, 0.0), "FR": (0.0, 1.0), "half and double": (0.5, 2.0)}
 
@@ -70,6 +73,32 @@ def test_numbers_in_space(name, cells):
 @pytest.mark.slow
 def test_numbers_of_the_shipped_case(solved):
     check_numbers(SPACE, solved("gaussian-3d"), 1e-4)
+
+
+def test_a_tolerance_in_space():
+    """Chosen, met and not overstated: the density by its closed form, the numbers by theirs."""
+    solution = wfrpde.solve(
+        SPACE.case(
+            1.0,
+            domain={"box": [[-5.5, 5.5], [-5.0, 5.0], [-5.0, 5.0]]},
+            accuracy={"tolerance": 1e-3},
+        )
+    )
+    assert solution.numerics["accuracy"]["met"]
+    assert solution.numerics["formulation"] == "spectral"
+    check_numbers(SPACE, solution, 1e-3)
+    error = SPACE.error(solution, 1.0, half_width=2.5, points=31)
+    assert error <= solution.error.density[-1] <= 1e-3
+
+
+def test_a_tolerance_of_1e_6_in_space_is_met_by_spectral_elements():
+    """The choice alone: the run itself is a row of validation/benchmarks/mpi_scaling.py."""
+    case = SPACE.case(
+        1.0,
+        domain={"box": [[-5.5, 5.5], [-5.0, 5.0], [-5.0, 5.0]]},
+        accuracy={"tolerance": 1e-6},
+    )
+    assert choose(make_problem(case, level=level_for(1e-6)))[0] == "spectral"
 
 
 @pytest.mark.parametrize("rates", RATES.values(), ids=RATES)

@@ -31,7 +31,7 @@ NODES_PER_LENGTH = {1: 4.0, 2: 4.0, 3: 2.5}
 RESOLVED = 25.0
 """Levels (kT) up to which no cell may be steep; beyond, the hybrid flux is good enough."""
 
-MAX_NODES = {1: 4_000, 2: 30_000, 3: 150_000}
+MAX_NODES = {1: 4_000, 2: 30_000, 3: 300_000}
 """Nodes beyond which the automatic choice leaves a problem to the edge-averaged scheme."""
 
 LOCAL_ERROR = {1: 1e-7, 2: 1e-6, 3: 5e-5}
