@@ -29,6 +29,9 @@ SPAN = 1000.0
 SAMPLES = {1: 2001, 2: 121, 3: 33}
 """Sample points along each axis, by dimension."""
 
+COARSE_SAMPLES = {1: 1001, 2: 61, 3: 33}
+"""The same where a box only tells what another one cuts off."""
+
 FINE_SAMPLES = {1: 4001, 2: 241, 3: 49}
 """Sample points along each axis where the box itself is decided."""
 
@@ -196,9 +199,10 @@ def automatic_box(landscape: Landscape, *, trimmed: bool = True) -> Array:
     spread = np.ptp(seeds, axis=0).max() if len(seeds) > 1 else 0.0
     margin = 0.05 * max(1.0, float(spread))
     box = np.stack([seeds.min(axis=0) - margin, seeds.max(axis=0) + margin], axis=1)
+    counts = SAMPLES if trimmed else COARSE_SAMPLES
     for _ in range(200):
-        points = sample(box)
-        level = landscape.levels(points, ways=False).reshape([SAMPLES[dim]] * dim)
+        points = sample(box, counts)
+        level = landscape.levels(points, ways=False).reshape([counts[dim]] * dim)
         open_face = False
         width = box[:, 1] - box[:, 0]
         for axis in range(dim):
@@ -216,7 +220,6 @@ def automatic_box(landscape: Landscape, *, trimmed: bool = True) -> Array:
                 "a confining one, or a box",
                 "Write [domain] box = [[lo, hi], …].",
             )
-    counts = SAMPLES
     if trimmed:
         counts = FINE_SAMPLES
         points = sample(box, counts)
