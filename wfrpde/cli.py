@@ -188,7 +188,7 @@ def _solve(arguments: argparse.Namespace) -> int:
         with RunFolder(folder, force=arguments.force, comm=session.comm) as output:
             run = run_case(case, output.path, session.comm, status=session.status)
         session.say(run_summary(run))
-        session.say(_where_to_look(str(folder), run.interrupted))
+        session.say(_where_to_look(str(folder), run.interrupted, case.output.paraview))
         if run.interrupted:
             session.code = INTERRUPTED
     return session.code
@@ -292,14 +292,14 @@ def _process_of_mpirun() -> str:
     return str(os.getppid()) if known else "<process id of mpirun>"
 
 
-def _where_to_look(folder: str, interrupted: bool) -> str:
+def _where_to_look(folder: str, interrupted: bool, fields: bool) -> str:
     if interrupted:
         return f"\nSaved so far: {folder} ('wfrpde plot {folder}' draws its figures)"
-    return (
+    where = (
         f"\nReport   {folder}/report.html (open it in a browser)"
         f"\nNumbers  {folder}/summary.json, series.csv"
-        f"\nFields   {folder}/*.pvd (open with ParaView)"
     )
+    return where + (f"\nFields   {folder}/*.pvd (open with ParaView)" if fields else "")
 
 
 def _demo(arguments: argparse.Namespace) -> int:

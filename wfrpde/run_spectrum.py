@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfrpde.output.numbers import number
-from wfrpde.parallel import StatusLine, collectively, format_duration
+from wfrpde.parallel import StatusLine, StopRequest, collectively, format_duration
 from wfrpde.run import RunFolder
 from wfrpde.tables import table
 
@@ -105,7 +105,8 @@ def run_spectrum(
     rank = 0 if comm is None else comm.rank
     progress = TaskProgress(status, rank, "sweep" if swept else "spectrum")
     result: SpectralStudy | Sweep
-    with RunFolder(folder, force=force, comm=comm) as output:
+    # a Ctrl-C while the results are written waits until they are there
+    with StopRequest(), RunFolder(folder, force=force, comm=comm) as output:
         try:
             if swept is None:
                 result = study_spectrum(case, comm, progress=progress)

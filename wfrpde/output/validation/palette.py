@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from wfrpde.comparison import ValidationReport
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C6D31")
-MARKERS = "osD^vP*X"
+MARKERS = "osD^vP*Xh"
+"""One more than colours, so that the pairs repeat only after 72 samplers."""
+
 MOST_PANELS = 9
 
 
