@@ -109,16 +109,17 @@ def size_rows() -> list[SizeRow]:
     single = {"sizes": (25, 100, 400), "counts": (2000, 2000, 2000), "coupled": False}
     many = {"sizes": (50, 100, 200, 400), "counts": (4000,) * 4, "coupled": False}
     more = {**many, "counts": (6000, 8000, 12000, 16000)}
-    wells = {"sizes": (25, 50, 100, 200), "counts": (2000, 2000, 2500, 2500), "coupled": False}
+    wells = {"sizes": (50, 100, 200), "counts": (2000, 2500, 2500), "coupled": False}
     later = {"sizes": (400, 1600, 6400), "counts": (400, 400, 200)}
     return [
         SizeRow("mixture", "langevin", {"kind": "langevin"}, 0.5, 0.1, **single),
         SizeRow("mixture", "mala", {"kind": "mala"}, 0.5, 0.1, **single),
         SizeRow("mixture", "fisher_rao", {"kind": "fisher_rao"}, 0.2, 0.2),
-        SizeRow("mixture", "feynman_kac", {"kind": "feynman_kac", **NEVER}, 0.5, 0.1),
-        SizeRow("mixture", "weighted, oracle", {**oracle("weighted"), **NEVER}, 0.5, 0.1),
-        SizeRow("mixture", "weighted, mesh of 12 cells", {**wide, "cells": 12}, 0.5, 0.1),
-        SizeRow("mixture", "weighted, kde of width 2", {**wide, **kde, "bandwidth": 2.0}, 0.5, 0.1),
+        SizeRow("mixture", "feynman_kac", {"kind": "feynman_kac", **NEVER}, 0.5, 0.1, **later),
+        SizeRow("mixture", "weighted, oracle", {**oracle("weighted"), **NEVER}, 0.5, 0.1, **later),
+        SizeRow("mixture", "weighted, mesh of 12 cells", {**wide, "cells": 12}, 0.5, 0.1, **later),
+        SizeRow("mixture", "weighted, kde of width 2",
+                {**wide, **kde, "bandwidth": 2.0}, 0.5, 0.1, **later),
         SizeRow("mixture, near π", "weighted, oracle", {**oracle("weighted"), **NEVER}, 0.5, 0.1),
         SizeRow("mixture, near π", "weighted, mesh", wide, 0.5, 0.1),
         SizeRow("mixture, near π", "weighted, kde of width 0.5",

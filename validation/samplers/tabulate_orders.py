@@ -40,7 +40,7 @@ def write(results: dict[str, list[Result]], folder: Path) -> None:
 def step_table(rows: list[Result]) -> list[str]:
     """Biases of the step for infinitely many particles."""
     lines = [
-        "| problem | sampler | flow | share | bias, longest step | shortest | order: share, x² "
+        "| problem | sampler | flow | share | bias, longest step | shortest | order: x², share "
         "| → 0 |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
@@ -202,7 +202,7 @@ def draw(results: dict[str, list[Result]], path: Path) -> None:
     from wfrpde.output.figures import style
 
     with style.look():
-        figure = style.new_figure(12.0, 5.2)
+        figure = style.new_figure(12.0, 7.6)
         left, middle, right = figure.subplots(1, 3)
         marks = "osD^vP*Xhd<>"
         rows = [k for k in results["step"] if k["row"]["problem"] == "mixture"]
@@ -214,7 +214,8 @@ def draw(results: dict[str, list[Result]], path: Path) -> None:
         steps = np.array(rows[0]["steps"])
         left.loglog(steps, 0.02 * steps, color=style.TARGET, lw=5, alpha=0.25, zorder=0)
         left.set(xlabel="dt", title="mixture, N = ∞: |bias − limit|")
-        shown = [k for k in results["particles"] if k["row"]["name"] not in ("langevin", "mala")]
+        estimated = ("mesh", "kde", "smc_wfr")
+        shown = [k for k in results["particles"] if any(w in k["row"]["name"] for w in estimated)]
         for number, kept in enumerate(shown):
             _against_size(middle, kept, marks[number % len(marks)], 1.0)
         middle.set(xlabel="N", title="fixed width, no front")
@@ -224,9 +225,8 @@ def draw(results: dict[str, list[Result]], path: Path) -> None:
         for axes in (middle, right):
             n = np.array(axes.get_xlim())
             axes.loglog(n, 0.3 / n, color=style.TARGET, lw=5, alpha=0.25, zorder=0)
-        left.legend(fontsize=7)
-        middle.legend(fontsize=5.5)
-        right.legend(fontsize=7)
+        for axes in (left, middle, right):
+            axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.12))
         style.save(figure, path)
 
 

@@ -254,17 +254,15 @@ def _curves(claims: str, judge_: Judge) -> list[Curve]:
 
 
 def _pictures(judge_: Judge) -> list[DensityPicture]:
-    """Take the densities on a grid that holds nearly all of their mass; none in 3-D."""
+    """Take the densities on a grid that holds nearly all of their mass."""
     result = []
     for t, density in judge_.densities.items():
         dim = density.dim
-        if dim > 2:
-            return []
         points, mass = density.plain_atoms
         held = points[mass > 1e-4 * mass.max()]
         low, high = held.min(axis=0), held.max(axis=0)
         low, high = low - 0.03 * (high - low), high + 0.03 * (high - low)
-        count = {1: 400, 2: 120}[dim]
+        count = {1: 400, 2: 120, 3: 40}[dim]
         axes = tuple(np.linspace(a, b, count) for a, b in zip(low, high, strict=True))
         grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
         values = np.exp(density.log_value(grid.reshape(-1, dim))).reshape(grid.shape[:-1])

@@ -261,7 +261,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class DensityPicture:
-    """An Eulerian density on a regular grid of one or two axes, to be drawn under particles."""
+    """An Eulerian density on a regular grid of one to three axes, to be drawn under particles."""
 
     claims: str
     time: float

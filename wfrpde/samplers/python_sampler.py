@@ -15,7 +15,7 @@ from wfrpde.errors import InputError, SamplerError, WfrpdeError
 from wfrpde.samplers.ensemble import Ensemble, Trajectory
 from wfrpde.samplers.exchange import shaped_positions, to_trajectory
 from wfrpde.samplers.protocol import Claim, SamplerContext
-from wfrpde.samplers.simulate import checked_times, run_sampler
+from wfrpde.samplers.simulate import StepByStep, checked_times
 from wfrpde.user_code import load_object, told
 
 Array = npt.NDArray[np.float64]
@@ -83,7 +83,6 @@ class ObjectSampler:
     """
 
     name: str
-    claims: Claim
     thing: Any
     context: SamplerContext
     layout: str
@@ -99,18 +98,6 @@ class ObjectSampler:
         """Return the ensemble at time t + dt."""
         made = self.thing.step(ensemble, t, dt, rng)
         return self._ensemble(made, ensemble.size, t + dt)
-
-    def run(
-        self,
-        replicate_seed: np.random.SeedSequence,
-        n: int,
-        dt: float,
-        times: Sequence[float] | Array,
-        *,
-        stop: Callable[[], bool] | None = None,
-    ) -> Trajectory:
-        """Run one replicate; see `wfrpde.samplers.SamplerRun.run`."""
-        return run_sampler(self, self.claims, self.context, replicate_seed, n, dt, times, stop)
 
     def _laid_out(self, positions: Array) -> Array:
         return positions.T if self.layout == "(d, N)" else positions
@@ -134,7 +121,7 @@ def load_python_sampler(
     context: SamplerContext,
     parameters: Mapping[str, Any],
     layout: str,
-) -> FunctionSampler | ObjectSampler:
+) -> FunctionSampler | StepByStep:
     """Return the sampler that ``"module:object"`` names.
 
     A class is called with the target and ``parameters`` and has to make an object with ``step``;
@@ -163,4 +150,4 @@ def load_python_sampler(
         raise InputError(f"sampler {name}: {key}", "an unknown key", "none: the object is made")
     if not callable(getattr(thing, "step", None)):
         raise InputError(where, f"{reference}, a {type(thing).__name__} without step", _NEEDED)
-    return ObjectSampler(name, claims, thing, context, layout)
+    return StepByStep(ObjectSampler(name, thing, context, layout), claims, context)

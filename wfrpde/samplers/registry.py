@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,7 +16,7 @@ from wfrpde.samplers.fisher_rao import FisherRaoParameters
 from wfrpde.samplers.isolated import IsolatedSampler
 from wfrpde.samplers.langevin import LangevinParameters
 from wfrpde.samplers.mala import MalaParameters
-from wfrpde.samplers.protocol import Claim, Sampler, SamplerContext, SamplerParameters
+from wfrpde.samplers.protocol import Claim, SamplerContext, SamplerParameters
 from wfrpde.samplers.python_sampler import registered
 from wfrpde.samplers.reaction_parameters import (
     BirthDeathParameters,
@@ -26,7 +25,7 @@ from wfrpde.samplers.reaction_parameters import (
     WeightedParameters,
 )
 from wfrpde.samplers.recorded import UnusableSamples, read_samples
-from wfrpde.samplers.simulate import run_sampler
+from wfrpde.samplers.simulate import StepByStep
 from wfrpde.targets.parameters import checked, choose
 
 if TYPE_CHECKING:
@@ -93,34 +92,6 @@ class SamplerRun(Protocol):
         SamplerError
             Names the sampler and what happened.
         """
-
-
-@dataclass(frozen=True)
-class StepByStep:
-    """A sampler with ``init`` and ``step`` that runs in this process."""
-
-    sampler: Sampler
-    claims: Claim
-    context: SamplerContext
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return self.sampler.name
-
-    def run(
-        self,
-        replicate_seed: np.random.SeedSequence,
-        n: int,
-        dt: float,
-        times: Sequence[float] | Array,
-        *,
-        stop: Callable[[], bool] | None = None,
-    ) -> Trajectory:
-        """Run one replicate; see `SamplerRun.run`."""
-        return run_sampler(
-            self.sampler, self.claims, self.context, replicate_seed, n, dt, times, stop
-        )
 
 
 def make_sampler(spec: SamplerSpec, context: SamplerContext) -> SamplerRun:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +123,34 @@ def run_sampler(
     if claims != "target" or not made.facts["complete"]:
         return made
     return Trajectory(np.array([np.inf]), made.ensembles[-1:], made.facts)
+
+
+@dataclass(frozen=True)
+class StepByStep:
+    """A sampler with ``init`` and ``step`` that runs in this process."""
+
+    sampler: Sampler
+    claims: Claim
+    context: SamplerContext
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.sampler.name
+
+    def run(
+        self,
+        replicate_seed: np.random.SeedSequence,
+        n: int,
+        dt: float,
+        times: Sequence[float] | Array,
+        *,
+        stop: Callable[[], bool] | None = None,
+    ) -> Trajectory:
+        """Run one replicate; see `wfrpde.samplers.SamplerRun.run`."""
+        return run_sampler(
+            self.sampler, self.claims, self.context, replicate_seed, n, dt, times, stop
+        )
 
 
 def checked_times(times: Sequence[float] | Array) -> Array:
