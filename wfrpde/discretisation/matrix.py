@@ -31,35 +31,53 @@ def assemble(nodes: Nodes, triplets: Triplets) -> PETSc.Mat:
 
     row, column, value = triplets.row, triplets.column, triplets.value
     n_owned, n_global = nodes.n_owned, nodes.n_global
+    numbers = nodes.global_numbers
     if nodes.index_map is not None:
-        column = nodes.global_numbers[column]
-        row, column, value = _exchanged(nodes, row, column, value)
-    local = sparse.coo_matrix((value, (row, column)), shape=(n_owned, n_global)).tocsr()
+        rows, columns, values = _received(nodes, row, column, value)
+        elsewhere, columns = _local_numbers(nodes, columns)
+        numbers = np.concatenate([numbers, elsewhere])
+        row, column = np.concatenate([row, rows]), np.concatenate([column, columns])
+        value = np.concatenate([value, values])
+    shape = (len(nodes.points), len(numbers))
+    local = sparse.coo_matrix((value, (row, column)), shape=shape).tocsr()
     local.sum_duplicates()
     index = PETSc.IntType
-    csr = (local.indptr.astype(index), local.indices.astype(index), local.data)
+    indptr = local.indptr[: n_owned + 1].astype(index)  # the rows of ghosts belong to others
+    indices, data = local.indices[: indptr[-1]], local.data[: indptr[-1]]
     size = ((n_owned, n_global), (n_owned, n_global))
+    csr = (indptr, numbers.astype(index)[indices], data)
     return PETSc.Mat().createAIJ(size, csr=csr, comm=nodes.comm)
 
 
-def _exchanged(nodes: Nodes, row: Index, column: Index, value: Array) -> tuple[Index, Index, Array]:
-    """Hand the entries of ghost rows to the ranks that own them; columns are global (collective).
+def _received(nodes: Nodes, row: Index, column: Index, value: Array) -> tuple[Index, Index, Array]:
+    """Hand the entries of ghost rows to the ranks that own them (collective).
 
-    They are few, and PETSc needs no hash table then to collect entries in.
+    Returns what other ranks have for this one: local rows, global columns, values. They are few,
+    and PETSc needs no hash table to collect entries in.
     """
     assert nodes.index_map is not None
-    ghost = row >= nodes.n_owned
+    ghost = np.flatnonzero(row >= nodes.n_owned)
     owners = np.asarray(nodes.index_map.owners)[row[ghost] - nodes.n_owned]
-    sent = (nodes.global_numbers[row[ghost]], column[ghost], value[ghost])
+    numbers = nodes.global_numbers
+    sent = (numbers[row[ghost]], numbers[column[ghost]], value[ghost])
     parts = [tuple(a[owners == rank] for a in sent) for rank in range(nodes.comm.size)]
-    received = [part for part in nodes.comm.alltoall(parts) if len(part[0])]
+    rows, columns, values = zip(*nodes.comm.alltoall(parts), strict=True)
     first = nodes.index_map.local_range[0]
-    rows, columns, values = zip(
-        (row[~ghost], column[~ghost], value[~ghost]),
-        *((r - first, c, v) for r, c, v in received),
-        strict=True,
-    )
-    return np.concatenate(rows), np.concatenate(columns), np.concatenate(values)
+    return np.concatenate(rows) - first, np.concatenate(columns), np.concatenate(values)
+
+
+def _local_numbers(nodes: Nodes, columns: Index) -> tuple[Index, Index]:
+    """Return global numbers that this rank does not have, and local ones, those appended."""
+    assert nodes.index_map is not None
+    first, n_owned = nodes.index_map.local_range[0], nodes.n_owned
+    ghosts = nodes.global_numbers[n_owned:]
+    own = (columns >= first) & (columns < first + n_owned)
+    new = np.setdiff1d(columns[~own], ghosts)
+    others = np.concatenate([ghosts, new])
+    order = np.argsort(others)
+    local = columns - first
+    local[~own] = n_owned + order[np.searchsorted(others, columns[~own], sorter=order)]
+    return new, local
 
 
 def solver_options(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from math import factorial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -225,7 +225,9 @@ def _in_slabs(comm: Comm, grid: TensorGrid, degree: int) -> Nodes:
     mine = cells[:, bounds[comm.rank] : bounds[comm.rank + 1]]
     owner = _owners(grid, degree, bounds).ravel()
     owned = np.flatnonzero(owner == comm.rank)
-    number = np.full(len(owner), -1, dtype=np.int64)
+    number: npt.NDArray[Any] = np.full(
+        len(owner), -1, dtype=np.int32 if len(owner) < 2**31 else np.int64
+    )
     number[owned] = np.arange(len(owned))
     flat = _nodes_of_cells(mine, shape, degree)
     ghosts = np.unique(flat[number[flat] < 0])
@@ -236,22 +238,22 @@ def _in_slabs(comm: Comm, grid: TensorGrid, degree: int) -> Nodes:
     for rank in np.unique(owner[ghosts]):
         here = owner[ghosts] == rank
         rows[here] = first[rank] + np.searchsorted(np.flatnonzero(owner == rank), ghosts[here])
-    index_map = _compat.index_map(comm, len(owned), rows, owner[ghosts])
+    index_map = _compat.index_map(comm, len(owned), rows, owner[ghosts].astype(np.int32))
     canonical = np.concatenate([owned, ghosts]).astype(np.int64)
     x = _points_of(grid, degree, canonical)
-    cell_nodes = number[flat]
+    cell_nodes = number[flat].astype(np.int64)
     local = _tensor_weights(grid, degree, cell_nodes, x)
     weights = _accumulate(index_map, len(x), cell_nodes, local)
     return Nodes(comm, grid, degree, x, len(owned), cell_nodes, weights, canonical, index_map)
 
 
-def _owners(grid: TensorGrid, degree: int, bounds: list[int]) -> npt.NDArray[np.int32]:
+def _owners(grid: TensorGrid, degree: int, bounds: list[int]) -> npt.NDArray[Any]:
     """First rank that has a cell of each node of the box; the number of ranks where there is none.
 
     `bounds`: number of the first active cell of each rank, and of cells.
     """
     nobody = len(bounds) - 1
-    owner = np.full(grid.active.shape, nobody, dtype=np.int32)
+    owner = np.full(grid.active.shape, nobody, dtype=np.int16 if nobody < 32_000 else np.int32)
     owner[grid.active] = np.repeat(np.arange(nobody), np.diff(bounds))
     for axis, n in enumerate(grid.active.shape):
         node = np.arange(n * degree + 1)
