@@ -41,6 +41,7 @@ from machine import machine  # noqa: E402
 from truths import Truth  # noqa: E402
 
 import wfrpde  # noqa: E402
+from wfrpde.errors import AccuracyError, SolverError  # noqa: E402
 from wfrpde.flow.accuracy import RATES, relative_errors, worst_error  # noqa: E402
 from wfrpde.solution import Solution  # noqa: E402
 
@@ -116,7 +117,15 @@ def measured(
     """Solve and compare."""
     began, tolerance = time.process_time(), 10.0**-digits
     case = probe.case(**{"accuracy.tolerance": tolerance})
-    solution = wfrpde.solve(case, observer=Limit(limit))
+    try:
+        solution = wfrpde.solve(case, observer=Limit(limit))
+    except (SolverError, AccuracyError) as error:
+        spent, day = round(time.process_time() - began, 2), date.today().isoformat()
+        why = str(error).splitlines()[0][:80]
+        failed = Solve(
+            name, digits, np.inf, np.nan, False, 0, 0, "fails", spent, why, truth.name, day
+        )
+        return failed, []
     spent = time.process_time() - began
     estimate, what = worst_error(solution)
     found = pairs(name, digits, solution, truth) if solution.complete else []
