@@ -24,6 +24,11 @@ LINE = {
     "initial": {"mean": [2.0], "covariance": [[0.2]]},
     "flow": {"save": [0.1, 0.5, 2.0]},
 }
+FAR = {
+    "target": {"kind": "gaussian", "mean": [20.0], "covariance": [[0.1]]},
+    "initial": {"mean": [0.0], "covariance": [[1.0]]},
+    "flow": {"save": [0.05, 0.2, 0.5]},
+}
 PLANE = {
     "target": {"kind": "gaussian", "mean": [0.0, 0.0], "covariance": [[1.0, 0.4], [0.4, 0.7]]},
     "initial": {"mean": [-1.0, 0.5], "covariance": [[0.3, 0.0], [0.0, 0.5]]},
@@ -94,6 +99,16 @@ def test_a_tolerance_is_met(answers, name):
     assert solution.warnings == []
     assert solution.numerics["accuracy"]["met"]
     assert solution.numerics["accuracy"]["estimate"] <= tolerance
+    assert max(float(values.max()) for values in true.values()) <= tolerance
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4])
+def test_a_far_start_can_be_had_roughly_too(tolerance):
+    """KL of some 2000 must not rise by the errors of steps that are as long as that allows."""
+    solution = solved(FAR, tolerance)
+    assert solution.numerics["formulation"] == "log-density"
+    assert solution.numerics["accuracy"]["met"]
+    true = errors_of_gaussians(FAR, solution)
     assert max(float(values.max()) for values in true.values()) <= tolerance
 
 
