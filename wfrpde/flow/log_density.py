@@ -37,7 +37,7 @@ LOCAL_SHARE = 0.18
 """Local error in units of the tolerance of the case, where it has one."""
 LOOSER = 32.0
 """How much larger the local error of the second run may be then."""
-LARGEST_LIMIT = 3e-5
+LARGEST_LIMIT = 6e-5
 """Local error beyond which the looser run no longer tells anything."""
 LEAST_TOLERANCE = 1e-13
 FINE_SHARE = 1 / 4
