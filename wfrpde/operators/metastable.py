@@ -32,7 +32,7 @@ BULK = 20.0
 
 @dataclass(frozen=True, repr=False)
 class MetastableSets:
-    """Memberships of metastable sets, ordered by the coordinates of their corners.
+    """Memberships of metastable sets, ordered by the coordinates where each is most itself.
 
     Attributes
     ----------
@@ -40,8 +40,8 @@ class MetastableSets:
         ``(m, n)`` nodal values χ ≥ 0 with Σ_a χ_a = 1.
     weights
         ``(m,)`` ∫π χ_a, which sum to 1.
-    corners
-        ``(m, d)`` where each set is most itself.
+    means
+        ``(m, d)`` ∫π χ_a x / ∫π χ_a.
     generator
         ``(m, m)`` rate matrix Q of the sets, Lχ ≈ χQ: Q_ab is the rate of leaving a for b, per
         unit time at α = 1; its eigenvalues are those of L.
@@ -51,7 +51,7 @@ class MetastableSets:
 
     memberships: Array
     weights: Array
-    corners: Array
+    means: Array
     generator: Array
     separation: float
     interpolation: Interpolation = field(repr=False)
@@ -61,7 +61,7 @@ class MetastableSets:
 
     def __call__(self, x: npt.ArrayLike) -> Array:
         """Return memberships ``(n, m)`` at points ``(n, d)``; NaN outside. Not collective."""
-        points = points_of(x, self.corners.shape[1])
+        points = points_of(x, self.means.shape[1])
         every = [evaluated(self.interpolation, row, points) for row in self.memberships]
         return np.stack(every, axis=1)
 
@@ -110,10 +110,12 @@ def metastable_sets(spectrum: Spectrum, sets: int | None = None) -> MetastableSe
     transform = _feasible(np.linalg.inv(functions[corner]), functions[level < BULK])
     memberships = np.clip(functions @ transform, 0.0, None)
     memberships /= memberships.sum(axis=1, keepdims=True)
+    weights = np.asarray(spectrum.mass @ memberships, dtype=np.float64)
+    moments = (spectrum.mass[:, None] * memberships).T @ spectrum.nodes
     return MetastableSets(
         memberships.T.copy(),
-        np.asarray(spectrum.mass @ memberships, dtype=np.float64),
-        spectrum.nodes[corner],
+        weights,
+        moments / weights[:, None],
         np.asarray(-np.linalg.solve(transform, rates[:sets, None] * transform), dtype=np.float64),
         float(rates[sets] / rates[sets - 1]) if sets < len(rates) else np.nan,
         spectrum.interpolation,

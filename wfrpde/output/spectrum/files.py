@@ -103,7 +103,7 @@ def study_summary(study: SpectralStudy) -> dict[str, Any]:
     if study.sets is not None:
         results["metastable_sets"] = {
             "weights": study.sets.weights,
-            "corners": study.sets.corners,
+            "means": study.sets.means,
             "generator": study.sets.generator,
             "separation": study.sets.separation,
         }

@@ -109,9 +109,9 @@ def _sets(study: SpectralStudy, polish: Polish) -> Table | None:
         return None
     alpha = study.case.flow.alpha
     rows = []
-    for a, (weight, corner) in enumerate(zip(study.sets.weights, study.sets.corners, strict=True)):
+    for a, (weight, mean) in enumerate(zip(study.sets.weights, study.sets.means, strict=True)):
         leaving = -alpha * float(study.sets.generator[a, a])
-        where = ", ".join(polish(number(float(c), 3, trim=True)) for c in corner)
+        where = ", ".join(polish(number(float(c), 3, trim=True)) for c in mean)
         rows.append(
             (
                 str(a),
@@ -121,7 +121,7 @@ def _sets(study: SpectralStudy, polish: Polish) -> Table | None:
                 polish(number(1 / leaving, 4)) if leaving > 0 else MISSING,
             )
         )
-    header = ("set", "most itself at", "weight ∫πχ", "rate of leaving", "time")
+    header = ("set", "mean position", "weight ∫πχ", "rate of leaving", "time")
     return Table("Metastable sets (PCCA+)", header, tuple(rows))
 
 
