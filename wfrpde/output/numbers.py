@@ -12,7 +12,7 @@ from collections.abc import Iterable
 __all__ = ["MISSING", "column", "duration", "number", "pretty", "shortened", "with_error"]
 
 MISSING = "–"
-_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def _exponent(value: float) -> int:
@@ -167,7 +167,7 @@ def pretty(text: str) -> str:
     for word in text.split(" "):
         mantissa, mark, exponent = word.partition("e")
         if mark and exponent.lstrip("+-").isdigit():
-            power = "10" + str(int(exponent)).translate(_SUPERSCRIPTS)
+            power = "10" + str(int(exponent)).translate(SUPERSCRIPTS)
             factor = "" if mantissa in ("1", "-1") else f"{mantissa.lstrip('-')}×"
             word = ("−" if mantissa.startswith("-") else "") + factor + power
         elif word.startswith("-"):

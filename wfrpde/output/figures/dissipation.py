@@ -56,7 +56,7 @@ def draw_dissipation(record: RunRecord) -> Drawing | None:
         )
     shown = np.concatenate([rate, total, transport[transport > 0], reaction[reaction > 0]])
     shown = shown[shown > 0]
-    axes.set_yscale("log")
+    style.log_scale(axes, "y")
     if shown.size:
         axes.set_ylim(max(shown.min() / 3, shown.max() * 1e-18), shown.max() * 3)
     style.time_axis(axes, float(flow.times[-1]))

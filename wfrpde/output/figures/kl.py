@@ -40,7 +40,7 @@ def draw_kl(record: RunRecord) -> Drawing:
         ends.append((float(value[-1]), label, colour))
         lowest = min(lowest, value.min(), path_kl.min())
         highest = max(highest, value.max(), path_kl.max())
-    axes.set_yscale("log")
+    style.log_scale(axes, "y")
     if highest > 0:
         axes.set_ylim(max(lowest / 3, 1e-18 * highest), highest * 3)
     style.time_axis(axes, float(max(flow.times[-1] for flow in record.flows.values())))

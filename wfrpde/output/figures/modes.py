@@ -83,7 +83,7 @@ def _panel(axes: Axes, record: RunRecord, name: str) -> None:
         )  # fmt: skip
         ends.append((end, words, colour))
     if logarithmic:
-        axes.set_yscale("log")
+        style.log_scale(axes, "y")
         axes.set_ylim(max(positive.min() / 3, FLOOR), positive.max() * 4)
     else:
         axes.set_ylim(0, 1.08 * positive.max())

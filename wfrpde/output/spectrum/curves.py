@@ -68,7 +68,7 @@ def draw_sweep(sweep: Sweep) -> Drawing | None:
     alpha, beta = sweep.case.flow.alpha, sweep.case.flow.beta
     figure = style.new_figure(7.6, 4.6)
     axes = figure.add_subplot()
-    axes.set_yscale("log")
+    style.log_scale(axes, "y")
     ends = []
     names = "₀₁₂₃₄₅₆₇₈₉"
     for k in range(first, min(first + MOST_RATES, rates.shape[1])):
@@ -89,7 +89,7 @@ def draw_sweep(sweep: Sweep) -> Drawing | None:
         axes.plot(x, lifted, color=style.flow_colour("WFR"), lw=1.8, zorder=3)
         ends.append((float(lifted[-1]), f"αλ{names[first]} + β", style.flow_colour("WFR")))
     if (x > 0).all() and x.max() / x.min() > 30:
-        axes.set_xscale("log")
+        style.log_scale(axes, "x")
     axes.set_xlabel(style.text(sweep.key, 60))
     axes.set_ylabel("rate  [per unit time]")
     style.label_ends(axes, ends, gap=0.055)

@@ -29,7 +29,7 @@ def draw_levels(study: SpectralStudy) -> Drawing | None:
         columns.append(("WFR", slow + flow.beta))
     figure = style.new_figure(7.2, 4.4)
     axes = figure.add_subplot()
-    axes.set_yscale("log")
+    style.log_scale(axes, "y")
     for k, (label, values) in enumerate(columns):
         axes.hlines(values, k + 0.1, k + 0.9, color=style.flow_colour(label), lw=2.2)
     if len(columns) > 1:

@@ -101,8 +101,7 @@ def _panel(axes: Axes, points: list[LadderPoint], names: list[str], key: str, or
         if size[clearest] > 3 * error[clearest]:
             guide = size[clearest] * (x / x[clearest]) ** order
             axes.plot(x, guide, color=style.TARGET, lw=4, alpha=0.13, zorder=1)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    style.log_scale(axes, "xy")
     ticks = sorted({float(getattr(p, key)) for p in points})
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())

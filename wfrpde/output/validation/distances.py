@@ -42,7 +42,7 @@ def draw_distances(report: ValidationReport) -> Drawing | None:
                 at, value, error, fmt=marker[sampler], color=colour[sampler], ms=5, lw=1.1,
                 zorder=3,
             )  # fmt: skip
-        axes.set_yscale("log")
+        style.log_scale(axes, "y")
         axes.set_ylabel(label)
         axes.set_xticks(range(len(times)), ["π" if np.isinf(t) else f"t = {t:.3g}" for t in times])
         axes.set_xlim(-0.55, len(times) - 0.45)
