@@ -91,6 +91,10 @@ def lagrange_space(mesh: Mesh, degree: int) -> FunctionSpace:
     return fem.functionspace(mesh, element)
 
 
+TAG = 1
+"""Tag of the messages that set up an index map; nothing else is on its way then."""
+
+
 def index_map(
     comm: Comm, n_owned: int, ghosts: npt.NDArray[np.int64], owners: npt.NDArray[np.int32]
 ) -> IndexMap:
@@ -98,7 +102,11 @@ def index_map(
     from dolfinx import common
 
     make: Any = common.IndexMap
-    made: IndexMap = make(comm, n_owned, ghosts, owners)
+    made: IndexMap
+    try:
+        made = make(comm, n_owned, ghosts, owners)
+    except TypeError:  # from 0.11 on it wants the tag of its messages
+        made = make(comm, n_owned, ghosts, owners, TAG)
     return made
 
 
