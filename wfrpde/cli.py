@@ -30,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv
         The words of the command line after ``wfrpde``; by default those of this process.
     """
+    # What imports make stays: looking for garbage in it takes a tenth of a short run.
+    gc.set_threshold(100_000)
     # At exit the collector would go through all that SymPy and others made, for 0.4 s.
     atexit.register(gc.freeze)
     arguments = _parser().parse_args(argv)
