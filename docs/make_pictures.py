@@ -32,7 +32,7 @@ def draw_example(folder: Path) -> None:
 def draw_run(name: str, figure: str, picture: str, folder: Path) -> None:
     """Solve a shipped case with its companions, and keep one figure of the run."""
     from wfrpde.case import load_case
-    from wfrpde.run import run_case
+    from wfrpde.commands.solve import run_case
 
     case = load_case(name, {"output.paraview": False})
     run_case(case, folder / name)
@@ -44,7 +44,7 @@ def draw_spectrum(
 ) -> None:
     """Compute the spectrum of a shipped case, or sweep it, and keep one figure."""
     from wfrpde.case import load_case
-    from wfrpde.run_spectrum import run_spectrum
+    from wfrpde.commands.spectrum import run_spectrum
 
     out = folder / f"{name}-{picture}"
     run_spectrum(load_case(name, {"output.paraview": False}), out, swept=swept)

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from wfrpde.case import Case, load_case
     from wfrpde.comparison import ValidationReport, validate
     from wfrpde.errors import WfrpdeError
+    from wfrpde.flow.solution import ErrorEstimate, Solution
     from wfrpde.flow.solve import solve
     from wfrpde.operators.spectra import Spectrum, spectrum
     from wfrpde.operators.tilting import FeynmanKac, feynman_kac
-    from wfrpde.solution import ErrorEstimate, Solution
     from wfrpde.studies import ConvergenceStudy, converge
 
 _HOME = {
@@ -33,8 +33,8 @@ _HOME = {
     "load_case": "wfrpde.case",
     "WfrpdeError": "wfrpde.errors",
     "solve": "wfrpde.flow.solve",
-    "Solution": "wfrpde.solution",
-    "ErrorEstimate": "wfrpde.solution",
+    "Solution": "wfrpde.flow.solution",
+    "ErrorEstimate": "wfrpde.flow.solution",
     "Spectrum": "wfrpde.operators.spectra",
     "spectrum": "wfrpde.operators.spectra",
     "FeynmanKac": "wfrpde.operators.tilting",

@@ -2,6 +2,6 @@
 
 import sys
 
-from wfrpde.cli import main
+from wfrpde.commands.cli import main
 
 sys.exit(main())

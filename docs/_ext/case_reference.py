@@ -228,7 +228,7 @@ class InitialKinds(MarkdownDirective):
     """``{initial-kinds}``: the kinds of initial densities."""
 
     def markdown(self) -> Iterator[str]:
-        from wfrpde.initial import KINDS
+        from wfrpde.starts.initial import KINDS
 
         yield from kind_pages(KINDS)
 
@@ -246,7 +246,7 @@ class ShippedCases(MarkdownDirective):
     """``{shipped-cases}``: names and titles of the cases that come with the package."""
 
     def markdown(self) -> Iterator[str]:
-        from wfrpde.casefile import case_titles
+        from wfrpde.case.files import case_titles
 
         rows = [(f"`{name}`", title) for name, title in case_titles().items()]
         yield from markdown_table(("name", "title"), rows)
@@ -256,7 +256,7 @@ class ExpressionNames(MarkdownDirective):
     """``{expression-names}``: what an expression may contain besides arithmetic."""
 
     def markdown(self) -> Iterator[str]:
-        from wfrpde.expressions.parser import CONSTANTS, FUNCTIONS
+        from wfrpde.fields.parser import CONSTANTS, FUNCTIONS
 
         yield f"* functions: {', '.join(f'`{name}`' for name in FUNCTIONS)}"
         yield f"* constants: {', '.join(f'`{name}`' for name in CONSTANTS)}"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import wfrpde
-from wfrpde.decay import CEILING, FLOOR, observe_decay
+from wfrpde.studies.spectral.decay import CEILING, FLOOR, observe_decay
 
 
 @pytest.mark.parametrize(("alpha", "beta"), [(1.0, 0.0), (1.0, 1.0), (1.0, 0.2), (0.3, 2.0)])
@@ -41,8 +41,8 @@ def test_a_flow_that_shows_no_window_says_so(monkeypatch):
             "flow": {"beta": 0.0},
         }
     )
-    monkeypatch.setattr("wfrpde.decay.CEILING", 2 * FLOOR)
-    monkeypatch.setattr("wfrpde.decay.LEAST", 50)
+    monkeypatch.setattr("wfrpde.studies.spectral.decay.CEILING", 2 * FLOOR)
+    monkeypatch.setattr("wfrpde.studies.spectral.decay.LEAST", 50)
     (row,) = observe_decay(case, wfrpde.spectrum(case))
     assert np.isnan(row.observed)
     assert "saved times" in row.remark

@@ -7,9 +7,9 @@ import pytest
 from gaussian_flow import LINE, PLANE, SPACE, GaussianFlow
 
 import wfrpde
+from wfrpde.case.problem import make_problem
 from wfrpde.flow.accuracy import level_for
 from wfrpde.flow.solve import choose
-from wfrpde.problem import make_problem
 
 RATES = {"WFR": (1.0, 1.0), "W": (1.0, 0.0), "FR": (0.0, 1.0), "half and double": (0.5, 2.0)}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import wfrpde
-from wfrpde.casefile import shipped_cases
+from wfrpde.case.files import shipped_cases
 
 EXPENSIVE = {"four-modes", "banana", "ring", "muller-brown", "gaussian-3d"}
 
@@ -73,13 +73,13 @@ def test_a_step_from_equilibrium_stays_there(name):
     """Defect in L1 after one step of the h-form, at degree 1 and, in a box, at degree 4."""
     from mpi4py import MPI
 
+    from wfrpde.case.problem import make_problem
     from wfrpde.flow.control import Replay
-    from wfrpde.flow.edge_averaged import default_cells
     from wfrpde.flow.outcome import Context
-    from wfrpde.flow.relative_density import run
     from wfrpde.flow.schedule import uniform
-    from wfrpde.initial import InitialDensity
-    from wfrpde.problem import make_problem
+    from wfrpde.flow.schemes.edge_averaged import default_cells
+    from wfrpde.flow.schemes.relative_density import run
+    from wfrpde.starts.initial import InitialDensity
 
     problem = make_problem(wfrpde.load_case(name))
     potential = problem.target.potential

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from wfrpde.discretisation.exponential import Exponential
 from wfrpde.discretisation.fluxes import cell_lines, steep, symmetrised_stiffness
-from wfrpde.discretisation.matrix import assemble
+from wfrpde.engine.exponential import Exponential
+from wfrpde.engine.matrix import assemble
 from wfrpde.errors import SolverError
 
 
@@ -97,7 +97,7 @@ def test_a_series_that_ends_too_early_says_so(system, monkeypatch):
     _, _, s, exponential = system("tensor", 2)
     x = np.full(len(s), 1e-250)
     x[0] = 1.0
-    monkeypatch.setattr("wfrpde.discretisation.exponential.MOST_MISSES", 0)
+    monkeypatch.setattr("wfrpde.engine.exponential.MOST_MISSES", 0)
     with pytest.raises(SolverError, match=r"the series of a transport step \(Λτ = "):
         exponential.apply(1e-4, x)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wfrpde.discretisation.fluxes import symmetrised_stiffness
-from wfrpde.discretisation.matrix import (
+from wfrpde.engine.matrix import (
     BandedSolver,
     ShiftedSolver,
     assemble,

@@ -64,8 +64,8 @@ def test_words_for_keys_that_exist():
 
 
 def test_every_parameter_of_the_library_has_a_meaning():
-    from wfrpde import initial
     from wfrpde.samplers.registry import KINDS
+    from wfrpde.starts import initial
     from wfrpde.targets.registry import LIBRARY
 
     for model in [*LIBRARY.values(), *initial.KINDS.values(), *KINDS.values()]:

@@ -23,7 +23,7 @@ def test_links_and_pictures_exist(page):
 
 @pytest.mark.parametrize("name", ["solve", "demo", "cases", "plot", "info"])
 def test_command_line_page_names_every_option(name, capsys):
-    from wfrpde.cli import main
+    from wfrpde.commands.cli import main
 
     with pytest.raises(SystemExit):
         main([name, "--help"])

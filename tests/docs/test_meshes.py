@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wfrpde.domain.gmsh_file import read_gmsh
+from wfrpde.domain.meshes import read_gmsh
 
 MESHES = Path(__file__).parents[2] / "meshes"
 

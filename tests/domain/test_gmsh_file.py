@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wfrpde.discretisation.nodes import simplex_volumes
-from wfrpde.domain.gmsh_file import read_gmsh
+from wfrpde.domain.meshes import read_gmsh
 from wfrpde.errors import InputError
 
 SQUARE = """$MeshFormat

@@ -5,7 +5,7 @@ from math import erfc, sqrt
 import numpy as np
 import pytest
 
-from wfrpde.domain.landscape import (
+from wfrpde.domain.extent import (
     LEVEL,
     Landscape,
     automatic_box,

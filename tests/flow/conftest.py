@@ -11,11 +11,11 @@ pytest.importorskip("dolfinx")
 from mpi4py import MPI
 
 from wfrpde.discretisation.fluxes import symmetrised_stiffness
-from wfrpde.discretisation.matrix import ShiftedSolver, assemble, merged_options, solver_options
 from wfrpde.discretisation.nodes import Nodes, make_nodes
 from wfrpde.domain.grid import TensorGrid
-from wfrpde.flow.splitting import Splitting
-from wfrpde.flow.transport import FIFTH_ORDER, SECOND_ORDER, Transport
+from wfrpde.engine.matrix import ShiftedSolver, assemble, merged_options, solver_options
+from wfrpde.flow.steppers.splitting import Splitting
+from wfrpde.flow.steppers.transport import FIFTH_ORDER, SECOND_ORDER, Transport
 
 
 @dataclass

@@ -18,9 +18,9 @@ from scipy.linalg import eigh_tridiagonal
 
 import wfrpde
 from wfrpde.case import Case
+from wfrpde.commands.solve import companion_cases, flow_name
 from wfrpde.errors import InputError
 from wfrpde.flow.exact import gaussian_kl
-from wfrpde.run import companion_cases, flow_name
 
 KAPPA, MEAN, VARIANCE = 1.3, -0.8, 0.4
 

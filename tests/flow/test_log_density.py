@@ -6,8 +6,8 @@ import pytest
 pytest.importorskip("dolfinx")
 
 from wfrpde.case import Case
-from wfrpde.flow.log_density import Discretised
-from wfrpde.problem import make_problem
+from wfrpde.case.problem import make_problem
+from wfrpde.flow.schemes.log_density import Discretised
 
 
 def problem(potential="2*(x**2 - 1)**2 + 0.3*x", box=(-2.2, 2.2), **flow):

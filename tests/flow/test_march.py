@@ -7,7 +7,7 @@ from wfrpde.errors import SolverError
 from wfrpde.flow.control import LadderControl, Replay
 from wfrpde.flow.march import MAX_HALVINGS, march, nodal_kl
 from wfrpde.flow.schedule import uniform
-from wfrpde.flow.splitting import Splitting, Step
+from wfrpde.flow.steppers.splitting import Splitting, Step
 from wfrpde.parallel import Stopped
 
 SAVE = (0.1, 0.25, 0.5)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wfrpde.flow.rosenbrock import GAMMA, rodasp_step
+from wfrpde.flow.steppers.rosenbrock import GAMMA, rodasp_step
 
 
 def integrate(slope, jacobian, u, t, n):

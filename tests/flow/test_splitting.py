@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from wfrpde.equation.reaction import fisher_rao
 from wfrpde.flow.march import nodal_kl
-from wfrpde.flow.reaction import fisher_rao
 
 
 def double_well(x):

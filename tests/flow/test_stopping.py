@@ -10,8 +10,8 @@ pytest.importorskip("dolfinx")
 
 import wfrpde
 from wfrpde.case import Case
-from wfrpde.output import read_run
-from wfrpde.run import run_case
+from wfrpde.commands.solve import run_case
+from wfrpde.report.flow import read_run
 
 SAVE = [0.1, 0.3, 0.6]
 
@@ -102,7 +102,7 @@ def test_the_coarser_degree_stands_in_for_a_finer_one_that_was_stopped_early():
 
 def test_a_stop_while_figures_are_drawn(tmp_path, monkeypatch):
     """Every number is there and readable, the run is marked, and nothing half-written is left."""
-    from wfrpde.output.figures import style
+    from wfrpde.report import style
 
     def save(figure, path):
         path.with_name(f".{path.name}.part").write_bytes(b"half a figure")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wfrpde.errors import SolverError
-from wfrpde.flow.transport import (
+from wfrpde.flow.steppers.transport import (
     FIFTH_ORDER,
     IMPLICIT_EULER,
     SECOND_ORDER,

@@ -84,7 +84,7 @@ def test_bad_input_to_a_spectrum_is_told_once(folder, words, message):
 @pytest.mark.parametrize("error", ["RuntimeError('unforeseen')", "SolverError('alone')"])
 def test_a_rank_that_fails_alone_ends_the_run(folder, error):
     script = (
-        "from wfrpde.session import Session\n"
+        "from wfrpde.commands.session import Session\n"
         "from wfrpde.errors import SolverError\n"
         "with Session() as session:\n"
         "    if session.rank == 1:\n"

@@ -96,7 +96,7 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 import wfrpde
-from wfrpde.output import write_run
+from wfrpde.report.flow import write_run
 cases, folder = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
 for name, tables in cases.items():
     tables["output"] = {"paraview": False, "figures": False}

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from wfrpde import Case
-from wfrpde.initial import make_initial
 from wfrpde.samplers import SamplerContext, make_sampler
+from wfrpde.starts.initial import make_initial
 from wfrpde.targets import make_target
 
 PLANE = {

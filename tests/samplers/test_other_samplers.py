@@ -337,7 +337,7 @@ def test_a_command_that_samples_the_target(program):
 
 
 def test_the_request(program, tmp_path):
-    from wfrpde.expressions import numpy_function, parse_expression
+    from wfrpde.fields import numpy_function, parse_expression
 
     run = program(PROGRAM, "depth = 3")
     request = run.request(SEED, 7, 0.1, np.array(TIMES), tmp_path / "out.npz")

@@ -10,8 +10,8 @@ from gaussian_flow import LINE
 
 import wfrpde
 from wfrpde.errors import InputError
-from wfrpde.studies import harness
-from wfrpde.studies.writing import study_table, write_study
+from wfrpde.report.convergence.files import study_table, write_study
+from wfrpde.studies.convergence import harness
 
 BOX = {"box": [[-8.0, 8.0]]}
 SPECTRAL = {"formulation": "spectral", "dt": 1 / 64}

@@ -7,8 +7,8 @@ import pytest
 
 from wfrpde.discretisation.interpolation import SimplexInterpolation, TensorInterpolation
 from wfrpde.domain.grid import TensorGrid, simplices_of_box
-from wfrpde.studies.field import Field, node_weights, relative_error
-from wfrpde.studies.record import RunRecord, RunStore
+from wfrpde.studies.convergence.field import Field, node_weights, relative_error
+from wfrpde.studies.convergence.record import RunRecord, RunStore
 
 
 def box(dim: int, *, holes: bool = False) -> TensorGrid:

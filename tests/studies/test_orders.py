@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wfrpde.studies.orders import fit_order, fit_power, fit_rate, order_in_space
+from wfrpde.studies.convergence.orders import fit_order, fit_power, fit_rate, order_in_space
 
 
 def test_a_power_is_found_to_round_off():

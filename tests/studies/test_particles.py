@@ -11,8 +11,8 @@ pytest.importorskip("dolfinx")
 
 import wfrpde
 from wfrpde.errors import InputError
+from wfrpde.report.convergence.files import study_table, write_study
 from wfrpde.samplers.fisher_rao import FisherRao
-from wfrpde.studies.writing import study_table, write_study
 
 CASE = Path(__file__).parents[2] / "validation" / "cases" / "particles.toml"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import wfrpde
-from wfrpde.studies.plan import plan
-from wfrpde.studies.truth import has_exact_solution
+from wfrpde.studies.convergence.plan import plan
+from wfrpde.studies.convergence.truth import has_exact_solution
 
 FOLDER = Path(__file__).parents[2] / "validation" / "cases"
 FILES = sorted(FOLDER.glob("convergence-*.toml"))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from wfrpde.expressions.rendering import central_difference
+from wfrpde.fields.rendering import central_difference
 from wfrpde.targets import LIBRARY, make_target
 
 COUPLED = [[1.0, 0.4, 0.1], [0.4, 0.7, -0.2], [0.1, -0.2, 0.5]]

@@ -107,10 +107,10 @@ def gaussian_case(dim: int, cells: int, degree: int, steps: int) -> Any:
 
 def assembly_of(case: Any, comm: Any, cells: int, degree: int) -> tuple[Callable[[], None], int]:
     """Return what makes nodes and matrix from a grid, and the number of unknowns."""
+    from wfrpde.case.problem import make_problem
     from wfrpde.discretisation.fluxes import symmetrised_stiffness
-    from wfrpde.discretisation.matrix import assemble
     from wfrpde.discretisation.nodes import make_nodes
-    from wfrpde.problem import make_problem
+    from wfrpde.engine.matrix import assemble
 
     problem = make_problem(case)
     grid = problem.tensor_grid((cells,) * problem.dim)

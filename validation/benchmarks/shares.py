@@ -27,19 +27,19 @@ import wfrpde
 PARTS = {
     "problem and box": ["wfrpde.flow.solve:make_problem", "wfrpde.flow.solve:choose"],
     "mesh and assembly": [
-        "wfrpde.flow.relative_density:make_nodes",
-        "wfrpde.flow.relative_density:symmetrised_stiffness",
-        "wfrpde.flow.relative_density:assemble",
-        "wfrpde.flow.log_density:Discretised",
+        "wfrpde.flow.schemes.relative_density:make_nodes",
+        "wfrpde.flow.schemes.relative_density:symmetrised_stiffness",
+        "wfrpde.flow.schemes.relative_density:assemble",
+        "wfrpde.flow.schemes.log_density:Discretised",
     ],
     "factorisations": [
-        "wfrpde.discretisation.matrix:ShiftedSolver._solver",
-        "wfrpde.flow.log_density:Discretised.shifted_jacobian",
+        "wfrpde.engine.matrix:ShiftedSolver._solver",
+        "wfrpde.flow.schemes.log_density:Discretised.shifted_jacobian",
     ],
-    "linear solves": ["wfrpde.discretisation.matrix:ShiftedSolver.solve"],
+    "linear solves": ["wfrpde.engine.matrix:ShiftedSolver.solve"],
     "steps": [
-        "wfrpde.flow.relative_density:march",
-        "wfrpde.flow.log_density:_integrate",
+        "wfrpde.flow.schemes.relative_density:march",
+        "wfrpde.flow.schemes.log_density:_integrate",
     ],
     "evaluation": ["wfrpde.flow.solve:report"],
 }

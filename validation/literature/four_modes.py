@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import wfrpde
-from wfrpde.output.figures import style
+from wfrpde.report import style
 from wfrpde.samplers import SamplerContext, make_sampler
 
 TIMES = [0.25, 0.5, 1.0, 1.5, 2.0, 3.0]

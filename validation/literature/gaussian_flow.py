@@ -16,7 +16,7 @@ import numpy as np
 
 import wfrpde
 from wfrpde.flow.exact import gaussian_flow, gaussian_kl
-from wfrpde.output.figures import style
+from wfrpde.report import style
 from wfrpde.samplers import SamplerContext, make_sampler
 
 START, TARGET = (0.0, 1.0), (20.0, 0.1)

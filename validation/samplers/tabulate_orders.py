@@ -199,7 +199,7 @@ def _entries(kept: Result) -> Iterator[list[Any]]:
 
 def draw(results: dict[str, list[Result]], path: Path) -> None:
     """Draw biases against the step, and against N with and without what is slower than 1/N."""
-    from wfrpde.output.figures import style
+    from wfrpde.report import style
 
     with style.look():
         figure = style.new_figure(12.0, 7.6)

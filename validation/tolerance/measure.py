@@ -43,7 +43,7 @@ from truths import Truth  # noqa: E402
 import wfrpde  # noqa: E402
 from wfrpde.errors import AccuracyError, SolverError  # noqa: E402
 from wfrpde.flow.accuracy import RATES, relative_errors, worst_error  # noqa: E402
-from wfrpde.solution import Solution  # noqa: E402
+from wfrpde.flow.solution import Solution  # noqa: E402
 
 ROUND_OFF = 1e-11
 SOLVES = ROOT / "docs" / "measured" / "tolerance.csv"

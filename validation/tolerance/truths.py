@@ -11,7 +11,7 @@ import numpy as np
 from finite_volumes import LineFlow, Numbers
 
 from wfrpde.flow.exact import gaussian_flow, gaussian_kl, gaussian_log_density
-from wfrpde.solution import ErrorEstimate, Solution
+from wfrpde.flow.solution import ErrorEstimate, Solution
 
 Array = np.ndarray[Any, Any]
 

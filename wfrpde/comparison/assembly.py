@@ -27,7 +27,7 @@ from wfrpde.comparison.verdicts import RARE, Comparison, Rules, judge
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
-    from wfrpde.case_samplers import SamplerSpec
+    from wfrpde.case.samplers import SamplerSpec
 
 Array = npt.NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from wfrpde.discretisation.interpolation import Interpolation
 from wfrpde.discretisation.quadrature import RegionFunction, make_quadrature
 
 if TYPE_CHECKING:
-    from wfrpde.solution import Solution
+    from wfrpde.flow.solution import Solution
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]

@@ -15,8 +15,8 @@ from wfrpde.errors import InputError
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
-    from wfrpde.expressions import Region
-    from wfrpde.solution import Solution
+    from wfrpde.fields import Region
+    from wfrpde.flow.solution import Solution
 
 
 @dataclass
@@ -102,7 +102,7 @@ class Flows:
 
 def observables_of(case: Case, solution: Solution) -> list[Observable]:
     """Everything that the case wants to be compared."""
-    from wfrpde.expressions import parse_region
+    from wfrpde.fields import parse_region
 
     spec, dim = case.validation, case.dim
     result = moments(dim) if spec.moments else []

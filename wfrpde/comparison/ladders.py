@@ -19,7 +19,7 @@ from wfrpde.comparison.statistics import average
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
-    from wfrpde.case_samplers import SamplerSpec
+    from wfrpde.case.samplers import SamplerSpec
     from wfrpde.samplers import SamplerContext
 
 Array = npt.NDArray[np.float64]

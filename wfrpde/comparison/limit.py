@@ -26,9 +26,9 @@ from wfrpde.samplers.smc_wfr import SmcWfr
 from wfrpde.samplers.weighted import MeanFieldReaction, PathReaction, WeightedLangevin
 
 if TYPE_CHECKING:
+    from wfrpde.case.problem import Problem
     from wfrpde.discretisation.interpolation import Interpolation
-    from wfrpde.initial import InitialDensity
-    from wfrpde.problem import Problem
+    from wfrpde.starts.initial import InitialDensity
     from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from wfrpde.comparison.density import Density
 
 if TYPE_CHECKING:
-    from wfrpde.expressions import Region
+    from wfrpde.fields import Region
 
 Array = npt.NDArray[np.float64]
 
@@ -93,7 +93,7 @@ def masses(regions: Mapping[str, Region], prefix: str = "mass") -> list[Observab
 
 def expressions(texts: Mapping[str, str], dim: int, where: str) -> list[Observable]:
     """Give the averages of the user's expressions; errors name ``where.<name>``."""
-    from wfrpde.expressions import numpy_function, parse_expression
+    from wfrpde.fields import numpy_function, parse_expression
 
     result = []
     for name, text in texts.items():

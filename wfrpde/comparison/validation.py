@@ -28,7 +28,7 @@ from wfrpde.samplers.registry import default_claim
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
-    from wfrpde.case_samplers import SamplerSpec
+    from wfrpde.case.samplers import SamplerSpec
     from wfrpde.samplers import SamplerRun, Trajectory
 
 Array = npt.NDArray[np.float64]

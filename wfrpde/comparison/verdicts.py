@@ -62,7 +62,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Rules:
-    """How rows are judged; see `wfrpde.case_validation.ValidationSpec`."""
+    """How rows are judged; see `wfrpde.case.validation.ValidationSpec`."""
 
     level: float = 0.05
     power: float = 0.8

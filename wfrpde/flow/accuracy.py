@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from wfrpde.errors import AccuracyError, SolverError
 from wfrpde.flow.outcome import Context, Outcome
-from wfrpde.solution import ErrorEstimate, Solution
+from wfrpde.flow.solution import ErrorEstimate, Solution
 
 if TYPE_CHECKING:
     from wfrpde.case import Case

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from wfrpde.flow.accuracy import missed
 from wfrpde.flow.outcome import Outcome
-from wfrpde.solution import Solution
+from wfrpde.flow.solution import Solution
 
 if TYPE_CHECKING:
     from wfrpde.case import Case

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.case.problem import EMPTY, Problem
+from wfrpde.discretisation.functionals import Evaluator, Functionals, Samples
 from wfrpde.flow.checks import invariants
 from wfrpde.flow.exact import GeometricMean, sampled
 from wfrpde.flow.normalisation import edge_warnings, log_normalising_constant, without_transport
 from wfrpde.flow.outcome import Context, Outcome
-from wfrpde.functionals import Evaluator, Functionals, Samples
+from wfrpde.flow.solution import ErrorEstimate, Solution
 from wfrpde.parallel import Stopped
-from wfrpde.problem import EMPTY, Problem
-from wfrpde.solution import ErrorEstimate, Solution
 
 if TYPE_CHECKING:
     from wfrpde.case import Case

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.functionals import Samples
+from wfrpde.discretisation.functionals import Samples
 
 if TYPE_CHECKING:
-    from wfrpde.problem import Problem
+    from wfrpde.case.problem import Problem
 
 Array = npt.NDArray[np.float64]
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.errors import SolverError
 from wfrpde.flow.schedule import Schedule
-from wfrpde.flow.splitting import Splitting, Step
+from wfrpde.flow.steppers.splitting import Splitting, Step
 from wfrpde.parallel import Stopped
 
 Array = npt.NDArray[np.float64]

@@ -12,11 +12,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.case.problem import Problem
+from wfrpde.discretisation.functionals import Evaluator, Samples
+from wfrpde.equation.reaction import gain
 from wfrpde.flow.exact import GeometricMean
 from wfrpde.flow.outcome import Outcome
-from wfrpde.flow.reaction import gain
-from wfrpde.functionals import Evaluator, Samples
-from wfrpde.problem import Problem
 
 Array = npt.NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from wfrpde.discretisation.interpolation import Interpolation
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
-    from wfrpde.problem import Problem
+    from wfrpde.case.problem import Problem
 
 Array = npt.NDArray[np.float64]
 

@@ -12,21 +12,21 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde import _compat
+from wfrpde.case.problem import Problem, make_problem
 from wfrpde.errors import AccuracyError, InputError, SolverError
 from wfrpde.flow.accuracy import level_for, refined_to_tolerance, worst_error
 from wfrpde.flow.checks import warn_of_errors
-from wfrpde.flow.edge_averaged import solve_edge_averaged
 from wfrpde.flow.evaluation import report
-from wfrpde.flow.fisher_rao import solve_fisher_rao
-from wfrpde.flow.log_density import solve_log_density
-from wfrpde.flow.log_density import suits as log_density_suits
 from wfrpde.flow.outcome import Context, Outcome
-from wfrpde.flow.relative_density import SPAN_LIMIT
-from wfrpde.flow.spectral import solve_spectral
-from wfrpde.flow.spectral import suits as spectral_suits
+from wfrpde.flow.schemes.edge_averaged import solve_edge_averaged
+from wfrpde.flow.schemes.fisher_rao import solve_fisher_rao
+from wfrpde.flow.schemes.log_density import solve_log_density
+from wfrpde.flow.schemes.log_density import suits as log_density_suits
+from wfrpde.flow.schemes.relative_density import SPAN_LIMIT
+from wfrpde.flow.schemes.spectral import solve_spectral
+from wfrpde.flow.schemes.spectral import suits as spectral_suits
+from wfrpde.flow.solution import Solution
 from wfrpde.parallel import StopRequest, collectively
-from wfrpde.problem import Problem, make_problem
-from wfrpde.solution import Solution
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm

@@ -16,9 +16,9 @@ import numpy.typing as npt
 from wfrpde.errors import InputError
 
 if TYPE_CHECKING:
+    from wfrpde.case.problem import Problem
     from wfrpde.discretisation.nodes import Nodes
-    from wfrpde.expressions import Region
-    from wfrpde.problem import Problem
+    from wfrpde.fields import Region
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

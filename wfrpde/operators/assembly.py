@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wfrpde.case.problem import Problem, make_problem
 from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.errors import InputError
 from wfrpde.operators.absorbing import absorbing_nodes, planes
@@ -13,13 +14,12 @@ from wfrpde.operators.modes import LEVELS
 from wfrpde.operators.operator import Operator
 from wfrpde.operators.spectra import world_of
 from wfrpde.parallel import collectively
-from wfrpde.problem import Problem, make_problem
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
     from wfrpde.case import Case
-    from wfrpde.expressions import Region
+    from wfrpde.fields import Region
 
 
 def generator(case: Case, comm: Comm | None = None) -> Operator:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.domain.landscape import SAMPLES, sample
+from wfrpde.domain.extent import SAMPLES, sample
 
 if TYPE_CHECKING:
     from wfrpde.targets import Target

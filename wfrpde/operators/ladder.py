@@ -16,6 +16,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.case.problem import Grid, Problem
 from wfrpde.discretisation.extrapolation import extrapolate
 from wfrpde.discretisation.interpolation import (
     Interpolation,
@@ -23,12 +24,11 @@ from wfrpde.discretisation.interpolation import (
     TensorInterpolation,
     evaluate,
 )
-from wfrpde.discretisation.matrix import merged_options, solver_options
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.domain.grid import SimplexGrid, TensorGrid
+from wfrpde.engine.matrix import merged_options, solver_options
 from wfrpde.operators.eigen import DAVIDSON, Eigenpairs
 from wfrpde.operators.operator import Operator
-from wfrpde.problem import Grid, Problem
 
 Array = npt.NDArray[np.float64]
 

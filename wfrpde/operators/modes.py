@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.case.problem import Problem, make_problem
 from wfrpde.discretisation.interpolation import Interpolation
 from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.domain.grid import TensorGrid
@@ -26,13 +27,12 @@ from wfrpde.operators.ladder import Ladder, Level, discretisations, linear_optio
 from wfrpde.operators.operator import Operator
 from wfrpde.operators.walls import wall_nodes
 from wfrpde.parallel import collectively
-from wfrpde.problem import Problem, make_problem
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
     from wfrpde.case import Case
-    from wfrpde.expressions import Region
+    from wfrpde.fields import Region
 
 Array = npt.NDArray[np.float64]
 logger = logging.getLogger("wfrpde")

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.discretisation.fluxes import Triplets, symmetrised_stiffness
-from wfrpde.discretisation.matrix import assemble
+from wfrpde.engine.matrix import assemble
 from wfrpde.operators.dirichlet_form import DirichletForm
 
 if TYPE_CHECKING:

@@ -238,7 +238,7 @@ def cumulants(case: Case, tilts: Sequence[float], comm: Comm | None = None) -> C
             (-modes.values[0], modes.errors[0], *map(float, means), *map(float, variances))
         )
     if comm.rank == 0:
-        from wfrpde.parallel import logger
+        from wfrpde.parallel.screen import logger
 
         for text in warnings:
             logger.warning(text)

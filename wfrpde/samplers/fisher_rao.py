@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from wfrpde.initial import InitialDensity
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.protocol import BETA, Claim, EquallyWeighted, SamplerContext, SamplerParameters
+from wfrpde.starts.initial import InitialDensity
 from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]

@@ -19,7 +19,7 @@ from wfrpde.samplers.lattice import Lattice
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
-    from wfrpde.solution import Solution
+    from wfrpde.flow.solution import Solution
 
 Array = npt.NDArray[np.float64]
 

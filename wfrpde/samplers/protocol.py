@@ -21,10 +21,10 @@ from wfrpde.targets.parameters import Parameters
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
-    from wfrpde.initial import InitialDensity
-    from wfrpde.problem import Problem
+    from wfrpde.case.problem import Problem
+    from wfrpde.flow.solution import Solution
     from wfrpde.samplers.oracle import Oracle
-    from wfrpde.solution import Solution
+    from wfrpde.starts.initial import InitialDensity
     from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
@@ -91,7 +91,7 @@ class SamplerContext:
         InputError
             If the case cannot be used.
         """
-        from wfrpde.problem import make_problem
+        from wfrpde.case.problem import make_problem
         from wfrpde.samplers.start import formula_sampler
 
         problem = make_problem(case)
@@ -111,7 +111,7 @@ class SamplerContext:
     @cached_property
     def problem(self) -> Problem:
         """The domain's box and length scales."""
-        from wfrpde.problem import make_problem
+        from wfrpde.case.problem import make_problem
 
         return make_problem(self.case)
 

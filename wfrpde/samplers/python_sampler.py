@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.errors import InputError, SamplerError, WfrpdeError
+from wfrpde.fields.user_code import load_object, told
 from wfrpde.samplers.ensemble import Ensemble, Trajectory
 from wfrpde.samplers.exchange import shaped_positions, to_trajectory
 from wfrpde.samplers.protocol import Claim, SamplerContext
 from wfrpde.samplers.simulate import StepByStep, checked_times
-from wfrpde.user_code import load_object, told
 
 Array = npt.NDArray[np.float64]
 

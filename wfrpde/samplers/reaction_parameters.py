@@ -197,7 +197,7 @@ class FeynmanKacParameters(ResampledParameters):
         return WeightedLangevin(context.target, reaction, alpha, self.when, name, context.ranks)
 
     def _rate(self, name: str, context: SamplerContext) -> Callable[[float, Array], Array]:
-        from wfrpde.expressions import numpy_function, parse_expression
+        from wfrpde.fields import numpy_function, parse_expression
 
         text = self.reaction or context.case.flow.reaction
         where = f"sampler {name}: reaction"

@@ -29,7 +29,7 @@ from wfrpde.samplers.simulate import StepByStep
 from wfrpde.targets.parameters import checked, choose
 
 if TYPE_CHECKING:
-    from wfrpde.case_samplers import SamplerSpec
+    from wfrpde.case.samplers import SamplerSpec
 
 Array = npt.NDArray[np.float64]
 

@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.errors import InputError, SamplerError, WfrpdeError
+from wfrpde.fields.user_code import told
 from wfrpde.samplers.ensemble import Ensemble, Trajectory
 from wfrpde.samplers.protocol import Claim, Sampler, SamplerContext
 from wfrpde.samplers.ranks import Ranks
-from wfrpde.user_code import told
 
 if TYPE_CHECKING:
-    from wfrpde.initial import InitialDensity
+    from wfrpde.starts.initial import InitialDensity
     from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]

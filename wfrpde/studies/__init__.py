@@ -1,6 +1,6 @@
 """Convergence studies: sequences of runs, their errors, and the orders that these show."""
 
-from wfrpde.studies.harness import converge
-from wfrpde.studies.study import ConvergenceStudy
+from wfrpde.studies.convergence.harness import converge
+from wfrpde.studies.convergence.study import ConvergenceStudy
 
 __all__ = ["ConvergenceStudy", "converge"]

@@ -31,8 +31,8 @@ class DoubleWellTarget(TargetParameters):
         """Return the target with these parameters."""
         import sympy
 
-        from wfrpde.expressions import coordinates
-        from wfrpde.expressions.numbers import number
+        from wfrpde.fields import coordinates
+        from wfrpde.fields.numbers import number
 
         x, *transverse = coordinates(self.dim)
         potential = number(self.barrier) * (x**2 - 1) ** 2 + number(self.tilt) * x

@@ -105,8 +105,8 @@ def quadratic_form(mean: Array, covariance: Array) -> sympy.Expr:
     """Return ½ (x − μ)ᵀ Σ⁻¹ (x − μ) as expression in x, y, z."""
     import sympy
 
-    from wfrpde.expressions import coordinates
-    from wfrpde.expressions.numbers import number
+    from wfrpde.fields import coordinates
+    from wfrpde.fields.numbers import number
 
     dim = mean.size
     precision = np.linalg.inv(covariance)
@@ -124,8 +124,8 @@ def quadratic_form(mean: Array, covariance: Array) -> sympy.Expr:
 
 def mixture_potential(weights: Array, means: Array, covariances: Array) -> sympy.Expr:
     """Return −log Σ_k w_k N(x; m_k, C_k)."""
-    from wfrpde.expressions import LogSumExp
-    from wfrpde.expressions.numbers import number
+    from wfrpde.fields import LogSumExp
+    from wfrpde.fields.numbers import number
 
     exponents = [
         number(math.log(w) + log_norm(c)) - quadratic_form(m, c)

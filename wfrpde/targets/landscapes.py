@@ -90,8 +90,8 @@ class BananaTarget(TargetParameters):
 
     def build(self) -> Target:
         """Return the target with these parameters."""
-        from wfrpde.expressions import coordinates
-        from wfrpde.expressions.numbers import number
+        from wfrpde.fields import coordinates
+        from wfrpde.fields.numbers import number
 
         x, y = coordinates(2)
         across = number(self.width**-2) * (y - number(self.bend) * x**2) ** 2
@@ -121,8 +121,8 @@ class RingTarget(TargetParameters):
         """Return the target with these parameters."""
         import sympy
 
-        from wfrpde.expressions import coordinates
-        from wfrpde.expressions.numbers import number
+        from wfrpde.fields import coordinates
+        from wfrpde.fields.numbers import number
 
         distance = sympy.sqrt(sum(s**2 for s in coordinates(self.dim)))
         square = " + ".join(f"{s}**2" for s in "xyz"[: self.dim])
@@ -177,8 +177,8 @@ class MullerBrownTarget(TargetParameters):
         """Return the target with these parameters."""
         import sympy
 
-        from wfrpde.expressions import coordinates
-        from wfrpde.expressions.numbers import number
+        from wfrpde.fields import coordinates
+        from wfrpde.fields.numbers import number
 
         x, y = coordinates(2)
         terms = []

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.errors import InputError
+from wfrpde.fields.user_code import load_object
 from wfrpde.targets.minima import find_minima
 from wfrpde.targets.target import Target, read_regions
-from wfrpde.user_code import load_object
 
 Array = npt.NDArray[np.float64]
 
@@ -86,7 +86,7 @@ def _wrapped(thing: Any, reference: str, dim: int | None, box: npt.ArrayLike | N
         points = _points(x, size)
         if callable(own_gradient):
             return _shaped(own_gradient(points), points.shape, f"{reference}.gradient")
-        from wfrpde.expressions.rendering import central_difference
+        from wfrpde.fields.rendering import central_difference
 
         return central_difference(potential, points)
 

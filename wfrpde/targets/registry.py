@@ -119,7 +119,7 @@ def _of_library(kind: str, frozen: str, dim: int | None) -> Target:
 
 @functools.lru_cache(maxsize=32)
 def _of_formula(text: str, dim: int | None, frozen_box: str | None) -> Target:
-    from wfrpde.expressions import coordinates, parse_expression
+    from wfrpde.fields import coordinates, parse_expression
 
     where = "target.potential"
     box = None if frozen_box is None else json.loads(frozen_box)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import sympy
 
-    from wfrpde.expressions import Region
+    from wfrpde.fields import Region
 
 Array = npt.NDArray[np.float64]
 
@@ -37,7 +37,7 @@ class Target:
     seeds
         (k, d): a point near every minimum of V that carries mass.
     expression
-        V as SymPy expression in the symbols of `wfrpde.expressions.coordinates`; None for a
+        V as SymPy expression in the symbols of `wfrpde.fields.coordinates`; None for a
         potential that is given as Python code.
     regions
         Named regions whose mass is followed (modes).
@@ -93,7 +93,7 @@ class Target:
                 "that method for a scheme that assembles the potential symbolically",
                 "Add it, or choose a scheme that uses nodal values of the potential.",
             )
-        from wfrpde.expressions import ufl_expression
+        from wfrpde.fields import ufl_expression
 
         return ufl_expression(self.expression, X)
 
@@ -114,11 +114,11 @@ def symbolic_target(
     Parameters
     ----------
     expression
-        V in kT, in the symbols of `wfrpde.expressions.coordinates`.
+        V in kT, in the symbols of `wfrpde.fields.coordinates`.
     regions
         Named regions as text; the other arguments are the attributes of `Target`.
     """
-    from wfrpde.expressions import numpy_function, numpy_gradient
+    from wfrpde.fields import numpy_function, numpy_gradient
 
     return Target(
         dim=dim,
@@ -136,6 +136,6 @@ def symbolic_target(
 
 def read_regions(modes: Mapping[str, str], dim: int) -> dict[str, Region]:
     """Parse named regions; errors name ``target.modes.<name>``."""
-    from wfrpde.expressions import parse_region
+    from wfrpde.fields import parse_region
 
     return {key: parse_region(text, dim, f"target.modes.{key}") for key, text in modes.items()}

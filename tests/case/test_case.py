@@ -1,0 +1,434 @@
+"""The schema of case files: defaults, complaints that name the key, overrides, shipped cases."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wfrpde.case import Case, default_save_times, load_case
+from wfrpde.case.files import case_titles, parse_assignment, shipped_cases
+from wfrpde.errors import InputError
+from wfrpde.starts.initial import make_initial
+from wfrpde.targets import make_target
+
+MINIMAL = {
+    "target": {"potential": "8*(x**2 - 1)**2 + 0.5*x", "modes": {"left": "x < 0"}},
+    "initial": {"kind": "gaussian", "mean": [-1.0], "covariance": [[0.01]]},
+}
+
+TOML = """
+title = "A double well"
+[target]
+potential = "8*(x**2 - 1)**2 + 0.5*x"
+modes = { left = "x < 0", right = "x >= 0" }
+[initial]
+kind = "gaussian"
+mean = [-1.0]
+covariance = [[0.01]]
+[domain]
+box = [[-2.2, 2.2]]
+boundary = "no-flux"
+[flow]
+alpha = 1.0
+beta = 1.0
+t_end = 2.0
+save = [0.1, 0.5, 1.0, 2.0]
+[numerics]
+degree = 6
+cells = [40]
+[accuracy]
+tolerance = 1e-4
+[spectrum]
+count = 8
+"""
+
+
+@pytest.fixture
+def minimal() -> Case:
+    return Case.model_validate(MINIMAL)
+
+
+def write(folder: Path, text: str, name: str = "well.toml") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def target_of(case: Case):
+    spec = case.target
+    return make_target(
+        potential=spec.potential,
+        kind=spec.kind,
+        python=spec.python,
+        dim=spec.dim,
+        modes=spec.modes,
+        parameters=spec.parameters,
+    )
+
+
+# --- what is valid, and the defaults -----------------------------------------------------------
+
+
+def test_a_case_file_is_read_as_it_stands(tmp_path):
+    case = load_case(write(tmp_path, TOML))
+    assert case.title == "A double well"
+    assert case.name == "well"
+    assert case.dim == 1
+    assert case.domain.box == ((-2.2, 2.2),)
+    assert case.flow.save == (0.1, 0.5, 1.0, 2.0)
+    assert case.numerics.degree == 6
+    assert case.accuracy.tolerance == 1e-4
+    assert case.initial.parameters == {"mean": [-1.0], "covariance": [[0.01]]}
+
+
+def test_potential_and_initial_density_are_enough():
+    case = Case.model_validate(
+        {"target": {"potential": "x**2 + y**4"}, "initial": {"mean": [0.0, 1.0], "covariance": 0.1}}
+    )
+    assert case.dim == 2
+    assert (case.flow.alpha, case.flow.beta, case.flow.t_end) == (1.0, 1.0, 1.0)
+    assert case.flow.conserve_mass
+    assert case.numerics.formulation == "auto"
+    assert case.numerics.certify
+    assert case.domain.box is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "kind"),
+    [
+        ({"log_density": "-x**2"}, "expression"),
+        ({"density": "exp(-x**2)"}, "expression"),
+        ({"point": [0.0]}, "dirac"),
+        ({"box": [[-1.0, 1.0]]}, "uniform"),
+        ({"mean": [0.0], "covariance": [[1.0]]}, "gaussian"),
+        (
+            {"weights": [1.0, 2.0], "means": [[0.0], [1.0]], "covariances": [[[1.0]], [[2.0]]]},
+            "mixture",
+        ),
+    ],
+)
+def test_the_kind_of_an_initial_density_follows_from_its_keys(keys, kind):
+    case = Case.model_validate({**MINIMAL, "initial": keys})
+    assert case.initial.kind == kind
+
+
+def test_dim_can_exceed_what_the_potential_uses():
+    case = Case.model_validate(
+        {
+            "target": {"potential": "x**2/2", "dim": 1},
+            "initial": {"mean": [0.0], "covariance": [[1.0]]},
+        }
+    )
+    assert case.dim == 1
+
+
+@pytest.mark.parametrize("t_end", [1.0, 0.3, 2.0, 7.0, 100.0])
+def test_default_save_times(t_end, minimal):
+    times = default_save_times(t_end)
+    assert len(times) == 10
+    assert times[0] == pytest.approx(t_end / 100, rel=1e-12)
+    assert times[-1] == t_end
+    assert np.all(np.diff(np.log(times)) > 0.25)
+    assert all(len(f"{t:g}") <= 6 for t in times), "numbers that a person would choose"
+    assert minimal.with_overrides({"flow.t_end": t_end}).flow.save == times
+
+
+def test_t_end_follows_from_the_saved_times(minimal):
+    assert minimal.with_overrides({"flow.save": [0.5, 3.0]}).flow.t_end == 3.0
+
+
+def test_numpy_values_are_accepted(minimal):
+    case = minimal.with_overrides(
+        {"domain.box": np.array([[-2.0, 2.0]]), "flow.t_end": np.float32(2), "flow.alpha": 2}
+    )
+    assert case.domain.box == ((-2.0, 2.0),)
+    assert case.flow.t_end == 2.0
+    assert case.flow.alpha == 2.0
+
+
+def test_a_case_is_frozen(minimal):
+    with pytest.raises(Exception, match="frozen"):
+        minimal.title = "other"
+    with pytest.raises(Exception, match="frozen"):
+        minimal.flow.alpha = 2.0
+
+
+def test_a_dumped_case_is_the_case_again(minimal):
+    dumped = json.loads(json.dumps(minimal.model_dump(mode="json")))
+    assert dumped["initial"]["mean"] == [-1.0]
+    assert Case.model_validate(dumped) == minimal
+
+
+def test_json_schema_describes_every_table():
+    schema = Case.json_schema()
+    assert set(schema["properties"]) >= {"target", "initial", "domain", "flow", "numerics"}
+    assert set(schema["required"]) == {"target", "initial"}
+    target = schema["$defs"]["TargetSpec"]
+    assert "parameters" not in target["properties"]
+    assert target["additionalProperties"]
+    assert not schema["$defs"]["FlowSpec"]["additionalProperties"]
+    json.dumps(schema)
+
+
+# --- complaints --------------------------------------------------------------------------------
+
+WRONG = [
+    ({"flow.t_end": -1}, "flow.t_end: found -1; needed a positive number"),
+    ({"flow.t_end": 0.0}, "flow.t_end: found 0.0; needed a positive number"),
+    ({"flow.tend": 1.0}, "flow.tend: found an unknown key", "Did you mean t_end?"),
+    ({"flo": {}}, "flo: found an unknown key", "Did you mean flow?"),
+    ({"flow": 3}, "flow: found 3; needed a table"),
+    ({"flow.save": [1.0, 0.5]}, "flow.save: found 0.5 after 1;", "ascending"),
+    ({"flow.save": [0.5, 0.5]}, "flow.save: found 0.5 after 0.5;"),
+    ({"flow.save": []}, "flow.save: found an empty list"),
+    ({"flow.save": [-0.5, 1.0]}, "flow.save[0]: found -0.5; needed a positive number"),
+    ({"flow.save": [2.0], "flow.t_end": 1.0}, "flow.save: found 2 with flow.t_end = 1"),
+    ({"flow.alpha": -0.1}, "flow.alpha: found -0.1; needed a number that is not negative"),
+    ({"flow.beta": float("nan")}, "flow.beta: found nan; needed a finite number"),
+    ({"flow.alpha": True}, "flow.alpha: found True; needed a number"),
+    ({"flow.alpha": "fast"}, "flow.alpha: found 'fast'; needed a number"),
+    ({"flow.alpha": 0.0, "flow.beta": 0.0}, "flow: found alpha = 0 and beta = 0"),
+    ({"numerics.degree": 9}, "numerics.degree: found 9", "8"),
+    ({"numerics.degree": 0}, "numerics.degree: found 0", "1"),
+    ({"numerics.degree": 2.5}, "numerics.degree: found 2.5", "whole number"),
+    ({"numerics.cells": [0]}, "numerics.cells[0]: found 0"),
+    ({"numerics.cells": [4, 4]}, "numerics.cells: found 2 entries; needed 1"),
+    ({"numerics.cells": 0}, "numerics.cells: found 0; needed a list of numbers of cells, one for"),
+    ({"numerics.cells": "many"}, "numerics.cells: found 'many'; needed a list of numbers"),
+    ({"t_end": 12}, "t_end: found an unknown key", "Did you mean flow.t_end?"),
+    ({"numerics.t_end": 12}, "numerics.t_end: found an unknown key", "Did you mean flow.t_end?"),
+    ({"validation.replicates": 9}, "validation.replicates: found", "a key of each [[sampler]]."),
+    (
+        {"flow.dt": 1},
+        "flow.dt: found an unknown key",
+        "Did you mean numerics.dt or dt of [[sampler]]?",
+    ),
+    ({"initial.mean": [1.0, 2.0]}, "initial.mean: found 2 entries; needed 1"),
+    ({"numerics.formulation": "spectrl"}, "numerics.formulation: found 'spectrl'", "'spectral'"),
+    ({"numerics.time_order": 3}, "numerics.time_order: found 3; needed one of 2, 4"),
+    ({"numerics.dt": 0.0}, "numerics.dt: found 0.0; needed a positive number"),
+    ({"domain.box": [[1.0, -1.0]]}, "domain.box[0]: found [1, -1]; needed [lo, hi] with lo < hi"),
+    ({"domain.box": [[-1.0, 1.0]] * 2}, "domain.box: found 2 entries", "1-dimensional"),
+    ({"domain.box": [[-1.0, 1.0, 2.0]]}, "domain.box[0]"),
+    ({"domain.boundary": "absorbing"}, "domain.boundary: found 'absorbing'"),
+    ({"domain.mesh": "nowhere.msh"}, "domain.mesh: found no file", "nowhere.msh"),
+    ({"domain.mesh": "a.msh", "domain.box": [[-1.0, 1.0]]}, "domain: found box and mesh"),
+    ({"accuracy.tolerance": 0.0}, "accuracy.tolerance: found 0.0"),
+    ({"spectrum.count": 0}, "spectrum.count: found 0"),
+    ({"title": 3}, "title: found 3; needed text in quotes"),
+    ({"target.kind": "ring"}, "target: found potential and kind; needed exactly one of"),
+    ({"target.potential": "8*(x**2"}, "target.potential"),
+    ({"target.potential": "__import__('os').system('x')"}, "target.potential"),
+    ({"target.potential": "x.__class__"}, "target.potential"),
+    ({"target.potential": "3"}, "target.potential", "expression in x"),
+    ({"target.dim": 4}, "target.dim: found 4"),
+    ({"target.potental": "x**2"}, "target.potental: found an unknown key", "potential?"),
+    ({"target.modes": {"left": "x <"}}, "target.modes.left"),
+    ({"target.modes": {"left": "y < 0"}}, "target.modes.left"),
+    ({"target.modes": {"left": 3}}, "target.modes.left: found 3; needed text in quotes"),
+    (
+        {"initial.mean": [0.0, 1.0], "initial.covariance": 0.1},
+        "initial.mean: found 2 entries; needed 1",
+    ),
+    ({"initial.meen": [0.0]}, "initial.meen", "mean"),
+    ({"initial.kind": "gausian"}, "initial.kind", "gaussian"),
+    ({"initial.covariance": [[-1.0]]}, "initial.covariance"),
+    ({"initial.mass": 0.0}, "initial.mass: found 0.0; needed a positive number"),
+    ({"initial": {}}, "initial: found no kind", "For example"),
+    ({"initial": {"log_density": "-y**2"}}, "initial.log_density"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "expected"), [(w[0], w[1:]) for w in WRONG])
+def test_a_complaint_names_the_key(minimal, overrides, expected):
+    with pytest.raises(InputError) as caught:
+        minimal.with_overrides(overrides)
+    message = str(caught.value)
+    assert message.startswith(expected[0])
+    # An expression is shown with a mark below the place; everything else is one line.
+    assert message.count("\n") <= 4
+    for part in expected[1:]:
+        assert part in message
+
+
+@pytest.mark.parametrize("key", ["target", "initial"])
+def test_what_is_missing_is_named_with_an_example(key):
+    with pytest.raises(InputError, match=rf"^{key}: found nothing; needed .* For example: \[{key}"):
+        Case.model_validate({k: v for k, v in MINIMAL.items() if k != key})
+
+
+def test_further_wrong_keys_are_named_too(minimal):
+    with pytest.raises(InputError, match=r"Also wrong: flow\.t_end, spectrum\.count"):
+        minimal.with_overrides({"domain.cell": "x", "flow.t_end": 0.0, "spectrum.count": 0})
+
+
+def test_matrices_that_are_no_covariances():
+    two = {
+        "target": {"potential": "x**2 + y**2"},
+        "initial": {"mean": [0.0, 0.0], "covariance": [[1.0, 0.5], [0.4, 1.0]]},
+    }
+    with pytest.raises(InputError, match=r"initial\.covariance.*symmetric"):
+        Case.model_validate(two)
+    two["initial"]["covariance"] = [[1.0, 2.0], [2.0, 1.0]]
+    with pytest.raises(InputError, match=r"initial\.covariance.*definite"):
+        Case.model_validate(two)
+
+
+def test_parameters_of_a_library_target_are_checked():
+    case = {"target": {"kind": "double_well", "barier": 8.0}, "initial": MINIMAL["initial"]}
+    with pytest.raises(InputError, match=r"target\.barier.*barrier"):
+        Case.model_validate(case)
+
+
+# --- files -------------------------------------------------------------------------------------
+
+
+def test_a_complaint_about_a_file_names_file_and_key(tmp_path):
+    path = write(tmp_path, TOML.replace("t_end = 2.0", "t_end = -1.0"))
+    with pytest.raises(InputError, match=r"^well\.toml: flow\.t_end: found -1\.0; needed a pos"):
+        load_case(path)
+
+
+def test_toml_that_cannot_be_read(tmp_path):
+    with pytest.raises(InputError, match=r"well\.toml: found TOML that cannot be read \(.*line 2"):
+        load_case(write(tmp_path, "title = 'x'\n[target\n"))
+
+
+def test_text_that_is_not_utf8(tmp_path):
+    path = tmp_path / "well.toml"
+    path.write_bytes(b"title = '\xff\xfe'")
+    with pytest.raises(InputError, match="UTF-8"):
+        load_case(path)
+
+
+def test_a_file_that_is_not_there_and_a_misspelt_name(tmp_path):
+    with pytest.raises(InputError, match="no such file or shipped case"):
+        load_case(tmp_path / "none.toml")
+    with pytest.raises(InputError, match=r"Did you mean four-modes\?"):
+        load_case("four-mode")
+    with pytest.raises(InputError, match="found a folder"):
+        load_case(tmp_path)
+
+
+def test_a_mesh_is_looked_for_beside_its_case(tmp_path):
+    (tmp_path / "disk.msh").write_text("")
+    text = TOML.replace("box = [[-2.2, 2.2]]", 'mesh = "disk.msh"').replace("cells = [40]", "")
+    case = load_case(write(tmp_path, text))
+    assert case.mesh_path == tmp_path / "disk.msh"
+    assert case.with_overrides({"flow.beta": 0.0}).mesh_path == tmp_path / "disk.msh"
+
+
+def test_a_target_in_python_is_looked_for_beside_its_case(tmp_path):
+    (tmp_path / "wfr_own_well.py").write_text(
+        "class Well:\n"
+        "    dim = 1\n"
+        "    seeds = [[0.0]]\n"
+        "    def potential(self, x):\n"
+        "        return (x**2).sum(axis=1)\n"
+    )
+    text = '[target]\npython = "wfr_own_well:Well"\n[initial]\nmean = [0.0]\ncovariance = [[1.0]]\n'
+    assert load_case(write(tmp_path, text)).dim == 1
+
+
+# --- overrides ---------------------------------------------------------------------------------
+
+
+def test_overrides_make_a_new_checked_case(minimal):
+    case = minimal.with_overrides({"flow.beta": 0, "numerics.certify": False})
+    assert (case.flow.beta, case.numerics.certify) == (0.0, False)
+    assert (minimal.flow.beta, minimal.numerics.certify) == (1.0, True)
+    assert case.target == minimal.target
+
+
+def test_an_override_of_a_value_within_a_value(minimal):
+    with pytest.raises(InputError, match=r"title\.x: found 'title', which is not a table"):
+        minimal.with_overrides({"title": "t", "title.x": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("flow.beta=0", "flow.beta", 0),
+        ("flow.save = [0.1, 0.2]", "flow.save", [0.1, 0.2]),
+        ("numerics.certify=false", "numerics.certify", False),
+        ("numerics.formulation=spectral", "numerics.formulation", "spectral"),
+        ('title="a = b"', "title", "a = b"),
+        ("target.potential=x**2 + 1", "target.potential", "x**2 + 1"),
+        ("domain.box=[[-1, 1]]", "domain.box", [[-1, 1]]),
+        ("target.modes={left='x<0'}", "target.modes", {"left": "x<0"}),
+    ],
+)
+def test_assignments_of_the_command_line(text, key, value):
+    assert parse_assignment(text) == (key, value)
+
+
+@pytest.mark.parametrize("text", ["flow.beta", "=3", "flow.beta=", ""])
+def test_assignments_that_are_none(text):
+    with pytest.raises(InputError, match="--set"):
+        parse_assignment(text)
+
+
+@pytest.mark.parametrize("value", ["[1,2", "{a=1", '"text', "[0.1 0.2]"])
+def test_an_assignment_of_broken_toml_says_so(value):
+    with pytest.raises(InputError, match=r"--set flow\.save: found a broken TOML value"):
+        parse_assignment(f"flow.save={value}")
+
+
+def test_a_parameter_without_its_table_is_found():
+    with pytest.raises(InputError, match=r"barrier: .*Did you mean target\.barrier\?"):
+        load_case("tilted-double-well", {"barrier": 12})
+
+
+def test_a_bare_number_of_cells_in_one_dimension(minimal):
+    assert minimal.with_overrides({"numerics.cells": 40}).numerics.cells == (40,)
+    with pytest.raises(InputError, match=r"numerics\.cells: found 1 entries; needed 2"):
+        load_case("four-modes", {"numerics.cells": 40})
+
+
+def test_a_wrong_covariance_of_a_right_mean_is_blamed_itself():
+    with pytest.raises(InputError, match=r"initial\.covariance: found a 1×1 array"):
+        load_case("four-modes", {"initial.covariance": [[1.0]]})
+    with pytest.raises(InputError, match=r"initial\.covariance"):
+        Case.model_validate({"initial": {"mean": [0.0, 0.0], "covariance": [[1.0]]}})
+
+
+# --- shipped cases -----------------------------------------------------------------------------
+
+
+def test_the_shipped_cases_are_there():
+    assert set(shipped_cases()) >= {
+        "tilted-double-well",
+        "four-modes",
+        "gaussian-2d",
+        "gaussian-3d",
+        "far-start",
+        "quartic-well-50",
+        "double-well-20",
+        "banana",
+        "ring",
+        "muller-brown",
+        "double-well-2d",
+    }
+    assert all(case_titles().values())
+
+
+@pytest.mark.parametrize("name", shipped_cases())
+def test_a_shipped_case_loads_and_says_what_it_shows(name):
+    case = load_case(name)
+    assert case.title
+    assert shipped_cases()[name].read_text(encoding="utf-8").startswith("# ")
+    target = target_of(case)
+    assert target.dim == case.dim
+    assert len(target.regions) >= 2
+    spec = case.initial
+    initial = make_initial(
+        kind=spec.kind, parameters=spec.parameters, target=target, box=case.domain.box
+    )
+    assert np.all(np.isfinite(initial.log_density(initial.seeds)))
+    # The regions are modes: every point lies in exactly one.
+    points = np.random.default_rng(0).uniform(-10, 10, (200, case.dim))
+    counts = sum(region(points).astype(int) for region in target.regions.values())
+    assert np.all(counts == 1)

@@ -1,0 +1,140 @@
+"""The report says in words what the numbers say, and needs nothing but itself."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from closed_form import two_mode_solution
+
+from wfrpde.report.flow import IndexEntry, read_run, write_index, write_run
+from wfrpde.report.flow.page import result_sentences, write_report
+from wfrpde.report.flow.record import record_run
+
+VOID = {"meta", "img", "br", "link", "mspace"}
+
+
+class Balance(HTMLParser):
+    """Checks that tags nest, and collects addresses."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.addresses = [], []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+        self.addresses += [v for k, v in attrs if k in ("src", "href")]
+
+    def handle_endtag(self, tag):
+        assert tag in VOID or self.open.pop() == tag, self.getpos()
+
+
+def parse(path):
+    page = Balance()
+    page.feed(path.read_text(encoding="utf-8"))
+    assert page.open == []
+    return page
+
+
+def test_sentences(modes_1d, companions_1d):
+    words = " ".join(result_sentences(record_run(modes_1d, companions_1d)))
+    assert "At t = 2 the WFR flow has KL divergence 0.00418459 ± 4×10⁻⁸" in words
+    assert "“right”" in words
+    assert "the target: 0.3000" in words
+    assert "Transport alone (W, Langevin) is at KL 0.356 and has 5.0×10⁻⁹ of the mass" in words
+
+
+def test_the_page_is_self_contained(modes_1d, companions_1d, tmp_path):
+    options = SimpleNamespace(figures=True, paraview=False)
+    write_run(modes_1d, tmp_path, companions_1d, options=options)
+    page = parse(tmp_path / "report.html")
+    outside = [a for a in page.addresses if not a.startswith(("data:", "#"))]
+    assert outside == ["https://arxiv.org/abs/2512.17878"]
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in html
+    assert "@import" not in html
+    assert not re.search(r"url\(", html)
+    assert html.count("✓ passed") == 4
+    assert "<strong>This run is incomplete" not in html
+
+
+def test_failed_checks_and_warnings_are_prominent(modes_1d, tmp_path):
+    modes_1d.numerics["checks"][0]["passed"] = False
+    solution = replace(modes_1d, warnings=["the box cuts off 3e-05 of the target"])
+    write_report(record_run(solution, {}), tmp_path, [])
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "1 of 4 checks failed." in html
+    assert html.count("✗ failed") == 1
+    assert "the box cuts off 3e-05 of the target" in html
+    assert html.index("checks failed") < html.index("the box cuts off") < html.index("At t = 2")
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(1.0, 1.0), (1.0, 0.0), (0.0, 1.0)])
+def test_the_equation_shows_the_terms_that_act(modes_1d, alpha, beta, tmp_path):
+    modes_1d.case.flow.alpha, modes_1d.case.flow.beta = alpha, beta
+    write_report(record_run(modes_1d, {}), tmp_path, [])
+    parse(tmp_path / "report.html")
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert ("<mi>α</mi>" in html) == (alpha > 0)
+    assert ("<mi>β</mi>" in html) == (beta > 0)
+
+
+def test_a_solver_that_says_nothing_of_itself(modes_1d, tmp_path):
+    silent = replace(modes_1d, numerics={}, mode_mass={}, error=None)
+    write_report(record_run(silent, {}), tmp_path, [])
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "reported no checks" in html
+    parse(tmp_path / "report.html")
+
+
+def test_index_links_and_shows_its_runs(modes_1d, tmp_path):
+    options = SimpleNamespace(figures=True, paraview=False)
+    write_run(modes_1d, tmp_path / "two modes", {}, options=options)
+    entries = [
+        IndexEntry("A <title>", "What it shows.", tmp_path / "two modes", table="t  KL\n0  1"),
+        IndexEntry("No figure", "Interrupted.", tmp_path / "gone"),
+    ]
+    page = parse(write_index(tmp_path, entries, title="Runs", introduction="Two."))
+    assert [a for a in page.addresses if not a.startswith("data:")] == [
+        "two%20modes/report.html",
+        "two%20modes/report.html",
+        "gone/report.html",
+    ]
+    html = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "A &lt;title&gt;" in html
+    assert "data:image/png;base64," in html
+
+
+def test_a_linear_reaction_is_told(modes_1d, tmp_path):
+    """Its formula, log γ_t(1) with its error, and no claim that the flow descends to the target."""
+    growth = -0.5 * modes_1d.times
+    flow = SimpleNamespace(**vars(modes_1d.case.flow) | {"beta": 0.0, "reaction": "2*tanh(x) < 3"})
+    error = replace(
+        modes_1d.error,
+        series=modes_1d.error.series | {"log_normalising_constant": 1e-6 * modes_1d.times},
+    )
+    solution = replace(
+        modes_1d,
+        case=replace(modes_1d.case, flow=flow),
+        series=modes_1d.series | {"log_normalising_constant": growth},
+        error=error,
+    )
+    options = SimpleNamespace(figures=True, paraview=False)
+    write_run(solution, tmp_path, {"W": two_mode_solution(1, "interval", "W")}, options=options)
+    record = read_run(tmp_path)
+    assert record.flow.label == "FK"
+    assert record.flow.linear == "2*tanh(x) < 3"
+    np.testing.assert_array_equal(record.flow.scalars["log_normalising_constant"].value, growth)
+    assert (tmp_path / "figures" / "growth.png").is_file()
+    assert not (tmp_path / "figures" / "dissipation.png").exists(), "another identity holds"
+    header = (tmp_path / "series.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert "log_normalising_constant,log_normalising_constant_error" in header
+    parse(tmp_path / "report.html")
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "2*tanh(x) &lt; 3" in html
+    assert "normalising constant is then −1.000000 ± 2×10⁻⁶" in html
+    assert "does not lead to the target" in html
+    assert "descends KL" not in html

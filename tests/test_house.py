@@ -1,0 +1,47 @@
+"""The rooms of the house: nothing imports upward, and few modules know PETSc and DOLFINx."""
+
+import ast
+from pathlib import Path
+
+import wfrpde
+
+HOUSE = Path(wfrpde.__file__).parent
+FLOORS = [
+    *("errors", "_compat", "parallel", "fields", "targets", "starts", "equation", "samplers"),
+    *("domain", "case", "engine", "discretisation", "flow", "operators", "comparison"),
+    *("studies", "report", "commands", "__main__"),
+]
+"""From the bottom up: a room imports from those before it."""
+
+
+def imports():
+    """(room, module, what it imports) of every import of the package, also within functions."""
+    for path in HOUSE.rglob("*.py"):
+        room = path.relative_to(HOUSE).with_suffix("").parts[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                whole = node.module == "wfrpde"
+                names = [f"wfrpde.{a.name}" if whole else node.module for a in node.names]
+            for name in names:
+                yield room, path, name
+
+
+def test_nothing_imports_upward():
+    for room, path, name in imports():
+        if name.startswith("wfrpde.") and room != "__init__":
+            other = name.split(".")[1]
+            assert other not in FLOORS or FLOORS.index(other) <= FLOORS.index(room), (path, name)
+
+
+def test_who_knows_the_solvers():
+    for room, path, name in imports():
+        library = name.split(".")[0]
+        if library in ("petsc4py", "slepc4py"):
+            assert room == "engine", (path, name)
+        if library in ("dolfinx", "basix", "ufl", "ffcx"):
+            assert room in ("_compat", "engine", "domain"), (path, name)
+
+
+def test_the_root_is_small():
+    assert len(list(HOUSE.glob("*.py"))) <= 10

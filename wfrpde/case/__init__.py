@@ -1,0 +1,40 @@
+"""A computation as data: the tables of a case file, their checks, and what they are made into."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__all__ = [
+    "AccuracySpec", "Case", "ConvergenceSpec", "DomainSpec", "FlowSpec", "InitialSpec",
+    "NumericsSpec", "OutputSpec", "SamplerSpec", "SpectrumSpec", "TargetSpec", "ValidationSpec",
+    "apply_overrides", "default_save_times", "load_case",
+]  # fmt: skip
+
+if TYPE_CHECKING:
+    from wfrpde.case.case import (
+        AccuracySpec,
+        Case,
+        ConvergenceSpec,
+        DomainSpec,
+        FlowSpec,
+        InitialSpec,
+        NumericsSpec,
+        OutputSpec,
+        SamplerSpec,
+        SpectrumSpec,
+        TargetSpec,
+        ValidationSpec,
+        apply_overrides,
+        default_save_times,
+        load_case,
+    )
+
+
+def __getattr__(name: str) -> Any:
+    """Import the schema when it is first asked for: its files and messages stay quick."""
+    if name not in __all__:
+        raise AttributeError(f"module 'wfrpde.case' has no attribute {name!r}")
+    value = getattr(importlib.import_module("wfrpde.case.case"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,328 @@
+r"""A case: everything that defines one computation, as data.
+
+A `Case` says which target density :math:`\pi \propto e^{-V}` is approached (``target``), from
+which density (``initial``), on which domain, by which flow
+
+.. math:: \partial_t\rho = \alpha\nabla\cdot(\nabla\rho + \rho\nabla V)
+          - \beta\rho\,(\log(\rho/\pi) - \langle\log(\rho/\pi)\rangle_\rho),
+
+and how it is solved. It is frozen and valid on construction. Whatever can be checked without a
+mesh is checked here, and every complaint is an `InputError` that names the key. Only ``target``
+and ``initial`` have to be given. Lengths and times are in the units of the potential, which is in
+kT. `load_case` reads it from a TOML file.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import (
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from wfrpde.case.complaints import check_length, input_error
+from wfrpde.case.convergence import ConvergenceSpec
+from wfrpde.case.files import find_case, read_toml
+from wfrpde.case.samplers import SamplerSpec, checked_samplers
+from wfrpde.case.sections import (
+    AccuracySpec,
+    DomainSpec,
+    FlowSpec,
+    InitialSpec,
+    NumericsSpec,
+    OutputSpec,
+    Section,
+    SpectrumSpec,
+    TargetSpec,
+    Text,
+    check_means,
+    default_save_times,
+)
+from wfrpde.case.validation import ValidationSpec
+from wfrpde.equation import Equation
+from wfrpde.errors import InputError
+from wfrpde.fields.protocols import Formula
+
+if TYPE_CHECKING:
+    from wfrpde.fields import Region
+
+__all__ = [
+    "AccuracySpec",
+    "Case",
+    "ConvergenceSpec",
+    "DomainSpec",
+    "FlowSpec",
+    "InitialSpec",
+    "NumericsSpec",
+    "OutputSpec",
+    "SamplerSpec",
+    "SpectrumSpec",
+    "TargetSpec",
+    "ValidationSpec",
+    "apply_overrides",
+    "default_save_times",
+    "load_case",
+]
+
+
+class Case(Section):
+    """Everything that defines one computation; see the module's docstring.
+
+    Examples
+    --------
+    >>> case = Case.model_validate({
+    ...     "target": {"potential": "8*(x**2 - 1)**2 + 0.5*x"},
+    ...     "initial": {"mean": [-1.0], "covariance": [[0.01]]},
+    ... })
+    >>> case.dim, case.flow.t_end
+    (1, 1.0)
+    >>> case.with_overrides({"flow.beta": 0.0}).flow.beta
+    0.0
+
+    Raises
+    ------
+    InputError
+        If anything is wrong with it; the message names the key.
+    """
+
+    title: Text = ""
+    target: TargetSpec
+    initial: InitialSpec
+    domain: DomainSpec = DomainSpec()
+    flow: FlowSpec = FlowSpec()
+    numerics: NumericsSpec = NumericsSpec()
+    accuracy: AccuracySpec = AccuracySpec()
+    output: OutputSpec = OutputSpec()
+    spectrum: SpectrumSpec = SpectrumSpec()
+    sampler: tuple[SamplerSpec, ...] = ()
+    validation: ValidationSpec = ValidationSpec()
+    convergence: tuple[ConvergenceSpec, ...] = ()
+
+    _source: Path | None = PrivateAttr(default=None)
+
+    @field_validator("sampler", mode="before")
+    @classmethod
+    def _check_samplers(cls, tables: Any) -> tuple[SamplerSpec, ...]:
+        return checked_samplers(tables)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _complain_as_input_error(
+        cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
+    ) -> Self:
+        data = plain(data)
+        try:
+            case = handler(data)
+        except ValidationError as error:
+            raise input_error(error, cls, data) from None
+        except InputError as error:
+            if error.where.startswith("initial.covariance") and "target" in data:
+                # It was compared with the mean, but the mean may be what does not fit the target.
+                check_means(data["initial"], TargetSpec.model_validate(data["target"]).dimension)
+            raise
+        source = (info.context or {}).get("source")
+        if source is not None:
+            case._source = source
+        case._check_domain()
+        case.initial.check_dimension(case.dim)
+        case.flow.check_dimension(case.dim)
+        case.validation.check_dimension(case.dim)
+        if case.spectrum.absorbing is not None:
+            case.region(case.spectrum.absorbing, "spectrum.absorbing")
+        for index, text in enumerate(case.spectrum.committor or ()):
+            case.region(text, f"spectrum.committor[{index}]")
+        return case
+
+    def _check_domain(self) -> None:
+        if self.domain.box is not None:
+            check_length("domain.box", self.domain.box, self.dim)
+        if self.numerics.cells is not None:
+            if self.domain.mesh is not None:
+                raise InputError(
+                    "numerics.cells",
+                    "cells for a domain from domain.mesh",
+                    "cells only for a box",
+                    "The mesh file has its own cells.",
+                )
+            check_length("numerics.cells", self.numerics.cells, self.dim)
+        path = self.mesh_path
+        if path is not None and not path.is_file():
+            raise InputError(
+                "domain.mesh",
+                f"no file {path}",
+                "a gmsh .msh file",
+                "A relative path starts at the folder of the case file.",
+            )
+
+    def region(self, text: str, where: str) -> Region:
+        """Region from a condition such as ``"x < 0"``, or from the name of one of the modes.
+
+        Raises
+        ------
+        InputError
+            If it is neither; the message names ``where``.
+        """
+        from wfrpde.fields import parse_region
+
+        known = dict(self.target.modes)
+        if text.isidentifier() and not known and self.target.kind is not None:
+            from wfrpde.targets import make_target
+
+            target = make_target(
+                kind=self.target.kind, dim=self.target.dim, parameters=self.target.parameters
+            )
+            known = {name: region.text for name, region in target.regions.items()}
+        if text.isidentifier() and text not in known:
+            names = ", ".join(known) or "none"
+            raise InputError(
+                where, repr(text), f"a condition such as 'x < 0', or one of the modes ({names})"
+            )
+        return parse_region(known.get(text, text), self.dim, where)
+
+    @property
+    def dim(self) -> int:
+        """Dimension d of the space."""
+        return self.target.dimension
+
+    @property
+    def equation(self) -> Equation:
+        """What the flow of this case solves."""
+        flow = self.flow
+        rate = None
+        if flow.reaction is not None:
+            rate = Formula(flow.reaction, self.dim, "flow.reaction")
+        return Equation.of(flow.alpha, flow.beta, rate, conserve=flow.conserve_mass)
+
+    def with_equation(self, equation: Equation) -> Case:
+        """Return the case with another equation, and the formulation left to choose."""
+        if equation == self.equation:
+            return self
+        rate = equation.rate
+        return self.with_overrides(
+            {
+                "flow.alpha": equation.alpha,
+                "flow.beta": equation.beta,
+                "flow.reaction": None if rate is None else rate.text,
+                "flow.conserve_mass": equation.conserve,
+                "numerics.formulation": "auto",
+            }
+        )
+
+    @property
+    def samplers(self) -> tuple[SamplerSpec, ...]:
+        """The samplers that are compared with the flow, one for each ``[[sampler]]``."""
+        return self.sampler
+
+    @property
+    def source(self) -> Path | None:
+        """The file that the case was read from, if any."""
+        return self._source
+
+    @property
+    def name(self) -> str:
+        """Short name: of the case file, or ``"case"``."""
+        return self._source.stem if self._source is not None else "case"
+
+    @property
+    def mesh_path(self) -> Path | None:
+        """``domain.mesh``, seen from the folder of the case file (else the current folder)."""
+        if self.domain.mesh is None:
+            return None
+        folder = self._source.parent if self._source is not None else Path.cwd()
+        return folder / Path(self.domain.mesh).expanduser()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], source: Path | None = None) -> Case:
+        """Case from nested dictionaries; ``source`` is the file that they stand in, if any."""
+        return cls.model_validate(dict(data), context={"source": source})
+
+    def with_overrides(self, overrides: Mapping[str, Any]) -> Case:
+        """Change some keys, e.g. ``{"flow.beta": 0.0}``, and check the new case."""
+        data = apply_overrides(self.model_dump(exclude_unset=True), overrides)
+        return type(self).from_dict(data, self._source)
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """JSON schema of case files, for completion and checks in editors."""
+        return cls.model_json_schema()
+
+
+def load_case(
+    case: str | Path, overrides: Mapping[str, Any] | None = None, *, start: bool = True
+) -> Case:
+    """Read a case from its file, or by the name of one that ships with the package.
+
+    Parameters
+    ----------
+    case
+        Path of a TOML file, or the name of a shipped case.
+    overrides
+        Keys to change before the case is checked, e.g. ``{"flow.beta": 0.0}``.
+    start
+        Whether an initial density is needed. If not, the uniform density stands in for one that is
+        missing, unless ``spectrum.observe`` needs a start; questions about the target do not.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or if anything in it is wrong; the message names file and key.
+    """
+    path = find_case(case)
+    data = read_toml(path)
+    target = data.get("target")
+    if isinstance(target, dict) and "python" in target:
+        # A target written in Python usually lies next to its case file.
+        folder = str(path.resolve().parent)
+        if folder not in sys.path:
+            sys.path.append(folder)
+    data = apply_overrides(data, overrides or {})
+    if not (start or _observed(data)):
+        data.setdefault("initial", {"kind": "uniform"})
+    try:
+        return Case.from_dict(data, path)
+    except InputError as error:
+        raise InputError(
+            f"{path.name}: {error.where}", error.found, error.needed, error.do
+        ) from None
+
+
+def _observed(data: Mapping[str, Any]) -> bool:
+    asked = data.get("spectrum")
+    return isinstance(asked, Mapping) and asked.get("observe") is True
+
+
+def apply_overrides(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy of nested tables with the values at dotted keys (``"flow.beta"``) replaced."""
+    result: dict[str, Any] = _copied_tables(data)
+    for path, value in overrides.items():
+        *tables, key = path.split(".")
+        table = result
+        for name in tables:
+            table = table.setdefault(name, {})
+            if not isinstance(table, dict):
+                raise InputError(path, f"'{name}', which is not a table", "table.key")
+        table[key] = value
+    return result
+
+
+def _copied_tables(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _copied_tables(v) if isinstance(v, Mapping) else v for k, v in data.items()}
+
+
+def plain(value: Any) -> Any:
+    """``value`` with NumPy arrays and scalars as lists and numbers, copied down to the leaves."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value

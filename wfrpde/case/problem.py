@@ -1,0 +1,318 @@
+"""From a case to what the solver works on: densities, box, grids, and what is wrong with them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.case.linear_reaction import finite_rate, with_favoured
+from wfrpde.domain.extent import LEVEL, SPAN, Landscape, automatic_box, sample, share_outside
+from wfrpde.domain.grid import SimplexGrid, TensorGrid, divided, simplices_of_box
+from wfrpde.domain.meshes import read_gmsh
+from wfrpde.errors import InputError, place
+
+if TYPE_CHECKING:
+    from wfrpde.case import Case
+    from wfrpde.equation import Equation
+    from wfrpde.starts.initial import InitialDensity
+    from wfrpde.targets import Target
+
+Array = npt.NDArray[np.float64]
+Grid = TensorGrid | SimplexGrid
+GridT = TypeVar("GridT", TensorGrid, SimplexGrid)
+
+logger = logging.getLogger("wfrpde")
+
+REACHED = 15.0
+"""Levels (kT) within which a linear reaction's range sets the time scale."""
+
+PASS = 20.0
+"""Levels (kT) above a pass that are kept beside it."""
+
+EMPTY = -1e5
+"""Log of a density that stands for zero: far below anything that a flow can bring back."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the formulations need, the same on every rank.
+
+    Attributes
+    ----------
+    box
+        ``(d, 2)`` bounding box of the domain.
+    mesh
+        The mesh of the case's file, or None for a box.
+    scales
+        ``(d,)`` shortest length along each axis.
+    save
+        Times to save, without 0.
+    linear
+        U of a linear reaction at points ``(n, d)``, or None.
+    warnings, facts
+        What the user should know; facts are JSON-ready.
+    """
+
+    case: Case
+    target: Target
+    initial: InitialDensity
+    landscape: Landscape
+    box: Array
+    mesh: SimplexGrid | None
+    scales: Array
+    save: tuple[float, ...]
+    linear: Callable[[Array], Array] | None = None
+    warnings: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def dim(self) -> int:
+        """Dimension d."""
+        return self.target.dim
+
+    @cached_property
+    def equation(self) -> Equation:
+        """What is solved."""
+        return self.case.equation
+
+    @cached_property
+    def starts_positive(self) -> bool:
+        """Whether ρ₀ > 0 on the part of the domain that matters (1-D)."""
+        return bool(self.log_initial(self.tensor_grid((1000,)).points).min() > EMPTY)
+
+    @cached_property
+    def stretch(self) -> Array:
+        """The part ``(1, 2)`` of a 1-D box that matters: up to twice the level, no gaps.
+
+        Without a reaction only the relative density will do, and V must not span more than `SPAN`:
+        the ends of a wide start that lie higher are left out, if they hold no mass to speak of.
+        """
+        low, high = self.box[0]
+        x = np.linspace(low, high, 4001)
+        step = x[1] - x[0]
+        matters = self.landscape.levels(x[:, None]) < 2 * self.landscape.level
+
+        def ends(keep: npt.NDArray[np.bool_]) -> Array:
+            inside = x[keep]
+            return np.array([[max(low, inside[0] - step), min(high, inside[-1] + step)]])
+
+        whole = ends(matters)
+        if self.case.flow.beta > 0:
+            return whole
+        value = self.target.potential(x[:, None])
+        part = ends(matters & (value - np.nanmin(value) < SPAN))
+        lost = share_outside(self.initial.log_density, part, whole)
+        return part if lost < self.case.domain.cut_off_share else whole
+
+    def log_initial(self, x: Array, *, zero: float = EMPTY) -> Array:
+        """``log ρ₀`` up to a constant, at least `zero`."""
+        value = np.asarray(self.initial.log_density(x))
+        if np.isnan(value).any():
+            raise InputError(
+                "initial",
+                f"a density that is NaN at x = {place(x[np.isnan(value)][0])}",
+                "numbers",
+            )
+        return np.maximum(value, zero)
+
+    def potential(self, x: Array) -> Array:
+        """V at points ``(n, d)``; NaN and −∞ are refused."""
+        value = np.asarray(self.target.potential(x))
+        bad = np.isnan(value) | np.isneginf(value)
+        if bad.any():
+            raise InputError(
+                "target",
+                f"a potential that is {value[bad][0]:g} at x = {place(x[bad][0])}",
+                "a number (or +inf) everywhere in the domain",
+                "Change the potential, or the box of [domain].",
+            )
+        return value
+
+    def linear_rate(self, x: Array) -> Array:
+        """U at points ``(n, d)``, per unit time; NaN and infinities are refused."""
+        return np.zeros(len(x)) if self.linear is None else finite_rate(self.linear, x)
+
+    @property
+    def reaction_rate(self) -> float:
+        """How fast the reaction changes a density, as a β: a linear one by its range where mass is.
+
+        With β, log ρ changes by β times its own range, some `REACHED` kT.
+        """
+        rate = self.case.flow.beta
+        if self.linear is not None:
+            points = sample(self.box)
+            near = points[self.landscape.levels(points, ways=False) < REACHED]
+            rate += float(np.ptp(self.linear_rate(near))) / REACHED if len(near) else 0.0
+        return rate
+
+    def tensor_grid(
+        self, cells: tuple[int, ...], through: tuple[Array, ...] | None = None
+    ) -> TensorGrid:
+        """Divide the box into about `cells`, and keep those that matter (in 1-D, one stretch).
+
+        Cells end at the positions `through` of each axis, if there are any.
+        """
+        inner = through or tuple(np.empty(0) for _ in cells)
+        if self.dim == 1:
+            return self._interval(cells[0], inner[0])
+        breaks = tuple(
+            divided(lo, hi, n, positions)
+            for (lo, hi), n, positions in zip(self.box, cells, inner, strict=True)
+        )
+        grid = TensorGrid(breaks, np.ones([len(b) - 1 for b in breaks], dtype=bool))
+        vertices = grid.vertices()
+        return self._cut(grid, vertices.reshape(-1, self.dim), vertices.shape[:-1])
+
+    def _cut(self, grid: GridT, points: Array, shape: tuple[int, ...]) -> GridT:
+        """Keep the cells that matter, and the passes between them.
+
+        Wells apart by more than the landscape's level would fall into meshes of their own, and no
+        flow between them would be seen: V is let rise until the mesh is in one piece.
+        """
+        value = self.target.potential(points)
+        walls = np.isposinf(value).reshape(shape)
+        with np.errstate(invalid="ignore"):
+            height = value - np.nanmin(value)
+        level = self.landscape.level
+        keep = (self.landscape.levels(points) < level) & (height < SPAN)
+        mesh = grid.cut(keep.reshape(shape), walls)
+        if not self.landscape.transport:
+            return mesh
+        top = level
+        while (parts := mesh.parts()) > 1 and top < SPAN:
+            top += 10.0
+            mesh = grid.cut((keep | (height < top)).reshape(shape), walls)
+        if top > level and parts == 1:  # the pass as wide as what crosses it
+            mesh = grid.cut((keep | (height < top + PASS)).reshape(shape), walls)
+        if parts > 1:
+            warning = f"the mesh is in {parts} parts, between which nothing is transported"
+            if warning not in self.warnings:
+                self.warnings.append(warning)
+        return mesh
+
+    def _interval(self, cells: int, through: Array) -> TensorGrid:
+        """Divide the `stretch` of a 1-D box."""
+        low, high = self.stretch[0]
+        breaks = divided(low, high, cells, through)
+        return TensorGrid((breaks,), np.ones(len(breaks) - 1, dtype=bool))
+
+    def grid(self, cells: tuple[int, ...]) -> Grid:
+        """Return tensor cells or simplices of the box, or the cells of the mesh file."""
+        if self.mesh is not None:
+            return self._cut(self.mesh, self.mesh.points, (len(self.mesh.points),))
+        grid = self.tensor_grid(cells)
+        return simplices_of_box(grid) if self.case.domain.cell == "simplex" else grid
+
+
+def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEVEL) -> Problem:
+    """Check the case against its densities and choose the box.
+
+    Parameters
+    ----------
+    case
+        The case.
+    at_equilibrium
+        Whether π itself takes the place of the initial density: for questions about the target.
+    level
+        Levels (kT) beyond which nothing matters.
+    """
+    from wfrpde.starts.initial import InitialDensity, make_initial
+    from wfrpde.targets import make_target
+
+    spec, start = case.target, case.initial
+    user_box = None if case.domain.box is None else np.array(case.domain.box, dtype=float)
+    mesh = None if case.mesh_path is None else read_gmsh(case.mesh_path, case.dim)
+    bounds = user_box if mesh is None else mesh.box
+    target = make_target(
+        potential=spec.potential,
+        kind=spec.kind,
+        python=spec.python,
+        dim=spec.dim,
+        modes=spec.modes,
+        parameters=spec.parameters,
+        box=bounds,
+    )
+    if at_equilibrium:
+        floor = float(target.potential(target.seeds).min())  # so that no offset looks like EMPTY
+        initial = InitialDensity(
+            target.dim, "target", "π", target.seeds, lambda x: floor - target.potential(x), False
+        )
+    else:
+        initial = make_initial(
+            kind=start.kind, parameters=start.parameters, target=target, box=bounds
+        )
+    if case.flow.conserve_mass and start.mass != 1.0:
+        raise InputError(
+            "initial.mass",
+            f"{start.mass:g} with flow.conserve_mass = true",
+            "1, or flow.conserve_mass = false",
+        )
+    landscape = Landscape(
+        target.potential,
+        lambda x: -np.maximum(np.nan_to_num(initial.log_density(x), nan=EMPTY), EMPTY),
+        np.concatenate([target.seeds, initial.seeds]),
+        reaction=case.flow.beta > 0 and not at_equilibrium,
+        transport=case.flow.alpha > 0,
+        level=level,
+    )
+    linear = None
+    if case.flow.reaction is not None:
+        from wfrpde.fields import numpy_function, parse_expression
+
+        linear = numpy_function(
+            parse_expression(case.flow.reaction, target.dim, "flow.reaction"), target.dim
+        )
+        if not at_equilibrium:
+            landscape = with_favoured(landscape, linear, case, bounds)
+    box = automatic_box(landscape) if bounds is None else np.asarray(bounds)
+    if linear is not None:
+        finite_rate(linear, sample(box))
+    scales = landscape.scales(box)
+    problem = Problem(case, target, initial, landscape, box, mesh, scales, case.flow.save, linear)
+    problem.facts["box"] = box.tolist()
+    _check_cut_off(problem, bounds)
+    return problem
+
+
+def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
+    """Report the mass that the box cuts off, and refuse a start that lies outside."""
+    limit = problem.case.domain.cut_off_share
+    problem.log_initial(sample(problem.box))  # refuses NaN
+    wide = problem.box
+    if bounds is not None:
+        try:
+            wide = automatic_box(problem.landscape, trimmed=False)
+        except InputError:
+            wide = problem.box  # not confining: nothing to compare with
+    shares = {
+        "target": share_outside(lambda x: -problem.target.potential(x), problem.box, wide),
+        # beyond the box the formula of a density need not make sense
+        "initial": share_outside(problem.initial.log_density, problem.box, wide),
+    }
+    if problem.dim == 1 and problem.mesh is None:
+        shares["initial"] += share_outside(
+            problem.initial.log_density, problem.stretch, problem.box
+        )
+    problem.facts["cut_off_share"] = shares
+    inside = problem.log_initial(problem.landscape.seeds_in(problem.box))
+    if shares["initial"] > 1 - 1e-9 or (len(inside) == 0 and shares["initial"] > 0.999):
+        raise InputError(
+            "initial",
+            "a density with no mass in the domain",
+            f"some in the box {problem.box.tolist()}",
+            "Move the start, or widen [domain] box.",
+        )
+    for name, share in shares.items():
+        if name == "initial" and problem.initial.name == "target":
+            continue  # π itself: said already
+        if share > limit:
+            problem.warnings.append(
+                f"the domain cuts off {share:.1e} of the mass of the {name} density (more than "
+                f"domain.cut_off_share = {limit:g}): the result is that of the truncated problem"
+            )

@@ -1,0 +1,131 @@
+"""``[[sampler]]``: the samplers that a case compares with its flow, one table each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, Strict, ValidationError, model_validator
+
+from wfrpde.case.complaints import input_error
+from wfrpde.case.sections import OpenSection, PositiveNumber, Text
+from wfrpde.errors import InputError
+
+__all__ = ["SamplerSpec", "checked_samplers"]
+
+_SOURCES = ("kind", "python", "command", "samples")
+
+
+class SamplerSpec(OpenSection):
+    """One sampler: exactly one of ``kind``, ``python``, ``command`` and ``samples``.
+
+    Attributes
+    ----------
+    name
+        What it is called in tables; by default its kind, object, program or file.
+    kind
+        A sampler of the library, whose parameters are further keys of the table, or one that an
+        installed package registers in the entry-point group ``wfrpde.samplers``.
+    python
+        ``"module:object"``: a sampler, or a function ``(target, n, times, rng)`` that returns
+        positions, or positions and log weights.
+    command
+        A program and its arguments; it is given a JSON request and writes an ``.npz`` file.
+    samples
+        A file of recorded samples: ``.npz``, ``.npy``, ``.csv`` or ArviZ's ``.nc``.
+    claims
+        The equation that it claims to solve; ``target``: its samples are judged against π.
+    expected
+        ``"consistent"``: that it is not is an error.
+    particles
+        Number N of particles of one replicate.
+    dt
+        Largest time step, in model time.
+    replicates
+        Number R of independent replicates.
+    seed
+        Seed of its random numbers; by default it follows from that of the case.
+    time_limit
+        Seconds after which a replicate is given up, where the sampler is not of the library.
+    layout
+        Order of the last two axes of arrays of positions that are not made by wfrpde.
+    parameters
+        The further keys of the table: parameters of ``kind`` or ``python``, or what ``command``
+        is told.
+    """
+
+    section: ClassVar[str] = "sampler"
+    name: Text = ""
+    kind: Text | None = None
+    python: Text | None = None
+    command: tuple[Text, ...] | None = None
+    samples: Text | None = None
+    claims: Literal["W", "FR", "WFR", "feynman-kac", "target"] | None = None
+    expected: Literal["consistent"] | None = None
+    particles: Annotated[int, Strict(), Field(ge=1)] = 1000
+    dt: PositiveNumber = 0.01
+    replicates: Annotated[int, Strict(), Field(ge=1)] = 20
+    seed: Annotated[int, Strict(), Field(ge=0)] | None = None
+    time_limit: PositiveNumber = 600.0
+    layout: Literal["(N, d)", "(d, N)"] = "(N, d)"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        given = [key for key in _SOURCES if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise InputError(
+                "sampler",
+                " and ".join(given) or f"none of {', '.join(_SOURCES)}",
+                f"exactly one of {', '.join(_SOURCES)}",
+                "" if given else 'For example: kind = "langevin".',
+            )
+        if self.kind is not None:
+            self._check_kind(self.kind)
+        if self.samples is not None:
+            self._reject_parameters("with sampler.samples")
+        if self.command is not None and not self.command:
+            raise InputError("sampler.command", "an empty list", "a program and its arguments")
+        # Written past the frozen fields, and kept out of model_fields_set, like all defaults that
+        # depend on other keys.
+        if not self.name:
+            object.__setattr__(self, "name", self._default_name())
+        return self
+
+    def _check_kind(self, kind: str) -> None:
+        from wfrpde.samplers.registry import validate_sampler
+
+        validate_sampler(kind, self.parameters)
+
+    def _default_name(self) -> str:
+        if self.command is not None:
+            return Path(self.command[0]).name if self.command else ""
+        return self.kind or self.python or Path(self.samples or "").name
+
+
+def checked_samplers(tables: Any) -> tuple[SamplerSpec, ...]:
+    """Check the tables of ``[[sampler]]``; complaints name the number of the table.
+
+    Raises
+    ------
+    InputError
+        If one of them cannot be used, or two have the same name.
+    """
+    if not isinstance(tables, list | tuple):
+        raise InputError("sampler", repr(tables), "a list of tables", "Write [[sampler]].")
+    specs: list[SamplerSpec] = []
+    for number, table in enumerate(tables):
+        where = f"sampler[{number}]"
+        try:
+            spec = SamplerSpec.model_validate(table)
+        except InputError as error:
+            place = where + error.where.removeprefix("sampler")
+            raise InputError(place, error.found, error.needed, error.do) from None
+        except ValidationError as error:
+            complaint = input_error(error, SamplerSpec, table)
+            place = f"{where}.{complaint.where}" if complaint.where else where
+            raise InputError(place, complaint.found, complaint.needed, complaint.do) from None
+        if spec.name in [other.name for other in specs]:
+            found = f"{spec.name!r}, which an earlier one is called, too"
+            raise InputError(f"{where}.name", found, "a name of its own")
+        specs.append(spec)
+    return tuple(specs)

@@ -1,0 +1,106 @@
+"""One invocation of a command: its ranks, its screen, and its exit code."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import Any, Self
+
+from wfrpde.errors import DependencyMissingError, WfrpdeError
+from wfrpde.parallel import (
+    StatusLine,
+    abort_on_unhandled,
+    configure_logging,
+    leave_together,
+    world,
+)
+from wfrpde.parallel.screen import logger
+
+
+class Session:
+    """The frame of a command: within it, errors become one message and an exit code.
+
+    On leaving the block, an error of wfrpde is printed once and sets `code` to its exit code;
+    other exceptions pass. On several ranks either all of them leave, or all are ended: a rank that
+    failed alone does not leave the others waiting.
+
+    Parameters
+    ----------
+    quiet
+        Say nothing but warnings and errors.
+
+    Attributes
+    ----------
+    comm
+        The communicator, or ``None`` where mpi4py is missing.
+    rank
+        Rank of this process.
+    status
+        Line of the terminal for progress, if there is one.
+    code
+        Exit code.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.code = 0
+        self.comm: Any = None
+        self.rank = 0
+        self.status: StatusLine | None = None
+        self._farewell: Any = None
+
+    def __enter__(self) -> Self:
+        # Without mpi4py bad input can still be told apart; `require_solver` comes after it.
+        if importlib.util.find_spec("mpi4py") is not None:
+            self.comm = world()
+            self.rank = self.comm.rank
+            if self.comm.size > 1:
+                self._farewell = self.comm.Dup()
+            abort_on_unhandled(self.comm)
+        self.status = configure_logging(rank=self.rank, quiet=self.quiet)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> bool:
+        message = ""
+        if isinstance(error, WfrpdeError):
+            self.code = error.exit_code
+            message = f"error: {error}"
+        elif isinstance(error, KeyboardInterrupt):
+            self.code = 130
+            message = "interrupted; nothing was written"
+        elif error is not None:
+            return False
+        if message:
+            if self.status is not None:
+                self.status.clear()
+            if self.rank == 0:
+                sys.stderr.write(f"{message}\n")
+                sys.stderr.flush()
+        logger.handlers.clear()  # the stream may be gone when the caller logs again
+        leave_together(self._farewell, self.code, message)
+        if self._farewell is not None:
+            self._farewell.Free()
+        return True
+
+    def require_solver(self) -> None:
+        """Raise `DependencyMissingError` if DOLFINx is not installed."""
+        missing = [
+            name
+            for name in ("mpi4py", "petsc4py", "dolfinx")
+            if importlib.util.find_spec(name) is None
+        ]
+        if missing:
+            raise DependencyMissingError(
+                f"{', '.join(missing)}: not installed here, and solving needs DOLFINx 0.9 to 0.11. "
+                "In a checkout, 'tools/env wfrpde ...' runs a command where it is; with conda, "
+                "see environment.yml. 'wfrpde info' shows what was found."
+            )
+
+    def say(self, text: str) -> None:
+        """Print ``text``, on rank 0 and unless this session is quiet."""
+        if self.rank == 0 and not self.quiet:
+            if self.status is not None:
+                self.status.clear()
+            print(text, flush=True)

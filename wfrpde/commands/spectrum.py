@@ -1,0 +1,167 @@
+"""The command ``wfrpde spectrum``: a case's operators studied, or swept over a key, and written.
+
+The folder appears at once, as that of a solved case does.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wfrpde.commands.solve import RunFolder
+from wfrpde.parallel import StatusLine, StopRequest, collectively, format_duration
+from wfrpde.report.numbers import number
+from wfrpde.report.terminal import table
+
+if TYPE_CHECKING:
+    from wfrpde.case import Case
+    from wfrpde.operators import Sweep
+    from wfrpde.report.flow.report_tables import Table
+    from wfrpde.studies.spectral.study import SpectralStudy
+
+logger = logging.getLogger("wfrpde")
+
+
+class TaskProgress:
+    """Tells a person how many of several tasks are done, and when the rest will be; on rank 0.
+
+    Parameters
+    ----------
+    status
+        The line of the terminal, or ``None`` for log lines, at most one in two seconds.
+    rank
+        Rank of this process.
+    label
+        What the tasks are, e.g. ``"spectrum"``.
+    """
+
+    def __init__(self, status: StatusLine | None, rank: int, label: str) -> None:
+        self._status, self._rank, self._label = status, rank, label
+        self._start = time.monotonic()
+        self._last, self._told = float("-inf"), (-1, "")
+
+    def __call__(self, done: int, total: int, what: str = "") -> None:
+        """Report that `done` of `total` tasks are finished, and what comes now."""
+        if self._rank != 0 or (done, what) == self._told:
+            return
+        now = time.monotonic()
+        if self._status is None and now - self._last < 2.0 and not what:
+            return
+        self._last, self._told = now, (done, what)
+        text = f"{self._label}: {done} of {total} done"
+        elapsed = now - self._start
+        if 0 < done < total and elapsed > 0.5:
+            text += f", {format_duration(elapsed * (total - done) / done)} left"
+        if what:
+            text += f", {what}"
+        if self._status is not None:
+            self._status.show(text)
+        else:
+            logger.info("%s", text)
+
+    def finish(self) -> None:
+        """Take the line away."""
+        if self._status is not None:
+            self._status.clear()
+
+
+def run_spectrum(
+    case: Case,
+    folder: Path,
+    comm: Any = None,
+    *,
+    swept: tuple[str, list[float]] | None = None,
+    force: bool = False,
+    status: StatusLine | None = None,
+) -> SpectralStudy | Sweep:
+    """Answer what a case asks of its operators, and write it into ``folder`` (collective).
+
+    Parameters
+    ----------
+    case
+        The case; its start may be a stand-in.
+    folder
+        The run folder.
+    comm
+        MPI communicator, or ``None`` for a single process.
+    swept
+        A key and its values: then only the rates are computed, for each of them.
+    force
+        Whether an earlier run in that folder may be replaced.
+    status
+        Line of the terminal for progress.
+
+    Raises
+    ------
+    WfrpdeError
+        As `study_spectrum` and `wfrpde.operators.sweep` do, or if the folder cannot be used.
+    """
+    from wfrpde.operators import sweep
+    from wfrpde.report.spectrum import write_study, write_sweep
+    from wfrpde.studies.spectral.study import SpectralStudy, study_spectrum
+
+    rank = 0 if comm is None else comm.rank
+    progress = TaskProgress(status, rank, "sweep" if swept else "spectrum")
+    result: SpectralStudy | Sweep
+    # a Ctrl-C while the results are written waits until they are there
+    with StopRequest(), RunFolder(folder, force=force, comm=comm) as output:
+        try:
+            if swept is None:
+                result = study_spectrum(case, comm, progress=progress)
+            else:
+                result = sweep(case, *swept, comm, progress=progress)
+                if not (result.complete or result.solved.any()):
+                    raise KeyboardInterrupt  # there is nothing to keep
+        finally:
+            progress.finish()
+        logger.info("writing the results")
+        with collectively(comm):
+            if rank == 0:
+                if isinstance(result, SpectralStudy):
+                    write_study(result, output.path)
+                else:
+                    write_sweep(result, output.path)
+    return result
+
+
+def spectrum_summary(result: SpectralStudy | Sweep) -> str:
+    """Say what was found, for the screen."""
+    from wfrpde.studies.spectral.study import SpectralStudy
+
+    return _study(result) if isinstance(result, SpectralStudy) else _sweep(result)
+
+
+def _study(study: SpectralStudy) -> str:
+    from wfrpde.report.spectrum.tables import study_tables
+
+    parts = [study.case.title or study.case.name]
+    parts += [_on_screen(content) for content in study_tables(study)]
+    notes = []
+    if study.kramers is not None:
+        rates = study.spectrum.rates
+        off = f", {100 * (study.kramers / rates[1] - 1):+.1f} %" if len(rates) > 1 else ""
+        notes.append(
+            f"Eyring-Kramers estimate of λ₁: {number(study.kramers, 4)}{off} (for high barriers; "
+            "context, not a reference)"
+        )
+    notes.append("± is the estimated error.")
+    notes += [f"Warning: {text}" for text in study.warnings]
+    if not study.complete:
+        notes.append("Interrupted: what was not reached is left out.")
+    return "\n\n".join([*parts, "\n".join(notes)])
+
+
+def _sweep(result: Sweep) -> str:
+    from wfrpde.report.spectrum.tables import sweep_table
+
+    parts = [result.case.title or result.case.name, _on_screen(sweep_table(result))]
+    if not result.complete:
+        solved = int(result.solved.sum())
+        parts.append(f"Interrupted: {solved} of {len(result.values)} values are solved.")
+    return "\n\n".join(parts)
+
+
+def _on_screen(content: Table) -> str:
+    return f"{content.title}\n\n{table(content.header, content.rows)}"

@@ -1,0 +1,1 @@
+"""Linear algebra: matrices, shifted solves and exponentials, on one process or many."""

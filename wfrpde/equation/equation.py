@@ -1,0 +1,175 @@
+r"""The equation that a flow solves and a sampler claims, as an object without a mesh.
+
+.. math:: \partial_t\rho = \nabla\cdot(D\nabla\rho + \rho D\nabla V)
+          + \rho\,(r - \langle r\rangle_\rho),
+          \qquad r = U - \beta\log(\rho/\pi),\quad \pi\propto e^{-V}
+
+Transport with D = α is the Wasserstein gradient flow of KL(ρ‖π) (W), the reaction with β its
+Fisher–Rao gradient flow (FR), and both together WFR; a given rate U makes it a Feynman–Kac flow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from wfrpde.fields.protocols import Formula
+
+CLAIMS = ("W", "FR", "WFR", "feynman-kac")
+"""Words for parts of a case's equation in case files; see `Equation.claimed`."""
+
+_WORDS = {
+    "WFR": "Wasserstein–Fisher–Rao flow",
+    "W": "Langevin (Wasserstein) flow",
+    "FR": "Fisher–Rao flow",
+    "FK": "Feynman–Kac flow",
+}
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """Overdamped Langevin dynamics dX = −D∇V dt + √(2D) dW, which keep π ∝ e^{−V}.
+
+    Attributes
+    ----------
+    diffusion
+        D > 0, the rate α of the transport, in squared length per unit time.
+    """
+
+    diffusion: float = 1.0
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """What multiplies mass: r = U − β log(ρ/π).
+
+    Attributes
+    ----------
+    beta
+        Rate β ≥ 0 of the Fisher–Rao part, per unit time.
+    rate
+        U of a linear (Feynman–Kac) reaction, per unit time; None for U = 0.
+    """
+
+    beta: float = 0.0
+    rate: Formula | None = None
+
+
+@dataclass(frozen=True)
+class Equation:
+    """Transport, reaction, and whether mass is kept; see the module's docstring.
+
+    Attributes
+    ----------
+    dynamics
+        None without transport (α = 0).
+    reaction
+        None without a reaction (β = 0 and U = 0).
+    conserve
+        Whether ⟨r⟩ is subtracted, which keeps the mass.
+    """
+
+    dynamics: Dynamics | None
+    reaction: Reaction | None
+    conserve: bool = True
+
+    @classmethod
+    def of(
+        cls, alpha: float, beta: float, rate: Formula | None = None, *, conserve: bool = True
+    ) -> Self:
+        """Make the equation with the rates α and β, and U; what is zero is left out."""
+        return cls(
+            Dynamics(alpha) if alpha > 0 else None,
+            Reaction(beta, rate) if beta > 0 or rate is not None else None,
+            conserve,
+        )
+
+    @property
+    def alpha(self) -> float:
+        """Rate α of the transport, per unit time; 0 without."""
+        return 0.0 if self.dynamics is None else self.dynamics.diffusion
+
+    @property
+    def beta(self) -> float:
+        """Rate β of the Fisher–Rao reaction, per unit time; 0 without."""
+        return 0.0 if self.reaction is None else self.reaction.beta
+
+    @property
+    def rate(self) -> Formula | None:
+        """U of a linear reaction; None without."""
+        return None if self.reaction is None else self.reaction.rate
+
+    @property
+    def label(self) -> str:
+        """Short name: ``W``, ``FR``, ``WFR``, or ``FK`` with a linear reaction."""
+        if self.rate is not None:
+            return "FK"
+        return ("W" if self.dynamics else "") + ("FR" if self.reaction else "")
+
+    @property
+    def words(self) -> str:
+        """Name as people say it."""
+        return _WORDS[self.label]
+
+    @property
+    def descends(self) -> bool:
+        """Whether KL(ρ‖π) falls along the flow: not where U decides where mass goes."""
+        return self.rate is None
+
+    @property
+    def reaches_target(self) -> bool:
+        """Whether π is what the flow leads to, from a start that is positive everywhere."""
+        return self.rate is None
+
+    def with_rates(self, alpha: float, beta: float) -> Self:
+        """Return the equation with other rates α and β, and the same U."""
+        return type(self).of(alpha, beta, self.rate, conserve=self.conserve)
+
+    def without_reaction(self) -> Self:
+        """Return the transport alone (W)."""
+        return replace(self, reaction=None)
+
+    def without_transport(self) -> Self:
+        """Return the reaction alone."""
+        return replace(self, dynamics=None)
+
+    def without_rate(self) -> Self:
+        """Return the equation with U = 0."""
+        return type(self).of(self.alpha, self.beta, conserve=self.conserve)
+
+    def companions(self) -> dict[str, Self]:
+        """Return the parts of the equation that a flow is compared with, by their labels."""
+        if self.dynamics is None or self.reaction is None:
+            return {}
+        alone = self.without_reaction()
+        if self.rate is not None:
+            return {alone.label: alone}
+        other = self.without_transport()
+        return {alone.label: alone, other.label: other}
+
+    def claimed(self, word: str, rate: Formula | None = None) -> Self | None:
+        """Return the part of this equation that a word of a case file names.
+
+        Parameters
+        ----------
+        word
+            One of `CLAIMS`.
+        rate
+            U of ``feynman-kac``, where it is not that of this equation.
+
+        Returns
+        -------
+        Equation or None
+            None where this equation has no such part, or with a rate of 0.
+        """
+        if word == "feynman-kac":
+            rate = rate or self.rate
+            if rate is None:
+                return None
+            return type(self).of(self.alpha, 0.0, rate, conserve=self.conserve)
+        part = self.without_rate()
+        if word == "W":
+            part = part.without_reaction()
+        elif word == "FR":
+            part = part.without_transport()
+        return part if part.dynamics or part.reaction else None

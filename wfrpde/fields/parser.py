@@ -1,0 +1,367 @@
+"""Text to SymPy through a whitelist: Python's syntax tree is walked, nothing is evaluated as code.
+
+Accepted are numbers, the coordinates, ``pi`` and ``e``, ``+ - * / **`` and the functions of
+`FUNCTIONS`. Everything else raises `InputError` with the place marked. Sub-expressions without a
+coordinate are folded in floating point at once, and exponents, length and nesting are bounded, so
+that no formula, however it was meant, can keep SymPy busy.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import math
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn, TypeVar
+
+import sympy
+
+from wfrpde.errors import InputError
+from wfrpde.fields.functions import Absolute, Maximum, Minimum, Sign
+from wfrpde.fields.numbers import number, representable
+from wfrpde.fields.stability import logarithm
+
+MAX_LENGTH = 10_000
+MAX_NODES = 2_000
+MAX_DEPTH = 40
+MAX_EXPONENT = 1_000
+
+T = TypeVar("T")
+
+CONSTANTS = {"pi": math.pi, "e": math.e}
+_COORDINATES = sympy.symbols("x y z", real=True)
+
+
+def _sign(value: float) -> float:
+    return math.copysign(1.0, value) if value else 0.0
+
+
+# name: (fewest and most arguments, value of constants, SymPy constructor)
+FUNCTIONS: dict[str, tuple[int, int, Callable[..., float], Callable[..., sympy.Expr]]] = {
+    "exp": (1, 1, math.exp, sympy.exp),
+    "log": (1, 1, math.log, logarithm),
+    "sqrt": (1, 1, math.sqrt, sympy.sqrt),
+    "sin": (1, 1, math.sin, sympy.sin),
+    "cos": (1, 1, math.cos, sympy.cos),
+    "tan": (1, 1, math.tan, sympy.tan),
+    "sinh": (1, 1, math.sinh, sympy.sinh),
+    "cosh": (1, 1, math.cosh, sympy.cosh),
+    "tanh": (1, 1, math.tanh, sympy.tanh),
+    "erf": (1, 1, math.erf, sympy.erf),
+    "abs": (1, 1, abs, Absolute),
+    "sign": (1, 1, _sign, Sign),
+    "atan2": (2, 2, math.atan2, sympy.atan2),
+    "min": (2, 20, min, Minimum),
+    "max": (2, 20, max, Maximum),
+}
+
+_KEYWORDS = {"and", "or", "not", "if", "else", "in", "is", "for", "lambda"}
+# A number and a name with nothing between them; what stands before and after a gap.
+_PRODUCT = re.compile(r"(?<![\w.])((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([^\W\d]\w*)")
+_LAST = re.compile(r"(?:[\w.]+|\))(?=\s*$)")
+_FIRST = re.compile(r"[\w.]+|\(")
+
+# What people write for a name of the whitelist.
+_SYNONYMS = {"ln": "log", "fabs": "abs", "Abs": "abs", "PI": "pi", "Min": "min", "Max": "max"}
+_NOT_FINITE = (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo)
+
+
+def coordinates(dim: int) -> tuple[sympy.Symbol, ...]:
+    """Return the real symbols x, y, z, the first ``dim`` of them."""
+    return tuple(_COORDINATES[:dim])
+
+
+def parse_expression(text: str, dim: int, where: str) -> sympy.Expr:
+    """Read a formula in the coordinates x, y, z.
+
+    Parameters
+    ----------
+    text
+        The formula, e.g. ``"8*(x**2 - 1)**2 + 0.5*x"``.
+    dim
+        Dimension, 1 to 3: the first ``dim`` coordinates may be used.
+    where
+        Key of the case file that an error names.
+
+    Returns
+    -------
+    sympy.Expr
+        In the symbols of `coordinates`; finite constants only. Logarithms of sums of exponentials
+        come back as `LogSumExp`.
+
+    Raises
+    ------
+    InputError
+        For whatever is not arithmetic of the whitelist.
+    """
+    source = Source(text, dim, where)
+    tree = source.parse()
+    return source.guarded(tree, lambda: source.arithmetic(tree, 0))
+
+
+@dataclass(frozen=True)
+class Source:
+    """One text being read: what it may contain, and how to point into it."""
+
+    text: str
+    dim: int
+    where: str
+
+    def parse(self) -> ast.expr:
+        """Return the syntax tree of the text, within the limits of size."""
+        if not isinstance(self.text, str):
+            raise InputError(self.where, repr(self.text), "an expression in quotes")
+        if not self.text.strip():
+            raise InputError(self.where, "an empty expression", self.allowed())
+        if len(self.text) > MAX_LENGTH:
+            found = f"an expression of {len(self.text)} characters"
+            raise InputError(self.where, found, f"at most {MAX_LENGTH}")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Python's advice on odd but valid code
+                tree = ast.parse(self.line, mode="eval").body
+        except SyntaxError as error:
+            self._explain(error)
+        except (ValueError, MemoryError, RecursionError) as error:
+            self._fail_at(0, f"text that cannot be read ({error or 'nested too deeply'})")
+        if sum(isinstance(n, ast.expr) for n in ast.walk(tree)) > MAX_NODES:
+            raise InputError(self.where, "too long an expression", f"at most {MAX_NODES} terms")
+        return tree
+
+    def _explain(self, error: SyntaxError) -> NoReturn:
+        """Say what Python's parser stumbled over in words of formulas."""
+        line, column = self.line, (error.offset or 0) - 1
+        if column < 0:  # that is how Python says that the text ends too early
+            self._fail_at(len(line), "the end where something has to follow", do="It ends here:")
+        for product in _PRODUCT.finditer(line):
+            factor, name = product.groups()
+            if name not in _KEYWORDS:
+                self._no_sign(product.start(2), factor, name)
+        before, after = _LAST.search(line[:column]), _FIRST.match(line[column:])
+        words = {match[0] for match in (before, after) if match}
+        bracket = "never closed" in error.msg or "unmatched" in error.msg
+        if before and after and not bracket and not words & _KEYWORDS:
+            self._no_sign(column, before[0], after[0])
+        self._fail_at(column, f"a syntax error ({error.msg})")
+
+    def _no_sign(self, column: int, left: str, right: str) -> NoReturn:
+        written = f"write {left}*{right}" if left != ")" else "write *"
+        self._fail_at(
+            column, "two factors without a sign", f"a sign between them: {written}", "Here:"
+        )
+
+    @property
+    def line(self) -> str:
+        """The text on one line: a case file may break a long formula."""
+        return " ".join(self.text.split())
+
+    def guarded(self, tree: ast.expr, build: Callable[[], T]) -> T:
+        """Run ``build``; whatever SymPy raises on the way becomes an `InputError`."""
+        try:
+            return build()
+        except InputError:
+            raise
+        except Exception as error:  # SymPy raises many kinds; all mean: not a usable formula
+            self.fail(tree, f"an expression that has no value ({type(error).__name__}: {error})")
+
+    def allowed(self) -> str:
+        """Return what an expression may contain, for error messages."""
+        names = ", ".join("xyz"[: self.dim])
+        return (
+            f"arithmetic (+ - * / **) with {names}, numbers, pi, e and the functions "
+            + ", ".join(FUNCTIONS)
+        )
+
+    def fail(self, node: ast.AST, found: str, needed: str = "", do: str = "") -> NoReturn:
+        """Raise `InputError` with a caret under ``node``."""
+        raw = self.line.encode("utf-8", "replace")[: getattr(node, "col_offset", 0)]
+        self._fail_at(len(raw.decode("utf-8", "replace")), found, needed, do)
+
+    def _fail_at(self, column: int, found: str, needed: str = "", do: str = "") -> NoReturn:
+        line = self.line
+        column = min(max(column, 0), len(line))
+        start = max(0, column - 60)
+        excerpt = ("…" if start else "") + line[start : column + 60]
+        caret = " " * (column - start + bool(start)) + "^"
+        advice = f"{do}\n" if do else "Here:\n"
+        raise InputError(
+            self.where,
+            f"{found} at column {column + 1}",
+            needed or self.allowed(),
+            f"{advice}    {excerpt}\n    {caret}",
+        )
+
+    # ------------------------------------------------------------------ the walk
+    def arithmetic(self, node: ast.expr, depth: int) -> sympy.Expr:
+        """Return the SymPy expression of ``node``."""
+        if depth > MAX_DEPTH:
+            self.fail(node, f"nesting deeper than {MAX_DEPTH} levels", "a flatter expression")
+        match node:
+            case ast.Constant():
+                return self._constant(node)
+            case ast.Name():
+                return self._name(node)
+            case ast.BinOp(op=ast.Add() | ast.Sub()):
+                terms = [
+                    value if plus else self._product(node, [sympy.S.NegativeOne, value])
+                    for plus, value in self._chain(node, (ast.Add, ast.Sub), depth)
+                ]
+                return self._sum(node, terms)
+            case ast.BinOp(op=ast.Mult() | ast.Div()):
+                factors = [
+                    value if times else self._power(node, value, sympy.S.NegativeOne)
+                    for times, value in self._chain(node, (ast.Mult, ast.Div), depth)
+                ]
+                return self._product(node, factors)
+            case ast.BinOp(op=ast.Pow()):
+                base = self.arithmetic(node.left, depth + 1)
+                return self._power(node, base, self.arithmetic(node.right, depth + 1))
+            case ast.UnaryOp(op=ast.USub()):
+                value = self.arithmetic(node.operand, depth + 1)
+                return self._product(node, [sympy.S.NegativeOne, value])
+            case ast.UnaryOp(op=ast.UAdd()):
+                return self.arithmetic(node.operand, depth + 1)
+            case ast.Call():
+                return self._call(node, depth)
+            case ast.BinOp(op=ast.BitXor()):
+                self.fail(node.right, "the operator ^", "** for powers")
+            case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
+                self.fail(node, "a comparison", "", "Comparisons belong in regions (modes).")
+            case ast.Attribute():
+                self.fail(node, f"attribute access '.{node.attr}'")
+        self.fail(node, f"{_WORDS.get(type(node), 'something that is not arithmetic')}")
+
+    def _chain(
+        self, node: ast.BinOp, kinds: tuple[type, type], depth: int
+    ) -> list[tuple[bool, sympy.Expr]]:
+        """Flatten a op b op c …, which Python nests to the left: a long sum is not deep."""
+        reverse: list[tuple[bool, ast.expr]] = []
+        left: ast.expr = node
+        while isinstance(left, ast.BinOp) and isinstance(left.op, kinds):
+            reverse.append((isinstance(left.op, kinds[0]), left.right))
+            left = left.left
+        reverse.append((True, left))
+        return [(direct, self.arithmetic(n, depth + 1)) for direct, n in reversed(reverse)]
+
+    def _constant(self, node: ast.Constant) -> sympy.Expr:
+        value = node.value
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.fail(node, f"{value!r}, which is not a real number")
+        return self._folded(node, lambda: float(value))
+
+    def _name(self, node: ast.Name) -> sympy.Expr:
+        name = node.id
+        if name in CONSTANTS:
+            return number(CONSTANTS[name])
+        if name in ("x", "y", "z"):
+            index = "xyz".index(name)
+            if index < self.dim:
+                return _COORDINATES[index]
+            needed = f"only {', '.join('xyz'[: self.dim])} in {self.dim} dimension(s)"
+            self.fail(node, f"the coordinate {name}", needed)
+        if name in FUNCTIONS:
+            self.fail(node, f"the function {name} without arguments", f"{name}(…)")
+        self._unknown(node, name)
+
+    def _unknown(self, node: ast.AST, name: str) -> NoReturn:
+        known = [*"xyz"[: self.dim], *CONSTANTS, *FUNCTIONS]
+        close = difflib.get_close_matches(name.lower(), known, n=1)
+        guess = _SYNONYMS.get(name) or (close[0] if close else "")
+        shown = name if len(name) <= 40 else name[:40] + "…"
+        hint = f"Did you mean {guess}?" if guess else ""
+        self.fail(node, f"the unknown name '{shown}'", do=hint)
+
+    def _call(self, node: ast.Call, depth: int) -> sympy.Expr:
+        if not isinstance(node.func, ast.Name):
+            if isinstance(node.func, ast.Attribute):
+                self.fail(node.func, f"attribute access '.{node.func.attr}'")
+            self.fail(node, "a call of something that is not a function", do="Is a * missing?")
+        name = node.func.id
+        if name not in FUNCTIONS:
+            if name in ("x", "y", "z", *CONSTANTS):
+                self.fail(node, f"a call of {name}", do=f"Is a * missing after {name}?")
+            self._unknown(node.func, name)
+        fewest, most, value, build = FUNCTIONS[name]
+        if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
+            self.fail(node, f"an unusual argument of {name}", f"plain arguments: {name}(…)")
+        if not fewest <= len(node.args) <= most:
+            count = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+            self.fail(node, f"{len(node.args)} argument(s) of {name}", f"{count}")
+        args = [self.arithmetic(a, depth + 1) for a in node.args]
+        if all(a.is_Number for a in args):
+            return self._folded(node, lambda: value(*(float(a) for a in args)))
+        if name == "exp":
+            self._check_powers(node, args[0])
+        return self._checked(node, build(*args))
+
+    # ------------------------------------------------------------------ building
+    def _sum(self, node: ast.AST, terms: Sequence[sympy.Expr]) -> sympy.Expr:
+        if all(t.is_Number for t in terms):
+            return self._folded(node, lambda: sum(float(t) for t in terms))
+        return self._checked(node, sympy.Add(*terms))
+
+    def _product(self, node: ast.AST, factors: Sequence[sympy.Expr]) -> sympy.Expr:
+        if all(f.is_Number for f in factors):
+            return self._folded(node, lambda: math.prod(float(f) for f in factors))
+        return self._checked(node, sympy.Mul(*factors))
+
+    def _power(self, node: ast.AST, base: sympy.Expr, exponent: sympy.Expr) -> sympy.Expr:
+        if exponent.is_Number and abs(exponent) > MAX_EXPONENT:
+            self.fail(node, f"the exponent {exponent}", f"an exponent of at most {MAX_EXPONENT}")
+        if base.is_zero and not exponent.is_Number:
+            self.fail(node, "a power of zero", "a positive base of a variable exponent")
+        if base.is_Number and exponent.is_Number:
+            return self._folded(node, lambda: math.pow(float(base), float(exponent)))
+        return self._checked(node, sympy.Pow(base, exponent))
+
+    def _check_powers(self, node: ast.AST, argument: sympy.Expr) -> None:
+        """Bound n in exp(n log f): SymPy writes it f**n and multiplies out constants of f."""
+        for term in sympy.Add.make_args(argument):
+            coefficient = term.as_coeff_Mul()[0]
+            if abs(coefficient) > MAX_EXPONENT and term.has(sympy.log):
+                self.fail(node, f"the exponent {coefficient}", f"at most {MAX_EXPONENT}")
+
+    def _folded(self, node: ast.AST, value: Callable[[], float]) -> sympy.Expr:
+        try:
+            result = value()
+        except (ArithmeticError, ValueError) as error:
+            self.fail(node, f"a constant without a finite value ({error})", "finite constants")
+        if not math.isfinite(result):
+            self.fail(node, "a constant that is not finite", "finite constants")
+        return number(result)
+
+    def _checked(self, node: ast.AST, result: sympy.Expr) -> sympy.Expr:
+        """Return ``result`` when every constant that this step can have made is finite and real."""
+        if not result.free_symbols and not result.is_Number:
+            value = complex(result)
+            if value.imag:
+                self.fail(node, "an expression that is not real", "real values")
+            return self._folded(node, lambda: value.real)
+        grown = (result, *result.args, *(b for a in result.args for b in a.args))
+        for part in grown:
+            if part in _NOT_FINITE or (part.is_Number and not representable(part)):
+                needed = "constants between 1e-308 and 1e308"
+                self.fail(node, "a constant beyond floating-point numbers", needed)
+            if part.is_number and not part.is_Number and complex(part).imag:
+                self.fail(node, "an expression that is not real", "real values")
+        return result
+
+
+_WORDS: dict[type, str] = {
+    ast.Subscript: "a subscript",
+    ast.Lambda: "a lambda",
+    ast.IfExp: "a conditional",
+    ast.List: "a list",
+    ast.Tuple: "a comma",
+    ast.Dict: "a dictionary",
+    ast.Set: "a set",
+    ast.ListComp: "a comprehension",
+    ast.GeneratorExp: "a comprehension",
+    ast.JoinedStr: "a string",
+    ast.NamedExpr: "an assignment",
+    ast.BinOp: "an operator other than + - * / **",
+    ast.UnaryOp: "an operator other than + - * / **",
+}

@@ -1,0 +1,91 @@
+"""What can be asked at points: fields such as V and U, and densities, also moving ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+@runtime_checkable
+class Field(Protocol):
+    """A function of x, such as V or U."""
+
+    def __call__(self, x: Array) -> Array:
+        """Return the values ``(n,)`` at points ``(n, d)``."""
+
+
+@runtime_checkable
+class Density(Protocol):
+    """What knows its log density at points: a target, a start, a flow at one time, a law."""
+
+    @property
+    def dim(self) -> int:
+        """Dimension d."""
+
+    def log_density(self, x: Array) -> Array:
+        """Return log ρ ``(n,)`` at points ``(n, d)``, with respect to Lebesgue measure.
+
+        Up to a constant where the normalisation is not known; −∞ where ρ = 0.
+        """
+
+
+@runtime_checkable
+class Path(Protocol):
+    """A density that moves: a flow that was solved, the law of a sampler."""
+
+    def at(self, t: float) -> Density:
+        """Return the density at time t."""
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A field that is given as text in x, y and z; two are equal if their texts are.
+
+    Attributes
+    ----------
+    text
+        The formula.
+    dim
+        Dimension d of the space.
+    where
+        Key of the case that it comes from, for messages.
+    """
+
+    text: str
+    dim: int
+    where: str = field(default="", compare=False)
+
+    def __call__(self, x: Array) -> Array:
+        """Return the values ``(n,)`` at points ``(n, d)``; what is undefined is NaN."""
+        return self._function(x)
+
+    @cached_property
+    def _function(self) -> Callable[[Array], Array]:
+        from wfrpde.fields.parser import parse_expression
+        from wfrpde.fields.rendering import numpy_function
+
+        return numpy_function(parse_expression(self.text, self.dim, self.where), self.dim)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"text": self.text, "dim": self.dim, "where": self.where}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def checked(self) -> Self:
+        """Return itself, if the text can be read.
+
+        Raises
+        ------
+        InputError
+            If it cannot; the message names ``where``.
+        """
+        _ = self._function
+        return self

@@ -1,0 +1,132 @@
+"""Regions of space: comparisons of formulas, joined by ``and``, ``or`` and ``not``."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.fields.parser import Source
+from wfrpde.fields.rendering import Field, as_points, numpy_function
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Region:
+    """The set of points where ``text`` holds.
+
+    Attributes
+    ----------
+    text
+        The condition, e.g. ``"-1 < x < 1 and y >= 0"``.
+    dim
+        Dimension of the points.
+    """
+
+    text: str
+    dim: int
+    _member: Callable[[npt.NDArray[np.float64]], Mask] = field(repr=False, compare=False)
+    _level: Field = field(repr=False, compare=False)
+
+    def __call__(self, x: npt.ArrayLike) -> Mask:
+        """Return (n,) booleans: which of the points x (n, d) belong to the region."""
+        points = as_points(x, self.dim)
+        member = self._member(points)
+        return member if len(member) == len(points) else np.broadcast_to(member, (len(points),))
+
+    def level(self, x: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return (n,) values of a continuous function, positive inside and negative outside.
+
+        Its zero set is the boundary of the region, for quadrature that cuts cells there. It is the
+        difference of the compared sides; ``and`` takes the minimum, ``or`` the maximum.
+        """
+        points = as_points(x, self.dim)
+        return np.broadcast_to(self._level(points), (len(points),))
+
+    def __reduce__(self) -> tuple[Callable[..., Region], tuple[str, int, str]]:
+        return parse_region, (self.text, self.dim, "region")
+
+
+@functools.lru_cache(maxsize=128)
+def parse_region(text: str, dim: int, where: str) -> Region:
+    """Read a region such as ``"x < 0"`` or ``"-1 < x < 1 and not y > 2"``.
+
+    Comparisons are ``<``, ``<=``, ``>``, ``>=``; their sides are formulas as `parse_expression`
+    reads them. ``&``, ``|`` and ``~`` may stand for ``and``, ``or`` and ``not`` around
+    comparisons in parentheses.
+
+    Raises
+    ------
+    InputError
+        For everything else, with the place marked.
+    """
+    source = Source(text, dim, where)
+    tree = source.parse()
+    member, level = source.guarded(tree, lambda: _condition(source, tree, 0))
+    return Region(source.line, dim, member, level)
+
+
+_Parts = tuple[Callable[[npt.NDArray[np.float64]], Mask], Field]
+_NEEDED = "comparisons (< <= > >=) of formulas, joined by and, or, not"
+
+
+def _condition(source: Source, node: ast.expr, depth: int) -> _Parts:
+    if depth > 40:
+        source.fail(node, "too deeply nested a region", _NEEDED)
+    match node:
+        case ast.Compare():
+            return _comparison(source, node)
+        case ast.BoolOp(op=ast.And()):
+            return _joined([_condition(source, v, depth + 1) for v in node.values], every=True)
+        case ast.BoolOp(op=ast.Or()):
+            return _joined([_condition(source, v, depth + 1) for v in node.values], every=False)
+        case ast.BinOp(op=ast.BitAnd() | ast.BitOr()):
+            parts = [_condition(source, n, depth + 1) for n in (node.left, node.right)]
+            return _joined(parts, every=isinstance(node.op, ast.BitAnd))
+        case ast.UnaryOp(op=ast.Not() | ast.Invert()):
+            member, level = _condition(source, node.operand, depth + 1)
+            return (lambda x: ~member(x)), (lambda x: -level(x))
+    source.fail(node, "something that is not a comparison", _NEEDED)
+
+
+def _comparison(source: Source, node: ast.Compare) -> _Parts:
+    sides = [_side(source, n) for n in (node.left, *node.comparators)]
+    parts = []
+    for left, op, right in zip(sides, node.ops, sides[1:], strict=False):
+        match op:
+            case ast.Lt() | ast.LtE():
+                parts.append(_ordered(left, right, strict=isinstance(op, ast.Lt)))
+            case ast.Gt() | ast.GtE():
+                parts.append(_ordered(right, left, strict=isinstance(op, ast.Gt)))
+            case _:
+                source.fail(node, "a comparison other than < <= > >=", _NEEDED)
+    return _joined(parts, every=True)
+
+
+def _side(source: Source, node: ast.expr) -> Field:
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.BitAnd | ast.BitOr):
+            found = "& or | that binds tighter than the comparisons beside it"
+            do = "Put each comparison in parentheses, or write and, or."
+            source.fail(inner, found, _NEEDED, do)
+    return numpy_function(source.arithmetic(node, 0), source.dim)
+
+
+def _ordered(low: Field, high: Field, *, strict: bool) -> _Parts:
+    compare = np.less if strict else np.less_equal
+    return (lambda x: compare(low(x), high(x))), (lambda x: high(x) - low(x))
+
+
+def _joined(parts: list[_Parts], *, every: bool) -> _Parts:
+    members, levels = zip(*parts, strict=True)
+    both = np.logical_and if every else np.logical_or
+    nearest = np.minimum if every else np.maximum
+    return (
+        lambda x: functools.reduce(both, (m(x) for m in members)),
+        lambda x: functools.reduce(nearest, (f(x) for f in levels)),
+    )

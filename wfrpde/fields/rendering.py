@@ -1,0 +1,273 @@
+"""One SymPy expression, rendered as vectorised NumPy value and gradient and as UFL."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sympy
+from sympy.printing.numpy import NumPyPrinter
+
+from wfrpde.fields.functions import (
+    Absolute,
+    LogSumExp,
+    Maximum,
+    Minimum,
+    Sign,
+    Softmax,
+    Step,
+)
+from wfrpde.fields.parser import coordinates
+
+Array = npt.NDArray[np.float64]
+Field = Callable[[npt.ArrayLike], Array]
+
+# Relative step of central differences, and what a kink's one-sided slopes are averaged over.
+_STEP = float(np.finfo(float).eps ** (1 / 3))
+
+
+def numpy_function(expression: sympy.Expr, dim: int) -> Field:
+    """Return x (n, d) -> (n,), the values of ``expression`` at n points.
+
+    Overflow and undefined values come back as inf and nan without a warning: the caller knows
+    whether they matter.
+    """
+    compiled = _compile((expression,), dim)
+
+    def value(x: npt.ArrayLike) -> Array:
+        points = as_points(x, dim)
+        with np.errstate(all="ignore"):
+            (result,) = compiled(*points.T)
+            return _broadcast(result, len(points))
+
+    return value
+
+
+def numpy_gradient(expression: sympy.Expr, dim: int) -> Field:
+    """Return x (n, d) -> (n, d), the gradient of ``expression`` from its symbolic derivatives.
+
+    Where a derivative is undefined although the value is finite (|x| at the origin), the central
+    difference stands in for it: 0 at the symmetric kink.
+    """
+    compiled = _compile(tuple(expression.diff(s) for s in coordinates(dim)), dim)
+    value = numpy_function(expression, dim)
+
+    def gradient(x: npt.ArrayLike) -> Array:
+        points = as_points(x, dim)
+        with np.errstate(all="ignore"):
+            parts = compiled(*points.T)
+            result = np.stack([_broadcast(p, len(points)) for p in parts], axis=1)
+        undefined = ~np.isfinite(result).all(axis=1)
+        if undefined.any():
+            # Only where the value itself is finite; elsewhere there is no gradient to give.
+            rows = np.flatnonzero(undefined)
+            rows = rows[np.isfinite(value(points[rows]))]
+            result[rows] = central_difference(value, points[rows])
+        return result
+
+    return gradient
+
+
+def central_difference(value: Field, x: npt.ArrayLike) -> Array:
+    """Return the gradient (n, d) of ``value`` at x (n, d) by second-order central differences."""
+    points = np.asarray(x, dtype=float)
+    result = np.empty_like(points)
+    for axis in range(points.shape[1]):
+        step = _STEP * np.maximum(1.0, np.abs(points[:, axis]))
+        forward, backward = points.copy(), points.copy()
+        forward[:, axis] += step
+        backward[:, axis] -= step
+        with np.errstate(all="ignore"):
+            width = forward[:, axis] - backward[:, axis]
+            result[:, axis] = (value(forward) - value(backward)) / width
+    return result
+
+
+def as_points(x: npt.ArrayLike, dim: int) -> Array:
+    """Return x as an (n, d) array of floats; raise ValueError for any other shape."""
+    points = np.asarray(x, dtype=float)
+    if points.ndim != 2 or points.shape[1] != dim:
+        raise ValueError(f"points of shape {points.shape} given, (n, {dim}) needed")
+    return points
+
+
+def _broadcast(value: Any, n: int) -> Array:
+    """Return a copy: a formula that is one coordinate would give a view of the points."""
+    result = np.array(value, dtype=float)
+    return result if result.shape == (n,) else np.full(n, result)
+
+
+# ---------------------------------------------------------------------- NumPy
+class _Printer(NumPyPrinter):  # type: ignore[misc]
+    """NumPy code with full-precision constants and the functions of `functions`."""
+
+    def _print_Float(self, expr: sympy.Float) -> str:
+        return repr(float(expr))
+
+    def _named(self, name: str, expr: sympy.Expr) -> str:
+        return f"{name}({', '.join(self._print(a) for a in expr.args)})"
+
+    def _print_LogSumExp(self, expr: LogSumExp) -> str:
+        return self._named("log_sum_exp", expr)
+
+    def _print_Softmax(self, expr: Softmax) -> str:
+        return self._named("softmax", expr)
+
+    def _print_Maximum(self, expr: Maximum) -> str:
+        return self._named("maximum", expr)
+
+    def _print_Minimum(self, expr: Minimum) -> str:
+        return self._named("minimum", expr)
+
+    def _print_Absolute(self, expr: Absolute) -> str:
+        return self._named("abs", expr)
+
+    def _print_Sign(self, expr: Sign) -> str:
+        return self._named("sign", expr)
+
+    def _print_Step(self, expr: Step) -> str:
+        return self._named("step", expr)
+
+    def _print_Heaviside(self, expr: sympy.Heaviside) -> str:
+        return f"step({self._print(expr.args[0])})"
+
+    def _print_DiracDelta(self, expr: sympy.DiracDelta) -> str:
+        return "0.0"  # almost everywhere
+
+    def _print_erf(self, expr: sympy.erf) -> str:
+        return self._named("erf", expr)
+
+
+def _log_sum_exp(*terms: Any) -> Any:
+    largest = functools.reduce(np.maximum, terms)
+    shift = np.where(np.isfinite(largest), largest, 0.0)  # −∞ − (−∞) would be nan
+    return shift + np.log(sum(np.exp(t - shift) for t in terms))
+
+
+def _softmax(index: int, *terms: Any) -> Any:
+    largest = functools.reduce(np.maximum, terms)
+    return np.exp(terms[index - 1] - largest) / sum(np.exp(t - largest) for t in terms)
+
+
+def _step(argument: Any) -> Any:
+    return np.heaviside(argument, 0.5)
+
+
+def _erf(argument: Any) -> Any:
+    from scipy.special import erf
+
+    return erf(argument)
+
+
+_NAMES: dict[str, Callable[..., Any]] = {
+    "log_sum_exp": _log_sum_exp,
+    "softmax": _softmax,
+    "maximum": lambda *a: functools.reduce(np.maximum, a),
+    "minimum": lambda *a: functools.reduce(np.minimum, a),
+    "abs": np.abs,
+    "sign": np.sign,
+    "step": _step,
+    "erf": _erf,
+}
+
+
+def _compile(expressions: Sequence[sympy.Expr], dim: int) -> Callable[..., Any]:
+    settings = {
+        "fully_qualified_modules": False,
+        "inline": True,
+        "allow_unknown_functions": True,
+    }
+    function: Callable[..., Any] = sympy.lambdify(
+        coordinates(dim),
+        tuple(expressions),
+        modules=[_NAMES, "numpy"],
+        printer=_Printer(settings),
+        cse=True,
+    )
+    return function
+
+
+# ---------------------------------------------------------------------- UFL
+def ufl_expression(expression: sympy.Expr, X: Any) -> Any:
+    """Return ``expression`` in UFL at the point ``X`` (SpatialCoordinate, or d UFL scalars)."""
+    import ufl
+
+    symbols = coordinates(3)
+    done: dict[sympy.Expr, Any] = {}
+
+    def render(node: sympy.Expr) -> Any:
+        if node not in done:
+            done[node] = build(node)
+        return done[node]
+
+    def build(node: sympy.Expr) -> Any:
+        if node in symbols:
+            return X[symbols.index(node)]
+        if node.is_Number or (not node.free_symbols and node.is_number):
+            return ufl.as_ufl(float(node))
+        if node.is_Pow:
+            return _ufl_power(ufl, render, node)
+        if isinstance(node, Softmax):
+            terms = [render(a) for a in node.args[1:]]
+            largest = functools.reduce(ufl.max_value, terms)
+            own = terms[int(node.args[0]) - 1]
+            return ufl.exp(own - largest) / sum(ufl.exp(t - largest) for t in terms)
+        args = [render(a) for a in node.args]
+        return _ufl_call(ufl, node, args)
+
+    return ufl.as_ufl(render(expression))
+
+
+def _ufl_power(ufl: Any, render: Callable[[sympy.Expr], Any], node: sympy.Expr) -> Any:
+    base, exponent = render(node.base), node.exp
+    if exponent == sympy.S.Half:
+        return ufl.sqrt(base)
+    if exponent == -sympy.S.Half:
+        return 1 / ufl.sqrt(base)
+    if exponent.is_Integer:
+        power = int(exponent)
+        return base**power if power > 0 else 1 / base ** (-power)
+    return base ** render(exponent)
+
+
+def _ufl_call(ufl: Any, node: sympy.Expr, args: list[Any]) -> Any:
+    if isinstance(node, LogSumExp):
+        largest = functools.reduce(ufl.max_value, args)
+        return largest + ufl.ln(sum(ufl.exp(a - largest) for a in args))
+    if isinstance(node, Maximum):
+        return functools.reduce(ufl.max_value, args)
+    if isinstance(node, Minimum):
+        return functools.reduce(ufl.min_value, args)
+    if isinstance(node, Step | sympy.Heaviside):
+        positive = ufl.conditional(ufl.gt(args[0], 0.0), 1.0, 0.0)
+        return ufl.conditional(ufl.eq(args[0], 0.0), 0.5, positive)
+
+    def absolute(a: Any) -> Any:
+        return a if isinstance(a, ufl.algebra.Abs) else abs(a)  # UFL loops on ||a||
+
+    simple: dict[type, Callable[..., Any]] = {
+        sympy.Add: lambda *a: functools.reduce(lambda p, q: p + q, a),
+        sympy.Mul: lambda *a: functools.reduce(lambda p, q: p * q, a),
+        sympy.exp: ufl.exp,
+        sympy.log: ufl.ln,
+        sympy.sin: ufl.sin,
+        sympy.cos: ufl.cos,
+        sympy.tan: ufl.tan,
+        sympy.sinh: ufl.sinh,
+        sympy.cosh: ufl.cosh,
+        sympy.tanh: ufl.tanh,
+        sympy.erf: ufl.erf,
+        sympy.atan: ufl.atan,
+        sympy.atan2: ufl.atan2,
+        Absolute: absolute,
+        sympy.Abs: absolute,
+        Sign: ufl.sign,
+        sympy.sign: ufl.sign,
+    }
+    for kind, build in simple.items():
+        if isinstance(node, kind):
+            return build(*args)
+    raise TypeError(f"no UFL rendering of {type(node).__name__}")

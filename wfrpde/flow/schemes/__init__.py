@@ -1,0 +1,1 @@
+"""Formulations of the flow, one a module."""

@@ -1,0 +1,169 @@
+"""The Wasserstein step: rational approximations of e^{−Δt α S} that share one factorisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import comb, factorial, sqrt
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.discretisation.nodes import Nodes
+from wfrpde.engine.exponential import Exponential
+from wfrpde.engine.matrix import BandedSolver, ShiftedSolver
+from wfrpde.errors import SolverError
+
+Array = npt.NDArray[np.float64]
+
+MASS_JUMP_LIMIT = 1e-9
+"""Relative change of mass by the linear solves of one W step beyond which the step is refused."""
+
+UNDERFLOW = -700.0
+
+LOST_MASS_LIMIT = 1e-15
+
+ROUND_OFF = 1e-18
+"""What stands in for a value that neither R nor v^s makes positive: this share of the largest, or
+of the mass, whichever is less."""
+
+
+@dataclass(frozen=True)
+class RationalStep:
+    """``R = Σ_k c_k v^k``, v = (1 + γ z)^{-1} ≈ e^{−z}: `stages` solves with one matrix.
+
+    R(∞) = 0 for every choice, since no constant term appears. γ makes the order equal to the
+    number of stages and R A-stable (Hairer and Wanner, Solving ODEs II, 1996, §IV.6, table 6.4).
+    """
+
+    stages: int
+    gamma: float
+
+    @property
+    def coefficients(self) -> Array:
+        """c_k ``(stages,)``, from the Taylor series of e^{−z}."""
+        s, g = self.stages, self.gamma
+        moments = [[(-g) ** m * comb(k + m - 1, m) for k in range(1, s + 1)] for m in range(s)]
+        return np.linalg.solve(np.array(moments), [(-1.0) ** m / factorial(m) for m in range(s)])
+
+
+IMPLICIT_EULER = RationalStep(1, 1.0)
+SECOND_ORDER = RationalStep(2, 1 - 1 / sqrt(2))  # the stability function of TR-BDF2
+FIFTH_ORDER = RationalStep(5, 0.27805384115)
+
+
+@dataclass
+class Incidents:
+    """What went wrong in W steps and was mended: counted, never hidden.
+
+    Attributes
+    ----------
+    cured_nodes
+        Nodes where R v turned negative and the positive ``v^s`` was taken instead.
+    cured_mass
+        Largest share of mass that this added in one step.
+    mass_jump
+        Largest relative change of mass in one W step, before normalisation.
+    underflows
+        Node-steps whose value fell below e^{−700} of the largest.
+    """
+
+    cured_nodes: int = 0
+    cured_mass: float = 0.0
+    mass_jump: float = 0.0
+    underflows: int = 0
+
+
+class Transport:
+    """W steps of ``∂_t ρ = α ∇·(∇ρ + ρ∇V)`` on the nodal log mass, in the variable √M h.
+
+    Parameters
+    ----------
+    log_target
+        ``(n_owned,)`` log of the nodal mass of π.
+    cure_limit
+        Share of mass that curing negative nodes may add in a step before the step is refused.
+    """
+
+    def __init__(
+        self,
+        nodes: Nodes,
+        solver: ShiftedSolver | BandedSolver | Exponential,
+        log_target: Array,
+        alpha: float,
+        rational: RationalStep = SECOND_ORDER,
+        cure_limit: float = 1e-9,
+    ) -> None:
+        self._nodes, self._solver, self._alpha = nodes, solver, alpha
+        self._half = log_target / 2
+        self._rational, self._coefficients = rational, rational.coefficients
+        self._cure_limit = cure_limit
+        self.incidents = Incidents()
+
+    def step(self, log_mass: Array, dt: float) -> Array:
+        """Return the nodal log mass after `dt` (collective).
+
+        Round-off of the matrix' diagonal changes the mass by about 1e-16 γ Δt λ_max in a step; the
+        whole is scaled back by that factor, which is watched (`Incidents.mass_jump`).
+
+        Raises
+        ------
+        SolverError
+            If the linear solver fails, or the mass changes by more than `MASS_JUMP_LIMIT`.
+        """
+        relative = log_mass - self._half
+        shift = self._nodes.max(relative)
+        relative = relative - shift
+        low = relative < UNDERFLOW
+        if self._nodes.max(low.astype(float)) > 0:
+            self._refuse_lost_mass(low, shift)
+            self.incidents.underflows += int(np.count_nonzero(low))
+        start = np.exp(np.maximum(relative, UNDERFLOW))
+        total, value = self._decayed(self._alpha * dt, start)
+        root = np.exp(self._half - self._nodes.max(self._half))
+        before, after = self._nodes.sum(root * start), self._nodes.sum(root * total)
+        jump = abs(after / before - 1) if before > 0 else 0.0
+        self.incidents.mass_jump = max(self.incidents.mass_jump, jump)
+        if not jump <= MASS_JUMP_LIMIT:
+            raise SolverError(
+                f"a transport step of {dt:.3g} changed the mass by {jump:.1e} of itself"
+            )
+        total, after = self._cured(total, value, root, before)
+        return np.asarray(np.log(total) + (shift - np.log(after / before)) + self._half)
+
+    def _decayed(self, tau: float, start: Array) -> tuple[Array, Array]:
+        """Return ``e^{−τS}`` of the start, and what stands in where that is not positive."""
+        if isinstance(self._solver, Exponential):
+            return self._solver.apply(tau, start), start
+        value, total = start, np.zeros_like(start)
+        for coefficient in self._coefficients:
+            value = self._solver.solve(self._rational.gamma * tau, value)
+            total += coefficient * value
+        return total, value
+
+    def _refuse_lost_mass(self, low: npt.NDArray[np.bool_], shift: float) -> None:
+        """Refuse to raise values below e^{−700} of the largest to it where that makes mass."""
+        made = self._nodes.sum(np.where(low, np.exp(UNDERFLOW + shift + self._half), 0.0))
+        if made > LOST_MASS_LIMIT:
+            raise SolverError(
+                f"√π h spans more than e^700 over the mesh, which would make "
+                f"a mass of {made:.0e} up"
+            )
+
+    def _cured(
+        self, total: Array, positive: Array, root: Array, before: float
+    ) -> tuple[Array, float]:
+        """Replace what is not positive; return the values and their mass."""
+        bad = ~(total > 0)
+        count = int(self._nodes.sum(bad.astype(float)))
+        if count:
+            # without an M-matrix that can be negative, too: then round-off stands in
+            with np.errstate(divide="ignore", over="ignore"):
+                least = ROUND_OFF * np.minimum(self._nodes.max(total), before / root)
+            cured = np.where(bad, np.where(positive > 0, positive, least), total)
+            gain = self._nodes.sum(root * (cured - total)) / before
+            self.incidents.cured_nodes += count
+            self.incidents.cured_mass = max(self.incidents.cured_mass, gain)
+            if gain > self._cure_limit:
+                raise SolverError(f"{count} nodes turned negative, with {gain:.1e} of the mass")
+            total = cured
+        return total, self._nodes.sum(root * total)

@@ -1,0 +1,107 @@
+"""Densities on a line: at the saved times over the target, and flow against flow."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from wfrpde.report import style
+from wfrpde.report.drawing import Drawing
+from wfrpde.report.flow.record import RunRecord
+from wfrpde.report.numbers import number
+
+__all__ = ["draw_comparison", "draw_density"]
+
+LN10 = np.log(10.0)
+DEEPEST = 40.0
+"""Decades below the maximum that the logarithmic panel shows at most."""
+
+
+def draw_density(record: RunRecord) -> list[Drawing]:
+    """Draw the densities at the saved times, linear above and logarithmic below."""
+    pictures = record.snapshots
+    figure = style.new_figure(8.6, 6.6)
+    linear, logarithmic = figure.subplots(2, 1, sharex=True)
+    _curves(linear, record, record.flow.label, log=False)
+    _curves(logarithmic, record, record.flow.label, log=True)
+    linear.set_ylabel("density ρ  [per unit x]")
+    logarithmic.set_ylabel("log₁₀ ρ")
+    logarithmic.set_xlabel("x")
+    linear.set_title(f"{record.flow.label}: density")
+    logarithmic.set_title("the same on a logarithmic scale: tails decide later weights")
+    colours = style.time_colours(len(pictures.times))
+    entries = [("target π", style.TARGET)]
+    entries += [
+        (f"t = {number(t, 3, trim=True)}", colour)
+        for t, colour in zip(pictures.times, colours, strict=True)
+    ]
+    for row, (words, colour) in enumerate(entries):
+        linear.annotate(
+            words, (1.015, 0.97 - 0.085 * row), xycoords="axes fraction", color=colour, va="top",
+            fontsize=10, fontweight="bold", annotation_clip=False,
+        )  # fmt: skip
+    reaction = "reaction" if record.flow.linear else "Fisher–Rao reaction"
+    drawings = [
+        Drawing(
+            "density",
+            figure,
+            f"Density of {record.flow.label} at {len(pictures.times)} times over the target",
+            "Density at the saved times, from pale (early) to dark (late), over the target (grey). "
+            f"Below, the same on a logarithmic scale: the {reaction} multiplies what stands in the "
+            "tails, so that the next mode grows where it already is.",
+        )
+    ]
+    return drawings
+
+
+def draw_comparison(record: RunRecord) -> list[Drawing]:
+    """Draw every flow of the run side by side; nothing without companions."""
+    if not record.companions:
+        return []
+    labels = list(record.flows)
+    figure = style.new_figure(10.5, 5.4)
+    grid = figure.subplots(2, len(labels), sharex=True, sharey="row", squeeze=False)
+    for column, label in enumerate(labels):
+        for row in range(2):
+            _curves(grid[row, column], record, label, log=row == 1)
+        grid[0, column].set_title(label, color=style.flow_colour(label), fontweight="bold")
+        grid[1, column].set_xlabel("x")
+    grid[0, 0].set_ylabel("density ρ  [per unit x]")
+    grid[1, 0].set_ylabel("log₁₀ ρ")
+    last = number(float(record.snapshots.times[-1]), 3, trim=True)
+    both = "reaction alone (FR) can only reweight what is there; together (WFR) they do both"
+    if record.flow.linear:
+        both = "the reaction multiplies what crosses it"
+    return [
+        Drawing(
+            "comparison",
+            figure,
+            f"Densities of {', '.join(labels)} side by side",
+            "The same start and the same target (grey) under each flow, from pale (t = 0) to dark "
+            f"(t = {last}). "
+            f"Transport alone (W) must climb the barrier; {both}.",
+        )
+    ]
+
+
+def _curves(axes: Axes, record: RunRecord, label: str, *, log: bool) -> None:
+    pictures = record.snapshots
+    x = pictures.axes[0]
+    curves = pictures.log_density[label]
+    colours = style.time_colours(len(pictures.times))
+    if log:
+        target = pictures.log_target / LN10
+        axes.plot(x, target, color=style.TARGET, lw=5, alpha=0.3, solid_capstyle="butt")
+        for curve, colour in zip(curves, colours, strict=True):
+            axes.plot(x, curve / LN10, color=colour)
+        every = [*pictures.log_density.values(), pictures.log_target]
+        finite = np.concatenate([c[np.isfinite(c)].ravel() for c in every]) / LN10
+        top = finite.max()
+        bottom = max(finite.min(), top - DEEPEST)
+        axes.set_ylim(bottom - 0.03 * (top - bottom), top + 0.06 * (top - bottom))
+    else:
+        axes.fill_between(x, 0, np.exp(pictures.log_target), color=style.TARGET, alpha=0.25, lw=0)
+        for curve, colour in zip(curves, colours, strict=True):
+            axes.plot(x, np.exp(curve), color=colour)
+        axes.set_ylim(bottom=0)
+    axes.set_xlim(x[0], x[-1])

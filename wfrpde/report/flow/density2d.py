@@ -1,0 +1,158 @@
+"""Densities in the plane: maps at the saved times as small multiples, one row a flow."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from wfrpde.report import style
+from wfrpde.report.drawing import Drawing
+from wfrpde.report.flow.record import RunRecord
+from wfrpde.report.flow.snapshots import pictured_times
+from wfrpde.report.levels import enclosing_levels
+from wfrpde.report.numbers import number
+
+__all__ = ["draw_maps"]
+
+DECADES = 10.0
+OUTSIDE = "#f0f0f0"
+"""What the mesh leaves out."""
+REMNANT = 0.01
+"""Smaller share of a panel than that is no hole or corner to tell of, and stays white."""
+CONTOUR = "#E69F00"
+
+
+def draw_maps(record: RunRecord) -> list[Drawing]:
+    """Draw the density, and its logarithm, at up to six saved times with the target's contours."""
+    shares = _shares(record)
+    percent = " and ".join(f"{100 * share:.0f}" for share in shares)
+    contours = (
+        f"Orange contours enclose {percent} % of the "
+        "target's mass, so a flow that has arrived fills them."
+    )
+    if _outside(record).any():
+        contours += " Grey: outside the mesh; nothing of the flow gets there."
+    flows = "Rows are flows, columns are times. " if record.companions else ""
+    return [
+        Drawing(
+            "density",
+            _maps(record, log=False),
+            f"Maps of the density of {', '.join(record.flows)} at successive times",
+            f"{flows}Density, each panel scaled to its own maximum. {contours}",
+        ),
+        Drawing(
+            "log_density",
+            _maps(record, log=True),
+            "Maps of the logarithm of the density at successive times",
+            f"{flows}The same on a logarithmic scale of ten decades: mass far too small for the "
+            "panels above is already growing in modes that transport has not reached."
+            + (" Grey: outside the mesh." if _outside(record).any() else ""),
+        ),
+    ]
+
+
+def _shares(record: RunRecord) -> tuple[float, ...]:
+    """Choose contours of the target: in small panels more than one would hide thin modes."""
+    return (0.9,) if record.companions else (0.5, 0.95)
+
+
+def _outside(record: RunRecord) -> NDArray[np.bool_]:
+    """Find the points of the pictures that the mesh leaves out, remnants in corners apart."""
+    from scipy.ndimage import label
+
+    left_out = ~np.isfinite(record.snapshots.log_target)
+    pieces, count = label(left_out)
+    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+    large = sizes >= REMNANT * left_out.size
+    large[0] = False
+    return np.asarray(large[pieces])
+
+
+def _maps(record: RunRecord, *, log: bool) -> Figure:
+    pictures = record.snapshots
+    labels = list(record.flows)
+    several = len(labels) > 1
+    # Five columns are as many as stay legible.
+    times = pictured_times(pictures.times, 5 if several else 6)
+    count = len(times)
+    columns = count if several else min(count, 3)
+    rows = len(labels) if several else -(-count // columns)
+    x, y = pictures.axes
+    shape = float(np.ptp(y) / np.ptp(x))
+    equal = 0.3 <= shape <= 3.0
+    width = 10.5
+    panel = (width - 1.3) / columns
+    height = panel * (shape if equal else 1.0) + (0.12 if several else 0.3)
+    figure = style.new_figure(width, max(0.75 + rows * height, 2.4), maps=True)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    image: AxesImage | None = None
+    shares = _shares(record)
+    top = max(np.nanmax(values) for values in pictures.log_density.values()) / np.log(10)
+    for row in range(rows):
+        for column in range(columns):
+            axes = grid[row, column]
+            index = column if several else row * columns + column
+            label = labels[row] if several else labels[0]
+            if index >= count:
+                axes.remove()
+                continue
+            t = float(times[index])
+            values = pictures.log_density[label][int(np.searchsorted(pictures.times, t))]
+            image = _map(axes, record, values, shares, (top - DECADES, top) if log else None)
+            axes.set_aspect("equal" if equal else "auto")
+            axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], prune="both"))
+            if row == 0 or not several:
+                axes.set_title(f"t = {number(t, 3, trim=True)}")
+            if several and column == 0:
+                axes.set_ylabel(
+                    label, color=style.flow_colour(label), fontweight="bold", fontsize=11
+                )
+            elif column == 0:
+                axes.set_ylabel("y")
+            if (not several and index + columns >= count) or (several and row == rows - 1):
+                axes.set_xlabel("x")
+                axes.tick_params(labelbottom=True)
+    if image is not None:
+        bar = figure.colorbar(image, ax=figure.axes, shrink=0.85, aspect=32, pad=0.02)
+        bar.set_label("log₁₀ ρ  [ρ per unit area]" if log else "ρ / its maximum in the panel")
+        bar.ax.spines["outline"].set_linewidth(0.5)
+    return figure
+
+
+def _map(
+    axes: Axes,
+    record: RunRecord,
+    log_density: NDArray[np.float64],
+    shares: tuple[float, ...],
+    limits: tuple[float, float] | None,
+) -> AxesImage:
+    x, y = record.snapshots.axes
+    if limits is not None:
+        values, (low, high) = log_density / np.log(10), limits
+    elif np.isfinite(log_density).any():
+        values, (low, high) = np.exp(log_density - np.nanmax(log_density)), (0.0, 1.0)
+    else:
+        values, (low, high) = log_density, (0.0, 1.0)
+    image = axes.imshow(
+        values.T, origin="lower", extent=(x[0], x[-1], y[0], y[-1]), cmap=style.density_map(),
+        vmin=low, vmax=high, interpolation="bilinear",
+    )  # fmt: skip
+    outside = _outside(record)
+    if outside.any():
+        axes.imshow(
+            np.where(outside, 1.0, np.nan).T, origin="lower", extent=(x[0], x[-1], y[0], y[-1]),
+            cmap=ListedColormap([OUTSIDE]), interpolation="nearest", zorder=0.5,
+        )  # fmt: skip
+    axes.grid(False)
+    target = record.snapshots.log_target
+    levels = enclosing_levels(target, shares)
+    axes.contour(
+        x, y, np.where(np.isfinite(target), target, -1e3).T, levels=levels, colors=CONTOUR,
+        linewidths=[0.8, 1.0][: len(shares)], linestyles="solid",
+    )  # fmt: skip
+    return image

@@ -1,0 +1,106 @@
+"""Mass of each mode over time, for every flow of the run."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from wfrpde.report import style
+from wfrpde.report.drawing import Drawing
+from wfrpde.report.flow.record import RunRecord
+from wfrpde.report.numbers import number, pretty
+
+__all__ = ["draw_modes"]
+
+MOST_MODES = 12
+FLOOR = 1e-40
+"""Logarithmic panels end here; what lies below is written beside the axis."""
+
+
+def draw_modes(record: RunRecord) -> Drawing | None:
+    """Draw one panel a mode, with the target's own mass dotted; ``None`` if no mode is named."""
+    names = list(record.flow.mode_mass)
+    if not names:
+        return None
+    shown = names[:MOST_MODES]
+    columns = min(len(shown), 2 if len(shown) in (2, 4) else 3)
+    rows = -(-len(shown) // columns)
+    width = 7.2 if columns == 1 else 9.6
+    figure = style.new_figure(width, 0.6 + 2.7 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
+    for axes in grid.flat[len(shown) :]:
+        axes.remove()
+    for index, name in enumerate(shown):
+        axes = grid.flat[index]
+        _panel(axes, record, name)
+        if index + columns >= len(shown):
+            axes.tick_params(labelbottom=True)
+        else:
+            axes.set_xlabel("")
+        if index % columns == 0:
+            axes.set_ylabel("mass of the mode")
+    left_out = f" ({len(names) - len(shown)} more modes are in the tables.)" * (
+        len(names) > len(shown)
+    )
+    return Drawing(
+        "modes",
+        figure,
+        f"Mass of each of {len(names)} modes over time",
+        "Mass of each mode at the saved times (dots), with estimated errors as bars where they can "
+        "be seen. The thin lines between the dots are guides for the eye. Dotted: the mass that "
+        "the target gives to the mode. A panel is logarithmic where the mass grows from next to "
+        "nothing; it ends at 10⁻⁴⁰." + left_out,
+    )
+
+
+def _panel(axes: Axes, record: RunRecord, name: str) -> None:
+    flows = {k: f for k, f in record.flows.items() if name in f.mode_mass}
+    goal = record.target_mode_mass.get(name)
+    masses = [flow.mode_mass[name].value for flow in flows.values()]
+    positive = np.concatenate([*(m[m > 0] for m in masses), [goal] if goal else []])
+    if not positive.size:
+        positive = np.ones(1)
+    logarithmic = _grows_from_nothing(positive, goal)
+    ends = []
+    for label, flow in flows.items():
+        mass = flow.mode_mass[name]
+        colour = style.flow_colour(label)
+        own = label == record.flow.label
+        value, error = mass.value, np.nan_to_num(mass.error)
+        end, words = float(value[-1]), label
+        if logarithmic:
+            # Nothing joins a dot to one that is not on the axis.
+            value = np.where(value >= FLOOR, value, np.nan)
+            if end < FLOOR:
+                end, words = FLOOR, f"{label} {_short(end)}"
+        # A bar that reaches zero could not be drawn on a logarithmic axis.
+        bars = np.stack([np.clip(error, 0, np.abs(mass.value) * (1 - 1e-9)), error])
+        axes.errorbar(
+            flow.times, value, yerr=bars, color=colour, marker="o", ms=5.0 if own else 4.0,
+            lw=0.9, ls=(0, (4, 3)) if flow.alpha == 0 else "-", elinewidth=1.2,
+            zorder=3 if own else 2,
+        )  # fmt: skip
+        ends.append((end, words, colour))
+    if logarithmic:
+        style.log_scale(axes, "y")
+        axes.set_ylim(max(positive.min() / 3, FLOOR), positive.max() * 4)
+    else:
+        axes.set_ylim(0, 1.08 * positive.max())
+    if goal is not None:
+        axes.axhline(goal, color=style.TARGET, ls=(0, (1, 1.5)), lw=1.2, zorder=1)
+        ends.append(
+            (goal, f"target {_short(goal, 3)}" if goal > 1e-12 else "target ≈ 0", style.TARGET)
+        )
+    style.time_axis(axes, float(max(flow.times[-1] for flow in record.flows.values())))
+    axes.set_title(style.text(name))
+    style.label_ends(axes, ends, gap=0.07, size=9)
+
+
+def _grows_from_nothing(masses: NDArray[np.float64], goal: float | None) -> bool:
+    # A mode that the target leaves empty only fades, which a linear axis shows best.
+    return bool((goal is None or goal > 1e-6) and masses.min() < 1e-3 * masses.max())
+
+
+def _short(value: float, digits: int = 1) -> str:
+    return pretty(number(value, digits))

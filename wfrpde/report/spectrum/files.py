@@ -1,0 +1,157 @@
+"""The folder of a spectral study, or of a sweep."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wfrpde.report.flow.record import plain, software_versions
+from wfrpde.report.flow.summary import FORMAT, write_json
+from wfrpde.report.flow.tables import write_columns
+from wfrpde.report.spectrum.tables import rate_columns, sweep_columns
+
+if TYPE_CHECKING:
+    from wfrpde.case import Case
+    from wfrpde.operators import Sweep
+    from wfrpde.studies.spectral.study import SpectralStudy
+
+__all__ = ["write_study", "write_sweep"]
+
+
+def write_study(study: SpectralStudy, folder: Path) -> list[Path]:
+    """Write numbers, ParaView files, figures and the report of a study. Not collective.
+
+    The case's ``output.paraview`` and ``output.figures`` switch off what takes time.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+    """
+    from wfrpde.report.spectrum.figures import draw_study
+
+    # The report stands above output; only what ends a run reaches up to it.
+    from wfrpde.report.spectrum.page import write_study_report
+
+    folder.mkdir(parents=True, exist_ok=True)
+    output = study.case.output
+    written = [
+        write_json(study_summary(study), folder / "summary.json"),
+        write_columns(folder / "spectrum.csv", rate_columns(study)),
+    ]
+    if output.paraview:
+        from wfrpde.report.spectrum.fields import write_modes
+
+        written += write_modes(study, folder)
+    pictures = draw_study(study, folder / "figures") if output.figures else []
+    written += [picture.path for picture in pictures]
+    return [*written, write_study_report(study, folder, pictures)]
+
+
+def write_sweep(sweep: Sweep, folder: Path) -> list[Path]:
+    """Write numbers, the figure and the report of a sweep. Not collective."""
+    from wfrpde.report.spectrum.figures import draw_sweep_figure
+    from wfrpde.report.spectrum.page import write_sweep_report
+
+    folder.mkdir(parents=True, exist_ok=True)
+    content = _facts(sweep.case, sweep.complete, sweep.wall_time, sweep.ranks, sweep.warnings)
+    content["sweep"] = {
+        "key": sweep.key,
+        "values": sweep.values,
+        "rates": sweep.rates,
+        "errors": sweep.errors,
+        "residuals": sweep.residuals,
+        "eyring_kramers": sweep.kramers,
+        "principal_eigenvalue": sweep.principal,
+        "principal_eigenvalue_error": sweep.principal_errors,
+        "remarks": sweep.remarks,
+    }
+    written = [
+        write_json(content, folder / "summary.json"),
+        write_columns(folder / "sweep.csv", sweep_columns(sweep)),
+    ]
+    pictures = draw_sweep_figure(sweep, folder / "figures") if sweep.case.output.figures else []
+    written += [picture.path for picture in pictures]
+    return [*written, write_sweep_report(sweep, folder, pictures)]
+
+
+def study_summary(study: SpectralStudy) -> dict[str, Any]:
+    """Give every reported number of a study, with its estimated error, and the facts."""
+    spectrum = study.spectrum
+    content = _facts(study.case, study.complete, study.wall_time, study.ranks, study.warnings)
+    content["numerics"] = spectrum.numerics
+    free = spectrum.absorbing is None and len(spectrum.rates) > 1
+    results: dict[str, Any] = {
+        "rates": _pair(spectrum.rates, spectrum.errors),
+        "residuals": spectrum.residuals,
+        "absorbing": spectrum.absorbing,
+        "langevin_rate": spectrum.langevin_rate if free else None,
+        "wfr_rate": spectrum.wfr_rate if free else None,
+        "eyring_kramers": study.kramers,
+        "exits": {
+            name: {
+                "until_in": found.region,
+                "mean_time": _pair(found.mean_time, found.mean_time_error),
+                "rate": _pair(found.rate, found.rate_error),
+            }
+            for name, found in study.exits.items()
+        },
+        "decay": [{**asdict(row), "difference": row.difference} for row in study.decay],
+    }
+    if study.sets is not None:
+        results["metastable_sets"] = {
+            "weights": study.sets.weights,
+            "means": study.sets.means,
+            "generator": study.sets.generator,
+            "separation": study.sets.separation,
+        }
+    if study.committor is not None:
+        found = study.committor
+        results["committor"] = {
+            "from": found.source,
+            "to": found.sink,
+            "rate": _pair(found.rate, found.rate_error),
+            "error": found.error,
+        }
+    if study.feynman_kac is not None:
+        tilted = study.feynman_kac
+        results["feynman_kac"] = {
+            "principal_eigenvalue": _pair(tilted.principal_eigenvalue, tilted.error),
+            "eigenvalues": _pair(tilted.eigenvalues, tilted.errors),
+            "gap": tilted.gap,
+            "mean_rate": tilted.mean_rate,
+        }
+    if study.cumulants is not None:
+        curve = study.cumulants
+        results["cumulants"] = {
+            "tilts": curve.tilts,
+            "values": _pair(curve.values, curve.errors),
+            "means": _pair(curve.means, curve.mean_errors),
+            "variances": _pair(curve.variances, curve.variance_errors),
+        }
+    content["results"] = results
+    return content
+
+
+def _pair(value: Any, error: Any) -> dict[str, Any]:
+    return {"value": value, "error": error}
+
+
+def _facts(
+    case: Case, complete: bool, wall_time: float, ranks: int, warnings: tuple[str, ...]
+) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "kind": "spectrum",
+        "title": case.title or case.name,
+        "dimension": case.dim,
+        "complete": complete,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "wall_time": wall_time,
+        "ranks": ranks,
+        "versions": software_versions(),
+        "case": plain(case),
+        "warnings": warnings,
+    }

@@ -1,0 +1,194 @@
+"""The report of a spectral study, or of a sweep: one HTML page that says what the numbers say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wfrpde.report.flow.figures import Picture
+from wfrpde.report.flow.page import PARAVIEW_TIPS, numerics_rows
+from wfrpde.report.flow.record import plain, software_versions
+from wfrpde.report.numbers import duration, number, pretty, shortened, with_error
+from wfrpde.report.pages import embed, page_width, write_page
+from wfrpde.report.spectrum.tables import study_tables, sweep_table
+
+if TYPE_CHECKING:
+    from wfrpde.case import Case
+    from wfrpde.operators import Sweep
+    from wfrpde.studies.spectral.study import SpectralStudy
+
+__all__ = ["study_sentences", "write_study_report", "write_sweep_report"]
+
+
+def write_study_report(study: SpectralStudy, folder: Path, pictures: Sequence[Picture]) -> Path:
+    """Write ``report.html`` into the folder of a study. Not collective."""
+    spectrum, flow = study.spectrum, study.case.flow
+    target = spectrum.target.description or spectrum.target.name
+    context = {
+        "kicker": f"Spectrum of the generator in {study.case.dim}-D, {shortened(target)}",
+        "incomplete": ""
+        if study.complete
+        else "It was stopped before its end: what was found until then is here.",
+        "result": study_sentences(study),
+        "absorbing": spectrum.absorbing or "",
+        "linear": shortened(flow.reaction or ""),
+        "alpha": number(flow.alpha, 6, trim=True),
+        "tables": study_tables(study, pretty),
+        "note": _note(study),
+        "method": numerics_rows(
+            {k: v for k, v in spectrum.numerics.items() if k not in ("ranks", "runs")}
+        ),
+        "paraview": PARAVIEW_TIPS[study.case.dim] if (folder / "modes.pvd").is_file() else "",
+        "data": "spectrum.csv",
+        **_common(study.case, pictures, study.warnings, study.wall_time, study.ranks),
+    }
+    return write_page(folder / "report.html", "spectrum.html.j2", context)
+
+
+def write_sweep_report(sweep: Sweep, folder: Path, pictures: Sequence[Picture]) -> Path:
+    """Write ``report.html`` into the folder of a sweep. Not collective."""
+    low, high = (
+        pretty(number(float(v), 5, trim=True)) for v in (sweep.values[0], sweep.values[-1])
+    )
+    context = {
+        "kicker": f"Rates against {sweep.key}, {len(sweep.values)} values from {low} to {high}",
+        "incomplete": ""
+        if sweep.complete
+        else f"It was stopped before its end: {int(sweep.solved.sum())} of {len(sweep.values)} "
+        "values were solved.",
+        "result": sweep_sentences(sweep),
+        "absorbing": sweep.case.spectrum.absorbing or "",
+        "linear": "",
+        "alpha": number(sweep.case.flow.alpha, 6, trim=True),
+        "tables": [sweep_table(sweep, pretty)],
+        "note": ERROR_NOTE,
+        "method": [],
+        "paraview": "",
+        "data": "sweep.csv",
+        **_common(sweep.case, pictures, sweep.warnings, sweep.wall_time, sweep.ranks),
+    }
+    return write_page(folder / "report.html", "spectrum.html.j2", context)
+
+
+ERROR_NOTE = (
+    "What follows ± is the estimated error of each number, from a second discretisation and the "
+    "residual of the eigenvalue equation."
+)
+
+
+def study_sentences(study: SpectralStudy) -> list[str]:
+    """Say what came out, in plain sentences."""
+    spectrum, flow = study.spectrum, study.case.flow
+    rates = spectrum.rates
+    result = []
+    if spectrum.absorbing is not None:
+        result.append(
+            f"Paths enter the region {spectrum.absorbing} at the rate "
+            f"{_estimate(flow.alpha * rates[0], flow.alpha * spectrum.errors[0])} per unit time, "
+            "from the quasi-stationary density."
+        )
+    elif len(rates) > 1:
+        result.append(
+            f"The slowest mode relaxes at the rate λ₁ = {_estimate(rates[1], spectrum.errors[1])}."
+        )
+        if flow.alpha > 0:
+            result.append(
+                "In the end KL decays like "
+                f"exp(−{pretty(number(spectrum.langevin_rate, 4))} t) under Langevin dynamics"
+                + (
+                    f", and like exp(−{pretty(number(spectrum.wfr_rate, 4))} t) under the "
+                    "Wasserstein–Fisher–Rao flow."
+                    if flow.beta > 0
+                    else "."
+                )
+            )
+    if study.sets is not None:
+        weights = ", ".join(pretty(number(float(w), 3)) for w in study.sets.weights)
+        result.append(
+            f"The slow modes divide the space into {len(study.sets)} metastable sets, of weights "
+            f"{weights}."
+        )
+    if study.feynman_kac is not None:
+        found = study.feynman_kac
+        result.append(
+            "The normalising constant of the weights exp ∫U dt grows like exp(Λt) with Λ = "
+            f"{_estimate(found.principal_eigenvalue, found.error)}; the weighted law settles at "
+            f"the rate {pretty(number(found.gap, 4))}."
+        )
+    return result
+
+
+def sweep_sentences(sweep: Sweep) -> list[str]:
+    """Say how the slowest rate changes over a sweep."""
+    first = 0 if sweep.case.spectrum.absorbing is not None else 1
+    if sweep.rates.shape[1] <= first:
+        return []
+    known = np.flatnonzero(np.isfinite(sweep.rates[:, first]))
+    if len(known) < 2:
+        return []
+    ends = known[0], known[-1]
+    values = [pretty(number(float(sweep.values[i]), 5, trim=True)) for i in ends]
+    rates = [pretty(number(float(sweep.rates[i, first]), 4)) for i in ends]
+    result = [
+        f"As {sweep.key} goes from {values[0]} to {values[1]}, the slowest rate goes from "
+        f"{rates[0]} to {rates[1]}."
+    ]
+    beta = sweep.case.flow.beta
+    if first == 1 and beta > 0 and sweep.key != "flow.beta":
+        result.append(
+            f"The reaction keeps the rate of the flow above β = {number(beta, 4, trim=True)}."
+        )
+    return result
+
+
+def _estimate(value: float, error: float) -> str:
+    return pretty(with_error(float(value), float(error), 7))
+
+
+def _note(study: SpectralStudy) -> str:
+    words = ERROR_NOTE
+    if study.kramers is not None and study.spectrum.absorbing is None:
+        rates = study.spectrum.rates
+        off = f" ({100 * (study.kramers / rates[1] - 1):+.1f} %)" if len(rates) > 1 else ""
+        words += (
+            f" For context: the Eyring–Kramers estimate of λ₁ is {pretty(number(study.kramers, 4))}"
+            f"{pretty(off)}; it holds for high barriers."
+        )
+    if study.exits and study.spectrum.absorbing is None:
+        words += (
+            " Exit times of a mode are those to its boundary, from π within it; of the paths that "
+            "reach the top of a barrier about half return."
+        )
+    return words
+
+
+def _common(
+    case: Case,
+    pictures: Sequence[Picture],
+    warnings: Sequence[str],
+    wall_time: float,
+    ranks: int,
+) -> dict[str, Any]:
+    return {
+        "title": case.title or case.name,
+        "warnings": list(warnings),
+        "pictures": [
+            {
+                "data": embed(p.path),
+                "width": page_width(p.path),
+                "alt": p.alt,
+                "caption": p.caption,
+            }
+            for p in pictures
+        ],
+        "case": json.dumps(plain(case), indent=2, ensure_ascii=False, default=str),
+        "facts_rows": [
+            ("wall time", duration(wall_time)),
+            ("MPI ranks", str(ranks)),
+            *((f"{name} version", v) for name, v in software_versions().items()),
+        ],
+    }

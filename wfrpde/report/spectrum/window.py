@@ -1,0 +1,68 @@
+"""The part of space that pictures of modes show, and a regular grid over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from wfrpde.studies.spectral.study import SpectralStudy
+
+__all__ = ["Window", "window_of"]
+
+Array = NDArray[np.float64]
+
+DEPTH = 9.0
+"""Levels of V (kT) above its minimum whose bounding box is shown."""
+
+POINTS = {1: 1201, 2: 260, 3: 40}
+"""Grid points along the longest axis, by dimension."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A tensor grid; fields have the shape of the grid, and are NaN outside the mesh.
+
+    Attributes
+    ----------
+    axes
+        d coordinate arrays.
+    points
+        ``(n, d)``.
+    level
+        V − min V (kT) on the grid.
+    density
+        π per unit volume on the grid.
+    """
+
+    axes: tuple[Array, ...]
+    points: Array
+    level: Array
+    density: Array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the grid."""
+        return tuple(len(axis) for axis in self.axes)
+
+
+def window_of(study: SpectralStudy) -> Window:
+    """Choose the window of a study."""
+    spectrum = study.spectrum
+    nodes = spectrum.nodes
+    dim = nodes.shape[1]
+    value = np.asarray(spectrum.target.potential(nodes), dtype=float)
+    lowest = float(value.min())
+    inside = nodes[value - lowest < DEPTH]
+    low, high = inside.min(axis=0), inside.max(axis=0)
+    length = high - low
+    counts = np.maximum(np.ceil(POINTS[dim] * length / length.max()), 24).astype(int)
+    axes = tuple(np.linspace(a, b, n) for a, b, n in zip(low, high, counts, strict=True))
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, dim)
+    potential = np.asarray(spectrum.target.potential(points), dtype=float)
+    shape = tuple(map(len, axes))
+    density = np.exp(-potential - spectrum.log_normalisation)
+    return Window(axes, points, (potential - lowest).reshape(shape), density.reshape(shape))

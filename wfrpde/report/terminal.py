@@ -1,0 +1,124 @@
+"""Plain-text tables of a solution, for the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wfrpde.report.numbers import column, number, shortened
+
+if TYPE_CHECKING:
+    from wfrpde.commands.solve import Run
+    from wfrpde.flow.solution import Solution
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Align columns, the first to the right and the others to the left."""
+    lines = [list(header), *[list(row) for row in rows]]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if k == 0 else cell.ljust(width)
+            for k, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def solution_table(solution: Solution) -> str:
+    """Tabulate KL and the masses of the modes at the saved times, with their errors."""
+    error = solution.error
+    columns = {"KL": (solution.series["kl"], _entry(error, "series", "kl"))}
+    if not solution.case.flow.conserve_mass:
+        columns["mass"] = (solution.series["mass"], _entry(error, "series", "mass"))
+    name = "log_normalising_constant"
+    if name in solution.series:
+        columns["log γ(1)"] = (solution.series[name], _entry(error, "series", name))
+    for name, masses in solution.mode_mass.items():
+        columns[f"mass {name}"] = (masses, _entry(error, "mode_mass", name))
+    cells = [
+        _aligned(column(values, np.full(len(values), np.nan) if errors is None else errors, 9))
+        for values, errors in columns.values()
+    ]
+    return table(["t", *columns], zip(_times(solution), *cells, strict=True))
+
+
+def _times(solution: Solution) -> list[str]:
+    return [f"{float(t):.4g}" for t in solution.times]
+
+
+def _entry(error: Any, kind: str, name: str) -> Any:
+    entries = getattr(error, kind, None)
+    return None if entries is None else entries.get(name)
+
+
+def _aligned(cells: list[str]) -> list[str]:
+    """Put decimal points, and the signs of the errors, below one another."""
+    pairs = [cell.partition(" ± ") for cell in cells]
+    before = [len(value.partition(".")[0]) for value, _, _ in pairs]
+    values = [
+        " " * (max(before, default=0) - n) + value
+        for n, (value, _, _) in zip(before, pairs, strict=True)
+    ]
+    width = max(map(len, values), default=0)
+    return [
+        f"{value.ljust(width)}{sign}{error}"
+        for value, (_, sign, error) in zip(values, pairs, strict=True)
+    ]
+
+
+def run_summary(run: Run) -> str:
+    """Say what a run computed, how, and what to be careful about."""
+    solution = run.solution
+    parts = [f"{run.case.title or run.case.name}\n", solution_table(solution), ""]
+    formulation = solution.numerics.get("formulation")
+    if formulation:
+        reason = shortened(str(solution.numerics.get("reason") or ""))
+        parts.append(f"Formulation: {formulation}" + (f" ({reason})" if reason else ""))
+    if is_estimated(solution):
+        parts.append("± is the estimated error of the solver.")
+    elif run.interrupted and run.case.numerics.certify:
+        parts.append(
+            "Errors: not estimated, as the run was stopped before its second solution; the "
+            "numbers come from the coarser one."
+        )
+    else:
+        parts.append("Errors: not estimated, as this run has no second one to compare with.")
+    # That it was interrupted is the last line.
+    told = [text for text in solution.warnings if not text.startswith("interrupted")]
+    parts += [f"Warning: {warning}" for warning in told]
+    if run.interrupted:
+        parts.append(f"Interrupted: {progress(run)}.")
+    return "\n".join(parts)
+
+
+def is_estimated(solution: Solution) -> bool:
+    """Whether errors were estimated: not of a run that was stopped before its second solution."""
+    error = solution.error
+    return error is not None and bool(np.isfinite(np.asarray(error.density)).any())
+
+
+def progress(run: Run) -> str:
+    """Say how far a run that was stopped has got."""
+    solution = run.solution
+    reached, end = float(solution.times[-1]), run.case.flow.save[-1]
+    saved = f"saved up to t = {number(reached, 4, trim=True)} of {number(end, 4, trim=True)}"
+    return saved if reached < end else f"{saved}, without the flows to compare with"
+
+
+def comparison_table(solutions: dict[str, Solution], mode: str) -> str:
+    """Tabulate KL and the mass of one mode over time, for several flows side by side."""
+    first = next(iter(solutions.values()))
+    equilibrium = (first.numerics.get("target_mode_mass") or {}).get(mode)
+    times = _times(first)
+    divergences = [list(s.series["kl"]) for s in solutions.values()]
+    masses = [list(s.mode_mass[mode]) for s in solutions.values()]
+    if equilibrium is not None:
+        times.append("target")
+        divergences = [[*values, 0.0] for values in divergences]
+        masses = [[*values, float(equilibrium)] for values in masses]
+    cells = [_aligned(column(values, digits=3)) for values in (*divergences, *masses)]
+    header = ["t", *(f"KL {n}" for n in solutions), *(f"{mode} {n}" for n in solutions)]
+    return table(header, zip(times, *cells, strict=True))

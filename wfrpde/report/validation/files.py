@@ -1,0 +1,135 @@
+"""The folder of a validation: CSV tables, ``validation.json``, figures and the report."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wfrpde.report.flow.record import software_versions
+from wfrpde.report.flow.summary import json_ready
+
+if TYPE_CHECKING:
+    from wfrpde.comparison import ValidationReport
+
+FORMAT = 1
+"""Raised when the meaning of a key changes."""
+
+REPORT = "validation.npz"
+"""The whole report, from which figures can be drawn again."""
+
+
+def write_validation(report: ValidationReport, folder: Path, *, figures: bool = True) -> list[Path]:
+    """Write everything a validation leaves behind. Not collective.
+
+    Parameters
+    ----------
+    report
+        The outcome.
+    folder
+        Where to write; made if missing. Files of the same names are replaced.
+    figures
+        Whether to draw figures.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [
+        _write_json(report, folder / "validation.json"),
+        _write_csv(folder / "validation.csv", map(_row, report.table)),
+    ]
+    tables: dict[str, list[dict[str, Any]]] = {
+        "distances.csv": [{**_plain(m), "excess": m.excess} for m in report.metrics],
+        "bias.csv": [_plain(split) for split in report.splits],
+        "ladders.csv": [_plain(point) for point in report.ladders],
+    }
+    for name, rows in tables.items():
+        if rows:
+            written.append(_write_csv(folder / name, rows))
+    from wfrpde.report.stored import write_stored
+
+    written.append(write_stored(report, folder / REPORT))
+    return [*written, *draw_and_report(report, folder, figures=figures)]
+
+
+def draw_and_report(report: ValidationReport, folder: Path, *, figures: bool = True) -> list[Path]:
+    """Draw the figures and write ``report.html``. Not collective."""
+    # The report stands above output; only this function, which ends a validation, reaches up to it.
+    from wfrpde.report.validation.figures import draw_validation
+    from wfrpde.report.validation.page import write_validation_report
+
+    pictures = draw_validation(report, folder / "figures") if figures else []
+    page = write_validation_report(report, folder, pictures)
+    return [*(picture.path for picture in pictures), page]
+
+
+def _row(row: Any) -> dict[str, Any]:
+    return {**_plain(row), "difference": row.difference, "words": row.words}
+
+
+def _plain(item: Any) -> dict[str, Any]:
+    """Flatten a dataclass: pairs and intervals get a column for each of their numbers."""
+    result: dict[str, Any] = {}
+    for name, value in dataclasses.asdict(item).items():
+        if isinstance(value, dict):
+            result |= {f"{name}_{key}": entry for key, entry in value.items()}
+        elif isinstance(value, tuple) and len(value) == 2 and name == "interval":
+            result |= {"interval_low": value[0], "interval_high": value[1]}
+        elif isinstance(value, tuple) and len(value) == 2:
+            result |= {name: value[0], f"{name}_error": value[1]}
+        else:
+            result[name] = value
+    return result
+
+
+def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
+    temporary = path.with_name(f".{path.name}.part")
+    with temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        header: list[str] = []
+        for row in rows:
+            if not header:
+                header = list(row)
+                writer.writerow(header)
+            writer.writerow(_cell(row[name]) for name in header)
+    os.replace(temporary, path)
+    return path
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool | str | int):
+        return str(value)
+    # repr keeps every digit; an empty field is the CSV way to say "not known"
+    return "" if value is None or value != value else repr(float(value))
+
+
+def _write_json(report: ValidationReport, path: Path) -> Path:
+    content = {
+        "format": FORMAT,
+        "title": report.case.title or report.case.name,
+        "complete": report.complete,
+        "versions": software_versions(),
+        "facts": report.facts,
+        "verdicts": report.verdicts,
+        "failed": report.failed,
+        "unexpected": report.unexpected,
+        "samplers": [dataclasses.asdict(s) for s in report.samplers],
+        "table": [_row(row) for row in report.table],
+        "distances": [_plain(m) for m in report.metrics],
+        "bias": [_plain(split) for split in report.splits],
+        "ladders": [_plain(point) for point in report.ladders],
+        "equations": [dataclasses.asdict(d) for d in report.diagnoses],
+        "case": report.case.model_dump(mode="json"),
+    }
+    text = json.dumps(json_ready(content), indent=1, ensure_ascii=False, allow_nan=False)
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(text + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+    return path

@@ -1,0 +1,217 @@
+"""The report of a validation: one HTML page that says in words what the numbers say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wfrpde.report.flow.figures import Picture
+from wfrpde.report.flow.record import software_versions
+from wfrpde.report.flow.report_tables import Table
+from wfrpde.report.numbers import MISSING, duration, number, pretty, with_error
+from wfrpde.report.pages import embed, page_width, write_page
+
+if TYPE_CHECKING:
+    from wfrpde.comparison import Row, ValidationReport
+    from wfrpde.comparison.results import BiasSplit, Fit
+
+__all__ = ["equation_sentences", "split_sentences", "time_text", "write_validation_report"]
+
+MARKS = {"consistent": "✓", "biased": "✗", "undecided": "?", "failed": "✗"}
+
+
+def write_validation_report(
+    report: ValidationReport, folder: Path, pictures: Sequence[Picture]
+) -> Path:
+    """Write ``report.html`` into the folder of a validation. Not collective."""
+    spec = report.case.validation
+    context = {
+        "title": report.case.title or report.case.name,
+        "kicker": f"Samplers against the Eulerian flow in {report.case.dim}-D",
+        "incomplete": not report.complete,
+        "unexpected": report.unexpected,
+        "samplers": [
+            {
+                "name": s.name,
+                "claims": s.claims,
+                "particles": s.particles,
+                "replicates": s.replicates,
+                "mark": MARKS[s.verdict],
+                "verdict": s.words,
+                "class": {"consistent": "passed", "undecided": ""}.get(s.verdict, "failed"),
+                "seconds": duration(s.seconds),
+            }
+            for s in report.samplers
+        ],
+        "equations": equation_sentences(report),
+        "splits": split_sentences(report),
+        "pictures": [
+            {
+                "data": embed(p.path),
+                "width": page_width(p.path),
+                "alt": p.alt,
+                "caption": p.caption,
+            }
+            for p in pictures
+        ],
+        "tables": [_rows_of(report, s.name) for s in report.samplers if report.rows(s.name)],
+        "distances": _distances(report),
+        "biases": _biases(report),
+        "candidates": _candidates(report),
+        "level": f"{100 * spec.level:g}",
+        "power": f"{100 * spec.power:g}",
+        "resolution": f"{spec.resolution:g}",
+        "rows": len(report.table),
+        "facts": _facts(report),
+        "case": json.dumps(
+            report.case.model_dump(mode="json"), indent=2, ensure_ascii=False, default=str
+        ),
+    }
+    return write_page(folder / "report.html", "validation.html.j2", context)
+
+
+def time_text(t: float) -> str:
+    """Time of a row; samples of π are judged against π."""
+    return "π" if np.isinf(t) else pretty(number(t, 4, trim=True))
+
+
+def equation_sentences(report: ValidationReport) -> list[str]:
+    """Say which equation each sampler solves."""
+    return [f"{d.sampler}: {d.conclusion}." for d in report.diagnoses]
+
+
+def split_sentences(report: ValidationReport) -> list[str]:
+    """Say where the bias of each sampler comes from, in its clearest row at the last time."""
+    sentences = []
+    for sampler in dict.fromkeys(split.sampler for split in report.splits):
+        own = [split for split in report.splits if split.sampler == sampler]
+        last = max(split.time for split in own)
+        split = max((s for s in own if s.time == last), key=_clarity)
+        sentences.append(f"{sampler}, {split.observable} at t = {time_text(last)}: {_parts(split)}")
+    return sentences
+
+
+def _clarity(split: BiasSplit) -> float:
+    value, error = split.total
+    return abs(value) / error if error > 0 else 0.0
+
+
+def _parts(split: BiasSplit) -> str:
+    text = f"bias {_pair(split.total)}"
+    if np.isfinite(split.limit_step):
+        left = split.total[0] - split.limit_step - split.limit_rest
+        text += (
+            f". For infinitely many particles, computed on the mesh, the time step makes "
+            f"{pretty(number(split.limit_step, 2))} and the method "
+            f"{pretty(number(split.limit_rest, 2))}; so the finite number of particles, and "
+            f"chance, make {_pair((left, split.total[1]))}"
+        )
+    measured = []
+    if np.isfinite(split.step[0]):
+        measured.append(f"time step {_pair(split.step)}{_order(split.order_dt, 'dt', '')}")
+    if np.isfinite(split.finite_n[0]):
+        measured.append(f"∝ 1/N {_pair(split.finite_n)}{_order(split.order_n, 'N', '−')}")
+    if measured:
+        measured.append(f"rest {_pair(split.rest)}")
+        text += f". From the ladders: {', '.join(measured)}"
+    return text + "."
+
+
+def _order(fit: Fit, symbol: str, sign: str) -> str:
+    if not np.isfinite(fit.value):
+        return ""
+    top = "∞" if np.isinf(fit.high) else f"{fit.high:.2g}"
+    return f" (fitted order {symbol}^{sign}{fit.value:.2g}, {fit.low:.2g} to {top})"
+
+
+def _pair(pair: tuple[float, float]) -> str:
+    return pretty(with_error(pair[0], pair[1]))
+
+
+def _rows_of(report: ValidationReport, sampler: str) -> Table:
+    rows = tuple(_cells(row) for row in report.rows(sampler))
+    header = ("observable", "t", "sampler", "Eulerian", "p-value", "verdict")
+    return Table(sampler, header, rows)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        row.observable,
+        time_text(row.time),
+        pretty(with_error(row.mean, row.standard_error)),
+        pretty(with_error(row.reference, row.reference_error, 7)),
+        pretty(number(row.p_value, 2)),
+        row.words,
+    )
+
+
+def _distances(report: ValidationReport) -> list[Table]:
+    tables = []
+    for sampler in dict.fromkeys(m.sampler for m in report.metrics):
+        own = [m for m in report.metrics if m.sampler == sampler]
+        rows = tuple(
+            (
+                m.metric.replace("chi2", "χ²").replace("MMD2", "MMD²"),
+                time_text(m.time),
+                pretty(with_error(m.value, m.standard_error)),
+                pretty(number(m.floor, 3)),
+                pretty(number(m.excess, 2)),
+            )
+            for m in own
+        )
+        header = ("distance", "t", "sampler", "noise floor", "excess")
+        tables.append(Table(sampler, header, rows))
+    return tables
+
+
+def _biases(report: ValidationReport) -> list[Table]:
+    if not report.splits:
+        return []
+    rows = tuple(
+        (
+            s.sampler,
+            s.observable,
+            time_text(s.time),
+            *(_pair(p) if np.isfinite(p[0]) else MISSING for p in _measured(s)),
+            pretty(number(s.limit_step, 2)),
+            pretty(number(s.limit_rest, 2)),
+            pretty(number(s.limit_order, 2)),
+        )
+        for s in report.splits
+    )
+    header = (
+        "sampler", "observable", "t", "bias", "time step", "finite N", "rest",
+        "step, N = ∞", "rest, N = ∞", "order, N = ∞",
+    )  # fmt: skip
+    return [Table("Where the bias comes from", header, rows)]
+
+
+def _measured(split: BiasSplit) -> tuple[tuple[float, float], ...]:
+    return split.total, split.step, split.finite_n, split.rest
+
+
+def _candidates(report: ValidationReport) -> list[Table]:
+    tables = []
+    for d in report.diagnoses:
+        rows = tuple(
+            (c.words, pretty(number(c.misfit, 2)), "yes" if c.explains else "no")
+            for c in d.candidates
+        )
+        title = f"{d.sampler}, which claims {d.claims}"
+        tables.append(Table(title, ("equation", "misfit [σ]", "explains the path"), rows))
+    return tables
+
+
+def _facts(report: ValidationReport) -> list[tuple[str, Any]]:
+    facts = report.facts
+    rows = [
+        ("wall time", duration(float(facts.get("wall_time", np.nan)))),
+        ("MPI ranks", str(facts.get("ranks", 1))),
+        ("replicates computed", str(facts.get("replicates_computed", ""))),
+        ("replicates found on the disk", str(facts.get("replicates_reused", ""))),
+    ]
+    return rows + [(f"{name} version", v) for name, v in software_versions().items()]

@@ -1,0 +1,1 @@
+"""Studies of convergence: plan, run, fit, judge."""

@@ -1,0 +1,1 @@
+"""Studies of spectra, and of the decay that they predict."""

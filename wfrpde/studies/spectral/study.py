@@ -1,0 +1,238 @@
+"""Everything that a case asks of its operators: the spectrum, and what follows from it.
+
+The spectrum comes first; the other questions are answered one by one, so that a person who stops
+the study keeps the answers that were found.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wfrpde.errors import InputError, WfrpdeError
+from wfrpde.parallel import Stopped, StopRequest
+
+if TYPE_CHECKING:
+    from mpi4py.MPI import Comm
+
+    from wfrpde.case import Case
+    from wfrpde.operators import Committor, Cumulants, Exit, FeynmanKac, MetastableSets, Spectrum
+    from wfrpde.studies.spectral.decay import Decay
+
+logger = logging.getLogger("wfrpde")
+
+EXIT = "exit from "
+
+
+@dataclass(frozen=True)
+class SpectralStudy:
+    """What was found, the same on every rank.
+
+    Attributes
+    ----------
+    spectrum
+        Of the generator of the case.
+    kramers
+        Eyring–Kramers estimate of λ₁, or None where the target has not two minima.
+    exits
+        Exit from each named mode, by its name; with an absorbing region, exit into that.
+    sets, committor, feynman_kac, cumulants, decay
+        None (or empty) where they were not asked for, or not reached.
+    complete
+        False if it was stopped before its end.
+    ranks
+        MPI ranks that it was computed on.
+    wall_time
+        Seconds.
+    """
+
+    case: Case
+    spectrum: Spectrum
+    kramers: float | None
+    exits: dict[str, Exit]
+    sets: MetastableSets | None
+    committor: Committor | None
+    feynman_kac: FeynmanKac | None
+    cumulants: Cumulants | None
+    decay: tuple[Decay, ...]
+    warnings: tuple[str, ...]
+    complete: bool
+    ranks: int
+    wall_time: float
+
+
+def study_spectrum(
+    case: Case,
+    comm: Comm | None = None,
+    *,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> SpectralStudy:
+    """Answer all that a case asks of its operators (collective).
+
+    Parameters
+    ----------
+    case
+        The case; its table ``spectrum`` says what is wanted. Of its named modes the exit times are
+        computed, too.
+    comm
+        MPI communicator; all of MPI.COMM_WORLD by default.
+    progress
+        Called on every rank before each question, with the counts of answered and of all
+        questions, and the question.
+
+    Raises
+    ------
+    InputError
+        If something that was asked for cannot be had.
+    SolverError
+        If the spectrum cannot be computed.
+    """
+    from wfrpde.operators import eyring_kramers, spectrum
+    from wfrpde.operators.spectra import world_of
+
+    comm = world_of(comm)
+    began = time.perf_counter()
+    check_questions(case)
+    with StopRequest() as stop:
+        if progress is not None:
+            progress(0, 1, "spectrum")
+        with stop.at_once(comm):
+            modes = spectrum(case, comm)
+        questions = _questions(case, modes, comm)
+        answers, remarks, stopped = _answered(questions, comm, stop, progress)
+    kramers = None
+    if modes.absorbing is None:
+        kramers = eyring_kramers(modes.target, np.array(modes.numerics["box"]))
+    warnings = [*modes.warnings, *remarks]
+    for what, answer in answers.items():
+        warnings += [f"{what}: {text}" for text in getattr(answer, "warnings", ())]
+    return SpectralStudy(
+        case=case,
+        spectrum=modes,
+        kramers=kramers,
+        exits={
+            what.removeprefix(EXIT): answer
+            for what, answer in answers.items()
+            if what.startswith(EXIT)
+        },
+        sets=answers.get("metastable sets"),
+        committor=answers.get("committor"),
+        feynman_kac=answers.get("Feynman-Kac"),
+        cumulants=answers.get("cumulants"),
+        decay=tuple(answers.get("observed decay", ())),
+        warnings=tuple(dict.fromkeys(warnings)),
+        complete=not stopped,
+        ranks=comm.size,
+        wall_time=time.perf_counter() - began,
+    )
+
+
+def check_questions(case: Case) -> None:
+    """Refuse what cannot be answered, before anything is computed.
+
+    Raises
+    ------
+    InputError
+        As `study_spectrum`.
+    """
+    spec = case.spectrum
+    if spec.tilts and case.flow.reaction is None:
+        raise InputError(
+            "spectrum.tilts",
+            "tilts without a flow.reaction",
+            "the observable U whose cumulants are asked for",
+            'For example: --set flow.reaction="x".',
+        )
+    if case.flow.alpha == 0:
+        for key in ("committor", "tilts", "observe"):
+            if getattr(spec, key):
+                raise InputError(
+                    f"spectrum.{key}",
+                    "flow.alpha = 0",
+                    "a positive flow.alpha",
+                    "Without diffusion nothing is ever reached.",
+                )
+    if spec.sets is not None:
+        if spec.absorbing is not None:
+            raise InputError(
+                "spectrum.sets", "an absorbing region", "sets or spectrum.absorbing, not both"
+            )
+        if spec.sets > spec.count:
+            raise InputError(
+                "spectrum.sets",
+                f"{spec.sets} with spectrum.count = {spec.count}",
+                "at least as many modes as sets",
+            )
+    if spec.observe and (spec.absorbing is not None or spec.count < 2):
+        raise InputError(
+            "spectrum.observe",
+            "an absorbing region" if spec.count > 1 else "spectrum.count = 1",
+            "two rates or more, and no absorbing region",
+        )
+
+
+def _questions(case: Case, spectrum: Spectrum, comm: Comm) -> dict[str, Callable[[], Any]]:
+    """Give what is to be answered after the spectrum, in order."""
+    from wfrpde import operators
+    from wfrpde.studies.spectral.decay import observe_decay
+
+    spec, alpha = case.spectrum, case.flow.alpha
+    result: dict[str, Callable[[], Any]] = {}
+    if spec.absorbing is None:
+        result["metastable sets"] = lambda: operators.metastable_sets(spectrum, spec.sets)
+        regions = {k: f"not ({region.text})" for k, region in spectrum.target.regions.items()}
+    else:
+        regions = {f"outside {spec.absorbing}": spec.absorbing}
+    if alpha > 0:
+        for name, region in regions.items():
+            result[EXIT + name] = partial(operators.mean_exit_time, case, region, comm)
+    if spec.committor is not None:
+        source, sink = spec.committor
+        result["committor"] = partial(operators.committor, case, source, sink, comm)
+    if case.flow.reaction is not None and alpha > 0:
+        result["Feynman-Kac"] = partial(operators.feynman_kac, case, comm)
+    if spec.tilts:
+        result["cumulants"] = partial(operators.cumulants, case, spec.tilts, comm)
+    if spec.observe:
+        result["observed decay"] = partial(observe_decay, case, spectrum, comm)
+    return result
+
+
+def _answered(
+    questions: dict[str, Callable[[], Any]],
+    comm: Comm,
+    stop: StopRequest,
+    progress: Callable[[int, int, str], None] | None,
+) -> tuple[dict[str, Any], list[str], bool]:
+    """Answers, remarks on those that nobody asked for and that failed, and whether it was stopped.
+
+    Nobody asked for the exit times of the modes: a mode that is too small for the mesh, or all of
+    it, does not end the study.
+    """
+    answers: dict[str, Any] = {}
+    remarks: list[str] = []
+    for index, (what, question) in enumerate(questions.items()):
+        if progress is not None:
+            progress(index + 1, len(questions) + 1, what)
+        try:
+            with stop.at_once(comm):
+                answer = question()
+        except Stopped:
+            return answers, remarks, True
+        except WfrpdeError as error:
+            if not what.startswith(EXIT) or what.startswith(f"{EXIT}outside "):
+                raise
+            remarks.append(f"no {what}: {error}")
+            if comm.rank == 0:
+                logger.warning(remarks[-1])
+        else:
+            answers[what] = answer
+        if stop.requested(comm):  # on several ranks a question is finished first
+            return answers, remarks, True
+    return answers, remarks, False
