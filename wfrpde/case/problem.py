@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,7 +17,7 @@ from wfrpde.domain.meshes import read_gmsh
 from wfrpde.errors import InputError, place
 
 if TYPE_CHECKING:
-    from wfrpde.case import Case
+    from wfrpde.case import Case, DomainSpec, NumericsSpec
     from wfrpde.equation import Equation
     from wfrpde.starts.initial import InitialDensity
     from wfrpde.targets import Target
@@ -53,8 +52,6 @@ class Problem:
         ``(d,)`` shortest length along each axis.
     save
         Times to save, without 0.
-    linear
-        U of a linear reaction at points ``(n, d)``, or None.
     warnings, facts
         What the user should know; facts are JSON-ready.
     """
@@ -67,7 +64,6 @@ class Problem:
     mesh: SimplexGrid | None
     scales: Array
     save: tuple[float, ...]
-    linear: Callable[[Array], Array] | None = None
     warnings: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -80,6 +76,31 @@ class Problem:
     def equation(self) -> Equation:
         """What is solved."""
         return self.case.equation
+
+    @property
+    def numerics(self) -> NumericsSpec:
+        """How it is discretised, as far as the case says."""
+        return self.case.numerics
+
+    @property
+    def domain(self) -> DomainSpec:
+        """What the case says of the domain."""
+        return self.case.domain
+
+    @property
+    def tolerance(self) -> float | None:
+        """Relative error that is asked for."""
+        return self.case.accuracy.tolerance
+
+    @property
+    def t_end(self) -> float:
+        """Time at which the flow ends."""
+        return self.case.flow.t_end
+
+    @property
+    def initial_mass(self) -> float:
+        """Mass of ρ₀."""
+        return self.case.initial.mass
 
     @cached_property
     def starts_positive(self) -> bool:
@@ -103,12 +124,12 @@ class Problem:
             return np.array([[max(low, inside[0] - step), min(high, inside[-1] + step)]])
 
         whole = ends(matters)
-        if self.case.flow.beta > 0:
+        if self.equation.beta > 0:
             return whole
         value = self.target.potential(x[:, None])
         part = ends(matters & (value - np.nanmin(value) < SPAN))
         lost = share_outside(self.initial.log_density, part, whole)
-        return part if lost < self.case.domain.cut_off_share else whole
+        return part if lost < self.domain.cut_off_share else whole
 
     def log_initial(self, x: Array, *, zero: float = EMPTY) -> Array:
         """``log ρ₀`` up to a constant, at least `zero`."""
@@ -134,9 +155,10 @@ class Problem:
             )
         return value
 
-    def linear_rate(self, x: Array) -> Array:
+    def rate(self, x: Array) -> Array:
         """U at points ``(n, d)``, per unit time; NaN and infinities are refused."""
-        return np.zeros(len(x)) if self.linear is None else finite_rate(self.linear, x)
+        rate = self.equation.rate
+        return np.zeros(len(x)) if rate is None else finite_rate(rate, x)
 
     @property
     def reaction_rate(self) -> float:
@@ -144,11 +166,11 @@ class Problem:
 
         With β, log ρ changes by β times its own range, some `REACHED` kT.
         """
-        rate = self.case.flow.beta
-        if self.linear is not None:
+        rate = self.equation.beta
+        if self.equation.rate is not None:
             points = sample(self.box)
             near = points[self.landscape.levels(points, ways=False) < REACHED]
-            rate += float(np.ptp(self.linear_rate(near))) / REACHED if len(near) else 0.0
+            rate += float(np.ptp(self.rate(near))) / REACHED if len(near) else 0.0
         return rate
 
     def tensor_grid(
@@ -207,7 +229,7 @@ class Problem:
         if self.mesh is not None:
             return self._cut(self.mesh, self.mesh.points, (len(self.mesh.points),))
         grid = self.tensor_grid(cells)
-        return simplices_of_box(grid) if self.case.domain.cell == "simplex" else grid
+        return simplices_of_box(grid) if self.domain.cell == "simplex" else grid
 
 
 def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEVEL) -> Problem:
@@ -261,20 +283,14 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
         transport=case.flow.alpha > 0,
         level=level,
     )
-    linear = None
-    if case.flow.reaction is not None:
-        from wfrpde.fields import numpy_function, parse_expression
-
-        linear = numpy_function(
-            parse_expression(case.flow.reaction, target.dim, "flow.reaction"), target.dim
-        )
-        if not at_equilibrium:
-            landscape = with_favoured(landscape, linear, case, bounds)
+    rate = case.equation.rate
+    if rate is not None and not at_equilibrium:
+        landscape = with_favoured(landscape, rate, case, bounds)
     box = automatic_box(landscape) if bounds is None else np.asarray(bounds)
-    if linear is not None:
-        finite_rate(linear, sample(box))
+    if rate is not None:
+        finite_rate(rate, sample(box))
     scales = landscape.scales(box)
-    problem = Problem(case, target, initial, landscape, box, mesh, scales, case.flow.save, linear)
+    problem = Problem(case, target, initial, landscape, box, mesh, scales, case.flow.save)
     problem.facts["box"] = box.tolist()
     _check_cut_off(problem, bounds)
     return problem
@@ -282,7 +298,7 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
 
 def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
     """Report the mass that the box cuts off, and refuse a start that lies outside."""
-    limit = problem.case.domain.cut_off_share
+    limit = problem.domain.cut_off_share
     problem.log_initial(sample(problem.box))  # refuses NaN
     wide = problem.box
     if bounds is not None:

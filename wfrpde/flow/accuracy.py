@@ -92,7 +92,7 @@ def refined_to_tolerance(
     Each refinement adds one run to those that there are. What cannot be met is said in a warning;
     the best solution is kept, and `Solution.numerics` tells what every attempt was good for.
     """
-    tolerance = context.problem.case.accuracy.tolerance
+    tolerance = context.problem.tolerance
     best = evaluate(outcome)
     if tolerance is None:
         return best

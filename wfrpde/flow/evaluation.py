@@ -101,7 +101,7 @@ def _report(context: Context, outcome: Outcome, name: str, reason: str, began: f
         series["mass"] = outcome.mass
         if error is not None:
             error.series["mass"] = np.abs(series["mass"] - 1)
-    if problem.linear is not None and case.flow.conserve_mass:
+    if problem.equation.rate is not None and case.flow.conserve_mass:
         constant, spread = log_normalising_constant(problem, outcome, evaluator, second)
         series["log_normalising_constant"] = constant
         if error is not None:
@@ -204,7 +204,7 @@ def _error(
     beyond an automatic box adds to all (a box that the case gives is the problem as posed), and so
     does, after the start, what the nodes misrepresent of it.
     """
-    automatic = problem.case.domain.box is None and problem.mesh is None
+    automatic = problem.domain.box is None and problem.mesh is None
     cut = float(sum(problem.facts["cut_off_share"].values())) if automatic else 0.0
     reach = float(np.ptp(problem.box, axis=1).max()) / 2
     depth = -np.log(cut) if cut > 0 else 0.0  # log(ρ/π) out there, at most

@@ -34,7 +34,7 @@ class GeometricMean:
         return self.theta * start + self._gained(x) + self.shift
 
     def _gained(self, x: Array) -> Array:
-        return self.gain * self.problem.linear_rate(x) if self.gain else np.zeros(len(x))
+        return self.gain * self.problem.rate(x) if self.gain else np.zeros(len(x))
 
     def samples(self, x: Array) -> tuple[Array, Array]:
         """Return u and |∇u|² at points; ∇log ρ₀ by central differences."""

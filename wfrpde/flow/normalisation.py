@@ -31,8 +31,8 @@ ROUND_OFF = 1e-12
 
 def without_transport(problem: Problem, t: float) -> GeometricMean:
     """Return the flow at time t if α = 0, up to a constant."""
-    beta = problem.case.flow.beta
-    gained = 0.0 if problem.linear is None else gain(beta, t)
+    beta = problem.equation.beta
+    gained = 0.0 if problem.equation.rate is None else gain(beta, t)
     return GeometricMean(problem, float(np.exp(-beta * t)), gain=gained)
 
 
@@ -59,7 +59,7 @@ def log_normalising_constant(
 
 def _closed_form(problem: Problem, evaluator: Evaluator, times: Array) -> Array:
     """``c + β ∫₀^t c ds`` if α = 0, with c the log of the mass that is not normalised."""
-    beta = problem.case.flow.beta
+    beta = problem.equation.beta
 
     def log_mass(t: float) -> float:
         value = without_transport(problem, t)(evaluator.points)[None, :]
@@ -84,7 +84,7 @@ def _closed_form(problem: Problem, evaluator: Evaluator, times: Array) -> Array:
 
 def edge_warnings(problem: Problem, evaluator: Evaluator, fields: Samples) -> list[str]:
     """Say so if a linear reaction holds mass where the mesh ends (collective)."""
-    if problem.linear is None:
+    if problem.equation.rate is None:
         return []
     points, landscape = evaluator.points, problem.landscape
     near = evaluator.near_walls()
@@ -92,7 +92,7 @@ def edge_warnings(problem: Problem, evaluator: Evaluator, fields: Samples) -> li
         near |= landscape.levels(points) > EDGE_LEVEL * landscape.level
     shares = evaluator.shares(fields, near)
     usual = max(float(shares[0]), evaluator.target_share(near))
-    limit = max(problem.case.domain.cut_off_share, 10 * usual)
+    limit = max(problem.domain.cut_off_share, 10 * usual)
     if not shares.max() > limit:
         return []
     t = (0.0, *problem.save)[int(np.argmax(shares > limit))]

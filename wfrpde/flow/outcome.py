@@ -28,9 +28,9 @@ MOST_NODES = {1: 20_000, 2: 300_000, 3: 400_000}
 
 def is_free(problem: Problem) -> bool:
     """Whether runs may be refined: a tolerance is asked for, and the case fixes no resolution."""
-    numerics = problem.case.numerics
+    numerics = problem.numerics
     fixed = (numerics.cells, numerics.dt, numerics.degree)
-    return problem.case.accuracy.tolerance is not None and fixed == (None, None, None)
+    return problem.tolerance is not None and fixed == (None, None, None)
 
 
 @dataclass(frozen=True)

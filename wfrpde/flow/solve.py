@@ -144,7 +144,7 @@ def choose(problem: Problem) -> tuple[str, str]:
     numerics = case.numerics
     if case.flow.alpha == 0.0:
         return "fisher-rao", "alpha = 0: the flow is known in closed form at every point"
-    linear = problem.linear is not None
+    linear = problem.equation.rate is not None
     if linear and numerics.formulation == "log-density":
         raise InputError(
             "numerics.formulation",
@@ -245,10 +245,10 @@ def _solved(context: Context, name: str, reason: str, began: float) -> Solution:
 
 
 def _fallback(problem: Problem, name: str) -> str | None:
-    if problem.case.numerics.formulation != "auto" or problem.case.flow.alpha == 0.0:
+    if problem.numerics.formulation != "auto" or problem.equation.alpha == 0.0:
         return None
     if name == "edge-averaged":
-        line = problem.dim == 1 and problem.mesh is None and problem.linear is None
+        line = problem.dim == 1 and problem.mesh is None and problem.equation.rate is None
         return "log-density" if line else None
     return "edge-averaged"
 

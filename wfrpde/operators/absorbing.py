@@ -44,7 +44,7 @@ def planes(regions: Sequence[Region], problem: Problem) -> tuple[tuple[Array, ..
         Coordinates of the planes along each axis, and whether there are no other boundaries.
     """
     box, dim = problem.box, problem.dim
-    if problem.mesh is not None or problem.case.domain.cell == "simplex":
+    if problem.mesh is not None or problem.domain.cell == "simplex":
         return tuple(np.empty(0) for _ in range(dim)), not regions
     rng = np.random.default_rng(0)
     base = box[:, 0] + rng.random((PROBES if dim > 1 else 1, dim)) * np.ptp(box, axis=1)

@@ -39,7 +39,7 @@ def feynman_kac_operator(case: Case, comm: Comm | None = None) -> Operator:
     if case.flow.reaction is None:
         raise InputError("flow.reaction", "none", "the rate U(x) of the Feynman-Kac weights")
     problem, operator = _assembled(case, comm)
-    rate = problem.linear_rate(operator.form.nodes.points)
+    rate = problem.rate(operator.form.nodes.points)
     return Operator(operator.form, operator.alpha, rate, absorbing=operator.absorbing)
 
 

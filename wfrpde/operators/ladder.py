@@ -133,9 +133,9 @@ def discretisations(problem: Problem, through: tuple[Array, ...]) -> list[tuple[
 
     Cells of a box end at the positions `through` of each axis.
     """
-    numerics, dim = problem.case.numerics, problem.dim
+    numerics, dim = problem.numerics, problem.dim
     ladder: list[tuple[Grid, int]]
-    if problem.mesh is not None or problem.case.domain.cell == "simplex":
+    if problem.mesh is not None or problem.domain.cell == "simplex":
         cells = numerics.cells or (_cells(problem, 1, 1) if problem.mesh is None else ())
         grid = problem.grid(cells)
         ladder = [(grid, 1), (grid.refined(), 1)]

@@ -163,7 +163,7 @@ def _solved(
     through: tuple[Array, ...],
     smooth: bool,
 ) -> Modes:
-    numerics = problem.case.numerics
+    numerics = problem.numerics
     scale = alpha / float(np.ptp(problem.box, axis=1).max()) ** 2
     levels = []
     for grid, degree in discretisations(problem, through):
@@ -171,7 +171,7 @@ def _solved(
         operator = Operator(
             DirichletForm(nodes, problem.potential(nodes.points)),
             alpha,
-            None if tilt == 0 else tilt * problem.linear_rate(nodes.points),
+            None if tilt == 0 else tilt * problem.rate(nodes.points),
             absorbing=absorbing_nodes(absorbing, nodes),
         )
         options = linear_options(nodes, numerics.solver, numerics.petsc_options)
@@ -213,7 +213,7 @@ def _combined(problem: Problem, ladder: Ladder, count: int, scale: float) -> Mod
     functions = functions / np.sqrt((functions**2 * mass).sum(axis=1))[:, None]
     walls = finest.gathered(wall_nodes(nodes).astype(float)) > 0
     share = (functions[:, walls] ** 2 * mass[walls]).sum(axis=1)
-    if problem.mesh is None and problem.case.domain.box is None:
+    if problem.mesh is None and problem.domain.box is None:
         errors = errors + WALL_FACTOR * share * np.abs(values)
     errors = errors + ROUND_OFF * np.abs(values)
     warnings = [*problem.warnings, *_warnings(ladder, known, chosen, values)]

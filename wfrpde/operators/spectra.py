@@ -168,7 +168,7 @@ def _warn_of_truncation(modes: Modes) -> None:
     A box that cuts off more has been warned of; one that holds all of a target without tails is
     the domain that was meant.
     """
-    domain, share = modes.problem.case.domain, modes.facts["cut_off_share"]["target"]
+    domain, share = modes.problem.domain, modes.facts["cut_off_share"]["target"]
     if domain.box is not None and 0 < share <= domain.cut_off_share and modes.wall_share > FELT:
         modes.warnings.append(
             f"a mode has a share of {modes.wall_share:.0e} at the walls of the box: it is wider "

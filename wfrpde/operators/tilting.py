@@ -275,7 +275,7 @@ def _principal(level: Level) -> Array:
 
 
 def _rate(level: Level, modes: Modes) -> Array:
-    return modes.problem.linear_rate(level.operator.form.nodes.points)
+    return modes.problem.rate(level.operator.form.nodes.points)
 
 
 def _mean_rate(level: Level, modes: Modes) -> float:
@@ -302,7 +302,7 @@ def _variance(level: Level, modes: Modes) -> float:
 
 def _warn_of_truncation(modes: Modes) -> None:
     """Warn where a box that the case gives decides the result."""
-    domain = modes.problem.case.domain
+    domain = modes.problem.domain
     if domain.box is None and domain.mesh is None:
         return  # such a box was widened, and warned of
     if modes.wall_share > FELT:

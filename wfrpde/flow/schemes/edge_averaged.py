@@ -93,7 +93,7 @@ def fineness(problem: Problem, runs: int = 3) -> Fineness:
     `AT_DEFAULT` at `RESOLUTION` in 2-D, and falls with the fifth power or faster when cells and
     steps shrink together.
     """
-    dim, tolerance = problem.dim, problem.case.accuracy.tolerance
+    dim, tolerance = problem.dim, problem.tolerance
     change = LOG_CHANGE[runs][dim - 1]
     if tolerance is None:
         dt = default_dt(problem)
@@ -125,9 +125,9 @@ def default_cells(problem: Problem) -> tuple[int, ...]:
 
 def default_dt(problem: Problem, size: float = 1.0) -> float:
     """Largest step of the coarse run of the pair, short on the time scale of the reaction."""
-    slowest = problem.case.flow.t_end / 20
+    slowest = problem.t_end / 20
     rate = problem.reaction_rate
-    dim = 2 if problem.case.accuracy.tolerance is not None else problem.dim
+    dim = 2 if problem.tolerance is not None else problem.dim
     return size * (min(slowest, LARGEST_REACTION[dim] / rate) if rate > 0 else slowest)
 
 
@@ -153,7 +153,7 @@ def solve_edge_averaged(context: Context) -> Outcome:
     must do, and the error is that of the finer run.
     """
     problem = context.problem
-    numerics, dim = problem.case.numerics, problem.dim
+    numerics, dim = problem.numerics, problem.dim
     cells = numerics.cells or (default_cells(problem) if problem.mesh is None else ())
     dt = numerics.dt or fineness(problem).dt
     if not numerics.certify:
@@ -220,13 +220,13 @@ def _trusted_share(
 
 def _rungs(problem: Problem, dt: float) -> int:
     """How often the step may be halved: down to the time in which the shortest length relaxes."""
-    relaxation = float(problem.scales.min()) ** 2 / problem.case.flow.alpha
+    relaxation = float(problem.scales.min()) ** 2 / problem.equation.alpha
     needed = np.ceil(np.log2(max(dt / (RELAXED * relaxation), 1.0)))
     return int(np.clip(needed, LADDER[problem.dim], MOST_RUNGS))
 
 
 def _can_widen(problem: Problem, cells: tuple[int, ...]) -> bool:
-    tensor = problem.mesh is None and problem.case.domain.cell != "simplex"
+    tensor = problem.mesh is None and problem.domain.cell != "simplex"
     return tensor and all(n % 2 == 0 and n >= 8 for n in cells)
 
 
@@ -298,7 +298,7 @@ def _combined(context: Context, nested: _Nested, cells: tuple[int, ...]) -> Outc
                 second = prolong(interpolations[-2], improved[-2], interpolations[-1])
                 others = ((second, 1 / 3), (fields[-1], 1 / 20))
             best, growth = improved[-1], outcome.growth
-            if len(improved) > 1 and problem.case.accuracy.tolerance is not None:
+            if len(improved) > 1 and problem.tolerance is not None:
                 best = extrapolate(
                     interpolations[-2], improved[-2], interpolations[-1], best, order=4
                 )

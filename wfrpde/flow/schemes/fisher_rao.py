@@ -12,7 +12,7 @@ from wfrpde.flow.schemes.edge_averaged import default_cells, interpolation_of
 def solve_fisher_rao(context: Context) -> Outcome:
     """Return an outcome whose fields are placeholders: `GeometricMean` gives them exactly."""
     problem = context.problem
-    numerics = problem.case.numerics
+    numerics = problem.numerics
     cells = numerics.cells or (default_cells(problem) if problem.mesh is None else ())
     coarse = problem.grid(cells)
     grid = coarse.refined()

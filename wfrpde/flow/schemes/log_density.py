@@ -154,11 +154,11 @@ def suits(problem: Problem) -> bool:
 def solve_log_density(context: Context) -> Outcome:
     """Solve at degree 8, and at degree 6 with a looser tolerance for the error (collective)."""
     problem = context.problem
-    numerics = problem.case.numerics
+    numerics = problem.numerics
     if problem.dim != 1:
         raise SolverError("the log-density form is for one dimension")
     degree = numerics.degree or DEGREE
-    tolerance, looser = problem.case.accuracy.tolerance, 10.0
+    tolerance, looser = problem.tolerance, 10.0
     limit = TOLERANCE
     if tolerance is not None:
         limit, looser = min(LOCAL_SHARE * tolerance, LARGEST_LIMIT), LOOSER
@@ -175,7 +175,7 @@ def solve_log_density(context: Context) -> Outcome:
 
 def default_cells(problem: Problem) -> int:
     """Return the number of elements, from the shortest length scale."""
-    width, tolerance = float(np.ptp(problem.box[0])), problem.case.accuracy.tolerance
+    width, tolerance = float(np.ptp(problem.box[0])), problem.tolerance
     size, least, length = RESOLUTION, 24, float(problem.scales[0])
     if tolerance is not None:
         size, least = float(np.clip(RESOLUTION * (tolerance / 1e-9) ** (1 / 9), 1.0, 4.5)), 6
@@ -220,7 +220,7 @@ def _outcome(context: Context, runs: list[_Run]) -> Outcome:
     others: tuple[tuple[Array, Share], ...] = ()
     if len(runs) > 1 and runs[1].result.complete:
         second = prolong(runs[1].interpolation, runs[1].result.u, interpolation)
-        others = ((second, 1.0 if problem.case.accuracy.tolerance is None else FINE_SHARE),)
+        others = ((second, 1.0 if problem.tolerance is None else FINE_SHARE),)
     complete = all(run.result.complete for run in runs)
     facts: dict[str, Any] = {
         "degree": runs[0].degree,
@@ -263,13 +263,13 @@ def _integrate(
         raise SolverError("the log-density form needs a start that is positive everywhere")
     u = start + system.potential
     # nodal normalisation to the initial mass
-    u += np.log(problem.case.initial.mass) - _logsumexp(system.log_target + u)
+    u += np.log(problem.initial_mass) - _logsumexp(system.log_target + u)
     log_mass = system.log_density(u)
     save, t_end = problem.save, problem.save[-1]
     history, kl = History(), _kl(system, log_mass)
     history.append(0.0, 0.0, kl, 1.0)
     fields, times, residuals = [u], [0.0], [0.0]
-    longest = problem.case.numerics.dt or t_end
+    longest = problem.numerics.dt or t_end
     relaxation = float(problem.scales[0]) ** 2 / system.alpha
     first = max(1e-7 * t_end, FIRST_STEP * relaxation * tolerance**0.25)
     t, dt, residual, increase = 0.0, min(longest, first), 0.0, 0.0

@@ -103,16 +103,18 @@ def run(
         If a step fails at every size.
     """
     problem, comm = context.problem, context.comm
-    flow, numerics = problem.case.flow, problem.case.numerics
+    flow, numerics = problem.case.flow, problem.numerics
     nodes = make_nodes(comm, grid, degree)
     potential = problem.potential(nodes.points)
     n = nodes.n_owned
     span = nodes.max(potential[:n]) + nodes.max(-potential[:n])
     if flow.alpha > 0 and not span <= SPAN_LIMIT:
         other = ", or (1-D) set numerics.formulation = 'log-density'"
+        if problem.equation.rate is not None:
+            other = ""
         raise AccuracyError(
             f"the potential spans {span:.4g} kT over the mesh; the relative-density form works "
-            f"up to {SPAN_LIMIT:.0f} kT. Shrink [domain] box{'' if problem.linear else other}"
+            f"up to {SPAN_LIMIT:.0f} kT. Shrink [domain] box{other}"
         )
     log_weights = np.log(nodes.weights[:n])
     log_target = log_weights - potential[:n]
@@ -120,7 +122,7 @@ def run(
     log_mass = problem.log_initial(nodes.points[:n]) + log_weights
     log_mass -= nodes.logsumexp(log_mass)
     defect = _start_defect(problem, nodes, log_mass)
-    log_mass += np.log(problem.case.initial.mass)
+    log_mass += np.log(problem.initial_mass)
 
     transport, matrix = None, None
     solver: ShiftedSolver | BandedSolver | Exponential | None = None
@@ -149,7 +151,7 @@ def run(
             rational,
             cure_limit=max(
                 CURE_LIMIT[degree > 1 or flux.get("obtuse_edges", 0) > 0],
-                CURE_SHARE * (problem.case.accuracy.tolerance or 0.0) if degree > 1 else 0.0,
+                CURE_SHARE * (problem.tolerance or 0.0) if degree > 1 else 0.0,
             ),
         )
     splitting = Splitting(
@@ -160,7 +162,7 @@ def run(
         flow.conserve_mass,
         order=time_order,
         measured=isinstance(policy, LadderControl),
-        rate=None if problem.linear is None else problem.linear_rate(nodes.points[:n]),
+        rate=None if problem.equation.rate is None else problem.rate(nodes.points[:n]),
     )
     try:
         result = march(

@@ -63,7 +63,7 @@ covers its error."""
 
 def default_degree(problem: Problem) -> int:
     """Degree for the tolerance of the case, or that of the dimension."""
-    tolerance = problem.case.accuracy.tolerance
+    tolerance = problem.tolerance
     if tolerance is None:
         return DEFAULT_DEGREE[problem.dim]
     wanted = round(2.0 - 0.8 * np.log10(tolerance))
@@ -75,7 +75,7 @@ def default_cells(problem: Problem, degree: int) -> tuple[int, ...]:
 
     With a tolerance each digit costs `NODES_PER_DIGIT`, and four cells will do.
     """
-    width, tolerance = problem.box[:, 1] - problem.box[:, 0], problem.case.accuracy.tolerance
+    width, tolerance = problem.box[:, 1] - problem.box[:, 0], problem.tolerance
     nodes, least = NODES_PER_LENGTH[problem.dim], 8
     if tolerance is not None:
         nodes, least = 0.95 - NODES_PER_DIGIT * float(np.log10(tolerance)), 4
@@ -94,12 +94,12 @@ def suits(problem: Problem) -> bool:
     With several basins the small masses between them decide, and those the edge-averaged scheme
     keeps in every component.
     """
-    if problem.mesh is not None or problem.case.domain.cell == "simplex":
+    if problem.mesh is not None or problem.domain.cell == "simplex":
         return False
     if len(problem.target.seeds) != 1 or len(problem.initial.seeds) != 1:
         return False
     degree = default_degree(problem)
-    grid = problem.tensor_grid(problem.case.numerics.cells or default_cells(problem, degree))
+    grid = problem.tensor_grid(problem.numerics.cells or default_cells(problem, degree))
     if grid.n_cells * degree**problem.dim > MAX_NODES[problem.dim]:
         return False
     return not _too_steep(problem, grid)
@@ -107,7 +107,7 @@ def suits(problem: Problem) -> bool:
 
 def _too_steep(problem: Problem, grid: TensorGrid) -> bool:
     """Whether a cell that has to be resolved is so steep that the flux there is of low order."""
-    tolerance = problem.case.accuracy.tolerance
+    tolerance = problem.tolerance
     resolved = RESOLVED
     if tolerance is not None:
         resolved = min(RESOLVED, 8.0 - 1.5 * float(np.log(tolerance)))
@@ -121,7 +121,7 @@ def _too_steep(problem: Problem, grid: TensorGrid) -> bool:
 
 def default_dt(problem: Problem) -> float:
     """Largest step of the fourth-order integrator."""
-    flow, tolerance = problem.case.flow, problem.case.accuracy.tolerance
+    flow, tolerance = problem.case.flow, problem.tolerance
     if tolerance is not None:  # the step control decides
         return flow.t_end / 2
     return min(flow.t_end / 8, 0.125 / max(problem.reaction_rate, 1e-9))
@@ -144,9 +144,9 @@ class _Run:
 def solve_spectral(context: Context) -> Outcome:
     """Solve at degree p, and at degree p − 1 with coarser steps for the error (collective)."""
     problem = context.problem
-    numerics = problem.case.numerics
+    numerics = problem.numerics
     degree = numerics.degree or default_degree(problem)
-    if problem.mesh is not None or problem.case.domain.cell == "simplex":
+    if problem.mesh is not None or problem.domain.cell == "simplex":
         raise InputError(
             "numerics.formulation",
             "spectral elements on simplices",
@@ -183,12 +183,12 @@ def _control(problem: Problem, order: int, dt: float, *, certify: bool) -> Ladde
         dt, limit = dt / 2, limit / 16
     if order != 4:
         return LadderControl(problem.save, dt / 4, 1.0, levels=levels)
-    tolerance = problem.case.accuracy.tolerance
+    tolerance = problem.tolerance
     if tolerance is None:
         return LadderControl(problem.save, dt, limit, levels=levels, growth=8.0)
     limit = LOCAL_SHARE * tolerance**0.6
     # the first step: no longer than the shortest length takes to relax
-    relaxation = float(problem.scales.min()) ** 2 / problem.case.flow.alpha
+    relaxation = float(problem.scales.min()) ** 2 / problem.equation.alpha
     start = int(np.clip(np.ceil(np.log2(max(dt / relaxation, 1.0))), 0, LADDER[1]))
     return LadderControl(problem.save, dt, limit, levels=LADDER[1], growth=8.0, start=start)
 
@@ -234,7 +234,7 @@ def _outcome(context: Context, order: int, fine: _Run, coarse: _Run | None = Non
     if coarse is not None:
         growths.append(coarse.march.growth[: len(march.times)])
         second = prolong(coarse.interpolation, coarse.march.u[: len(march.times)], interpolation)
-        others = ((second, 1.0 if problem.case.accuracy.tolerance is None else FINE_SHARE),)
+        others = ((second, 1.0 if problem.tolerance is None else FINE_SHARE),)
     refine = None
     next_nodes = FINER**problem.dim * len(interpolation.nodes)
     if is_free(problem) and next_nodes <= MOST_NODES[problem.dim] / 4:
