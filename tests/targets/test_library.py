@@ -1,9 +1,10 @@
-"""Every library target: its gradient, its UFL rendering, its seeds, its regions, its Z."""
+"""Every library target: its gradient, SymPy's own values, its seeds, its regions, its Z."""
 
 import math
 
 import numpy as np
 import pytest
+from formulas import evaluated
 
 from wfrpde.fields.rendering import central_difference
 from wfrpde.targets import LIBRARY, make_target
@@ -54,9 +55,10 @@ def test_gradient_is_the_derivative_of_the_potential(target):
     assert np.abs((target.gradient(points) - numerical) / scale).max() < 1e-7
 
 
-def test_ufl_is_numpy(target, ufl_values):
-    points, values = ufl_values(target)
-    np.testing.assert_allclose(values, target.potential(points), rtol=1e-12, atol=1e-12)
+def test_potential_is_what_sympy_evaluates(target):
+    points = sample_points(target, 8)
+    values = evaluated(target.expression, points)
+    np.testing.assert_allclose(target.potential(points), values, rtol=1e-12, atol=1e-12)
 
 
 def test_seeds_are_minima(target):

@@ -25,8 +25,6 @@ class Well:
 class WithGradient(Well):
     def gradient(self, x):
         return 2 * self.depth * (x - 1)
-    def ufl_potential(self, X):
-        return self.depth * ((X[0] - 1) ** 2 + (X[1] - 1) ** 2)
 
 well = Well(2.0)
 ring = make_target(kind="ring")
@@ -71,15 +69,12 @@ def test_potential_alone_is_enough():
     np.testing.assert_allclose(target.gradient([[0.0, 3.0]]), [[-4.0, 8.0]], rtol=1e-8)
     np.testing.assert_allclose(target.seeds, [[1.0, 1.0]], atol=1e-5)
     assert list(target.regions) == ["left"]
-    with pytest.raises(InputError, match="ufl_potential"):
-        target.ufl_potential([0.0, 0.0])
 
 
 def test_classes_and_functions_take_the_parameters():
     for name in ("Well", "family", "WithGradient"):
         target = make_target(python=f"my_targets:{name}", parameters={"depth": 3.0})
         np.testing.assert_allclose(target.potential([[0.0, 0.0]]), [6.0])
-    assert target.ufl_potential([0.0, 0.0]) == 6.0
 
 
 def test_a_ready_target_is_taken_as_it_is():

@@ -1,4 +1,4 @@
-"""One SymPy expression, rendered as vectorised NumPy value and gradient and as UFL."""
+"""One SymPy expression, rendered as vectorised NumPy value and gradient."""
 
 from __future__ import annotations
 
@@ -100,7 +100,6 @@ def _broadcast(value: Any, n: int) -> Array:
     return result if result.shape == (n,) else np.full(n, result)
 
 
-# ---------------------------------------------------------------------- NumPy
 class _Printer(NumPyPrinter):  # type: ignore[misc]
     """NumPy code with full-precision constants and the functions of `functions`."""
 
@@ -188,86 +187,3 @@ def _compile(expressions: Sequence[sympy.Expr], dim: int) -> Callable[..., Any]:
         cse=True,
     )
     return function
-
-
-# ---------------------------------------------------------------------- UFL
-def ufl_expression(expression: sympy.Expr, X: Any) -> Any:
-    """Return ``expression`` in UFL at the point ``X`` (SpatialCoordinate, or d UFL scalars)."""
-    import ufl
-
-    symbols = coordinates(3)
-    done: dict[sympy.Expr, Any] = {}
-
-    def render(node: sympy.Expr) -> Any:
-        if node not in done:
-            done[node] = build(node)
-        return done[node]
-
-    def build(node: sympy.Expr) -> Any:
-        if node in symbols:
-            return X[symbols.index(node)]
-        if node.is_Number or (not node.free_symbols and node.is_number):
-            return ufl.as_ufl(float(node))
-        if node.is_Pow:
-            return _ufl_power(ufl, render, node)
-        if isinstance(node, Softmax):
-            terms = [render(a) for a in node.args[1:]]
-            largest = functools.reduce(ufl.max_value, terms)
-            own = terms[int(node.args[0]) - 1]
-            return ufl.exp(own - largest) / sum(ufl.exp(t - largest) for t in terms)
-        args = [render(a) for a in node.args]
-        return _ufl_call(ufl, node, args)
-
-    return ufl.as_ufl(render(expression))
-
-
-def _ufl_power(ufl: Any, render: Callable[[sympy.Expr], Any], node: sympy.Expr) -> Any:
-    base, exponent = render(node.base), node.exp
-    if exponent == sympy.S.Half:
-        return ufl.sqrt(base)
-    if exponent == -sympy.S.Half:
-        return 1 / ufl.sqrt(base)
-    if exponent.is_Integer:
-        power = int(exponent)
-        return base**power if power > 0 else 1 / base ** (-power)
-    return base ** render(exponent)
-
-
-def _ufl_call(ufl: Any, node: sympy.Expr, args: list[Any]) -> Any:
-    if isinstance(node, LogSumExp):
-        largest = functools.reduce(ufl.max_value, args)
-        return largest + ufl.ln(sum(ufl.exp(a - largest) for a in args))
-    if isinstance(node, Maximum):
-        return functools.reduce(ufl.max_value, args)
-    if isinstance(node, Minimum):
-        return functools.reduce(ufl.min_value, args)
-    if isinstance(node, Step | sympy.Heaviside):
-        positive = ufl.conditional(ufl.gt(args[0], 0.0), 1.0, 0.0)
-        return ufl.conditional(ufl.eq(args[0], 0.0), 0.5, positive)
-
-    def absolute(a: Any) -> Any:
-        return a if isinstance(a, ufl.algebra.Abs) else abs(a)  # UFL loops on ||a||
-
-    simple: dict[type, Callable[..., Any]] = {
-        sympy.Add: lambda *a: functools.reduce(lambda p, q: p + q, a),
-        sympy.Mul: lambda *a: functools.reduce(lambda p, q: p * q, a),
-        sympy.exp: ufl.exp,
-        sympy.log: ufl.ln,
-        sympy.sin: ufl.sin,
-        sympy.cos: ufl.cos,
-        sympy.tan: ufl.tan,
-        sympy.sinh: ufl.sinh,
-        sympy.cosh: ufl.cosh,
-        sympy.tanh: ufl.tanh,
-        sympy.erf: ufl.erf,
-        sympy.atan: ufl.atan,
-        sympy.atan2: ufl.atan2,
-        Absolute: absolute,
-        sympy.Abs: absolute,
-        Sign: ufl.sign,
-        sympy.sign: ufl.sign,
-    }
-    for kind, build in simple.items():
-        if isinstance(node, kind):
-            return build(*args)
-    raise TypeError(f"no UFL rendering of {type(node).__name__}")

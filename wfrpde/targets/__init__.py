@@ -2,7 +2,7 @@
 
 A library target is a frozen pydantic model of its parameters with a method ``build``; `LIBRARY`
 holds them by the name that ``[target] kind`` takes. `make_target` turns a case's description into
-a `Target`, which gives V and ∇V at points and V in UFL, all from one expression.
+a `Target`, which gives V and ∇V at points.
 """
 
 from wfrpde.targets.double_well import DoubleWellTarget

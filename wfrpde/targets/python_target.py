@@ -18,7 +18,7 @@ Array = npt.NDArray[np.float64]
 _WHERE = "target.python"
 _NEEDED = (
     "a Target, or an object with potential(x (n, d)) -> (n,) and, if it has them, "
-    "gradient(x) -> (n, d), dim, seeds, regions, ufl_potential(X)"
+    "gradient(x) -> (n, d), dim, seeds, regions"
 )
 
 
@@ -109,7 +109,6 @@ def _wrapped(thing: Any, reference: str, dim: int | None, box: npt.ArrayLike | N
         value=potential,
         slope=gradient,
         regions=read_regions(getattr(thing, "regions", {}), size),
-        assembly=getattr(thing, "ufl_potential", None),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +57,6 @@ class Target:
     regions: Mapping[str, Region] = field(default_factory=lambda: MappingProxyType({}))
     gaussian: tuple[Array, Array] | None = None
     log_partition: float | None = None
-    assembly: Callable[[Any], Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.dim not in (1, 2, 3):
@@ -75,28 +74,6 @@ class Target:
         """Return ∇V (n, d), in kT per unit length, at the points x (n, d)."""
         return self.slope(x)
 
-    def ufl_potential(self, X: Any) -> Any:
-        """Return V in UFL at ``X``, for assembly.
-
-        Raises
-        ------
-        InputError
-            For a Python target without a ``ufl_potential`` of its own; interpolate `potential`
-            at the nodes there.
-        """
-        if self.assembly is not None:
-            return self.assembly(X)
-        if self.expression is None:
-            raise InputError(
-                "target.python",
-                f"{self.name}, which has no method ufl_potential(X)",
-                "that method for a scheme that assembles the potential symbolically",
-                "Add it, or choose a scheme that uses nodal values of the potential.",
-            )
-        from wfrpde.fields import ufl_expression
-
-        return ufl_expression(self.expression, X)
-
 
 def symbolic_target(
     expression: sympy.Expr,
@@ -109,7 +86,7 @@ def symbolic_target(
     gaussian: tuple[Array, Array] | None = None,
     log_partition: float | None = None,
 ) -> Target:
-    """Return the `Target` whose value, gradient and assembly all come from one expression.
+    """Return the `Target` whose value and gradient come from one expression.
 
     Parameters
     ----------
