@@ -12,7 +12,7 @@ from wfrpde.engine.matrix import (
     merged_options,
     solver_options,
 )
-from wfrpde.errors import SolverError
+from wfrpde.errors import InputError, SolverError
 
 
 @pytest.fixture
@@ -123,6 +123,21 @@ def test_options_of_petscs_database_win_over_those_of_the_case():
         "ksp_max_it": "7",
         "ksp_error_if_not_converged": "true",
     }
+
+
+def test_options_of_the_environment_are_checked_like_those_of_the_case():
+    from petsc4py import PETSc
+
+    database = PETSc.Options()
+    database.setValue("wfrpde_ksp_monitor", "ascii:/tmp/written")
+    try:
+        with pytest.raises(InputError, match="ksp_monitor = 'ascii:/tmp/written'") as caught:
+            merged_options({}, {})
+        database.setValue("wfrpde_ksp_monitor", None)
+        assert merged_options({}, {}) == {"ksp_monitor": ""}
+    finally:
+        database.delValue("wfrpde_ksp_monitor")
+    assert caught.value.where == "PETSC_OPTIONS"
 
 
 def test_solvers_leave_nothing_in_petscs_database(system):

@@ -49,8 +49,15 @@ def test_a_linear_solve_that_does_not_converge():
 
 
 @pytest.mark.parametrize("options", [{"st_pc_type": "none such"}, {"eps_type": "none such"}])
-def test_options_that_petsc_does_not_know(options):
+def test_options_that_nobody_knows(options):
     with pytest.raises(InputError, match="none such") as caught:
+        with_options(**options)
+    assert caught.value.where == "numerics.petsc_options"
+
+
+@pytest.mark.parametrize("options", [{"eps_type": "trlan"}, {"eps_type": "blopex"}])
+def test_options_that_this_petsc_does_not_know(options):
+    with pytest.raises(InputError, match=r"trlan|blopex") as caught:
         wfrpde.spectrum(with_options(**options))
     assert caught.value.where == "numerics.petsc_options"
 

@@ -80,7 +80,7 @@ def input_error(error: ValidationError, model: type[BaseModel], data: Any = None
     problems = error.errors(include_url=False)
     first = problems[0]
     where, kind, context = _key_path(first["loc"]), first["type"], first.get("ctx", {})
-    found, advice = _short(first["input"]), ""
+    found, advice = short(first["input"]), ""
     if kind == "extra_forbidden":
         section, _, key = where.rpartition(".")
         table = model.model_fields[section].annotation if section else model
@@ -135,6 +135,7 @@ def _key_path(location: tuple[int | str, ...]) -> str:
     return path
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """Return what a message says was found."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from wfrpde.case.complaints import INITIAL_EXAMPLE, check_length, unknown_key
+from wfrpde.case.petsc_options import checked_options
 from wfrpde.errors import InputError
 
 #: Shares of ``t_end`` that are saved when a case names no times: ten, about evenly spaced in log t.
@@ -370,7 +371,7 @@ class NumericsSpec(Section):
     certify
         Whether a second run estimates the error of what is reported.
     petsc_options
-        Options for PETSc's linear solvers, without a prefix.
+        Options of PETSc's linear solvers and SLEPc's eigensolvers, without a prefix.
     solver
         Linear solver.
     """
@@ -383,6 +384,12 @@ class NumericsSpec(Section):
     certify: Flag = True
     petsc_options: dict[str, str | int | float | bool] = {}
     solver: Literal["auto", "direct", "iterative"] = "auto"
+
+    @field_validator("petsc_options")
+    @classmethod
+    def _known_options(cls, options: dict[str, Any]) -> dict[str, Any]:
+        checked_options(options)
+        return options
 
     @field_validator("cells", mode="before")
     @classmethod

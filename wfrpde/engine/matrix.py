@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.case.petsc_options import checked_options
 from wfrpde.discretisation.fluxes import Triplets
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.errors import SolverError
@@ -132,14 +133,17 @@ _counter = itertools.count()
 def merged_options(
     defaults: Mapping[str, str | float | int], case: Mapping[str, str | float | int | bool]
 ) -> dict[str, str]:
-    """Defaults, overridden by the case's options, overridden by those of PETSc's own database."""
+    """Defaults, overridden by the case's options, overridden by those of PETSc's own database.
+
+    Raises
+    ------
+    InputError
+        If there are others than `checked_options` knows.
+    """
     from petsc4py import PETSc
 
-    def text(value: object) -> str:
-        return str(value).lower() if isinstance(value, bool) else str(value)
-
-    chosen = {key: text(value) for key, value in {**defaults, **case}.items()}
-    return {**chosen, **PETSc.Options(PREFIX).getAll()}
+    chosen = {key: str(value) for key, value in defaults.items()} | checked_options(case)
+    return chosen | checked_options(PETSc.Options(PREFIX).getAll(), "PETSC_OPTIONS")
 
 
 def _known(c: float, kept: Mapping[float, object]) -> float:
@@ -241,7 +245,7 @@ class ShiftedSolver:
         matrix.setOption(PETSc.Mat.Option.SPD, True)
         ksp = PETSc.KSP().create(matrix.comm)
         # a prefix of its own: options of one solver must not reach the next one
-        prefix = f"{PREFIX}{next(_counter)}_"
+        prefix = f"wfrpde{next(_counter)}_"
         database = PETSc.Options()
         for key, value in self._options.items():
             database.setValue(prefix + key, value)

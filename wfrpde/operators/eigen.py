@@ -42,9 +42,6 @@ DAVIDSON = ("gd", "jd", "lobpcg")
 
 DAVIDSON_TOLERANCE = 1e-8
 
-PREFIX = "wfrpde_eps_"
-"""Prefix of the SLEPc options that a user may set, on the command line or in PETSC_OPTIONS."""
-
 _counter = itertools.count()
 
 
@@ -248,7 +245,7 @@ class ShiftInvert:
         self._matrix.setNearNullSpace(smooth)
         smooth.destroy()
         self._eps: SLEPc.EPS = SLEPc.EPS().create(self._matrix.comm)
-        self._prefix = f"{PREFIX}{next(_counter)}_"
+        self._prefix = f"wfrpde_eps{next(_counter)}_"
         self._eps.setOptionsPrefix(self._prefix)
         self._eps.setOperators(self._matrix)
         self._eps.setProblemType(SLEPc.EPS.ProblemType.HEP)
