@@ -144,6 +144,10 @@ class Solution(OnNodes):
         relative = self.log_relative_density(t, points)
         return relative - self.target.potential(points) - self.log_normalisation
 
+    def at(self, t: float) -> SavedDensity:
+        """Return ρ at one of `times`, as a `wfrpde.fields.protocols.Density`."""
+        return SavedDensity(self, t)
+
     def density(self, t: float, x: npt.ArrayLike) -> Array:
         """Density with respect to Lebesgue measure ``(n,)`` at points ``(n, d)``. Not collective.
 
@@ -157,3 +161,20 @@ class Solution(OnNodes):
             known = ", ".join(f"{time:g}" for time in self.times)
             raise ValueError(f"t = {t:g} was not saved; the saved times are {known}")
         return index
+
+
+@dataclass(frozen=True)
+class SavedDensity:
+    """The density of a `Solution` at one of its times."""
+
+    solution: Solution
+    t: float
+
+    @property
+    def dim(self) -> int:
+        """Dimension d."""
+        return self.solution.target.dim
+
+    def log_density(self, x: Array) -> Array:
+        """``log ρ`` at points ``(n, d)``; −∞ outside the domain. Not collective."""
+        return self.solution.log_density(self.t, x)
