@@ -1,7 +1,7 @@
 # Every target runs its command through tools/env, which makes a place with DOLFINx if there is none.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-mpi test-latest lint docs bench clean-env
+.PHONY: help demo test test-mpi test-latest lint docs bench lock clean-env
 
 ENV := tools/env
 
@@ -35,6 +35,9 @@ bench:  ## work against precision beside other tools, what bounds it, scaling (1
 	OMP_NUM_THREADS=1 $(ENV) python validation/benchmarks/shares.py
 	$(ENV) python validation/benchmarks/mpi_scaling.py
 	cd validation/benchmarks/results && cp *.md *.csv *.png ../../../docs/measured/
+
+lock:  ## pin PyPI's packages anew, with their hashes (tools/packages.lock)
+	tools/lock
 
 clean-env:  ## delete what tools/env has made in the cache
 	$(ENV) --remove
