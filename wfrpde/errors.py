@@ -32,6 +32,10 @@ class InputError(WfrpdeError):
         self.where, self.found, self.needed, self.do = where, found, needed, do
         super().__init__(where, found, needed, do)
 
+    def at(self, where: str) -> InputError:
+        """Return the same complaint about another key."""
+        return InputError(where, self.found, self.needed, self.do)
+
     def __str__(self) -> str:
         text = f"{self.where}: found {self.found}; needed {self.needed}"
         return f"{text}. {self.do}" if self.do else text

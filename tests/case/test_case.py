@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wfrpde.case import Case, default_save_times, load_case
+from wfrpde.case import Case, load_case
 from wfrpde.case.files import case_titles, parse_assignment, shipped_cases
+from wfrpde.case.flow import default_save_times
 from wfrpde.errors import InputError
-from wfrpde.starts.initial import make_initial
-from wfrpde.targets import make_target
 
 MINIMAL = {
     "target": {"potential": "8*(x**2 - 1)**2 + 0.5*x", "modes": {"left": "x < 0"}},
@@ -55,18 +54,6 @@ def write(folder: Path, text: str, name: str = "well.toml") -> Path:
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def target_of(case: Case):
-    spec = case.target
-    return make_target(
-        potential=spec.potential,
-        kind=spec.kind,
-        python=spec.python,
-        dim=spec.dim,
-        modes=spec.modes,
-        parameters=spec.parameters,
-    )
 
 
 # --- what is valid, and the defaults -----------------------------------------------------------
@@ -420,13 +407,10 @@ def test_a_shipped_case_loads_and_says_what_it_shows(name):
     case = load_case(name)
     assert case.title
     assert shipped_cases()[name].read_text(encoding="utf-8").startswith("# ")
-    target = target_of(case)
+    target = case.target.build()
     assert target.dim == case.dim
     assert len(target.regions) >= 2
-    spec = case.initial
-    initial = make_initial(
-        kind=spec.kind, parameters=spec.parameters, target=target, box=case.domain.box
-    )
+    initial = case.initial.build(target, case.domain.box)
     assert np.all(np.isfinite(initial.log_density(initial.seeds)))
     # The regions are modes: every point lies in exactly one.
     points = np.random.default_rng(0).uniform(-10, 10, (200, case.dim))

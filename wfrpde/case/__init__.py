@@ -5,30 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "AccuracySpec", "Case", "ConvergenceSpec", "DomainSpec", "FlowSpec", "InitialSpec",
-    "NumericsSpec", "OutputSpec", "SamplerSpec", "SpectrumSpec", "TargetSpec", "ValidationSpec",
-    "apply_overrides", "default_save_times", "load_case",
-]  # fmt: skip
-
 if TYPE_CHECKING:
-    from wfrpde.case.case import (
-        AccuracySpec,
-        Case,
-        ConvergenceSpec,
-        DomainSpec,
-        FlowSpec,
-        InitialSpec,
-        NumericsSpec,
-        OutputSpec,
-        SamplerSpec,
-        SpectrumSpec,
-        TargetSpec,
-        ValidationSpec,
-        apply_overrides,
-        default_save_times,
-        load_case,
-    )
+    from wfrpde.case.case import Case, apply_overrides, load_case
+
+__all__ = ["Case", "apply_overrides", "load_case"]
 
 
 def __getattr__(name: str) -> Any:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import (
+    Field,
     ModelWrapValidatorHandler,
     PrivateAttr,
     ValidationError,
@@ -28,49 +29,31 @@ from pydantic import (
     model_validator,
 )
 
-from wfrpde.case.complaints import check_length, input_error
 from wfrpde.case.convergence import ConvergenceSpec
-from wfrpde.case.files import find_case, read_toml
-from wfrpde.case.samplers import SamplerSpec, checked_samplers
-from wfrpde.case.sections import (
-    AccuracySpec,
-    DomainSpec,
-    FlowSpec,
+from wfrpde.case.densities import (
+    INITIAL_EXAMPLE,
+    TARGET_EXAMPLE,
     InitialSpec,
-    NumericsSpec,
-    OutputSpec,
-    Section,
-    SpectrumSpec,
     TargetSpec,
-    Text,
     check_means,
-    default_save_times,
 )
+from wfrpde.case.domain import DomainSpec
+from wfrpde.case.files import find_case, read_toml
+from wfrpde.case.flow import FlowSpec
+from wfrpde.case.numerics import AccuracySpec, NumericsSpec
+from wfrpde.case.output import OutputSpec
+from wfrpde.case.samplers import SamplerSpec, checked_samplers
+from wfrpde.case.sections import Section, Text
+from wfrpde.case.spectrum import SpectrumSpec
 from wfrpde.case.validation import ValidationSpec
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError
+from wfrpde.fields.complaints import check_length, input_error
+from wfrpde.fields.parameters import plain
 from wfrpde.fields.protocols import Formula
 
 if TYPE_CHECKING:
     from wfrpde.fields import Region
-
-__all__ = [
-    "AccuracySpec",
-    "Case",
-    "ConvergenceSpec",
-    "DomainSpec",
-    "FlowSpec",
-    "InitialSpec",
-    "NumericsSpec",
-    "OutputSpec",
-    "SamplerSpec",
-    "SpectrumSpec",
-    "TargetSpec",
-    "ValidationSpec",
-    "apply_overrides",
-    "default_save_times",
-    "load_case",
-]
 
 
 class Case(Section):
@@ -94,8 +77,8 @@ class Case(Section):
     """
 
     title: Text = ""
-    target: TargetSpec
-    initial: InitialSpec
+    target: TargetSpec = Field(description="a target", examples=[TARGET_EXAMPLE])
+    initial: InitialSpec = Field(description="an initial density", examples=[INITIAL_EXAMPLE])
     domain: DomainSpec = DomainSpec()
     flow: FlowSpec = FlowSpec()
     numerics: NumericsSpec = NumericsSpec()
@@ -174,12 +157,7 @@ class Case(Section):
 
         known = dict(self.target.modes)
         if text.isidentifier() and not known and self.target.kind is not None:
-            from wfrpde.targets import make_target
-
-            target = make_target(
-                kind=self.target.kind, dim=self.target.dim, parameters=self.target.parameters
-            )
-            known = {name: region.text for name, region in target.regions.items()}
+            known = {name: region.text for name, region in self.target.build().regions.items()}
         if text.isidentifier() and text not in known:
             names = ", ".join(known) or "none"
             raise InputError(
@@ -289,9 +267,7 @@ def load_case(
     try:
         return Case.from_dict(data, path)
     except InputError as error:
-        raise InputError(
-            f"{path.name}: {error.where}", error.found, error.needed, error.do
-        ) from None
+        raise error.at(f"{path.name}: {error.where}") from None
 
 
 def _observed(data: Mapping[str, Any]) -> bool:
@@ -315,14 +291,3 @@ def apply_overrides(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> di
 
 def _copied_tables(data: Mapping[str, Any]) -> dict[str, Any]:
     return {k: _copied_tables(v) if isinstance(v, Mapping) else v for k, v in data.items()}
-
-
-def plain(value: Any) -> Any:
-    """``value`` with NumPy arrays and scalars as lists and numbers, copied down to the leaves."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value

@@ -6,13 +6,12 @@ file. So a name has to be in `OPTIONS`, and its value of the kind that stands th
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from typing import Final
 
-from wfrpde.case.complaints import short
 from wfrpde.errors import InputError
+from wfrpde.fields.complaints import meant, short
 
 Value = str | int | float | bool
 
@@ -112,9 +111,8 @@ def checked_options(
         kind, found = _kind(name), f"{name} = {short(value)}"
         if kind is None:
             needed = "an option that chooses or tunes a linear solver or an eigensolver"
-            close = difflib.get_close_matches(name, OPTIONS, n=1)
             advice = "Those that run, read or write files are refused; see docs/case-files.md."
-            raise InputError(where, found, needed, f"Did you mean {close[0]}?" if close else advice)
+            raise InputError(where, found, needed, meant(name, OPTIONS) or advice)
         text = _text(value, kind)
         if text is None:
             needed = kind if isinstance(kind, str) else f"one of {', '.join(kind)}"

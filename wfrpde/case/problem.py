@@ -10,14 +10,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.case.linear_reaction import finite_rate, with_favoured
-from wfrpde.domain.extent import LEVEL, SPAN, Landscape, automatic_box, sample, share_outside
+from wfrpde.domain.extent import (
+    LEVEL,
+    SPAN,
+    Landscape,
+    automatic_box,
+    sample,
+    share_outside,
+    with_favoured,
+)
 from wfrpde.domain.grid import SimplexGrid, TensorGrid, divided, simplices_of_box
 from wfrpde.domain.meshes import read_gmsh
 from wfrpde.errors import InputError, place
 
 if TYPE_CHECKING:
-    from wfrpde.case import Case, DomainSpec, NumericsSpec
+    from wfrpde.case import Case
+    from wfrpde.case.domain import DomainSpec
+    from wfrpde.case.numerics import NumericsSpec
     from wfrpde.equation import Equation
     from wfrpde.starts.initial import InitialDensity
     from wfrpde.targets import Target
@@ -157,8 +166,18 @@ class Problem:
 
     def rate(self, x: Array) -> Array:
         """U at points ``(n, d)``, per unit time; NaN and infinities are refused."""
-        rate = self.equation.rate
-        return np.zeros(len(x)) if rate is None else finite_rate(rate, x)
+        if self.equation.rate is None:
+            return np.zeros(len(x))
+        value = self.equation.rate(x)
+        bad = ~np.isfinite(value)
+        if bad.any():
+            raise InputError(
+                "flow.reaction",
+                f"a U that is {value[bad][0]:g} at x = {place(x[bad][0])}",
+                "a finite number everywhere in the domain",
+                "Change the formula, or the box of [domain].",
+            )
+        return value
 
     @property
     def reaction_rate(self) -> float:
@@ -244,54 +263,43 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
     level
         Levels (kT) beyond which nothing matters.
     """
-    from wfrpde.starts.initial import InitialDensity, make_initial
-    from wfrpde.targets import make_target
+    from wfrpde.starts.initial import InitialDensity
 
-    spec, start = case.target, case.initial
+    flow, equation = case.flow, case.equation
     user_box = None if case.domain.box is None else np.array(case.domain.box, dtype=float)
     mesh = None if case.mesh_path is None else read_gmsh(case.mesh_path, case.dim)
     bounds = user_box if mesh is None else mesh.box
-    target = make_target(
-        potential=spec.potential,
-        kind=spec.kind,
-        python=spec.python,
-        dim=spec.dim,
-        modes=spec.modes,
-        parameters=spec.parameters,
-        box=bounds,
-    )
+    target = case.target.build(bounds)
     if at_equilibrium:
         floor = float(target.potential(target.seeds).min())  # so that no offset looks like EMPTY
         initial = InitialDensity(
             target.dim, "target", "π", target.seeds, lambda x: floor - target.potential(x), False
         )
     else:
-        initial = make_initial(
-            kind=start.kind, parameters=start.parameters, target=target, box=bounds
-        )
-    if case.flow.conserve_mass and start.mass != 1.0:
+        initial = case.initial.build(target, bounds)
+    if flow.conserve_mass and case.initial.mass != 1.0:
         raise InputError(
             "initial.mass",
-            f"{start.mass:g} with flow.conserve_mass = true",
+            f"{case.initial.mass:g} with flow.conserve_mass = true",
             "1, or flow.conserve_mass = false",
         )
     landscape = Landscape(
         target.potential,
         lambda x: -np.maximum(np.nan_to_num(initial.log_density(x), nan=EMPTY), EMPTY),
         np.concatenate([target.seeds, initial.seeds]),
-        reaction=case.flow.beta > 0 and not at_equilibrium,
-        transport=case.flow.alpha > 0,
+        reaction=flow.beta > 0 and not at_equilibrium,
+        transport=flow.alpha > 0,
         level=level,
     )
-    rate = case.equation.rate
-    if rate is not None and not at_equilibrium:
-        landscape = with_favoured(landscape, rate, case, bounds)
+    if equation.rate is not None and not at_equilibrium:
+        landscape = with_favoured(
+            landscape, equation.rate, flow.alpha, flow.beta, flow.t_end, bounds
+        )
     box = automatic_box(landscape) if bounds is None else np.asarray(bounds)
-    if rate is not None:
-        finite_rate(rate, sample(box))
     scales = landscape.scales(box)
-    problem = Problem(case, target, initial, landscape, box, mesh, scales, case.flow.save)
+    problem = Problem(case, target, initial, landscape, box, mesh, scales, flow.save)
     problem.facts["box"] = box.tolist()
+    problem.rate(sample(box))  # refuses what is not finite
     _check_cut_off(problem, bounds)
     return problem
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, Strict, ValidationError, model_validator
 
-from wfrpde.case.complaints import input_error
 from wfrpde.case.sections import OpenSection, PositiveNumber, Text
 from wfrpde.errors import InputError
+from wfrpde.fields.complaints import input_error
 
 __all__ = ["SamplerSpec", "checked_samplers"]
 
@@ -119,11 +119,9 @@ def checked_samplers(tables: Any) -> tuple[SamplerSpec, ...]:
             spec = SamplerSpec.model_validate(table)
         except InputError as error:
             place = where + error.where.removeprefix("sampler")
-            raise InputError(place, error.found, error.needed, error.do) from None
+            raise error.at(place) from None
         except ValidationError as error:
-            complaint = input_error(error, SamplerSpec, table)
-            place = f"{where}.{complaint.where}" if complaint.where else where
-            raise InputError(place, complaint.found, complaint.needed, complaint.do) from None
+            raise input_error(error, SamplerSpec, table, where) from None
         if spec.name in [other.name for other in specs]:
             found = f"{spec.name!r}, which an earlier one is called, too"
             raise InputError(f"{where}.name", found, "a name of its own")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import pairwise
 
@@ -125,7 +125,7 @@ class Landscape:
                 step = 1e-4 * width[axis]
                 shift = np.zeros(self.dim)
                 shift[axis] = step
-                with np.errstate(invalid="ignore"):
+                with np.errstate(invalid="ignore", over="ignore"):
                     second = (
                         function(inside + shift) - 2 * centre + function(inside - shift)
                     ) / step**2
@@ -231,6 +231,55 @@ def automatic_box(landscape: Landscape, *, trimmed: bool = True) -> Array:
     low = np.maximum(inside.min(axis=0) - spacing, box[:, 0])
     high = np.minimum(inside.max(axis=0) + spacing, box[:, 1])
     return np.asarray(_rounded(np.stack([low, high], axis=1)))
+
+
+def with_favoured(
+    landscape: Landscape,
+    linear: Callable[[Array], Array],
+    alpha: float,
+    beta: float,
+    t_end: float,
+    bounds: Array | None,
+) -> Landscape:
+    """Add the densities that a linear reaction leads to, as far as they can be told beforehand.
+
+    Without transport ρ_t is known. With it a path forgets where it was, and what it gained there,
+    at a rate 1/τ, which adds to β: both ends then count as tilted by ``e^{gU}``,
+    ``g = (1 − e^{−(β + 1/τ)t})/(β + 1/τ)`` (exact for π if V is quadratic and U linear).
+    """
+    rate = beta
+    if alpha > 0:
+        points = sample(automatic_box(landscape) if bounds is None else bounds)
+        value = landscape.potential(points)
+        bulk = points[value - value.min() < 2.0]
+        half = np.ptp(bulk, axis=0).max() / 2 if len(bulk) else 0.0
+        rate += alpha / max(float(half / 2) ** 2, 1e-12)
+    gain = -np.expm1(-rate * t_end) / rate if rate > 0 else t_end
+    theta = np.exp(-beta * t_end)
+
+    def mixed(x: Array) -> Array:
+        return np.asarray(theta * landscape.surprise(x) + (1 - theta) * landscape.potential(x))
+
+    def tilted(start: Callable[[Array], Array]) -> Callable[[Array], Array]:
+        def value(x: Array) -> Array:
+            with np.errstate(invalid="ignore", over="ignore"):
+                return np.nan_to_num(start(x) - gain * linear(x), nan=np.inf, posinf=np.inf)
+
+        return value
+
+    starts = [landscape.surprise, landscape.potential] if alpha > 0 else [mixed]
+    wider = replace(landscape, favoured=tuple(map(tilted, starts)))
+    if bounds is None:
+        try:
+            automatic_box(wider)
+        except InputError:
+            raise InputError(
+                "flow.reaction",
+                "a U that grows as fast as the potential, or faster",
+                "one that the potential outgrows, or a box",
+                "Write [domain] box = [[lo, hi], …]; the result is then that of the box.",
+            ) from None
+    return wider
 
 
 def _rounded(box: Array) -> Array:

@@ -31,7 +31,8 @@ from wfrpde.parallel import StopRequest, collectively
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
-    from wfrpde.case import Case, NumericsSpec
+    from wfrpde.case import Case
+    from wfrpde.case.numerics import NumericsSpec
     from wfrpde.parallel import ProgressEvent
 
 Array = npt.NDArray[np.float64]

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.errors import InputError
+from wfrpde.fields.parameters import Parameters
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.ranks import Ranks
-from wfrpde.targets.parameters import Parameters
 
 if TYPE_CHECKING:
     from wfrpde.case import Case

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from wfrpde.errors import InputError
+from wfrpde.fields.parameters import Positive
 from wfrpde.samplers.birth_death import BirthDeathLangevin
 from wfrpde.samplers.density import CELLS, DensitySource, KernelDensity, MeshDensity
 from wfrpde.samplers.lattice import Lattice
@@ -17,7 +18,6 @@ from wfrpde.samplers.protocol import ALPHA, BETA, Claim, SamplerContext, Sampler
 from wfrpde.samplers.resampling import Resampling, Scheme
 from wfrpde.samplers.smc_wfr import SmcWfr
 from wfrpde.samplers.weighted import MeanFieldReaction, PathReaction, Reaction, WeightedLangevin
-from wfrpde.targets.parameters import Positive
 
 Array = npt.NDArray[np.float64]
 

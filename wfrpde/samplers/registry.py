@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.errors import DependencyMissingError, InputError, SamplerError
+from wfrpde.fields.complaints import checked, choose
 from wfrpde.samplers.command import CommandSampler
 from wfrpde.samplers.ensemble import Trajectory
 from wfrpde.samplers.fisher_rao import FisherRaoParameters
@@ -26,7 +27,6 @@ from wfrpde.samplers.reaction_parameters import (
 )
 from wfrpde.samplers.recorded import UnusableSamples, read_samples
 from wfrpde.samplers.simulate import StepByStep
-from wfrpde.targets.parameters import checked, choose
 
 if TYPE_CHECKING:
     from wfrpde.case.samplers import SamplerSpec

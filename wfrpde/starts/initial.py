@@ -13,10 +13,11 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from wfrpde.errors import InputError
+from wfrpde.fields.complaints import checked, choose
+from wfrpde.fields.parameters import Matrix, Parameters, Positive, Real, Vector
 from wfrpde.targets.covariance import covariance_matrix, mean_vector, mixture_arrays
 from wfrpde.targets.gaussian import COVARIANCE, COVARIANCES, MEAN, MEANS, WEIGHTS, log_norm
 from wfrpde.targets.minima import box_sides, find_minima
-from wfrpde.targets.parameters import Matrix, Parameters, Positive, Real, Vector, checked, choose
 
 if TYPE_CHECKING:
     from wfrpde.targets import Target

@@ -8,9 +8,8 @@ a `Target`, which gives V and ∇V at points.
 from wfrpde.targets.double_well import DoubleWellTarget
 from wfrpde.targets.gaussian import GaussianMixtureTarget, GaussianTarget
 from wfrpde.targets.landscapes import BananaTarget, FourModesTarget, MullerBrownTarget, RingTarget
-from wfrpde.targets.parameters import TargetParameters
 from wfrpde.targets.registry import LIBRARY, make_target, validate_parameters
-from wfrpde.targets.target import Target, symbolic_target
+from wfrpde.targets.target import Target, TargetParameters, symbolic_target
 
 __all__ = [
     "LIBRARY",

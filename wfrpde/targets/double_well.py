@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from wfrpde.targets.parameters import Positive, Real, TargetParameters
-from wfrpde.targets.target import Target, symbolic_target
+from wfrpde.fields.parameters import Positive, Real
+from wfrpde.targets.target import Target, TargetParameters, symbolic_target
 
 
 class DoubleWellTarget(TargetParameters):

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from wfrpde.fields.parameters import Matrix, Real, Vector
 from wfrpde.targets.covariance import covariance_matrix, mean_vector, mixture_arrays
-from wfrpde.targets.parameters import Matrix, Real, TargetParameters, Vector
-from wfrpde.targets.target import Target, symbolic_target
+from wfrpde.targets.target import Target, TargetParameters, symbolic_target
 
 if TYPE_CHECKING:
     import sympy

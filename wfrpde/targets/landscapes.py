@@ -10,10 +10,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from wfrpde.errors import InputError
+from wfrpde.fields.parameters import Matrix, Positive, Real, Vector
 from wfrpde.targets.covariance import mixture_arrays
 from wfrpde.targets.gaussian import COVARIANCES, MEANS, WEIGHTS, mixture_potential
-from wfrpde.targets.parameters import Matrix, Positive, Real, TargetParameters, Vector
-from wfrpde.targets.target import Target, symbolic_target
+from wfrpde.targets.target import Target, TargetParameters, symbolic_target
 
 
 class FourModesTarget(TargetParameters):

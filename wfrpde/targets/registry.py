@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.errors import InputError
+from wfrpde.fields.complaints import checked, choose
 from wfrpde.targets.double_well import DoubleWellTarget
 from wfrpde.targets.gaussian import GaussianMixtureTarget, GaussianTarget
 from wfrpde.targets.landscapes import BananaTarget, FourModesTarget, MullerBrownTarget, RingTarget
 from wfrpde.targets.minima import find_minima
-from wfrpde.targets.parameters import TargetParameters, checked, choose
 from wfrpde.targets.python_target import load_python_target
-from wfrpde.targets.target import Target, read_regions, symbolic_target
+from wfrpde.targets.target import Target, TargetParameters, read_regions, symbolic_target
 
-# A new target adds its class here; `wfrpde.targets.parameters.TargetParameters` says what it needs.
+# A new target adds its class here; `TargetParameters` says what it needs.
 LIBRARY: dict[str, type[TargetParameters]] = {
     model.kind: model
     for model in (

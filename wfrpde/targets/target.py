@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.errors import InputError
+from wfrpde.fields.parameters import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +75,16 @@ class Target:
     def gradient(self, x: npt.ArrayLike) -> Array:
         """Return ∇V (n, d), in kT per unit length, at the points x (n, d)."""
         return self.slope(x)
+
+
+class TargetParameters(Parameters, ABC):
+    """Parameters of one library target; `build` makes the `Target`."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def build(self) -> Target:
+        """Return the target with these parameters."""
 
 
 def symbolic_target(

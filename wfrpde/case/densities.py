@@ -1,0 +1,184 @@
+"""``[target]`` and ``[initial]``: the density that is approached, and the one that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+
+import numpy.typing as npt
+from pydantic import Field, Strict, model_validator
+
+from wfrpde.case.sections import OpenSection, PositiveNumber, Text
+from wfrpde.errors import InputError
+from wfrpde.fields.complaints import check_length
+
+if TYPE_CHECKING:
+    from wfrpde.starts.initial import InitialDensity
+    from wfrpde.targets import Target
+
+TARGET_EXAMPLE = '[target] potential = "(x**2 - 1)**2"'
+INITIAL_EXAMPLE = '[initial] kind = "gaussian", mean = [0.0], covariance = [[0.1]]'
+
+
+class TargetSpec(OpenSection):
+    """The target density π ∝ exp(−V): exactly one of ``potential``, ``kind`` and ``python``.
+
+    Attributes
+    ----------
+    potential
+        V(x, y, z) in kT, as an expression.
+    kind
+        Name of a target of the library; its parameters are further keys of the table.
+    python
+        ``"module:object"``, a target defined in Python.
+    dim
+        Dimension, 1 to 3; by default the number of coordinates that V uses.
+    modes
+        Named regions (``"x < 0"``) whose mass is reported.
+    parameters
+        The further keys of the table: parameters of ``kind`` or ``python``.
+    """
+
+    section: ClassVar[str] = "target"
+    potential: Text | None = None
+    kind: Text | None = None
+    python: Text | None = None
+    dim: Annotated[int, Strict(), Field(ge=1, le=3)] | None = None
+    modes: dict[str, Text] = {}  # noqa: RUF012 (pydantic copies it)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        given = [k for k in ("potential", "kind", "python") if getattr(self, k) is not None]
+        if not given and self.parameters:  # most likely one of the three, misspelt
+            self._reject_parameters("without potential, kind or python")
+        if len(given) != 1:
+            raise InputError(
+                "target",
+                " and ".join(given) or "none of potential, kind, python",
+                "exactly one of potential, kind and python",
+                "" if given else 'For example: potential = "(x**2 - 1)**2".',
+            )
+        if self.potential is not None:
+            self._reject_parameters("with target.potential")
+        elif self.kind is not None:
+            from wfrpde.targets import validate_parameters
+
+            validate_parameters(self.kind, self.parameters)
+        _ = self.dimension
+        self._check_modes()
+        return self
+
+    def _check_modes(self) -> None:
+        from wfrpde.fields import parse_region
+
+        for name, text in self.modes.items():
+            if not name.strip():
+                raise InputError("target.modes", "a region without a name", "a name for each")
+            parse_region(text, self.dimension, f"target.modes.{name}")
+
+    @cached_property
+    def dimension(self) -> int:
+        """Dimension d of the space that the target lives on."""
+        if self.potential is None:
+            if self.python is not None and self.dim is not None:
+                return self.dim  # the user's code runs when the flow is solved
+            return self.build().dim
+        from wfrpde.fields import parse_expression
+
+        expression = parse_expression(self.potential, self.dim or 3, "target.potential")
+        used = {str(symbol) for symbol in expression.free_symbols}
+        if not used and self.dim is None:
+            raise InputError(
+                "target.potential", repr(self.potential), "an expression in x (and y, z)"
+            )
+        return self.dim or max("xyz".index(name) for name in used) + 1
+
+    def build(self, box: npt.ArrayLike | None = None) -> Target:
+        """Return the target; ``box`` (d, 2) is the domain, where the case sets one."""
+        from wfrpde.targets import make_target
+
+        return make_target(
+            potential=self.potential,
+            kind=self.kind,
+            python=self.python,
+            dim=self.dim,
+            modes=self.modes,
+            parameters=self.parameters,
+            box=box,
+        )
+
+
+class InitialSpec(OpenSection):
+    """The initial density ρ₀, and its mass.
+
+    ``kind`` is ``gaussian`` (``mean``, ``covariance``), ``mixture`` (``weights``, ``means``,
+    ``covariances``), ``expression`` (``log_density`` or ``density``), ``uniform`` (``box``,
+    optional) or ``dirac`` (``point``, ``width``); when it is left out it follows from those keys.
+    """
+
+    section: ClassVar[str] = "initial"
+    _kind_of_key: ClassVar[dict[str, str]] = {
+        "log_density": "expression",
+        "density": "expression",
+        "means": "mixture",
+        "mean": "gaussian",
+        "point": "dirac",
+        "box": "uniform",
+    }
+    kind: Text
+    mass: PositiveNumber = 1.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _infer_kind(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or "kind" in data:
+            return data
+        kinds = [
+            kind
+            for key, kind in cls._kind_of_key.items()
+            if key in data or key in data.get("parameters", {})
+        ]
+        if not kinds:
+            do = f"For example: {INITIAL_EXAMPLE}."
+            raise InputError("initial", "no kind", "an initial density", do)
+        return {**data, "kind": kinds[0]}
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        from wfrpde.starts.initial import validate_initial
+
+        validate_initial(self.kind, self.parameters)
+        return self
+
+    def build(self, target: Target, box: npt.ArrayLike | None = None) -> InitialDensity:
+        """Return ρ₀ in the dimension of its target; ``box`` (d, 2) is the domain, if one is set."""
+        from wfrpde.starts.initial import make_initial
+
+        return make_initial(kind=self.kind, parameters=self.parameters, target=target, box=box)
+
+    def check_dimension(self, dim: int) -> None:
+        """Raise `InputError` unless the parameters fit a target of dimension ``dim``."""
+        from wfrpde.fields import parse_expression
+
+        check_means(self.parameters, dim)
+        covariances = {
+            f"covariances[{i}]": c for i, c in enumerate(self.parameters.get("covariances", ()))
+        }
+        if "covariance" in self.parameters:
+            covariances["covariance"] = self.parameters["covariance"]
+        for key, matrix in covariances.items():
+            if isinstance(matrix, list | tuple):
+                check_length(f"initial.{key}", matrix, dim)
+        for key in ("log_density", "density"):
+            if key in self.parameters:
+                parse_expression(self.parameters[key], dim, f"initial.{key}")
+
+
+def check_means(parameters: Mapping[str, Any], dim: int) -> None:
+    """Raise `InputError` unless what says where ρ₀ lies has ``dim`` coordinates."""
+    for key in ("mean", "point", "box"):
+        if key in parameters:
+            check_length(f"initial.{key}", parameters[key], dim)
+    for index, mean in enumerate(parameters.get("means", ())):
+        check_length(f"initial.means[{index}]", mean, dim)

@@ -1,0 +1,99 @@
+"""``[flow]``: rates, duration and saved times."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import AllowInfNan, Field, Strict, model_validator
+
+from wfrpde.case.sections import Flag, PositiveNumber, Section, Text
+from wfrpde.errors import InputError
+
+#: Shares of ``t_end`` that are saved when a case names no times: ten, about evenly spaced in log t.
+DEFAULT_SAVE_SHARES = (0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 1.0)
+
+
+def default_save_times(t_end: float) -> tuple[float, ...]:
+    """Give ten model times from ``t_end``/100 to ``t_end``, about evenly spaced in log t."""
+    earlier = (float(f"{share * t_end:.12g}") for share in DEFAULT_SAVE_SHARES[:-1])
+    return (*earlier, t_end)
+
+
+class FlowSpec(Section):
+    """The flow: rates, duration and the model times that are saved.
+
+    Attributes
+    ----------
+    alpha
+        Rate α ≥ 0 of the Wasserstein part (diffusion), per unit model time; 0: pure Fisher–Rao.
+    beta
+        Rate β ≥ 0 of the Fisher–Rao part (reaction), per unit model time; 0: Langevin. 1 by
+        default, or 0 with a ``reaction``.
+    reaction
+        Rate U of a linear (Feynman–Kac) reaction as a formula in x, y and z, per unit model time:
+        mass multiplies by e^{∫U} along the paths.
+    t_end
+        Model time at which the flow ends; by default the last of ``save``, or 1.
+    save
+        Model times, ascending, that are saved besides 0; by default ten up to ``t_end``.
+    conserve_mass
+        Whether the mean reaction rate is subtracted. If not, the mass evolves too.
+    """
+
+    alpha: Annotated[float, Strict(), AllowInfNan(False), Field(ge=0)] = 1.0
+    beta: Annotated[float, Strict(), AllowInfNan(False), Field(ge=0)] = 1.0
+    reaction: Text | None = None
+    t_end: PositiveNumber = 1.0
+    save: tuple[PositiveNumber, ...] = ()
+    conserve_mass: Flag = True
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        # Defaults that depend on other keys are written past the frozen fields and stay out of
+        # model_fields_set, so that an override of one of them still moves the other.
+        if self.reaction is not None and "beta" not in self.model_fields_set:
+            object.__setattr__(self, "beta", 0.0)
+        if self.alpha == 0 and self.beta == 0 and self.reaction is None:
+            raise InputError(
+                "flow",
+                "alpha = 0 and beta = 0",
+                "a positive alpha or beta, or a reaction",
+                "With both 0 nothing flows.",
+            )
+        if "save" in self.model_fields_set:
+            self._check_save()
+        if "t_end" not in self.model_fields_set and self.save:
+            object.__setattr__(self, "t_end", self.save[-1])
+        if "save" not in self.model_fields_set:
+            object.__setattr__(self, "save", default_save_times(self.t_end))
+        return self
+
+    def check_dimension(self, dim: int) -> None:
+        """Raise `InputError` unless the reaction is a formula in ``dim`` coordinates."""
+        from wfrpde.fields import parse_expression
+
+        if self.reaction is not None:
+            parse_expression(self.reaction, dim, "flow.reaction")
+
+    def _check_save(self) -> None:
+        if not self.save:
+            raise InputError(
+                "flow.save",
+                "an empty list",
+                "at least one time",
+                "Leave it out for ten default times.",
+            )
+        for earlier, later in zip(self.save, self.save[1:], strict=False):
+            if not earlier < later:
+                raise InputError(
+                    "flow.save",
+                    f"{later:g} after {earlier:g}",
+                    "times in ascending order, each once",
+                )
+        if "t_end" in self.model_fields_set and self.save[-1] > self.t_end * (1 + 1e-12):
+            raise InputError(
+                "flow.save",
+                f"{self.save[-1]:g} with flow.t_end = {self.t_end:g}",
+                "times up to t_end",
+                "Shorten flow.save or raise flow.t_end.",
+            )

@@ -1,0 +1,80 @@
+"""``[numerics]`` and ``[accuracy]``: how the flow is solved, and how well."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, Strict, field_validator
+
+from wfrpde.case.petsc_options import checked_options
+from wfrpde.case.sections import Flag, PositiveNumber, Section
+from wfrpde.errors import InputError
+
+
+class NumericsSpec(Section):
+    """How the flow is solved; whatever is left out is chosen.
+
+    Attributes
+    ----------
+    formulation
+        The unknown and its fluxes: ``edge-averaged`` and ``spectral`` solve for ρ/π,
+        ``log-density`` for log(ρ/π); ``auto`` chooses and says why.
+    degree
+        Polynomial degree of the elements, 1 to 8.
+    cells
+        Cells along each axis (of the coarser mesh, where two are compared); in one dimension a
+        bare number will do.
+    dt
+        Largest time step, in model time.
+    time_order
+        Order of the time integration.
+    certify
+        Whether a second run estimates the error of what is reported.
+    petsc_options
+        Options of PETSc's linear solvers and SLEPc's eigensolvers, without a prefix.
+    solver
+        Linear solver.
+    """
+
+    formulation: Literal["auto", "edge-averaged", "log-density", "spectral"] = "auto"
+    degree: Annotated[int, Strict(), Field(ge=1, le=8)] | None = None
+    cells: tuple[Annotated[int, Strict(), Field(ge=1)], ...] | None = None
+    dt: PositiveNumber | None = None
+    time_order: Literal[2, 4] | None = None
+    certify: Flag = True
+    petsc_options: dict[str, str | int | float | bool] = {}  # noqa: RUF012 (pydantic copies it)
+    solver: Literal["auto", "direct", "iterative"] = "auto"
+
+    @field_validator("petsc_options")
+    @classmethod
+    def _known_options(cls, options: dict[str, Any]) -> dict[str, Any]:
+        checked_options(options)
+        return options
+
+    @field_validator("cells", mode="before")
+    @classmethod
+    def _list_of_cells(cls, cells: Any) -> Any:
+        if cells is None or isinstance(cells, list | tuple):
+            return cells
+        if isinstance(cells, int) and not isinstance(cells, bool) and cells > 0:
+            return (cells,)
+        raise InputError(
+            "numerics.cells",
+            repr(cells),
+            "a list of numbers of cells, one for each axis, e.g. [40]",
+        )
+
+
+class AccuracySpec(Section):
+    """How accurate the result has to be.
+
+    Attributes
+    ----------
+    tolerance
+        Relative error aimed at, of the density in L2, of KL, means, covariances and the masses of
+        regions. Domain, formulation, mesh, degree and steps are chosen for it, and refined until
+        the estimated errors meet it; if that fails, a warning says how far it got. Without it, the
+        defaults of ``[numerics]`` hold.
+    """
+
+    tolerance: Annotated[float, Strict(), Field(gt=0, lt=1)] | None = None
