@@ -7,7 +7,7 @@ from wfrpde.errors import SolverError
 from wfrpde.flow.control import LadderControl, Replay
 from wfrpde.flow.march import MAX_HALVINGS, march, nodal_kl
 from wfrpde.flow.schedule import uniform
-from wfrpde.flow.steppers.splitting import Splitting, Step
+from wfrpde.flow.steppers.stepper import Step, Stepper
 from wfrpde.parallel import Stopped
 
 SAVE = (0.1, 0.25, 0.5)
@@ -34,21 +34,23 @@ def go(problem, splitting, policy=None, *, stop=lambda: False, on_step=lambda *a
 class Faulty:
     """A splitting whose steps longer than `limit` go wrong in one of two ways."""
 
-    def __init__(self, sound: Splitting, limit: float, fault: str) -> None:
+    def __init__(self, sound: Stepper, limit: float, fault: str) -> None:
         self._sound, self._limit, self._fault = sound, limit, fault
-        self.nodes, self.log_target = sound.nodes, sound.log_target
-        self.descends = sound.descends
         self.sizes: list[float] = []
 
-    def step(self, log_mass, dt):
+    def __getattr__(self, name):
+        return getattr(self._sound, name)
+
+    def step(self, log_mass, t, dt):
         self.sizes.append(dt)
-        step = self._sound.step(log_mass, dt)
+        step = self._sound.step(log_mass, t, dt)
         if dt <= self._limit:
             return step
         if self._fault == "raises":
             raise SolverError("no convergence")
-        away = step.log_mass + 3 * (step.log_mass - self.log_target)  # further from π than before
-        return Step(away - self.nodes.logsumexp(away), step.measure)
+        # further from π than before
+        away = step.state + 3 * (step.state - self._sound.semi.log_target)
+        return Step(self._sound.semi.normalised(away), step.measure)
 
 
 def test_states_at_the_saved_times(problem):
@@ -61,7 +63,7 @@ def test_states_at_the_saved_times(problem):
     state, steps = problem.log_mass(tilted), [0, 2, 5, 10]
     for k, count in enumerate(np.diff(steps, prepend=0)):
         for _ in range(count):
-            state = splitting.step(state, 0.05).log_mass
+            state = splitting.step(state, 0.0, 0.05).state
         expected = problem.nodes.gather(state - problem.log_target)[1]
         np.testing.assert_allclose(result.u[k], expected, rtol=1e-9, atol=1e-12)
     assert result.retries == result.rejected == 0
@@ -140,16 +142,13 @@ def test_stopping_leaves_the_saved_times_that_were_reached(problem):
 def test_a_step_that_is_broken_off_is_dropped(problem):
     sound = problem.splitting()
 
-    class Broken:
-        nodes, log_target, descends, calls = sound.nodes, sound.log_target, True, 0
-
-        def step(self, log_mass, dt):
-            self.calls += 1
-            if self.calls == 6:  # two steps to 0.1, three to 0.25
+    class Broken(Faulty):
+        def step(self, log_mass, t, dt):
+            if len(self.sizes) == 5:  # two steps to 0.1, three to 0.25
                 raise Stopped
-            return sound.step(log_mass, dt)
+            return super().step(log_mass, t, dt)
 
-    result = go(problem, Broken())
+    result = go(problem, Broken(sound, 1.0, "none"))
     assert not result.complete
     np.testing.assert_array_equal(result.times, [0.0, 0.1, 0.25])
     assert len(result.history.t) == 6

@@ -142,12 +142,16 @@ class WrongSolver:
     def solve(self, c, rhs):
         return self._factor * self._solver.solve(c, rhs)
 
+    def destroy(self):
+        self._solver.destroy()
+
 
 @pytest.mark.parametrize("factor", [1 + 1e-6, np.nan])
 def test_a_solve_that_changes_mass_is_refused(semi_discrete, factor):
     problem = semi_discrete(double_well, 30, low=-2.5, high=2.5)
-    wrong = WrongSolver(problem.solver, factor)
-    transport = Transport(problem.nodes, wrong, problem.log_target, 1.0)
+    semi = problem.semi()
+    semi.solver = WrongSolver(semi.solver, factor)
+    transport = Transport(semi)
     with pytest.raises(SolverError, match="changed the mass by"):
         transport.step(problem.log_mass(tilted), 0.05)
 

@@ -28,18 +28,18 @@ PARTS = {
     "problem and box": ["wfrpde.flow.solve:make_problem", "wfrpde.flow.solve:choose"],
     "mesh and assembly": [
         "wfrpde.flow.schemes.relative_density:make_nodes",
-        "wfrpde.flow.schemes.relative_density:symmetrised_stiffness",
-        "wfrpde.flow.schemes.relative_density:assemble",
-        "wfrpde.flow.schemes.log_density:Discretised",
+        "wfrpde.discretisation.semi_discrete:symmetrised_stiffness",
+        "wfrpde.discretisation.semi_discrete:assemble",
+        "wfrpde.flow.schemes.log_density:LogDensityForm",
     ],
     "factorisations": [
         "wfrpde.engine.matrix:ShiftedSolver._solver",
-        "wfrpde.flow.schemes.log_density:Discretised.shifted_jacobian",
+        "wfrpde.discretisation.log_density:LogDensityForm.shifted_jacobian",
     ],
     "linear solves": ["wfrpde.engine.matrix:ShiftedSolver.solve"],
     "steps": [
         "wfrpde.flow.schemes.relative_density:march",
-        "wfrpde.flow.schemes.log_density:_integrate",
+        "wfrpde.flow.schemes.log_density:march",
     ],
     "evaluation": ["wfrpde.flow.solve:report"],
 }

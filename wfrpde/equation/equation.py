@@ -13,7 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.equation.reaction import feynman_kac
 from wfrpde.fields.protocols import Formula
+
+Array = npt.NDArray[np.float64]
 
 CLAIMS = ("W", "FR", "WFR", "feynman-kac")
 """Words for parts of a case's equation in case files; see `Equation.claimed`."""
@@ -53,6 +59,13 @@ class Reaction:
 
     beta: float = 0.0
     rate: Formula | None = None
+
+    def step(self, log_mass: Array, log_target: Array, rate: Array | float, dt: float) -> Array:
+        """Return the nodal log mass after the reaction alone for `dt`, exact and not normalised.
+
+        `rate` is U at the nodes, `log_target` the log of the nodal mass of π; see `feynman_kac`.
+        """
+        return feynman_kac(log_mass, log_target, rate, self.beta, dt)
 
 
 @dataclass(frozen=True)
@@ -115,6 +128,11 @@ class Equation:
     def descends(self) -> bool:
         """Whether KL(ρ‖π) falls along the flow: not where U decides where mass goes."""
         return self.rate is None
+
+    @property
+    def weighs(self) -> bool:
+        """Whether ∫⟨r⟩ is a result of its own: the log of what U makes of the mass, γ_t(1)."""
+        return self.conserve and self.rate is not None
 
     @property
     def reaches_target(self) -> bool:

@@ -23,7 +23,9 @@ def gain(beta: float, dt: float) -> float:
     return dt if beta == 0.0 else float(-np.expm1(-beta * dt) / beta)
 
 
-def feynman_kac(log_mass: Array, log_target: Array, rate: Array, beta: float, dt: float) -> Array:
+def feynman_kac(
+    log_mass: Array, log_target: Array, rate: Array | float, beta: float, dt: float
+) -> Array:
     """Return the nodal log mass after ``∂_t ρ = ρ (U − β log(ρ/π))`` for `dt`, not normalised.
 
     With θ = e^{−βs},

@@ -1,17 +1,55 @@
-"""Step sizes on a ladder ``dt_max / 2^k``, chosen from a measure of each step."""
+"""Step sizes: on a ladder ``dt_max / 2^k``, of any size, or repeated."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
+from wfrpde.errors import SolverError
 from wfrpde.flow.schedule import Schedule
+
+STARTING_STEPS, CRAWL, MAX_STEPS = 60, 1e7, 20_000
+"""A run has stalled if, after so many steps, CRAWL steps of the present size would not reach the
+next saved time, or if it takes more than MAX_STEPS in all."""
 
 
 @dataclass
-class LadderControl:
+class _Control:
+    """What chosen steps have in common: they land on the times of `save`, and are recorded."""
+
+    measured: ClassVar[bool] = True
+    save: tuple[float, ...]
+    worst: float = field(init=False, default=0.0)
+    rejected: int = field(init=False, default=0)
+    _steps: list[float] = field(init=False, default_factory=list)
+    _reached: list[int] = field(init=False, default_factory=list)
+
+    @property
+    def _end(self) -> float:
+        """The time to land on next."""
+        return self.save[len(self._reached)]
+
+    def _taken(self, t: float, dt: float, measure: float) -> float:
+        """Record a step, and return the time that it reaches."""
+        self.worst = max(self.worst, measure)
+        self._steps.append(dt)
+        end = self._end
+        if end - t - dt <= 1e-12 * end:
+            self._reached.append(len(self._steps) - 1)
+            return end
+        return t + dt
+
+    def schedule(self) -> Schedule:
+        """Return the steps taken so far."""
+        reached = tuple(self._reached)
+        return Schedule(np.array(self._steps), reached, self.save[: len(reached)])
+
+
+@dataclass
+class LadderControl(_Control):
     """Chooses steps so that the measure of each stays below `limit`.
 
     With the edge-averaged scheme the measure is the change of log ρ that transport makes at any
@@ -35,56 +73,114 @@ class LadderControl:
         How often the first step is halved; by default `levels` times.
     """
 
-    save: tuple[float, ...]
     dt_max: float
     limit: float
     levels: int = 12
     growth: float = 2.5
     start: int | None = None
-    worst: float = 0.0
-    rejected: int = 0
     _level: int = field(init=False)
-    _steps: list[float] = field(default_factory=list)
-    _reached: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._level = self.levels if self.start is None else self.start
 
     def propose(self, t: float) -> float:
         """Next step from time t: on the ladder, or an even part of the little that is left."""
-        left = self.save[len(self._reached)] - t
+        left = self._end - t
         want = self.dt_max / 2**self._level
         parts = math.ceil(left / want - 1e-9)
         even = parts <= 3 or abs(parts * want - left) < 1e-9 * left
         return float(left / parts if even else want)
 
+    def takes(self, dt: float, measure: float) -> bool:
+        """Whether the measure is small enough, or the step as small as it gets."""
+        return measure <= self.limit or dt <= self.dt_max / 2**self.levels * (1 + 1e-9)
+
     def accept(self, t: float, dt: float, measure: float) -> float | None:
         """Return the time reached if the step is good, else None (then propose again)."""
-        smallest = self.dt_max / 2**self.levels
-        if not measure <= self.limit and dt > smallest * (1 + 1e-9):
+        if not self.takes(dt, measure):
             self.rejected += 1
             self._level = min(self.levels, 1 + math.ceil(math.log2(self.dt_max / dt) - 1e-9))
             return None
-        self.worst = max(self.worst, measure)
         if measure < self.limit / self.growth and self._level > 0:
             self._level -= 1
-        self._steps.append(dt)
-        end = self.save[len(self._reached)]
-        if end - t - dt <= 1e-12 * end:
-            self._reached.append(len(self._steps) - 1)
-            return end
-        return t + dt
+        return self._taken(t, dt, measure)
 
-    def schedule(self) -> Schedule:
-        """Return the steps taken so far."""
-        reached = tuple(self._reached)
-        return Schedule(np.array(self._steps), reached, self.save[: len(reached)])
+
+@dataclass
+class ErrorControl(_Control):
+    """Chooses steps of any size so that the estimated error of each stays below `limit`.
+
+    With the error e of a step of size Δt, and an estimate of order 4, the next one is
+    0.9 Δt (limit/e)^{1/4}, within factors of 0.2 (0.1 after a rejection) and 6.
+
+    Parameters
+    ----------
+    save
+        Times to land on.
+    limit
+        Largest estimated error of a step.
+    first
+        First step.
+    longest
+        Largest step; None where any will do: then a run whose steps become tiny ends.
+    """
+
+    limit: float
+    first: float
+    longest: float | None = None
+
+    def __post_init__(self) -> None:
+        self._most = self.save[-1] if self.longest is None else self.longest
+        self._dt = min(self._most, self.first)
+
+    def propose(self, t: float) -> float:
+        """Next step from time t."""
+        return min(self._dt, self._end - t)
+
+    def takes(self, dt: float, measure: float) -> bool:
+        """Whether the error is small enough."""
+        return measure <= self.limit
+
+    def accept(self, t: float, dt: float, measure: float) -> float | None:
+        """Return the time reached if the step is good, else None (then propose again).
+
+        Raises
+        ------
+        SolverError
+            If the steps become so small that the end is out of reach.
+        """
+        if not self.takes(dt, measure):
+            self.rejected += 1
+            factor = max(0.1, self._ratio(measure)) if math.isfinite(measure) else 0.2
+            self._dt = dt * factor
+            if self._dt < 1e-14 * self.save[-1]:
+                raise _stalled(t, self._dt)
+            return None
+        end = self._end
+        reached = self._taken(t, dt, measure)
+        taken = len(self._steps)
+        # a blow-up ends in ever smaller steps, which may all be accepted
+        crawls = taken > STARTING_STEPS and end - reached > CRAWL * dt
+        if self.longest is None and (crawls or taken + self.rejected > MAX_STEPS):
+            raise _stalled(reached, dt)
+        grown = dt * min(6.0, max(0.2, self._ratio(max(measure, 1e-300))))
+        # a step that was cut short by a time to land on says little of longer ones
+        self._dt = min(self._most, max(grown, self._dt) if dt < 0.9 * self._dt else grown)
+        return reached
+
+    def _ratio(self, measure: float) -> float:
+        return 0.9 * float((self.limit / measure) ** 0.25)
+
+
+def _stalled(t: float, dt: float) -> SolverError:
+    return SolverError(f"the steps stall at t = {t:.4g} (step {dt:.1e})")
 
 
 @dataclass
 class Replay:
     """Repeats a given schedule; every step is accepted."""
 
+    measured: ClassVar[bool] = False
     steps: Schedule
     worst: float = 0.0
     rejected: int = 0
@@ -93,6 +189,10 @@ class Replay:
     def propose(self, t: float) -> float:
         """Return the next step."""
         return float(self.steps.dt[self._next])
+
+    def takes(self, dt: float, measure: float) -> bool:
+        """Whatever it measures."""
+        return True
 
     def accept(self, t: float, dt: float, measure: float) -> float | None:
         """Return the time reached."""

@@ -1,11 +1,11 @@
-"""One run of the splitting: steps, checks after each of them, retries, and the saved states."""
+"""The one loop over time: steps, checks after each of them, retries, and the saved states."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,25 +13,33 @@ import numpy.typing as npt
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.errors import SolverError
 from wfrpde.flow.schedule import Schedule
-from wfrpde.flow.steppers.splitting import Splitting, Step
+from wfrpde.flow.steppers.stepper import Step, Stepper
 from wfrpde.parallel import Stopped
 
 Array = npt.NDArray[np.float64]
 
 MAX_HALVINGS = 5
+"""How often a step that breaks an invariant is halved."""
 
-KL_SLACK = 1e-12
-"""Round-off allowed when KL must not increase, relative to KL plus one."""
+MOST_DRIFT = 50.0
 
 
 class StepPolicy(Protocol):
-    """Chooses the steps: `LadderControl` or `Replay`."""
+    """Chooses the steps: `LadderControl`, `ErrorControl` or `Replay`.
 
+    `measured` tells whether it looks at the measures of steps.
+    """
+
+    measured: ClassVar[bool]
     worst: float
     rejected: int
 
     def propose(self, t: float) -> float:
         """Return the next step from time t."""
+        ...
+
+    def takes(self, dt: float, measure: float) -> bool:
+        """Whether a step is good enough by its measure."""
         ...
 
     def accept(self, t: float, dt: float, measure: float) -> float | None:
@@ -69,7 +77,7 @@ class March:
     """The outcome of a run on one mesh.
 
     ``u (T, n)``: log(ρ/π) on the canonical nodes at the times reached, t = 0 first.
-    ``mass (T,)``: total nodal mass. ``growth (T,)``: ∫₀^t⟨r⟩ of a linear reaction.
+    ``mass (T,)``: total mass as transport keeps it. ``growth (T,)``: ∫₀^t⟨r⟩ of a linear reaction.
     """
 
     times: Array
@@ -95,8 +103,8 @@ def nodal_kl(nodes: Nodes, log_mass: Array, log_target: Array) -> float:
 
 
 def march(
-    splitting: Splitting,
-    log_mass: Array,
+    stepper: Stepper,
+    state: Array,
     save: tuple[float, ...],
     policy: StepPolicy,
     *,
@@ -106,18 +114,17 @@ def march(
 ) -> March:
     """Step from t = 0 through the times of `save` (collective).
 
-    A step that changes mass, loses the sign or increases KL (unless a linear reaction makes it
-    rise) is repeated as two of half the size,
-    up to `MAX_HALVINGS` times; each repetition is counted. `stop` is asked before every step, and
-    a step during which `at_once` raises `Stopped` is dropped.
+    A step that changes mass, loses the sign or increases KL (where the equation makes it fall) is
+    repeated as two of half the size, up to `MAX_HALVINGS` times; each repetition is counted. `stop`
+    is asked before every step, and a step during which `at_once` raises `Stopped` is dropped.
     """
-    nodes, target = splitting.nodes, splitting.log_target
-    runner = _Retrying(splitting)
+    gather = stepper.semi.nodes.gather
+    runner = _Retrying(stepper, policy)
     history = History()
-    kl, mass = nodal_kl(nodes, log_mass, target), nodes.sum(np.exp(log_mass))
+    kl, mass = runner.kl(state), stepper.mass(state)
     history.append(0.0, 0.0, kl, mass)
-    saved, masses, reached = [nodes.gather(log_mass - target)[1]], [mass], [0.0]
-    growths, growth = [0.0], 0.0
+    saved, masses, reached = [gather(stepper.log_relative(state))[1]], [mass], [0.0]
+    growths, growth, drift = [0.0], 0.0, 0.0
     t, increase, complete = 0.0, 0.0, True
     for end in save:
         while end - t > 1e-12 * end:
@@ -127,23 +134,24 @@ def march(
             dt = policy.propose(t)
             try:
                 with at_once():
-                    step, after = runner.step(log_mass, dt, kl)
+                    step, after = runner.step(state, t, dt, kl)
             except Stopped:
                 complete = False
                 break
             now = policy.accept(t, dt, step.measure)
             if now is None:
                 continue
-            t, log_mass = now, step.log_mass
+            t, state = now, step.state
             growth += step.growth
+            drift += step.drift
             before, kl = kl, after
-            mass = nodes.sum(np.exp(log_mass))
+            mass = stepper.mass(state) * float(np.exp(np.clip(drift, -MOST_DRIFT, MOST_DRIFT)))
             increase = max(increase, kl - before)
             history.append(t, dt, kl, mass)
             on_step(t, dt, kl)
         if not complete:
             break
-        saved.append(nodes.gather(log_mass - target)[1])
+        saved.append(gather(stepper.log_relative(state))[1])
         masses.append(mass)
         growths.append(growth)
         reached.append(end)
@@ -165,17 +173,27 @@ def march(
 class _Retrying:
     """Steps that are halved when an invariant breaks."""
 
-    def __init__(self, splitting: Splitting) -> None:
-        self._splitting = splitting
+    def __init__(self, stepper: Stepper, policy: StepPolicy) -> None:
+        self._stepper, self._policy = stepper, policy
         self.retries = 0
 
-    def step(self, log_mass: Array, dt: float, kl: float, depth: int = 0) -> tuple[Step, float]:
-        """Return the step and KL after it."""
-        splitting = self._splitting
+    def kl(self, state: Array) -> float:
+        """KL of a state over the nodes (collective)."""
+        semi = self._stepper.semi
+        return nodal_kl(semi.nodes, self._stepper.log_mass(state), semi.log_target)
+
+    def step(
+        self, state: Array, t: float, dt: float, kl: float, depth: int = 0
+    ) -> tuple[Step, float]:
+        """Return the step and KL after it, which nobody asks for if the control refuses it."""
+        stepper = self._stepper
         try:
-            step = splitting.step(log_mass, dt)
-            after = nodal_kl(splitting.nodes, step.log_mass, splitting.log_target)
-            if splitting.descends and not after <= kl + KL_SLACK * (1 + kl):
+            step = stepper.step(state, t, dt)
+            if not self._policy.takes(dt, step.measure):
+                return step, kl
+            after = self.kl(step.state)
+            slack = stepper.kl_slack * (1 + kl)
+            if stepper.semi.equation.descends and not after <= kl + slack:
                 raise SolverError(f"a step of {dt:.3g} raised KL from {kl:.6g} to {after:.6g}")
             if not np.isfinite(after):
                 raise SolverError(f"a step of {dt:.3g} made KL {after}")
@@ -183,8 +201,8 @@ class _Retrying:
             if depth == MAX_HALVINGS:
                 raise
             self.retries += 1
-            first, middle = self.step(log_mass, dt / 2, kl, depth + 1)
-            second, end = self.step(first.log_mass, dt / 2, middle, depth + 1)
-            measure = first.measure + second.measure
-            return Step(second.log_mass, measure, first.growth + second.growth), end
+            first, middle = self.step(state, t, dt / 2, kl, depth + 1)
+            second, end = self.step(first.state, t + dt / 2, dt / 2, middle, depth + 1)
+            both = (a + b for a, b in zip(first[1:], second[1:], strict=True))
+            return Step(second.state, *both), end
         return step, after

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from wfrpde import _compat
 from wfrpde.case.problem import Problem, make_problem
+from wfrpde.discretisation.semi_discrete import SPAN_LIMIT
 from wfrpde.errors import AccuracyError, InputError, SolverError
 from wfrpde.flow.accuracy import level_for, refined_to_tolerance, worst_error
 from wfrpde.flow.checks import warn_of_errors
@@ -22,7 +23,6 @@ from wfrpde.flow.schemes.edge_averaged import solve_edge_averaged
 from wfrpde.flow.schemes.fisher_rao import solve_fisher_rao
 from wfrpde.flow.schemes.log_density import solve_log_density
 from wfrpde.flow.schemes.log_density import suits as log_density_suits
-from wfrpde.flow.schemes.relative_density import SPAN_LIMIT
 from wfrpde.flow.schemes.spectral import solve_spectral
 from wfrpde.flow.schemes.spectral import suits as spectral_suits
 from wfrpde.flow.solution import Solution

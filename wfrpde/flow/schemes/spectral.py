@@ -201,7 +201,7 @@ def _run(
         grid,
         policy,
         degree=degree,
-        time_order=order,
+        stepper={2: "strang", 4: "extrapolated"}[order],
         phase=f"degree {degree}",
         share=share,
     )

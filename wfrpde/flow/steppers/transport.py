@@ -8,9 +8,7 @@ from math import comb, factorial, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.discretisation.nodes import Nodes
-from wfrpde.engine.exponential import Exponential
-from wfrpde.engine.matrix import BandedSolver, ShiftedSolver
+from wfrpde.discretisation.semi_discrete import SemiDiscrete
 from wfrpde.errors import SolverError
 
 Array = npt.NDArray[np.float64]
@@ -78,23 +76,20 @@ class Transport:
 
     Parameters
     ----------
-    log_target
-        ``(n_owned,)`` log of the nodal mass of π.
+    rational
+        What stands for e^{−z} where S is solved with; not asked for with an exponential.
     cure_limit
         Share of mass that curing negative nodes may add in a step before the step is refused.
     """
 
     def __init__(
         self,
-        nodes: Nodes,
-        solver: ShiftedSolver | BandedSolver | Exponential,
-        log_target: Array,
-        alpha: float,
+        semi: SemiDiscrete,
         rational: RationalStep = SECOND_ORDER,
         cure_limit: float = 1e-9,
     ) -> None:
-        self._nodes, self._solver, self._alpha = nodes, solver, alpha
-        self._half = log_target / 2
+        self._semi, self._nodes, self._alpha = semi, semi.nodes, semi.equation.alpha
+        self._half = semi.log_target / 2
         self._rational, self._coefficients = rational, rational.coefficients
         self._cure_limit = cure_limit
         self.incidents = Incidents()
@@ -132,11 +127,13 @@ class Transport:
 
     def _decayed(self, tau: float, start: Array) -> tuple[Array, Array]:
         """Return ``e^{−τS}`` of the start, and what stands in where that is not positive."""
-        if isinstance(self._solver, Exponential):
-            return self._solver.apply(tau, start), start
+        if self._semi.exponential is not None:
+            return self._semi.exponential.apply(tau, start), start
+        solver = self._semi.solver
+        assert solver is not None
         value, total = start, np.zeros_like(start)
         for coefficient in self._coefficients:
-            value = self._solver.solve(self._rational.gamma * tau, value)
+            value = solver.solve(self._rational.gamma * tau, value)
             total += coefficient * value
         return total, value
 

@@ -7,7 +7,7 @@ pytest.importorskip("dolfinx")
 
 from wfrpde.case import Case
 from wfrpde.case.problem import make_problem
-from wfrpde.flow.schemes.log_density import Discretised
+from wfrpde.discretisation.log_density import LogDensityForm
 
 
 def problem(potential="2*(x**2 - 1)**2 + 0.3*x", box=(-2.2, 2.2), **flow):
@@ -22,7 +22,7 @@ def problem(potential="2*(x**2 - 1)**2 + 0.3*x", box=(-2.2, 2.2), **flow):
 
 
 def discretised(made, cells=12, degree=8, **options):
-    return Discretised(made, made.tensor_grid((cells,)), degree, **options)
+    return LogDensityForm(made, made.tensor_grid((cells,)), degree, **options)
 
 
 def unbanded(band):
@@ -79,7 +79,7 @@ def test_transport_conserves_mass_to_spectral_accuracy():
     for degree in (3, 8):
         system = discretised(made, 24, degree)
         u = 0.8 * np.sin(1.3 * system.x) + 0.2 * system.x
-        density = np.exp(system.log_density(u))
+        density = np.exp(system.normalised(u + system.log_target))
         assert density.sum() == pytest.approx(1, abs=1e-13)
         rates.append(abs(density @ system.transport(u)))
     assert rates[1] < 1e-10

@@ -1,0 +1,154 @@
+r"""An equation on nodes: π, U and the generator there, and what solves with it.
+
+Let M_i be the nodal mass of π and h = ρ/π. In the variable y = √M h transport is
+
+.. math:: y' = -\alpha S y,
+
+with a sparse, symmetric, positive semidefinite S whose kernel is √M. What is chosen for e^{−τS} and
+for (I + cS)^{-1} follows from what S is: `SemiDiscrete.monotone`, and how its factors fill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.discretisation.fluxes import symmetrised_stiffness
+from wfrpde.discretisation.nodes import Nodes
+from wfrpde.engine.exponential import Exponential
+from wfrpde.engine.matrix import (
+    BandedSolver,
+    ShiftedSolver,
+    assemble,
+    is_banded,
+    is_polynomial,
+    merged_options,
+    solver_options,
+)
+from wfrpde.errors import AccuracyError
+
+if TYPE_CHECKING:
+    from petsc4py import PETSc
+
+    from wfrpde.equation import Equation
+
+Array = npt.NDArray[np.float64]
+
+SPAN_LIMIT = 1400.0
+"""Span of V (kT) over the mesh beyond which √π under- or overflows in the symmetrised variable."""
+
+
+class SemiDiscrete:
+    """An equation on the nodes of a mesh; a context manager, since it holds solvers (collective).
+
+    Parameters
+    ----------
+    equation
+        What is solved.
+    nodes
+        Where.
+    potential
+        V ``(n,)`` at all nodes of this rank (kT).
+    rate
+        U ``(n_owned,)`` at the owned nodes, per unit time.
+    levels
+        Gives the levels ``(n,)`` (kT) at which nodes matter; asked for where the largest
+        eigenvalue of S decides what e^{−τS} costs.
+    choice, options
+        ``numerics.solver`` and ``numerics.petsc_options`` of a case.
+
+    Attributes
+    ----------
+    log_weights, log_target
+        ``(n_owned,)`` logs of the quadrature weights, and of the nodal mass of π, which sums to 1.
+    symmetric, monotone
+        Whether S is symmetric, and whether it has no positive entry off the diagonal, those of
+        `obtuse_edges` aside.
+    solver, exponential
+        What solves ``(I + cS) x = b``, or what applies e^{−τS}: one of them, none without
+        transport.
+    flux
+        Facts about the fluxes.
+
+    Raises
+    ------
+    AccuracyError
+        If there is transport, and V spans more than `SPAN_LIMIT` over the nodes.
+    """
+
+    symmetric = True
+
+    def __init__(
+        self,
+        equation: Equation,
+        nodes: Nodes,
+        potential: Array,
+        *,
+        rate: Array | float = 0.0,
+        levels: Callable[[], Array] | None = None,
+        choice: str = "auto",
+        options: Mapping[str, str | int | float | bool] | None = None,
+    ) -> None:
+        self.equation, self.nodes, self.rate = equation, nodes, rate
+        self.monotone = nodes.degree == 1
+        n = nodes.n_owned
+        self.log_weights: Array = np.log(nodes.weights[:n])
+        self.log_target = self.normalised(self.log_weights - potential[:n])
+        self.solver: ShiftedSolver | BandedSolver | None = None
+        self.exponential: Exponential | None = None
+        self.flux: dict[str, float] = {}
+        self._matrix: PETSc.Mat | None = None
+        if equation.dynamics is None:
+            return
+        span = nodes.max(potential[:n]) + nodes.max(-potential[:n])
+        if not span <= SPAN_LIMIT:
+            raise AccuracyError(
+                f"the potential spans {span:.4g} kT over the mesh; the relative-density form works "
+                f"up to {SPAN_LIMIT:.0f} kT. Shrink [domain] box"
+                + (", or (1-D) set numerics.formulation = 'log-density'" * equation.descends)
+            )
+        options = options or {}
+        polynomial = is_polynomial(nodes.dim, choice, options)
+        matters = levels() if polynomial and not self.monotone and levels is not None else None
+        triplets, self.flux = symmetrised_stiffness(nodes, potential, matters)
+        if is_banded(nodes, choice, options):
+            self.solver = BandedSolver(nodes.n_global, nodes.degree, triplets)
+            return
+        self._matrix = assemble(nodes, triplets)
+        if polynomial:
+            self.exponential = Exponential(self._matrix, monotone=self.monotone)
+        else:
+            size, ranks = nodes.n_global, nodes.comm.size
+            defaults = solver_options(nodes.dim, nodes.degree, size, ranks, choice)
+            self.solver = ShiftedSolver(self._matrix, merged_options(defaults, options))
+
+    @property
+    def obtuse_edges(self) -> int:
+        """Edges of simplices where S has a positive entry off the diagonal."""
+        return int(self.flux.get("obtuse_edges", 0))
+
+    @property
+    def work(self) -> dict[str, int]:
+        """Factorisations, solves and iterations so far."""
+        made = self.solver or self.exponential
+        names = ("factorisations", "solves", "iterations")
+        return {name: getattr(made, name) if made else 0 for name in names}
+
+    def normalised(self, log_mass: Array) -> Array:
+        """Return the nodal log mass ``(n_owned,)`` shifted so that it sums to 1 (collective)."""
+        return log_mass - self.nodes.logsumexp(log_mass)
+
+    def close(self) -> None:
+        """Free the solvers (collective)."""
+        for part in (self.solver, self.exponential, self._matrix):
+            if part is not None:
+                part.destroy()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,87 @@
+"""What a step in time is, for `wfrpde.flow.march` and for those who add one."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.discretisation.nodes import Nodes
+from wfrpde.equation import Equation
+
+Array = npt.NDArray[np.float64]
+
+
+class Step(NamedTuple):
+    """The outcome of a step.
+
+    Attributes
+    ----------
+    state
+        ``(n_owned,)`` the unknown after it.
+    measure
+        What the step control keeps small; not finite where the arithmetic broke down.
+    growth
+        ∫⟨r⟩ over the step: log of what a reaction multiplied the mass by before it was normalised.
+    drift
+        Log of what transport made of the mass where the unknown does not keep it.
+    """
+
+    state: Array
+    measure: float
+    growth: float = 0.0
+    drift: float = 0.0
+
+
+class OnNodes(Protocol):
+    """What a march needs of a semi-discrete equation."""
+
+    equation: Equation
+    nodes: Nodes
+    log_target: Array
+
+
+class Stepper(Protocol):
+    """Steps one unknown of an equation on nodes from t to t + Δt.
+
+    Attributes
+    ----------
+    order
+        Order in Δt.
+    estimates_error
+        Whether the measure of a step is an estimate of its own error.
+    kl_slack
+        Increase of KL by round-off that is allowed in a step, relative to KL plus one.
+    """
+
+    order: ClassVar[int]
+    estimates_error: ClassVar[bool]
+    kl_slack: ClassVar[float]
+
+    @property
+    def semi(self) -> OnNodes:
+        """Return the equation on its nodes."""
+        ...
+
+    def step(self, state: Array, t: float, dt: float) -> Step:
+        """Return the state at t + dt (collective).
+
+        Raises
+        ------
+        SolverError
+            If the step is refused: it is repeated in halves.
+        """
+        ...
+
+    def log_mass(self, state: Array) -> Array:
+        """Nodal log mass ``(n_owned,)`` of a state (collective)."""
+        ...
+
+    def mass(self, state: Array) -> float:
+        """Return the total mass of a state (collective); what `Step.drift` tells is aside."""
+        ...
+
+    def log_relative(self, state: Array) -> Array:
+        """``u = log(ρ/π)`` ``(n_owned,)`` of a state."""
+        ...
