@@ -11,7 +11,7 @@ for (I + cS)^{-1} follows from what S is: `SemiDiscrete.monotone`, and how its f
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +31,6 @@ from wfrpde.engine.matrix import (
 from wfrpde.errors import AccuracyError
 
 if TYPE_CHECKING:
-    from petsc4py import PETSc
-
     from wfrpde.equation import Equation
 
 Array = npt.NDArray[np.float64]
@@ -100,7 +98,7 @@ class SemiDiscrete:
         self.solver: ShiftedSolver | BandedSolver | None = None
         self.exponential: Exponential | None = None
         self.flux: dict[str, float] = {}
-        self._matrix: PETSc.Mat | None = None
+        self._matrix: Any = None
         if equation.dynamics is None:
             return
         span = nodes.max(potential[:n]) + nodes.max(-potential[:n])
