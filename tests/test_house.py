@@ -7,9 +7,9 @@ import wfrpde
 
 HOUSE = Path(wfrpde.__file__).parent
 FLOORS = [
-    *("errors", "_compat", "parallel", "fields", "targets", "starts", "equation", "samplers"),
-    *("domain", "case", "engine", "discretisation", "flow", "operators", "comparison"),
-    *("studies", "report", "commands", "__main__"),
+    *("errors", "_compat", "numbers", "parallel", "fields", "targets", "starts", "equation"),
+    *("samplers", "domain", "case", "engine", "discretisation", "flow", "operators"),
+    *("comparison", "studies", "report", "commands", "__main__"),
 ]
 """From the bottom up: a room imports from those before it."""
 

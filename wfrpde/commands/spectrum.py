@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfrpde.commands.solve import RunFolder
+from wfrpde.numbers import number
 from wfrpde.parallel import StatusLine, StopRequest, collectively, format_duration
-from wfrpde.report.numbers import number
 from wfrpde.report.terminal import table
 
 if TYPE_CHECKING:

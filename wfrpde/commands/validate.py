@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfrpde.errors import InputError
+from wfrpde.numbers import pretty, with_error
 from wfrpde.parallel import ProgressReporter, StatusLine, collectively
-from wfrpde.report.numbers import pretty, with_error
 from wfrpde.report.terminal import table
 from wfrpde.report.validation.page import equation_sentences, split_sentences, time_text
 

@@ -339,7 +339,7 @@ def _used(model: Model, theta: Array, data: _Data) -> Array | None:
 
 
 def _rate(name: str, fit: Fit) -> str:
-    from wfrpde.report.numbers import number, pretty
+    from wfrpde.numbers import number, pretty
 
     if not fit.high < 100 * fit.low:
         return f"{name} ≈ {pretty(number(fit.value, 2))} (undetermined)"

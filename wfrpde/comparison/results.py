@@ -66,7 +66,7 @@ class Row:
     @property
     def words(self) -> str:
         """The verdict in words."""
-        from wfrpde.report.numbers import number, pretty, with_error
+        from wfrpde.numbers import number, pretty, with_error
 
         if self.verdict == "biased":
             half = (self.interval[1] - self.interval[0]) / 2 + self.reference_error

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, MaxNLocator
 from matplotlib.transforms import offset_copy
 
-from wfrpde.report.numbers import SUPERSCRIPTS
+from wfrpde.numbers import SUPERSCRIPTS
 
 __all__ = [
     "FLOW_COLOURS", "TARGET", "density_map", "flow_colour", "label_ends", "log_scale", "look",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wfrpde.report.numbers import column, number, shortened
+from wfrpde.numbers import column, number, shortened
 
 if TYPE_CHECKING:
     from wfrpde.commands.solve import Run

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
+from wfrpde.numbers import number
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
 from wfrpde.report.flow.record import RunRecord
-from wfrpde.report.numbers import number
 
 __all__ = ["draw_comparison", "draw_density"]
 

@@ -10,12 +10,12 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from wfrpde.numbers import number
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
 from wfrpde.report.flow.record import RunRecord
 from wfrpde.report.flow.snapshots import pictured_times
 from wfrpde.report.levels import enclosing_levels
-from wfrpde.report.numbers import number
 
 __all__ = ["draw_maps"]
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wfrpde.numbers import number
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
 from wfrpde.report.flow.record import RunRecord
 from wfrpde.report.levels import enclosing_levels
-from wfrpde.report.numbers import number
 
 __all__ = ["draw_marginals", "draw_rendering"]
 

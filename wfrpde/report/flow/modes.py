@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from wfrpde.numbers import number, pretty
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
 from wfrpde.report.flow.record import RunRecord
-from wfrpde.report.numbers import number, pretty
 
 __all__ = ["draw_modes"]
 

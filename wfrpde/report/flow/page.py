@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from wfrpde.numbers import duration, number, pretty, shortened, with_error
 from wfrpde.report.flow.figures import Picture
 from wfrpde.report.flow.record import NORMALISATION, FlowRecord, RunRecord
 from wfrpde.report.flow.report_tables import main_tables, more_tables
-from wfrpde.report.numbers import duration, number, pretty, shortened, with_error
 from wfrpde.report.pages import embed, page_width, write_page
 
 __all__ = ["numerics_rows", "result_sentences", "write_report"]

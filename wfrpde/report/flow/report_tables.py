@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wfrpde.numbers import MISSING, column, number, pretty
 from wfrpde.report.flow.record import NORMALISATION, Estimated, FlowRecord, RunRecord
-from wfrpde.report.numbers import MISSING, column, number, pretty
 
 __all__ = ["Table", "main_tables", "more_tables"]
 

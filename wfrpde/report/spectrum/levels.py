@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import LogLocator
 
+from wfrpde.numbers import number, pretty
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
-from wfrpde.report.numbers import number, pretty
 
 if TYPE_CHECKING:
     from wfrpde.studies.spectral.study import SpectralStudy

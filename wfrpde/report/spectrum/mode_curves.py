@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 
+from wfrpde.numbers import number, pretty
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
-from wfrpde.report.numbers import number, pretty
 from wfrpde.report.spectrum.window import Window
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from wfrpde.numbers import number, pretty
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
-from wfrpde.report.numbers import number, pretty
 from wfrpde.report.spectrum.mode_curves import time_words
 from wfrpde.report.spectrum.window import Window
 

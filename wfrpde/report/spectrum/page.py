@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wfrpde.numbers import duration, number, pretty, shortened, with_error
 from wfrpde.report.flow.figures import Picture
 from wfrpde.report.flow.page import PARAVIEW_TIPS, numerics_rows
 from wfrpde.report.flow.record import plain, software_versions
-from wfrpde.report.numbers import duration, number, pretty, shortened, with_error
 from wfrpde.report.pages import embed, page_width, write_page
 from wfrpde.report.spectrum.tables import study_tables, sweep_table
 

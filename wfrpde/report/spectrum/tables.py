@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from wfrpde.numbers import MISSING, column, number, with_error
 from wfrpde.report.flow.report_tables import Table
-from wfrpde.report.numbers import MISSING, column, number, with_error
 
 if TYPE_CHECKING:
     from wfrpde.operators import Sweep

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wfrpde.numbers import MISSING, duration, number, pretty, with_error
 from wfrpde.report.flow.figures import Picture
 from wfrpde.report.flow.record import software_versions
 from wfrpde.report.flow.report_tables import Table
-from wfrpde.report.numbers import MISSING, duration, number, pretty, with_error
 from wfrpde.report.pages import embed, page_width, write_page
 
 if TYPE_CHECKING:

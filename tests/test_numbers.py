@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfrpde.report.numbers import (
+from wfrpde.numbers import (
     MISSING,
     column,
     duration,
