@@ -228,7 +228,7 @@ class InitialKinds(MarkdownDirective):
     """``{initial-kinds}``: the kinds of initial densities."""
 
     def markdown(self) -> Iterator[str]:
-        from wfrpde.starts.initial import KINDS
+        from wfrpde.starts import KINDS
 
         yield from kind_pages(KINDS)
 

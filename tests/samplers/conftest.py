@@ -8,7 +8,7 @@ import pytest
 
 from wfrpde import Case
 from wfrpde.samplers import SamplerContext, make_sampler
-from wfrpde.starts.initial import make_initial
+from wfrpde.starts import make_initial
 from wfrpde.targets import make_target
 
 PLANE = {

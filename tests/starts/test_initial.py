@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wfrpde.errors import InputError
-from wfrpde.starts.initial import make_initial, validate_initial
+from wfrpde.starts import make_initial, validate_initial
 from wfrpde.targets import make_target
 
 LINE = make_target(kind="double_well")

@@ -146,14 +146,14 @@ class InitialSpec(OpenSection):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        from wfrpde.starts.initial import validate_initial
+        from wfrpde.starts import validate_initial
 
         validate_initial(self.kind, self.parameters)
         return self
 
     def build(self, target: Target, box: npt.ArrayLike | None = None) -> InitialDensity:
         """Return ρ₀ in the dimension of its target; ``box`` (d, 2) is the domain, if one is set."""
-        from wfrpde.starts.initial import make_initial
+        from wfrpde.starts import make_initial
 
         return make_initial(kind=self.kind, parameters=self.parameters, target=target, box=box)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from wfrpde.fields.parameters import Matrix, Real, Vector
+from wfrpde.fields.parameters import Matrix, Parameters, Real, Vector
 from wfrpde.targets.covariance import covariance_matrix, mean_vector, mixture_arrays
 from wfrpde.targets.target import Target, TargetParameters, symbolic_target
 
@@ -25,7 +25,41 @@ MEANS = "a list of means, one for each component"
 COVARIANCES = f"a list with, for each component, {COVARIANCE}"
 
 
-class GaussianTarget(TargetParameters):
+class GaussianParameters(Parameters):
+    """Mean and covariance of a Gaussian."""
+
+    mean: Real | Vector = Field(description=MEAN)
+    covariance: Real | Vector | Matrix = Field(default=1.0, description=COVARIANCE)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        self.moments()
+        return self
+
+    def moments(self) -> tuple[Array, Array]:
+        """Return the mean (d,) and the covariance (d, d)."""
+        mean = mean_vector(self.mean, "mean")
+        return mean, covariance_matrix(self.covariance, mean.size, "covariance")
+
+
+class MixtureParameters(Parameters):
+    """Weights, means and covariances of a mixture of Gaussians."""
+
+    weights: Vector | None = Field(default=None, description=WEIGHTS)
+    means: tuple[Real | Vector, ...] = Field(description=MEANS)
+    covariances: tuple[Real | Vector | Matrix, ...] = Field(description=COVARIANCES)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        self.components()
+        return self
+
+    def components(self) -> tuple[Array, Array, Array]:
+        """Return normalised weights (k,), means (k, d), covariances (k, d, d)."""
+        return mixture_arrays(self.weights, self.means, self.covariances)
+
+
+class GaussianTarget(GaussianParameters, TargetParameters):
     r"""π = N(μ, Σ): V(x) = ½ (x − μ)ᵀ Σ⁻¹ (x − μ).
 
     ``mean`` has 1 to 3 entries, ``covariance`` is a number (isotropic), the variances, or the
@@ -34,17 +68,6 @@ class GaussianTarget(TargetParameters):
 
     kind: ClassVar[str] = "gaussian"
     mean: Real | Vector = Field(default=0.0, description=MEAN)
-    covariance: Real | Vector | Matrix = Field(default=1.0, description=COVARIANCE)
-
-    @model_validator(mode="after")
-    def _check(self) -> GaussianTarget:
-        self.moments()
-        return self
-
-    def moments(self) -> tuple[Array, Array]:
-        """Return the mean (d,) and the covariance (d, d)."""
-        mean = mean_vector(self.mean, "mean")
-        return mean, covariance_matrix(self.covariance, mean.size, "covariance")
 
     def build(self) -> Target:
         """Return the target with these parameters."""
@@ -60,7 +83,7 @@ class GaussianTarget(TargetParameters):
         )
 
 
-class GaussianMixtureTarget(TargetParameters):
+class GaussianMixtureTarget(MixtureParameters, TargetParameters):
     r"""π = Σ_k w_k N(m_k, C_k), V = −log π, evaluated as a log-sum-exp.
 
     Natural regions: the points nearest to each mean (``mode_1``, …; ``left`` and ``right`` for
@@ -68,18 +91,6 @@ class GaussianMixtureTarget(TargetParameters):
     """
 
     kind: ClassVar[str] = "gaussian_mixture"
-    weights: Vector | None = Field(default=None, description=WEIGHTS)
-    means: tuple[Real | Vector, ...] = Field(description=MEANS)
-    covariances: tuple[Real | Vector | Matrix, ...] = Field(description=COVARIANCES)
-
-    @model_validator(mode="after")
-    def _check(self) -> GaussianMixtureTarget:
-        self.components()
-        return self
-
-    def components(self) -> tuple[Array, Array, Array]:
-        """Return weights (k,), means (k, d), covariances (k, d, d)."""
-        return mixture_arrays(self.weights, self.means, self.covariances)
 
     def build(self) -> Target:
         """Return the target with these parameters."""

@@ -11,12 +11,17 @@ from pydantic import Field, model_validator
 
 from wfrpde.errors import InputError
 from wfrpde.fields.parameters import Matrix, Positive, Real, Vector
-from wfrpde.targets.covariance import mixture_arrays
-from wfrpde.targets.gaussian import COVARIANCES, MEANS, WEIGHTS, mixture_potential
+from wfrpde.targets.gaussian import (
+    COVARIANCES,
+    MEANS,
+    WEIGHTS,
+    MixtureParameters,
+    mixture_potential,
+)
 from wfrpde.targets.target import Target, TargetParameters, symbolic_target
 
 
-class FourModesTarget(TargetParameters):
+class FourModesTarget(MixtureParameters, TargetParameters):
     r"""Four thin Gaussians that form a square: a 2-D mixture whose modes hardly overlap.
 
     The defaults are the example of Lu, Lu and Nolen: two modes flat in x at y = 8 and y = 2, two
@@ -41,7 +46,7 @@ class FourModesTarget(TargetParameters):
 
     @model_validator(mode="after")
     def _check(self) -> FourModesTarget:
-        _, means, _ = mixture_arrays(self.weights, self.means, self.covariances)
+        _, means, _ = self.components()
         if means.shape != (4, 2):
             found = f"{means.shape[0]} means in {means.shape[1]} dimension(s)"
             raise InputError("means", found, "4 means in 2", "Or use kind = 'gaussian_mixture'.")
@@ -55,7 +60,7 @@ class FourModesTarget(TargetParameters):
 
     def build(self) -> Target:
         """Return the target with these parameters."""
-        weights, means, covariances = mixture_arrays(self.weights, self.means, self.covariances)
+        weights, means, covariances = self.components()
         cx, cy = means.mean(axis=0)
         dx, dy = _shifted("x", cx), _shifted("y", cy)
         return symbolic_target(

@@ -46,7 +46,7 @@ def has_exact_solution(case: Case) -> bool:
 
 
 def _gaussians(case: Case) -> tuple[Array, Array, Array, Array] | None:
-    from wfrpde.starts.initial import make_initial
+    from wfrpde.starts import make_initial
     from wfrpde.targets import make_target
 
     spec, start = case.target, case.initial

@@ -1,0 +1,98 @@
+"""Gaussian initial densities, their mixtures, and narrow ones that stand for a point."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from wfrpde.fields.parameters import Positive, Real, Vector
+from wfrpde.starts.initial import InitialDensity, InitialParameters, check_dimension
+from wfrpde.targets.covariance import mean_vector
+from wfrpde.targets.gaussian import MEAN, GaussianParameters, MixtureParameters, log_norm
+
+Array = npt.NDArray[np.float64]
+
+
+class GaussianInitial(GaussianParameters, InitialParameters):
+    """ρ₀ = N(mean, covariance)."""
+
+    kind: ClassVar[str] = "gaussian"
+
+    def build(self, dim: int, box: Array | None) -> InitialDensity:
+        """Return the density in ``dim`` dimensions."""
+        mean, covariance = self.moments()
+        check_dimension(mean.size, dim, "mean")
+        words = f"Gaussian with mean {mean.tolist()}, covariance {covariance.tolist()}"
+        return _gaussian(self.kind, words, mean, covariance)
+
+
+class DiracInitial(InitialParameters):
+    """All mass near one point: a Gaussian of standard deviation ``width`` in every direction."""
+
+    kind: ClassVar[str] = "dirac"
+    point: Real | Vector = Field(description=MEAN)
+    width: Positive = Field(default=0.05, description="a positive standard deviation")
+
+    @model_validator(mode="after")
+    def _check(self) -> DiracInitial:
+        mean_vector(self.point, "point")
+        return self
+
+    def build(self, dim: int, box: Array | None) -> InitialDensity:
+        """Return the density in ``dim`` dimensions."""
+        point = mean_vector(self.point, "point")
+        check_dimension(point.size, dim, "point")
+        words = f"point mass at {point.tolist()}, of width {self.width:g}"
+        return _gaussian(self.kind, words, point, self.width**2 * np.eye(dim))
+
+
+class MixtureInitial(MixtureParameters, InitialParameters):
+    """ρ₀ = Σ w_k N(m_k, C_k), with weights that are normalised."""
+
+    kind: ClassVar[str] = "mixture"
+
+    def build(self, dim: int, box: Array | None) -> InitialDensity:
+        """Return the density in ``dim`` dimensions."""
+        weights, means, covariances = self.components()
+        check_dimension(means.shape[1], dim, "means")
+        factors = np.linalg.cholesky(covariances)
+        whitenings = np.linalg.inv(factors)
+        constants = [math.log(w) + log_norm(c) for w, c in zip(weights, covariances, strict=True)]
+
+        def log_density(x: Array) -> Array:
+            parts = zip(means, whitenings, constants, strict=True)
+            return np.asarray(np.logaddexp.reduce([_log_gaussian(x, *part) for part in parts]))
+
+        def sample(n: int, rng: np.random.Generator) -> Array:
+            component = rng.choice(len(weights), size=n, p=weights)
+            normal = rng.standard_normal((n, dim))
+            spread = np.einsum("nij,nj->ni", factors[component], normal)
+            return np.asarray(means[component] + spread)
+
+        return InitialDensity(
+            dim, self.kind, f"mixture of {len(weights)} Gaussians", means, log_density,
+            sampler=sample,
+        )  # fmt: skip
+
+
+def _log_gaussian(x: Array, mean: Array, whitening: Array, constant: float) -> Array:
+    scaled = whitening @ (x - mean).T
+    return np.asarray(constant - 0.5 * np.einsum("in,in->n", scaled, scaled))
+
+
+def _gaussian(kind: str, words: str, mean: Array, covariance: Array) -> InitialDensity:
+    factor = np.linalg.cholesky(covariance)
+    whitening, constant = np.linalg.inv(factor), log_norm(covariance)
+    return InitialDensity(
+        mean.size,
+        kind,
+        words,
+        mean[None],
+        lambda x: _log_gaussian(x, mean, whitening, constant),
+        gaussian=(mean, covariance),
+        sampler=lambda n, rng: mean + rng.standard_normal((n, mean.size)) @ factor.T,
+    )

@@ -1,0 +1,64 @@
+"""Initial densities by name: what ``[initial]`` of a case can say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy.typing as npt
+
+from wfrpde.fields.complaints import checked, choose
+from wfrpde.starts.expression import ExpressionInitial
+from wfrpde.starts.gaussian import DiracInitial, GaussianInitial, MixtureInitial
+from wfrpde.starts.initial import InitialDensity, InitialParameters
+from wfrpde.starts.uniform import UniformInitial
+from wfrpde.targets.minima import box_sides
+from wfrpde.targets.target import Target
+
+# A new kind adds its class here; `InitialParameters` says what it needs.
+KINDS: dict[str, type[InitialParameters]] = {
+    model.kind: model
+    for model in (
+        GaussianInitial,
+        MixtureInitial,
+        ExpressionInitial,
+        UniformInitial,
+        DiracInitial,
+    )
+}
+
+
+def validate_initial(kind: str, parameters: Mapping[str, Any]) -> InitialParameters:
+    """Check the parameters of an initial density and return them as its model.
+
+    Raises
+    ------
+    InputError
+        Names ``initial.kind`` and lists the kinds, or names ``initial.<key>``.
+    """
+    return checked(KINDS[choose(kind, KINDS, "initial.kind")], parameters, "initial")
+
+
+def make_initial(
+    *,
+    kind: str,
+    parameters: Mapping[str, Any],
+    target: Target,
+    box: npt.ArrayLike | None = None,
+) -> InitialDensity:
+    """Return the initial density that a case describes, in the dimension of its target.
+
+    Parameters
+    ----------
+    kind, parameters
+        As in ``[initial]``.
+    box
+        (d, 2) domain of the case, if it sets one: where a uniform density lives by default.
+
+    Raises
+    ------
+    InputError
+        With the key of ``[initial]`` that is wrong.
+    """
+    sides = None if box is None else box_sides(box, target.dim)
+    return validate_initial(kind, parameters).build(target.dim, sides)
