@@ -1,0 +1,66 @@
+"""Kinks are found to many digits, and smooth functions, however sharp, have none."""
+
+import numpy as np
+import pytest
+
+from wfrpde.domain.kinks import kinks_of, on_line
+
+BOX = np.array([[-5.0, 5.0], [-5.0, 5.0]])
+
+
+@pytest.mark.parametrize(
+    ("function", "places"),
+    [
+        (lambda x: 100 * np.maximum(0, np.abs(x) - 1), [-1, 1]),
+        (lambda x: np.abs(x - 0.1234567), [0.1234567]),
+        (lambda x: x**2 + np.minimum(np.abs(x), 0.25), [-0.25, 0, 0.25]),
+        (lambda x: np.interp(x, [-2, -1, 0.5, 2], [3, 0, 1, 4]), [-2, -1, 0.5, 2]),
+        (lambda x: np.where(np.abs(x) < 1.3, 0.0, 1e5), [-1.3, 1.3]),
+    ],
+    ids=["walls", "between points", "minimum", "table", "jump"],
+)
+def test_places_of_kinks(function, places):
+    assert on_line(function, -3.0, 3.1) == pytest.approx(places, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: 8 * (x**2 - 1) ** 2 + x / 2,
+        lambda x: x**2 / 2 - 8 * np.exp(-((x - 1.2345) ** 2) / 0.0002),
+        lambda x: -np.logaddexp(-((x + 2) ** 2) / 0.02, -((x - 2) ** 2) / 0.02),
+        lambda x: 0.0 * x,
+        lambda x: np.abs(x) ** 3,
+    ],
+    ids=["wells", "narrow well", "ridge", "constant", "third power"],
+)
+def test_smooth_functions_have_none(function):
+    assert len(on_line(function, -6.0, 6.0)) == 0
+
+
+def test_smooth_mixtures_have_none():
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        mean, width = rng.normal(0, 3, 4), 10 ** rng.uniform(-2, 0.5, 4)
+        weight = rng.uniform(0.1, 1, 4) / width
+
+        def potential(x, mean=mean, width=width, weight=weight):
+            logs = -0.5 * ((x[:, None] - mean) / width) ** 2 + np.log(weight)
+            return -np.logaddexp.reduce(logs, axis=1)
+
+        assert len(on_line(potential, -12.0, 12.0)) == 0
+
+
+def test_planes_and_oblique_kinks():
+    def potential(x):
+        return 2 * np.abs(x[:, 0] - 0.3) + 3 * np.abs(x[:, 1])
+
+    turn = np.array([[np.cos(0.7), -np.sin(0.7)], [np.sin(0.7), np.cos(0.7)]])
+    lines = np.random.default_rng(1).uniform(-2, 2, (5, 2))
+    found = kinks_of([potential, lambda x: x[:, 0] ** 2], BOX, lines)
+    assert found.planes[0] == pytest.approx([0.3], abs=1e-7)
+    assert found.planes[1] == pytest.approx([0.0], abs=1e-7)
+    assert not found.oblique
+    turned = kinks_of([lambda x: potential(x @ turn)], BOX, lines)
+    assert turned.oblique
+    assert all(len(plane) == 0 for plane in turned.planes)

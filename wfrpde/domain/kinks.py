@@ -1,0 +1,138 @@
+"""Where a function has kinks along the axes: places at which cells have to end.
+
+A scheme keeps its order across a kink of V or log ρ₀ only if cells end there. On a regular line of
+points a kink shows as a second difference that stands out from its neighbours, and that falls with
+the first power of the spacing, not with the second, when it is looked at more closely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Function = Callable[[Array], Array]
+
+POINTS = 2001
+"""Points along a line."""
+
+STANDS_OUT = 3.0
+"""Second differences of a kink are larger than those two places further by this factor."""
+
+ZOOM = 16
+"""Points on either side of a place that is looked at more closely."""
+
+ZOOMS = 6
+"""How often: the place is then known to 16⁻⁶ of the spacing of the line."""
+
+SMOOTH = 0.02
+"""Second differences fall by 1/16 = 0.06 in a zoom at a kink, and by 1/256 = 0.004 elsewhere."""
+
+MOST = 200
+"""Places on a line beyond which it is called rough, not kinked."""
+
+
+@dataclass(frozen=True)
+class Kinks:
+    """Planes, and whether there are kinks that are none.
+
+    Attributes
+    ----------
+    planes
+        For each axis the positions ``(k,)`` of planes across it in which kinks lie.
+    oblique
+        Whether there are kinks in other places.
+    """
+
+    planes: tuple[Array, ...]
+    oblique: bool = False
+
+
+def kinks_of(functions: Sequence[Function], box: Array, lines: Array) -> Kinks:
+    """Find the kinks of functions in a box, along lines that are parallel to its axes.
+
+    Parameters
+    ----------
+    functions
+        Functions of points ``(n, d)``.
+    box
+        ``(d, 2)``.
+    lines
+        ``(k, d)`` points through which the lines go; several, so that planes are told from other
+        surfaces.
+    """
+    planes, oblique = [], False
+    for axis, (low, high) in enumerate(box):
+        found: Array = np.empty(0)
+        for function in functions:
+            places = [on_line(_along(function, axis, x), low, high) for x in lines]
+            common, others = _shared(places, 1e-6 * (high - low))
+            found, oblique = np.concatenate([found, common]), oblique or others
+        planes.append(_distinct(found, 1e-6 * (high - low)))
+    return Kinks(tuple(planes), oblique)
+
+
+def on_line(value: Callable[[Array], Array], low: float, high: float) -> Array:
+    """Positions ``(k,)`` of the kinks of a function of positions ``(n,)`` on an interval."""
+    x: Array = np.linspace(low, high, POINTS)
+    step = (high - low) / (POINTS - 1)
+    bend = np.zeros(POINTS + 4)
+    bend[3:-3] = _bends(value(x))
+    # a kink between two points shows at both of them
+    pair = bend[2:-3] + bend[3:-2]
+    around = np.maximum(bend[:-5] + bend[1:-4], bend[4:-1] + bend[5:])
+    noise = 1e-12 * max(1.0, float(np.nanmax(np.abs(value(x)), initial=0.0)))
+    candidates = np.flatnonzero(pair > STANDS_OUT * around + noise)
+    if len(candidates) > MOST:
+        return np.empty(0)
+    places = [_closer(value, float(x[min(i, POINTS - 1)]), step) for i in candidates]
+    inside = [p for p in places if p is not None and low + step < p < high - step]
+    return _distinct(np.array(inside), 1e-6 * (high - low))
+
+
+def _closer(value: Callable[[Array], Array], middle: float, step: float) -> float | None:
+    """Return the place of a kink near `middle`, or None if it is none on closer look."""
+    reach, last = 2.0 * step, np.inf
+    for _ in range(ZOOMS):
+        near: Array = middle + reach * np.linspace(-1.0, 1.0, 2 * ZOOM + 1)
+        bend = _bends(value(near))
+        where = int(np.argmax(bend))
+        largest = float(bend[where])
+        if not largest > (0.0 if np.isinf(last) else SMOOTH * last):
+            return None
+        middle, last = float(near[where + 1]), largest
+        reach *= 2 / ZOOM
+        last *= 2.0  # the next zoom is by 8, not by 16
+    return middle
+
+
+def _bends(value: Array) -> Array:
+    """Absolute second differences; 0 where the function is not finite."""
+    with np.errstate(invalid="ignore"):
+        bend = np.abs(np.diff(value, 2))
+    return np.where(np.isfinite(bend), bend, 0.0)
+
+
+def _along(function: Function, axis: int, through: Array) -> Callable[[Array], Array]:
+    def value(x: Array) -> Array:
+        points = np.repeat(through[None, :], len(x), axis=0)
+        points[:, axis] = x
+        return np.asarray(function(points))
+
+    return value
+
+
+def _distinct(positions: Array, within: float) -> Array:
+    ordered = np.sort(positions)
+    return np.asarray(ordered[np.append(True, np.diff(ordered) > within)[: len(ordered)]])
+
+
+def _shared(places: list[Array], within: float) -> tuple[Array, bool]:
+    """Positions that are on all lines, and whether there are others."""
+    every = _distinct(np.concatenate(places), within)
+    hits = np.array([[np.abs(p - q).min(initial=np.inf) < within for q in every] for p in places])
+    common = hits.all(axis=0) if len(every) else np.empty(0, dtype=bool)
+    return every[common], bool((~common).any())
