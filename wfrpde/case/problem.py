@@ -20,6 +20,7 @@ from wfrpde.domain.extent import (
     with_favoured,
 )
 from wfrpde.domain.grid import SimplexGrid, TensorGrid, divided, simplices_of_box
+from wfrpde.domain.kinks import Kinks, kinks_of
 from wfrpde.domain.meshes import read_gmsh
 from wfrpde.errors import InputError, place
 
@@ -39,6 +40,10 @@ logger = logging.getLogger("wfrpde")
 
 REACHED = 15.0
 """Levels (kT) within which a linear reaction's range sets the time scale."""
+
+LINES = 4
+"""Lines through random points, and through seeds, on which kinks are looked for in the plane and
+in space."""
 
 PASS = 20.0
 """Levels (kT) above a pass that are kept beside it."""
@@ -115,6 +120,18 @@ class Problem:
     def starts_positive(self) -> bool:
         """Whether ρ₀ > 0 on the part of the domain that matters (1-D)."""
         return bool(self.log_initial(self.tensor_grid((1000,)).points).min() > EMPTY)
+
+    @cached_property
+    def kinks(self) -> Kinks:
+        """Kinks of V, log ρ₀ and U in the box, at which cells end."""
+        seeds = self.landscape.seeds_in(self.box)
+        middle, half = self.box.mean(axis=1), np.ptp(self.box, axis=1) / 2
+        others = middle + half * np.random.default_rng(0).uniform(-0.3, 0.3, (LINES, self.dim))
+        lines = others[:1] if self.dim == 1 else np.concatenate([seeds[:LINES], others])
+        functions = [self.target.potential, self.landscape.surprise]
+        if self.equation.rate is not None:
+            functions.append(self.equation.rate)
+        return kinks_of(functions, self.box, lines)
 
     @cached_property
     def stretch(self) -> Array:
@@ -199,7 +216,9 @@ class Problem:
 
         Cells end at the positions `through` of each axis, if there are any.
         """
-        inner = through or tuple(np.empty(0) for _ in cells)
+        inner = self.kinks.planes
+        if through is not None:
+            inner = tuple(np.union1d(*pair) for pair in zip(inner, through, strict=True))
         if self.dim == 1:
             return self._interval(cells[0], inner[0])
         breaks = tuple(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,14 +78,15 @@ def kinks_of(functions: Sequence[Function], box: Array, lines: Array) -> Kinks:
 
 def on_line(value: Callable[[Array], Array], low: float, high: float) -> Array:
     """Positions ``(k,)`` of the kinks of a function of positions ``(n,)`` on an interval."""
-    x: Array = np.linspace(low, high, POINTS)
+    x = np.asarray(np.linspace(low, high, POINTS), dtype=np.float64)
+    values = value(x)
     step = (high - low) / (POINTS - 1)
     bend = np.zeros(POINTS + 4)
-    bend[3:-3] = _bends(value(x))
+    bend[3:-3] = _bends(values)
     # a kink between two points shows at both of them
     pair = bend[2:-3] + bend[3:-2]
     around = np.maximum(bend[:-5] + bend[1:-4], bend[4:-1] + bend[5:])
-    noise = 1e-12 * max(1.0, float(np.nanmax(np.abs(value(x)), initial=0.0)))
+    noise = 1e-12 * max(1.0, float(np.nanmax(np.abs(values), initial=0.0)))
     candidates = np.flatnonzero(pair > STANDS_OUT * around + noise)
     if len(candidates) > MOST:
         return np.empty(0)
@@ -97,7 +99,7 @@ def _closer(value: Callable[[Array], Array], middle: float, step: float) -> floa
     """Return the place of a kink near `middle`, or None if it is none on closer look."""
     reach, last = 2.0 * step, np.inf
     for _ in range(ZOOMS):
-        near: Array = middle + reach * np.linspace(-1.0, 1.0, 2 * ZOOM + 1)
+        near: Any = middle + reach * np.linspace(-1.0, 1.0, 2 * ZOOM + 1)
         bend = _bends(value(near))
         where = int(np.argmax(bend))
         largest = float(bend[where])
