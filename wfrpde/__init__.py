@@ -15,14 +15,14 @@ __version__ = "0.1.0"
 __all__ = [
     "Case", "ConvergenceStudy", "ErrorEstimate", "FeynmanKac", "Solution", "Spectrum",
     "ValidationReport", "WfrpdeError", "__version__", "converge", "feynman_kac", "load_case",
-    "solve", "spectrum", "validate",
+    "load_solution", "solve", "spectrum", "validate",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
     from wfrpde.case import Case, load_case
     from wfrpde.comparison import ValidationReport, validate
     from wfrpde.errors import WfrpdeError
-    from wfrpde.flow.solution import ErrorEstimate, Solution
+    from wfrpde.flow.solution import ErrorEstimate, Solution, load_solution
     from wfrpde.flow.solve import solve
     from wfrpde.operators.spectra import Spectrum, spectrum
     from wfrpde.operators.tilting import FeynmanKac, feynman_kac
@@ -34,6 +34,7 @@ _HOME = {
     "WfrpdeError": "wfrpde.errors",
     "solve": "wfrpde.flow.solve",
     "Solution": "wfrpde.flow.solution",
+    "load_solution": "wfrpde.flow.solution",
     "ErrorEstimate": "wfrpde.flow.solution",
     "Spectrum": "wfrpde.operators.spectra",
     "spectrum": "wfrpde.operators.spectra",

@@ -29,7 +29,7 @@ def assert_exact(spectrum, wanted, tolerance, reference=1e-14):
     rates = spectrum.rates
     assert len(rates) == len(wanted)
     assert rates[0] == 0.0
-    assert spectrum.warnings == []
+    assert spectrum.warnings == ()
     np.testing.assert_allclose(rates[1:], wanted[1:], rtol=tolerance)
     off = np.abs(rates - wanted)[1:]
     beyond = off - reference * wanted[1:] - spectrum.errors[1:]

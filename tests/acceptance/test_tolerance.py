@@ -96,7 +96,7 @@ def answers():
 def test_a_tolerance_is_met(answers, name):
     solution, true = answers[name]
     tolerance = ASKED[name][2]
-    assert solution.warnings == []
+    assert solution.warnings == ()
     assert solution.numerics["accuracy"]["met"]
     assert solution.numerics["accuracy"]["estimate"] <= tolerance
     assert max(float(values.max()) for values in true.values()) <= tolerance

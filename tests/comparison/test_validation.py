@@ -55,7 +55,7 @@ def test_verdicts(report):
     assert by_name["langevin"].verdict == "consistent"
     assert by_name["weights dropped"].verdict == "biased"
     assert by_name["linear"].verdict == "biased"
-    assert report.unexpected == ["weights dropped"]
+    assert report.unexpected == ("weights dropped",)
     assert report.failed == {}
     assert report.verdicts["langevin"] == "consistent in all 15 rows"
     assert "weights dropped: biased" in repr(report)

@@ -88,17 +88,17 @@ def test_geometric_means_and_their_slopes():
         target=SimpleNamespace(
             gradient=lambda x: np.stack([4 * x[:, 0] ** 3, np.ones(len(x))], axis=1)
         ),
-        scales=np.array([0.5, 1.0]),
     )
+    scales = np.array([0.5, 1.0])
     x = np.random.default_rng(3).normal(size=(20, 2))
     expected = x[:, 0] ** 4 + x[:, 1] - 2 * x[:, 0] ** 2 - x[:, 1] ** 2
     field = GeometricMean(problem, 0.3, -1.5)
     np.testing.assert_allclose(field(x), 0.3 * expected - 1.5, rtol=1e-13)
     slope = np.stack([4 * x[:, 0] ** 3 - 4 * x[:, 0], 1 - 2 * x[:, 1]], axis=1) * 0.3
-    samples = sampled([field, GeometricMean(problem, 0.0)], x)
+    samples = sampled([field, GeometricMean(problem, 0.0)], x, scales)
     np.testing.assert_allclose(
         samples.squared_slope[0], (slope**2).sum(axis=1), rtol=1e-6, atol=1e-8
     )
     np.testing.assert_array_equal(samples.value[1], 0.0)
     np.testing.assert_array_equal(samples.squared_slope[1], 0.0)
-    assert sampled([field], np.empty((0, 2))).value.shape == (1, 0)
+    assert sampled([field], np.empty((0, 2)), scales).value.shape == (1, 0)

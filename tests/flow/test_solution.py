@@ -1,6 +1,10 @@
 """What a `Solution` answers, and what it refuses."""
 
 import dataclasses
+import pickle
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +13,8 @@ pytest.importorskip("dolfinx")
 
 import wfrpde
 from wfrpde.case import Case
+from wfrpde.errors import InputError
+from wfrpde.fields.protocols import Density, Path
 from wfrpde.flow.exact import gaussian_flow, gaussian_log_density
 
 TIMES = (0.2, 0.7)
@@ -141,8 +147,150 @@ def test_modes_add_up_and_checks_are_green(line):
     assert (np.diff(line.series["kl"]) < 0).all()
 
 
-def test_results_are_frozen(line):
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        line.complete = False
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        line.error.density = None
+def test_numbers_come_with_their_errors(line):
+    kl, left = line.estimated("kl"), line.estimated("mode_mass", "left")
+    np.testing.assert_array_equal(kl.value, line.series["kl"])
+    np.testing.assert_array_equal(kl.error, line.error["kl"])
+    assert left[-1].value == line.mode_mass["left"][-1]
+    assert line.estimated("mean")[:, 0].error.shape == (3,)
+    unknown = dataclasses.replace(line, error=None).estimated("covariance")
+    assert unknown.value.shape == unknown.error.shape
+    assert np.isnan(unknown.error).all()
+    with pytest.raises(KeyError, match="nonsense"):
+        line.estimated("nonsense")
+
+
+def test_a_solution_is_a_path_of_densities(line):
+    x = np.array([[0.3], [9.0]])
+    density = line.at(0.2)
+    assert isinstance(line, Path)
+    assert isinstance(density, Density)
+    assert density.dim == 1
+    np.testing.assert_array_equal(density.log_density(x), line.log_density(0.2, x))
+    with pytest.raises(ValueError, match="was not saved"):
+        line.at(0.3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s.series["kl"].__setitem__(0, 0.0),
+        lambda s: s.series.__setitem__("kl", s.times),
+        lambda s: s.series.update(kl=s.times),
+        lambda s: s.error.series["kl"].fill(0.0),
+        lambda s: s.log_relative.fill(0.0),
+        lambda s: s.nodes.fill(0.0),
+        lambda s: s.warnings.append("all is well"),
+        lambda s: s.numerics.pop("checks"),
+        lambda s: s.numerics["checks"][0].__setitem__("passed", True),
+        lambda s: setattr(s, "complete", False),
+        lambda s: setattr(s.error, "density", None),
+    ],
+)
+def test_results_cannot_be_changed(line, change):
+    with pytest.raises((ValueError, TypeError, AttributeError)):
+        change(line)
+
+
+def mesh_file(folder):
+    """A square cut into triangles, as gmsh writes it, and in a file of its own a curved start."""
+    import meshio
+
+    x = np.linspace(-3.0, 3.0, 13)
+    points = np.stack([*np.meshgrid(x, x), np.zeros((13, 13))], axis=-1).reshape(-1, 3)
+    number = np.arange(169).reshape(13, 13)
+    a, b, c, d = number[:-1, :-1], number[:-1, 1:], number[1:, :-1], number[1:, 1:]
+    cells = np.concatenate([np.stack(t, -1).reshape(-1, 3) for t in ((a, b, d), (a, d, c))])
+    path = folder / "square.msh"
+    meshio.write(path, meshio.Mesh(points, {"triangle": cells}), file_format="gmsh")
+    return path
+
+
+def kinds(folder):
+    """One small case of each way in which a solution knows its densities."""
+    plane = {"potential": "(x**2 + y**2)/2"}
+    start = {"mean": [-0.5, 0.0], "covariance": 0.5}
+    well = {"kind": "double_well"}
+    flow = {"save": [0.05, 0.1]}
+    (folder / "kept_target.py").write_text(
+        "class Well:\n    dim = 1\n    def potential(self, x):\n      return (x**4 - x)[:, 0]\n"
+    )
+    return {
+        "fisher-rao": {"target": well, "initial": {"mean": [-1.0], "covariance": 0.1},
+                       "flow": flow | {"alpha": 0.0}},
+        "log-density": {"target": well, "initial": {"log_density": "-3*x**2"}, "flow": flow},
+        "spectral": {"target": plane, "initial": start, "flow": flow},
+        "feynman-kac": {"target": well, "initial": {"mean": [-1.0], "covariance": 0.1},
+                        "flow": flow | {"reaction": "tanh(x)"}, "numerics": {"cells": [100]}},
+        "simplices of a file": {"target": plane, "initial": start, "flow": flow,
+                                "domain": {"mesh": str(mesh_file(folder))}},
+        "target in Python": {"target": {"python": "kept_target:Well"},
+                             "initial": {"mean": [-0.5], "covariance": 0.1}, "flow": flow,
+                             "numerics": {"cells": [100], "formulation": "edge-averaged"}},
+    }  # fmt: skip
+
+
+READ = """
+import sys, pickle, numpy as np, wfrpde
+from wfrpde.errors import InputError
+path, x = sys.argv[1], np.load(sys.argv[2])
+solutions = [wfrpde.load_solution(path + ".npz"), pickle.load(open(path + ".pickle", "rb"))]
+for solution in solutions:
+    try:
+        found = [solution.log_density(t, x) for t in solution.times]
+    except InputError as error:
+        assert "kept_target, which cannot be imported" in str(error)
+        found = [solution.log_relative_density(t, x) for t in solution.times[1:]]
+    np.save(sys.argv[3], found)
+    print(repr(solution), solution.series["kl"][-1].hex())
+"""
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["fisher-rao", "log-density", "spectral", "feynman-kac", "simplices of a file",
+     "target in Python"],
+)  # fmt: skip
+def test_a_solution_is_kept(name, tmp_path, monkeypatch):
+    """Densities come back to the last digit, in a process without the files of the case."""
+    home, away = tmp_path / "home", tmp_path / "away"
+    home.mkdir(), away.mkdir()
+    monkeypatch.syspath_prepend(str(home))
+    solution = wfrpde.solve(Case.model_validate(kinds(home)[name]))
+    x = np.random.default_rng(1).uniform(-1.5, 1.5, size=(40, solution.dim))
+    x[0] = 50.0
+    assert solution.save(away / "kept.npz") == away / "kept.npz"
+    (away / "kept.pickle").write_bytes(pickle.dumps(solution))
+    with np.load(away / "kept.npz", allow_pickle=False) as data:
+        assert all(array.dtype != object for array in data.values())
+    again = wfrpde.load_solution(str(away / "kept.npz"))
+    for t in solution.times:
+        np.testing.assert_array_equal(again.log_density(t, x), solution.log_density(t, x))
+    assert again.case.model_dump(exclude={"target"}) == solution.case.model_dump(exclude={"target"})
+    assert again.numerics == solution.numerics
+    np.testing.assert_array_equal(again.error.mean, solution.error.mean)
+
+    np.save(away / "x.npy", x)
+    shutil.rmtree(home)
+    arguments = [str(away / entry) for entry in ("kept", "x.npy", "found.npy")]
+    command = [sys.executable, "-c", READ, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=away, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == 2 * [f"{solution!r} {solution.series['kl'][-1].hex()}"]
+    if name == "target in Python":
+        expected = [solution.log_relative_density(t, x) for t in solution.times[1:]]
+    else:
+        expected = [solution.log_density(t, x) for t in solution.times]
+    np.testing.assert_array_equal(np.load(away / "found.npy"), expected)
+
+
+def test_what_is_no_solution_is_refused(line, tmp_path):
+    for name, content in {"text": b"not it", "half": b"PK\x03\x04 half a file"}.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match="one that Solution"):
+            wfrpde.load_solution(tmp_path / name)
+    line.error.save(tmp_path / "error.npz")
+    with pytest.raises(InputError, match="it holds a ErrorEstimate"):
+        wfrpde.load_solution(tmp_path / "error.npz")
+    with pytest.raises(InputError, match="No such file"):
+        wfrpde.load_solution(tmp_path / "missing.npz")

@@ -129,3 +129,33 @@ def test_a_stopped_run_is_whole_or_absent(folder, number):
         assert summary["complete"] is False
     else:
         assert left <= {"well.toml", "wfr-well"}
+
+
+KEPT = """
+import pickle, sys
+import numpy as np
+from mpi4py import MPI
+import wfrpde
+from wfrpde.case import load_case
+comm, path = MPI.COMM_WORLD, sys.argv[1]
+solution = wfrpde.solve(load_case("well.toml"), comm)
+solution.save(path, comm)
+again = wfrpde.load_solution(path)
+x = np.linspace(-1.5, 1.5, 31)
+for other in (again, comm.bcast(solution, root=1), pickle.loads(pickle.dumps(solution))):
+    for t in solution.times:
+        assert np.array_equal(other.log_density(t, x), solution.log_density(t, x))
+assert again.numerics["ranks"] == 2
+try:
+    solution.save("/proc/none/kept.npz", comm)
+except OSError as error:
+    from pathlib import Path
+    Path(f"refused-{comm.rank}").touch()
+"""
+
+
+def test_a_solution_of_two_ranks_is_kept(folder):
+    done = on_two_ranks("-c", KEPT, str(folder / "kept.npz"), folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in folder.glob("refused-*")} == {"refused-0", "refused-1"}
+    assert not list(folder.glob(".*"))

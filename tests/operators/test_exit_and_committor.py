@@ -39,7 +39,7 @@ def test_brownian_motion(region, box, wanted):
     spectrum = rates_in(FLAT, region, 4, domain={"box": [box]})
     np.testing.assert_allclose(spectrum.rates, wanted, rtol=1e-12)
     assert (np.abs(spectrum.rates - wanted) <= spectrum.errors).all()
-    assert spectrum.warnings == []
+    assert spectrum.warnings == ()
 
 
 def test_ornstein_uhlenbeck_between_the_zeros_of_a_hermite_polynomial():

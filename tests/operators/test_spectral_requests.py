@@ -102,11 +102,11 @@ def test_a_box_that_cuts_the_target_or_a_mode_is_told():
     assert any("wider than the box" in text for text in spectrum.warnings)
     wide = wfrpde.spectrum(case_of("x**2/2", domain={"box": [[-10.0, 10.0]]}))
     assert wide.rates[7] == pytest.approx(7, rel=1e-9)
-    assert wide.warnings == []
+    assert wide.warnings == ()
     flat = case_of({"potential": "0*x", "dim": 1}, domain={"box": [[0.0, 1.0]]})
     spectrum = wfrpde.spectrum(flat)
     np.testing.assert_allclose(spectrum.rates, (np.arange(8) * np.pi) ** 2, rtol=1e-10)
-    assert spectrum.warnings == []
+    assert spectrum.warnings == ()
 
 
 def test_an_offset_of_the_potential_changes_nothing():

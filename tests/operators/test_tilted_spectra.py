@@ -93,7 +93,7 @@ def test_cumulants_of_a_linear_rate():
     within(found.values, factor * k**2, found.errors, 1e-10)
     within(found.means, 2 * factor * k, found.mean_errors, 1e-10)
     within(found.variances, 2 * factor, found.variance_errors, 1e-10)
-    assert found.warnings == []
+    assert found.warnings == ()
 
 
 def test_cumulants_of_a_quadratic_rate():

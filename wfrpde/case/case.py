@@ -114,7 +114,7 @@ class Case(Section):
         source = (info.context or {}).get("source")
         if source is not None:
             case._source = source
-        case._check_domain()
+        case._check_domain(stored=(info.context or {}).get("stored", False))
         case.initial.check_dimension(case.dim)
         case.flow.check_dimension(case.dim)
         case.validation.check_dimension(case.dim)
@@ -124,7 +124,7 @@ class Case(Section):
             case.region(text, f"spectrum.committor[{index}]")
         return case
 
-    def _check_domain(self) -> None:
+    def _check_domain(self, *, stored: bool) -> None:
         if self.domain.box is not None:
             check_length("domain.box", self.domain.box, self.dim)
         if self.numerics.cells is not None:
@@ -137,7 +137,7 @@ class Case(Section):
                 )
             check_length("numerics.cells", self.numerics.cells, self.dim)
         path = self.mesh_path
-        if path is not None and not path.is_file():
+        if path is not None and not stored and not path.is_file():
             raise InputError(
                 "domain.mesh",
                 f"no file {path}",
@@ -221,6 +221,11 @@ class Case(Section):
     def from_dict(cls, data: Mapping[str, Any], source: Path | None = None) -> Case:
         """Case from nested dictionaries; ``source`` is the file that they stand in, if any."""
         return cls.model_validate(dict(data), context={"source": source})
+
+    @classmethod
+    def from_stored(cls, data: Mapping[str, Any], source: Path | None) -> Case:
+        """Case of a stored result: the files that it names need not be there any more."""
+        return cls.model_validate(dict(data), context={"source": source, "stored": True})
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> Case:
         """Change some keys, e.g. ``{"flow.beta": 0.0}``, and check the new case."""

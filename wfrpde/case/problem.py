@@ -22,15 +22,15 @@ from wfrpde.domain.extent import (
 from wfrpde.domain.grid import SimplexGrid, TensorGrid, divided, simplices_of_box
 from wfrpde.domain.kinks import Kinks, kinks_of
 from wfrpde.domain.meshes import read_gmsh
+from wfrpde.equation import Equation
 from wfrpde.errors import InputError, place
+from wfrpde.starts import InitialDensity
+from wfrpde.targets import Target
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.case.domain import DomainSpec
     from wfrpde.case.numerics import NumericsSpec
-    from wfrpde.equation import Equation
-    from wfrpde.starts.initial import InitialDensity
-    from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
 Grid = TensorGrid | SimplexGrid
@@ -53,7 +53,55 @@ EMPTY = -1e5
 
 
 @dataclass(frozen=True)
-class Problem:
+class Densities:
+    """What a flow starts from, what it is measured against, and the equation that it solves."""
+
+    target: Target
+    initial: InitialDensity
+    equation: Equation
+
+    def log_initial(self, x: Array, *, zero: float = EMPTY) -> Array:
+        """``log ρ₀`` up to a constant, at least `zero`."""
+        value = np.asarray(self.initial.log_density(x))
+        if np.isnan(value).any():
+            raise InputError(
+                "initial",
+                f"a density that is NaN at x = {place(x[np.isnan(value)][0])}",
+                "numbers",
+            )
+        return np.maximum(value, zero)
+
+    def potential(self, x: Array) -> Array:
+        """V at points ``(n, d)``; NaN and −∞ are refused."""
+        value = np.asarray(self.target.potential(x))
+        bad = np.isnan(value) | np.isneginf(value)
+        if bad.any():
+            raise InputError(
+                "target",
+                f"a potential that is {value[bad][0]:g} at x = {place(x[bad][0])}",
+                "a number (or +inf) everywhere in the domain",
+                "Change the potential, or the box of [domain].",
+            )
+        return value
+
+    def rate(self, x: Array) -> Array:
+        """U at points ``(n, d)``, per unit time; NaN and infinities are refused."""
+        if self.equation.rate is None:
+            return np.zeros(len(x))
+        value = self.equation.rate(x)
+        bad = ~np.isfinite(value)
+        if bad.any():
+            raise InputError(
+                "flow.reaction",
+                f"a U that is {value[bad][0]:g} at x = {place(x[bad][0])}",
+                "a finite number everywhere in the domain",
+                "Change the formula, or the box of [domain].",
+            )
+        return value
+
+
+@dataclass(frozen=True)
+class Problem(Densities):
     """What the formulations need, the same on every rank.
 
     Attributes
@@ -71,8 +119,6 @@ class Problem:
     """
 
     case: Case
-    target: Target
-    initial: InitialDensity
     landscape: Landscape
     box: Array
     mesh: SimplexGrid | None
@@ -85,11 +131,6 @@ class Problem:
     def dim(self) -> int:
         """Dimension d."""
         return self.target.dim
-
-    @cached_property
-    def equation(self) -> Equation:
-        """What is solved."""
-        return self.case.equation
 
     @property
     def numerics(self) -> NumericsSpec:
@@ -156,45 +197,6 @@ class Problem:
         part = ends(matters & (value - np.nanmin(value) < SPAN))
         lost = share_outside(self.initial.log_density, part, whole)
         return part if lost < self.domain.cut_off_share else whole
-
-    def log_initial(self, x: Array, *, zero: float = EMPTY) -> Array:
-        """``log ρ₀`` up to a constant, at least `zero`."""
-        value = np.asarray(self.initial.log_density(x))
-        if np.isnan(value).any():
-            raise InputError(
-                "initial",
-                f"a density that is NaN at x = {place(x[np.isnan(value)][0])}",
-                "numbers",
-            )
-        return np.maximum(value, zero)
-
-    def potential(self, x: Array) -> Array:
-        """V at points ``(n, d)``; NaN and −∞ are refused."""
-        value = np.asarray(self.target.potential(x))
-        bad = np.isnan(value) | np.isneginf(value)
-        if bad.any():
-            raise InputError(
-                "target",
-                f"a potential that is {value[bad][0]:g} at x = {place(x[bad][0])}",
-                "a number (or +inf) everywhere in the domain",
-                "Change the potential, or the box of [domain].",
-            )
-        return value
-
-    def rate(self, x: Array) -> Array:
-        """U at points ``(n, d)``, per unit time; NaN and infinities are refused."""
-        if self.equation.rate is None:
-            return np.zeros(len(x))
-        value = self.equation.rate(x)
-        bad = ~np.isfinite(value)
-        if bad.any():
-            raise InputError(
-                "flow.reaction",
-                f"a U that is {value[bad][0]:g} at x = {place(x[bad][0])}",
-                "a finite number everywhere in the domain",
-                "Change the formula, or the box of [domain].",
-            )
-        return value
 
     @property
     def reaction_rate(self) -> float:
@@ -282,8 +284,6 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
     level
         Levels (kT) beyond which nothing matters.
     """
-    from wfrpde.starts.initial import InitialDensity
-
     flow, equation = case.flow, case.equation
     user_box = None if case.domain.box is None else np.array(case.domain.box, dtype=float)
     mesh = None if case.mesh_path is None else read_gmsh(case.mesh_path, case.dim)
@@ -316,7 +316,7 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
         )
     box = automatic_box(landscape) if bounds is None else np.asarray(bounds)
     scales = landscape.scales(box)
-    problem = Problem(case, target, initial, landscape, box, mesh, scales, flow.save)
+    problem = Problem(target, initial, equation, case, landscape, box, mesh, scales, flow.save)
     problem.facts["box"] = box.tolist()
     problem.rate(sample(box))  # refuses what is not finite
     _check_cut_off(problem, bounds)

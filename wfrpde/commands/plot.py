@@ -61,8 +61,8 @@ def _kind(folder: Path) -> Any:
 
 
 def _validation(folder: Path) -> list[Path]:
+    from wfrpde.case.stored import read_stored
     from wfrpde.comparison import ValidationReport
-    from wfrpde.report.stored import read_stored
     from wfrpde.report.validation import REPORT, draw_and_report
 
     if not (folder / REPORT).is_file():
@@ -76,8 +76,8 @@ def _validation(folder: Path) -> list[Path]:
 
 
 def _study(folder: Path) -> list[Path]:
+    from wfrpde.case.stored import revived
     from wfrpde.report.convergence.files import SUMMARY, draw_study
-    from wfrpde.report.stored import revived
     from wfrpde.studies.convergence.study import ConvergenceStudy
 
     content = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
@@ -85,10 +85,10 @@ def _study(folder: Path) -> list[Path]:
 
 
 def _sweep(folder: Path) -> list[Path]:
+    from wfrpde.case.stored import revived
     from wfrpde.operators import Sweep
     from wfrpde.report.spectrum.figures import draw_sweep_figure
     from wfrpde.report.spectrum.page import write_sweep_report
-    from wfrpde.report.stored import revived
 
     content = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     if "sweep" not in content:

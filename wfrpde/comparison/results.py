@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from wfrpde.case.stored import Result
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -270,7 +272,7 @@ class DensityPicture:
 
 
 @dataclass(frozen=True, repr=False)
-class ValidationReport:
+class ValidationReport(Result):
     """The outcome of a validation.
 
     Attributes
@@ -292,19 +294,19 @@ class ValidationReport:
     """
 
     case: Case
-    table: list[Row]
-    verdicts: dict[str, str]
-    failed: dict[str, str]
-    unexpected: list[str]
-    samplers: list[SamplerSummary]
-    metrics: list[MetricRow]
-    splits: list[BiasSplit]
-    ladders: list[LadderPoint]
-    diagnoses: list[Diagnosis]
-    curves: list[Curve]
-    pictures: list[DensityPicture]
+    table: Sequence[Row]
+    verdicts: Mapping[str, str]
+    failed: Mapping[str, str]
+    unexpected: Sequence[str]
+    samplers: Sequence[SamplerSummary]
+    metrics: Sequence[MetricRow]
+    splits: Sequence[BiasSplit]
+    ladders: Sequence[LadderPoint]
+    diagnoses: Sequence[Diagnosis]
+    curves: Sequence[Curve]
+    pictures: Sequence[DensityPicture]
     particles: Mapping[str, Mapping[float, tuple[Array, Array]]] = field(repr=False)
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
     complete: bool = True
 
     def __repr__(self) -> str:

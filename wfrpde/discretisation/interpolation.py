@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,29 +30,6 @@ STEEP = 0.5
 taken: the nodes do not resolve it there, and a polynomial across a cliff would overshoot."""
 
 
-class Interpolation(Protocol):
-    """Nodes ``(n, d)``, (sub)cells for display, and polynomials between them."""
-
-    @property
-    def nodes(self) -> Array:
-        """Coordinates ``(n, d)`` in the canonical order."""
-        ...
-
-    @property
-    def cells(self) -> Index:
-        """Linear (sub-)cells ``(m, k)`` in VTK's vertex order."""
-        ...
-
-    @property
-    def cell_type(self) -> str:
-        """Shape of these cells, by DOLFINx's name."""
-        ...
-
-    def locate(self, x: Array) -> Stencil:
-        """Stencils of the points ``(n, d)``."""
-        ...
-
-
 class OnNodes:
     """What consists of nodal values: where they are, and the cells to show them on."""
 
@@ -60,8 +37,10 @@ class OnNodes:
 
     @property
     def nodes(self) -> Array:
-        """Coordinates ``(n, d)`` of the nodes."""
-        return self.interpolation.nodes
+        """Coordinates ``(n, d)`` of the nodes in their canonical order; read-only."""
+        nodes = self.interpolation.nodes.view()
+        nodes.setflags(write=False)
+        return nodes
 
     @property
     def cells(self) -> npt.NDArray[np.int64]:
@@ -205,6 +184,10 @@ class SimplexInterpolation:
     grid: SimplexGrid
     coarse: SimplexGrid | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # searching the mesh leaves behind what cannot be sent to another rank
+        return SimplexInterpolation, (self.grid, self.coarse)
+
     @property
     def nodes(self) -> Array:
         """Coordinates ``(n, d)`` of the vertices."""
@@ -293,6 +276,10 @@ class SimplexInterpolation:
         return CellStencil(
             self.macro_nodes[cell], value, slopes, linear, tuple(linear_slopes), ~found
         )
+
+
+Interpolation = TensorInterpolation | SimplexInterpolation
+"""Nodes ``(n, d)``, (sub)cells for display, and polynomials between them."""
 
 
 def lagrange(nodes: Array, x: Array) -> tuple[Array, Array]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,7 +124,7 @@ def refined_to_tolerance(
             stopped = "refinement gained nothing any more"
             break
         stopped = "" if outcome.refine is not None else "a finer run would have too many nodes"
-    best.numerics["accuracy"] = {
+    accuracy = {
         "tolerance": tolerance,
         "estimate": estimate,
         "worst": what,
@@ -131,7 +132,7 @@ def refined_to_tolerance(
         "attempts": attempts,
         "stopped": stopped,
     }
-    return best
+    return replace(best, numerics={**best.numerics, "accuracy": accuracy})
 
 
 NO_GAIN = 0.7

@@ -49,24 +49,23 @@ def invariants(
     return checks
 
 
-def warn_of_errors(solution: Solution) -> None:
+def warnings_of_errors(solution: Solution) -> list[str]:
     """Say so when what is reported is known to be poor."""
-    for check in solution.numerics["checks"]:
-        if not check["passed"]:
-            solution.warnings.append(
-                f"check failed: {check['name']} is {check['value']:.1e}, "
-                f"allowed {check['limit']:.1e}"
-            )
+    found = [
+        f"check failed: {check['name']} is {check['value']:.1e}, allowed {check['limit']:.1e}"
+        for check in solution.numerics["checks"]
+        if not check["passed"]
+    ]
     if solution.error is None or not solution.complete:
-        return
+        return found
     short = missed(solution.case, solution)
     if short is not None:
-        solution.warnings.append(short)
+        found.append(short)
     tolerance = solution.case.accuracy.tolerance
     limit = 1e-2 if tolerance is None else tolerance
     worst = float(solution.error.density.max())
     if worst > limit and tolerance is None:
-        solution.warnings.append(
+        found.append(
             f"the estimated relative error of the density reaches {worst:.1e} (L2), "
             f"above {limit:g}: "
             "take more cells ([numerics] cells) or a shorter [numerics] dt"
@@ -75,7 +74,7 @@ def warn_of_errors(solution: Solution) -> None:
         value, error = solution.series[name][1:], solution.error.series[name][1:]
         share = np.where(value > SEEN, error / np.maximum(value, SEEN), 0.0)
         if share.max(initial=0.0) > max(limit, POOR):
-            solution.warnings.append(
+            found.append(
                 f"{name.replace('_', ' ')} at t = {solution.times[1 + int(np.argmax(share))]:g} is "
                 f"known only to {share.max():.0%}"
             )
@@ -84,6 +83,7 @@ def warn_of_errors(solution: Solution) -> None:
         share = np.where(mass > SEEN, solution.error.mode_mass[name] / np.maximum(mass, SEEN), 0.0)
         if share.max() > max(limit, POOR):
             worst_time = solution.times[int(np.argmax(share))]
-            solution.warnings.append(
+            found.append(
                 f"the mass of '{name}' at t = {worst_time:g} is known only to {share.max():.0%}"
             )
+    return found

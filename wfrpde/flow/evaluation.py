@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.case.problem import EMPTY, Problem
+from wfrpde.case.problem import EMPTY, Densities, Problem
 from wfrpde.discretisation.functionals import Evaluator, Functionals, Samples
 from wfrpde.flow.checks import invariants
 from wfrpde.flow.exact import GeometricMean, sampled
@@ -69,7 +69,7 @@ def _report(context: Context, outcome: Outcome, name: str, reason: str, began: f
     # a person who stopped the run is waiting: no second opinion then
     others = outcome.others if outcome.complete else ()
     (fields, numbers, shift), *rest = _evaluated(
-        case, evaluator, [outcome.best, *(field for field, _ in others)], known
+        case, evaluator, [outcome.best, *(field for field, _ in others)], known, problem.scales
     )
     if others and context.stop():
         raise Stopped
@@ -86,29 +86,29 @@ def _report(context: Context, outcome: Outcome, name: str, reason: str, began: f
         error = _error(numbers, [(numbers, nothing, nothing)], problem, 0.0).unknown()
     elif case.numerics.certify:
         second = evaluator.second()
-        ((_, integrals, _),) = _evaluated(case, second, [outcome.best], known)
+        ((_, integrals, _),) = _evaluated(case, second, [outcome.best], known, problem.scales)
         whole = np.ones(len(outcome.times))
         comparisons.append((integrals, 0 * whole, SECOND_RULE * whole))
         error = _error(numbers, comparisons, problem, outcome.start_defect)
-    shifted = {k: replace(field, shift=float(shift[k])) for k, field in known.items()}
+    shifted = {k: (field.theta, float(shift[k]), field.gain) for k, field in known.items()}
     nodes = outcome.interpolation.nodes
     u = outcome.best + shift[:, None]
-    for k, exact in shifted.items():
-        u[k] = np.maximum(exact(nodes), EMPTY)  # zero is no number that could be drawn
+    for k, constants in shifted.items():
+        # zero is no number that could be drawn
+        u[k] = np.maximum(GeometricMean(problem, *constants)(nodes), EMPTY)
     log_density = u - problem.potential(nodes) - numbers.log_normalisation
-    series = numbers.series()
+    series, spread = numbers.series(), {}
     if case.flow.conserve_mass:
         series["mass"] = outcome.mass
-        if error is not None:
-            error.series["mass"] = np.abs(series["mass"] - 1)
-    if problem.equation.rate is not None and case.flow.conserve_mass:
-        constant, spread = log_normalising_constant(problem, outcome, evaluator, second)
-        series["log_normalising_constant"] = constant
-        if error is not None:
-            error.series["log_normalising_constant"] = spread
+        spread["mass"] = np.abs(series["mass"] - 1)
     series["min_density"] = np.exp(log_density.min(axis=1))
+    spread["min_density"] = _spread_of_smallest(outcome, log_density)
+    if problem.equation.rate is not None and case.flow.conserve_mass:
+        series["log_normalising_constant"], spread["log_normalising_constant"] = (
+            log_normalising_constant(problem, outcome, evaluator, second)
+        )
     if error is not None:
-        error.series["min_density"] = _spread_of_smallest(outcome, log_density)
+        error = replace(error, series={**error.series, **spread})
     history = dict(outcome.history)
     if name == "fisher-rao":
         history["kl"] = series["kl"]
@@ -136,7 +136,7 @@ def _report(context: Context, outcome: Outcome, name: str, reason: str, began: f
         )
     return Solution(
         case=case,
-        target=problem.target,
+        densities=Densities(problem.target, problem.initial, problem.equation),
         times=outcome.times,
         series=series,
         mean=numbers.mean,
@@ -147,11 +147,11 @@ def _report(context: Context, outcome: Outcome, name: str, reason: str, began: f
         log_normalisation=numbers.log_normalisation,
         history=history,
         numerics=numerics,
-        warnings=warnings,
+        warnings=tuple(warnings),
         complete=outcome.complete,
         wall_time=time.perf_counter() - began,
         interpolation=outcome.interpolation,
-        exact=lambda k, x: shifted[k](x) if k in shifted else None,
+        known=shifted,
     )
 
 
@@ -164,11 +164,15 @@ def _known_fields(problem: Problem, times: Array) -> dict[int, GeometricMean]:
 
 
 def _evaluated(
-    case: Case, evaluator: Evaluator, fields: list[Array], known: dict[int, GeometricMean]
+    case: Case,
+    evaluator: Evaluator,
+    fields: list[Array],
+    known: dict[int, GeometricMean],
+    scales: Array,
 ) -> list[tuple[Samples, Functionals, Array]]:
     """Return samples, functionals, and the shift ``(T,)`` that normalises each, by field."""
     count = len(fields[0])
-    exact = sampled([known[k] for k in sorted(known)], evaluator.points)
+    exact = sampled([known[k] for k in sorted(known)], evaluator.points, scales)
     unknown = [k for k in range(count) if k not in known]
     found = evaluator.sample(np.concatenate([u[unknown] for u in fields]))
     evaluated = []

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from wfrpde.discretisation.functionals import Samples
 
 if TYPE_CHECKING:
-    from wfrpde.case.problem import Problem
+    from wfrpde.case.problem import Densities
 
 Array = npt.NDArray[np.float64]
 
@@ -23,7 +23,7 @@ class GeometricMean:
     φ is `gain`, U the linear reaction.
     """
 
-    problem: Problem
+    problem: Densities
     theta: float
     shift: float = 0.0
     gain: float = 0.0
@@ -36,12 +36,12 @@ class GeometricMean:
     def _gained(self, x: Array) -> Array:
         return self.gain * self.problem.rate(x) if self.gain else np.zeros(len(x))
 
-    def samples(self, x: Array) -> tuple[Array, Array]:
-        """Return u and |∇u|² at points; ∇log ρ₀ by central differences."""
+    def samples(self, x: Array, scales: Array) -> tuple[Array, Array]:
+        """Return u and |∇u|² at points; ∇log ρ₀ by differences over a fraction of `scales`."""
         squared = np.zeros(len(x))
         slope = self.problem.target.gradient(x) if len(x) else np.zeros_like(x)
         for axis in range(x.shape[1]):
-            step = 1e-5 * float(self.problem.scales[axis])
+            step = 1e-5 * float(scales[axis])
             shift = np.zeros(x.shape[1])
             shift[axis] = step
             ahead = self.problem.log_initial(x + shift, zero=-np.inf)
@@ -54,9 +54,9 @@ class GeometricMean:
         return self(x), squared
 
 
-def sampled(fields: list[GeometricMean], x: Array) -> Samples:
+def sampled(fields: list[GeometricMean], x: Array, scales: Array) -> Samples:
     """Sample several fields at points."""
-    pairs = [field.samples(x) for field in fields]
+    pairs = [field.samples(x, scales) for field in fields]
     return Samples(np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs]))
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.case.problem import Densities
+from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import Interpolation, OnNodes, evaluate, points_of
+from wfrpde.flow.exact import GeometricMean
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -19,7 +23,18 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class ErrorEstimate:
+class Estimated:
+    """Numbers and their estimated absolute errors, of one shape; NaN where none was estimated."""
+
+    value: Array
+    error: Array
+
+    def __getitem__(self, index: Any) -> Estimated:
+        return Estimated(self.value[index], self.error[index])
+
+
+@dataclass(frozen=True)
+class ErrorEstimate(Result):
     """Estimated absolute errors of the numbers of a `Solution`, with the same names and shapes.
 
     Attributes
@@ -34,10 +49,10 @@ class ErrorEstimate:
         ``(T,)``: error of the density in L2, *relative* to its norm.
     """
 
-    series: dict[str, Array]
+    series: Mapping[str, Array]
     mean: Array
     covariance: Array
-    mode_mass: dict[str, Array]
+    mode_mass: Mapping[str, Array]
     density: Array
 
     def unknown(self) -> ErrorEstimate:
@@ -63,8 +78,8 @@ class ErrorEstimate:
 
 
 @dataclass(frozen=True, repr=False)
-class Solution(OnNodes):
-    """A flow that was solved, the same on every rank.
+class Solution(Result, OnNodes):
+    """A flow that was solved, the same on every rank; it cannot be changed, and can be kept.
 
     Attributes
     ----------
@@ -92,25 +107,27 @@ class Solution(OnNodes):
         How it was computed, JSON-ready.
     complete
         False if the run was interrupted; then `times` ends early.
+    known
+        Index of a time → the (θ, shift, φ) of `GeometricMean`, where ρ is known in closed form.
     """
 
     case: Case
-    target: Target
+    densities: Densities = field(repr=False)
     times: Array
-    series: dict[str, Array]
+    series: Mapping[str, Array]
     mean: Array
     covariance: Array
-    mode_mass: dict[str, Array]
+    mode_mass: Mapping[str, Array]
     error: ErrorEstimate | None
     log_relative: Array
     log_normalisation: float
-    history: dict[str, Array]
-    numerics: dict[str, Any]
-    warnings: list[str]
+    history: Mapping[str, Array]
+    numerics: Mapping[str, Any]
+    warnings: tuple[str, ...]
     complete: bool
     wall_time: float
     interpolation: Interpolation = field(repr=False)
-    exact: Callable[[int, Array], Array | None] = field(repr=False)
+    known: Mapping[int, tuple[float, float, float]] = field(repr=False)
 
     def __repr__(self) -> str:
         state = "" if self.complete else ", incomplete"
@@ -121,10 +138,50 @@ class Solution(OnNodes):
         )
 
     @property
+    def target(self) -> Target:
+        """π, up to its normalisation."""
+        return self.densities.target
+
+    @property
+    def dim(self) -> int:
+        """Dimension d."""
+        return self.target.dim
+
+    @property
     def box(self) -> Array:
         """Corners ``(d, 2)`` of the domain's bounding box."""
         nodes = self.nodes
         return np.stack([nodes.min(axis=0), nodes.max(axis=0)], axis=1)
+
+    def estimated(self, name: str, region: str = "") -> Estimated:
+        """Return a number at the saved times with its estimated error, NaN without an estimate.
+
+        Parameters
+        ----------
+        name
+            One of `series`, ``mean``, ``covariance``, or ``mode_mass`` of a `region`.
+
+        Raises
+        ------
+        KeyError
+            If there is no such number.
+        """
+        if name == "mode_mass":
+            value = self.mode_mass[region]
+            error = None if self.error is None else self.error.mode_mass[region]
+        elif name in ("mean", "covariance"):
+            value = getattr(self, name)
+            error = None if self.error is None else self.error[name]
+        else:
+            value = self.series[name]
+            error = None if self.error is None else self.error.series.get(name)
+        return Estimated(value, np.full(value.shape, np.nan) if error is None else error)
+
+    def exact(self, index: int, x: Array) -> Array | None:
+        """Return log(ρ/π) ``(n,)`` at points ``(n, d)`` where a closed form gives it, else None."""
+        if index not in self.known:
+            return None
+        return GeometricMean(self.densities, *self.known[index])(x)
 
     def log_relative_density(self, t: float, x: npt.ArrayLike) -> Array:
         """``log(ρ/π)`` at points ``(n, d)``; t is one of `times`. Not collective.
@@ -146,7 +203,7 @@ class Solution(OnNodes):
 
     def at(self, t: float) -> SavedDensity:
         """Return ρ at one of `times`, as a `wfrpde.fields.protocols.Density`."""
-        return SavedDensity(self, t)
+        return SavedDensity(self, float(self.times[self._index(t)]))
 
     def density(self, t: float, x: npt.ArrayLike) -> Array:
         """Density with respect to Lebesgue measure ``(n,)`` at points ``(n, d)``. Not collective.
@@ -173,8 +230,22 @@ class SavedDensity:
     @property
     def dim(self) -> int:
         """Dimension d."""
-        return self.solution.target.dim
+        return self.solution.dim
 
     def log_density(self, x: Array) -> Array:
         """``log ρ`` at points ``(n, d)``; −∞ outside the domain. Not collective."""
         return self.solution.log_density(self.t, x)
+
+
+def load_solution(path: str | Path) -> Solution:
+    """Read a solution that `Solution.save` has written. Not collective.
+
+    Densities at points are what they were to the last digit. Neither the file of the case nor that
+    of its mesh is needed; a target that is Python code is imported when its potential is needed.
+
+    Raises
+    ------
+    InputError
+        If the file holds no solution.
+    """
+    return Solution.load(path)

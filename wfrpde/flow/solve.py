@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +16,7 @@ from wfrpde.case.problem import Problem, make_problem
 from wfrpde.discretisation.semi_discrete import SPAN_LIMIT
 from wfrpde.errors import AccuracyError, InputError, SolverError
 from wfrpde.flow.accuracy import level_for, refined_to_tolerance, worst_error
-from wfrpde.flow.checks import warn_of_errors
+from wfrpde.flow.checks import warnings_of_errors
 from wfrpde.flow.evaluation import report
 from wfrpde.flow.outcome import Context, Outcome
 from wfrpde.flow.schemes.edge_averaged import solve_edge_averaged
@@ -132,7 +132,8 @@ def solve(
             logger.info("formulation: %s (%s)", name, reason)
         tell("setting up", 0.0, 0.0, np.nan, 0.0)
         solution = _attempt(context, name, reason, began)
-        warn_of_errors(solution)
+        warnings = (*solution.warnings, *warnings_of_errors(solution))
+        solution = replace(solution, warnings=warnings)
         if comm.rank == 0:
             for text in solution.warnings:
                 logger.warning(text)
@@ -234,8 +235,7 @@ def _attempt(context: Context, name: str, reason: str, began: float) -> Solution
         return solution
     if solution is not None and _worst(solution) <= _worst(second):
         return solution
-    second.numerics["fallbacks"] = 1
-    return second
+    return replace(second, numerics={**second.numerics, "fallbacks": 1})
 
 
 def _solved(context: Context, name: str, reason: str, began: float) -> Solution:

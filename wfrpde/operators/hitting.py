@@ -11,12 +11,14 @@ accurate eigenvalues, and only the rest is solved for.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import Interpolation, points_of
 from wfrpde.errors import InputError, SolverError
 from wfrpde.operators.absorbing import absorbing_nodes
@@ -54,7 +56,7 @@ MOST_CORRECTIONS = 60
 
 
 @dataclass(frozen=True, repr=False)
-class Exit:
+class Exit(Result):
     """Exit of dX = −α∇V dt + √(2α) dW into an absorbing region A, the same on every rank.
 
     Attributes
@@ -78,8 +80,8 @@ class Exit:
     times: Array
     quasi_stationary: Array
     log_normalisation: float
-    warnings: list[str]
-    numerics: dict[str, Any]
+    warnings: tuple[str, ...]
+    numerics: Mapping[str, Any]
     interpolation: Interpolation = field(repr=False)
 
     def time_from(self, x: npt.ArrayLike) -> Array:
@@ -95,7 +97,7 @@ class Exit:
 
 
 @dataclass(frozen=True, repr=False)
-class Committor:
+class Committor(Result):
     """Probability q(x) that a process from x reaches B before A, the same on every rank.
 
     Attributes
@@ -119,8 +121,8 @@ class Committor:
     error: float
     rate: float
     rate_error: float
-    warnings: list[str]
-    numerics: dict[str, Any]
+    warnings: tuple[str, ...]
+    numerics: Mapping[str, Any]
     interpolation: Interpolation = field(repr=False)
 
     def __call__(self, x: npt.ArrayLike) -> Array:
@@ -166,7 +168,7 @@ def mean_exit_time(case: Case, region: str, comm: Comm | None = None) -> Exit:
         times=modes.ladder.function(times)[0],
         quasi_stationary=first / float(first @ modes.mass),
         log_normalisation=modes.log_partition,
-        warnings=modes.warnings,
+        warnings=tuple(modes.warnings),
         numerics=modes.facts,
         interpolation=modes.interpolation,
     )
@@ -227,7 +229,7 @@ def committor(case: Case, source: str, sink: str, comm: Comm | None = None) -> C
         error=error,
         rate=float(rate),
         rate_error=float(rate_error),
-        warnings=modes.warnings,
+        warnings=tuple(modes.warnings),
         numerics=modes.facts,
         interpolation=modes.interpolation,
     )

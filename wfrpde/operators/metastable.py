@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import Interpolation, points_of
 from wfrpde.errors import InputError
 from wfrpde.operators.spectra import Spectrum, evaluated
@@ -31,7 +32,7 @@ BULK = 20.0
 
 
 @dataclass(frozen=True, repr=False)
-class MetastableSets:
+class MetastableSets(Result):
     """Memberships of metastable sets, ordered by the coordinates where each is most itself.
 
     Attributes

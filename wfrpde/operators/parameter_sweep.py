@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.case.stored import Result
 from wfrpde.errors import WfrpdeError
 from wfrpde.operators.kramers import eyring_kramers
 from wfrpde.operators.spectra import spectrum, world_of
@@ -34,7 +35,7 @@ FINISHED = 71
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Sweep(Result):
     """Rates for several values of one key, the same on every rank.
 
     Attributes

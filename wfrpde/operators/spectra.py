@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde import _compat
+from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import Interpolation, OnNodes, evaluate, points_of
 from wfrpde.operators.modes import Modes, solve_modes
 
@@ -36,7 +38,7 @@ FELT = 1e-6
 
 
 @dataclass(frozen=True, repr=False)
-class Spectrum(OnNodes):
+class Spectrum(Result, OnNodes):
     """The lowest modes of a generator, the same on every rank.
 
     Attributes
@@ -66,8 +68,8 @@ class Spectrum(OnNodes):
     mass: Array
     log_normalisation: float
     absorbing: str | None
-    numerics: dict[str, Any]
-    warnings: list[str]
+    numerics: Mapping[str, Any]
+    warnings: tuple[str, ...]
     wall_time: float
     interpolation: Interpolation = field(repr=False)
 
@@ -156,7 +158,7 @@ def spectrum(case: Case, comm: Comm | None = None) -> Spectrum:
         log_normalisation=modes.log_partition,
         absorbing=None if absorbing is None else absorbing.text,
         numerics=modes.facts,
-        warnings=modes.warnings,
+        warnings=tuple(modes.warnings),
         wall_time=time.perf_counter() - began,
         interpolation=modes.interpolation,
     )

@@ -13,13 +13,14 @@ mean and θ''(0) its variance times the length of time.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import Interpolation, OnNodes, gradient, points_of
 from wfrpde.errors import InputError
 from wfrpde.operators.eigen import ShiftInvert
@@ -46,7 +47,7 @@ COUNT = 4
 
 
 @dataclass(frozen=True, repr=False)
-class FeynmanKac(OnNodes):
+class FeynmanKac(Result, OnNodes):
     """The principal eigenpair of αL + U and the eigenvalues below, the same on every rank.
 
     Attributes
@@ -72,8 +73,8 @@ class FeynmanKac(OnNodes):
     mass: Array
     mean_rate: float
     log_normalisation: float
-    numerics: dict[str, Any]
-    warnings: list[str]
+    numerics: Mapping[str, Any]
+    warnings: tuple[str, ...]
     wall_time: float
     interpolation: Interpolation = field(repr=False)
 
@@ -137,7 +138,7 @@ class FeynmanKac(OnNodes):
 
 
 @dataclass(frozen=True)
-class Cumulants:
+class Cumulants(Result):
     """The scaled cumulant generating function θ(k) = Λ(kU), each array ``(m,)``.
 
     Attributes
@@ -159,7 +160,7 @@ class Cumulants:
     mean_errors: Array
     variances: Array
     variance_errors: Array
-    warnings: list[str]
+    warnings: tuple[str, ...]
 
 
 def feynman_kac(case: Case, comm: Comm | None = None) -> FeynmanKac:
@@ -206,7 +207,7 @@ def feynman_kac(case: Case, comm: Comm | None = None) -> FeynmanKac:
         mean_rate=float(modes.ladder.value(means)[0]),
         log_normalisation=modes.log_partition,
         numerics=modes.facts,
-        warnings=modes.warnings,
+        warnings=tuple(modes.warnings),
         wall_time=time.perf_counter() - began,
         interpolation=modes.interpolation,
     )
@@ -251,7 +252,7 @@ def cumulants(case: Case, tilts: Sequence[float], comm: Comm | None = None) -> C
         mean_error,
         variance,
         variance_error,
-        warnings,
+        tuple(warnings),
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,8 @@ class InitialDensity:
         Whether `log_density` integrates to one over R^d; it has an unknown constant otherwise.
     gaussian
         (mean (d,), covariance (d, d)) if ρ₀ is Gaussian, else None.
+    recipe
+        What `make_initial` made it from, as plain data; None if it was made by hand.
     """
 
     dim: int
@@ -45,6 +47,7 @@ class InitialDensity:
     normalised: bool = True
     gaussian: tuple[Array, Array] | None = None
     sampler: Sampler | None = field(default=None, repr=False)
+    recipe: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         seeds = np.array(self.seeds, dtype=float).reshape(-1, self.dim)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from wfrpde.fields.complaints import checked, choose
@@ -60,5 +62,13 @@ def make_initial(
     InputError
         With the key of ``[initial]`` that is wrong.
     """
-    sides = None if box is None else box_sides(box, target.dim)
-    return validate_initial(kind, parameters).build(target.dim, sides)
+    sides = None if box is None else np.asarray(box, dtype=float).tolist()
+    return initial_again(kind=kind, parameters=dict(parameters), dim=target.dim, box=sides)
+
+
+def initial_again(**recipe: Any) -> InitialDensity:
+    """Return an initial density made before, from its `InitialDensity.recipe`."""
+    dim, box = recipe["dim"], recipe["box"]
+    parameters = validate_initial(recipe["kind"], recipe["parameters"])
+    density = parameters.build(dim, None if box is None else box_sides(box, dim))
+    return replace(density, recipe=recipe)

@@ -96,7 +96,40 @@ def make_target(
         target = _of_formula(str(potential), dim, sides)
     if modes:
         target = dataclasses.replace(target, regions=read_regions(modes, target.dim))
-    return target
+    recipe = {
+        "potential": potential,
+        "kind": kind,
+        "python": python,
+        "dim": target.dim,
+        "modes": {name: region.text for name, region in target.regions.items()},
+        "parameters": settings,
+        "box": None if box is None else np.asarray(box, dtype=float).tolist(),
+    }
+    return dataclasses.replace(target, recipe=recipe)
+
+
+def target_again(*, recipe: Mapping[str, Any], description: str, seeds: npt.ArrayLike) -> Target:
+    """Return a target made before, from its `Target.recipe`.
+
+    Python code of the user is run when the potential is first asked for.
+    """
+    if recipe["python"] is None:
+        return make_target(**recipe)
+
+    @functools.cache
+    def made() -> Target:
+        return make_target(**recipe)
+
+    return Target(
+        dim=recipe["dim"],
+        name=recipe["python"],
+        description=description,
+        seeds=np.asarray(seeds, dtype=float),
+        value=lambda x: made().potential(x),
+        slope=lambda x: made().gradient(x),
+        regions=read_regions(recipe["modes"], recipe["dim"]),
+        recipe=recipe,
+    )
 
 
 def _frozen(settings: Any) -> str:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,8 @@ class Target:
         (mean (d,), covariance (d, d)) if π is Gaussian, else None.
     log_partition
         log Z = log ∫ exp(−V) over R^d where it is known in closed form, else None.
+    recipe
+        What `wfrpde.targets.make_target` made it from, as plain data; None if it was made by hand.
     """
 
     dim: int
@@ -59,6 +61,7 @@ class Target:
     regions: Mapping[str, Region] = field(default_factory=lambda: MappingProxyType({}))
     gaussian: tuple[Array, Array] | None = None
     log_partition: float | None = None
+    recipe: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.dim not in (1, 2, 3):

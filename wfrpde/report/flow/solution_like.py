@@ -76,7 +76,7 @@ class SolutionLike(Protocol):
         """``t``, ``dt``, ``kl``, ``mass`` of every accepted step."""
 
     @property
-    def numerics(self) -> dict[str, Any]:
+    def numerics(self) -> Mapping[str, Any]:
         """How it was computed, as JSON-ready data."""
 
     @property

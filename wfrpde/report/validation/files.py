@@ -53,7 +53,7 @@ def write_validation(report: ValidationReport, folder: Path, *, figures: bool = 
     for name, rows in tables.items():
         if rows:
             written.append(_write_csv(folder / name, rows))
-    from wfrpde.report.stored import write_stored
+    from wfrpde.case.stored import write_stored
 
     written.append(write_stored(report, folder / REPORT))
     return [*written, *draw_and_report(report, folder, figures=figures)]

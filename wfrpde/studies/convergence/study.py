@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from wfrpde.case.stored import Result
 from wfrpde.studies.convergence.orders import Fit, fit_order, fit_rate
 from wfrpde.studies.convergence.plan import PlannedStudy
 
@@ -86,7 +87,7 @@ class StudyResult:
 
 
 @dataclass(frozen=True)
-class ConvergenceStudy:
+class ConvergenceStudy(Result):
     """All studies of a case.
 
     Attributes
