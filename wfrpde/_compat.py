@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from dolfinx.common import IndexMap
     from dolfinx.fem import FunctionSpace
     from dolfinx.mesh import Mesh
     from mpi4py.MPI import Comm
@@ -91,23 +90,13 @@ def lagrange_space(mesh: Mesh, degree: int) -> FunctionSpace:
     return fem.functionspace(mesh, element)
 
 
-TAG = 1
-"""Tag of the messages that set up an index map; nothing else is on its way then."""
+def simplex_rule(dim: int, degree: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Points ``(n, dim)`` and weights of a rule on the reference simplex, exact to that degree."""
+    import basix
 
-
-def index_map(
-    comm: Comm, n_owned: int, ghosts: npt.NDArray[np.int64], owners: npt.NDArray[np.int32]
-) -> IndexMap:
-    """Distribute numbers: so many of this rank's own, and ghosts, which other ranks own."""
-    from dolfinx import common
-
-    make: Any = common.IndexMap
-    made: IndexMap
-    try:
-        made = make(comm, n_owned, ghosts, owners)
-    except TypeError:  # from 0.11 on it wants the tag of its messages
-        made = make(comm, n_owned, ghosts, owners, TAG)
-    return made
+    cell = {1: "interval", 2: "triangle", 3: "tetrahedron"}[dim]
+    points, weights = basix.make_quadrature(basix.CellType[cell], degree)
+    return np.asarray(points, dtype=np.float64), np.asarray(weights, dtype=np.float64)
 
 
 def geometry_dofmap(mesh: Mesh) -> npt.NDArray[np.int32]:

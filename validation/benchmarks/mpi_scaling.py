@@ -110,7 +110,7 @@ def assembly_of(case: Any, comm: Any, cells: int, degree: int) -> tuple[Callable
     from wfrpde.case.problem import make_problem
     from wfrpde.discretisation.fluxes import symmetrised_stiffness
     from wfrpde.discretisation.nodes import make_nodes
-    from wfrpde.engine.matrix import assemble
+    from wfrpde.engine import Traits, Wish, assemble
 
     problem = make_problem(case)
     grid = problem.tensor_grid((cells,) * problem.dim)
@@ -118,7 +118,7 @@ def assembly_of(case: Any, comm: Any, cells: int, degree: int) -> tuple[Callable
     def assembly() -> None:
         nodes = make_nodes(comm, grid, degree)
         triplets, _ = symmetrised_stiffness(nodes, problem.potential(nodes.points))
-        assemble(nodes, triplets).destroy()
+        assemble(nodes, triplets, Traits(degree == 1, nodes.dim), Wish()).destroy()
 
     return assembly, make_nodes(comm, grid, degree).n_global
 

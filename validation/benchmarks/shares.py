@@ -29,14 +29,14 @@ PARTS = {
     "mesh and assembly": [
         "wfrpde.flow.schemes.relative_density:make_nodes",
         "wfrpde.discretisation.semi_discrete:symmetrised_stiffness",
-        "wfrpde.discretisation.semi_discrete:assemble",
+        "wfrpde.discretisation.semi_discrete:decay",
         "wfrpde.flow.schemes.log_density:LogDensityForm",
     ],
     "factorisations": [
-        "wfrpde.engine.matrix:ShiftedSolver._solver",
+        "wfrpde.engine.petsc.matrix:PetscMatrix.factor",
         "wfrpde.discretisation.log_density:LogDensityForm.shifted_jacobian",
     ],
-    "linear solves": ["wfrpde.engine.matrix:ShiftedSolver.solve"],
+    "linear solves": ["wfrpde.engine.petsc.linear:KspFactor.solve"],
     "steps": [
         "wfrpde.flow.schemes.relative_density:march",
         "wfrpde.flow.schemes.log_density:march",

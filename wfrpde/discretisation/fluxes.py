@@ -19,6 +19,7 @@ import numpy.typing as npt
 from wfrpde.discretisation.gll import gll_rule
 from wfrpde.discretisation.nodes import Nodes, cell_extents, simplex_volumes
 from wfrpde.domain.grid import SimplexGrid
+from wfrpde.engine.layout import Triplets
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -64,24 +65,6 @@ class Lines:
         """Return some of the lines."""
         return Lines(
             self.nodes[chosen], self.length[chosen], self.transverse[chosen], self.cells[chosen]
-        )
-
-
-@dataclass(frozen=True)
-class Triplets:
-    """Entries ``(row, column, value)`` in local node numbers, to be summed; rows may be ghosts."""
-
-    row: Index
-    column: Index
-    value: Array
-
-    @staticmethod
-    def joined(parts: list[Triplets]) -> Triplets:
-        """Put lists of entries together."""
-        return Triplets(
-            np.concatenate([p.row for p in parts]),
-            np.concatenate([p.column for p in parts]),
-            np.concatenate([p.value for p in parts]),
         )
 
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde import _compat
 from wfrpde.discretisation.nodes import node_axes
 from wfrpde.discretisation.stencils import CellStencil, Stencil, TensorStencil
 from wfrpde.domain.grid import SimplexGrid, TensorGrid
+from wfrpde.domain.locate import CellSearch
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -184,10 +183,6 @@ class SimplexInterpolation:
     grid: SimplexGrid
     coarse: SimplexGrid | None = None
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # searching the mesh leaves behind what cannot be sent to another rank
-        return SimplexInterpolation, (self.grid, self.coarse)
-
     @property
     def nodes(self) -> Array:
         """Coordinates ``(n, d)`` of the vertices."""
@@ -238,27 +233,12 @@ class SimplexInterpolation:
         return np.concatenate([vertex, edge], axis=1)
 
     @cached_property
-    def _search(self) -> tuple[Any, Any]:
-        from dolfinx import geometry
-        from mpi4py import MPI
-
-        grid = self.macro
-        mesh = _compat.create_mesh(MPI.COMM_SELF, grid.cells, grid.points, grid.cell)
-        return mesh, geometry.bb_tree(mesh, grid.dim, padding=1e-12)
+    def _search(self) -> CellSearch:
+        return CellSearch(self.macro)
 
     def locate(self, x: Array) -> Stencil:
         """Return the stencils of the points ``(n, d)``."""
-        from dolfinx import geometry
-
-        mesh, tree = self._search
-        points = np.zeros((len(x), 3))
-        points[:, : self.grid.dim] = x
-        candidates = geometry.compute_collisions_points(tree, points)
-        hits = geometry.compute_colliding_cells(mesh, candidates, points)
-        offsets = np.asarray(hits.offsets)
-        found = offsets[1:] > offsets[:-1]
-        cell = np.zeros(len(x), dtype=np.int64)
-        cell[found] = mesh.topology.original_cell_index[np.asarray(hits.array)[offsets[:-1][found]]]
+        cell, found = self._search.cells_of(x)
         corners = self.macro.points[self.macro.cells[cell]]
         barycentric, gradients = barycentric_coordinates(corners, x)
         value = self.shape_functions(barycentric)

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde import _compat
 from wfrpde.discretisation.gll import gll_rule
 from wfrpde.domain.grid import SimplexGrid, TensorGrid
+from wfrpde.engine.layout import Layout
+from wfrpde.engine.partition import partition
 
 if TYPE_CHECKING:
-    from dolfinx.common import IndexMap
     from mpi4py.MPI import Comm
 
 Array = npt.NDArray[np.float64]
@@ -28,8 +28,8 @@ Index = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Nodes:
-    """GLL nodes of a distributed mesh.
+class Nodes(Layout):
+    """GLL nodes of a distributed mesh: unknowns of a `Layout`, with their places and weights.
 
     Attributes
     ----------
@@ -37,8 +37,6 @@ class Nodes:
         What the nodes were made from; simplices have degree 1.
     points
         ``(n, d)`` coordinates, ghosts included.
-    n_owned
-        How many of them this rank owns; these come first.
     cell_nodes
         ``(cells, (p+1)^d)`` nodes of the cells that this rank owns. On tensor cells the last axis
         varies fastest; on simplices the order is that of the vertices.
@@ -47,38 +45,19 @@ class Nodes:
     canonical
         ``(n,)`` number of each node in the canonical order: on a tensor grid the flat index into
         the full grid of nodes (`axes`), on simplices the vertex of ``grid.points``.
-    index_map
-        DOLFINx's distribution of the nodes; None for a tensor grid on one rank.
     """
 
-    comm: Comm
     grid: TensorGrid | SimplexGrid
     degree: int
     points: Array
-    n_owned: int
     cell_nodes: Index
     weights: Array
     canonical: Index
-    index_map: IndexMap | None = None
 
     @property
     def dim(self) -> int:
         """Dimension d."""
         return int(self.points.shape[1])
-
-    @property
-    def n_global(self) -> int:
-        """Number of nodes on all ranks."""
-        return self.n_owned if self.index_map is None else int(self.index_map.size_global)
-
-    @property
-    def global_numbers(self) -> Index:
-        """``(n,)`` row of each node in a distributed matrix."""
-        if self.index_map is None:
-            return np.arange(self.n_owned, dtype=np.int64)
-        first = self.index_map.local_range[0]
-        owned = np.arange(first, first + self.n_owned, dtype=np.int64)
-        return np.concatenate([owned, np.asarray(self.index_map.ghosts, dtype=np.int64)])
 
     @property
     def axes(self) -> tuple[Array, ...]:
@@ -90,70 +69,24 @@ class Nodes:
         """Quadrature weights ``(cells, k)`` of the owned cells at their own nodes."""
         if isinstance(self.grid, TensorGrid):
             return _tensor_weights(self.grid, self.degree, self.cell_nodes, self.points)
-        corners = self.dim + 1
-        share = simplex_volumes(self.points[self.cell_nodes]) / corners
-        return np.repeat(share[:, None], corners, axis=1)
-
-    def with_ghosts(self, owned: Array) -> Array:
-        """Append the values of the ghost nodes (collective)."""
-        if self.index_map is None or self.comm.size == 1:
-            return owned
-        from dolfinx import la
-
-        vector = la.vector(self.index_map, dtype=np.float64)
-        vector.array[: self.n_owned] = owned
-        vector.scatter_forward()
-        return np.array(vector.array)
-
-    def added_up(self, local: Array) -> Array:
-        """Add what the ranks contribute to shared nodes; complete at ghosts, too (collective)."""
-        return local if self.index_map is None else _added_up(self.index_map, local)
-
-    def sum(self, owned: Array) -> float:
-        """Sum over all nodes (collective)."""
-        total = float(owned.sum())
-        return total if self.comm.size == 1 else float(self.comm.allreduce(total))
-
-    def max(self, owned: Array) -> float:
-        """Maximum over all nodes (collective)."""
-        largest = float(owned.max(initial=-np.inf))
-        if self.comm.size == 1:
-            return largest
-        from mpi4py import MPI
-
-        return float(self.comm.allreduce(largest, op=MPI.MAX))
-
-    def least(self, local: Array) -> float:
-        """Minimum of numbers on all ranks, NaN aside (collective)."""
-        smallest = float(np.fmin.reduce(local, initial=np.inf))
-        if self.comm.size == 1:
-            return smallest
-        from mpi4py import MPI
-
-        return float(self.comm.allreduce(smallest, op=MPI.MIN))
-
-    def logsumexp(self, owned: Array) -> float:
-        """``log Σ exp`` over all nodes (collective)."""
-        shift = self.max(owned)
-        return shift + float(np.log(self.sum(np.exp(owned - shift))))
+        return _simplex_weights(self.points[self.cell_nodes])
 
     def gather(self, owned: Array) -> tuple[Index, Array]:
         """Canonical numbers, ascending, and the values there, on every rank (collective)."""
-        if self.index_map is None:
-            return self.canonical, owned[: self.n_owned].copy()
-        numbers, order, counts = self._order
+        numbers, order = self._order
         values = np.empty(len(order))
-        self.comm.Allgatherv(np.ascontiguousarray(owned[: self.n_owned]), (values, counts))
+        own = np.ascontiguousarray(owned[: self.n_owned])
+        self.comm.Allgatherv(own, (values, list(self.sizes)))
         return numbers, values[order]
 
     @cached_property
-    def _order(self) -> tuple[Index, Index, list[int]]:
-        """Canonical numbers, ascending, where they stand rank by rank, and how many each has."""
-        counts = self.comm.allgather(self.n_owned)
-        number = np.empty(sum(counts), dtype=np.int64)
-        self.comm.Allgatherv(np.ascontiguousarray(self.canonical[: self.n_owned]), (number, counts))
+    def _order(self) -> tuple[Index, Index]:
+        """Canonical numbers, ascending, and where they stand rank by rank."""
+        number = np.empty(self.n_global, dtype=np.int64)
+        own = np.ascontiguousarray(self.canonical[: self.n_owned])
+        self.comm.Allgatherv(own, (number, list(self.sizes)))
         order = np.argsort(number, kind="stable")  # runs that are sorted already
-        return number[order], order, counts
+        return number[order], order
 
 
 def node_axes(grid: TensorGrid, degree: int) -> tuple[Array, ...]:
@@ -170,53 +103,36 @@ def make_nodes(comm: Comm, grid: TensorGrid | SimplexGrid, degree: int = 1) -> N
     """Distribute `grid` over the ranks and number its nodes (collective)."""
     if isinstance(grid, SimplexGrid) and degree != 1:
         raise ValueError("simplex grids carry nodes of degree 1 only")
-    if isinstance(grid, TensorGrid) and comm.size == 1:
-        return _on_one_rank(comm, grid, degree)
     if isinstance(grid, TensorGrid):
         return _in_slabs(comm, grid, degree)
-    cells, points = grid.cells, grid.points
-    mine = slice(*(len(cells) * r // comm.size for r in (comm.rank, comm.rank + 1)))
-    share = slice(*(len(points) * r // comm.size for r in (comm.rank, comm.rank + 1)))
-    mesh = _compat.create_mesh(comm, cells[mine], np.ascontiguousarray(points[share]), grid.cell)
-    space = _compat.lagrange_space(mesh, degree)
-    index_map = space.dofmap.index_map
-    n_owned = int(index_map.size_local)
-    dofs = np.asarray(space.dofmap.list)
-    n_cells = int(mesh.topology.index_map(grid.dim).size_local)
-    cell_nodes = np.array(dofs[:n_cells], dtype=np.int64)
-    vertex = np.empty(n_owned + int(index_map.num_ghosts), dtype=np.int64)
-    vertex[dofs] = _compat.geometry_dofmap(mesh)[: len(dofs)]
-    canonical = np.asarray(mesh.geometry.input_global_indices, dtype=np.int64)[vertex]
-    x = points[canonical]
-    volume = simplex_volumes(x[cell_nodes])
-    local = np.repeat(volume[:, None] / (grid.dim + 1), grid.dim + 1, axis=1)
-    weights = _accumulate(index_map, len(x), cell_nodes, local)
-    return Nodes(comm, grid, degree, x, n_owned, cell_nodes, weights, canonical, index_map)
+    layout, vertices, cells = partition(comm, grid.cells, grid.points, grid.cell)
+    x = grid.points[vertices]
+    local = _simplex_weights(x[cells])
+    return _weighted(layout, grid, degree, x, cells, local, vertices)
 
 
-def _on_one_rank(comm: Comm, grid: TensorGrid, degree: int) -> Nodes:
-    """Return the nodes of a tensor grid in the canonical order itself.
-
-    In one dimension that makes banded matrices.
-    """
-    shape = tuple(len(a) for a in node_axes(grid, degree))
-    flat = _nodes_of_cells(np.array(np.nonzero(grid.active)), shape, degree)
-    used = np.zeros(int(np.prod(shape)), dtype=bool)
-    used[flat] = True
-    canonical = np.flatnonzero(used).astype(np.int64)
-    number = np.cumsum(used) - 1
-    cell_nodes = number[flat].astype(np.int64)
-    x = _points_of(grid, degree, canonical)
-    local = _tensor_weights(grid, degree, cell_nodes, x)
-    weights = np.bincount(cell_nodes.ravel(), local.ravel(), minlength=len(x)).astype(np.float64)
-    return Nodes(comm, grid, degree, x, len(x), cell_nodes, weights, canonical)
+def _weighted(
+    layout: Layout,
+    grid: TensorGrid | SimplexGrid,
+    degree: int,
+    x: Array,
+    cell_nodes: Index,
+    local: Array,
+    canonical: Index,
+) -> Nodes:
+    """Make nodes whose weights are those of the cells ``(cells, k)``, summed over all ranks."""
+    total = np.bincount(cell_nodes.ravel(), local.ravel(), minlength=len(x)).astype(np.float64)
+    weights = layout.added_up(total)
+    shared = (layout.comm, layout.sizes, layout.ghosts)
+    return Nodes(*shared, grid, degree, x, cell_nodes, weights, canonical)
 
 
 def _in_slabs(comm: Comm, grid: TensorGrid, degree: int) -> Nodes:
     """Divide the cells of a tensor grid in their order, and so into slabs across the first axis.
 
     A node belongs to the first rank that has a cell of it. Which that is follows from the grid
-    alone: no rank has to ask another.
+    alone: no rank has to ask another. One rank alone has the nodes in the canonical order, which in
+    one dimension makes banded matrices.
     """
     shape = tuple(len(a) for a in node_axes(grid, degree))
     cells = np.array(np.nonzero(grid.active))
@@ -232,19 +148,18 @@ def _in_slabs(comm: Comm, grid: TensorGrid, degree: int) -> Nodes:
     flat = _nodes_of_cells(mine, shape, degree)
     ghosts = np.unique(flat[number[flat] < 0])
     number[ghosts] = len(owned) + np.arange(len(ghosts))
-    sizes = np.bincount(owner, minlength=comm.size + 1)
+    sizes = np.bincount(owner, minlength=comm.size + 1)[: comm.size]
     first = np.concatenate([[0], np.cumsum(sizes)])
     rows = np.empty(len(ghosts), dtype=np.int64)
     for rank in np.unique(owner[ghosts]):
         here = owner[ghosts] == rank
         rows[here] = first[rank] + np.searchsorted(np.flatnonzero(owner == rank), ghosts[here])
-    index_map = _compat.index_map(comm, len(owned), rows, owner[ghosts].astype(np.int32))
     canonical = np.concatenate([owned, ghosts]).astype(np.int64)
     x = _points_of(grid, degree, canonical)
     cell_nodes = number[flat].astype(np.int64)
     local = _tensor_weights(grid, degree, cell_nodes, x)
-    weights = _accumulate(index_map, len(x), cell_nodes, local)
-    return Nodes(comm, grid, degree, x, len(owned), cell_nodes, weights, canonical, index_map)
+    layout = Layout(comm, tuple(int(n) for n in sizes), rows)
+    return _weighted(layout, grid, degree, x, cell_nodes, local, canonical)
 
 
 def _owners(grid: TensorGrid, degree: int, bounds: list[int]) -> npt.NDArray[Any]:
@@ -282,6 +197,11 @@ def simplex_volumes(corners: Array) -> Array:
     return np.asarray(np.abs(np.linalg.det(edges)) / factorial(dim))
 
 
+def _simplex_weights(corners: Array) -> Array:
+    share = simplex_volumes(corners) / corners.shape[1]
+    return np.repeat(share[:, None], corners.shape[1], axis=1)
+
+
 def cell_extents(cell_nodes: Index, points: Array) -> Array:
     """Side lengths ``(cells, d)`` of axis-aligned tensor cells."""
     return points[cell_nodes[:, -1]] - points[cell_nodes[:, 0]]
@@ -294,21 +214,3 @@ def _tensor_weights(grid: TensorGrid, degree: int, cell_nodes: Index, points: Ar
         tensor = np.multiply.outer(tensor, reference)
     volume = cell_extents(cell_nodes, points).prod(axis=1)
     return np.asarray(volume[:, None] * tensor.ravel()[None, :])
-
-
-def _accumulate(index_map: IndexMap, n: int, cell_nodes: Index, local: Array) -> Array:
-    """Add the contributions of cells over all ranks (collective)."""
-    total = np.bincount(cell_nodes.ravel(), local.ravel(), minlength=n).astype(np.float64)
-    return _added_up(index_map, total)
-
-
-def _added_up(index_map: IndexMap, total: Array) -> Array:
-    if index_map.comm.size == 1:
-        return total
-    from dolfinx import la
-
-    vector = la.vector(index_map, dtype=np.float64)
-    vector.array[:] = total
-    vector.scatter_reverse(la.InsertMode.add)
-    vector.scatter_forward()
-    return np.array(vector.array)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.polynomial.legendre import leggauss
 
+from wfrpde import _compat
 from wfrpde.discretisation.interpolation import (
     Interpolation,
     SimplexInterpolation,
@@ -293,8 +294,6 @@ def _split_along(
 def _divide_simplices(
     corners: Array, regions: list[RegionFunction], fewer: int = 0
 ) -> tuple[Array, Array]:
-    import basix
-
     from wfrpde.discretisation.nodes import simplex_volumes
 
     dim = corners.shape[2]
@@ -310,11 +309,8 @@ def _divide_simplices(
     for region in regions:
         corners = _split_simplices(corners, region)
     corners = np.concatenate([*pieces, corners])
-    cell = {1: "interval", 2: "triangle", 3: "tetrahedron"}[dim]
     # positive weights, and no point on a face, where it would be in two regions at once
-    degree = SIMPLEX_DEGREES[dim][min(fewer, 1)]
-    rule = basix.make_quadrature(basix.CellType[cell], degree)
-    reference, factors = (np.asarray(part, dtype=np.float64) for part in rule)
+    reference, factors = _compat.simplex_rule(dim, SIMPLEX_DEGREES[dim][min(fewer, 1)])
     barycentric = np.concatenate([1 - reference.sum(axis=1, keepdims=True), reference], axis=1)
     points = np.einsum("qi,mid->mqd", barycentric, corners).reshape(-1, dim)
     weights = simplex_volumes(corners)[:, None] * (factors / factors.sum())

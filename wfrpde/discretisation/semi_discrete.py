@@ -11,23 +11,16 @@ for (I + cS)^{-1} follows from what S is: `SemiDiscrete.monotone`, and how its f
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.discretisation.fluxes import symmetrised_stiffness
 from wfrpde.discretisation.nodes import Nodes
+from wfrpde.engine import Traits, Wish, decay, is_polynomial
 from wfrpde.engine.exponential import Exponential
-from wfrpde.engine.matrix import (
-    BandedSolver,
-    ShiftedSolver,
-    assemble,
-    is_banded,
-    is_polynomial,
-    merged_options,
-    solver_options,
-)
+from wfrpde.engine.shifted import ShiftedSolver
 from wfrpde.errors import AccuracyError
 
 if TYPE_CHECKING:
@@ -95,10 +88,9 @@ class SemiDiscrete:
         n = nodes.n_owned
         self.log_weights: Array = np.log(nodes.weights[:n])
         self.log_target = self.normalised(self.log_weights - potential[:n])
-        self.solver: ShiftedSolver | BandedSolver | None = None
+        self.solver: ShiftedSolver | None = None
         self.exponential: Exponential | None = None
         self.flux: dict[str, float] = {}
-        self._matrix: Any = None
         if equation.dynamics is None:
             return
         span = nodes.max(potential[:n]) + nodes.max(-potential[:n])
@@ -108,20 +100,16 @@ class SemiDiscrete:
                 f"up to {SPAN_LIMIT:.0f} kT. Shrink [domain] box"
                 + (", or (1-D) set numerics.formulation = 'log-density'" * equation.descends)
             )
-        options = options or {}
-        polynomial = is_polynomial(nodes.dim, choice, options)
+        wish = Wish(choice, options or {})
+        polynomial = is_polynomial(nodes.dim, wish)
         matters = levels() if polynomial and not self.monotone and levels is not None else None
         triplets, self.flux = symmetrised_stiffness(nodes, potential, matters)
-        if is_banded(nodes, choice, options):
-            self.solver = BandedSolver(nodes.n_global, nodes.degree, triplets)
-            return
-        self._matrix = assemble(nodes, triplets)
-        if polynomial:
-            self.exponential = Exponential(self._matrix, monotone=self.monotone)
+        traits = Traits(self.monotone, nodes.dim, symmetric=self.symmetric)
+        made = decay(nodes, triplets, traits, wish)
+        if isinstance(made, Exponential):
+            self.exponential = made
         else:
-            size, ranks = nodes.n_global, nodes.comm.size
-            defaults = solver_options(nodes.dim, nodes.degree, size, ranks, choice)
-            self.solver = ShiftedSolver(self._matrix, merged_options(defaults, options))
+            self.solver = made
 
     @property
     def obtuse_edges(self) -> int:
@@ -141,7 +129,7 @@ class SemiDiscrete:
 
     def close(self) -> None:
         """Free the solvers (collective)."""
-        for part in (self.solver, self.exponential, self._matrix):
+        for part in (self.solver, self.exponential):
             if part is not None:
                 part.destroy()
 

@@ -24,15 +24,12 @@ Tal-Ezer and Kosloff, J. Chem. Phys. 81 (1984) 3967 (Chebyshev).
 from __future__ import annotations
 
 from math import ceil, exp, lgamma, log, sqrt
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.engine.protocol import Matrix
 from wfrpde.errors import SolverError
-
-if TYPE_CHECKING:
-    from petsc4py import PETSc
 
 Array = npt.NDArray[np.float64]
 
@@ -61,22 +58,22 @@ class Exponential:
     Parameters
     ----------
     stiffness
-        S, which is taken over: its entries change.
+        S, which is taken over: its entries change, and it is destroyed at the end.
     monotone
         Whether S has no positive entry off the diagonal (a few small ones of obtuse cells do no
         harm).
     """
 
-    def __init__(self, stiffness: PETSc.Mat, *, monotone: bool) -> None:
+    def __init__(self, stiffness: Matrix, *, monotone: bool) -> None:
         self._matrix, self.monotone = stiffness, monotone
-        self._vectors = [stiffness.createVecRight() for _ in range(3 if monotone else 4)]
-        self.rate = (self._largest_diagonal() if monotone else self._largest_eigenvalue()) or 1.0
+        self._layout = stiffness.layout
+        self._vectors = [np.empty(self._layout.n_owned) for _ in range(3 if monotone else 4)]
+        bound = self._largest_diagonal() if monotone else self._largest_eigenvalue()
+        self.rate = bound or 1.0
         if monotone:
-            stiffness.scale(-1.0 / self.rate)
-            stiffness.shift(1.0)
+            stiffness.change(-1.0 / self.rate, 1.0)
         else:
-            stiffness.scale(4.0 / self.rate)
-            stiffness.shift(-2.0)  # twice the argument of the polynomials
+            stiffness.change(4.0 / self.rate, -2.0)  # twice the argument of the polynomials
         self.factorisations = 0
         self.solves = 0
         self.iterations = 0
@@ -98,55 +95,49 @@ class Exponential:
         return x
 
     def _largest_diagonal(self) -> float:
-        return float(self._matrix.getDiagonal().max()[1])
+        return self._layout.max(self._matrix.diagonal())
 
     def _largest_eigenvalue(self) -> float:
         """Bound of Collatz and Wielandt: ``max_i (|S| x)_i / x_i`` for any positive x."""
-        magnitude = self._matrix.copy()
-        indptr, indices, data = magnitude.getValuesCSR()
-        magnitude.setValuesCSR(indptr, indices, np.abs(data))
-        magnitude.assemble()
+        magnitudes = self._matrix.magnitudes()
         x, y = self._vectors[:2]
-        x.set(1.0)
+        x[:] = 1.0
         bound = np.inf
-        ratio = x.duplicate()
         for _ in range(BOUNDS):
-            magnitude.mult(x, y)
-            ratio.pointwiseDivide(y, x)
-            bound = min(bound, float(ratio.max()[1]))
-            largest = float(y.max()[1])
+            magnitudes.product(x, y)
+            bound = min(bound, self._layout.max(y / x))
+            largest = self._layout.max(y)
             if largest == 0.0:
                 break
-            y.scale(1.0 / largest)
-            y.array[:] = np.maximum(y.array_r, 1e-9)
+            np.maximum(y / largest, 1e-9, out=y)
             x, y = y, x
-        ratio.destroy()
-        magnitude.destroy()
+        magnitudes.destroy()
         return 1.001 * bound
 
     def _uniformised(self, mean: float, x: Array) -> Array:
-        from petsc4py.PETSc import NormType
+        from scipy.linalg.blas import daxpy
 
         power, following, total = self._vectors
-        power.array[:] = x
-        power.copy(total)
-        total.scale(exp(-mean))
+        power[:] = x
+        np.multiply(power, exp(-mean), out=total)
         bulk = ceil(mean + 5 * sqrt(mean)) + 4
         for k in range(1, bulk + ceil(3 * sqrt(mean)) + MOST_MISSES):
-            self._matrix.mult(power, following)
+            self._matrix.product(power, following)
             power, following = following, power
             weight = exp(k * log(mean) - mean - lgamma(k + 1)) if mean > 0 else 0.0
-            total.axpy(weight, power)
+            daxpy(power, total, a=weight)  # in place
             self.iterations += 1
             if k >= bulk and (k - bulk) % CHECKED == 0:
                 # what is left falls at least like a geometric series of this ratio
                 left = weight / (1 - mean / (k + 1))
-                following.pointwiseDivide(power, total)
-                if left * float(following.norm(NormType.NORM_INFINITY)) <= TERM:
-                    return np.array(total.array_r)
+                following[:] = 0.0
+                np.divide(power, total, out=following, where=total != 0.0)
+                if left * self._layout.max(np.abs(following)) <= TERM:
+                    return total.copy()
         raise SolverError(f"the series of a transport step (Λτ = {mean:.3g}) did not converge")
 
     def _chebyshev(self, tau: float, x: Array) -> Array:
+        from scipy.linalg.blas import daxpy
         from scipy.special import ive
 
         a = self.rate * tau / 2
@@ -157,21 +148,19 @@ class Exponential:
         weights[1::2] *= -1.0
         weights[0] /= 2
         before, here, following, total = self._vectors
-        before.array[:] = x
-        before.copy(total)
-        total.scale(weights[0])
-        self._matrix.mult(before, here)
-        here.scale(0.5)
-        total.axpy(weights[1], here)
+        before[:] = x
+        np.multiply(before, weights[0], out=total)
+        self._matrix.product(before, here)
+        here *= 0.5
+        daxpy(here, total, a=weights[1])  # in place
         for k in range(2, terms):
-            self._matrix.mult(here, following)
-            following.axpy(-1.0, before)
-            total.axpy(weights[k], following)
+            self._matrix.product(here, following)
+            following -= before
+            daxpy(following, total, a=weights[k])
             before, here, following = here, following, before
         self.iterations += terms - 1
-        return np.array(total.array_r)
+        return total.copy()
 
     def destroy(self) -> None:
-        """Free PETSc's vectors, but not the matrix (collective)."""
-        for vector in self._vectors:
-            vector.destroy()
+        """Free the matrix (collective)."""
+        self._matrix.destroy()

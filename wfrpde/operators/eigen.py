@@ -1,9 +1,9 @@
 r"""The lowest eigenpairs of −(αL + U), with relative accuracy down to the smallest.
 
-Shift-invert Krylov–Schur (SLEPc) on the symmetrised matrix finds the space. Round-off of the
-matrix, 1e-16 of its largest entry, then still hides every eigenvalue below that. So the space is
-taken over in the variable u = π^{-1/2} w, where constants are constants; a Rayleigh–Ritz step and
-two steps of refinement use energies and defects that are computed from differences
+Shift-invert Krylov–Schur, which is the engine's, finds the space on the symmetrised matrix.
+Round-off of the matrix, 1e-16 of its largest entry, then still hides every eigenvalue below that.
+So the space is taken over in the variable u = π^{-1/2} w, where constants are constants; a
+Rayleigh–Ritz step and two steps of refinement use energies and defects from differences
 (`DirichletForm`), and the small, graded Ritz matrix is diagonalised by a Jacobi method, which keeps
 the relative accuracy of every eigenvalue (Demmel and Veselić, SIAM J. Matrix Anal. Appl. 13 (1992)
 1204). Vectors that a Krylov space misses, those of multiple or nearly multiple eigenvalues, are
@@ -12,21 +12,17 @@ caught by random vectors that are refined along.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.discretisation.nodes import Nodes
+from wfrpde.engine import ShiftInvert, Wish
 from wfrpde.errors import InputError, SolverError
 from wfrpde.operators.operator import Operator
-
-if TYPE_CHECKING:
-    from petsc4py import PETSc
-    from slepc4py import SLEPc
 
 Array = npt.NDArray[np.float64]
 
@@ -35,14 +31,13 @@ EXTRA = 4
 
 REFINEMENTS = 2
 
-TOLERANCE = 1e-12
+SOLVED = 1e-12
+"""Last correction of a linear solve, relative to the largest value of the solution."""
 
-DAVIDSON = ("gd", "jd", "lobpcg")
-"""Eigensolvers that precondition instead of inverting; ``eps_type`` among the options."""
+STALLED = 1e-8
+"""Correction up to which a solve may end when it no longer halves: that is round-off."""
 
-DAVIDSON_TOLERANCE = 1e-8
-
-_counter = itertools.count()
+MOST_CORRECTIONS = 60
 
 
 @dataclass(frozen=True)
@@ -72,7 +67,7 @@ def lowest(
     count: int,
     *,
     scale: float,
-    options: Mapping[str, str],
+    wish: Wish,
     shift: float | None = None,
 ) -> Eigenpairs:
     """Compute the lowest eigenpairs but the constant: `count` and a few more (collective).
@@ -86,8 +81,8 @@ def lowest(
     scale
         A small rate of the problem, e.g. α over the square of its extent: the shift stays below
         it.
-    options
-        PETSc options of the linear solver, and SLEPc's, without a prefix.
+    wish
+        What the case asks of the solvers.
     shift
         Something below the lowest eigenvalue; by default −max U, minus a share of `scale`.
 
@@ -96,7 +91,7 @@ def lowest(
     InputError
         If there are not that many unknowns.
     SolverError
-        If SLEPc does not converge.
+        If the eigensolver does not converge.
     """
     form, nodes = operator.form, operator.form.nodes
     n = nodes.n_owned
@@ -112,18 +107,18 @@ def lowest(
         top = 0.0 if operator.rate is None else nodes.max(operator.rate[:n][operator.free[:n]])
         shift = -top - 1e-3 * scale
     wanted = min(count + EXTRA, unknowns)
-    with ShiftInvert(operator, shift, options) as solver:
-        functions = solver.krylov(wanted)
+    with Inverse(operator, shift, wish) as inverse:
+        functions = inverse.krylov(wanted)
         functions = np.concatenate([functions, _random(operator, min(EXTRA, unknowns))])
         for _ in range(2):
-            functions[-EXTRA:] = solver.inverse(form.mass * functions[-EXTRA:])
+            functions[-EXTRA:] = inverse.apply(form.mass * functions[-EXTRA:])
         values, functions = _ritz(operator, functions, wanted)
         for _ in range(REFINEMENTS):
-            correction = solver.inverse(operator.weak(functions, values))
+            correction = inverse.apply(operator.weak(functions, values))
             both = np.concatenate([functions - correction, correction])
             values, functions = _ritz(operator, both, wanted)
         defect = operator.weak(functions, values)[:, :n]
-        facts = solver.facts
+        facts = inverse.facts
     weight = np.where(form.mass[:n] > 0, form.mass[:n], 1.0)
     residuals = np.sqrt([nodes.sum(row * row / weight) for row in defect])
     return Eigenpairs(values, functions, residuals, facts)
@@ -201,156 +196,104 @@ def _graded_eigenvectors(matrix: Array) -> Array:
     return np.asarray(np.linalg.eigh(matrix)[1])
 
 
-@contextmanager
-def _petsc_errors(what: str) -> Iterator[None]:
-    """Turn PETSc's error codes, which the ranks share, into a `SolverError`."""
-    from petsc4py import PETSc
+class Inverse:
+    """(−αL − U − σ)^{-1} for one shift σ: the matrix and the engine's eigensolver (a context)."""
 
-    try:
-        yield
-    except (PETSc.Error, SystemError) as error:
-        raise SolverError(f"{what} failed: {_reason(error)}") from None
+    def __init__(self, operator: Operator, shift: float, wish: Wish) -> None:
+        self._operator, self._shift, self._wish = operator, shift, wish
+        self._to_function = np.exp(np.clip(-operator.form.log_mass / 2, -350.0, 350.0))
+        self._owned = ExitStack()
 
-
-def _reason(error: BaseException) -> str:
-    """Last line of a PETSc error; newer slepc4py wraps these in a `SystemError`."""
-    return str(error.__cause__ or error).strip().splitlines()[-1]
-
-
-class ShiftInvert:
-    """SLEPc's eigensolver, and the linear solver inside it, for one shift (a context)."""
-
-    def __init__(self, operator: Operator, shift: float, options: Mapping[str, str]) -> None:
-        self._operator, self._shift, self._options = operator, shift, dict(options)
-        self._linear: PETSc.KSP | None = None
-        self.facts: dict[str, Any] = {}
-
-    def __enter__(self) -> ShiftInvert:
-        from petsc4py import PETSc
-        from slepc4py import SLEPc
-
-        form = self._operator.form
-        # the matrix itself is shifted: that of SLEPc's transformation would be a copy of it
-        self._matrix = self._operator.matrix(-self._shift)
-        self._matrix.setOption(PETSc.Mat.Option.SPD, True)
-        self._in, self._out = self._matrix.createVecs()
-        half = np.clip(-form.log_mass / 2, -350.0, 350.0)
-        self._to_function = np.exp(half)
-        # what an algebraic multigrid must interpolate exactly: √π, the image of the constant
-        n = form.nodes.n_owned
-        self._root = self._in.duplicate()
-        self._root.array[:] = np.where(self._operator.free[:n], 1 / self._to_function[:n], 0.0)
-        self._root.normalize()
-        smooth = PETSc.NullSpace().create(vectors=[self._root], comm=self._matrix.comm)
-        self._matrix.setNearNullSpace(smooth)
-        smooth.destroy()
-        self._eps: SLEPc.EPS = SLEPc.EPS().create(self._matrix.comm)
-        self._prefix = f"wfrpde_eps{next(_counter)}_"
-        self._eps.setOptionsPrefix(self._prefix)
-        self._eps.setOperators(self._matrix)
-        self._eps.setProblemType(SLEPc.EPS.ProblemType.HEP)
-        transformation = self._eps.getST()
-        if self._davidson:  # these precondition with the linear solver, and find the smallest
-            transformation.setType(SLEPc.ST.Type.PRECOND)
-            self._eps.setWhichEigenpairs(SLEPc.EPS.Which.SMALLEST_REAL)
-            # relative to a gap of 1e-8 no residual would be small
-            self._eps.setConvergenceTest(SLEPc.EPS.Conv.ABS)
-        else:
-            transformation.setType(SLEPc.ST.Type.SINVERT)
-            self._eps.setWhichEigenpairs(SLEPc.EPS.Which.TARGET_MAGNITUDE)
-            self._eps.setTarget(0.0)
-        database = PETSc.Options()
-        for key, value in self._options.items():
-            database.setValue(self._prefix + key, value)
-        try:
-            self._eps.setFromOptions()
-        except (PETSc.Error, SystemError) as error:
-            self.__exit__()
-            raise InputError(
-                "numerics.petsc_options",
-                " ".join(f"{key}={value}" for key, value in self._options.items()),
-                "options that this PETSc and SLEPc know",
-                _reason(error),
-            ) from None
-        if self._davidson:
-            self._linear = PETSc.KSP().create(self._matrix.comm)
-            self._linear.setOptionsPrefix(f"{self._prefix}st_")  # the preconditioner of its ST
-            self._linear.setOperators(self._matrix)
-            self._linear.setFromOptions()
-            self._linear.setType(PETSc.KSP.Type.CG)
-            self._linear.setTolerances(rtol=1e-10, max_it=2000)
-            self._linear.setErrorIfNotConverged(True)
+    def __enter__(self) -> Inverse:
+        with ExitStack() as stack:
+            matrix = self._operator.matrix(-self._shift, self._wish)
+            stack.callback(matrix.destroy)
+            # what an algebraic multigrid must interpolate exactly: √π, the image of the constant
+            smooth = self._on_free(1 / self._to_function)
+            self._solver: ShiftInvert = stack.enter_context(matrix.shift_invert(smooth))
+            self._owned = stack.pop_all()
         return self
 
-    @property
-    def _davidson(self) -> bool:
-        return self._options.get("eps_type", "krylovschur") in DAVIDSON
-
     def __exit__(self, *exception: object) -> None:
-        from petsc4py import PETSc
+        self._owned.close()
 
-        database = PETSc.Options()
-        for key in self._options:
-            database.delValue(self._prefix + key)
-        owned = [self._eps, self._matrix, self._in, self._out, self._root]
-        if self._linear is not None:
-            owned.append(self._linear)
-        for item in owned:
-            with suppress(
-                PETSc.Error, SystemError
-            ):  # after a failed solve SLEPc refuses to be taken apart
-                item.destroy()
+    @property
+    def facts(self) -> dict[str, Any]:
+        """JSON-ready: solvers, iterations, shift."""
+        return {**self._solver.facts, "shift": self._shift}
 
     def krylov(self, count: int) -> Array:
         """Return eigenfunctions ``(k, n)``, ghosts included; raise unless `count` converged."""
-        if self._operator.conservative:
-            self._eps.setDeflationSpace([self._root])
-        if self._davidson:
-            self._eps.setDimensions(count)
-            self._eps.setTolerances(DAVIDSON_TOLERANCE, 2000)
-        else:
-            self._eps.setDimensions(count, max(2 * count, count + 20))
-            self._eps.setTolerances(TOLERANCE, 500)
-        self._eps.setFromOptions()  # once more: the user's own go before these
-        with _petsc_errors("the eigensolver"):
-            self._eps.solve()
-        found = self._eps.getConverged()
-        ksp = self._eps.getST().getKSP()
-        self.facts = {
-            "eigensolver": self._eps.getType(),
-            "iterations": int(self._eps.getIterationNumber()),
-            "linear_solver": f"{ksp.getType()}/{ksp.getPC().getType()}",
-            "shift": self._shift,
-        }
-        if found < count:
-            raise SolverError(
-                f"SLEPc ({self._eps.getType()}) found {found} of {count} eigenpairs in "
-                f"{self._eps.getIterationNumber()} iterations (reason "
-                f"{self._eps.getConvergedReason()})"
-            )
-        rows = []
-        for k in range(count):
-            self._eps.getEigenvector(k, self._in)
-            rows.append(self._function(self._in.array))
-        return np.array(rows)
+        vectors = self._solver.lowest(count, deflated=self._operator.conservative)
+        return np.array([self._function(vector) for vector in vectors])
 
-    def inverse(self, functionals: Array) -> Array:
-        """Return (αK − M U − shift M)^{-1} b for each b ``(n,)`` (collective)."""
+    def apply(self, functionals: Array) -> Array:
+        """Return (αK − M U − σM)^{-1} b for each b ``(n,)`` (collective)."""
+        scaled = [self._on_free(functional * self._to_function) for functional in functionals]
+        return np.array([self._function(self._solver.solve(vector)) for vector in scaled])
+
+    def _on_free(self, values: Array) -> Array:
         n = self._operator.form.nodes.n_owned
-        rows = []
-        for functional in functionals:
-            scaled = functional[:n] * self._to_function[:n]
-            self._in.array[:] = np.where(self._operator.free[:n], scaled, 0.0)
-            with _petsc_errors("the linear solver"):
-                if self._linear is None:
-                    self._eps.getST().apply(self._in, self._out)
-                else:
-                    self._linear.solve(self._in, self._out)
-            rows.append(self._function(self._out.array))
-        return np.array(rows)
+        return np.where(self._operator.free[:n], values[:n], 0.0)
 
     def _function(self, vector: Array) -> Array:
-        operator = self._operator
-        n = operator.form.nodes.n_owned
-        values = np.where(operator.free[:n], vector * self._to_function[:n], 0.0)
-        return operator.form.nodes.with_ghosts(values)
+        values = self._on_free(vector * self._to_function[: len(vector)])
+        return self._operator.form.nodes.with_ghosts(values)
+
+
+def solved(
+    operator: Operator,
+    functional: Array,
+    basis: Array,
+    *,
+    shift: float,
+    wish: Wish,
+    start: Array | None = None,
+    value: float = 0.0,
+) -> Array:
+    """Return f ``(n,)`` with (−αL − U − λ) f = b in the weak sense (collective).
+
+    Parameters
+    ----------
+    functional
+        b ``(n,)``, complete at ghosts.
+    basis
+        Eigenfunctions ``(k, n)`` along which nothing is solved: f is that of the start there.
+    shift
+        Something near λ below which there is none of the other eigenvalues.
+    start
+        Where to start ``(n,)``; 0 by default.
+    value
+        λ.
+
+    Raises
+    ------
+    SolverError
+        If the corrections do not become small.
+    """
+    form, nodes = operator.form, operator.form.nodes
+    n = nodes.n_owned
+    solution = np.zeros(len(nodes.points)) if start is None else start
+    rhs = np.where(operator.free, functional, 0.0)
+    size, last = 1.0, np.inf
+    with Inverse(operator, shift, wish) as inverse:
+        for _ in range(MOST_CORRECTIONS):
+            defect = rhs - operator.weak(solution[None], value)[0]
+            defect = defect - form.mass * (along(nodes, basis, defect) @ basis)
+            correction = inverse.apply(defect[None])[0]
+            correction = correction - form.product(correction[None], basis)[0] @ basis
+            solution = solution + correction
+            # the largest component, since a norm in L²(π) does not see the top of a barrier
+            size, change = nodes.max(np.abs(solution[:n])), nodes.max(np.abs(correction[:n]))
+            if change <= SOLVED * size or (change <= STALLED * size and change > last / 2):
+                return np.asarray(solution)
+            last = change
+    raise SolverError(
+        f"a linear solve still changed by {last / size:.0e} after {MOST_CORRECTIONS} corrections"
+    )
+
+
+def along(nodes: Nodes, basis: Array, functional: Array) -> Array:
+    """Coefficients ∫ u_k b ``(k,)`` of a functional (collective)."""
+    n = nodes.n_owned
+    return np.asarray(nodes.comm.allreduce(basis[:, :n] @ functional[:n]))

@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import Interpolation, points_of
-from wfrpde.errors import InputError, SolverError
+from wfrpde.errors import InputError
 from wfrpde.operators.absorbing import absorbing_nodes
-from wfrpde.operators.eigen import ShiftInvert
+from wfrpde.operators.eigen import along, solved
 from wfrpde.operators.ladder import Level
 from wfrpde.operators.modes import solve_modes
 from wfrpde.operators.operator import Operator
@@ -45,14 +45,6 @@ REACHED = 10.0
 SLOW = 1e-2
 """Share of the highest computed eigenvalue below which a mode counts as slow. The others are left
 to the linear solver: their own round-off, far from the wells, would be kept in the solution."""
-
-SOLVED = 1e-12
-"""Last correction of a linear solve, relative to the largest value of the solution."""
-
-STALLED = 1e-8
-"""Correction up to which a solve may end when it no longer halves: that is round-off."""
-
-MOST_CORRECTIONS = 60
 
 
 @dataclass(frozen=True, repr=False)
@@ -153,7 +145,7 @@ def mean_exit_time(case: Case, region: str, comm: Comm | None = None) -> Exit:
     times, means = [], []
     for level in modes.ladder.levels:
         form = level.operator.form
-        solution = solved(level, form.mass, modes.scale)
+        solution = _solved(level, form.mass, modes.scale)
         times.append(level.gathered(solution)[None])
         means.append(float(form.mean(solution[None])[0]) / _mass_outside(level.operator))
     mean, error = modes.ladder.value(means)
@@ -208,7 +200,7 @@ def committor(case: Case, source: str, sink: str, comm: Comm | None = None) -> C
                 "two regions apart from one another",
             )
         lift = ones.astype(float)
-        inner = solved(level, -alpha * form.stiffness(lift[None])[0], modes.scale)
+        inner = _solved(level, -alpha * form.stiffness(lift[None])[0], modes.scale)
         value = lift + inner
         fields.append(level.gathered(value)[None])
         fluxes.append(alpha * float(form.energy(value[None])[0, 0]))
@@ -235,51 +227,14 @@ def committor(case: Case, source: str, sink: str, comm: Comm | None = None) -> C
     )
 
 
-def solved(level: Level, functional: Array, scale: float) -> Array:
-    """Return f ``(n,)`` with −αL f = b in the weak sense, f = 0 on absorbing nodes (collective).
-
-    Parameters
-    ----------
-    level
-        Operator and eigenpairs on one discretisation.
-    functional
-        b ``(n,)``, complete at ghosts.
-    scale
-        A small rate of the problem.
-
-    Raises
-    ------
-    SolverError
-        If the corrections do not become small.
-    """
+def _solved(level: Level, functional: Array, scale: float) -> Array:
+    """Return f ``(n,)`` with −αL f = b in the weak sense, f = 0 on absorbing nodes (collective)."""
     operator, pairs = level.operator, level.pairs
-    form, nodes = operator.form, operator.form.nodes
-    n = nodes.n_owned
     slow = pairs.values < SLOW * pairs.values[-1]
-    basis, values = pairs.functions[slow], pairs.values[slow]
+    basis = pairs.functions[slow]
     rhs = np.where(operator.free, functional, 0.0)
-
-    def along(weak: Array) -> Array:
-        """Coefficients ∫ u_k b of a functional."""
-        return np.asarray(nodes.comm.allreduce(basis[:, :n] @ weak[:n]))
-
-    solution = (along(rhs) / values) @ basis
-    size, last = 1.0, np.inf
-    with ShiftInvert(operator, -1e-3 * scale, level.options) as solver:
-        for _ in range(MOST_CORRECTIONS):
-            defect = rhs - operator.weak(solution[None])[0]
-            defect = defect - form.mass * (along(defect) @ basis)
-            correction = solver.inverse(defect[None])[0]
-            correction = correction - form.product(correction[None], basis)[0] @ basis
-            solution = solution + correction
-            # the largest component, since a norm in L²(π) does not see the top of a barrier
-            size, change = nodes.max(np.abs(solution[:n])), nodes.max(np.abs(correction[:n]))
-            if change <= SOLVED * size or (change <= STALLED * size and change > last / 2):
-                return np.asarray(solution)
-            last = change
-    raise SolverError(
-        f"a linear solve still changed by {last / size:.0e} after {MOST_CORRECTIONS} corrections"
-    )
+    start = (along(operator.form.nodes, basis, rhs) / pairs.values[slow]) @ basis
+    return solved(operator, rhs, basis, shift=-1e-3 * scale, wish=level.wish, start=start)
 
 
 def _mass_outside(operator: Operator) -> float:

@@ -8,7 +8,7 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -24,10 +24,9 @@ from wfrpde.discretisation.interpolation import (
     TensorInterpolation,
     evaluate,
 )
-from wfrpde.discretisation.nodes import Nodes
 from wfrpde.domain.grid import SimplexGrid, TensorGrid
-from wfrpde.engine.matrix import merged_options, solver_options
-from wfrpde.operators.eigen import DAVIDSON, Eigenpairs
+from wfrpde.engine import Wish
+from wfrpde.operators.eigen import Eigenpairs
 from wfrpde.operators.operator import Operator
 
 Array = npt.NDArray[np.float64]
@@ -44,9 +43,6 @@ LEAST_CELLS = {1: 24, 2: 8, 3: 6}
 FINEST_NODES = {1: 100_000, 2: 150_000, 3: 250_000}
 """Nodes of the finest discretisation that the defaults do not exceed, by dimension."""
 
-DIRECT_LIMIT = {1: 10_000_000, 2: 400_000, 3: 20_000}
-"""Unknowns of the edge-averaged scheme beyond which iterating costs less than factorising."""
-
 
 @dataclass(frozen=True)
 class Level:
@@ -56,7 +52,7 @@ class Level:
     degree: int
     operator: Operator
     pairs: Eigenpairs
-    options: dict[str, str]
+    wish: Wish
 
     def gathered(self, function: Array) -> Array:
         """Nodal values ``(n,)`` of this rank put in the canonical order (collective)."""
@@ -164,36 +160,3 @@ def _cells(problem: Problem, degree: int, refinements: int) -> tuple[int, ...]:
             break
         cells = tuple(max(least, int(n * 0.93)) for n in cells)
     return cells
-
-
-def linear_options(
-    nodes: Nodes, choice: str, case: Mapping[str, str | int | float | bool]
-) -> dict[str, str]:
-    """Options of the linear solver inside the eigensolver, without a prefix.
-
-    Factorisations as in the flow. For large edge-averaged systems in 3-D, conjugate gradients with
-    smoothed aggregation (GAMG) that is told of √π: six to ten iterations at any size. Spectral
-    elements are not equivalent to their edge-averaged neighbours where π falls steeply, so that
-    an incomplete factorisation must do for them.
-    """
-    n, dim, degree = nodes.n_global, nodes.dim, nodes.degree
-    given = merged_options({}, case)
-    davidson = given.get("eps_type") in DAVIDSON
-    large = choice == "auto" and degree == 1 and n > DIRECT_LIMIT[dim]
-    iterate = choice == "iterative" or large or davidson
-    options: dict[str, str]
-    if iterate:
-        options = {"st_ksp_type": "cg", "st_ksp_rtol": "1e-10", "st_ksp_max_it": "2000"}
-        if davidson:
-            inner = "bcgsl" if given["eps_type"] == "jd" else "preonly"
-            options |= {"st_ksp_type": inner, "st_ksp_rtol": "1e-2"}
-        if degree == 1:
-            options |= {"st_pc_type": "gamg", "st_pc_gamg_threshold": "0.0"}
-        elif nodes.comm.size == 1:
-            options |= {"st_pc_type": "icc"}
-        else:
-            options |= {"st_pc_type": "bjacobi", "st_sub_pc_type": "icc"}
-    else:
-        chosen = solver_options(dim, degree, n, nodes.comm.size, "direct")
-        options = {f"st_{key}": str(value) for key, value in chosen.items()}
-    return {**options, **given}

@@ -19,11 +19,12 @@ from wfrpde.case.problem import Problem, make_problem
 from wfrpde.discretisation.interpolation import Interpolation
 from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.domain.grid import TensorGrid
+from wfrpde.engine import Wish
 from wfrpde.errors import SolverError
 from wfrpde.operators.absorbing import absorbing_nodes, planes
 from wfrpde.operators.dirichlet_form import DirichletForm
 from wfrpde.operators.eigen import lowest
-from wfrpde.operators.ladder import Ladder, Level, discretisations, linear_options
+from wfrpde.operators.ladder import Ladder, Level, discretisations
 from wfrpde.operators.operator import Operator
 from wfrpde.operators.walls import wall_nodes
 from wfrpde.parallel import collectively
@@ -127,7 +128,7 @@ def solve_modes(
     InputError
         If more modes are asked for than there are unknowns, or a region holds no node.
     SolverError
-        If SLEPc does not converge.
+        If the eigensolver does not converge.
     """
     level = LEVELS[case.dim]
     automatic = case.domain.mesh is None and case.domain.box is None
@@ -163,7 +164,7 @@ def _solved(
     through: tuple[Array, ...],
     smooth: bool,
 ) -> Modes:
-    numerics = problem.numerics
+    wish = Wish(problem.numerics.solver, problem.numerics.petsc_options)
     scale = alpha / float(np.ptp(problem.box, axis=1).max()) ** 2
     levels = []
     for grid, degree in discretisations(problem, through):
@@ -174,9 +175,8 @@ def _solved(
             None if tilt == 0 else tilt * problem.rate(nodes.points),
             absorbing=absorbing_nodes(absorbing, nodes),
         )
-        options = linear_options(nodes, numerics.solver, numerics.petsc_options)
-        pairs = lowest(operator, count, scale=scale, options=options)
-        levels.append(Level(grid, degree, operator, pairs, options))
+        pairs = lowest(operator, count, scale=scale, wish=wish)
+        levels.append(Level(grid, degree, operator, pairs, wish))
         if comm.rank == 0:
             how = f"{pairs.facts['eigensolver']}, {pairs.facts['linear_solver']}"
             logger.info("degree %d, %d nodes: %s", degree, nodes.n_global, how)

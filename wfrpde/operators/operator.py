@@ -12,17 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.discretisation.fluxes import Triplets, symmetrised_stiffness
-from wfrpde.engine.matrix import assemble
+from wfrpde.discretisation.fluxes import symmetrised_stiffness
+from wfrpde.engine import Matrix, Traits, Triplets, Wish, assemble
 from wfrpde.operators.dirichlet_form import DirichletForm
-
-if TYPE_CHECKING:
-    from petsc4py import PETSc
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -122,7 +118,7 @@ class Operator:
         result[:, ~self.free] = 0.0
         return result
 
-    def matrix(self, shift: float = 0.0) -> PETSc.Mat:
+    def matrix(self, shift: float, wish: Wish) -> Matrix:
         """Return M^{-1/2} (αK − M U + shift M) M^{-1/2} (collective). The caller destroys it.
 
         Rows and columns of absorbing nodes are those of a large multiple of the identity, which
@@ -142,4 +138,4 @@ class Operator:
             diagonal[self.absorbing[:n_owned]] = wall
         own = np.arange(n_owned)
         every = Triplets.joined([Triplets(row, column, value), Triplets(own, own, diagonal)])
-        return assemble(nodes, every)
+        return assemble(nodes, every, Traits(nodes.degree == 1, nodes.dim), wish)

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import Interpolation, OnNodes, gradient, points_of
 from wfrpde.errors import InputError
-from wfrpde.operators.eigen import ShiftInvert
+from wfrpde.operators.eigen import solved
 from wfrpde.operators.ladder import Level
 from wfrpde.operators.modes import Modes, solve_modes
 from wfrpde.operators.spectra import (
@@ -291,13 +291,8 @@ def _variance(level: Level, modes: Modes) -> float:
     rhs = form.mass * (_rate(level, modes) - _mean_rate(level, modes)) * phi
     nodes, n = form.nodes, form.nodes.n_owned
     gap = float(level.pairs.values[0 if operator.conservative else 1]) - value
-    chi = np.zeros_like(phi)
-    with ShiftInvert(operator, value - 1e-3 * min(gap, modes.scale), level.options) as solver:
-        for _ in range(4):
-            defect = rhs - operator.weak(chi[None], np.array([value]))[0]
-            defect -= form.mass * phi * nodes.sum(defect[:n] * phi[:n])
-            chi = chi + solver.inverse(defect[None])[0]
-            chi = chi - phi * form.product(chi[None], phi[None])[0, 0]
+    shift = value - 1e-3 * min(gap, modes.scale)
+    chi = solved(operator, rhs, phi[None], shift=shift, wish=level.wish, value=value)
     return 2 * nodes.sum(rhs[:n] * chi[:n])
 
 

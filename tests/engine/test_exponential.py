@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from wfrpde.discretisation.fluxes import cell_lines, steep, symmetrised_stiffness
+from wfrpde.engine import Traits, Wish, assemble
 from wfrpde.engine.exponential import Exponential
-from wfrpde.engine.matrix import assemble
 from wfrpde.errors import SolverError
 
 
@@ -23,14 +23,13 @@ def system(nodes_of, dense):
         nodes = nodes_of(kind, dim, degree)
         potential = potential_of(nodes, slope)
         triplets, _ = symmetrised_stiffness(nodes, potential, levels)
-        matrix = assemble(nodes, triplets)
-        made.append((Exponential(matrix, monotone=degree == 1), matrix))
-        return nodes, potential, dense(nodes, triplets), made[-1][0]
+        matrix = assemble(nodes, triplets, Traits(degree == 1, dim), Wish())
+        made.append(Exponential(matrix, monotone=degree == 1))
+        return nodes, potential, dense(nodes, triplets), made[-1]
 
     yield make
-    for exponential, matrix in made:
+    for exponential in made:
         exponential.destroy()
-        matrix.destroy()
 
 
 def exact(s, tau, x):

@@ -1,0 +1,5 @@
+"""Matrices need PETSc, which comes with DOLFINx."""
+
+import pytest
+
+pytest.importorskip("dolfinx")

@@ -1,0 +1,141 @@
+"""Unknowns shared out over ranks: who owns which, and what the ranks tell one another.
+
+An array over the unknowns of a rank holds its own first, and after them ghosts: copies of those of
+other ranks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from mpi4py.MPI import Comm
+
+Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Triplets:
+    """Entries ``(row, column, value)`` in local numbers, to be summed; rows may be ghosts."""
+
+    row: Index
+    column: Index
+    value: Array
+
+    @staticmethod
+    def joined(parts: list[Triplets]) -> Triplets:
+        """Put lists of entries together."""
+        return Triplets(
+            np.concatenate([p.row for p in parts]),
+            np.concatenate([p.column for p in parts]),
+            np.concatenate([p.value for p in parts]),
+        )
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Unknowns shared out over the ranks of a communicator.
+
+    Attributes
+    ----------
+    comm
+        The ranks.
+    sizes
+        How many unknowns each rank owns; they are numbered rank by rank.
+    ghosts
+        ``(g,)`` those numbers of the unknowns of other ranks that this one has copies of.
+    """
+
+    comm: Comm
+    sizes: tuple[int, ...]
+    ghosts: Index
+
+    @property
+    def n_owned(self) -> int:
+        """How many unknowns this rank owns."""
+        return self.sizes[self.comm.rank]
+
+    @property
+    def n_global(self) -> int:
+        """How many there are on all ranks."""
+        return sum(self.sizes)
+
+    @property
+    def first(self) -> int:
+        """Number of this rank's first unknown."""
+        return sum(self.sizes[: self.comm.rank])
+
+    @property
+    def global_numbers(self) -> Index:
+        """``(n,)`` row of each unknown in a distributed matrix, ghosts included."""
+        return np.concatenate([np.arange(self.first, self.first + self.n_owned), self.ghosts])
+
+    @cached_property
+    def owners(self) -> Index:
+        """``(g,)`` ranks that own the ghosts."""
+        return np.searchsorted(np.cumsum(self.sizes), self.ghosts, side="right").astype(np.int64)
+
+    @cached_property
+    def _exchange(self) -> tuple[Index, list[int], Index, list[int]]:
+        """Own unknowns that others have copies of, and the ghosts, both rank by rank (collective).
+
+        Each with how many go to or come from every rank.
+        """
+        ranks = range(self.comm.size)
+        order = [np.flatnonzero(self.owners == rank) for rank in ranks]
+        wanted = self.comm.alltoall([self.ghosts[numbers] for numbers in order])
+        own = np.concatenate(wanted) - self.first
+        ghosts = np.concatenate(order) + self.n_owned
+        return own, [len(w) for w in wanted], ghosts, [len(o) for o in order]
+
+    def with_ghosts(self, owned: Array) -> Array:
+        """Append the values of the ghosts (collective)."""
+        if self.comm.size == 1:
+            return owned
+        own, to, ghosts, come = self._exchange
+        values = np.empty(len(ghosts))
+        self.comm.Alltoallv((owned[own], to), (values, come))
+        result = np.empty(self.n_owned + len(ghosts))
+        result[: self.n_owned] = owned
+        result[ghosts] = values
+        return result
+
+    def added_up(self, local: Array) -> Array:
+        """Add what the ranks contribute to shared unknowns; complete at ghosts (collective)."""
+        if self.comm.size == 1:
+            return local
+        own, come, ghosts, to = self._exchange
+        values = np.empty(len(own))
+        self.comm.Alltoallv((local[ghosts], to), (values, come))
+        total = local[: self.n_owned].copy()
+        np.add.at(total, own, values)
+        return self.with_ghosts(total)
+
+    def sum(self, owned: Array) -> float:
+        """Sum over all unknowns (collective)."""
+        total = float(owned.sum())
+        return total if self.comm.size == 1 else float(self.comm.allreduce(total))
+
+    def max(self, owned: Array) -> float:
+        """Maximum over all unknowns (collective)."""
+        largest = float(owned.max(initial=-np.inf))
+        if self.comm.size == 1:
+            return largest
+        from mpi4py import MPI
+
+        return float(self.comm.allreduce(largest, op=MPI.MAX))
+
+    def least(self, local: Array) -> float:
+        """Minimum of numbers on all ranks, NaN aside (collective)."""
+        return -self.max(-local[~np.isnan(local)])
+
+    def logsumexp(self, owned: Array) -> float:
+        """``log Σ exp`` over all unknowns (collective)."""
+        shift = self.max(owned)
+        return shift + float(np.log(self.sum(np.exp(owned - shift))))

@@ -1,0 +1,125 @@
+"""Distributed PETSc matrices from triplets."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from petsc4py import PETSc
+
+from wfrpde.engine.layout import Index, Layout, Triplets
+from wfrpde.engine.petsc.linear import KspFactor
+from wfrpde.engine.petsc.options import asked, eigen_options, factor_options
+from wfrpde.engine.protocol import Factor, ShiftInvert, Traits, Wish
+
+Array = npt.NDArray[np.float64]
+
+
+class PetscMatrix:
+    """A distributed AIJ matrix, as `wfrpde.engine.protocol.Matrix` says."""
+
+    def __init__(
+        self, layout: Layout, entries: Triplets | PETSc.Mat, traits: Traits, wish: Wish
+    ) -> None:
+        self.layout, self.traits, self._wish = layout, traits, wish
+        given = isinstance(entries, PETSc.Mat)
+        self.mat: PETSc.Mat = entries if given else _assembled(layout, entries)
+        self._x, self._out = (
+            PETSc.Vec().createWithArray(np.empty(layout.n_owned), comm=layout.comm)
+            for _ in range(2)
+        )
+
+    def product(self, x: Array, out: Array) -> None:
+        """Put S x into `out` (collective)."""
+        self._x.placeArray(x)
+        self._out.placeArray(out)
+        self.mat.mult(self._x, self._out)
+        self._x.resetArray()
+        self._out.resetArray()
+
+    def diagonal(self) -> Array:
+        """Return the diagonal ``(n_owned,)`` (collective)."""
+        return np.array(self.mat.getDiagonal().array_r)
+
+    def magnitudes(self) -> PetscMatrix:
+        """Return another matrix, of the absolute values of the entries (collective)."""
+        copy = self.mat.copy()
+        indptr, indices, data = copy.getValuesCSR()
+        copy.setValuesCSR(indptr, indices, np.abs(data))
+        copy.assemble()
+        return PetscMatrix(self.layout, copy, self.traits, self._wish)
+
+    def change(self, scale: float, shift: float) -> None:
+        """Make this matrix ``scale S + shift I`` (collective)."""
+        self.mat.scale(scale)
+        self.mat.shift(shift)
+
+    def factor(self, c: float, old: Factor | None = None) -> KspFactor:
+        """Prepare solves with ``I + c S`` (collective)."""
+        if isinstance(old, KspFactor):
+            old.renew(self.mat, c)
+            return old
+        n, ranks = self.layout.n_global, self.layout.comm.size
+        options = factor_options(self.traits, n, ranks, self._wish.method) | asked(self._wish)
+        return KspFactor(self.mat, c, options, symmetric=self.traits.symmetric)
+
+    def shift_invert(self, smooth: Array) -> ShiftInvert:
+        """Prepare the eigensolver of a symmetric positive definite matrix (collective)."""
+        from wfrpde.engine.petsc.eigen import SlepcShiftInvert  # flows need no SLEPc
+
+        n, ranks = self.layout.n_global, self.layout.comm.size
+        return SlepcShiftInvert(self.mat, smooth, eigen_options(self.traits, n, ranks, self._wish))
+
+    def destroy(self) -> None:
+        """Free PETSc's objects (collective)."""
+        for item in (self.mat, self._x, self._out):
+            item.destroy()
+
+
+def _assembled(layout: Layout, entries: Triplets) -> PETSc.Mat:
+    import scipy.sparse as sparse
+
+    row, column, value = entries.row, entries.column, entries.value
+    n_owned, n_global = layout.n_owned, layout.n_global
+    numbers = layout.global_numbers
+    n = len(numbers)
+    if layout.comm.size > 1:
+        rows, columns, values = _received(layout, entries)
+        elsewhere, columns = _local_numbers(layout, columns)
+        numbers = np.concatenate([numbers, elsewhere])
+        row, column = np.concatenate([row, rows]), np.concatenate([column, columns])
+        value = np.concatenate([value, values])
+    local = sparse.coo_matrix((value, (row, column)), shape=(n, len(numbers))).tocsr()
+    local.sum_duplicates()
+    index = PETSc.IntType
+    indptr = local.indptr[: n_owned + 1].astype(index)  # the rows of ghosts belong to others
+    indices, data = local.indices[: indptr[-1]], local.data[: indptr[-1]]
+    size = ((n_owned, n_global), (n_owned, n_global))
+    csr = (indptr, numbers.astype(index)[indices], data)
+    return PETSc.Mat().createAIJ(size, csr=csr, comm=layout.comm)
+
+
+def _received(layout: Layout, entries: Triplets) -> tuple[Index, Index, Array]:
+    """Hand the entries of ghost rows to the ranks that own them (collective).
+
+    Returns what other ranks have for this one: local rows, global columns, values. They are few,
+    and PETSc needs no hash table to collect entries in.
+    """
+    ghost = np.flatnonzero(entries.row >= layout.n_owned)
+    owners = layout.owners[entries.row[ghost] - layout.n_owned]
+    numbers = layout.global_numbers
+    sent = (numbers[entries.row[ghost]], numbers[entries.column[ghost]], entries.value[ghost])
+    parts = [tuple(a[owners == rank] for a in sent) for rank in range(layout.comm.size)]
+    rows, columns, values = zip(*layout.comm.alltoall(parts), strict=True)
+    return np.concatenate(rows) - layout.first, np.concatenate(columns), np.concatenate(values)
+
+
+def _local_numbers(layout: Layout, columns: Index) -> tuple[Index, Index]:
+    """Return global numbers that this rank does not have, and local ones, those appended."""
+    first, n_owned = layout.first, layout.n_owned
+    own = (columns >= first) & (columns < first + n_owned)
+    new = np.setdiff1d(columns[~own], layout.ghosts)
+    others = np.concatenate([layout.ghosts, new])
+    order = np.argsort(others)
+    local = columns - first
+    local[~own] = n_owned + order[np.searchsorted(others, columns[~own], sorter=order)]
+    return new, local
