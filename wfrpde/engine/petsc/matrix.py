@@ -78,48 +78,30 @@ class PetscMatrix:
 def _assembled(layout: Layout, entries: Triplets) -> PETSc.Mat:
     import scipy.sparse as sparse
 
-    row, column, value = entries.row, entries.column, entries.value
-    n_owned, n_global = layout.n_owned, layout.n_global
-    numbers = layout.global_numbers
-    n = len(numbers)
+    row, column, value = entries.row, layout.global_numbers[entries.column], entries.value
     if layout.comm.size > 1:
-        rows, columns, values = _received(layout, entries)
-        elsewhere, columns = _local_numbers(layout, columns)
-        numbers = np.concatenate([numbers, elsewhere])
-        row, column = np.concatenate([row, rows]), np.concatenate([column, columns])
-        value = np.concatenate([value, values])
-    local = sparse.coo_matrix((value, (row, column)), shape=(n, len(numbers))).tocsr()
-    local.sum_duplicates()
-    index = PETSc.IntType
-    indptr = local.indptr[: n_owned + 1].astype(index)  # the rows of ghosts belong to others
-    indices, data = local.indices[: indptr[-1]], local.data[: indptr[-1]]
-    size = ((n_owned, n_global), (n_owned, n_global))
-    csr = (indptr, numbers.astype(index)[indices], data)
-    return PETSc.Mat().createAIJ(size, csr=csr, comm=layout.comm)
+        row, column, value = _at_owners(layout, row, column, value)
+    shape = (layout.n_owned, layout.n_global)
+    local = sparse.coo_matrix((value, (row, column)), shape=shape).tocsr()  # sums the duplicates
+    indptr, indices = (a.astype(PETSc.IntType, copy=False) for a in (local.indptr, local.indices))
+    csr = (indptr, indices, local.data)
+    return PETSc.Mat().createAIJ((shape, shape), csr=csr, comm=layout.comm)
 
 
-def _received(layout: Layout, entries: Triplets) -> tuple[Index, Index, Array]:
+def _at_owners(
+    layout: Layout, row: Index, column: Index, value: Array
+) -> tuple[Index, Index, Array]:
     """Hand the entries of ghost rows to the ranks that own them (collective).
 
-    Returns what other ranks have for this one: local rows, global columns, values. They are few,
-    and PETSc needs no hash table to collect entries in.
+    They are few, and PETSc needs no hash table to collect entries in.
     """
-    ghost = np.flatnonzero(entries.row >= layout.n_owned)
-    owners = layout.owners[entries.row[ghost] - layout.n_owned]
-    numbers = layout.global_numbers
-    sent = (numbers[entries.row[ghost]], numbers[entries.column[ghost]], entries.value[ghost])
-    parts = [tuple(a[owners == rank] for a in sent) for rank in range(layout.comm.size)]
+    own = row < layout.n_owned
+    ghost = row[~own] - layout.n_owned
+    sent = (layout.ghosts[ghost], column[~own], value[~own])
+    parts = [tuple(a[layout.owners[ghost] == r] for a in sent) for r in range(layout.comm.size)]
     rows, columns, values = zip(*layout.comm.alltoall(parts), strict=True)
-    return np.concatenate(rows) - layout.first, np.concatenate(columns), np.concatenate(values)
-
-
-def _local_numbers(layout: Layout, columns: Index) -> tuple[Index, Index]:
-    """Return global numbers that this rank does not have, and local ones, those appended."""
-    first, n_owned = layout.first, layout.n_owned
-    own = (columns >= first) & (columns < first + n_owned)
-    new = np.setdiff1d(columns[~own], layout.ghosts)
-    others = np.concatenate([layout.ghosts, new])
-    order = np.argsort(others)
-    local = columns - first
-    local[~own] = n_owned + order[np.searchsorted(others, columns[~own], sorter=order)]
-    return new, local
+    return (
+        np.concatenate([row[own], *(r - layout.first for r in rows)]),
+        np.concatenate([column[own], *columns]),
+        np.concatenate([value[own], *values]),
+    )
