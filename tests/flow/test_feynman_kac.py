@@ -211,6 +211,22 @@ def test_in_the_plane_and_in_space():
             assert abs(found - dim * growth) <= 3 * error
 
 
+def test_the_box_holds_the_paths_that_carry_the_weight():
+    """U = 8x takes the mean from −0.8 to 4.7, by paths that reach twice as far."""
+    solution = wfrpde.solve(line("8*x", save=(6.0,)))
+    mean, variance, growth = tilted_path_integral(6.0, 8.0)
+    error = solution.error
+    assert abs(solution.mean[1, 0] - mean) <= error.mean[1, 0] < 1e-3
+    assert abs(solution.covariance[1, 0, 0] - variance) <= error.covariance[1, 0, 0] < 1e-3
+    name = "log_normalising_constant"
+    assert abs(solution.series[name][1] - growth) <= error.series[name][1] < 0.03
+
+
+def test_a_box_that_the_paths_leave_is_told():
+    solution = wfrpde.solve(line("10*x", save=(8.0,), domain={"box": [[-9.0, 10.0]]}))
+    assert any("paths that carry the weight" in text for text in solution.warnings)
+
+
 def test_mass_at_the_wall_is_told():
     """U = x² outgrows V: whatever the box, the mass ends at its walls."""
     with pytest.raises(InputError, match="grows as fast as the potential"):

@@ -338,6 +338,11 @@ def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
         # beyond the box the formula of a density need not make sense
         "initial": share_outside(problem.initial.log_density, problem.box, wide),
     }
+    if problem.landscape.favoured:
+        shares["favoured"] = max(
+            share_outside(lambda x, f=f: -f(x), problem.box, wide)  # type: ignore[misc]
+            for f in problem.landscape.favoured
+        )
     if problem.dim == 1 and problem.mesh is None:
         shares["initial"] += share_outside(
             problem.initial.log_density, problem.stretch, problem.box
@@ -351,11 +356,16 @@ def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
             f"some in the box {problem.box.tolist()}",
             "Move the start, or widen [domain] box.",
         )
+    of = {
+        "target": "the mass of the target density",
+        "initial": "the mass of the initial density",
+        "favoured": "the paths that carry the weight",
+    }
     for name, share in shares.items():
         if name == "initial" and problem.initial.name == "target":
             continue  # π itself: said already
         if share > limit:
             problem.warnings.append(
-                f"the domain cuts off {share:.1e} of the mass of the {name} density (more than "
+                f"the domain cuts off {share:.1e} of {of[name]} (more than "
                 f"domain.cut_off_share = {limit:g}): the result is that of the truncated problem"
             )

@@ -245,7 +245,9 @@ def with_favoured(
 
     Without transport ρ_t is known. With it a path forgets where it was, and what it gained there,
     at a rate 1/τ, which adds to β: both ends then count as tilted by ``e^{gU}``,
-    ``g = (1 − e^{−(β + 1/τ)t})/(β + 1/τ)`` (exact for π if V is quadratic and U linear).
+    ``g = (1 − e^{−(β + 1/τ)t})/(β + 1/τ)`` (exact for π if V is quadratic and U linear). On its way
+    a path that will carry the weight is where both its past and its future favour it, that is, at
+    π tilted by ``e^{2gU}``.
     """
     rate = beta
     if alpha > 0:
@@ -260,26 +262,38 @@ def with_favoured(
     def mixed(x: Array) -> Array:
         return np.asarray(theta * landscape.surprise(x) + (1 - theta) * landscape.potential(x))
 
-    def tilted(start: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    def tilted(start: Callable[[Array], Array], gain: float) -> Callable[[Array], Array]:
         def value(x: Array) -> Array:
             with np.errstate(invalid="ignore", over="ignore"):
                 return np.nan_to_num(start(x) - gain * linear(x), nan=np.inf, posinf=np.inf)
 
         return value
 
-    starts = [landscape.surprise, landscape.potential] if alpha > 0 else [mixed]
-    wider = replace(landscape, favoured=tuple(map(tilted, starts)))
-    if bounds is None:
-        try:
-            automatic_box(wider)
-        except InputError:
-            raise InputError(
-                "flow.reaction",
-                "a U that grows as fast as the potential, or faster",
-                "one that the potential outgrows, or a box",
-                "Write [domain] box = [[lo, hi], …]; the result is then that of the box.",
-            ) from None
+    if alpha > 0:
+        ends = tilted(landscape.surprise, gain), tilted(landscape.potential, gain)
+        way = replace(landscape, favoured=(*ends, tilted(landscape.potential, 2 * gain)))
+        if bounds is not None or _closes(way):
+            return way
+        wider = replace(landscape, favoured=ends)
+    else:
+        wider = replace(landscape, favoured=(tilted(mixed, gain),))
+    if bounds is None and not _closes(wider):
+        raise InputError(
+            "flow.reaction",
+            "a U that grows as fast as the potential, or faster",
+            "one that the potential outgrows, or a box",
+            "Write [domain] box = [[lo, hi], …]; the result is then that of the box.",
+        )
     return wider
+
+
+def _closes(landscape: Landscape) -> bool:
+    """Whether an automatic box can be found."""
+    try:
+        automatic_box(landscape)
+    except InputError:
+        return False
+    return True
 
 
 def _rounded(box: Array) -> Array:
