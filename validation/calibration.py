@@ -96,7 +96,8 @@ PLANTS = (
 def judges() -> dict[str, Judge]:
     """Make what compares samplers that claim W, and those that claim WFR."""
     flows = Flows(wfrpde.Case.model_validate(CASE))
-    return {claims: flows.judge(claims) for claims in ("W", "WFR")}
+    equation = flows.case.equation
+    return {word: flows.judge(equation.claimed(word)) for word in ("W", "WFR")}
 
 
 def gaussian_draws(law: Callable[[float], tuple[float, float]]) -> Draw:

@@ -93,7 +93,23 @@ def parameter_rows(model: type[BaseModel]) -> list[tuple[str, str, str]]:
     ]
 
 
-def docstring(model: type[BaseModel]) -> str:
+def sampler_models() -> dict[str, type[BaseModel]]:
+    """Give the parameters of the samplers of the library, with what is said of the samplers."""
+    from wfrpde.samplers import KINDS
+    from wfrpde.samplers.parameters import parameters_of
+
+    models = {}
+    for kind, sampler in KINDS.items():
+        text = docstring(sampler)
+        about, _, rest = text.partition("Parameters\n----------")
+        _, heading, sources = rest.partition("References\n----------")
+        parameters = parameters_of(sampler)
+        said = {"__doc__": about + heading + sources}
+        models[kind] = type(parameters.__name__, (parameters,), said)
+    return models
+
+
+def docstring(model: type) -> str:
     """Docstring of a model, cleaned of its indentation."""
     return inspect.getdoc(model) or ""
 
@@ -237,9 +253,7 @@ class SamplerKinds(MarkdownDirective):
     """``{sampler-kinds}``: the samplers of the library."""
 
     def markdown(self) -> Iterator[str]:
-        from wfrpde.samplers.registry import KINDS
-
-        yield from kind_pages(KINDS)
+        yield from kind_pages(sampler_models())
 
 
 class ShippedCases(MarkdownDirective):

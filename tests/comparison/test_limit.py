@@ -7,9 +7,8 @@ pytest.importorskip("dolfinx")
 
 import wfrpde
 from wfrpde.comparison.flows import Flows
-from wfrpde.comparison.limit import law_step, limit_laws
-from wfrpde.samplers import SamplerContext
-from wfrpde.samplers.registry import validate_sampler
+from wfrpde.comparison.limit import limit_laws
+from wfrpde.samplers import KINDS, Langevin, LawStep, SamplerContext
 
 # N(−0.6, 0.3) towards N(0.5, 0.8): everything stays Gaussian
 MEAN, VARIANCE = 0.5, 0.8
@@ -23,15 +22,13 @@ GAUSSIAN = {
 @pytest.fixture(scope="module")
 def context():
     case = wfrpde.Case.model_validate(GAUSSIAN)
-    return SamplerContext.of(case, Flows(case, closely=True).solution("WFR"))
+    return SamplerContext.of(case, Flows(case, closely=True).oracle)
 
 
 def limit(context, kind, dt, **parameters):
     """Mean and variance at t = 0.5 for N = ∞."""
-    sampler = validate_sampler(kind, parameters).build(kind, context)
-    laws = limit_laws(
-        law_step(sampler), context.target, context.initial, context.problem, dt, [0.2, 0.5]
-    )
+    sampler = KINDS[kind].of(context, kind, **parameters)
+    laws = limit_laws(sampler.law(), context, dt, [0.2, 0.5])
     x, mass = laws[-1].lattice.points[:, 0], laws[-1].masses
     mean = mass @ x
     return np.array([mean, mass @ (x - mean) ** 2])
@@ -130,8 +127,34 @@ def test_fixed_mesh_smooths_infinitely_many_particles_too(context):
     assert np.abs(finer - fine).max() < 0.25 * np.abs(coarse - fine).max()
 
 
-def test_samplers_without_a_known_law():
-    assert law_step(object()) is None
+class OtherStep(Langevin):
+    def step(self, ensemble, t, dt, rng):
+        return ensemble
+
+
+class OtherStart(Langevin):
+    def init(self, positions, rng):
+        return super().init(positions, rng)
+
+
+class OtherName(Langevin):
+    kind = "other"
+
+
+class OwnLaw(OtherStep):
+    def step(self, ensemble, t, dt, rng):
+        return ensemble.moved(ensemble.positions + 0.0)
+
+    def law(self):
+        return LawStep(0.0)
+
+
+def test_a_subclass_that_moves_otherwise_has_no_law_unless_it_states_one(context):
+    assert OtherName(context.target).law() == Langevin(context.target).law()
+    for kind in (OtherStep, OtherStart):
+        assert kind(context.target).law() is None
+    assert OwnLaw(context.target).law() == LawStep(0.0)
+    assert KINDS["mala"].of(context, "mala").law() is None
 
 
 def test_limit_in_the_plane():
@@ -144,10 +167,7 @@ def test_limit_in_the_plane():
         }
     )
     context = SamplerContext.of(case)
-    sampler = validate_sampler("langevin", {}).build("langevin", context)
-    (law,) = limit_laws(
-        law_step(sampler), context.target, context.initial, context.problem, 0.05, [0.2]
-    )
+    (law,) = limit_laws(Langevin.of(context, "langevin").law(), context, 0.05, [0.2])
     m, c = np.array([0.4, -0.3]), np.array([0.4, 0.6])
     for _ in range(4):
         shrink = 1 - 0.05 / np.array([1.0, 0.5])

@@ -65,10 +65,10 @@ def test_words_for_keys_that_exist():
 
 def test_every_parameter_of_the_library_has_a_meaning():
     from wfrpde import starts
-    from wfrpde.samplers.registry import KINDS
     from wfrpde.targets.registry import LIBRARY
 
-    for model in [*LIBRARY.values(), *starts.KINDS.values(), *KINDS.values()]:
+    models = [*LIBRARY.values(), *starts.KINDS.values(), *reference.sampler_models().values()]
+    for model in models:
         for name, _, meaning in reference.parameter_rows(model):
             assert meaning, f"{model.__name__}.{name}"
 

@@ -49,7 +49,7 @@ def test_the_tables_of_the_page_are_samplers(folder):
         made = run.run(np.random.SeedSequence(1), 400, 0.05, case.flow.save)
         ran[run.name] = [ensemble.positions.shape for ensemble in made.ensembles]
         last = made.ensembles[-1].positions
-        if run.claims == "W":
+        if run.claims is not None:
             # N(0, 1) has hardly begun to move; four standard errors
             assert abs(last.mean() - 0.2) < 0.2
             assert made.times.tolist() == [0.5, 1.0]

@@ -123,11 +123,10 @@ def test_a_split_ensemble_follows_the_flow(ranks, table):
     mean = ranks.average(own, own.positions)
     gap = own.positions - mean
     covariance = ranks.average(own, gap[:, :, None] * gap[:, None, :])
-    alpha, beta = {"W": (1, 0), "FR": (0, 1), "WFR": (1, 1)}[run.claims]
     start, target = case.initial.parameters, case.target.parameters
     m, c = gaussian_flow(
         start["mean"], start["covariance"], target["mean"], target["covariance"], T,
-        alpha=alpha, beta=beta,
+        alpha=run.claims.alpha, beta=run.claims.beta,
     )  # fmt: skip
     # four standard errors, more where the particles share ancestors, and the bias of the step
     tolerance = 4 * 1.5 / np.sqrt(ranks.ess(own))

@@ -135,7 +135,7 @@ def test_mala_follows_langevin_dynamics_to_first_order(measure, benches):
     """Differences from Langevin moves with the same proposals; standard errors are some 4 %."""
     bench, steps = benches["mixture"], (0.1, 0.05, 0.025)
     runner = bench.runner({"kind": "mala"})
-    truth, _ = bench.truth("W", 1.0)
+    truth, _ = bench.truth(runner.claims, 1.0)
     langevin = bench.runner({"kind": "langevin"})
     found = []
     for dt in steps:

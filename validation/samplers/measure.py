@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 
 import wfrpde
-from wfrpde.comparison.limit import law_step, limit_laws
-from wfrpde.samplers import SamplerContext, make_sampler, oracle_times
+from wfrpde.comparison.limit import limit_laws
+from wfrpde.equation import Equation
+from wfrpde.samplers import DensitySource, SamplerContext, make_sampler, oracle_times
 
 Array = np.ndarray[Any, Any]
 Runner = Any
@@ -112,18 +113,14 @@ class Bench:
     def runner(self, table: dict[str, Any]) -> Runner:
         """Make a sampler from its table in a case."""
         context = self.reacting if table["kind"] == "feynman_kac" else self.context
-        return make_sampler(context.case.with_overrides({"sampler": [table]}).samplers[0], context)
+        case = self.problem.case(sampler=[table])
+        return make_sampler(case.samplers[0], context)
 
-    def truth(self, claims: str, t: float) -> tuple[Array, float]:
+    def truth(self, claims: Equation, t: float) -> tuple[Array, float]:
         """Observables ``(2,)`` of the flow that is claimed, and the largest error of the flow."""
-        case = self.problem.case()
-        if claims == "WFR":
-            solution = self.context.solution
-        elif claims == "feynman-kac":
-            solution = wfrpde.solve(self.reacting.case)
-        else:
-            changes = {"W": {"flow.beta": 0.0}, "FR": {"flow.alpha": 0.0}}[claims]
-            solution = wfrpde.solve(case.with_overrides(changes))
+        solution: Any = self.context.solution
+        if claims != self.context.equation:
+            solution = wfrpde.solve(self.problem.case().with_equation(claims))
         saved = float(solution.times[np.argmin(np.abs(solution.times - t))])
         assert np.isclose(saved, t)
         low, high = solution.box[0]
@@ -134,11 +131,8 @@ class Bench:
 
     def infinite(self, runner: Runner, t: float, dt: float) -> Array | None:
         """Observables ``(2,)`` of infinitely many particles; None where they are not known."""
-        step = law_step(runner.sampler)
-        context = self.context
-        if step is None:
-            return None
-        laws = limit_laws(step, context.target, context.initial, context.problem, dt, [t])
+        step = runner.law()
+        laws = None if step is None else limit_laws(step, self.context, dt, [t])
         if laws is None:
             return None
         return np.asarray(self.problem.observed(laws[0].lattice.points) @ laws[0].masses)
@@ -230,7 +224,7 @@ def richardson(values: Array) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, eq=False)
-class KnownWhereFew:
+class KnownWhereFew(DensitySource):
     """A density from the particles' mesh, but from their law where few particles are expected.
 
     Nodes on which fewer than ``least`` of N particles are to be expected take log(ρ/π) from the
@@ -256,8 +250,7 @@ def known_where_few(
     """Return a maker of the sampler with `KnownWhereFew` for its mesh."""
     mesh, context = sampler.reaction.source, bench.context
     laws: dict[float, Array] = {}
-    step = law_step(sampler)
-    assert step is not None
+    step = sampler.law()
     after = step.after
 
     def kept(x: Array, mass: Array, now: float, size: float, log_target: Array) -> Array:
@@ -265,6 +258,6 @@ def known_where_few(
         laws[round(now + size, 9)] = mesh._smooth(gathered)
         return after(x, mass, now, size, log_target)
 
-    limit_laws(replace(step, after=kept), context.target, context.initial, context.problem, dt, [t])
+    limit_laws(replace(step, after=kept), context, dt, [t])
     source = KnownWhereFew(mesh, laws, least)
     return replace(sampler, reaction=replace(sampler.reaction, source=source))

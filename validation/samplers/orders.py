@@ -183,7 +183,7 @@ def measured_step(bench: Bench, row: StepRow) -> dict[str, Any]:
         values.append(np.array(found) - truth)
     biases = np.array(values)
     return {
-        "claims": runner.claims,
+        "claims": runner.claims.word,
         "t": t,
         "steps": steps,
         "truth": truth.tolist(),
@@ -210,7 +210,7 @@ def measured_size(bench: Bench, row: SizeRow) -> dict[str, Any]:
         means.append(mean)
         errors.append(error)
     if limit is None and row.table["kind"] == "fisher_rao":
-        limit, _ = bench.truth("FR", row.t)
+        limit, _ = bench.truth(runner.claims, row.t)
     return {
         "limit": None if limit is None else limit.tolist(),
         "means": np.array(means).tolist(),

@@ -54,6 +54,8 @@ from wfrpde.fields.protocols import Formula
 
 if TYPE_CHECKING:
     from wfrpde.fields import Region
+    from wfrpde.samplers import SamplerContext
+    from wfrpde.samplers.oracle import SavedFlow
 
 
 class Case(Section):
@@ -193,6 +195,14 @@ class Case(Section):
                 "numerics.formulation": "auto",
             }
         )
+
+    def sampler_context(
+        self, solution: SavedFlow | None = None, comm: Any = None
+    ) -> SamplerContext:
+        """Return what the samplers may know; see `wfrpde.samplers.SamplerContext.of`."""
+        from wfrpde.case.context import sampler_context
+
+        return sampler_context(self, solution, comm)
 
     @property
     def samplers(self) -> tuple[SamplerSpec, ...]:

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from wfrpde.comparison.harness import Level
 from wfrpde.comparison.ladders import split_all
-from wfrpde.comparison.metrics import METRICS
 from wfrpde.comparison.replicates import Judge, Replicate
 from wfrpde.comparison.results import (
     Curve,
@@ -68,7 +67,7 @@ def assemble(
     judged: Sequence[Judged],
     ladders: Sequence[tuple[Level, list[Replicate]]],
     limits: Mapping[tuple[str, float], Array],
-    floors: Mapping[str, Array],
+    floors: Mapping[str, Mapping[str, Array]],
     diagnoses: Sequence[Diagnosis],
     facts: dict[str, Any],
     *,
@@ -83,7 +82,7 @@ def assemble(
     limits
         (sampler, dt) → averages ``(T, k)`` of infinitely many particles.
     floors
-        Sampler → distances ``(R, T, m)`` of independent draws.
+        Sampler → metric → distances ``(R, T)`` of independent draws.
     """
     spec = case.validation
     rules = Rules(spec.level, spec.power, spec.resolution, spec.tolerance)
@@ -99,7 +98,7 @@ def assemble(
         if one.replicates and one.name in floors:
             metrics += _metric_rows(one.name, one.replicates, floors[one.name])
     splits, points = split_all(ladders, limits)
-    claims = {one.judge.claims: one.judge for one in judged}
+    claims = {one.judge.label: one.judge for one in judged}
     return ValidationReport(
         case=case,
         table=rows,
@@ -136,7 +135,7 @@ def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[C
             else:
                 if observable.region is not None:
                     trials = float(sum(r.particles for r in at))
-                    if judge_.claims != "W":
+                    if judge_.claims is not None and judge_.claims.reaction is not None:
                         witnesses = witnesses_of(reference.value, values, trials / len(at))
                 mean = average(values, _least_error(reference.value, values.mean(), trials))
             rows.append(
@@ -183,7 +182,7 @@ def _summary(one: Judged, rows: list[Row]) -> SamplerSummary:
 
     return SamplerSummary(
         name=spec.name,
-        claims=one.judge.claims,
+        claims=one.judge.label,
         particles=replicates[0].particles if replicates else spec.particles,
         dt=spec.dt,
         replicates=len(replicates),
@@ -218,12 +217,14 @@ def _overall(rows: list[Row], failure: str | None) -> tuple[str, str]:
     return "consistent", f"consistent in all {len(rows)} rows"
 
 
-def _metric_rows(name: str, replicates: list[Replicate], floor: Array) -> list[MetricRow]:
+def _metric_rows(
+    name: str, replicates: list[Replicate], floors: Mapping[str, Array]
+) -> list[MetricRow]:
     result = []
     for k, t in enumerate(replicates[0].times):
-        for m, metric in enumerate(METRICS):
-            mean = average(np.array([r.metrics[k, m] for r in replicates]))
-            exact = floor[:, k, m]
+        for metric, floor in floors.items():
+            mean = average(np.array([r.metrics[metric][k] for r in replicates]))
+            exact = floor[:, k]
             result.append(
                 MetricRow(
                     sampler=name,
@@ -265,8 +266,8 @@ def _pictures(judge_: Judge) -> list[DensityPicture]:
         count = {1: 400, 2: 120, 3: 40}[dim]
         axes = tuple(np.linspace(a, b, count) for a, b in zip(low, high, strict=True))
         grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-        values = np.exp(density.log_value(grid.reshape(-1, dim))).reshape(grid.shape[:-1])
-        result.append(DensityPicture(judge_.claims, t, axes, values))
+        values = np.exp(density.log_density(grid.reshape(-1, dim))).reshape(grid.shape[:-1])
+        result.append(DensityPicture(judge_.label, t, axes, values))
     return result
 
 

@@ -1,13 +1,13 @@
 """The Eulerian density as samplers are judged by it: its cells, their masses, expectations.
 
-A `Density` is ρ_t of a solved flow at one saved time, or the target π (t = ∞). It knows log ρ at
-every point, integrates functions against ρ, and has the same values on every rank.
+A `MeshedDensity` is ρ_t of a solved flow at one saved time, or the target π (t = ∞), on the mesh of
+the flow. It integrates functions against ρ, and has the same values on every rank.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from numpy.polynomial.legendre import leggauss
 
-from wfrpde.discretisation.interpolation import Interpolation
+from wfrpde.discretisation.interpolation import Interpolation, evaluate
 from wfrpde.discretisation.quadrature import RegionFunction, make_quadrature
+from wfrpde.fields.protocols import Density
 
 if TYPE_CHECKING:
     from wfrpde.flow.solution import Solution
@@ -58,8 +59,8 @@ class Cells:
 
 
 @dataclass(frozen=True)
-class Density:
-    """A probability density on the mesh of a solution.
+class MeshedDensity:
+    """A probability density, and the mesh of a solution to integrate on.
 
     Attributes
     ----------
@@ -67,16 +68,24 @@ class Density:
         Flow time; ∞ for the target.
     interpolation
         The mesh.
-    log_value
-        log ρ ``(n,)`` at points ``(n, d)``, per unit volume; −∞ outside the mesh.
+    source
+        What knows log ρ, which is −∞ outside the mesh.
     error
         Estimated error of ρ in L2, relative to its norm; NaN where it was not estimated.
     """
 
     time: float
     interpolation: Interpolation
-    log_value: Callable[[Array], Array]
+    source: Density
     error: float
+
+    def log_density(self, x: Array) -> Array:
+        """Return log ρ ``(n,)`` at points ``(n, d)``, per unit volume."""
+        return self.source.log_density(x)
+
+    def of(self, other: Density) -> MeshedDensity:
+        """Return another density on the same mesh, as if it were exact."""
+        return replace(self, source=other, error=0.0)
 
     @property
     def dim(self) -> int:
@@ -108,7 +117,7 @@ class Density:
             points = np.einsum("qi,mid->mqd", barycentric, corners)
             edges = corners[:, 1:] - corners[:, :1]
             volume = np.abs(np.linalg.det(edges)) / (1.0 if dim == 1 else {2: 2.0, 3: 6.0}[dim])
-        log_values = self.log_value(points.reshape(-1, dim)).reshape(points.shape[:2])
+        log_values = self.log_density(points.reshape(-1, dim)).reshape(points.shape[:2])
         masses = volume * (np.exp(log_values) @ factor)
         return Cells(corners, box, points, log_values, masses / masses.sum())
 
@@ -117,7 +126,7 @@ class Density:
         for _ in range(8):
             middle = corners.mean(axis=1, keepdims=True)
             size = (corners[:, 1] - corners[:, 0])[:, 0]
-            mass = size * np.exp(self.log_value(middle[:, 0]))
+            mass = size * np.exp(self.log_density(middle[:, 0]))
             large = mass > LARGEST * mass.sum()
             if not large.any():
                 break
@@ -139,7 +148,7 @@ class Density:
             How many Gauss points fewer to take on each axis, for a second opinion.
         """
         rule = make_quadrature(self.interpolation, list(regions), fewer=fewer)
-        masses = rule.weights * np.exp(self.log_value(rule.points))
+        masses = rule.weights * np.exp(self.log_density(rule.points))
         return rule.points, masses / masses.sum()
 
     @cached_property
@@ -165,33 +174,34 @@ class Density:
         return mean, np.einsum("n,ni,nj->ij", masses, gap, gap)
 
 
-def density_of(solution: Solution, t: float) -> Density:
+def density_of(solution: Solution, t: float) -> MeshedDensity:
     """Give ρ_t of a solution at one of its saved times; the target for t = ∞."""
     if np.isinf(t):
-        return target_density(solution)
+        return MeshedDensity(np.inf, solution.interpolation, TargetOnMesh(solution), 0.0)
     index = int(np.argmin(np.abs(solution.times - t)))
     t = float(solution.times[index])
     error = np.nan if solution.error is None else float(solution.error.density[index])
-    return Density(
-        t,
-        solution.interpolation,
-        lambda x: solution.log_density(t, x),
-        error,
-    )
+    return MeshedDensity(t, solution.interpolation, solution.at(t), error)
 
 
-def target_density(solution: Solution) -> Density:
-    """Give the target π on the mesh of a solution."""
-    inside = np.zeros((1, len(solution.interpolation.nodes)))
+@dataclass(frozen=True)
+class TargetOnMesh:
+    """The target π on the mesh of a solution."""
 
-    def log_value(x: Array) -> Array:
-        from wfrpde.discretisation.interpolation import evaluate
+    solution: Solution
 
-        outside = np.isnan(evaluate(solution.interpolation, inside, x)[0][0])
-        value = -solution.target.potential(x) - solution.log_normalisation
+    @property
+    def dim(self) -> int:
+        """Dimension d."""
+        return self.solution.target.dim
+
+    def log_density(self, x: Array) -> Array:
+        """Return log π ``(n,)`` at points ``(n, d)``; −∞ outside the mesh."""
+        interpolation, target = self.solution.interpolation, self.solution.target
+        inside = np.zeros((1, len(interpolation.nodes)))
+        outside = np.isnan(evaluate(interpolation, inside, x)[0][0])
+        value = -target.potential(x) - self.solution.log_normalisation
         return np.where(outside, -np.inf, value)
-
-    return Density(np.inf, solution.interpolation, log_value, 0.0)
 
 
 def _lattice(values: Array, dim: int) -> Array:

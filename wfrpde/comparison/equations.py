@@ -12,24 +12,28 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.comparison.density import density_of
-from wfrpde.comparison.limit import LawStep, limit_laws
+from wfrpde.comparison.limit import limit_laws
 from wfrpde.comparison.replicates import Judge, Replicate
 from wfrpde.comparison.results import Candidate, Diagnosis, Fit
 from wfrpde.comparison.statistics import holm, p_value, t_quantile
+from wfrpde.equation import Equation
 from wfrpde.errors import WfrpdeError
+from wfrpde.numbers import number, pretty
+from wfrpde.samplers import LawStep, SamplerContext
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
-    from wfrpde.samplers import SamplerContext
 
 Array = npt.NDArray[np.float64]
 Model = Callable[[Array], Array | None]
+_Model = tuple[str, dict[str, float], Model]  # name, usual rates by their symbols, averages
 
 logger = logging.getLogger("wfrpde")
 
@@ -100,17 +104,17 @@ class Family:
 
         from wfrpde.flow.solve import solve
 
-        changes = {"flow.alpha": alpha, "flow.beta": beta, "numerics.certify": False}
+        equation = Equation.of(alpha, beta, conserve=self.case.equation.conserve)
+        case = self.case.with_equation(equation).with_overrides({"numerics.certify": False})
         level = logger.level
         logger.setLevel(logging.ERROR)  # the person is told of the flows of the case only
         try:
-            solution = solve(self.case.with_overrides(changes), comm=MPI.COMM_SELF)
+            solution = solve(case, comm=MPI.COMM_SELF)
         finally:
             logger.setLevel(level)
         if not solution.complete:
             return None
-        times = self.judge.times
-        return self._averages([density_of(solution, t).atoms(self._regions) for t in times])
+        return self.judge.averages(density_of(solution, t) for t in self.judge.times)
 
     def _linear(self, weights: str, alpha: float, rate: float) -> Array | None:
         target, initial = self.context.target, self.context.initial
@@ -132,27 +136,8 @@ class Family:
             lambda x, t, dt: factor(x, dt),
             lambda x, mass, t, dt, log_target: mass * factor(x, dt),
         )
-        laws = limit_laws(step, target, initial, self.context.problem, self.dt, self.judge.times)
-        if laws is None:
-            return None
-        atoms = []
-        for law, density in zip(laws, self.judge.densities.values(), strict=True):
-            own = law.density(density.interpolation, density.time, 0.0)
-            atoms.append(own.atoms(self._regions))
-        return self._averages(atoms)
-
-    @property
-    def _regions(self) -> list[Callable[[Array], npt.NDArray[np.bool_]]]:
-        return [o.region for o in self.judge.observables if o.region is not None]
-
-    def _averages(self, atoms: Sequence[tuple[Array, Array]]) -> Array:
-        rows = []
-        for (x, mass), density in zip(atoms, self.judge.densities.values(), strict=True):
-            centre = density.moments[0]
-            held = mass > 0
-            x, mass = x[held], mass[held]
-            rows.append([mass @ o.evaluate(x, centre) for o in self.judge.observables])
-        return np.array(rows)
+        laws = limit_laws(step, self.context, self.dt, self.judge.times)
+        return None if laws is None else self.judge.averages_of_laws(laws)
 
 
 @dataclass(frozen=True)
@@ -199,47 +184,52 @@ def diagnose(
     data = _Data.of(replicates, judge, step_bias)
     if not len(data.mean):
         return None
-    alpha, beta = case.flow.alpha or 1.0, case.flow.beta or 1.0
+    own = case.equation
+    alpha, beta = own.alpha or 1.0, own.beta or 1.0
+    both = Equation.of(alpha, beta)
 
-    def flow(a: float, b: float) -> Array | None:
-        return family.gradient_flow(a, b)
+    def flow(p: Array, part: Equation) -> Array | None:
+        rates = iter(p)
+        return family.gradient_flow(*(next(rates) if r else 0.0 for r in (part.alpha, part.beta)))
 
-    models: list[tuple[str, dict[str, float], Model]] = [
-        ("W", {"α": alpha}, lambda p: flow(p[0], 0.0)),
-        ("FR", {"β": beta}, lambda p: flow(0.0, p[0])),
-        ("WFR", {"α": alpha, "β": beta}, lambda p: flow(p[0], p[1])),
+    def linear(p: Array, weights: str) -> Array | None:
+        return family.linear_flow(weights, p[0], p[1])
+
+    gradient_flows: list[_Model] = [
         (
-            "feynman-kac (U = −cV)",
-            {"α": alpha, "c": beta},
-            lambda p: family.linear_flow("potential", p[0], p[1]),
-        ),
-        (
-            "feynman-kac (U = −c log(ρ₀/π))",
-            {"α": alpha, "c": beta},
-            lambda p: family.linear_flow("start", p[0], p[1]),
-        ),
+            part.label,
+            {name: r for name, r in (("α", part.alpha), ("β", part.beta)) if r},
+            partial(flow, part=part),
+        )
+        for part in (both.without_reaction(), both.without_transport(), both)
     ]
-    rates = {"α": case.flow.alpha, "β": case.flow.beta}
-    candidates = _fitted(models[:3], data, level)
-    claimed = [c for c in candidates if c.equation == judge.claims]
+    linear_flows: list[_Model] = [
+        (
+            f"feynman-kac (U = {rate})",
+            {"α": alpha, "c": beta},
+            partial(linear, weights=weights),
+        )
+        for weights, rate in (("potential", "−cV"), ("start", "−c log(ρ₀/π)"))
+    ]
+    rates = {"α": own.alpha, "β": own.beta}
+    candidates = _fitted(gradient_flows, data, level)
+    claimed = [c for c in candidates if c.equation == judge.label]
     if not claimed or not claimed[0].explains or _off(claimed[0], rates, count):
-        candidates += _fitted(models[3:], data, level)
-    candidates = _nested(models, candidates, data, level)
+        candidates += _fitted(linear_flows, data, level)
+    candidates = _nested([*gradient_flows, *linear_flows], candidates, data, level)
     if not candidates:
         return None
     ranked = _ranked(candidates, len(data.mean))
-    return _conclude(name, judge.claims, ranked, rates, count)
+    return _conclude(name, judge, ranked, rates, count)
 
 
-def _fitted(
-    models: Sequence[tuple[str, dict[str, float], Model]], data: _Data, level: float
-) -> list[Candidate]:
+def _fitted(models: Sequence[_Model], data: _Data, level: float) -> list[Candidate]:
     found = (_fit(equation, start, model, data, level) for equation, start, model in models)
     return [candidate for candidate in found if candidate is not None]
 
 
 def _nested(
-    models: Sequence[tuple[str, dict[str, float], Model]],
+    models: Sequence[_Model],
     candidates: Sequence[Candidate],
     data: _Data,
     level: float,
@@ -339,8 +329,6 @@ def _used(model: Model, theta: Array, data: _Data) -> Array | None:
 
 
 def _rate(name: str, fit: Fit) -> str:
-    from wfrpde.numbers import number, pretty
-
     if not fit.high < 100 * fit.low:
         return f"{name} ≈ {pretty(number(fit.value, 2))} (undetermined)"
     low, high = pretty(number(fit.low, 3)), pretty(number(fit.high, 3))
@@ -368,14 +356,14 @@ def _determined(candidate: Candidate) -> bool:
     return all(fit.high < 100 * fit.low for fit in candidate.parameters.values())
 
 
-def _substantial(candidate: Candidate, claims: str, rates: dict[str, float]) -> bool:
+def _substantial(candidate: Candidate, claims: Equation, rates: dict[str, float]) -> bool:
     """Whether an equation differs from the claimed one by more than a small bias can feign."""
     if not _determined(candidate):
         return False
+    known = {"α": claims.dynamics is not None, "β": claims.reaction is not None}
     for name, fit in candidate.parameters.items():
-        new = name == "c" or (name == "β" and claims == "W") or (name == "α" and claims == "FR")
         usual = rates.get("β" if name == "c" else name) or 1.0
-        if new and fit.value < 0.1 * usual:
+        if not known.get(name, False) and fit.value < 0.1 * usual:
             return False
     return True
 
@@ -405,19 +393,17 @@ def _as_well(subject: Candidate, ranked: Sequence[Candidate]) -> str:
 
 
 def _conclude(
-    name: str,
-    claims: str,
-    ranked: list[Candidate],
-    rates: dict[str, float],
-    replicates: int,
+    name: str, judge: Judge, ranked: list[Candidate], rates: dict[str, float], replicates: int
 ) -> Diagnosis:
-    best = ranked[0]
+    best, claims = ranked[0], judge.label
+    assert judge.claims is not None
+    linear = judge.claims.rate is not None
     claimed = next((c for c in ranked if c.equation == claims), None)
-    wrong_kind = best.equation != claims and claims != "feynman-kac"
+    wrong_kind = best.equation != claims and not linear
     if wrong_kind and claimed is not None:
         # two equations may both explain a short path: the benefit of the doubt is the claim's
         near = claimed.explains or claimed.misfit < 1.5 * best.misfit
-        near = near or not _substantial(best, claims, rates)
+        near = near or not _substantial(best, judge.claims, rates)
         # α and β fitted as nothing is the other equation in all but name
         vanishing = any(
             f.value < 0.15 * rates[n] for n, f in claimed.parameters.items() if rates.get(n)
@@ -425,7 +411,7 @@ def _conclude(
         wrong_kind = vanishing or not near
     subject = best if wrong_kind or claimed is None else claimed
     off = _off(subject, rates, replicates)
-    if claims == "feynman-kac":
+    if linear:
         conclusion, impostor = f"its path is closest to {best.words}", False
     elif wrong_kind:
         conclusion, impostor = f"moves like {best.words}, not like {claims}", True

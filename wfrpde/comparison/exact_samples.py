@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.comparison.density import Density
+from wfrpde.comparison.density import MeshedDensity
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -38,7 +38,7 @@ class ExactSampler:
         ``(m,)`` envelope of log ρ less the exponential.
     """
 
-    density: Density
+    density: MeshedDensity
     cumulative: Array
     slope: Array
     ceiling: Array
@@ -63,14 +63,14 @@ class ExactSampler:
                 share /= share.sum(axis=1, keepdims=True)
                 proposal = np.einsum("nk,nkd->nd", share, cells.corners[here])
                 tilt = np.zeros(len(here))
-            gap = self.density.log_value(proposal) - tilt - self.ceiling[here]
+            gap = self.density.log_density(proposal) - tilt - self.ceiling[here]
             accepted = np.log(rng.random(len(here))) < gap
             points[open_[accepted]] = proposal[accepted]
             open_ = open_[~accepted]
         return points
 
 
-def exact_sampler(density: Density) -> ExactSampler:
+def exact_sampler(density: MeshedDensity) -> ExactSampler:
     """Prepare the exact sampler of a density."""
     cells, dim = density.cells, density.dim
     if cells.box:
@@ -84,7 +84,7 @@ def exact_sampler(density: Density) -> ExactSampler:
         local = np.zeros((cells.points.shape[1], dim))
         ends = cells.corners
         probes = np.zeros((local.shape[0] + ends.shape[1], dim))
-    at_ends = density.log_value(ends.reshape(-1, dim)).reshape(ends.shape[:2])
+    at_ends = density.log_density(ends.reshape(-1, dim)).reshape(ends.shape[:2])
     values = np.concatenate([cells.log_values, at_ends], axis=1)
     values = np.where(np.isnan(values), -np.inf, values)
     top = values.max(axis=1, keepdims=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 from wfrpde.comparison.density import density_of
 from wfrpde.comparison.observables import AXES, Observable, expressions, masses, moments
 from wfrpde.comparison.replicates import Judge
-from wfrpde.errors import InputError
+from wfrpde.equation import Equation
+from wfrpde.samplers import oracle_times
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -28,76 +30,51 @@ class Flows:
     Attributes
     ----------
     closely
-        Whether the WFR flow is saved at as many times as samplers need that ask it for the density.
+        Whether the gradient flow is saved as often as samplers need that ask it for the density.
     """
 
     case: Case
     observer: Callable[[Any], None] | None = None
     closely: bool = False
-    _solved: dict[str, Solution] = field(default_factory=dict, repr=False)
-    _judges: dict[str, Judge] = field(default_factory=dict, repr=False)
+    _solved: dict[Equation | None, Solution] = field(default_factory=dict, repr=False)
+    _judges: dict[Equation | None, Judge] = field(default_factory=dict, repr=False)
 
-    def solution(self, claims: str, reaction: str | None = None) -> Solution:
-        """Give the flow of a claim; for ``target`` that of the case.
+    @cached_property
+    def gradient_flow(self) -> Equation | None:
+        """The case's own equation without U, if anything is left: what oracles tell."""
+        return self.case.equation.claimed("WFR")
 
-        Parameters
-        ----------
-        reaction
-            U of a linear Feynman–Kac flow, where it is not that of the case.
-        """
-        changes = self._changes(claims, reaction)
-        key = repr(sorted(changes.items()))
-        if key not in self._solved:
+    @property
+    def oracle(self) -> Solution | None:
+        """The flow that samplers may ask for the density."""
+        return None if self.gradient_flow is None else self.solution(self.gradient_flow)
+
+    def solution(self, claims: Equation | None) -> Solution:
+        """Give the flow that is claimed; that of the case for samplers of π."""
+        if claims not in self._solved:
             from mpi4py import MPI
 
             from wfrpde.flow.solve import solve
 
-            case = self.case.with_overrides(changes) if changes else self.case
-            self._solved[key] = solve(case, comm=MPI.COMM_SELF, observer=self.observer)
-        return self._solved[key]
+            case = self.case if claims is None else self.case.with_equation(claims)
+            if self.closely and claims is not None and claims == self.gradient_flow:
+                case = case.with_overrides({"flow.save": list(oracle_times(self.case))})
+            self._solved[claims] = solve(case, comm=MPI.COMM_SELF, observer=self.observer)
+        return self._solved[claims]
 
-    def judge(self, claims: str, reaction: str | None = None) -> Judge:
-        """Make what compares samplers of that claim; see `solution`."""
-        key = f"{claims} {reaction}"
-        if key not in self._judges:
-            solution = self.solution(claims, reaction)
-            target = claims == "target"
-            times = [np.inf] if target else [float(t) for t in self.case.flow.save]
-            self._judges[key] = Judge(
+    def judge(self, claims: Equation | None) -> Judge:
+        """Make what compares samplers of that claim."""
+        if claims not in self._judges:
+            solution = self.solution(claims)
+            times = [np.inf] if claims is None else [float(t) for t in self.case.flow.save]
+            self._judges[claims] = Judge(
                 claims,
                 {t: density_of(solution, t) for t in times},
                 observables_of(self.case, solution),
-                {} if target else known_errors(solution),
+                {} if claims is None else known_errors(solution),
                 metrics=self.case.validation.metrics,
             )
-        return self._judges[key]
-
-    def _changes(self, claims: str, reaction: str | None) -> dict[str, Any]:
-        """Name the keys of the case whose change makes its flow the one that is claimed."""
-        flow = self.case.flow
-        changes: dict[str, Any] = {}
-        if claims == "feynman-kac":
-            if (reaction or flow.reaction) is None:
-                raise InputError(
-                    "sampler.claims",
-                    "'feynman-kac' without a reaction",
-                    "flow.reaction, or kind = 'feynman_kac' with its own reaction",
-                )
-            if reaction not in (None, flow.reaction) or flow.beta:
-                changes = {"flow.reaction": reaction or flow.reaction, "flow.beta": 0.0}
-        elif claims in ("W", "FR"):
-            rate = "beta" if claims == "W" else "alpha"
-            if getattr(flow, rate) or flow.reaction is not None:
-                changes = {f"flow.{rate}": 0.0}
-        if claims != "feynman-kac" and flow.reaction is not None and claims != "target":
-            changes["flow.reaction"] = None
-        if changes:
-            changes["numerics.formulation"] = "auto"
-        if claims == "WFR" and self.closely:
-            from wfrpde.samplers.oracle import oracle_times
-
-            changes["flow.save"] = list(oracle_times(self.case))
-        return changes
+        return self._judges[claims]
 
 
 def observables_of(case: Case, solution: Solution) -> list[Observable]:

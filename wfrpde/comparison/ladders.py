@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.comparison.bias import Measurement, split_bias
 from wfrpde.comparison.harness import Level
-from wfrpde.comparison.limit import law_step, limit_laws
+from wfrpde.comparison.limit import limit_laws
 from wfrpde.comparison.replicates import Replicate
 from wfrpde.comparison.results import BiasSplit, LadderPoint
 from wfrpde.comparison.statistics import average
@@ -20,7 +20,7 @@ from wfrpde.comparison.statistics import average
 if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.case.samplers import SamplerSpec
-    from wfrpde.samplers import SamplerContext
+    from wfrpde.samplers import LawStep, SamplerContext
 
 Array = npt.NDArray[np.float64]
 
@@ -30,7 +30,7 @@ MOST = 8
 
 def ladder_levels(case: Case, base: Level, spec: SamplerSpec) -> list[Level]:
     """Give the further levels of a sampler: cheaper ones, so that they have more replicates."""
-    if base.judge.claims == "target" or spec.samples is not None or spec.command is not None:
+    if base.judge.claims is None or spec.samples is not None or spec.command is not None:
         return []
     levels = []
     for factor in case.validation.dt_ladder[1:]:
@@ -48,7 +48,7 @@ def ladder_levels(case: Case, base: Level, spec: SamplerSpec) -> list[Level]:
 
 
 def limit_averages(
-    sampler: Any,
+    law: LawStep,
     level: Level,
     context: SamplerContext,
     steps: Collection[float],
@@ -57,23 +57,12 @@ def limit_averages(
 
     Besides those of the ladder, two and four times the judged step, which show the order.
     """
-    law = law_step(sampler)
-    if law is None:
-        return {}
     judge, dt0 = level.judge, level.dt
-    regions = [o.region for o in judge.observables if o.region is not None]
     result = {}
     for dt in sorted({*steps, dt0, 2 * dt0, 4 * dt0}):
-        laws = limit_laws(law, context.target, context.initial, context.problem, dt, judge.times)
-        if laws is None:
-            continue
-        rows = []
-        for one, density in zip(laws, judge.densities.values(), strict=True):
-            own = one.density(density.interpolation, density.time, 0.0)
-            points, mass = own.atoms(regions)
-            centre = density.moments[0]
-            rows.append([mass @ o.evaluate(points, centre) for o in judge.observables])
-        result[level.sampler, dt] = np.array(rows)
+        laws = limit_laws(law, context, dt, judge.times)
+        if laws is not None:
+            result[level.sampler, dt] = judge.averages_of_laws(laws)
     return result
 
 

@@ -12,27 +12,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.comparison.density import Density
-from wfrpde.samplers.birth_death import BirthDeathLangevin
-from wfrpde.samplers.density import KERNEL_REACH, DensitySource, KernelDensity, MeshDensity
-from wfrpde.samplers.langevin import Langevin
+from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.lattice import Lattice
-from wfrpde.samplers.smc_wfr import SmcWfr
-from wfrpde.samplers.weighted import MeanFieldReaction, PathReaction, WeightedLangevin
-
-if TYPE_CHECKING:
-    from wfrpde.case.problem import Problem
-    from wfrpde.discretisation.interpolation import Interpolation
-    from wfrpde.starts.initial import InitialDensity
-    from wfrpde.targets import Target
+from wfrpde.samplers.law import LawStep, log_mass
+from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
-Weighing = Callable[[Array, float, float], Array]
 
 FINENESS = 0.8
 """Spacing of the lattice at most, in standard deviations of the kernel."""
@@ -51,98 +41,6 @@ MOST_ENTRIES = 15_000_000
 
 
 @dataclass(frozen=True)
-class LawStep:
-    """What one step does to the law of infinitely many particles.
-
-    Attributes
-    ----------
-    alpha
-        Rate of the diffusion of the move.
-    before
-        Factor at the positions before the move: (points, t, dt) → ``(n,)``; None for 1.
-    after
-        Law after the move → law after the step: (points, masses, t, dt, log π) → masses.
-    spacing
-        ``(1,)`` length over which the sampler smooths its density, if it is fixed: the spacing of
-        a mesh or the bandwidth of a kernel.
-    """
-
-    alpha: float
-    before: Callable[[Array, float, float], Array] | None
-    after: Callable[[Array, Array, float, float, Array], Array]
-    spacing: Array | None = None
-
-
-LogRelative = Callable[[Array, Array, float, Array], Array]
-
-
-def law_step(sampler: Any) -> LawStep | None:
-    """Give the step of a sampler's law, or None where it is not known."""
-    if isinstance(sampler, Langevin):
-        return LawStep(sampler.alpha, None, lambda x, mass, t, dt, log_target: mass)
-    if isinstance(sampler, SmcWfr):
-        return LawStep(sampler.alpha, None, _fisher_rao(sampler.beta, _log_relative(None)))
-    if isinstance(sampler, WeightedLangevin | BirthDeathLangevin):
-        reaction = sampler.reaction
-        if isinstance(reaction, PathReaction):
-            rate = reaction.rate
-            return LawStep(
-                sampler.alpha,
-                lambda x, t, dt: np.exp(0.5 * dt * rate(t, x)),
-                lambda x, mass, t, dt, log_target: mass * np.exp(0.5 * dt * rate(t + dt, x)),
-            )
-        if isinstance(reaction, MeanFieldReaction):
-            source = reaction.source
-            after = _fisher_rao(reaction.beta, _log_relative(source))
-            return LawStep(sampler.alpha, None, after, _spacing(source))
-    return None
-
-
-def _log_relative(source: DensitySource | None) -> LogRelative:
-    """Give log(ρ/π) as infinitely many particles have it.
-
-    A fixed mesh or bandwidth smooths their density, too (in the plane the lattice would have to be
-    too fine to show it); a bandwidth by Silverman's rule goes to zero.
-    """
-    if isinstance(source, MeshDensity) and source.lattice.dim == 1:
-        return lambda x, mass, t, log_target: source.log_relative(x, mass, t)
-    width = _spacing(source)
-    if width is None:
-        return lambda x, mass, t, log_target: _log(mass) - log_target
-    return lambda x, mass, t, log_target: _log(_smoothed(x, mass, width)) - log_target
-
-
-def _smoothed(x: Array, mass: Array, width: Array) -> Array:
-    """Masses on the points ``(n, 1)`` of a regular lattice, smoothed by a Gaussian."""
-    from scipy.ndimage import gaussian_filter1d
-
-    sigma = float(width[0] / (x[1, 0] - x[0, 0]))
-    return np.asarray(gaussian_filter1d(mass, sigma, mode="constant", truncate=KERNEL_REACH))
-
-
-def _spacing(source: DensitySource | None) -> Array | None:
-    """Give the length ``(1,)`` over which a density is smoothed for any number of particles."""
-    if isinstance(source, MeshDensity) and source.lattice.dim == 1:
-        return source.lattice.spacing
-    if isinstance(source, KernelDensity) and source.target.dim == 1:
-        return source.bandwidth
-    return None
-
-
-def _fisher_rao(
-    beta: float, log_relative: LogRelative
-) -> Callable[[Array, Array, float, float, Array], Array]:
-    """Multiply the moved density by (ρ/π)^{θ−1}, θ = e^{−β dt}."""
-
-    def after(x: Array, mass: Array, t: float, dt: float, log_target: Array) -> Array:
-        mass = mass / mass.sum()
-        growth = math.expm1(-beta * dt) * log_relative(x, mass, t + dt, log_target)
-        return np.asarray(np.exp(_log(mass) + growth))
-
-    return after
-
-
-@dataclass(frozen=True)
 class Law:
     """The law of infinitely many particles at one time, on a lattice.
 
@@ -157,26 +55,25 @@ class Law:
     lattice: Lattice
     masses: Array
 
+    @property
+    def dim(self) -> int:
+        """Dimension d."""
+        return self.lattice.dim
+
     def log_density(self, x: Array) -> Array:
         """Log density ``(n,)`` at points ``(n, d)``, by cubic splines of the logarithm."""
         from scipy.ndimage import map_coordinates
 
-        field = _log(self.masses / np.prod(self.lattice.spacing)).reshape(self.lattice.shape)
+        field = log_mass(self.masses / np.prod(self.lattice.spacing)).reshape(self.lattice.shape)
         # beyond a cliff the spline would swing high above what is left there
         field = np.maximum(field, field.max() - DEPTH)
         at = np.stack(self.lattice.coordinates(np.array(x, dtype=float)))
         return np.asarray(map_coordinates(field, at, order=3, mode="nearest"))
 
-    def density(self, interpolation: Interpolation, t: float, error: float) -> Density:
-        """Give the law as a density on the mesh of a solution."""
-        return Density(t, interpolation, self.log_density, error)
-
 
 def limit_laws(
     step: LawStep,
-    target: Target,
-    initial: InitialDensity,
-    problem: Problem,
+    context: SamplerContext,
     dt: float,
     times: Sequence[float],
     *,
@@ -191,16 +88,17 @@ def limit_laws(
     times
         Ascending times > 0.
     """
+    target, initial = context.target, context.initial
     if target.dim > 2 or step.alpha <= 0:
         return None
     counts = np.diff([0.0, *times]) / dt * (1 - 1e-10)
     steps = np.maximum(np.ceil(counts), 1).astype(int)
     sizes = np.diff([0.0, *times]) / steps
     deviation = math.sqrt(2 * step.alpha * float(sizes.min()))
-    spacing = np.minimum(FINENESS * deviation, SCALE * problem.scales)
+    spacing = np.minimum(FINENESS * deviation, SCALE * context.scales)
     if step.spacing is not None:
         spacing = np.minimum(spacing, step.spacing / 2)
-    lattice = Lattice.over(problem.box, spacing, 20_000)
+    lattice = Lattice.over(context.box, spacing, 20_000)
     widest = math.sqrt(2 * step.alpha * float(sizes.max()))
     band = np.prod(2 * np.ceil(REACH[target.dim] * widest / lattice.spacing) + 1)
     if band * np.prod(lattice.shape) > MOST_ENTRIES:
@@ -220,7 +118,9 @@ def limit_laws(
             t = now + size * k
             if step.before is not None:
                 mass = mass * step.before(points, t, size)
-            mass = step.after(points, matrices[key] @ mass, t, size, log_target)
+            mass = matrices[key] @ mass
+            if step.after is not None:
+                mass = step.after(points, mass, t, size, log_target)
             mass = mass / mass.sum()
             if stop is not None and stop():
                 return None
@@ -253,7 +153,3 @@ def _moves(lattice: Lattice, points: Array, target: Target, h: float) -> Any:
     kept = value > 0
     shape = (len(points), len(points))
     return csr_array((value[kept], (number[kept], column[kept])), shape=shape)
-
-
-def _log(mass: Array) -> Array:
-    return np.asarray(np.log(np.maximum(mass, 1e-300)))

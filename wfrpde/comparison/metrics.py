@@ -8,15 +8,18 @@ draws of the density, the noise floor, is what they have to be compared with.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.comparison.density import Density
-from wfrpde.comparison.partition import Partition, equal_masses
+from wfrpde.comparison.density import MeshedDensity
+from wfrpde.comparison.partition import equal_masses
 
 Array = npt.NDArray[np.float64]
+Measure = Callable[[Array, Array], Any]
 
 DIRECTIONS = 16
 """Directions over which W1 and W2 are averaged beyond one dimension."""
@@ -27,18 +30,97 @@ FEATURES = 96
 BANDWIDTHS = (0.5, 1.0, 2.0)
 """Widths of the MMD's Gaussian kernels, in standard deviations of the density."""
 
+SEED = 20
+"""Seed of directions and features."""
 
-def divergences(q: Array, p: Array) -> dict[str, float]:
-    """KL(q‖p) in nats, TV = ½Σ|q − p| and χ² = Σ(q − p)²/p of histograms ``(bins,)``."""
-    held = p > 0
-    q, p = q[held], p[held]
+
+@dataclass(frozen=True)
+class Metric:
+    """A distance of an ensemble from a density.
+
+    Attributes
+    ----------
+    name
+        As in tables of numbers.
+    symbol, unit
+        As in figures and reports.
+    prepare
+        What is made once for a density and ensembles of n points: (density, n) → a function of
+        positions ``(n, d)`` and weights ``(n,)``. Metrics with the same one share what it returns.
+    distance
+        The number, from what that function returns.
+    drawn
+        Whether it has a panel in the figure of distances.
+    """
+
+    name: str
+    symbol: str
+    prepare: Callable[[MeshedDensity, int], Measure]
+    distance: Callable[[Any], float] = float
+    unit: str = ""
+    drawn: bool = True
+
+
+METRICS: dict[str, Metric] = {}
+"""The metrics of a validation by their names, in the order of its tables."""
+
+
+def register(metric: Metric) -> None:
+    """Add a metric: validations compute and report it like those below."""
+    METRICS[metric.name] = metric
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What the distances of ensembles to a density need, made once for all replicates."""
+
+    measures: dict[Callable[[MeshedDensity, int], Measure], Measure]
+
+    def distances(self, x: Array, weights: Array) -> dict[str, float]:
+        """Distances of an ensemble, by the names of the metrics."""
+        found = {prepare: measure(x, weights) for prepare, measure in self.measures.items()}
+        return {name: metric.distance(found[metric.prepare]) for name, metric in METRICS.items()}
+
+
+def yardstick(density: MeshedDensity, n: int) -> Yardstick:
+    """Prepare the distances to a density for ensembles of n points."""
+    every = {metric.prepare for metric in METRICS.values()}
+    return Yardstick({prepare: prepare(density, n) for prepare in every})
+
+
+Histograms = tuple[Array, Array]
+
+
+def histograms(density: MeshedDensity, n: int) -> Callable[[Array, Array], Histograms]:
+    """Return the shares q of an ensemble and p of the density in bins of about equal mass.
+
+    They are as many as leave 25 points in each, at least 4 and at most 64.
+    """
+    levels = int(np.clip(np.floor(np.log2(max(n, 1) / 25)), 2, 6))
+    partition = equal_masses(density, levels)
+    held = partition.masses > 0
+    p = partition.masses[held]
+    return lambda x, weights: (partition.histogram(x, weights)[held], p)
+
+
+def kl(bins: Histograms) -> float:
+    """KL(q‖p) in nats."""
+    q, p = bins
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(q > 0, q * np.log(q / p), 0.0)
-    return {
-        "KL": float(max(terms.sum(), 0.0)),
-        "TV": float(np.abs(q - p).sum() / 2),
-        "chi2": float(((q - p) ** 2 / p).sum()),
-    }
+    return float(max(terms.sum(), 0.0))
+
+
+def tv(bins: Histograms) -> float:
+    """TV = ½Σ|q − p|."""
+    q, p = bins
+    return float(np.abs(q - p).sum() / 2)
+
+
+def chi2(bins: Histograms) -> float:
+    """χ² = Σ(q − p)²/p."""
+    q, p = bins
+    return float(((q - p) ** 2 / p).sum())
 
 
 @dataclass(frozen=True)
@@ -128,55 +210,36 @@ def transport_directions(dim: int, seed: int) -> Array:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
-@dataclass(frozen=True)
-class Yardstick:
-    """Everything of a density that its distances to ensembles need, made once for all replicates.
-
-    Attributes
-    ----------
-    partition
-        Bins of equal mass.
-    directions, lines
-        Directions ``(k, d)`` and the density's projections on them.
-    features, embedding
-        The MMD's features and their mean under the density.
-    """
-
-    partition: Partition
-    directions: Array
-    lines: tuple[Line, ...]
-    features: Features
-    embedding: Array
-
-    def distances(self, x: Array, weights: Array) -> dict[str, float]:
-        """Distances of an ensemble: KL, TV, chi2, W1, W2, MMD²."""
-        result = divergences(self.partition.histogram(x, weights), self.partition.masses)
-        pairs = [
-            distance_on_line(x @ direction, weights, line)
-            for direction, line in zip(self.directions, self.lines, strict=True)
-        ]
-        result["W1"] = float(np.mean([one for one, _ in pairs]))
-        result["W2"] = float(np.sqrt(np.mean([two**2 for _, two in pairs])))
-        result["MMD2"] = float(((self.features.mean(x, weights) - self.embedding) ** 2).sum())
-        return result
-
-
-METRICS = ("KL", "TV", "chi2", "W1", "W2", "MMD2")
-
-
-def yardstick(density: Density, n: int, seed: int = 20) -> Yardstick:
-    """Prepare the distances to a density for ensembles of n points.
-
-    The bins are as many as leave 25 points in each, at least 4 and at most 64.
-    """
-    levels = int(np.clip(np.floor(np.log2(max(n, 1) / 25)), 2, 6))
+def transport(density: MeshedDensity, n: int) -> Callable[[Array, Array], Array]:
+    """Return W1 and W2 ``(k, 2)`` to the density along each of the directions."""
     points, mass = density.plain_atoms
-    directions = transport_directions(density.dim, seed)
-    features = random_features(np.sqrt(np.diag(density.moments[1])), seed)
-    return Yardstick(
-        equal_masses(density, levels),
-        directions,
-        tuple(Line.of(points @ direction, mass) for direction in directions),
-        features,
-        features.mean(points, mass),
+    directions = transport_directions(density.dim, SEED)
+    lines = [Line.of(points @ direction, mass) for direction in directions]
+    return lambda x, weights: np.array(
+        [distance_on_line(x @ d, weights, line) for d, line in zip(directions, lines, strict=True)]
     )
+
+
+def mean_embedding(density: MeshedDensity, n: int) -> Callable[[Array, Array], Array]:
+    """Return the gap ``(D,)`` between the mean features of an ensemble and of the density."""
+    points, mass = density.plain_atoms
+    features = random_features(np.sqrt(np.diag(density.moments[1])), SEED)
+    embedding = features.mean(points, mass)
+    return lambda x, weights: features.mean(x, weights) - embedding
+
+
+def root_mean_square(pairs: Array) -> float:
+    """W2 over all directions."""
+    return float(np.sqrt(np.mean(pairs[:, 1] ** 2)))
+
+
+# a new metric adds its line here, or calls `register` from outside
+for _metric in (
+    Metric("KL", "KL", histograms, kl, unit="nats"),
+    Metric("TV", "TV", histograms, tv),
+    Metric("chi2", "χ²", histograms, chi2, drawn=False),
+    Metric("W1", "W₁", transport, lambda pairs: float(np.mean(pairs[:, 0]))),
+    Metric("W2", "W₂", transport, root_mean_square, drawn=False),
+    Metric("MMD2", "MMD²", mean_embedding, lambda gap: float((gap**2).sum())),
+):
+    register(_metric)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from wfrpde.comparison.exact_samples import ExactSampler, exact_sampler
 from wfrpde.comparison.harness import Level, harvest
+from wfrpde.comparison.metrics import METRICS
 from wfrpde.comparison.replicates import Judge, Replicate
 from wfrpde.comparison.store import digest_of
 
@@ -28,10 +29,10 @@ def noise_floors(
     judged: Sequence[tuple[str, Judge, list[Replicate]]],
     comm: Any,
     observer: Callable[[Any], None] | None = None,
-) -> dict[str, Array]:
-    """Give, by sampler, the distances ``(R, T, m)`` of as many independent draws (collective).
+) -> dict[str, dict[str, Array]]:
+    """Give, by sampler and metric, distances ``(R, T)`` of independent draws (collective).
 
-    Of samples from a Markov chain that is what they are worth.
+    There are as many draws as particles; of a Markov chain, as many as its samples are worth.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ def noise_floors(
         if not replicates:
             continue
         n = replicates[0].particles
-        if judge.claims == "target":
+        if judge.claims is None:
             n = max(int(min(np.nanmin(r.effective) for r in replicates)), 2)
         key = (id(judge), n)
         of_sampler[name] = key
@@ -52,7 +53,7 @@ def noise_floors(
             levels[key] = _level(case, judge, n)
     result = harvest(list(levels.values()), comm, observer=observer)
     floors = {
-        key: np.array([r.metrics for r in replicates])
+        key: {name: np.array([r.metrics[name] for r in replicates]) for name in METRICS}
         for key, replicates in zip(levels, result.replicates, strict=True)
         if len(replicates) > 1
     }
@@ -75,13 +76,13 @@ def _level(case: Case, judge: Judge, n: int) -> Level:
         return Trajectory(np.array(judge.times), ensembles)
 
     return Level(
-        sampler=f"exact samples of {judge.claims}",
+        sampler=f"exact samples of {judge.label}",
         label="base",
         particles=n,
         dt=0.0,
         replicates=int(np.clip(DRAWS // n, 4, 32)),
         seed=case.validation.seed,
-        digest=digest_of(case, {"exact": judge.claims, "particles": n}),
+        digest=digest_of(case, {"exact": judge.label, "particles": n}),
         run=run,
         judge=judge,
         stored=False,

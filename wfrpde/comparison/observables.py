@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.comparison.density import Density
+from wfrpde.comparison.density import MeshedDensity
 
 if TYPE_CHECKING:
     from wfrpde.fields import Region
@@ -108,7 +108,7 @@ def values(observables: list[Observable], x: Array, centre: Array) -> Array:
 
 
 def reference_values(
-    observables: list[Observable], density: Density, known: Mapping[str, float]
+    observables: list[Observable], density: MeshedDensity, known: Mapping[str, float]
 ) -> list[ReferenceValue]:
     """Integrate the observables against a density.
 

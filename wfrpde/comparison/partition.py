@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.comparison.density import Density
+from wfrpde.comparison.density import MeshedDensity
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -54,7 +54,7 @@ class Partition:
         return np.asarray(total / weights.sum())
 
 
-def equal_masses(density: Density, levels: int) -> Partition:
+def equal_masses(density: MeshedDensity, levels: int) -> Partition:
     """Cut a density into 2^levels bins of about equal mass."""
     points, mass = density.plain_atoms
     lines = _lines(density)
@@ -74,7 +74,7 @@ def equal_masses(density: Density, levels: int) -> Partition:
     return Partition(axis, cut, masses / masses.sum())
 
 
-def _lines(density: Density) -> list[Array] | None:
+def _lines(density: MeshedDensity) -> list[Array] | None:
     """Coordinates of the faces of box cells along each axis."""
     cells = density.cells
     if not cells.box:

@@ -7,7 +7,8 @@ part in the sampler.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.comparison.autocorrelation import chains_error
-from wfrpde.comparison.density import Density
-from wfrpde.comparison.metrics import METRICS, Yardstick, yardstick
+from wfrpde.comparison.density import MeshedDensity
+from wfrpde.comparison.metrics import Yardstick, yardstick
 from wfrpde.comparison.observables import (
     Observable,
     ReferenceValue,
     reference_values,
     values,
 )
+from wfrpde.equation import Equation
 from wfrpde.errors import SamplerError
+from wfrpde.fields.protocols import Density
 
 if TYPE_CHECKING:
     from wfrpde.samplers import Trajectory
@@ -48,7 +51,7 @@ class Replicate:
         ``(T, k)`` standard error of each within the replicate, and how many independent points it
         is worth, where the points are those of a Markov chain; NaN elsewhere.
     metrics
-        ``(T, m)`` distances, in the order of `METRICS`; NaN where they are not wanted.
+        Distances ``(T,)`` by the name of the metric; empty where they are not wanted.
     ess, weight_variance
         ``(T,)`` effective sample size, and variance of N × weight.
     seconds
@@ -63,7 +66,7 @@ class Replicate:
     values: Array
     errors: Array
     effective: Array
-    metrics: Array
+    metrics: dict[str, Array]
     ess: Array
     weight_variance: Array
     seconds: float
@@ -72,14 +75,20 @@ class Replicate:
 
     def arrays(self) -> dict[str, Any]:
         """As named arrays, for a file."""
-        return {name: np.asarray(getattr(self, name)) for name in self.__dataclass_fields__}
+        own = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self) if f.name != _NAMED}
+        return own | {f"{_NAMED}.{name}": values for name, values in self.metrics.items()}
 
     @classmethod
     def of(cls, arrays: dict[str, Array]) -> Replicate:
         """From named arrays."""
-        data: dict[str, Any] = dict(arrays)
+        named = {key: key.removeprefix(f"{_NAMED}.") for key in arrays if key.startswith(_NAMED)}
+        data: dict[str, Any] = {key: arrays[key] for key in arrays if key not in named}
+        data[_NAMED] = {name: arrays[key] for key, name in named.items()}
         data["seconds"], data["particles"] = float(data["seconds"]), int(data["particles"])
         return cls(**data)
+
+
+_NAMED = "metrics"
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ class Judge:
     Attributes
     ----------
     claims
-        Name of the equation.
+        The equation; None of samplers of π itself.
     densities
         Its density at each time.
     observables
@@ -100,17 +109,38 @@ class Judge:
         Whether distances are wanted.
     """
 
-    claims: str
-    densities: dict[float, Density]
+    claims: Equation | None
+    densities: dict[float, MeshedDensity]
     observables: list[Observable]
     known: dict[float, dict[str, float]]
     metrics: bool = True
     _yardsticks: dict[tuple[float, int], Yardstick] = field(default_factory=dict, repr=False)
 
     @property
+    def label(self) -> str:
+        """What is claimed, in a word of case files."""
+        return "target" if self.claims is None else self.claims.word
+
+    @property
     def times(self) -> list[float]:
         """The times that are judged."""
         return list(self.densities)
+
+    def averages(self, densities: Iterable[MeshedDensity]) -> Array:
+        """Averages ``(T, k)`` of the observables under other densities at the same times."""
+        regions = [o.region for o in self.observables if o.region is not None]
+        rows = []
+        for other, density in zip(densities, self.densities.values(), strict=True):
+            x, mass = other.atoms(regions)
+            held = mass > 0  # where there is nothing φ may overflow
+            x, mass, centre = x[held], mass[held], density.moments[0]
+            rows.append([mass @ o.evaluate(x, centre) for o in self.observables])
+        return np.array(rows)
+
+    def averages_of_laws(self, laws: Iterable[Density]) -> Array:
+        """Averages ``(T, k)`` under densities without a mesh, on the meshes of its own."""
+        own = self.densities.values()
+        return self.averages(d.of(law) for law, d in zip(laws, own, strict=True))
 
     @cached_property
     def references(self) -> dict[float, list[ReferenceValue]]:
@@ -120,7 +150,7 @@ class Judge:
             for t, density in self.densities.items()
         }
 
-    def density_at(self, t: float) -> tuple[float, Density] | None:
+    def density_at(self, t: float) -> tuple[float, MeshedDensity] | None:
         """Find the judged time that equals ``t`` up to round-off, and its density."""
         for time, density in self.densities.items():
             if time == t or abs(time - t) <= 1e-9 * max(1.0, abs(t)):
@@ -147,7 +177,8 @@ class Judge:
                 what = f"gave points of dimension {ensemble.dim} instead of {found[1].dim}"
                 raise SamplerError(name, what)
             rows.append((*found, ensemble))
-        averages, errors, effective, metrics, shown = [], [], [], [], []
+        averages, errors, effective, shown = [], [], [], []
+        distances: dict[str, list[float]] = {}
         for t, density, ensemble in rows:
             x, weights = ensemble.positions, ensemble.weights
             phi = values(self.observables, x, density.moments[0])
@@ -164,10 +195,8 @@ class Judge:
             errors.append(error)
             effective.append(worth)
             if self.metrics:
-                distances = self._yardstick(t, density, len(x)).distances(x, weights)
-                metrics.append([distances[metric] for metric in METRICS])
-            else:
-                metrics.append([np.nan] * len(METRICS))
+                for key, value in self._yardstick(t, density, len(x)).distances(x, weights).items():
+                    distances.setdefault(key, []).append(value)
             if show:
                 stride = -(-len(x) // SHOWN)
                 some = np.concatenate([x[::stride], weights[::stride, None]], axis=1)
@@ -177,7 +206,7 @@ class Judge:
             values=np.array(averages),
             errors=np.array(errors),
             effective=np.array(effective),
-            metrics=np.array(metrics),
+            metrics={key: np.array(values) for key, values in distances.items()},
             ess=np.array([e.ess for _, _, e in rows]),
             weight_variance=np.array([float((e.size * e.weights).var()) for _, _, e in rows]),
             seconds=seconds,
@@ -185,7 +214,7 @@ class Judge:
             shown=np.array(shown) if shown else np.empty((0, 0, 0)),
         )
 
-    def _yardstick(self, t: float, density: Density, n: int) -> Yardstick:
+    def _yardstick(self, t: float, density: MeshedDensity, n: int) -> Yardstick:
         key = (t, n)
         if key not in self._yardsticks:
             self._yardsticks[key] = yardstick(density, n)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.case.stored import Result
+from wfrpde.numbers import number, pretty, with_error
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -68,8 +69,6 @@ class Row:
     @property
     def words(self) -> str:
         """The verdict in words."""
-        from wfrpde.numbers import number, pretty, with_error
-
         if self.verdict == "biased":
             half = (self.interval[1] - self.interval[0]) / 2 + self.reference_error
             return f"biased by {pretty(with_error(self.difference, half))}"

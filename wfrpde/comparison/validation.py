@@ -17,14 +17,16 @@ from wfrpde.comparison.equations import Family, diagnose
 from wfrpde.comparison.flows import Flows
 from wfrpde.comparison.harness import Harvest, Level, ReplicateProgress, harvest
 from wfrpde.comparison.ladders import ladder_levels, limit_averages, step_part
+from wfrpde.comparison.metrics import METRICS
 from wfrpde.comparison.noise_floor import noise_floors
 from wfrpde.comparison.replicates import Judge
 from wfrpde.comparison.results import Diagnosis, ValidationReport
 from wfrpde.comparison.store import Store, digest_of
+from wfrpde.equation import Equation
 from wfrpde.errors import InputError, SamplerError
 from wfrpde.parallel import StopRequest, collectively, world
 from wfrpde.samplers import SamplerContext, make_sampler
-from wfrpde.samplers.registry import default_claim
+from wfrpde.samplers.registry import claim
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -54,9 +56,8 @@ class Contestant:
 
     def close(self) -> None:
         """End the process that a sampler may have."""
-        close = getattr(self.run, "close", None)
-        if close is not None:
-            close()
+        if self.run is not None:
+            self.run.close()
 
 
 def validate(
@@ -109,7 +110,7 @@ def validate(
         with collectively(comm):
             closely = any(s.parameters.get("density") == "oracle" for s in case.samplers)
             flows = Flows(case, observer, closely)
-            context = SamplerContext.of(case, flows.solution("WFR"))
+            context = SamplerContext.of(case, flows.oracle)
             contestants = [make_contestant(case, spec, flows, context) for spec in case.samplers]
         for contestant in contestants:
             leaving.callback(contestant.close)
@@ -125,7 +126,7 @@ def validate(
             for c, own in zip(contestants, found.replicates, strict=False)
         ]
         details = _Details({}, [])
-        floors: dict[str, Array] = {}
+        floors: dict[str, dict[str, Array]] = {}
         if found.complete:
             if case.validation.metrics:
                 every = [(one.name, one.judge, one.replicates) for one in judged]
@@ -177,27 +178,27 @@ def _details(
 ) -> _Details:
     """Share the samplers among the ranks, and gather what was found out (collective)."""
     mine = _Details({}, [])
-    families: dict[str, Family] = {}
+    families: dict[tuple[Equation, float], Family] = {}
     with collectively(comm):
         for k, contestant in enumerate(contestants):
             own = found.replicates[k]
             if k % comm.size != comm.rank or contestant.name in found.failed or not own:
                 continue
-            claims = contestant.judge.claims
-            if claims == "target":
+            claims, run = contestant.judge.claims, contestant.run
+            if claims is None or run is None:
                 continue
             if observer is not None:
                 share = k / len(contestants)
                 phase = f"examining {contestant.name}"
                 observer(ReplicateProgress(phase, k, len(contestants), share))
-            if case.validation.limit:
+            law = run.law() if case.validation.limit else None
+            if law is not None:
                 steps = {lv.dt for lv in levels if lv.sampler == contestant.name}
-                sampler = getattr(contestant.run, "sampler", None)
-                mine.limits.update(limit_averages(sampler, contestant.base, context, steps))
+                mine.limits.update(limit_averages(law, contestant.base, context, steps))
             if case.validation.equation:
                 dt = contestant.base.dt
                 family = families.setdefault(
-                    f"{claims} {dt}", Family(case, context, contestant.judge, dt)
+                    (claims, dt), Family(case, context, contestant.judge, dt)
                 )
                 known = [mine.limits.get((contestant.name, k * dt)) for k in (1, 2, 4)]
                 laws = [values for values in known if values is not None]
@@ -227,10 +228,9 @@ def make_contestant(
     failure = ""
     try:
         sampler = make_sampler(spec, context)
-        claims: str = sampler.claims
     except SamplerError as error:
-        failure, claims = error.what, spec.claims or default_claim(context)
-    judge = flows.judge(claims, spec.parameters.get("reaction"))
+        failure = error.what
+    judge = flows.judge(claim(spec, context) if sampler is None else sampler.claims)
     times = list(case.flow.save)
 
     def run(
@@ -245,7 +245,7 @@ def make_contestant(
         label="base",
         particles=spec.particles,
         dt=spec.dt,
-        replicates=min(spec.replicates, getattr(sampler, "replicates", spec.replicates)),
+        replicates=int(min(spec.replicates, np.inf if sampler is None else sampler.replicates)),
         seed=case.validation.seed if spec.seed is None else spec.seed,
         digest=digest_of(
             case,
@@ -254,6 +254,7 @@ def make_contestant(
                 mode="json",
                 include={"moments", "modes", "observables", "probabilities", "metrics", "seed"},
             ),
+            metrics=list(METRICS),
         ),
         run=run,
         judge=judge,

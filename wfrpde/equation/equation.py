@@ -120,6 +120,11 @@ class Equation:
         return ("W" if self.dynamics else "") + ("FR" if self.reaction else "")
 
     @property
+    def word(self) -> str:
+        """Name in case files: as `label`, but ``feynman-kac`` with a linear reaction."""
+        return self.label if self.rate is None else "feynman-kac"
+
+    @property
     def words(self) -> str:
         """Name as people say it."""
         return _WORDS[self.label]

@@ -188,12 +188,25 @@ class Solution(Result, OnNodes):
 
         −∞ outside the domain.
         """
-        index = self._index(t)
-        points = points_of(x, self.target.dim)
-        inside, _ = evaluate(self.interpolation, self.log_relative[index : index + 1], points)
-        value = self.exact(index, points)
-        result = inside[0] if value is None else np.where(np.isnan(inside[0]), np.nan, value)
-        return np.where(np.isnan(inside[0]), -np.inf, result)
+        return np.asarray(self._relative([self._index(t)], x)[0])
+
+    def log_relative_densities(self, x: npt.ArrayLike) -> Array:
+        """``log(ρ/π)`` ``(T, n)`` at points ``(n, d)`` at all `times`. Not collective.
+
+        −∞ outside the domain.
+        """
+        return self._relative(list(range(len(self.times))), x)
+
+    def _relative(self, indices: list[int], x: npt.ArrayLike) -> Array:
+        points = points_of(x, self.dim)
+        values, _ = evaluate(self.interpolation, self.log_relative[indices], points)
+        outside = np.isnan(values[0])
+        for row, index in zip(values, indices, strict=True):
+            exact = self.exact(index, points)
+            if exact is not None:
+                row[:] = exact
+        values[:, outside] = -np.inf
+        return values
 
     def log_density(self, t: float, x: npt.ArrayLike) -> Array:
         """``log ρ`` at points ``(n, d)``; −∞ outside the domain. Not collective."""

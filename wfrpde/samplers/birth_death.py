@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.langevin import euler_maruyama
-from wfrpde.samplers.protocol import EquallyWeighted
+from wfrpde.samplers.law import LawStep
+from wfrpde.samplers.parameters import (
+    Alpha,
+    Bandwidth,
+    Beta,
+    Cells,
+    Smoothing,
+    SourceName,
+    gradient_rates,
+)
+from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.samplers.ranks import Ranks
+from wfrpde.samplers.reaction import Reaction, density_reaction
 from wfrpde.samplers.resampling import offspring, redistributed
-from wfrpde.samplers.weighted import Reaction
 from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
@@ -22,14 +34,15 @@ MOST = 50.0
 
 
 @dataclass(frozen=True)
-class BirthDeathLangevin(EquallyWeighted):
-    r"""Langevin moves, and jumps at the rate of the reaction Λ = −β(log(ρ/π) − ⟨log(ρ/π)⟩).
+class BirthDeathLangevin(LibrarySampler):
+    r"""Birth–death Langevin: the reaction as deaths and births; the number of particles stays.
 
-    A particle with Λ < 0 dies at rate −Λ, one with Λ > 0 has a copy made at rate Λ; deaths and
-    births are made up for by uniformly drawn particles, so that their number stays N and their
-    weights equal. Over a step the growth g_i = ∫ Λ dt of every particle is frozen, and the
-    branching is exact: it survives with probability e^{g_i} if g_i < 0, and has a geometric number
-    of copies of mean e^{g_i} otherwise; then all are brought back to N with equal chances.
+    Beside Langevin moves there are jumps at the rate Λ = −β(log(ρ/π) − ⟨log(ρ/π)⟩): a particle
+    with Λ < 0 dies at rate −Λ, one with Λ > 0 has a copy made at rate Λ; deaths and births are made
+    up for by uniformly drawn particles, so that their number stays N and their weights equal. Over
+    a step the growth g_i = ∫ Λ dt of every particle is frozen, and the branching is exact: it
+    survives with probability e^{g_i} if g_i < 0, and has a geometric number of copies of mean
+    e^{g_i} otherwise; then all are brought back to N with equal chances.
     To first order in dt these are the single jumps of the original algorithm, but a step with a
     stiff reaction (a growth above 1, as in the tails) is not cut off at one birth.
 
@@ -56,6 +69,26 @@ class BirthDeathLangevin(EquallyWeighted):
     alpha: float = 1.0
     name: str = "birth_death"
     ranks: Ranks = field(default_factory=Ranks)
+    kind: ClassVar[str] = "birth_death"
+    claims: ClassVar[str] = "WFR"
+
+    @classmethod
+    def of(
+        cls,
+        context: SamplerContext,
+        name: str,
+        *,
+        alpha: Alpha = None,
+        beta: Beta = None,
+        density: SourceName = "mesh",
+        cells: Cells = None,
+        smoothing: Smoothing = None,
+        bandwidth: Bandwidth = None,
+    ) -> Self:
+        """Make the sampler of a case."""
+        alpha, beta = gradient_rates(cls.kind, context, alpha, beta)
+        reaction = density_reaction(name, context, beta, density, cells, smoothing, bandwidth)
+        return cls(context.target, reaction, alpha, name, context.ranks)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Move every particle, then let them die and multiply (collective)."""
@@ -70,6 +103,10 @@ class BirthDeathLangevin(EquallyWeighted):
             positions = redistributed(positions, kept, self.ranks)
         deaths, births = int((copies == 0).sum()), int(np.maximum(copies - 1, 0).sum())
         return ensemble.moved(positions, deaths=deaths, births=births)
+
+    def law(self) -> LawStep | None:
+        """Return that of weighted particles with the same reaction."""
+        return self.reaction.law(self.alpha)
 
 
 def branched(growth: Array, rng: np.random.Generator) -> npt.NDArray[np.int64]:

@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.equation import Equation
 from wfrpde.errors import SamplerError
+from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Trajectory
 from wfrpde.samplers.exchange import read_arrays, shaped_positions, to_trajectory
-from wfrpde.samplers.protocol import Claim, SamplerContext
+from wfrpde.samplers.run import SamplerRun
 from wfrpde.samplers.simulate import checked_times
 
 Array = npt.NDArray[np.float64]
@@ -35,7 +37,7 @@ _MPI_VARIABLES = ("OMPI_", "PMIX_", "PMI_", "PRTE_", "HYDRA_", "MPI_")
 
 
 @dataclass(frozen=True)
-class CommandSampler:
+class CommandSampler(SamplerRun):
     """A program that is started once for each replicate.
 
     The path of the request is its last argument, and the request its standard input. It runs in
@@ -49,7 +51,7 @@ class CommandSampler:
     command
         Program and arguments.
     context
-        The case.
+        What the case says.
     parameters
         What the request holds besides.
     layout
@@ -59,7 +61,7 @@ class CommandSampler:
     """
 
     name: str
-    claims: Claim
+    claims: Equation | None
     command: tuple[str, ...]
     context: SamplerContext
     parameters: Mapping[str, Any]
@@ -76,7 +78,7 @@ class CommandSampler:
         stop: Callable[[], bool] | None = None,
     ) -> Trajectory:
         """Run one replicate; see `wfrpde.samplers.SamplerRun.run`."""
-        ladder = np.array([np.inf]) if self.claims == "target" else checked_times(times)
+        ladder = np.array([np.inf]) if self.claims is None else checked_times(times)
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="wfrpde-") as place:
             folder = Path(place)
@@ -103,19 +105,18 @@ class CommandSampler:
         self, seed: np.random.SeedSequence, n: int, dt: float, times: Array, output: Path
     ) -> dict[str, Any]:
         """Return what the program is told, JSON-ready."""
-        case, target = self.context.case, self.context.target
-        expression = target.expression
+        target, equation = self.context.target, self.context.equation
+        expression, rate = target.expression, equation.rate
         return {
             "format": FORMAT,
             "name": self.name,
             "dim": target.dim,
             "potential": None if expression is None else str(expression),
-            "target": case.target.model_dump(mode="json", exclude_unset=True),
-            "initial": case.initial.model_dump(mode="json", exclude_unset=True),
-            "alpha": case.flow.alpha,
-            "beta": case.flow.beta,
-            "reaction": case.flow.reaction,
-            "times": None if self.claims == "target" else times.tolist(),
+            **self.context.tables,
+            "alpha": equation.alpha,
+            "beta": equation.beta,
+            "reaction": None if rate is None else rate.text,
+            "times": None if self.claims is None else times.tolist(),
             "dt": dt,
             "particles": n,
             "seed": int(seed.generate_state(1, np.uint64)[0] >> np.uint64(11)),
@@ -125,8 +126,6 @@ class CommandSampler:
         }
 
     def _start(self, request: Path, log: Path, stop: Callable[[], bool] | None) -> None:
-        case = self.context.case
-        folder = case.source.resolve().parent if case.source is not None else None
         with request.open("rb") as told, log.open("wb") as complaints:
             try:
                 process = subprocess.Popen(
@@ -134,7 +133,7 @@ class CommandSampler:
                     stdin=told,
                     stdout=subprocess.DEVNULL,
                     stderr=complaints,
-                    cwd=folder,
+                    cwd=self.context.folder,
                     env=own_environment(),
                     start_new_session=True,
                 )

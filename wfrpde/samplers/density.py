@@ -7,15 +7,16 @@ and fields are read from it.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.errors import InputError
 from wfrpde.samplers.lattice import Lattice
+from wfrpde.samplers.law import log_mass
 from wfrpde.samplers.ranks import Ranks
 from wfrpde.targets import Target
 
@@ -34,18 +35,46 @@ TINY = 1e-300
 """What stands for an empty node: its logarithm is finite."""
 
 
-class DensitySource(Protocol):
+class DensitySource(ABC):
     """Tells the density of an ensemble relative to π at its own particles."""
 
+    @abstractmethod
     def log_relative(self, positions: Array, weights: Array, t: float) -> Array:
         """Return log(ρ_t/π) ``(N,)`` up to a constant at the positions ``(N, d)`` (collective).
 
         ``weights`` ``(N,)`` sum to 1 over all ranks.
         """
 
+    @property
+    def width(self) -> Array | None:
+        """Length ``(1,)`` over which it smooths for any number of particles; None if it vanishes.
+
+        In the plane the lattice of a law would have to be too fine to show it.
+        """
+        return None
+
+    def log_relative_of_law(self, x: Array, mass: Array, t: float, log_target: Array) -> Array:
+        """Return log(ρ/π) ``(n,)`` up to a constant, as infinitely many particles have it.
+
+        Their law has masses ``(n,)`` on the points ``(n, d)`` of a regular lattice.
+        """
+        return log_relative_of_law(x, mass, t, log_target, self.width)
+
+
+def log_relative_of_law(
+    x: Array, mass: Array, t: float, log_target: Array, width: Array | None = None
+) -> Array:
+    """Return log(ρ/π) ``(n,)`` up to a constant of masses on a lattice, smoothed over ``width``."""
+    if width is not None:
+        from scipy.ndimage import gaussian_filter1d
+
+        sigma = float(width[0] / (x[1, 0] - x[0, 0]))
+        mass = gaussian_filter1d(mass, sigma, mode="constant", truncate=KERNEL_REACH)
+    return log_mass(mass) - log_target
+
 
 @dataclass(frozen=True, eq=False)
-class MeshDensity:
+class MeshDensity(DensitySource):
     r"""The particles' relative density, projected on the hat functions of a fixed mesh.
 
         h_j = Σ_i W_i φ̃_j(X_i) / ∫ π φ̃_j,      log(ρ/π)(x) ≈ Σ_j φ_j(x) log h_j
@@ -77,6 +106,17 @@ class MeshDensity:
         mass = self._smooth(self.ranks.sum(stencil.gathered(weights)))
         return stencil.read(np.log(np.maximum(mass, TINY)) - self._log_target)
 
+    @property
+    def width(self) -> Array | None:
+        """Spacing of the mesh, on a line."""
+        return self.lattice.spacing if self.lattice.dim == 1 else None
+
+    def log_relative_of_law(self, x: Array, mass: Array, t: float, log_target: Array) -> Array:
+        """Project the law, like particles, on the mesh, on a line."""
+        if self.width is not None:
+            return self.log_relative(x, mass, t)
+        return super().log_relative_of_law(x, mass, t, log_target)
+
     def _smooth(self, mass: Array) -> Array:
         if self.smoothing == 0:
             return mass
@@ -102,7 +142,7 @@ class MeshDensity:
 
 
 @dataclass(frozen=True, eq=False)
-class KernelDensity:
+class KernelDensity(DensitySource):
     r"""Gaussian kernel density estimate ρ̂, compared with π: log(ρ̂/π) = log ρ̂ + V + const.
 
     The particles are gathered on a lattice that follows them, convolved with the kernel, and the
@@ -135,6 +175,11 @@ class KernelDensity:
         density = kernel_sum(positions, weights, width, positions, self.ranks)
         log_density: Array = np.log(np.maximum(density, TINY))
         return log_density + self.target.potential(positions)
+
+    @property
+    def width(self) -> Array | None:
+        """Bandwidth, on a line; one by Silverman's rule goes to zero."""
+        return self.bandwidth if self.target.dim == 1 else None
 
 
 def silverman(positions: Array, weights: Array, ranks: Ranks) -> Array:

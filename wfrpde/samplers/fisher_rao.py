@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import Field
 
+from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
-from wfrpde.samplers.protocol import BETA, Claim, EquallyWeighted, SamplerContext, SamplerParameters
+from wfrpde.samplers.parameters import Beta
+from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.starts.initial import InitialDensity
 from wfrpde.targets import Target
 
-Array = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True)
-class FisherRao(EquallyWeighted):
-    r"""Importance weights of the Fisher–Rao flow (α = 0), ρ_t ∝ ρ₀^θ π^{1−θ} with θ = e^{−βt}.
+class FisherRao(LibrarySampler):
+    r"""Pure Fisher–Rao reweighting (α = 0) of draws from ρ₀: exact weights, no moves.
+
+    The flow is ρ_t ∝ ρ₀^θ π^{1−θ} with θ = e^{−βt}, so that
 
         log w_t(x) = (1 − θ)(log π(x) − log ρ₀(x))
 
@@ -39,7 +39,15 @@ class FisherRao(EquallyWeighted):
     initial: InitialDensity
     beta: float = 1.0
     name: str = "fisher_rao"
+    kind: ClassVar[str] = "fisher_rao"
+    claims: ClassVar[str] = "FR"
     exact_in_time: ClassVar[bool] = True
+
+    @classmethod
+    def of(cls, context: SamplerContext, name: str, *, beta: Beta = None) -> Self:
+        """Make the sampler of a case."""
+        beta = context.equation.beta if beta is None else beta
+        return cls(context.target, context.initial, beta, name)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Weigh every particle."""
@@ -47,16 +55,3 @@ class FisherRao(EquallyWeighted):
         share = math.exp(-self.beta * t) - math.exp(-self.beta * (t + dt))
         log_ratio = -self.target.potential(x) - self.initial.log_density(x)
         return ensemble.reweighted(ensemble.log_weights + share * log_ratio)
-
-
-class FisherRaoParameters(SamplerParameters):
-    """Pure Fisher–Rao reweighting (α = 0) of draws from ρ₀: exact weights, no moves."""
-
-    kind: ClassVar[str] = "fisher_rao"
-    claims: ClassVar[Claim] = "FR"
-    beta: float | None = Field(default=None, ge=0, allow_inf_nan=False, description=BETA)
-
-    def build(self, name: str, context: SamplerContext) -> FisherRao:
-        """Return the sampler for a case."""
-        beta = context.case.flow.beta if self.beta is None else self.beta
-        return FisherRao(context.target, context.initial, beta, name)

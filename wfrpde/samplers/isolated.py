@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.equation import Equation
 from wfrpde.errors import InputError, SamplerError
 from wfrpde.samplers.command import Stopped, end_group, last_lines, own_environment, unfinished
 from wfrpde.samplers.ensemble import Trajectory
-from wfrpde.samplers.protocol import Claim
+from wfrpde.samplers.run import SamplerRun
 
 Array = npt.NDArray[np.float64]
 
@@ -60,7 +61,7 @@ def _end(connection: Connection[Any, Any], process: subprocess.Popen[bytes], log
 
 
 @dataclass
-class IsolatedSampler:
+class IsolatedSampler(SamplerRun):
     """A sampler of a worker process that lives as long as it answers in time.
 
     It is started when it is needed first, and anew after it had to be ended. A crash, or a call
@@ -79,7 +80,7 @@ class IsolatedSampler:
     """
 
     name: str
-    claims: Claim
+    claims: Equation | None
     setup: dict[str, Any]
     folder: Path | None
     time_limit: float

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
+from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
-from wfrpde.samplers.protocol import (
-    ALPHA,
-    Claim,
-    EquallyWeighted,
-    SamplerContext,
-    SamplerParameters,
-)
+from wfrpde.samplers.law import LawStep
+from wfrpde.samplers.parameters import Alpha
+from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
@@ -57,10 +53,10 @@ def euler_maruyama(
 
 
 @dataclass(frozen=True)
-class Langevin(EquallyWeighted):
-    r"""Unadjusted Langevin algorithm.
+class Langevin(LibrarySampler):
+    r"""Unadjusted Langevin: the Euler–Maruyama scheme of the Wasserstein flow.
 
-    Euler–Maruyama for dX = −α∇V dt + √(2α) dW, whose density solves the Wasserstein flow
+    It discretises dX = −α∇V dt + √(2α) dW, whose density solves
     ∂_t ρ = α∇·(∇ρ + ρ∇V). Weak order 1 in dt; its invariant law is off π by O(dt). Particles are
     independent: no bias in N. It is unstable where α dt exceeds 2 over the curvature of V.
 
@@ -79,25 +75,18 @@ class Langevin(EquallyWeighted):
     target: Target
     alpha: float = 1.0
     name: str = "langevin"
+    kind: ClassVar[str] = "langevin"
+    claims: ClassVar[str] = "W"
+
+    @classmethod
+    def of(cls, context: SamplerContext, name: str, *, alpha: Alpha = None) -> Self:
+        """Make the sampler of a case."""
+        return cls(context.target, context.equation.alpha if alpha is None else alpha, name)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Move every particle once."""
         return ensemble.moved(euler_maruyama(self.target, ensemble.positions, self.alpha * dt, rng))
 
-
-class LangevinParameters(SamplerParameters):
-    """Unadjusted Langevin: dX = −α∇V dt + √(2α) dW by Euler–Maruyama, of weak order 1.
-
-    References
-    ----------
-    G. Roberts and R. Tweedie (1996), Bernoulli 2, 341–363.
-    """
-
-    kind: ClassVar[str] = "langevin"
-    claims: ClassVar[Claim] = "W"
-    alpha: float | None = Field(default=None, ge=0, allow_inf_nan=False, description=ALPHA)
-
-    def build(self, name: str, context: SamplerContext) -> Langevin:
-        """Return the sampler for a case."""
-        alpha = context.case.flow.alpha if self.alpha is None else self.alpha
-        return Langevin(context.target, alpha, name)
+    def law(self) -> LawStep:
+        """Move the law, and nothing else."""
+        return LawStep(self.alpha)

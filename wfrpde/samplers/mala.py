@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import Field
 
+from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.langevin import gradient
-from wfrpde.samplers.protocol import (
-    ALPHA,
-    Claim,
-    EquallyWeighted,
-    SamplerContext,
-    SamplerParameters,
-)
+from wfrpde.samplers.parameters import Alpha
+from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.targets import Target
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Mala(EquallyWeighted):
-    r"""Langevin moves that are accepted with probability min(1, π(Y)q(Y, X) / (π(X)q(X, Y))).
+class Mala(LibrarySampler):
+    r"""Metropolis-adjusted Langevin: π is invariant, and the path is that of W to order 1 in dt.
 
+    Langevin moves are accepted with probability min(1, π(Y)q(Y, X) / (π(X)q(X, Y))),
     q(X, ·) = N(X − h∇V(X), 2h), h = α dt. A move is rejected with probability O(dt^{3/2}), so that
     the path follows the Wasserstein flow with weak order 1 in dt, while π is left invariant
     exactly. Particles are independent: no bias in N.
@@ -46,6 +39,13 @@ class Mala(EquallyWeighted):
     target: Target
     alpha: float = 1.0
     name: str = "mala"
+    kind: ClassVar[str] = "mala"
+    claims: ClassVar[str] = "W"
+
+    @classmethod
+    def of(cls, context: SamplerContext, name: str, *, alpha: Alpha = None) -> Self:
+        """Make the sampler of a case."""
+        return cls(context.target, context.equation.alpha if alpha is None else alpha, name)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Propose a move to every particle."""
@@ -63,21 +63,3 @@ class Mala(EquallyWeighted):
             accepted=int(accepted.sum()),
             proposed=len(here),
         )
-
-
-class MalaParameters(SamplerParameters):
-    """Metropolis-adjusted Langevin: π is invariant, and the path is that of W to order 1 in dt.
-
-    References
-    ----------
-    G. Roberts and R. Tweedie (1996), Bernoulli 2, 341–363.
-    """
-
-    kind: ClassVar[str] = "mala"
-    claims: ClassVar[Claim] = "W"
-    alpha: float | None = Field(default=None, ge=0, allow_inf_nan=False, description=ALPHA)
-
-    def build(self, name: str, context: SamplerContext) -> Mala:
-        """Return the sampler for a case."""
-        alpha = context.case.flow.alpha if self.alpha is None else self.alpha
-        return Mala(context.target, alpha, name)

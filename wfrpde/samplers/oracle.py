@@ -1,6 +1,6 @@
 r"""`Oracle`: log(ρ_t/π) at any point and time, read from the flow that was solved.
 
-A `Solution` knows the flow at its saved times only. Between them u = log(ρ/π) is interpolated by
+A solved flow is known at its saved times only. Between them u = log(ρ/π) is interpolated by
 cubic polynomials in √t, in which the fast first moments of a flow are spread out. `oracle_times`
 names times that are close enough for it; what the interpolation leaves out is measured.
 """
@@ -8,18 +8,15 @@ names times that are close enough for it; what the interpolation leaves out is m
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.errors import InputError
-from wfrpde.samplers.density import CELLS
+from wfrpde.samplers.density import CELLS, DensitySource
 from wfrpde.samplers.lattice import Lattice
-
-if TYPE_CHECKING:
-    from wfrpde.case import Case
-    from wfrpde.flow.solution import Solution
+from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
 
@@ -30,8 +27,27 @@ NODES = {1: 2000, 2: 240, 3: 56}
 """Cells along an axis of the lattice on which the flow is tabulated."""
 
 
-def oracle_times(case: Case, count: int = 64) -> tuple[float, ...]:
-    """Give times at which the flow of a case has to be saved for an `Oracle`.
+class SavedFlow(Protocol):
+    """A flow that was solved, at times that were saved."""
+
+    @property
+    def target(self) -> Target:
+        """The density π that it tends to."""
+
+    @property
+    def times(self) -> Array:
+        """``(T,)`` saved times, ascending."""
+
+    @property
+    def box(self) -> Array:
+        """Corners ``(d, 2)`` of the domain's bounding box."""
+
+    def log_relative_densities(self, x: Array) -> Array:
+        """Return log(ρ/π) ``(T, n)`` at points ``(n, d)`` at all times; −∞ outside the domain."""
+
+
+def oracle_times(case: Any, count: int = 64) -> tuple[float, ...]:
+    """Give times at which the flow of a `wfrpde.Case` has to be saved for an `Oracle`.
 
     Its own saved times, and ``count`` that are evenly spaced in √t up to the last of them.
     """
@@ -46,7 +62,7 @@ def oracle_times(case: Case, count: int = 64) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class Oracle:
+class Oracle(DensitySource):
     r"""log(ρ_t/π) of a solved flow, as a density source that owes nothing to the particles.
 
     Attributes
@@ -69,17 +85,18 @@ class Oracle:
     interpolation_error: float
 
     @classmethod
-    def of(cls, solution: Solution) -> Oracle:
-        """Tabulate a solution. Not collective."""
+    def of(cls, flow: SavedFlow) -> Oracle:
+        """Tabulate a flow that was solved. Not collective."""
         from scipy.ndimage import spline_filter
 
-        box = solution.box
+        box, times = flow.box, np.asarray(flow.times, dtype=float)
         cells = NODES[len(box)]
         lattice = Lattice.over(box, (box[:, 1] - box[:, 0]) / cells, CELLS[len(box)])
-        fields = _tabulated(solution, lattice)
-        error = _left_out_error(solution, lattice, fields)
+        fields = _tabulated(flow, lattice)
+        potential = flow.target.potential(lattice.points).reshape(lattice.shape)
+        error = _left_out_error(times, fields, potential)
         coefficients = np.stack([spline_filter(f, order=3, mode="nearest") for f in fields])
-        return cls(np.asarray(solution.times), lattice, coefficients, error)
+        return cls(times, lattice, coefficients, error)
 
     def __call__(self, t: float, positions: Array) -> Array:
         """Return log(ρ_t/π) ``(N,)`` at the positions ``(N, d)``.
@@ -105,21 +122,15 @@ class Oracle:
         return self(t, positions)
 
 
-def _tabulated(solution: Solution, lattice: Lattice) -> Array:
-    """U = log(ρ/π) ``(T, …)`` on the lattice; outside the mesh, of the nearest point in it."""
+def _tabulated(flow: SavedFlow, lattice: Lattice) -> Array:
+    """Tabulate u = log(ρ/π) ``(T, …)``; outside the domain, that of the nearest point in it."""
     from scipy.ndimage import distance_transform_edt
 
-    from wfrpde.discretisation.interpolation import evaluate
-
-    points = lattice.points
-    values, _ = evaluate(solution.interpolation, solution.log_relative, points)
-    for index in range(len(values)):
-        exact = solution.exact(index, points)
-        if exact is not None:
-            values[index] = np.where(np.isnan(values[index]), np.nan, exact)
+    values = flow.log_relative_densities(lattice.points)
+    # a density that is zero at first is not so at all times
+    outside = np.isneginf(values).all(axis=0).reshape(lattice.shape)
     fields = np.maximum(values, LOWEST).reshape(-1, *lattice.shape)
-    outside = np.isnan(fields[0])
-    if outside.any():
+    if outside.any() and not outside.all():
         nearest = distance_transform_edt(outside, return_distances=False, return_indices=True)
         fields = fields[(slice(None), *nearest)]
     return np.asarray(fields)
@@ -141,11 +152,10 @@ def _lagrange(knots: Array, s: Any) -> Array:
     return weights
 
 
-def _left_out_error(solution: Solution, lattice: Lattice, fields: Array) -> float:
-    times, worst = np.asarray(solution.times), 0.0
+def _left_out_error(times: Array, fields: Array, potential: Array) -> float:
+    worst = 0.0
     if len(times) < 4:
         return float("nan")
-    potential = solution.target.potential(lattice.points).reshape(lattice.shape)
     for index in range(1, len(times) - 1):
         others = np.delete(np.arange(len(times)), index)
         first, shares = _stencil_in_time(times[others], float(times[index]))

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.equation import Equation
 from wfrpde.errors import InputError, SamplerError, WfrpdeError
 from wfrpde.fields.user_code import load_object, told
+from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble, Trajectory
 from wfrpde.samplers.exchange import shaped_positions, to_trajectory
-from wfrpde.samplers.protocol import Claim, SamplerContext
+from wfrpde.samplers.run import SamplerRun
 from wfrpde.samplers.simulate import StepByStep, checked_times
 
 Array = npt.NDArray[np.float64]
@@ -36,14 +38,14 @@ def registered() -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class FunctionSampler:
+class FunctionSampler(SamplerRun):
     """A function ``(target, n, times, rng, **parameters)`` → positions[, log weights].
 
     ``times`` is an array ``(T,)``; it holds ``inf`` alone for a sampler of π itself.
     """
 
     name: str
-    claims: Claim
+    claims: Equation | None
     function: Callable[..., Any]
     context: SamplerContext
     parameters: Mapping[str, Any]
@@ -59,7 +61,7 @@ class FunctionSampler:
         stop: Callable[[], bool] | None = None,
     ) -> Trajectory:
         """Run one replicate; see `wfrpde.samplers.SamplerRun.run`."""
-        ladder = np.array([np.inf]) if self.claims == "target" else checked_times(times)
+        ladder = np.array([np.inf]) if self.claims is None else checked_times(times)
         rng, target = np.random.default_rng(replicate_seed), self.context.target
         began = time.monotonic()
         try:
@@ -117,7 +119,7 @@ class ObjectSampler:
 def load_python_sampler(
     name: str,
     reference: str,
-    claims: Claim,
+    claims: Equation | None,
     context: SamplerContext,
     parameters: Mapping[str, Any],
     layout: str,
@@ -150,4 +152,4 @@ def load_python_sampler(
         raise InputError(f"sampler {name}: {key}", "an unknown key", "none: the object is made")
     if not callable(getattr(thing, "step", None)):
         raise InputError(where, f"{reference}, a {type(thing).__name__} without step", _NEEDED)
-    return StepByStep(ObjectSampler(name, thing, context, layout), claims, context)
+    return StepByStep(name, claims, ObjectSampler(name, thing, context, layout), context)

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.equation import Equation
 from wfrpde.errors import DependencyMissingError, SamplerError, WfrpdeError
 from wfrpde.samplers.ensemble import Trajectory
 from wfrpde.samplers.exchange import read_arrays, real_array, shaped_positions, to_trajectory
-from wfrpde.samplers.protocol import Claim
+from wfrpde.samplers.run import SamplerRun
 
 Array = npt.NDArray[np.float64]
 
@@ -28,7 +29,7 @@ _RESERVED = ("t", "weight", "log_weight", "chain")
 
 
 @dataclass(frozen=True, eq=False)
-class RecordedSamples:
+class RecordedSamples(SamplerRun):
     """Samples from a file; `run` hands them out.
 
     Attributes
@@ -40,7 +41,7 @@ class RecordedSamples:
     """
 
     name: str
-    claims: Claim
+    claims: Equation | None
     recorded: tuple[Trajectory, ...]
 
     @property
@@ -81,11 +82,11 @@ class RecordedSamples:
 
 
 @dataclass(frozen=True)
-class UnusableSamples:
+class UnusableSamples(SamplerRun):
     """What stands for a file that cannot be used: every replicate fails, and says why."""
 
     name: str
-    claims: Claim
+    claims: Equation | None
     error: WfrpdeError
 
     def run(
@@ -103,18 +104,13 @@ class UnusableSamples:
         raise SamplerError(self.name, str(self.error))
 
 
-def read_samples(
-    name: str, path: Path, dim: int, layout: str, claims: Claim | None, default: Claim
-) -> RecordedSamples:
-    """Read recorded samples.
+def read_samples(name: str, path: Path, dim: int, layout: str) -> tuple[Trajectory, ...]:
+    """Read recorded samples: one trajectory for each replicate, at t = ∞ if there are no times.
 
     Parameters
     ----------
     dim, layout
         Dimension d, and the order of the last two axes.
-    claims
-        What they claim to be; without it ``target`` if the file has no times, and ``default``
-        otherwise.
 
     Raises
     ------
@@ -140,9 +136,7 @@ def read_samples(
         raise SamplerError(name, f"{path.name} holds {found}{wrong}; needed {needed}")
     if "weights" in arrays and "log_weights" in arrays:
         raise SamplerError(name, f"{path.name} holds weights and log_weights; needed one of them")
-    recorded = _trajectories(name, arrays, dim, layout)
-    timeless = bool(np.isinf(recorded[0].times).all())
-    return RecordedSamples(name, claims or ("target" if timeless else default), recorded)
+    return _trajectories(name, arrays, dim, layout)
 
 
 def _trajectories(

@@ -2,53 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.equation import Equation
 from wfrpde.errors import DependencyMissingError, InputError, SamplerError
 from wfrpde.fields.complaints import checked, choose
+from wfrpde.fields.parameters import Parameters
+from wfrpde.fields.protocols import Formula
+from wfrpde.samplers.birth_death import BirthDeathLangevin
 from wfrpde.samplers.command import CommandSampler
-from wfrpde.samplers.ensemble import Trajectory
-from wfrpde.samplers.fisher_rao import FisherRaoParameters
+from wfrpde.samplers.context import SamplerContext
+from wfrpde.samplers.fisher_rao import FisherRao
 from wfrpde.samplers.isolated import IsolatedSampler
-from wfrpde.samplers.langevin import LangevinParameters
-from wfrpde.samplers.mala import MalaParameters
-from wfrpde.samplers.protocol import Claim, SamplerContext, SamplerParameters
+from wfrpde.samplers.langevin import Langevin
+from wfrpde.samplers.mala import Mala
+from wfrpde.samplers.parameters import parameters_of
+from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.samplers.python_sampler import registered
-from wfrpde.samplers.reaction_parameters import (
-    BirthDeathParameters,
-    FeynmanKacParameters,
-    SmcWfrParameters,
-    WeightedParameters,
-)
-from wfrpde.samplers.recorded import UnusableSamples, read_samples
+from wfrpde.samplers.recorded import RecordedSamples, UnusableSamples, read_samples
+from wfrpde.samplers.run import SamplerRun
 from wfrpde.samplers.simulate import StepByStep
+from wfrpde.samplers.smc_wfr import SmcWfr
+from wfrpde.samplers.weighted import FeynmanKac, WeightedLangevin
 
-if TYPE_CHECKING:
-    from wfrpde.case.samplers import SamplerSpec
+Kind = TypeVar("Kind", bound=type[LibrarySampler])
 
-Array = npt.NDArray[np.float64]
-
-# A new sampler adds its class here; `SamplerParameters` says what it needs.
-KINDS: dict[str, type[SamplerParameters]] = {
-    model.kind: model
-    for model in (
-        LangevinParameters,
-        MalaParameters,
-        FisherRaoParameters,
-        WeightedParameters,
-        BirthDeathParameters,
-        SmcWfrParameters,
-        FeynmanKacParameters,
-    )
-}
+KINDS: dict[str, type[LibrarySampler]] = {}
+"""Samplers that case files name by their ``kind``."""
 
 
-def validate_sampler(kind: str, parameters: Mapping[str, Any]) -> SamplerParameters | None:
+def register(sampler: Kind) -> Kind:
+    """Let case files name a sampler by its ``kind``; also a decorator of its class.
+
+    Its parameters (the keyword arguments of its `LibrarySampler.of`), its claim and its law count
+    like those of the samplers that wfrpde brings along.
+    """
+    KINDS[sampler.kind] = sampler
+    return sampler
+
+
+# a new sampler of the library adds its class here
+for _kind in (Langevin, Mala, FisherRao, WeightedLangevin, BirthDeathLangevin, SmcWfr, FeynmanKac):
+    register(_kind)
+
+
+def validate_sampler(kind: str, parameters: Mapping[str, Any]) -> Parameters | None:
     """Check the parameters of a sampler and return them as its model.
 
     None for a sampler of another package, which checks them itself.
@@ -62,40 +64,11 @@ def validate_sampler(kind: str, parameters: Mapping[str, Any]) -> SamplerParamet
         return None
     if kind not in KINDS:
         choose(kind, [*KINDS, *others], "sampler.kind")
-    return checked(KINDS[kind], parameters, "sampler")
+    return checked(parameters_of(KINDS[kind]), parameters, "sampler")
 
 
-class SamplerRun(Protocol):
-    """A sampler of a case, ready to run replicates."""
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-
-    @property
-    def claims(self) -> Claim:
-        """The equation that it claims to solve."""
-
-    def run(
-        self,
-        replicate_seed: np.random.SeedSequence,
-        n: int,
-        dt: float,
-        times: Sequence[float] | Array,
-        *,
-        stop: Callable[[], bool] | None = None,
-    ) -> Trajectory:
-        """Run one replicate of n particles with steps of at most dt; the ensembles at ``times``.
-
-        Raises
-        ------
-        SamplerError
-            Names the sampler and what happened.
-        """
-
-
-def make_sampler(spec: SamplerSpec, context: SamplerContext) -> SamplerRun:
-    """Return what runs the replicates of one ``[[sampler]]`` of a case.
+def make_sampler(table: Any, context: SamplerContext) -> SamplerRun:
+    """Return what runs the replicates of a table ``[[sampler]]``, a `wfrpde.case.SamplerSpec`.
 
     What is wrong with a file of recorded samples is told by its ``run``, as if the sampler had
     failed.
@@ -105,55 +78,68 @@ def make_sampler(spec: SamplerSpec, context: SamplerContext) -> SamplerRun:
     InputError
         If it cannot be made for this case.
     """
-    if spec.samples is not None:
-        path = _folder(context) / Path(spec.samples).expanduser()
-        claims = default_claim(context)
-        dim = context.target.dim
+    name, word, layout = table.name, table.claims, table.layout
+    parameters = None if table.kind is None else validate_sampler(table.kind, table.parameters)
+    if table.kind is not None and parameters is not None:
+        kind = KINDS[table.kind]
+        sampler = kind.of(context, name, **dict(parameters))
+        return StepByStep(name, claim(table, context, kind.claims), sampler, context)
+    claims = claim(table, context)
+    if table.samples is not None:
+        path = _folder(context) / Path(table.samples).expanduser()
         try:
-            return read_samples(spec.name, path, dim, spec.layout, spec.claims, claims)
+            recorded = read_samples(name, path, context.target.dim, layout)
         except (SamplerError, DependencyMissingError) as error:
-            return UnusableSamples(spec.name, spec.claims or claims, error)
-    parameters = None if spec.kind is None else validate_sampler(spec.kind, spec.parameters)
-    if parameters is not None:
-        sampler = parameters.build(spec.name, context)
-        return StepByStep(sampler, spec.claims or parameters.claims, context)
+            return UnusableSamples(name, claims, error)
+        timeless = word is None and not np.isfinite(recorded[0].times).any()
+        return RecordedSamples(name, None if timeless else claims, recorded)
     if context.ranks.size > 1:
-        found = f"sampler {spec.name}, which knows nothing of other ranks"
+        found = f"sampler {name}, which knows nothing of other ranks"
         raise InputError("comm", found, "a sampler of the library for an ensemble on many ranks")
-    claims = spec.claims or default_claim(context)
-    if spec.command is not None:
+    if table.command is not None:
         return CommandSampler(
-            spec.name, claims, spec.command, context, spec.parameters, spec.layout, spec.time_limit
+            name, claims, table.command, context, table.parameters, layout, table.time_limit
         )
-    reference = spec.python if spec.kind is None else registered()[spec.kind]
-    source = context.case.source
-    isolated = IsolatedSampler(
-        spec.name,
-        claims,
-        {
-            "case": context.case.model_dump(mode="json", exclude_unset=True, exclude={"sampler"}),
-            "source": None if source is None else str(source),
-            "name": spec.name,
-            "reference": reference,
-            "claims": claims,
-            "parameters": spec.parameters,
-            "layout": spec.layout,
-        },
-        _folder(context),
-        spec.time_limit,
-    )
+    setup = {
+        "name": name,
+        "reference": table.python if table.kind is None else registered()[table.kind],
+        "claims": claims,
+        "context": context,
+        "parameters": table.parameters,
+        "layout": layout,
+    }
+    isolated = IsolatedSampler(name, claims, setup, _folder(context), table.time_limit)
     isolated.start()
     return isolated
 
 
-def default_claim(context: SamplerContext) -> Claim:
-    """Return the flow of the case: what a sampler claims to solve that says nothing."""
-    flow = context.case.flow
-    if flow.beta == 0:
-        return "W" if flow.reaction is None else "feynman-kac"
-    return "FR" if flow.alpha == 0 else "WFR"
+def claim(table: Any, context: SamplerContext, default: str | None = None) -> Equation | None:
+    """Return the equation that a table claims, or a word by default, or else that of the flow.
+
+    None for ``target``: the samples are to be those of π.
+
+    Raises
+    ------
+    InputError
+        If the flow of the case has no such part.
+    """
+    word = table.claims or default
+    if word is None:
+        return context.equation
+    if word == "target":
+        return None
+    own = table.parameters.get("reaction")
+    rate = Formula(own, context.target.dim) if isinstance(own, str) else None
+    part = context.equation.claimed(word, rate)
+    if part is None:
+        where, equation = "sampler.claims", context.equation
+        if word == "feynman-kac":
+            needed = "flow.reaction, or kind = 'feynman_kac' with its own reaction"
+            raise InputError(where, "'feynman-kac' without a reaction", needed)
+        found = f"{word!r} of sampler {table.name} with flow.alpha = {equation.alpha:g} and "
+        raise InputError(where, f"{found}flow.beta = {equation.beta:g}", "a part of the flow")
+    return part
 
 
 def _folder(context: SamplerContext) -> Path:
-    source = context.case.source
-    return Path.cwd() if source is None else source.resolve().parent
+    return Path.cwd() if context.folder is None else context.folder

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +61,11 @@ class Resampling:
 
     scheme: Scheme = "systematic"
     threshold: float = 0.5
+
+    @classmethod
+    def named(cls, scheme: Scheme | Literal["none"], threshold: float) -> Self:
+        """Return what case files say: ``none`` never resamples."""
+        return cls(threshold=0.0) if scheme == "none" else cls(scheme, threshold)
 
     def __call__(
         self, ensemble: Ensemble, rng: np.random.Generator, ranks: Ranks | None = None

@@ -7,20 +7,22 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.equation import Equation
 from wfrpde.errors import InputError, SamplerError, WfrpdeError
 from wfrpde.fields.user_code import told
+from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble, Trajectory
-from wfrpde.samplers.protocol import Claim, Sampler, SamplerContext
+from wfrpde.samplers.law import LawStep
+from wfrpde.samplers.protocol import LibrarySampler, Sampler
 from wfrpde.samplers.ranks import Ranks
-
-if TYPE_CHECKING:
-    from wfrpde.starts.initial import InitialDensity
-    from wfrpde.targets import Target
+from wfrpde.samplers.run import SamplerRun
+from wfrpde.starts.initial import InitialDensity
+from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
 
@@ -103,40 +105,14 @@ def simulate(
     return Trajectory(ladder[: len(saved)], tuple(saved), facts)
 
 
-def run_sampler(
-    sampler: Sampler,
-    claims: Claim,
-    context: SamplerContext,
-    seed: np.random.SeedSequence,
-    n: int,
-    dt: float,
-    times: Sequence[float] | Array,
-    stop: Callable[[], bool] | None = None,
-) -> Trajectory:
-    """Run one replicate of a sampler for a case (collective if the context has ranks).
-
-    Of a sampler of π itself the last ensemble is kept, at t = ∞.
-    """
-    target, initial, comm = context.target, context.initial, context.comm
-    rng = np.random.default_rng(seed)
-    made = simulate(sampler, target, initial, times, dt, n, rng, comm=comm, stop=stop)
-    if claims != "target" or not made.facts["complete"]:
-        return made
-    return Trajectory(np.array([np.inf]), made.ensembles[-1:], made.facts)
-
-
 @dataclass(frozen=True)
-class StepByStep:
+class StepByStep(SamplerRun):
     """A sampler with ``init`` and ``step`` that runs in this process."""
 
+    name: str
+    claims: Equation | None
     sampler: Sampler
-    claims: Claim
     context: SamplerContext
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return self.sampler.name
 
     def run(
         self,
@@ -147,10 +123,17 @@ class StepByStep:
         *,
         stop: Callable[[], bool] | None = None,
     ) -> Trajectory:
-        """Run one replicate; see `wfrpde.samplers.SamplerRun.run`."""
-        return run_sampler(
-            self.sampler, self.claims, self.context, replicate_seed, n, dt, times, stop
-        )
+        """Run one replicate (collective if the context has ranks); see `SamplerRun.run`."""
+        target, initial, comm = self.context.target, self.context.initial, self.context.comm
+        rng = np.random.default_rng(replicate_seed)
+        made = simulate(self.sampler, target, initial, times, dt, n, rng, comm=comm, stop=stop)
+        if self.claims is not None or not made.facts["complete"]:
+            return made
+        return Trajectory(np.array([np.inf]), made.ensembles[-1:], made.facts)
+
+    def law(self) -> LawStep | None:
+        """Return that of the sampler."""
+        return self.sampler.law() if isinstance(self.sampler, LibrarySampler) else None
 
 
 def checked_times(times: Sequence[float] | Array) -> Array:

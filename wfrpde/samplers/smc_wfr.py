@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
-from wfrpde.samplers.density import TINY, kernel_sum
+from wfrpde.errors import InputError
+from wfrpde.samplers.context import SamplerContext
+from wfrpde.samplers.density import TINY, kernel_sum, log_relative_of_law
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.langevin import gradient
-from wfrpde.samplers.protocol import EquallyWeighted
+from wfrpde.samplers.law import LawStep
+from wfrpde.samplers.parameters import Alpha, Beta, SchemeName, Threshold, gradient_rates
+from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.samplers.ranks import Ranks
+from wfrpde.samplers.reaction import fisher_rao_law
 from wfrpde.samplers.resampling import Resampling
 from wfrpde.targets import Target
 
@@ -21,9 +28,18 @@ BLOCK = 2**22
 """Entries of the block of pairs that is in memory at a time."""
 
 
+Pairwise = Annotated[
+    bool,
+    Field(
+        strict=True,
+        description="whether q is summed over all pairs, O(N²), and not on a lattice",
+    ),
+]
+
+
 @dataclass(frozen=True)
-class SmcWfr(EquallyWeighted):
-    r"""Splitting of the Wasserstein–Fisher–Rao flow into a Langevin step and an exact reaction.
+class SmcWfr(LibrarySampler):
+    r"""SMC-WFR: a Langevin step, then weights (π/q)^{1−exp(−β dt)} with the mixture q of the moves.
 
     1. Resample, if the effective sample size is low.
     2. Move: Y_i ~ N(m_i, 2h), m_i = X_i − h∇V(X_i), h = α dt. The moved particles are draws of the
@@ -62,6 +78,27 @@ class SmcWfr(EquallyWeighted):
     pairwise: bool = False
     name: str = "smc_wfr"
     ranks: Ranks = field(default_factory=Ranks)
+    kind: ClassVar[str] = "smc_wfr"
+    claims: ClassVar[str] = "WFR"
+
+    @classmethod
+    def of(
+        cls,
+        context: SamplerContext,
+        name: str,
+        *,
+        resampling: SchemeName = "systematic",
+        ess_threshold: Threshold = 0.5,
+        alpha: Alpha = None,
+        beta: Beta = None,
+        pairwise: Pairwise = False,
+    ) -> Self:
+        """Make the sampler of a case."""
+        alpha, beta = gradient_rates(cls.kind, context, alpha, beta)
+        if alpha == 0:
+            raise InputError(f"sampler {name}: alpha", "0", "a positive number", "Nothing moves.")
+        when = Resampling.named(resampling, ess_threshold)
+        return cls(context.target, alpha, beta, when, pairwise, name, context.ranks)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Resample, move and weigh (collective)."""
@@ -81,6 +118,10 @@ class SmcWfr(EquallyWeighted):
         )
         log_weights -= self.ranks.log_total(log_weights)
         return Ensemble(positions, log_weights, ensemble.counts)
+
+    def law(self) -> LawStep:
+        """Move the law, then take an exact Fisher–Rao step."""
+        return fisher_rao_law(self.alpha, self.beta, log_relative_of_law)
 
     def _mixture(self, centres: Array, weights: Array, variance: float, at: Array) -> Array:
         if not self.pairwise:

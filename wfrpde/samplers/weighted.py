@@ -2,90 +2,54 @@ r"""Weighted Langevin particles: Feynman–Kac weights for a given or a mean-fie
 
     dX = −α∇V dt + √(2α) dW,      d log w = (U_t(X) − ⟨U_t⟩) dt
 
-U = −β log(ρ_t/π) makes the weighted particles follow the Wasserstein–Fisher–Rao flow, a given U(x)
-the linear Feynman–Kac flow ∂_t ρ = α∇·(∇ρ + ρ∇V) + ρ(U − ⟨U⟩).
+See `wfrpde.samplers.reaction` for U.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
+from pydantic import Field
 
-from wfrpde.samplers.density import DensitySource
+from wfrpde.errors import InputError
+from wfrpde.fields.protocols import Formula
+from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.langevin import euler_maruyama
-from wfrpde.samplers.protocol import EquallyWeighted
+from wfrpde.samplers.law import LawStep
+from wfrpde.samplers.parameters import (
+    Alpha,
+    Bandwidth,
+    Beta,
+    Cells,
+    SchemeName,
+    Smoothing,
+    SourceName,
+    Threshold,
+    gradient_rates,
+)
+from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.samplers.ranks import Ranks
+from wfrpde.samplers.reaction import PathReaction, Reaction, density_reaction
 from wfrpde.samplers.resampling import Resampling
 from wfrpde.targets import Target
 
-Array = npt.NDArray[np.float64]
-
-
-class Reaction(Protocol):
-    """What a step does to the weights."""
-
-    def growth(self, before: Ensemble, positions: Array, t: float, dt: float) -> Array:
-        """Return the change ``(N,)`` of log w, up to a constant, over a move to ``positions``.
-
-        Collective.
-        """
+Rate = Annotated[
+    str | None,
+    Field(
+        description="U as an expression in x (and y, z), per unit time; `flow.reaction` by default"
+    ),
+]
 
 
 @dataclass(frozen=True)
-class PathReaction:
-    r"""A known rate U(t, x): ∫ U ds along the path by the trapezoidal rule.
+class WeightedLangevin(LibrarySampler):
+    r"""Weighted SDE: Langevin moves with Feynman–Kac weights for U = −β log(ρ/π).
 
-    The error of the rule is O(dt²), so that the order of the scheme is that of its moves.
-
-    Parameters
-    ----------
-    rate
-        U: time and positions ``(N, d)`` → ``(N,)``, per unit model time.
-    """
-
-    rate: Callable[[float, Array], Array]
-
-    def growth(self, before: Ensemble, positions: Array, t: float, dt: float) -> Array:
-        """Return ½ dt (U(t, X_t) + U(t + dt, X_{t+dt}))."""
-        return 0.5 * dt * (self.rate(t, before.positions) + self.rate(t + dt, positions))
-
-
-@dataclass(frozen=True)
-class MeanFieldReaction:
-    r"""U = −β log(ρ̂/π) with ρ̂ from the moved particles themselves: an exact Fisher–Rao step.
-
-    ρ ↦ ρ^θ π^{1−θ} with θ = e^{−β dt} multiplies the weights by (ρ̂/π)^{θ−1}. Lie splitting after
-    the move: of order 1 in dt, and stable for any β dt.
-
-    Parameters
-    ----------
-    beta
-        Rate β, per unit model time.
-    source
-        Where log(ρ̂/π) comes from.
-    """
-
-    beta: float
-    source: DensitySource
-    ranks: Ranks = field(default_factory=Ranks)
-
-    def growth(self, before: Ensemble, positions: Array, t: float, dt: float) -> Array:
-        """Return (θ − 1) log(ρ̂/π)."""
-        weights = self.ranks.normalised(before)
-        log_relative = self.source.log_relative(positions, weights, t + dt)
-        return np.asarray(np.expm1(-self.beta * dt) * log_relative)
-
-
-@dataclass(frozen=True)
-class WeightedLangevin(EquallyWeighted):
-    """Euler–Maruyama moves with weights, resampled when the effective sample size is low.
-
-    Weak order 1 in dt. Self-normalised weights bring a bias O(1/N); a mean-field reaction adds
+    d log w = −β (log(ρ/π) − ⟨log(ρ/π)⟩) dt; resampled when the effective sample size is low. Weak
+    order 1 in dt. Self-normalised weights bring a bias O(1/N); a mean-field reaction adds
     that of its density estimate.
 
     Parameters
@@ -98,6 +62,10 @@ class WeightedLangevin(EquallyWeighted):
         Rate α of the diffusion, per unit model time.
     resampling
         When and how to resample.
+
+    References
+    ----------
+    arXiv:2512.17878
     """
 
     target: Target
@@ -106,6 +74,29 @@ class WeightedLangevin(EquallyWeighted):
     resampling: Resampling = field(default_factory=Resampling)
     name: str = "weighted"
     ranks: Ranks = field(default_factory=Ranks)
+    kind: ClassVar[str] = "weighted"
+    claims: ClassVar[str] = "WFR"
+
+    @classmethod
+    def of(
+        cls,
+        context: SamplerContext,
+        name: str,
+        *,
+        resampling: SchemeName = "systematic",
+        ess_threshold: Threshold = 0.5,
+        alpha: Alpha = None,
+        beta: Beta = None,
+        density: SourceName = "mesh",
+        cells: Cells = None,
+        smoothing: Smoothing = None,
+        bandwidth: Bandwidth = None,
+    ) -> Self:
+        """Make the sampler of a case."""
+        alpha, beta = gradient_rates(cls.kind, context, alpha, beta)
+        reaction = density_reaction(name, context, beta, density, cells, smoothing, bandwidth)
+        when = Resampling.named(resampling, ess_threshold)
+        return cls(context.target, reaction, alpha, when, name, context.ranks)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Move, weigh and, if need be, resample (collective)."""
@@ -114,3 +105,42 @@ class WeightedLangevin(EquallyWeighted):
         log_weights -= self.ranks.log_total(log_weights)
         moved = Ensemble(positions, log_weights, ensemble.counts)
         return self.resampling(moved, rng, self.ranks)
+
+    def law(self) -> LawStep | None:
+        """Return that of the moves with the reaction; resampling leaves it."""
+        return self.reaction.law(self.alpha)
+
+
+@dataclass(frozen=True)
+class FeynmanKac(WeightedLangevin):
+    r"""Linear Feynman–Kac flow ∂_t ρ = α∇·(∇ρ + ρ∇V) + ρ(U − ⟨U⟩), by weighted Langevin particles.
+
+    Weak order 1; the bias in N is O(1/N).
+    """
+
+    kind: ClassVar[str] = "feynman_kac"
+    claims: ClassVar[str] = "feynman-kac"
+
+    @classmethod
+    def of(  # type: ignore[override]
+        cls,
+        context: SamplerContext,
+        name: str,
+        *,
+        resampling: SchemeName = "systematic",
+        ess_threshold: Threshold = 0.5,
+        alpha: Alpha = None,
+        reaction: Rate = None,
+    ) -> Self:
+        """Make the sampler of a case."""
+        where = f"sampler {name}: reaction"
+        rate = context.equation.rate
+        if reaction is not None:
+            rate = Formula(reaction, context.target.dim, where).checked()
+        if rate is None:
+            raise InputError(where, "nothing, and no flow.reaction", "an expression for U")
+        known = rate
+        alpha = context.equation.alpha if alpha is None else alpha
+        when = Resampling.named(resampling, ess_threshold)
+        path = PathReaction(lambda t, x: known(x))
+        return cls(context.target, path, alpha, when, name, context.ranks)

@@ -1,6 +1,6 @@
 """The process of an `IsolatedSampler`: ``python -m wfrpde.samplers.worker FD``.
 
-It reads from the connection a table that says what the sampler is, then one request for each
+It reads from the connection the arguments of `load_python_sampler`, then one request for each
 replicate, and answers each with a pair: ``("done", result)``, ``("input", arguments of an
 InputError)`` or ``("error", what happened)``. It ends when the other side does.
 """
@@ -11,24 +11,10 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
-from wfrpde.case import Case
 from wfrpde.errors import InputError, SamplerError
-from wfrpde.samplers.protocol import SamplerContext
 from wfrpde.samplers.python_sampler import load_python_sampler
-
-
-def make(setup: dict[str, Any]) -> Any:
-    """Make the sampler that ``setup`` describes."""
-    source = setup["source"]
-    case = Case.from_dict(setup["case"], None if source is None else Path(source))
-    context = SamplerContext.of(case)
-    return load_python_sampler(
-        setup["name"], setup["reference"], setup["claims"], context, setup["parameters"],
-        setup["layout"],
-    )  # fmt: skip
 
 
 def answered(call: Callable[[], Any]) -> tuple[str, Any]:
@@ -45,7 +31,7 @@ def answered(call: Callable[[], Any]) -> tuple[str, Any]:
 
 def serve(connection: Connection[Any, Any]) -> None:
     """Make the sampler, and run replicates until the connection is closed."""
-    kind, answer = answered(lambda: make(connection.recv()))
+    kind, answer = answered(lambda: load_python_sampler(**connection.recv()))
     connection.send((kind, None if kind == "done" else answer))
     while True:
         try:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wfrpde.comparison.metrics import METRICS
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
 from wfrpde.report.validation import palette
@@ -15,19 +16,32 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_distances"]
 
-SHOWN = {"KL": "KL [nats]", "TV": "TV", "W1": "W₁", "MMD2": "MMD²"}
+
+def drawn(name: str) -> bool:
+    """Whether a metric has a panel."""
+    return name not in METRICS or METRICS[name].drawn
+
+
+def label(name: str) -> str:
+    """Name of a metric on an axis, with its unit."""
+    metric = METRICS.get(name)
+    return name if metric is None else f"{metric.symbol} [{metric.unit}]".removesuffix(" []")
 
 
 def draw_distances(report: ValidationReport) -> Drawing | None:
-    """Draw four distances over time, each with the floor of independent samples."""
+    """Draw distances over time, each with the floor of independent samples."""
     if not report.metrics:
         return None
     times = sorted({m.time for m in report.metrics})
     samplers = list(dict.fromkeys(m.sampler for m in report.metrics))
     colour, marker = palette.colours(report), palette.markers(report)
-    figure = style.new_figure(10.5, 5.6)
-    grid = figure.subplots(2, 2)
-    for axes, (metric, label) in zip(grid.ravel(), SHOWN.items(), strict=True):
+    metrics = [name for name in dict.fromkeys(m.metric for m in report.metrics) if drawn(name)]
+    lines = -(-len(metrics) // 2)
+    figure = style.new_figure(10.5, 2.8 * lines)
+    grid = figure.subplots(lines, 2, squeeze=False)
+    for axes in grid.ravel()[len(metrics) :]:
+        axes.remove()
+    for axes, metric in zip(grid.ravel(), metrics, strict=False):
         for k, sampler in enumerate(samplers):
             own = [m for m in report.metrics if m.sampler == sampler and m.metric == metric]
             at = np.array([times.index(m.time) for m in own]) + 0.7 * (
@@ -43,7 +57,7 @@ def draw_distances(report: ValidationReport) -> Drawing | None:
                 zorder=3,
             )  # fmt: skip
         style.log_scale(axes, "y")
-        axes.set_ylabel(label)
+        axes.set_ylabel(label(metric))
         axes.set_xticks(range(len(times)), ["π" if np.isinf(t) else f"t = {t:.3g}" for t in times])
         axes.set_xlim(-0.55, len(times) - 0.45)
         axes.grid(axis="x", visible=False)
@@ -51,7 +65,7 @@ def draw_distances(report: ValidationReport) -> Drawing | None:
     return Drawing(
         "distances",
         figure,
-        "Four distances from the Eulerian density at each time, with their noise floors",
+        "Distances from the Eulerian density at each time, with their noise floors",
         "Distances of one replicate's particles from the Eulerian density, averaged over the "
         "replicates. The dark bars are the noise floor: the same distance of as many independent "
         "draws of the Eulerian density itself. Only what rises above its bar says anything.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wfrpde.comparison.metrics import METRICS
 from wfrpde.numbers import MISSING, duration, number, pretty, with_error
 from wfrpde.report.flow.figures import Picture
 from wfrpde.report.flow.record import software_versions
@@ -155,7 +156,7 @@ def _distances(report: ValidationReport) -> list[Table]:
         own = [m for m in report.metrics if m.sampler == sampler]
         rows = tuple(
             (
-                m.metric.replace("chi2", "χ²").replace("MMD2", "MMD²"),
+                METRICS[m.metric].symbol if m.metric in METRICS else m.metric,
                 time_text(m.time),
                 pretty(with_error(m.value, m.standard_error)),
                 pretty(number(m.floor, 3)),

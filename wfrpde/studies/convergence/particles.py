@@ -141,12 +141,12 @@ def _planned(case: Case, spec: ConvergenceSpec, flows: Flows) -> _Planned:
     table = case.samplers[names.index(name)]
     if table.samples is not None:
         raise InputError("sampler", f"{name!r}, recorded samples", "a sampler that can be run")
-    context = SamplerContext.of(case, flows.solution("WFR"))
+    context = SamplerContext.of(case, flows.oracle)
     contestant = make_contestant(case, table, flows, context)
     if contestant.failure:
         raise InputError("sampler", f"{name!r}, which fails: {contestant.failure}", "one that runs")
     judge = contestant.judge
-    if judge.claims == "target":
+    if judge.claims is None:
         raise InputError("sampler", f"{name!r}, which is judged by π", "one that claims a flow")
     known = [observable.name for observable in judge.observables]
     wanted = spec.observable or known[0]
@@ -302,7 +302,7 @@ def _judged(study: _Planned, values: dict[str, Array], failures: dict[str, str])
         fit,
         expected,
         spec.within,
-        f"the Eulerian flow ({judge.claims}), t = {time:g}",
+        f"the Eulerian flow ({judge.label}), t = {time:g}",
         float(reference.error / reference.spread),
         verdict,
         reason,

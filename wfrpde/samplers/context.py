@@ -1,0 +1,131 @@
+"""`SamplerContext`: all that a sampler may know of a case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.equation import Equation
+from wfrpde.errors import InputError
+from wfrpde.samplers.oracle import Oracle, SavedFlow
+from wfrpde.samplers.ranks import Ranks
+from wfrpde.samplers.start import formula_sampler
+from wfrpde.starts.initial import InitialDensity
+from wfrpde.starts.registry import initial_again
+from wfrpde.targets import Target, make_target
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SamplerContext:
+    """What a sampler is made of besides its own parameters.
+
+    Attributes
+    ----------
+    equation
+        What the flow of the case solves; its rates are the defaults of a sampler.
+    target, initial
+        π, and ρ₀, which can be sampled.
+    box, scales
+        ``(d, 2)`` bounding box of the domain, and ``(d,)`` shortest length along each axis.
+    solution
+        The flow that was solved, for samplers that ask it for the density; else None.
+    comm
+        Ranks over which *one* ensemble is split; None for an ensemble on one rank.
+    tables
+        The tables ``target`` and ``initial`` of the case, JSON-ready, for programs.
+    folder
+        Where files and modules of the user are looked for first; None for the current folder.
+    """
+
+    equation: Equation
+    target: Target
+    initial: InitialDensity
+    box: Array
+    scales: Array
+    solution: SavedFlow | None = None
+    comm: Any = None
+    tables: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    folder: Path | None = None
+
+    @classmethod
+    def of(
+        cls, case: HasSamplerContext, solution: SavedFlow | None = None, comm: Any = None
+    ) -> SamplerContext:
+        """Make what the samplers of a `wfrpde.Case` need. Not collective.
+
+        An initial density that is given as a formula is made one that can be sampled.
+
+        Raises
+        ------
+        InputError
+            If the case cannot be used.
+        """
+        return case.sampler_context(solution, comm)
+
+    @property
+    def ranks(self) -> Ranks:
+        """The ranks that share the ensemble."""
+        return Ranks(self.comm)
+
+    def oracle(self, name: str) -> Oracle:
+        """Return log(ρ/π) of the flow that was solved, for the sampler ``name``.
+
+        Raises
+        ------
+        InputError
+            If there is no solution.
+        """
+        if self.solution is None:
+            raise InputError(
+                f"sampler {name}: density",
+                "'oracle', and no flow that was solved",
+                "SamplerContext.solution",
+                "wfrpde.samplers.oracle_times says which times it should be saved at.",
+            )
+        return self._oracle
+
+    @cached_property
+    def _oracle(self) -> Oracle:
+        assert self.solution is not None
+        return Oracle.of(self.solution)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave π, ρ₀ and the flow behind: another process makes the first two again."""
+        ends = (self.target.recipe, self.initial.recipe)
+        return _again, (*ends, self.equation, self.box, self.scales, self.tables, self.folder)
+
+
+def _again(
+    target: Mapping[str, Any],
+    initial: Mapping[str, Any],
+    equation: Equation,
+    box: Array,
+    scales: Array,
+    tables: Mapping[str, Any],
+    folder: Path | None,
+) -> SamplerContext:
+    start = drawable(initial_again(**initial), box)
+    made = make_target(**target)
+    return SamplerContext(equation, made, start, box, scales, tables=tables, folder=folder)
+
+
+class HasSamplerContext(Protocol):
+    """What a `SamplerContext` can be asked from, such as a case."""
+
+    def sampler_context(self, solution: SavedFlow | None, comm: Any) -> SamplerContext:
+        """Return what its samplers need."""
+
+
+def drawable(initial: InitialDensity, box: Array) -> InitialDensity:
+    """Return an initial density that can be sampled, also if it is given as a formula."""
+    if initial.sampler is not None:
+        return initial
+    return replace(initial, sampler=formula_sampler(initial.log_density, box))
