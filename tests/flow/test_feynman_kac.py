@@ -18,7 +18,7 @@ from scipy.linalg import eigh_tridiagonal
 
 import wfrpde
 from wfrpde.case import Case
-from wfrpde.commands.solve import companion_cases, flow_name
+from wfrpde.commands.solve import companion_cases
 from wfrpde.errors import InputError
 from wfrpde.flow.exact import gaussian_kl
 
@@ -265,7 +265,7 @@ def test_a_reaction_alone_is_a_flow():
 
 def test_it_is_compared_with_the_flow_without_its_reaction():
     case = line("0.7*x", beta=0.5, numerics={"formulation": "edge-averaged"})
-    assert flow_name(case) == "FK"
+    assert case.equation.label == "FK"
     companions = companion_cases(case)
     assert list(companions) == ["W"]
     assert companions["W"].flow.reaction is None

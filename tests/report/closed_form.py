@@ -1,112 +1,67 @@
-"""Solutions whose every number is known in closed form, in the shape that output reads."""
+"""Solutions whose every number is known in closed form."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from scipy.integrate import solve_ivp
 from scipy.special import logsumexp
+from scipy.stats import norm
+
+from wfrpde import Case, ErrorEstimate, Solution
+from wfrpde.case.problem import Densities
+from wfrpde.discretisation.interpolation import SimplexInterpolation, TensorInterpolation
+from wfrpde.domain.grid import TensorGrid, simplices_of_box
 
 TIMES = np.array([0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0])
 
 
-@dataclass(frozen=True)
-class FakeError:
-    """Error estimates, with the fields of the solver's."""
-
-    series: dict[str, np.ndarray]
-    mean: np.ndarray
-    covariance: np.ndarray
-    mode_mass: dict[str, np.ndarray]
-    density: np.ndarray
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self.series[name]
+def box(axes: list[np.ndarray], *, simplices: bool = False, hole: float = 0.0):
+    """A box with planes along the axes, cut into simplices, or with a square hole in the middle."""
+    grid = TensorGrid(tuple(axes), np.ones([len(a) - 1 for a in axes], dtype=bool))
+    if simplices:
+        return SimplexInterpolation(simplices_of_box(grid))
+    centres = np.meshgrid(*[(a[1:] + a[:-1]) / 2 for a in axes], indexing="ij")
+    active = ~(np.abs(centres) < hole).all(axis=0)
+    return TensorInterpolation(TensorGrid(tuple(axes), active), 1)
 
 
-@dataclass(frozen=True)
-class FakeCase:
-    """The few attributes of a case that output reads."""
-
-    title: str
-    flow: SimpleNamespace
-    target: dict[str, Any]
-
-    def model_dump(self, mode: str = "python") -> dict[str, Any]:
-        return {"title": self.title, "flow": vars(self.flow), "target": self.target}
-
-
-@dataclass(frozen=True)
-class FakeSolution:
-    """A frozen solution around exact functions."""
-
-    case: FakeCase
-    target: SimpleNamespace
-    times: np.ndarray
-    series: dict[str, np.ndarray]
-    mean: np.ndarray
-    covariance: np.ndarray
-    mode_mass: dict[str, np.ndarray]
-    error: FakeError | None
-    nodes: np.ndarray
-    cells: np.ndarray
-    cell_type: str
-    log_rho: Callable[[float, np.ndarray], np.ndarray]
-    history: dict[str, np.ndarray]
-    numerics: dict[str, Any] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    complete: bool = True
-    wall_time: float = 1.25
-
-    @property
-    def box(self) -> np.ndarray:
-        return np.stack([self.nodes.min(axis=0), self.nodes.max(axis=0)], axis=1)
-
-    @property
-    def log_normalisation(self) -> float:
-        return self.target.log_z
-
-    @property
-    def log_relative(self) -> np.ndarray:
-        return np.stack([self.log_relative_density(t, self.nodes) for t in self.times])
-
-    def log_density(self, t: float, x: np.ndarray) -> np.ndarray:
-        assert np.isclose(self.times, t, rtol=1e-12).any(), "only saved times may be asked for"
-        inside = (x >= self.box[:, 0]) & (x <= self.box[:, 1])
-        assert inside.all(), "points outside of the domain"
-        return self.log_rho(t, x)
-
-    def density(self, t: float, x: np.ndarray) -> np.ndarray:
-        return np.exp(self.log_density(t, x))
-
-    def log_relative_density(self, t: float, x: np.ndarray) -> np.ndarray:
-        return self.log_density(t, x) + self.target.potential(x) + self.target.log_z
-
-
-def tensor_mesh(axes: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes (x slowest) and cells of a box of intervals, quadrilaterals or hexahedra."""
-    nodes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
-    number = np.arange(len(nodes)).reshape([len(a) for a in axes])
-    corners = {
-        1: [(0,), (1,)],
-        2: [(0, 0), (1, 0), (1, 1), (0, 1)],
-        3: [(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (1, 1, 1), (0, 1, 1)],
-    }[len(axes)]
-    cells = [
-        number[tuple(slice(c, n - 1 + c) for c, n in zip(corner, number.shape, strict=True))]
-        for corner in corners
-    ]
-    return nodes, np.stack([c.ravel() for c in cells], axis=1)
-
-
-def split_quads(cells: np.ndarray) -> np.ndarray:
-    """Two triangles for each quadrilateral."""
-    return np.concatenate([cells[:, [0, 1, 2]], cells[:, [0, 2, 3]]])
+def solution_of(tables, interpolation, log_rho, series, history, relative_error, **numbers):
+    """A solution of the case with these tables, with nodal values of a known density."""
+    case = Case.model_validate(tables)
+    target = case.target.build(None)
+    densities = Densities(target, case.initial.build(target, None), case.equation)
+    nodes = interpolation.nodes
+    normalised = target.potential(nodes) + target.log_partition
+    masses = {name: target_mass for name, (_, target_mass) in numbers["modes"].items()}
+    mode_mass = {name: mass for name, (mass, _) in numbers["modes"].items()}
+    return Solution(
+        case=case,
+        densities=densities,
+        times=TIMES,
+        series=series,
+        mean=numbers["mean"],
+        covariance=numbers["covariance"],
+        mode_mass=mode_mass,
+        error=ErrorEstimate(
+            {k: relative_error * np.abs(v) + 1e-4 * relative_error for k, v in series.items()},
+            np.full_like(numbers["mean"], 2e-8),
+            np.full_like(numbers["covariance"], 3e-8),
+            {k: relative_error * v for k, v in mode_mass.items()},
+            np.full(len(TIMES), relative_error),
+        ),
+        log_relative=np.stack([log_rho(t, nodes) + normalised for t in TIMES]),
+        log_normalisation=target.log_partition,
+        history={**history, "mass": np.ones(len(history["t"]))},
+        numerics=numerics(len(nodes), len(interpolation.cells), masses),
+        warnings=(),
+        complete=True,
+        wall_time=1.25,
+        interpolation=interpolation,
+        known={},
+    )
 
 
 # --- Gaussian to Gaussian: the exact Wasserstein-Fisher-Rao flow --------------------------------
@@ -140,7 +95,7 @@ def gaussian_series(means, covariances, mu, sigma):
     return np.array(kl), np.array(fisher), np.array(variance)
 
 
-def gaussian_solution(dim: int, cell_type: str, alpha=1.0, beta=1.0) -> FakeSolution:
+def gaussian_solution(dim: int, *, simplices=False, alpha=1.0, beta=1.0) -> Solution:
     """The exact flow of one Gaussian into another on a box."""
     mu = np.zeros(dim)
     sigma = np.diag([1.0, 0.7, 0.5][:dim])
@@ -148,12 +103,7 @@ def gaussian_solution(dim: int, cell_type: str, alpha=1.0, beta=1.0) -> FakeSolu
         sigma[0, 1] = sigma[1, 0] = 0.4
     m0 = np.array([-1.0, 0.5, 0.5][:dim])
     c0 = np.diag([0.3, 0.5, 0.2][:dim])
-    p = np.linalg.inv(sigma)
-    log_z = 0.5 * np.linalg.slogdet(2 * np.pi * sigma)[1]
     axes = [np.linspace(-4.5, 4.5, {1: 161, 2: 61, 3: 31}[dim])] * dim
-    nodes, cells = tensor_mesh(axes)
-    if cell_type == "triangle":
-        cells = split_quads(cells)
     fine = np.unique(np.concatenate([TIMES, np.geomspace(1e-3, 2, 60)]))
     means, covs = gaussian_flow(alpha, beta, m0, c0, mu, sigma, fine)
     kl, fisher, variance = gaussian_series(means, covs, mu, sigma)
@@ -165,47 +115,28 @@ def gaussian_solution(dim: int, cell_type: str, alpha=1.0, beta=1.0) -> FakeSolu
         quadratic = np.einsum("ni,ij,nj->n", r, np.linalg.inv(covs[i]), r)
         return -0.5 * (quadratic + np.linalg.slogdet(2 * np.pi * covs[i])[1])
 
-    def potential(x):
-        return 0.5 * np.einsum("ni,ij,nj->n", x - mu, p, x - mu)
-
-    from scipy.stats import norm
-
     left = norm.cdf(0, means[saved, 0], np.sqrt(covs[saved, 0, 0]))
-    zero = np.zeros(len(TIMES))
-    lowest = [np.exp(log_rho(t, nodes).min()) for t in TIMES]
+    interpolation = box(axes, simplices=simplices)
     series = {
-        "kl": kl[saved], "mass": 1 + zero, "fisher_information": fisher[saved],
-        "reaction_variance": variance[saved], "min_density": np.array(lowest),
+        "kl": kl[saved], "mass": np.ones(len(TIMES)), "fisher_information": fisher[saved],
+        "reaction_variance": variance[saved],
+        "min_density": np.array([np.exp(log_rho(t, interpolation.nodes).min()) for t in TIMES]),
     }  # fmt: skip
-    modes = {"left": left, "right": 1 - left}
-    return FakeSolution(
-        case=FakeCase(
-            f"Gaussian flow, {dim}-D",
-            SimpleNamespace(alpha=alpha, beta=beta, t_end=2.0, conserve_mass=True),
-            {"kind": "gaussian"},
-        ),
-        target=SimpleNamespace(
-            potential=potential, log_z=log_z, name="gaussian", description="N(0, Σ)", dim=dim
-        ),
-        times=TIMES,
-        series=series,
-        mean=means[saved],
-        covariance=covs[saved],
-        mode_mass=modes,
-        error=FakeError(
-            {k: 1e-7 * np.abs(v) for k, v in series.items()},
-            np.full((len(TIMES), dim), 2e-8),
-            np.full((len(TIMES), dim, dim), 3e-8),
-            {k: 1e-6 * v for k, v in modes.items()},
-            zero + 1e-7,
-        ),
-        nodes=nodes,
-        cells=cells,
-        cell_type=cell_type,
-        log_rho=log_rho,
-        history={"t": fine, "dt": np.diff(fine, prepend=0), "kl": kl, "mass": np.ones(len(fine))},
-        numerics=numerics(len(nodes), len(cells), {"left": 0.5, "right": 0.5}),
-    )
+    tables = {
+        "title": f"Gaussian flow, {dim}-D",
+        "target": {
+            "kind": "gaussian", "mean": mu.tolist(), "covariance": sigma.tolist(),
+            "modes": {"left": "x < 0", "right": "x > 0"},
+        },
+        "initial": {"mean": m0.tolist(), "covariance": c0.tolist()},
+        "flow": {"alpha": alpha, "beta": beta, "save": TIMES[1:].tolist()},
+    }  # fmt: skip
+    return solution_of(
+        tables, interpolation, log_rho, series,
+        {"t": fine, "dt": np.diff(fine, prepend=0), "kl": kl}, 1e-7,
+        mean=means[saved], covariance=covs[saved],
+        modes={"left": (left, 0.5), "right": (1 - left, 0.5)},
+    )  # fmt: skip
 
 
 # --- Two modes: weights and shapes that move as prescribed --------------------------------------
@@ -215,16 +146,18 @@ WIDTH = 0.3
 
 
 def two_mode_solution(
-    dim: int, cell_type: str, label: str = "WFR", names: tuple[str, str] = ("left", "right")
-) -> FakeSolution:
+    dim: int,
+    label: str = "WFR",
+    names: tuple[str, str] = ("left", "right"),
+    *,
+    simplices: bool = False,
+    hole: float = 0.0,
+) -> Solution:
     """A mixture of two Gaussians whose weights go from (1, 0) to (0.7, 0.3), or hardly move (W)."""
     centres = np.zeros((2, dim))
     centres[:, 0] = [-1.0, 1.0]
     axes = [np.linspace(-2.6, 2.6, {1: 401, 2: 81, 3: 33}[dim])]
     axes += [np.linspace(-1.4, 1.4, {2: 45, 3: 21}.get(dim, 0))] * (dim - 1)
-    nodes, cells = tensor_mesh(axes)
-    if cell_type == "triangle":
-        cells = split_quads(cells)
     norm = 0.5 * dim * np.log(2 * np.pi * WIDTH**2)
 
     def log_mixture(x, log_weights, shift=0.0, width=WIDTH):
@@ -268,7 +201,6 @@ def two_mode_solution(
     saved = np.searchsorted(history_times, TIMES)
     rates = -np.gradient(kls, history_times)[saved]
     right = np.exp([log_right(t) for t in TIMES])
-    modes = {names[0]: 1 - right, names[1]: right}
     mean = np.zeros((len(TIMES), dim))
     mean[:, 0] = (1 - right) * (-1 + 0.2 * np.exp(-2 * TIMES)) + right
     covariance = np.zeros((len(TIMES), dim, dim)) + WIDTH**2 * np.eye(dim)
@@ -278,37 +210,21 @@ def two_mode_solution(
         "reaction_variance": 0.4 * rates, "min_density": zero,
     }  # fmt: skip
     alpha, beta = {"WFR": (1.0, 1.0), "W": (1.0, 0.0), "FR": (0.0, 1.0)}[label]
-    return FakeSolution(
-        case=FakeCase(
-            "Two modes",
-            SimpleNamespace(alpha=alpha, beta=beta, t_end=2.0, conserve_mass=True),
-            {"kind": "mixture", "modes": dict.fromkeys(names, "x < 0")},
-        ),
-        target=SimpleNamespace(
-            potential=lambda x: -log_target(x), log_z=0.0, name="mixture", dim=dim,
-            description="two Gaussians of width 0.3, weights 0.7 and 0.3",
-        ),
-        times=TIMES,
-        series=series,
-        mean=mean,
-        covariance=covariance,
-        mode_mass=modes,
-        error=FakeError(
-            {k: 1e-5 * np.abs(v) + 1e-9 for k, v in series.items()},
-            np.full_like(mean, 1e-7),
-            np.full_like(covariance, 1e-7),
-            {k: 1e-5 * v for k, v in modes.items()},
-            zero + 2e-6,
-        ),
-        nodes=nodes,
-        cells=cells,
-        cell_type=cell_type,
-        log_rho=log_rho,
-        history={
-            "t": history_times, "dt": np.diff(history_times, prepend=0), "kl": kls,
-            "mass": np.ones(len(kls)),
+    covariances = [(WIDTH**2 * np.eye(dim)).tolist()] * 2
+    tables = {
+        "title": "Two modes",
+        "target": {
+            "kind": "gaussian_mixture", "weights": WEIGHTS.tolist(), "means": centres.tolist(),
+            "covariances": covariances, "modes": dict.fromkeys(names, "x < 0"),
         },
-        numerics=numerics(len(nodes), len(cells), dict(zip(names, WEIGHTS.tolist(), strict=True))),
+        "initial": {"mean": centres[0].tolist(), "covariance": covariances[0]},
+        "flow": {"alpha": alpha, "beta": beta, "save": TIMES[1:].tolist()},
+    }  # fmt: skip
+    return solution_of(
+        tables, box(axes, simplices=simplices, hole=hole), log_rho, series,
+        {"t": history_times, "dt": np.diff(history_times, prepend=0), "kl": kls}, 1e-5,
+        mean=mean, covariance=covariance,
+        modes={names[0]: (1 - right, WEIGHTS[0]), names[1]: (right, WEIGHTS[1])},
     )  # fmt: skip
 
 
@@ -330,17 +246,17 @@ def numerics(nodes: int, cells: int, target_modes: dict[str, float]) -> dict[str
 
 
 SOLUTIONS = {
-    "gauss-1d": lambda: gaussian_solution(1, "interval"),
-    "gauss-2d": lambda: gaussian_solution(2, "quadrilateral"),
-    "gauss-2d-tri": lambda: gaussian_solution(2, "triangle"),
-    "gauss-3d": lambda: gaussian_solution(3, "hexahedron"),
-    "modes-1d": lambda: two_mode_solution(1, "interval"),
-    "modes-2d": lambda: two_mode_solution(2, "quadrilateral"),
-    "modes-2d-tri": lambda: two_mode_solution(2, "triangle"),
-    "modes-3d": lambda: two_mode_solution(3, "hexahedron"),
+    "gauss-1d": lambda: gaussian_solution(1),
+    "gauss-2d": lambda: gaussian_solution(2),
+    "gauss-2d-tri": lambda: gaussian_solution(2, simplices=True),
+    "gauss-3d": lambda: gaussian_solution(3),
+    "modes-1d": lambda: two_mode_solution(1),
+    "modes-2d": lambda: two_mode_solution(2),
+    "modes-2d-tri": lambda: two_mode_solution(2, simplices=True),
+    "modes-3d": lambda: two_mode_solution(3),
 }
 
 
 @cache
-def closed_form(name: str) -> FakeSolution:
+def closed_form(name: str) -> Solution:
     return SOLUTIONS[name]()

@@ -12,8 +12,8 @@ from wfrpde.report.flow.dissipation import decay_rate
 from wfrpde.report.flow.figures import draw_figures
 from wfrpde.report.flow.kl import draw_kl
 from wfrpde.report.flow.modes import draw_modes
-from wfrpde.report.flow.record import record_run
-from wfrpde.report.flow.snapshots import pictured_times, take_snapshots
+from wfrpde.report.flow.pictures import pictured_times, take_pictures
+from wfrpde.report.flow.run import FlowRun
 from wfrpde.report.levels import enclosing_levels
 from wfrpde.report.style import CEILING, flow_colour, label_ends, new_figure, spread
 
@@ -29,7 +29,7 @@ ALWAYS = {"density.png", "kl.png", "modes.png", "dissipation.png"}
     ],
 )
 def test_the_figures_that_suit_the_dimension(name, more, tmp_path):
-    pictures = draw_figures(record_run(closed_form(name), {}), tmp_path / "figures")
+    pictures = draw_figures(FlowRun(closed_form(name)), tmp_path / "figures")
     assert {p.path.name for p in pictures} == ALWAYS | more
     for picture in pictures:
         content = picture.path.read_bytes()
@@ -40,7 +40,7 @@ def test_the_figures_that_suit_the_dimension(name, more, tmp_path):
 
 
 def test_companions_stand_side_by_side(modes_1d, companions_1d, tmp_path):
-    pictures = draw_figures(record_run(modes_1d, companions_1d), tmp_path)
+    pictures = draw_figures(FlowRun(modes_1d, companions_1d), tmp_path)
     assert "comparison.png" in {p.path.name for p in pictures}
 
 
@@ -49,7 +49,7 @@ def test_a_renderer_that_crashes_leaves_the_marginals(tmp_path, monkeypatch, cap
         return subprocess.CompletedProcess(command, -11, "", "")
 
     monkeypatch.setattr(subprocess, "run", crash)
-    pictures = draw_figures(record_run(closed_form("modes-3d"), {}), tmp_path)
+    pictures = draw_figures(FlowRun(closed_form("modes-3d")), tmp_path)
     names = {p.path.name for p in pictures}
     assert "density.png" not in names
     assert "marginals.png" in names
@@ -57,15 +57,14 @@ def test_a_renderer_that_crashes_leaves_the_marginals(tmp_path, monkeypatch, cap
 
 
 def test_a_run_without_modes_or_fixed_mass_has_fewer_figures(modes_1d, tmp_path):
-    modes_1d.case.flow.conserve_mass = False
-    pictures = draw_figures(record_run(replace(modes_1d, mode_mass={}), {}), tmp_path)
+    case = modes_1d.case.with_overrides({"flow.conserve_mass": False})
+    pictures = draw_figures(FlowRun(replace(modes_1d, case=case, mode_mass={})), tmp_path)
     assert {p.path.name for p in pictures} == {"density.png", "kl.png"}
 
 
 def test_decay_rate_obeys_the_dissipation_identity():
-    solution = gaussian_solution(2, "quadrilateral", alpha=0.5, beta=2.0)
-    flow = record_run(solution, {}).flow
-    t, rate = decay_rate(flow)
+    solution = gaussian_solution(2, alpha=0.5, beta=2.0)
+    t, rate = decay_rate(solution)
     identity = 0.5 * solution.series["fisher_information"]
     identity = identity + 2.0 * solution.series["reaction_variance"]
     inner = slice(1, -1)
@@ -74,26 +73,22 @@ def test_decay_rate_obeys_the_dissipation_identity():
 
 
 def test_snapshots_are_the_solution_on_a_grid(solution):
-    pictures = take_snapshots(solution, "WFR", {})
+    pictures = take_pictures({"WFR": solution})
     points = np.stack(np.meshgrid(*pictures.axes, indexing="ij"), axis=-1)
     shape = points.shape[:-1]
     points = points.reshape(-1, points.shape[-1])
-    rounding = 1e-12 if pictures.dim == 1 else 1e-5
+    rounding = 1e-12 if solution.dim == 1 else 1e-5
     for t, values in zip(pictures.times, pictures.log_density["WFR"], strict=True):
         exact = solution.log_density(t, points).reshape(shape)
         assert np.isfinite(values).all()
         np.testing.assert_allclose(values, exact, rtol=rounding, atol=rounding)
-    exact = -(solution.target.potential(points) + solution.target.log_z).reshape(shape)
+    exact = -(solution.target.potential(points) + solution.log_normalisation).reshape(shape)
     np.testing.assert_allclose(pictures.log_target, exact, rtol=rounding, atol=rounding)
     assert (pictures.times[0], pictures.times[-1]) == (solution.times[0], solution.times[-1])
 
 
 def test_snapshots_leave_holes_in_the_domain():
-    whole = two_mode_solution(2, "quadrilateral")
-    centres = whole.nodes[whole.cells].mean(axis=1)
-    hole = (np.abs(centres) < 0.3).all(axis=1)
-    holed = replace(whole, cells=whole.cells[~hole])
-    pictures = take_snapshots(holed, "WFR", {})
+    pictures = take_pictures({"WFR": two_mode_solution(2, hole=0.3)})
     x, y = np.meshgrid(*pictures.axes, indexing="ij")
     values = pictures.log_density["WFR"][0]
     assert np.isnan(values[(abs(x) < 0.2) & (abs(y) < 0.2)]).all()
@@ -101,7 +96,7 @@ def test_snapshots_leave_holes_in_the_domain():
 
 
 def test_a_companion_that_stopped_early_is_left_blank(modes_1d, interrupted):
-    pictures = take_snapshots(modes_1d, "WFR", {"W": interrupted})
+    pictures = take_pictures({"WFR": modes_1d, "W": interrupted})
     late = pictures.times > interrupted.times[-1]
     assert np.isnan(pictures.log_density["W"][late]).all()
     assert np.isfinite(pictures.log_density["W"][~late]).all()
@@ -133,7 +128,7 @@ def test_labels_do_not_overlap():
 
 def test_masses_far_below_the_axis_stay_off_the_figure(modes_1d, tmp_path):
     faint = {"left": modes_1d.mode_mass["left"], "right": np.geomspace(1e-150, 1e-112, 7)}
-    draw_figures(record_run(replace(modes_1d, mode_mass=faint), {}), tmp_path)
+    draw_figures(FlowRun(replace(modes_1d, mode_mass=faint)), tmp_path)
     header = (tmp_path / "modes.png").read_bytes()[16:24]
     width, height = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:], "big")
     assert height < width
@@ -143,7 +138,7 @@ def test_kl_is_drawn_step_by_step_where_steps_were_kept(modes_1d, companions_1d)
     fisher_rao = companions_1d["FR"]
     saved = {"t": fisher_rao.times, "kl": fisher_rao.series["kl"]}
     companions = {**companions_1d, "FR": replace(fisher_rao, history=saved)}
-    drawing = draw_kl(record_run(modes_1d, companions))
+    drawing = draw_kl(FlowRun(modes_1d, companions))
     curves = {
         line.get_color(): line
         for line in drawing.figure.axes[0].lines
@@ -159,7 +154,7 @@ def test_masses_that_are_off_the_axis_are_joined_to_nothing(modes_1d):
     count = len(modes_1d.times)
     late = np.concatenate([np.zeros(2), np.geomspace(1e-20, 0.3, count - 2)])
     masses = {"left": modes_1d.mode_mass["left"], "right": late}
-    drawing = draw_modes(record_run(replace(modes_1d, mode_mass=masses), {}))
+    drawing = draw_modes(FlowRun(replace(modes_1d, mode_mass=masses)))
     panel = next(axes for axes in drawing.figure.axes if axes.get_yscale() == "log")
     assert np.isnan(panel.lines[0].get_ydata()[:2]).all()
     assert "guides for the eye" in drawing.caption
@@ -176,12 +171,11 @@ def test_labels_that_had_to_move_lead_to_their_curves():
 
 
 def test_what_the_mesh_leaves_out_is_grey_and_explained():
-    whole = two_mode_solution(2, "quadrilateral")
-    assert "Grey" not in draw_maps(record_run(whole, {}))[0].caption
-    centres = whole.nodes[whole.cells].mean(axis=1)
+    whole = two_mode_solution(2)
+    assert "Grey" not in draw_maps(FlowRun(whole))[0].caption
     for half_width, grey in ((0.1, False), (1.0, True)):
-        hole = (np.abs(centres) < half_width).all(axis=1)
-        assert hole.any()
-        record = record_run(replace(whole, cells=whole.cells[~hole]), {})
-        assert bool(_outside(record).any()) is grey
-        assert ("Grey: outside the mesh" in draw_maps(record)[0].caption) is grey
+        holed = two_mode_solution(2, hole=half_width)
+        assert len(holed.cells) < len(whole.cells)
+        run = FlowRun(holed)
+        assert bool(_outside(run).any()) is grey
+        assert ("Grey: outside the mesh" in draw_maps(run)[0].caption) is grey

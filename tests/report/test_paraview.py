@@ -1,7 +1,6 @@
 """ParaView files are read back with VTK's own reader and compared with the solution."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -50,11 +49,9 @@ def test_cells_fill_the_box(solution, tmp_path):
 
 
 def test_a_density_beyond_the_range_of_a_double_is_marked(modes_1d, tmp_path, caplog):
-    steep = SimpleNamespace(
-        **vars(modes_1d.target) | {"potential": lambda x: 900 * x[:, 0] ** 2, "log_z": 0.0}
-    )
+    steep = modes_1d.log_relative + 900 * modes_1d.nodes[:, 0] ** 2
     with caplog.at_level("INFO", logger="wfrpde"):
-        write_paraview(replace(modes_1d, target=steep), tmp_path)
+        write_paraview(replace(modes_1d, log_relative=steep), tmp_path)
     grid = pyvista.read(tmp_path / "solution_0000.vtu")
     relative = grid.point_data["relative_density"]
     assert np.isnan(relative).any()

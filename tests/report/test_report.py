@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from closed_form import two_mode_solution
 
-from wfrpde.report.flow import IndexEntry, read_run, write_index, write_run
+from wfrpde.report.flow import FlowRun, read_run, write_run
 from wfrpde.report.flow.page import result_sentences, write_report
-from wfrpde.report.flow.record import record_run
 
 VOID = {"meta", "img", "br", "link", "mspace"}
 
@@ -40,7 +39,7 @@ def parse(path):
 
 
 def test_sentences(modes_1d, companions_1d):
-    words = " ".join(result_sentences(record_run(modes_1d, companions_1d)))
+    words = " ".join(result_sentences(FlowRun(modes_1d, companions_1d)))
     assert "At t = 2 the WFR flow has KL divergence 0.00418459 ± 4×10⁻⁸" in words
     assert "“right”" in words
     assert "the target: 0.3000" in words
@@ -62,9 +61,13 @@ def test_the_page_is_self_contained(modes_1d, companions_1d, tmp_path):
 
 
 def test_failed_checks_and_warnings_are_prominent(modes_1d, tmp_path):
-    modes_1d.numerics["checks"][0]["passed"] = False
-    solution = replace(modes_1d, warnings=["the box cuts off 3e-05 of the target"])
-    write_report(record_run(solution, {}), tmp_path, [])
+    checks = [{**c, "passed": c["name"] != "mass drift"} for c in modes_1d.numerics["checks"]]
+    solution = replace(
+        modes_1d,
+        numerics={**modes_1d.numerics, "checks": checks},
+        warnings=("the box cuts off 3e-05 of the target",),
+    )
+    write_report(FlowRun(solution), tmp_path, [])
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "1 of 4 checks failed." in html
     assert html.count("✗ failed") == 1
@@ -74,67 +77,50 @@ def test_failed_checks_and_warnings_are_prominent(modes_1d, tmp_path):
 
 @pytest.mark.parametrize(("alpha", "beta"), [(1.0, 1.0), (1.0, 0.0), (0.0, 1.0)])
 def test_the_equation_shows_the_terms_that_act(modes_1d, alpha, beta, tmp_path):
-    modes_1d.case.flow.alpha, modes_1d.case.flow.beta = alpha, beta
-    write_report(record_run(modes_1d, {}), tmp_path, [])
+    case = modes_1d.case.with_overrides({"flow.alpha": alpha, "flow.beta": beta})
+    write_report(FlowRun(replace(modes_1d, case=case)), tmp_path, [])
     parse(tmp_path / "report.html")
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert ("<mi>α</mi>" in html) == (alpha > 0)
     assert ("<mi>β</mi>" in html) == (beta > 0)
 
 
-def test_a_solver_that_says_nothing_of_itself(modes_1d, tmp_path):
-    silent = replace(modes_1d, numerics={}, mode_mass={}, error=None)
-    write_report(record_run(silent, {}), tmp_path, [])
+def test_a_solution_without_errors_and_modes(modes_1d, tmp_path):
+    numerics = {**modes_1d.numerics, "checks": ()}
+    silent = replace(modes_1d, numerics=numerics, mode_mass={}, error=None)
+    write_report(FlowRun(silent), tmp_path, [])
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "reported no checks" in html
     parse(tmp_path / "report.html")
 
 
-def test_index_links_and_shows_its_runs(modes_1d, tmp_path):
-    options = SimpleNamespace(figures=True, paraview=False)
-    write_run(modes_1d, tmp_path / "two modes", {}, options=options)
-    entries = [
-        IndexEntry("A <title>", "What it shows.", tmp_path / "two modes", table="t  KL\n0  1"),
-        IndexEntry("No figure", "Interrupted.", tmp_path / "gone"),
-    ]
-    page = parse(write_index(tmp_path, entries, title="Runs", introduction="Two."))
-    assert [a for a in page.addresses if not a.startswith("data:")] == [
-        "two%20modes/report.html",
-        "two%20modes/report.html",
-        "gone/report.html",
-    ]
-    html = (tmp_path / "index.html").read_text(encoding="utf-8")
-    assert "A &lt;title&gt;" in html
-    assert "data:image/png;base64," in html
-
-
 def test_a_linear_reaction_is_told(modes_1d, tmp_path):
     """Its formula, log γ_t(1) with its error, and no claim that the flow descends to the target."""
     growth = -0.5 * modes_1d.times
-    flow = SimpleNamespace(**vars(modes_1d.case.flow) | {"beta": 0.0, "reaction": "2*tanh(x) < 3"})
+    case = modes_1d.case.with_overrides({"flow.beta": 0.0, "flow.reaction": "2*tanh(x) - 3"})
     error = replace(
         modes_1d.error,
-        series=modes_1d.error.series | {"log_normalising_constant": 1e-6 * modes_1d.times},
+        series={**modes_1d.error.series, "log_normalising_constant": 1e-6 * modes_1d.times},
     )
     solution = replace(
         modes_1d,
-        case=replace(modes_1d.case, flow=flow),
-        series=modes_1d.series | {"log_normalising_constant": growth},
+        case=case,
+        series={**modes_1d.series, "log_normalising_constant": growth},
         error=error,
     )
     options = SimpleNamespace(figures=True, paraview=False)
-    write_run(solution, tmp_path, {"W": two_mode_solution(1, "interval", "W")}, options=options)
-    record = read_run(tmp_path)
-    assert record.flow.label == "FK"
-    assert record.flow.linear == "2*tanh(x) < 3"
-    np.testing.assert_array_equal(record.flow.scalars["log_normalising_constant"].value, growth)
+    write_run(solution, tmp_path, {"W": two_mode_solution(1, "W")}, options=options)
+    run = read_run(tmp_path)
+    assert run.equation.label == "FK"
+    assert run.equation.rate.text == "2*tanh(x) - 3"
+    np.testing.assert_array_equal(run.solution.series["log_normalising_constant"], growth)
     assert (tmp_path / "figures" / "growth.png").is_file()
     assert not (tmp_path / "figures" / "dissipation.png").exists(), "another identity holds"
     header = (tmp_path / "series.csv").read_text(encoding="utf-8").splitlines()[0]
     assert "log_normalising_constant,log_normalising_constant_error" in header
     parse(tmp_path / "report.html")
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "2*tanh(x) &lt; 3" in html
+    assert "2*tanh(x) - 3" in html
     assert "normalising constant is then −1.000000 ± 2×10⁻⁶" in html
     assert "does not lead to the target" in html
     assert "descends KL" not in html

@@ -43,5 +43,5 @@ def test_three_ranks(tmp_path):
     assert {path.name for path in tmp_path.glob("raised-*")} == {f"raised-{r}" for r in range(3)}
     assert read_run(tmp_path / "run").ranks == 3
     reader = pyvista.PVDReader(tmp_path / "run" / "solution.pvd")
-    assert list(reader.time_values) == read_run(tmp_path / "run").flow.times.tolist()
+    assert list(reader.time_values) == read_run(tmp_path / "run").solution.times.tolist()
     assert reader.read()[0].n_points > 0

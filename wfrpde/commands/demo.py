@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wfrpde.case import load_case
-from wfrpde.commands.solve import Run, RunFolder, flow_name, run_case
+from wfrpde.commands.solve import Run, RunFolder, run_case
 from wfrpde.report.terminal import comparison_table, progress
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def run_demo(folder: Path, session: Session, *, force: bool = False) -> bool:
 
 def _flows(run: Run) -> dict[str, Solution]:
     """Give the flows from slow to fast: W, FR, WFR, as far as they were computed."""
-    computed = {**run.companions, flow_name(run.case): run.solution}
+    computed = {**run.companions, run.case.equation.label: run.solution}
     return {name: computed[name] for name in ("W", "FR", "WFR") if name in computed}
 
 

@@ -159,25 +159,15 @@ def _put_in_place(hidden: Path, folder: Path) -> None:
 
 def companion_cases(case: Case) -> dict[str, Case]:
     """Give the Langevin (W) and Fisher–Rao (FR) flows to compare the case with, by name."""
-    if not case.output.compare or case.flow.alpha == 0:
+    if not case.output.compare:
         return {}
-    free = {"numerics.formulation": "auto", "output.compare": False}
-    alone = case.with_overrides({**free, "flow.beta": 0.0, "flow.reaction": None})
-    if case.flow.reaction is not None:
-        return {"W": alone}
-    if case.flow.beta == 0:
-        return {}
-    return {
-        "W": alone,
-        "FR": case.with_overrides({**free, "flow.alpha": 0.0, "numerics.certify": False}),
-    }
-
-
-def flow_name(case: Case) -> str:
-    """Name the flow of a case, as in its output."""
-    from wfrpde.report.flow.record import flow_label
-
-    return flow_label(case.flow.alpha, case.flow.beta, case.flow.reaction)
+    cases = {}
+    for label, equation in case.equation.companions().items():
+        changes: dict[str, Any] = {"output.compare": False}
+        if equation.dynamics is None:
+            changes["numerics.certify"] = False  # it is known in closed form
+        cases[label] = case.with_equation(equation).with_overrides(changes)
+    return cases
 
 
 def run_case(
@@ -248,7 +238,7 @@ def _interrupted(solution: Solution) -> Solution:
 def _solve(case: Case, comm: Any, status: StatusLine | None, rank: int) -> Solution:
     import wfrpde
 
-    reporter = ProgressReporter(status, rank=rank, label=flow_name(case))
+    reporter = ProgressReporter(status, rank=rank, label=case.equation.label)
     try:
         solution: Solution = wfrpde.solve(case, comm=comm, observer=reporter)
     finally:

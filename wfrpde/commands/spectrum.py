@@ -18,7 +18,7 @@ from wfrpde.report.terminal import table
 if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.operators import Sweep
-    from wfrpde.report.flow.report_tables import Table
+    from wfrpde.report.pages import Table
     from wfrpde.studies.spectral.study import SpectralStudy
 
 logger = logging.getLogger("wfrpde")

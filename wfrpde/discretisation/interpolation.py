@@ -156,6 +156,21 @@ class TensorInterpolation:
         )
         return start.astype(np.int64), value, slope, linear, linear_slope
 
+    def covers(self, x: Array) -> npt.NDArray[np.bool_]:
+        """Which of the points ``(n, d)`` lie in an active cell, its boundary included."""
+        box, active = self.grid.box, self.grid.active
+        result: npt.NDArray[np.bool_] = np.zeros(len(x), dtype=bool)
+        for way in np.ndindex(*([2] * self.grid.dim)):  # a point between cells lies in both
+            cell = [
+                np.searchsorted(breaks, x[:, axis], side="right" if way[axis] else "left") - 1
+                for axis, breaks in enumerate(self.grid.breaks)
+            ]
+            result |= active[
+                tuple(np.clip(c, 0, n - 1) for c, n in zip(cell, active.shape, strict=True))
+            ]
+        result &= np.all((x >= box[:, 0]) & (x <= box[:, 1]), axis=1)
+        return result
+
     def locate(self, x: Array) -> Stencil:
         """Return the stencils of the points ``(n, d)``."""
         number = np.zeros((len(x), 1), dtype=np.int64)
@@ -235,6 +250,11 @@ class SimplexInterpolation:
     @cached_property
     def _search(self) -> CellSearch:
         return CellSearch(self.macro)
+
+    def covers(self, x: Array) -> npt.NDArray[np.bool_]:
+        """Which of the points ``(n, d)`` lie in a cell, its boundary included."""
+        nothing = np.zeros((1, len(self.grid.points)))
+        return np.asarray(~np.isnan(evaluate(self, nothing, x)[0][0]))
 
     def locate(self, x: Array) -> Stencil:
         """Return the stencils of the points ``(n, d)``."""

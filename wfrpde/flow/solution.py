@@ -214,6 +214,11 @@ class Solution(Result, OnNodes):
         relative = self.log_relative_density(t, points)
         return relative - self.target.potential(points) - self.log_normalisation
 
+    @property
+    def density_error(self) -> Array:
+        """Estimated error ``(T,)`` of the density in L2, relative to its norm; NaN without one."""
+        return np.full(len(self.times), np.nan) if self.error is None else self.error.density
+
     def at(self, t: float) -> SavedDensity:
         """Return ρ at one of `times`, as a `wfrpde.fields.protocols.Density`."""
         return SavedDensity(self, float(self.times[self._index(t)]))

@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 import base64
-import io
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["embed", "page_width", "write_page"]
+__all__ = ["Picture", "Table", "embed", "page_width", "shown", "write_page"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure on disk, with the words for the report."""
+
+    path: Path
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text.
+
+    Parameters
+    ----------
+    title
+        What it holds.
+    header
+        Names of the columns.
+    rows
+        One a saved time.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
 
 
 def write_page(path: Path, template: str, context: dict[str, Any]) -> Path:
@@ -32,6 +61,19 @@ def write_page(path: Path, template: str, context: dict[str, Any]) -> Path:
     return path
 
 
+def shown(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
+    """Give pictures as the templates show them."""
+    return [
+        {
+            "data": embed(picture.path),
+            "width": page_width(picture.path),
+            "alt": picture.alt,
+            "caption": picture.caption,
+        }
+        for picture in pictures
+    ]
+
+
 def page_width(picture: Path) -> int:
     """Give the width in CSS pixels at which every figure's text has the same size on the page."""
     # The header of a PNG holds its width after the eight bytes of signature and eight of chunk.
@@ -39,18 +81,6 @@ def page_width(picture: Path) -> int:
     return round(pixels * 0.6)
 
 
-def embed(picture: Path, width: int | None = None) -> str:
-    """Give a PNG file as a ``data:`` address, scaled down to ``width`` pixels where it is wider."""
-    content = picture.read_bytes()
-    if width is not None:
-        from PIL import Image
-
-        with Image.open(io.BytesIO(content)) as image:
-            if image.width > width:
-                small = image.convert("RGB").resize(
-                    (width, round(image.height * width / image.width)), Image.Resampling.LANCZOS
-                )
-                stream = io.BytesIO()
-                small.save(stream, "PNG", optimize=True)
-                content = stream.getvalue()
-    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+def embed(picture: Path) -> str:
+    """Give a PNG file as a ``data:`` address."""
+    return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from wfrpde.errors import DependencyMissingError
 
 if TYPE_CHECKING:
-    from wfrpde.report.flow.solution_like import SolutionLike
+    from wfrpde.flow.solution import Solution
 
 __all__ = ["unstructured_grid", "write_collection", "write_fields", "write_paraview"]
 
@@ -29,7 +29,7 @@ VTK_CELL = {"interval": 3, "triangle": 5, "quadrilateral": 9, "tetrahedron": 10,
 """VTK's numbers for the linear cells."""
 
 
-def write_paraview(solution: SolutionLike, folder: Path) -> list[Path]:
+def write_paraview(solution: Solution, folder: Path) -> list[Path]:
     """Write the nodal fields at every saved time. Not collective: call it on one rank.
 
     Fields: ``density`` ρ (per unit volume), ``log_density``, ``relative_density`` ρ/π,

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from wfrpde.numbers import number
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
-from wfrpde.report.flow.record import RunRecord
+from wfrpde.report.flow.run import FlowRun
 
 __all__ = ["draw_comparison", "draw_density"]
 
@@ -17,17 +17,17 @@ DEEPEST = 40.0
 """Decades below the maximum that the logarithmic panel shows at most."""
 
 
-def draw_density(record: RunRecord) -> list[Drawing]:
+def draw_density(run: FlowRun) -> list[Drawing]:
     """Draw the densities at the saved times, linear above and logarithmic below."""
-    pictures = record.snapshots
+    pictures = run.pictures
     figure = style.new_figure(8.6, 6.6)
     linear, logarithmic = figure.subplots(2, 1, sharex=True)
-    _curves(linear, record, record.flow.label, log=False)
-    _curves(logarithmic, record, record.flow.label, log=True)
+    _curves(linear, run, run.equation.label, log=False)
+    _curves(logarithmic, run, run.equation.label, log=True)
     linear.set_ylabel("density ρ  [per unit x]")
     logarithmic.set_ylabel("log₁₀ ρ")
     logarithmic.set_xlabel("x")
-    linear.set_title(f"{record.flow.label}: density")
+    linear.set_title(f"{run.equation.label}: density")
     logarithmic.set_title("the same on a logarithmic scale: tails decide later weights")
     colours = style.time_colours(len(pictures.times))
     entries = [("target π", style.TARGET)]
@@ -40,12 +40,12 @@ def draw_density(record: RunRecord) -> list[Drawing]:
             words, (1.015, 0.97 - 0.085 * row), xycoords="axes fraction", color=colour, va="top",
             fontsize=10, fontweight="bold", annotation_clip=False,
         )  # fmt: skip
-    reaction = "reaction" if record.flow.linear else "Fisher–Rao reaction"
+    reaction = "reaction" if run.equation.rate else "Fisher–Rao reaction"
     drawings = [
         Drawing(
             "density",
             figure,
-            f"Density of {record.flow.label} at {len(pictures.times)} times over the target",
+            f"Density of {run.equation.label} at {len(pictures.times)} times over the target",
             "Density at the saved times, from pale (early) to dark (late), over the target (grey). "
             f"Below, the same on a logarithmic scale: the {reaction} multiplies what stands in the "
             "tails, so that the next mode grows where it already is.",
@@ -54,23 +54,23 @@ def draw_density(record: RunRecord) -> list[Drawing]:
     return drawings
 
 
-def draw_comparison(record: RunRecord) -> list[Drawing]:
+def draw_comparison(run: FlowRun) -> list[Drawing]:
     """Draw every flow of the run side by side; nothing without companions."""
-    if not record.companions:
+    if not run.companions:
         return []
-    labels = list(record.flows)
+    labels = list(run.flows)
     figure = style.new_figure(10.5, 5.4)
     grid = figure.subplots(2, len(labels), sharex=True, sharey="row", squeeze=False)
     for column, label in enumerate(labels):
         for row in range(2):
-            _curves(grid[row, column], record, label, log=row == 1)
+            _curves(grid[row, column], run, label, log=row == 1)
         grid[0, column].set_title(label, color=style.flow_colour(label), fontweight="bold")
         grid[1, column].set_xlabel("x")
     grid[0, 0].set_ylabel("density ρ  [per unit x]")
     grid[1, 0].set_ylabel("log₁₀ ρ")
-    last = number(float(record.snapshots.times[-1]), 3, trim=True)
+    last = number(float(run.pictures.times[-1]), 3, trim=True)
     both = "reaction alone (FR) can only reweight what is there; together (WFR) they do both"
-    if record.flow.linear:
+    if run.equation.rate:
         both = "the reaction multiplies what crosses it"
     return [
         Drawing(
@@ -84,8 +84,8 @@ def draw_comparison(record: RunRecord) -> list[Drawing]:
     ]
 
 
-def _curves(axes: Axes, record: RunRecord, label: str, *, log: bool) -> None:
-    pictures = record.snapshots
+def _curves(axes: Axes, run: FlowRun, label: str, *, log: bool) -> None:
+    pictures = run.pictures
     x = pictures.axes[0]
     curves = pictures.log_density[label]
     colours = style.time_colours(len(pictures.times))

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from wfrpde.numbers import number
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
-from wfrpde.report.flow.record import RunRecord
-from wfrpde.report.flow.snapshots import pictured_times
+from wfrpde.report.flow.pictures import pictured_times
+from wfrpde.report.flow.run import FlowRun
 from wfrpde.report.levels import enclosing_levels
 
 __all__ = ["draw_maps"]
@@ -27,45 +27,45 @@ REMNANT = 0.01
 CONTOUR = "#E69F00"
 
 
-def draw_maps(record: RunRecord) -> list[Drawing]:
+def draw_maps(run: FlowRun) -> list[Drawing]:
     """Draw the density, and its logarithm, at up to six saved times with the target's contours."""
-    shares = _shares(record)
+    shares = _shares(run)
     percent = " and ".join(f"{100 * share:.0f}" for share in shares)
     contours = (
         f"Orange contours enclose {percent} % of the "
         "target's mass, so a flow that has arrived fills them."
     )
-    if _outside(record).any():
+    if _outside(run).any():
         contours += " Grey: outside the mesh; nothing of the flow gets there."
-    flows = "Rows are flows, columns are times. " if record.companions else ""
+    flows = "Rows are flows, columns are times. " if run.companions else ""
     return [
         Drawing(
             "density",
-            _maps(record, log=False),
-            f"Maps of the density of {', '.join(record.flows)} at successive times",
+            _maps(run, log=False),
+            f"Maps of the density of {', '.join(run.flows)} at successive times",
             f"{flows}Density, each panel scaled to its own maximum. {contours}",
         ),
         Drawing(
             "log_density",
-            _maps(record, log=True),
+            _maps(run, log=True),
             "Maps of the logarithm of the density at successive times",
             f"{flows}The same on a logarithmic scale of ten decades: mass far too small for the "
             "panels above is already growing in modes that transport has not reached."
-            + (" Grey: outside the mesh." if _outside(record).any() else ""),
+            + (" Grey: outside the mesh." if _outside(run).any() else ""),
         ),
     ]
 
 
-def _shares(record: RunRecord) -> tuple[float, ...]:
+def _shares(run: FlowRun) -> tuple[float, ...]:
     """Choose contours of the target: in small panels more than one would hide thin modes."""
-    return (0.9,) if record.companions else (0.5, 0.95)
+    return (0.9,) if run.companions else (0.5, 0.95)
 
 
-def _outside(record: RunRecord) -> NDArray[np.bool_]:
+def _outside(run: FlowRun) -> NDArray[np.bool_]:
     """Find the points of the pictures that the mesh leaves out, remnants in corners apart."""
     from scipy.ndimage import label
 
-    left_out = ~np.isfinite(record.snapshots.log_target)
+    left_out = ~np.isfinite(run.pictures.log_target)
     pieces, count = label(left_out)
     sizes = np.bincount(pieces.ravel(), minlength=count + 1)
     large = sizes >= REMNANT * left_out.size
@@ -73,9 +73,9 @@ def _outside(record: RunRecord) -> NDArray[np.bool_]:
     return np.asarray(large[pieces])
 
 
-def _maps(record: RunRecord, *, log: bool) -> Figure:
-    pictures = record.snapshots
-    labels = list(record.flows)
+def _maps(run: FlowRun, *, log: bool) -> Figure:
+    pictures = run.pictures
+    labels = list(run.flows)
     several = len(labels) > 1
     # Five columns are as many as stay legible.
     times = pictured_times(pictures.times, 5 if several else 6)
@@ -91,7 +91,7 @@ def _maps(record: RunRecord, *, log: bool) -> Figure:
     figure = style.new_figure(width, max(0.75 + rows * height, 2.4), maps=True)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     image: AxesImage | None = None
-    shares = _shares(record)
+    shares = _shares(run)
     top = max(np.nanmax(values) for values in pictures.log_density.values()) / np.log(10)
     for row in range(rows):
         for column in range(columns):
@@ -103,7 +103,7 @@ def _maps(record: RunRecord, *, log: bool) -> Figure:
                 continue
             t = float(times[index])
             values = pictures.log_density[label][int(np.searchsorted(pictures.times, t))]
-            image = _map(axes, record, values, shares, (top - DECADES, top) if log else None)
+            image = _map(axes, run, values, shares, (top - DECADES, top) if log else None)
             axes.set_aspect("equal" if equal else "auto")
             axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], prune="both"))
             if row == 0 or not several:
@@ -126,12 +126,12 @@ def _maps(record: RunRecord, *, log: bool) -> Figure:
 
 def _map(
     axes: Axes,
-    record: RunRecord,
+    run: FlowRun,
     log_density: NDArray[np.float64],
     shares: tuple[float, ...],
     limits: tuple[float, float] | None,
 ) -> AxesImage:
-    x, y = record.snapshots.axes
+    x, y = run.pictures.axes
     if limits is not None:
         values, (low, high) = log_density / np.log(10), limits
     elif np.isfinite(log_density).any():
@@ -142,14 +142,14 @@ def _map(
         values.T, origin="lower", extent=(x[0], x[-1], y[0], y[-1]), cmap=style.density_map(),
         vmin=low, vmax=high, interpolation="bilinear",
     )  # fmt: skip
-    outside = _outside(record)
+    outside = _outside(run)
     if outside.any():
         axes.imshow(
             np.where(outside, 1.0, np.nan).T, origin="lower", extent=(x[0], x[-1], y[0], y[-1]),
             cmap=ListedColormap([OUTSIDE]), interpolation="nearest", zorder=0.5,
         )  # fmt: skip
     axes.grid(False)
-    target = record.snapshots.log_target
+    target = run.pictures.log_target
     levels = enclosing_levels(target, shares)
     axes.contour(
         x, y, np.where(np.isfinite(target), target, -1e3).T, levels=levels, colors=CONTOUR,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from wfrpde.numbers import number
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
-from wfrpde.report.flow.record import RunRecord
+from wfrpde.report.flow.run import FlowRun
 from wfrpde.report.levels import enclosing_levels
 
 __all__ = ["draw_marginals", "draw_rendering"]
@@ -27,17 +27,17 @@ TIME_LIMIT = 300.0
 CONTOUR = "#E69F00"
 
 
-def draw_rendering(record: RunRecord) -> list[Drawing]:
+def draw_rendering(run: FlowRun) -> list[Drawing]:
     """Render iso-surfaces at the first, a middle and the last time; nothing if that fails.
 
     Rendering runs in a process of its own: without a working OpenGL, VTK does not raise, it
     crashes, and the run must survive that.
     """
-    pictures = record.snapshots
+    pictures = run.pictures
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         arrays: dict[str, Any] = {f"axis_{i}": axis for i, axis in enumerate(pictures.axes)}
-        arrays["log_density"] = pictures.log_density[record.flow.label]
+        arrays["log_density"] = pictures.log_density[run.equation.label]
         arrays["log_target"] = pictures.log_target
         np.savez(folder / "in.npz", **arrays)
         command = [sys.executable, "-m", "wfrpde.report.rendering", name]
@@ -62,7 +62,7 @@ def draw_rendering(record: RunRecord) -> list[Drawing]:
     for axes, image, t in zip(grid.flat, images, pictures.times, strict=True):
         axes.imshow(image, interpolation="antialiased")
         axes.set_axis_off()
-        axes.set_title(f"{record.flow.label}, t = {number(float(t), 3, trim=True)}")
+        axes.set_title(f"{run.equation.label}, t = {number(float(t), 3, trim=True)}")
     frame = ", ".join(
         f"{number(float(axis[0]), 3, trim=True)} ≤ {name} ≤ {number(float(axis[-1]), 3, trim=True)}"
         for name, axis in zip("xyz", pictures.axes, strict=True)
@@ -88,10 +88,10 @@ def _cropped(images: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
     return [i[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] for i in images]
 
 
-def draw_marginals(record: RunRecord) -> list[Drawing]:
+def draw_marginals(run: FlowRun) -> list[Drawing]:
     """Draw the density integrated over each coordinate in turn."""
-    pictures = record.snapshots
-    density = pictures.log_density[record.flow.label]
+    pictures = run.pictures
+    density = pictures.log_density[run.equation.label]
     names = "xyz"
     figure = style.new_figure(9.6, 2.9 * len(pictures.times), maps=True)
     spans = [float(np.ptp(axis)) for axis in pictures.axes]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
-from wfrpde.report.flow.record import FlowRecord, RunRecord
+from wfrpde.report.flow.run import FlowRun
+
+if TYPE_CHECKING:
+    from wfrpde.flow.solution import Solution
 
 __all__ = ["decay_rate", "draw_dissipation"]
 
 
-def decay_rate(flow: FlowRecord) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def decay_rate(flow: Solution) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Estimate −dKL/dt from neighbouring steps, at their midpoints.
 
     Differences that are no larger than the round-off of KL itself are left out.
@@ -25,28 +30,24 @@ def decay_rate(flow: FlowRecord) -> tuple[NDArray[np.float64], NDArray[np.float6
     return 0.5 * (t[1:] + t[:-1])[certain], drop[certain] / dt[certain]
 
 
-def draw_dissipation(record: RunRecord) -> Drawing | None:
+def draw_dissipation(run: FlowRun) -> Drawing | None:
     """Draw both sides of the identity; ``None`` where mass changes or a linear reaction acts."""
-    flow = record.flow
-    if (
-        flow.linear
-        or not record.conserves_mass
-        or not {"fisher_information", "reaction_variance"} <= set(flow.scalars)
-    ):
+    flow, equation = run.solution, run.equation
+    if not equation.descends or not equation.conserve:
         return None
     figure = style.new_figure(7.2, 4.2)
     axes = figure.add_subplot()
-    colour = style.flow_colour(flow.label)
+    colour = style.flow_colour(equation.label)
     t, rate = decay_rate(flow)
     axes.plot(t, rate, color=colour, lw=2, label="−dKL/dt from the steps")
-    transport = flow.alpha * flow.scalars["fisher_information"].value
-    reaction = flow.beta * flow.scalars["reaction_variance"].value
+    transport = equation.alpha * flow.series["fisher_information"]
+    reaction = equation.beta * flow.series["reaction_variance"]
     total = transport + reaction
     axes.plot(
         flow.times, total, "o", mfc="white", mec=style.INK, mew=1.4, ms=9.5, label="α I + β Var",
         zorder=4,
     )  # fmt: skip
-    if flow.alpha and flow.beta:
+    if equation.dynamics and equation.reaction:
         # Where one of them is nearly everything it stands within the circle.
         axes.plot(
             flow.times, transport, "^", color="#D55E00", ms=5, label="α I (transport)", zorder=6

@@ -1,30 +1,21 @@
-"""Figures of a run. Each module draws one concept from a `RunRecord`, and nothing else."""
+"""Figures of a run. Each module draws one concept from a `FlowRun`, and nothing else."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from wfrpde.report.flow.record import RunRecord
+from wfrpde.report.flow.run import FlowRun
+from wfrpde.report.pages import Picture
 
-__all__ = ["Picture", "draw_figures"]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure on disk, with the words for the report."""
-
-    path: Path
-    alt: str
-    caption: str
+__all__ = ["draw_figures"]
 
 
-def draw_figures(record: RunRecord, folder: Path) -> list[Picture]:
+def draw_figures(run: FlowRun, folder: Path) -> list[Picture]:
     """Draw every figure that suits the run into a folder, in the order to look at them.
 
     Parameters
     ----------
-    record
+    run
         The run.
     folder
         Where the PNG files go; made if missing.
@@ -44,10 +35,10 @@ def draw_figures(record: RunRecord, folder: Path) -> list[Picture]:
             1: (density1d.draw_density, density1d.draw_comparison),
             2: (density2d.draw_maps,),
             3: (density3d.draw_rendering, density3d.draw_marginals),
-        }[record.dim]
-        drawings = [drawing for draw in densities for drawing in draw(record)]
+        }[run.solution.dim]
+        drawings = [drawing for draw in densities for drawing in draw(run)]
         draws = (draw_growth, draw_kl, draw_modes, draw_dissipation)
-        curves = [draw(record) for draw in draws]
+        curves = [draw(run) for draw in draws]
         drawings += [drawing for drawing in curves if drawing is not None]
         for drawing in drawings:
             path = style.save(drawing.figure, folder / f"{drawing.name}.png")

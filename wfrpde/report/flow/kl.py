@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
-from wfrpde.report.flow.record import FlowRecord, RunRecord
+from wfrpde.report.flow.run import FlowRun
+
+if TYPE_CHECKING:
+    from wfrpde.flow.solution import Solution
 
 __all__ = ["draw_kl"]
 
 
-def draw_kl(record: RunRecord) -> Drawing:
+def draw_kl(run: FlowRun) -> Drawing:
     """Draw KL(ρ_t‖π) of all flows on one logarithmic axis, with the band of estimated errors."""
     figure = style.new_figure(7.2, 4.2)
     axes = figure.add_subplot()
     ends = []
     dashed: list[str] = []
     lowest, highest = np.inf, 0.0
-    for label, flow in record.flows.items():
+    for label, flow in run.flows.items():
         colour = style.flow_colour(label)
-        kl = flow.scalars["kl"]
+        kl = flow.estimated("kl")
         good = kl.value > 0
         t, value, error = flow.times[good], kl.value[good], np.nan_to_num(kl.error[good])
         if not t.size:
             continue
-        own = label == record.flow.label
+        own = flow is run.solution
         path_t, path_kl, every_step = _path(flow)
         # A dashed line only leads the eye from one saved time to the next.
         line = {"lw": 2.2 if own else 1.6} if every_step else {"lw": 1.0, "ls": (0, (4, 3))}
@@ -43,11 +48,11 @@ def draw_kl(record: RunRecord) -> Drawing:
     style.log_scale(axes, "y")
     if highest > 0:
         axes.set_ylim(max(lowest / 3, 1e-18 * highest), highest * 3)
-    style.time_axis(axes, float(max(flow.times[-1] for flow in record.flows.values())))
+    style.time_axis(axes, float(max(flow.times[-1] for flow in run.flows.values())))
     axes.set_ylabel("KL(ρ‖π)  [nats = kT of excess free energy]")
     style.label_ends(axes, ends, gap=0.05)
-    others = list(record.companions)
-    goal = "the target" if record.flow.linear else "equilibrium"
+    others = list(run.companions)
+    goal = "equilibrium" if run.equation.descends else "the target"
     guide = (
         f" Dashed ({', '.join(dashed)}): known at the dots alone, which the line joins as a guide."
         if dashed
@@ -57,14 +62,14 @@ def draw_kl(record: RunRecord) -> Drawing:
     return Drawing(
         "kl",
         figure,
-        f"Logarithmic plot of the KL divergence over time for {', '.join(record.flows)}",
-        f"Distance to {goal} of {record.flow.label}{against} on a logarithmic axis: a "
+        f"Logarithmic plot of the KL divergence over time for {', '.join(run.flows)}",
+        f"Distance to {goal} of {run.equation.label}{against} on a logarithmic axis: a "
         "straight solid line is exponential decay. Dots are saved times; the shaded band is the "
         "estimated error (where it is not to be seen, it is thinner than the line)." + guide,
     )
 
 
-def _path(flow: FlowRecord) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
+def _path(flow: Solution) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
     """Give the curve through every step, or, where none was kept, through the saved times.
 
     The last entry says which: whether there are more points than saved times.
@@ -72,10 +77,10 @@ def _path(flow: FlowRecord) -> tuple[NDArray[np.float64], NDArray[np.float64], b
     t, kl = flow.history.get("t"), flow.history.get("kl")
     every_step = t is not None and kl is not None and t.size > flow.times.size
     if t is None or kl is None or not every_step:
-        t, kl = flow.times, flow.scalars["kl"].value
+        t, kl = flow.times, flow.series["kl"]
     else:
         # The history need not hold the start.
-        start = flow.times[:1], flow.scalars["kl"].value[:1]
+        start = flow.times[:1], flow.series["kl"][:1]
         if t[0] > start[0][0]:
             t, kl = np.concatenate([start[0], t]), np.concatenate([start[1], kl])
     good = kl > 0

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from wfrpde.numbers import number, pretty
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
-from wfrpde.report.flow.record import RunRecord
+from wfrpde.report.flow.run import FlowRun
 
 __all__ = ["draw_modes"]
 
@@ -18,9 +18,9 @@ FLOOR = 1e-40
 """Logarithmic panels end here; what lies below is written beside the axis."""
 
 
-def draw_modes(record: RunRecord) -> Drawing | None:
+def draw_modes(run: FlowRun) -> Drawing | None:
     """Draw one panel a mode, with the target's own mass dotted; ``None`` if no mode is named."""
-    names = list(record.flow.mode_mass)
+    names = list(run.solution.mode_mass)
     if not names:
         return None
     shown = names[:MOST_MODES]
@@ -33,7 +33,7 @@ def draw_modes(record: RunRecord) -> Drawing | None:
         axes.remove()
     for index, name in enumerate(shown):
         axes = grid.flat[index]
-        _panel(axes, record, name)
+        _panel(axes, run, name)
         if index + columns >= len(shown):
             axes.tick_params(labelbottom=True)
         else:
@@ -54,19 +54,18 @@ def draw_modes(record: RunRecord) -> Drawing | None:
     )
 
 
-def _panel(axes: Axes, record: RunRecord, name: str) -> None:
-    flows = {k: f for k, f in record.flows.items() if name in f.mode_mass}
-    goal = record.target_mode_mass.get(name)
-    masses = [flow.mode_mass[name].value for flow in flows.values()]
+def _panel(axes: Axes, run: FlowRun, name: str) -> None:
+    goal = run.target_mode_mass.get(name)
+    masses = [flow.mode_mass[name] for flow in run.flows.values()]
     positive = np.concatenate([*(m[m > 0] for m in masses), [goal] if goal else []])
     if not positive.size:
         positive = np.ones(1)
     logarithmic = _grows_from_nothing(positive, goal)
     ends = []
-    for label, flow in flows.items():
-        mass = flow.mode_mass[name]
+    for label, flow in run.flows.items():
+        mass = flow.estimated("mode_mass", name)
         colour = style.flow_colour(label)
-        own = label == record.flow.label
+        own = flow is run.solution
         value, error = mass.value, np.nan_to_num(mass.error)
         end, words = float(value[-1]), label
         if logarithmic:
@@ -78,7 +77,7 @@ def _panel(axes: Axes, record: RunRecord, name: str) -> None:
         bars = np.stack([np.clip(error, 0, np.abs(mass.value) * (1 - 1e-9)), error])
         axes.errorbar(
             flow.times, value, yerr=bars, color=colour, marker="o", ms=5.0 if own else 4.0,
-            lw=0.9, ls=(0, (4, 3)) if flow.alpha == 0 else "-", elinewidth=1.2,
+            lw=0.9, ls=(0, (4, 3)) if flow.case.flow.alpha == 0 else "-", elinewidth=1.2,
             zorder=3 if own else 2,
         )  # fmt: skip
         ends.append((end, words, colour))
@@ -92,7 +91,7 @@ def _panel(axes: Axes, record: RunRecord, name: str) -> None:
         ends.append(
             (goal, f"target {_short(goal, 3)}" if goal > 1e-12 else "target ≈ 0", style.TARGET)
         )
-    style.time_axis(axes, float(max(flow.times[-1] for flow in record.flows.values())))
+    style.time_axis(axes, float(max(flow.times[-1] for flow in run.flows.values())))
     axes.set_title(style.text(name))
     style.label_ends(axes, ends, gap=0.07, size=9)
 

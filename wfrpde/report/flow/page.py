@@ -1,32 +1,28 @@
 """The report of a run: one HTML page that says in words what the numbers say.
 
-It is made from a `RunRecord` and the figures drawn from it, and needs nothing else.
+It is made from a `FlowRun` and the figures drawn from it, and needs nothing else.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wfrpde.numbers import duration, number, pretty, shortened, with_error
-from wfrpde.report.flow.figures import Picture
-from wfrpde.report.flow.record import NORMALISATION, FlowRecord, RunRecord
 from wfrpde.report.flow.report_tables import main_tables, more_tables
-from wfrpde.report.pages import embed, page_width, write_page
+from wfrpde.report.flow.run import NORMALISATION, FlowRun
+from wfrpde.report.pages import Picture, shown, write_page
 
 __all__ = ["numerics_rows", "result_sentences", "write_report"]
 
-FLOW_NAMES = {
-    "WFR": "Wasserstein–Fisher–Rao flow",
-    "W": "Langevin (Wasserstein) flow",
-    "FR": "Fisher–Rao flow",
-    "FK": "Feynman–Kac flow",
-}
-ALONE = {"W": "Transport alone (W, Langevin)", "FR": "Reaction alone (FR)", "WFR": "Both (WFR)"}
+if TYPE_CHECKING:
+    from wfrpde.equation import Equation
+    from wfrpde.flow.solution import Estimated, Solution
+
 PARAVIEW_TIPS = {
     1: "For a curve, use Filters ▸ Plot Data.",
     2: "Filters ▸ Warp By Scalar turns the map into a landscape.",
@@ -34,12 +30,12 @@ PARAVIEW_TIPS = {
 }
 
 
-def write_report(record: RunRecord, folder: Path, pictures: Sequence[Picture]) -> Path:
+def write_report(run: FlowRun, folder: Path, pictures: Sequence[Picture]) -> Path:
     """Write ``report.html`` into a run's folder. Not collective.
 
     Parameters
     ----------
-    record
+    run
         The run.
     folder
         The run's folder.
@@ -51,140 +47,130 @@ def write_report(record: RunRecord, folder: Path, pictures: Sequence[Picture]) -
     Path
         The page.
     """
-    flow = record.flow
+    flow, equation = run.solution, run.equation
     checks = _checks(flow)
     failed = sum(not check["passed"] for check in checks)
-    name = FLOW_NAMES.get(flow.label, flow.label)
-    target = record.target_description or record.target_name
-    way = "over" if flow.linear else "towards"
+    target = flow.target.description or flow.target.name
+    way = "towards" if equation.reaches_target else "over"
     context = {
-        "title": record.title,
-        "flow": flow.label,
-        "kicker": f"{name} in {record.dim}-D {way} {shortened(target)}",
-        "incomplete": "" if flow.complete else _incomplete(record),
+        "title": run.title,
+        "flow": equation.label,
+        "kicker": f"{equation.words} in {flow.dim}-D {way} {shortened(target)}",
+        "incomplete": "" if flow.complete else _incomplete(run),
         "failed": f"{failed} of {len(checks)} checks failed." if failed else "",
         # That it was interrupted stands above them.
         "warnings": [text for text in flow.warnings if not text.startswith("interrupted")],
-        "result": result_sentences(record),
-        "alpha": flow.alpha,
-        "beta": flow.beta,
-        "linear": shortened(flow.linear),
-        "conserves_mass": record.conserves_mass,
-        "meaning": _meaning(record),
-        "pictures": [
-            {
-                "data": embed(p.path),
-                "width": page_width(p.path),
-                "alt": p.alt,
-                "caption": p.caption,
-            }
-            for p in pictures
-        ],
+        "result": result_sentences(run),
+        "alpha": equation.alpha,
+        "beta": equation.beta,
+        "linear": "" if equation.rate is None else shortened(equation.rate.text),
+        "conserves_mass": equation.conserve,
+        "meaning": _meaning(run),
+        "pictures": shown(pictures),
         "error_note": _error_note(flow),
-        "tables": main_tables(record),
-        "more_tables": more_tables(record),
+        "tables": main_tables(run),
+        "more_tables": more_tables(run),
         "checks": checks,
         "method": _method(flow),
         "numerics": numerics_rows(flow.numerics),
-        "paraview": PARAVIEW_TIPS[record.dim] if (folder / "solution.pvd").is_file() else "",
-        "case": json.dumps(record.case, indent=2, ensure_ascii=False, default=str),
-        "facts_rows": _facts(record),
+        "paraview": PARAVIEW_TIPS[flow.dim] if (folder / "solution.pvd").is_file() else "",
+        "case": json.dumps(flow.case.model_dump(mode="json"), indent=2, ensure_ascii=False),
+        "facts_rows": _facts(run),
     }
     return write_page(folder / "report.html", "report.html.j2", context)
 
 
-def result_sentences(record: RunRecord) -> list[str]:
+def result_sentences(run: FlowRun) -> list[str]:
     """Say what came out, in two to four plain sentences."""
-    flow = record.flow
+    flow = run.solution
     last = pretty(number(float(flow.times[-1]), 4, trim=True))
-    sentences = []
-    if "kl" in flow.scalars:
-        kl = flow.scalars["kl"]
-        since = "after" if flow.linear else "down from"
-        sentences.append(
-            f"At t = {last} the {flow.label} flow has KL divergence "
-            f"{_estimate(kl.value[-1], kl.error[-1])} to the target, "
-            f"{since} {pretty(number(float(kl.value[0]), 4))} at the start."
-        )
-    if NORMALISATION in flow.scalars:
-        growth = flow.scalars[NORMALISATION]
-        sentences.append(
-            "The log of the normalising constant is then "
-            f"{_estimate(growth.value[-1], growth.error[-1])}."
-        )
-    mode = _far_mode(record)
+    since = "down from" if run.equation.descends else "after"
+    sentences = [
+        f"At t = {last} the {run.equation.label} flow has KL divergence "
+        f"{_last(flow.estimated('kl'))} to the target, "
+        f"{since} {pretty(number(float(flow.series['kl'][0]), 4))} at the start."
+    ]
+    if NORMALISATION in flow.series:
+        growth = _last(flow.estimated(NORMALISATION))
+        sentences.append(f"The log of the normalising constant is then {growth}.")
+    mode = _far_mode(run)
     if mode is not None:
-        mass = flow.mode_mass[mode]
-        goal = record.target_mode_mass.get(mode)
+        goal = run.target_mode_mass.get(mode)
         aim = "" if goal is None else f" (the target: {pretty(number(goal, 4))})"
+        first = pretty(number(float(flow.mode_mass[mode][0]), 2))
         sentences.append(
-            f"The mode “{mode}”, which held {pretty(number(float(mass.value[0]), 2))} of the mass "
-            f"at first, now holds {_estimate(mass.value[-1], mass.error[-1])}{aim}."
+            f"The mode “{mode}”, which held {first} of the mass "
+            f"at first, now holds {_last(flow.estimated('mode_mass', mode))}{aim}."
         )
-    for label, other in record.companions.items():
-        parts = []
-        if "kl" in other.scalars:
-            parts.append(f"is at KL {pretty(number(float(other.scalars['kl'].value[-1]), 3))}")
-        if mode is not None and mode in other.mode_mass:
-            mass_there = pretty(number(float(other.mode_mass[mode].value[-1]), 2))
+    for other in run.companions.values():
+        parts = [f"is at KL {pretty(number(float(other.series['kl'][-1]), 3))}"]
+        if mode is not None:
+            mass_there = pretty(number(float(other.mode_mass[mode][-1]), 2))
             parts.append(f"has {mass_there} of the mass in “{mode}”")
-        if parts:
-            then = pretty(number(float(other.times[-1]), 4, trim=True))
-            when = "then" if then == last else f"at t = {then}"
-            sentences.append(f"{ALONE.get(label, label)} {' and '.join(parts)} {when}.")
+        then = pretty(number(float(other.times[-1]), 4, trim=True))
+        when = "then" if then == last else f"at t = {then}"
+        sentences.append(f"{_alone(other.case.equation)} {' and '.join(parts)} {when}.")
     return sentences
 
 
-def _estimate(value: float, error: float) -> str:
-    return pretty(with_error(float(value), float(error), 7))
+def _last(quantity: Estimated) -> str:
+    """Write the number at the last time with its error."""
+    return pretty(with_error(float(quantity.value[-1]), float(quantity.error[-1]), 7))
 
 
-def _far_mode(record: RunRecord) -> str | None:
+def _alone(equation: Equation) -> str:
+    """Name an equation as part of another one."""
+    if equation.reaction is None:
+        return f"Transport alone ({equation.label}, Langevin)"
+    return f"{'Both' if equation.dynamics else 'Reaction alone'} ({equation.label})"
+
+
+def _far_mode(run: FlowRun) -> str | None:
     """Find the mode that the start reaches least: there the flows differ most."""
-    masses = record.flow.mode_mass
-    if not masses or len(record.flow.times) < 2:
+    masses = run.solution.mode_mass
+    if not masses or len(run.solution.times) < 2:
         return None
-    goals = record.target_mode_mass
+    goals = run.target_mode_mass
     # A mode that the target leaves empty too is no goal.
     wanted = [name for name in masses if goals.get(name, 1.0) > 1e-3] or list(masses)
-    return min(wanted, key=lambda name: float(masses[name].value[0]))
+    return min(wanted, key=lambda name: float(masses[name][0]))
 
 
-def _incomplete(record: RunRecord) -> str:
-    flow = record.case.get("flow", {})
-    end = (flow.get("save") or [flow.get("t_end")])[-1]
-    reached = number(float(record.flow.times[-1]), 4, trim=True)
-    until = f" of {number(float(end), 4, trim=True)}" if isinstance(end, int | float) else ""
-    if np.isfinite(record.flow.density_error).any():
+def _incomplete(run: FlowRun) -> str:
+    reached = number(float(run.solution.times[-1]), 4, trim=True)
+    end = number(float(run.solution.case.flow.save[-1]), 4, trim=True)
+    if np.isfinite(run.solution.density_error).any():
         errors = "The numbers hold for the times that they are given for."
     else:
         errors = (
             "The numbers come from the coarser of two solutions, and their errors were not "
             "estimated."
         )
-    return f"It was stopped before its end: saved up to t = {reached}{until}. {errors}"
+    return f"It was stopped before its end: saved up to t = {reached} of {end}. {errors}"
 
 
-def _meaning(record: RunRecord) -> str:
-    flow = record.flow
-    moves = flow.alpha > 0
-    rates = f"Here α = {number(flow.alpha, 6, trim=True)} and β = {number(flow.beta, 6, trim=True)}"
+def _meaning(run: FlowRun) -> str:
+    equation = run.equation
+    rates = (
+        f"Here α = {number(equation.alpha, 6, trim=True)} and "
+        f"β = {number(equation.beta, 6, trim=True)}"
+    )
+    moves = ", while transport moves it down the potential V (in kT) and lets it diffuse"
     words = {
         "WFR": "transport moves mass down the potential V (in kT) and lets it diffuse, while the "
         "reaction removes it where there is more than the target wants, and multiplies it where "
         "there is less",
         "W": "only transport acts: Langevin dynamics, which must wait for rare jumps over barriers",
         "FR": "only the reaction acts: mass is reweighted where it already is, and goes nowhere",
-        "FK": "mass multiplies at the rate U where it is"
-        + (", while transport moves it down the potential V (in kT) and lets it diffuse" * moves),
-    }["FK" if flow.linear else ("WFR" if flow.beta else "W") if flow.alpha else "FR"]
-    mass = "" if record.conserves_mass else " The total mass is free to change."
-    if flow.linear:
+        "FK": "mass multiplies at the rate U where it is" + moves * (equation.dynamics is not None),
+    }[equation.label]
+    mass = "" if equation.conserve else " The total mass is free to change."
+    if not equation.reaches_target:
         return f"{rates}: {words}. The flow does not lead to the target.{mass}"
     return f"{rates}: {words}. The flow descends KL(ρ‖π), the free energy in excess.{mass}"
 
 
-def _error_note(flow: FlowRecord) -> str:
+def _error_note(flow: Solution) -> str:
     errors = flow.density_error[np.isfinite(flow.density_error)]
     if not errors.size:
         return "The errors of this run were not estimated, so nothing stands behind a ±."
@@ -195,16 +181,13 @@ def _error_note(flow: FlowRecord) -> str:
     )
 
 
-def _method(flow: FlowRecord) -> str:
+def _method(flow: Solution) -> str:
     facts = flow.numerics
-    formulation, reason = facts.get("formulation"), facts.get("reason")
-    if not formulation:
-        return "The solver did not say how it proceeded."
-    because = f", because: {shortened(str(reason)).rstrip('.')}" if reason else ""
-    return f"The {formulation} formulation was used{because}."
+    because = shortened(str(facts["reason"])).rstrip(".")
+    return f"The {facts['formulation']} formulation was used, because: {because}."
 
 
-def numerics_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
+def numerics_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Flatten what the solver says about itself to name and value."""
     told_elsewhere = {"formulation", "reason", "checks", "target_mode_mass"}
     rows: list[tuple[str, str]] = []
@@ -235,10 +218,10 @@ def _plain(value: Any) -> str:
         return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
     if isinstance(value, float):
         return pretty(number(value, 3, trim=True))
-    return shortened(str(value))
+    return shortened(str(list(value) if isinstance(value, tuple) else value))
 
 
-def _checks(flow: FlowRecord) -> list[dict[str, Any]]:
+def _checks(flow: Solution) -> list[dict[str, Any]]:
     return [
         {
             "name": str(check.get("name", "")),
@@ -250,13 +233,13 @@ def _checks(flow: FlowRecord) -> list[dict[str, Any]]:
     ]
 
 
-def _facts(record: RunRecord) -> list[tuple[str, str]]:
-    flow = record.flow
+def _facts(run: FlowRun) -> list[tuple[str, str]]:
+    flow = run.solution
     rows = [
-        ("date", record.created.replace("T", " ").replace("+00:00", " UTC")),
+        ("date", run.created.replace("T", " ").replace("+00:00", " UTC")),
         ("wall time", duration(flow.wall_time)),
     ]
-    rows += [(f"wall time of {k}", duration(c.wall_time)) for k, c in record.companions.items()]
-    rows.append(("MPI ranks", str(record.ranks)))
-    rows += [(f"{name} version", version) for name, version in record.versions.items()]
+    rows += [(f"wall time of {k}", duration(c.wall_time)) for k, c in run.companions.items()]
+    rows.append(("MPI ranks", str(run.ranks)))
+    rows += [(f"{name} version", version) for name, version in run.versions.items()]
     return rows

@@ -1,85 +1,102 @@
-"""A run's folder: written from a solution, drawn again from what was written."""
+"""`FlowRun`: a flow that was solved and those it is compared with, as a folder holds them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from importlib.util import find_spec
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from wfrpde.parallel import collectively, world
-from wfrpde.report.flow.archive import read_run, write_archive
-from wfrpde.report.flow.record import RunRecord, record_run
-from wfrpde.report.flow.solution_like import SolutionLike
-from wfrpde.report.flow.summary import write_summary
-from wfrpde.report.flow.tables import write_series, write_steps
+from wfrpde.errors import InputError
+from wfrpde.flow.solution import Estimated, Solution
+from wfrpde.report.flow.pictures import Pictures, take_pictures
+from wfrpde.report.versions import software_versions
 
-__all__ = ["plot_run", "write_run"]
+if TYPE_CHECKING:
+    from wfrpde.equation import Equation
+
+__all__ = ["FlowRun", "all_estimates", "read_run", "solution_file"]
+
+NORMALISATION = "log_normalising_constant"
+"""The series that a linear reaction adds."""
+
+NEEDED = "the folder of a run, as 'wfrpde solve' writes it"
 
 
-def write_run(
-    solution: SolutionLike,
-    folder: Path,
-    companions: Mapping[str, SolutionLike] | None = None,
-    *,
-    options: Any = None,
-    comm: Any = None,
-) -> list[Path]:
-    """Write everything a run leaves behind. Collective; rank 0 writes.
+@dataclass(frozen=True)
+class FlowRun:
+    """What tables, figures and report of a run are made from.
 
-    Numbers come first (``summary.json``, ``series.csv``, ``steps.csv``, ``solution.npz``), then
-    ``solution.pvd`` with its ``.vtu`` files, ``figures/*.png`` and ``report.html``; so whatever
-    stops the run later, what was computed is there.
-
-    Parameters
+    Attributes
     ----------
     solution
-        The solution, complete or interrupted.
-    folder
-        Where to write; made if missing. Files of the same names are replaced.
+        The run's own flow.
     companions
-        Flows of the same problem with other rates, by label (``"W"``, ``"FR"``).
-    options
-        Its ``paraview`` and ``figures`` switch off the two expensive parts (`plot_run` draws
-        figures later); ``None`` for ``solution.case.output``.
-    comm
-        The MPI communicator of the run; ``None`` for ``MPI.COMM_WORLD`` where mpi4py is
-        installed.
-
-    Returns
-    -------
-    list of Path
-        What was written, the same on every rank.
-
-    Raises
-    ------
-    OSError
-        If rank 0 cannot write; raised on every rank.
+        Flows of the same problem with other rates, by label.
+    ranks
+        Number of MPI ranks that the run used.
+    created, versions
+        When, and by which software.
     """
-    if comm is None and find_spec("mpi4py") is not None:
-        comm = world()
-    rank, size = (0, 1) if comm is None else (comm.rank, comm.size)
-    written: list[Path] = []
-    with collectively(comm):
-        if rank == 0:
-            record = record_run(solution, companions or {}, ranks=size)
-            asked = options or getattr(solution.case, "output", None)
-            written = _write(solution, record, Path(folder), asked)
-    return written if size == 1 else list(comm.bcast(written, root=0))
+
+    solution: Solution
+    companions: Mapping[str, Solution] = field(default_factory=dict)
+    ranks: int = 1
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    versions: Mapping[str, str] = field(default_factory=software_versions)
+
+    @property
+    def title(self) -> str:
+        """Title of the case."""
+        return self.solution.case.title or "Untitled case"
+
+    @property
+    def equation(self) -> Equation:
+        """What the run's own flow solves."""
+        return self.solution.case.equation
+
+    @property
+    def flows(self) -> dict[str, Solution]:
+        """The run's own flow first, then its companions, by label."""
+        return {self.equation.label: self.solution, **self.companions}
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        """The densities of all flows, to be drawn."""
+        return take_pictures(self.flows)
+
+    @property
+    def target_mode_mass(self) -> dict[str, float]:
+        """Mass that the target itself gives to each mode."""
+        return dict(self.solution.numerics["target_mode_mass"])
 
 
-def plot_run(folder: Path) -> list[Path]:
-    """Draw the figures and the report of a run again, from its folder alone. Not collective.
+def all_estimates(solution: Solution) -> dict[str, dict[str, Estimated]]:
+    """Every number of a solution with its error: series, moments by their axes, mode masses."""
+    mean, covariance = solution.estimated("mean"), solution.estimated("covariance")
+    axes = "xyz"[: solution.dim]
+    return {
+        "series": {name: solution.estimated(name) for name in solution.series},
+        "mean": {x: mean[:, i] for i, x in enumerate(axes)},
+        "covariance": {
+            x + y: covariance[:, i, i + j]
+            for i, x in enumerate(axes)
+            for j, y in enumerate(axes[i:])
+        },
+        "mode_mass": {name: solution.estimated("mode_mass", name) for name in solution.mode_mass},
+    }
 
-    Parameters
-    ----------
-    folder
-        A folder that `write_run` made.
 
-    Returns
-    -------
-    list of Path
-        The figures and the report.
+def solution_file(folder: Path, companion: str = "") -> Path:
+    """Return where a run's folder keeps its solution, or that of a companion."""
+    return folder / (f"solution_{companion}.npz" if companion else "solution.npz")
+
+
+def read_run(folder: Path) -> FlowRun:
+    """Read a run's folder back.
 
     Raises
     ------
@@ -87,28 +104,25 @@ def plot_run(folder: Path) -> list[Path]:
         If the folder holds no readable run.
     """
     folder = Path(folder)
-    return _draw(read_run(folder), folder, figures=True)
-
-
-def _write(solution: SolutionLike, record: RunRecord, folder: Path, asked: Any) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    written = [
-        write_summary(record, folder / "summary.json"),
-        write_series(record, folder / "series.csv"),
-        write_steps(record, folder / "steps.csv"),
-        write_archive(record, folder / "solution.npz"),
-    ]
-    if getattr(asked, "paraview", True):
-        from wfrpde.report.paraview import write_paraview
-
-        written += write_paraview(solution, folder)
-    return written + _draw(record, folder, figures=getattr(asked, "figures", True))
-
-
-def _draw(record: RunRecord, folder: Path, *, figures: bool) -> list[Path]:
-    # The report stands above output; only this function, which ends a run, reaches up to it.
-    from wfrpde.report.flow.figures import draw_figures
-    from wfrpde.report.flow.page import write_report
-
-    pictures = draw_figures(record, folder / "figures") if figures else []
-    return [*(picture.path for picture in pictures), write_report(record, folder, pictures)]
+    if not folder.exists():
+        raise InputError(str(folder), "no such folder", NEEDED)
+    if not folder.is_dir():
+        raise InputError(str(folder), "a file", NEEDED)
+    missing = [name for name in ("summary.json", "solution.npz") if not (folder / name).is_file()]
+    if missing:
+        inner = sorted(path.parent.name for path in folder.glob("*/summary.json"))
+        raise InputError(
+            str(folder),
+            f"a folder that holds no run (no {' and no '.join(missing)})",
+            NEEDED,
+            f"It holds runs: {', '.join(str(folder / name) for name in inner)}." if inner else "",
+        )
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        labels = list(summary["companions"])
+        facts = {key: summary[key] for key in ("ranks", "created", "versions")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = f"a run that cannot be read ({type(error).__name__}: {error})"
+        raise InputError(str(folder), found, NEEDED) from error
+    companions = {label: Solution.load(solution_file(folder, label)) for label in labels}
+    return FlowRun(Solution.load(solution_file(folder)), companions, **facts)

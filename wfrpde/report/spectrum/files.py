@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wfrpde.report.flow.record import plain, software_versions
-from wfrpde.report.flow.summary import FORMAT, write_json
-from wfrpde.report.flow.tables import write_columns
+from wfrpde.report.files import FORMAT, write_columns, write_json
 from wfrpde.report.spectrum.tables import rate_columns, sweep_columns
+from wfrpde.report.versions import software_versions
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -152,6 +151,6 @@ def _facts(
         "wall_time": wall_time,
         "ranks": ranks,
         "versions": software_versions(),
-        "case": plain(case),
+        "case": case.model_dump(mode="json"),
         "warnings": warnings,
     }

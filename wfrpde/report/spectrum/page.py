@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wfrpde.numbers import duration, number, pretty, shortened, with_error
-from wfrpde.report.flow.figures import Picture
 from wfrpde.report.flow.page import PARAVIEW_TIPS, numerics_rows
-from wfrpde.report.flow.record import plain, software_versions
-from wfrpde.report.pages import embed, page_width, write_page
+from wfrpde.report.pages import Picture, shown, write_page
 from wfrpde.report.spectrum.tables import study_tables, sweep_table
+from wfrpde.report.versions import software_versions
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -176,16 +175,8 @@ def _common(
     return {
         "title": case.title or case.name,
         "warnings": list(warnings),
-        "pictures": [
-            {
-                "data": embed(p.path),
-                "width": page_width(p.path),
-                "alt": p.alt,
-                "caption": p.caption,
-            }
-            for p in pictures
-        ],
-        "case": json.dumps(plain(case), indent=2, ensure_ascii=False, default=str),
+        "pictures": shown(pictures),
+        "case": json.dumps(case.model_dump(mode="json"), indent=2, ensure_ascii=False, default=str),
         "facts_rows": [
             ("wall time", duration(wall_time)),
             ("MPI ranks", str(ranks)),

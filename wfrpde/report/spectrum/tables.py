@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfrpde.numbers import MISSING, column, number, with_error
-from wfrpde.report.flow.report_tables import Table
+from wfrpde.report.pages import Table
 
 if TYPE_CHECKING:
     from wfrpde.operators import Sweep

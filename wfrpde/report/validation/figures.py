@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wfrpde.report.flow.figures import Picture
+from wfrpde.report.pages import Picture
 
 if TYPE_CHECKING:
     from wfrpde.comparison import ValidationReport

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wfrpde.report.flow.record import software_versions
-from wfrpde.report.flow.summary import json_ready
+from wfrpde.report.files import json_ready
+from wfrpde.report.versions import software_versions
 
 if TYPE_CHECKING:
     from wfrpde.comparison import ValidationReport

@@ -11,10 +11,8 @@ import numpy as np
 
 from wfrpde.comparison.metrics import METRICS
 from wfrpde.numbers import MISSING, duration, number, pretty, with_error
-from wfrpde.report.flow.figures import Picture
-from wfrpde.report.flow.record import software_versions
-from wfrpde.report.flow.report_tables import Table
-from wfrpde.report.pages import embed, page_width, write_page
+from wfrpde.report.pages import Picture, Table, shown, write_page
+from wfrpde.report.versions import software_versions
 
 if TYPE_CHECKING:
     from wfrpde.comparison import Row, ValidationReport
@@ -50,15 +48,7 @@ def write_validation_report(
         ],
         "equations": equation_sentences(report),
         "splits": split_sentences(report),
-        "pictures": [
-            {
-                "data": embed(p.path),
-                "width": page_width(p.path),
-                "alt": p.alt,
-                "caption": p.caption,
-            }
-            for p in pictures
-        ],
+        "pictures": shown(pictures),
         "tables": [_rows_of(report, s.name) for s in report.samplers if report.rows(s.name)],
         "distances": _distances(report),
         "biases": _biases(report),

@@ -1,8 +1,4 @@
-"""Pictures of the density: its logarithm on a regular grid over the part of space that matters.
-
-A picture needs neither the mesh nor every saved time. Sampled on a regular grid (with the exact π
-between the nodes) it takes a few megabytes at most, and figures can be drawn from it at any time.
-"""
+"""Pictures of the density: its logarithm on a regular grid over the part of space that matters."""
 
 from __future__ import annotations
 
@@ -13,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wfrpde.report.paraview import unstructured_grid
-
 if TYPE_CHECKING:
-    from wfrpde.report.flow.solution_like import SolutionLike
+    from wfrpde.flow.solution import Solution
 
-__all__ = ["Snapshots", "take_snapshots"]
+__all__ = ["Pictures", "pictured_times", "take_pictures"]
 
 Array = NDArray[np.float64]
 
@@ -32,7 +26,7 @@ WINDOW_SHARE = {1: 1e-7, 2: 1e-4, 3: 1e-4}
 
 
 @dataclass(frozen=True)
-class Snapshots:
+class Pictures:
     """Log densities on a tensor grid.
 
     Parameters
@@ -52,11 +46,6 @@ class Snapshots:
     log_density: dict[str, Array]
     log_target: Array
 
-    @property
-    def dim(self) -> int:
-        """Dimension of space."""
-        return len(self.axes)
-
 
 def pictured_times(times: Array, most: int) -> Array:
     """At most ``most`` of the saved times, first and last among them, spread evenly in order."""
@@ -66,56 +55,44 @@ def pictured_times(times: Array, most: int) -> Array:
     return chosen
 
 
-def take_snapshots(
-    solution: SolutionLike, label: str, companions: Mapping[str, SolutionLike]
-) -> Snapshots:
-    """Sample a solution and its companions on one grid and at common times. Not collective.
+def take_pictures(flows: Mapping[str, Solution]) -> Pictures:
+    """Sample flows of the same problem on one grid and at common times. Not collective.
 
     Parameters
     ----------
-    solution
-        Gives the window, the times and the target.
-    label
-        Label of ``solution``.
-    companions
-        Other flows of the same problem. A time that one of them did not reach stays NaN.
+    flows
+        By label; the first one gives the window, the times and the target. A time that another one
+        did not reach stays NaN.
     """
-    nodes = np.asarray(solution.nodes, dtype=float)
-    dim = nodes.shape[1]
-    times = pictured_times(np.asarray(solution.times, dtype=float), MOST_TIMES[dim])
-    potential = np.asarray(solution.target.potential(nodes), dtype=float)
+    solution = next(iter(flows.values()))
+    nodes, dim = solution.nodes, solution.dim
+    times = pictured_times(solution.times, MOST_TIMES[dim])
+    potential = solution.target.potential(nodes)
     longest = POINTS[dim] if solution.complete else POINTS[dim] // 2
     axes = _axes(nodes, _window(solution, potential), longest)
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, dim)
     shape = tuple(len(axis) for axis in axes)
-    inside = _inside(solution, points)
+    inside = solution.interpolation.covers(points)
     # Single precision is more than a map can show.
     kind: Any = np.float64 if dim == 1 else np.float32
     log_target = np.full(len(points), np.nan)
-    log_target[inside] = -np.asarray(solution.target.potential(points[inside]))
-    log_target -= solution.log_normalisation
+    log_target[inside] = -solution.target.potential(points[inside]) - solution.log_normalisation
     pictures = {}
-    for name, flow in {label: solution, **companions}.items():
+    for name, flow in flows.items():
         values = np.full((len(times), len(points)), np.nan, dtype=kind)
         for index, t in enumerate(times):
-            saved = _saved_time(np.asarray(flow.times, dtype=float), float(t))
-            if saved is not None:
-                values[index, inside] = flow.log_density(saved, points[inside])
+            saved = flow.times[np.abs(flow.times - t) <= 1e-12 * max(1.0, abs(t))]
+            if saved.size:
+                values[index, inside] = flow.log_density(saved[0], points[inside])
         pictures[name] = values.reshape(len(times), *shape)
-    return Snapshots(axes, times, pictures, np.asarray(log_target.astype(kind).reshape(shape)))
+    return Pictures(axes, times, pictures, np.asarray(log_target.astype(kind).reshape(shape)))
 
 
-def _saved_time(times: Array, t: float) -> float | None:
-    match = np.flatnonzero(np.abs(times - t) <= 1e-12 * max(1.0, abs(t)))
-    return float(times[match[0]]) if match.size else None
-
-
-def _window(solution: SolutionLike, potential: Array) -> Array:
+def _window(solution: Solution, potential: Array) -> Array:
     """Bounding box, shape (d, 2), of the nodes where ρ at some time or π is not negligible."""
-    nodes = np.asarray(solution.nodes, dtype=float)
-    dim = nodes.shape[1]
-    depth = -np.log(WINDOW_SHARE[dim])
-    log_density = np.asarray(solution.log_relative, dtype=float) - potential
+    nodes = solution.nodes
+    depth = -np.log(WINDOW_SHARE[solution.dim])
+    log_density = solution.log_relative - potential
     matters = -potential > (-potential).max() - depth
     matters |= (log_density > log_density.max(axis=1, keepdims=True) - depth).any(axis=0)
     low, high = nodes[matters].min(axis=0), nodes[matters].max(axis=0)
@@ -136,27 +113,3 @@ def _axes(nodes: Array, window: Array, longest: int) -> tuple[Array, ...]:
         own = nodes[(nodes[:, 0] > window[0, 0]) & (nodes[:, 0] < window[0, 1]), 0]
         axes[0] = np.union1d(axes[0], own)
     return tuple(axes)
-
-
-def _inside(solution: SolutionLike, points: Array) -> NDArray[np.bool_]:
-    """Which points lie in a cell of the mesh: domains may be curved, cut down, or have holes."""
-    if points.shape[1] == 1:
-        return np.ones(len(points), dtype=bool)
-    from vtkmodules.util import numpy_support
-    from vtkmodules.vtkCommonCore import vtkPoints
-    from vtkmodules.vtkCommonDataModel import vtkPolyData
-    from vtkmodules.vtkFiltersCore import vtkProbeFilter
-
-    convert: Any = numpy_support
-    padded = np.zeros((len(points), 3))
-    padded[:, : points.shape[1]] = points
-    where = vtkPoints()
-    where.SetData(convert.numpy_to_vtk(padded, deep=True))
-    cloud = vtkPolyData()
-    cloud.SetPoints(where)
-    probe: Any = vtkProbeFilter()
-    probe.SetInputData(cloud)
-    probe.SetSourceData(unstructured_grid(solution.nodes, solution.cells, solution.cell_type))
-    probe.Update()
-    mask = probe.GetOutput().GetPointData().GetArray(probe.GetValidPointMaskArrayName())
-    return np.asarray(convert.vtk_to_numpy(mask) != 0)

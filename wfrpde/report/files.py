@@ -1,0 +1,63 @@
+"""Files of every folder: strict JSON, and CSV tables.
+
+JSON has no NaN and no infinity: both are written as ``null``, and read back as NaN.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["json_ready", "write_columns", "write_json"]
+
+FORMAT = 1
+"""Raised when the meaning of a key of a summary changes."""
+
+
+def write_json(content: Mapping[str, Any], path: Path) -> Path:
+    """Write strict JSON; the file appears only once it is complete."""
+    text = json.dumps(json_ready(content), indent=1, ensure_ascii=False, allow_nan=False)
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(text + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+    return path
+
+
+def json_ready(value: Any) -> Any:
+    """Plain JSON data: arrays as lists, paths as text, NaN and infinities as ``None``."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, np.generic):
+        return json_ready(value.item())
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, np.ndarray):
+        return json_ready(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(key): json_ready(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [json_ready(entry) for entry in value]
+    return str(value)
+
+
+def write_columns(path: Path, columns: Mapping[str, NDArray[np.float64]]) -> Path:
+    """Write a CSV file, one row for each entry of the columns; NaN is an empty field."""
+    temporary = path.with_name(f".{path.name}.part")
+    with temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        for row in zip(*columns.values(), strict=True):
+            # repr keeps every digit; an empty field is the CSV way to say "not known".
+            writer.writerow(["" if np.isnan(value) else repr(float(value)) for value in row])
+    os.replace(temporary, path)
+    return path

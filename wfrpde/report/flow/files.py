@@ -1,0 +1,183 @@
+"""A run's folder: written from a solution, drawn again from what was written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wfrpde.parallel import collectively, world
+from wfrpde.report.files import FORMAT, write_columns, write_json
+from wfrpde.report.flow.run import FlowRun, all_estimates, read_run, solution_file
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from wfrpde.flow.solution import Solution
+
+__all__ = ["plot_run", "series_columns", "summarise", "write_run"]
+
+
+def write_run(
+    solution: Solution,
+    folder: Path,
+    companions: Mapping[str, Solution] | None = None,
+    *,
+    options: Any = None,
+    comm: Any = None,
+) -> list[Path]:
+    """Write everything a run leaves behind. Collective; rank 0 writes.
+
+    Numbers come first (``summary.json``, ``series.csv``, ``steps.csv``, ``solution.npz``), then
+    ``solution.pvd`` with its ``.vtu`` files, ``figures/*.png`` and ``report.html``; so whatever
+    stops the run later, what was computed is there.
+
+    Parameters
+    ----------
+    solution
+        The solution, complete or interrupted.
+    folder
+        Where to write; made if missing. Files of the same names are replaced.
+    companions
+        Flows of the same problem with other rates, by label (``"W"``, ``"FR"``).
+    options
+        Its ``paraview`` and ``figures`` switch off the two expensive parts (`plot_run` draws
+        figures later); ``None`` for ``solution.case.output``.
+    comm
+        The MPI communicator of the run; ``None`` for ``MPI.COMM_WORLD``.
+
+    Returns
+    -------
+    list of Path
+        What was written, the same on every rank.
+
+    Raises
+    ------
+    OSError
+        If rank 0 cannot write; raised on every rank.
+    """
+    comm = world() if comm is None else comm
+    written: list[Path] = []
+    with collectively(comm):
+        if comm.rank == 0:
+            run = FlowRun(solution, companions or {}, comm.size)
+            written = _write(run, Path(folder), options or solution.case.output)
+    return written if comm.size == 1 else list(comm.bcast(written, root=0))
+
+
+def plot_run(folder: Path) -> list[Path]:
+    """Draw the figures and the report of a run again, from its folder alone. Not collective.
+
+    Parameters
+    ----------
+    folder
+        A folder that `write_run` made.
+
+    Returns
+    -------
+    list of Path
+        The figures and the report.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no readable run.
+    """
+    folder = Path(folder)
+    run = read_run(folder)
+    case = run.solution.case
+    if case.target.python is not None and case.source is not None:
+        # As when the case was read: a target written in Python usually lies next to its case file.
+        sys.path.append(str(case.source.resolve().parent))
+    return _draw(run, folder, figures=True)
+
+
+def _write(run: FlowRun, folder: Path, asked: Any) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    solution = run.solution
+    written = [
+        write_json(summarise(run), folder / "summary.json"),
+        write_columns(folder / "series.csv", series_columns(solution)),
+        write_columns(folder / "steps.csv", solution.history),
+        solution.save(solution_file(folder)),
+        *(flow.save(solution_file(folder, label)) for label, flow in run.companions.items()),
+    ]
+    if asked.paraview:
+        from wfrpde.report.paraview import write_paraview
+
+        written += write_paraview(solution, folder)
+    return written + _draw(run, folder, figures=asked.figures)
+
+
+def _draw(run: FlowRun, folder: Path, *, figures: bool) -> list[Path]:
+    from wfrpde.report.flow.figures import draw_figures
+    from wfrpde.report.flow.page import write_report
+
+    pictures = draw_figures(run, folder / "figures") if figures else []
+    return [*(picture.path for picture in pictures), write_report(run, folder, pictures)]
+
+
+def series_columns(solution: Solution) -> dict[str, NDArray[np.float64]]:
+    """Give the columns of ``series.csv`` by name, each with one entry a saved time.
+
+    A quantity ``q`` is followed by ``q_error``, its estimated error (empty where there is none).
+    """
+    columns = {"t": solution.times}
+    prefixes = {"series": "", "mean": "mean_", "covariance": "covariance_", "mode_mass": "mode_"}
+    for kind, quantities in all_estimates(solution).items():
+        for name, quantity in quantities.items():
+            columns[prefixes[kind] + name] = quantity.value
+            columns[f"{prefixes[kind]}{name}_error"] = quantity.error
+    columns["density_error"] = solution.density_error
+    return columns
+
+
+def summarise(run: FlowRun) -> dict[str, Any]:
+    """Give the summary of a run: its inputs, facts and every reported number."""
+    own, target = _flow_facts(run.solution), run.solution.target
+    return {
+        "format": FORMAT,
+        "title": run.title,
+        "flow": run.equation.label,
+        "dimension": run.solution.dim,
+        "complete": own.pop("complete"),
+        "created": run.created,
+        "wall_time": own.pop("wall_time"),
+        "ranks": run.ranks,
+        "versions": run.versions,
+        "target": {"name": target.name, "description": target.description},
+        "case": run.solution.case.model_dump(mode="json"),
+        **own,
+        "companions": {
+            label: {
+                "alpha": flow.case.flow.alpha,
+                "beta": flow.case.flow.beta,
+                **_flow_facts(flow),
+            }
+            for label, flow in run.companions.items()
+        },
+    }
+
+
+def _flow_facts(solution: Solution) -> dict[str, Any]:
+    names = {
+        "series": {name: _pair(solution, name) for name in solution.series},
+        "mean": _pair(solution, "mean"),
+        "covariance": _pair(solution, "covariance"),
+        "mode_mass": {name: _pair(solution, "mode_mass", name) for name in solution.mode_mass},
+    }
+    return {
+        "complete": solution.complete,
+        "wall_time": solution.wall_time,
+        "numerics": solution.numerics,
+        "warnings": solution.warnings,
+        "results": {"times": solution.times, **names, "density_error": solution.density_error},
+    }
+
+
+def _pair(solution: Solution, name: str, region: str = "") -> dict[str, Any]:
+    quantity = solution.estimated(name, region)
+    return {"value": quantity.value, "error": quantity.error}
