@@ -48,7 +48,7 @@ from wfrpde.case.spectrum import SpectrumSpec
 from wfrpde.case.validation import ValidationSpec
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError
-from wfrpde.fields.complaints import check_length, input_error
+from wfrpde.fields.complaints import check_length, choose, input_error
 from wfrpde.fields.parameters import plain
 from wfrpde.fields.protocols import Formula
 
@@ -129,6 +129,8 @@ class Case(Section):
     def _check_domain(self, *, stored: bool) -> None:
         if self.domain.box is not None:
             check_length("domain.box", self.domain.box, self.dim)
+        for axis in self.domain.sides:
+            choose(axis, "xyz"[: self.dim], f"domain.sides.{axis}")
         if self.numerics.cells is not None:
             if self.domain.mesh is not None:
                 raise InputError(

@@ -7,7 +7,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, Strict, model_validator
 
 from wfrpde.case.sections import Number, Section, Text
+from wfrpde.domain.sides import KINDS
 from wfrpde.errors import InputError
+from wfrpde.fields.complaints import choose
 
 
 class DomainSpec(Section):
@@ -23,6 +25,9 @@ class DomainSpec(Section):
         Share of the mass of π or ρ₀ outside the domain above which a warning is given.
     boundary
         What holds on ∂Ω: no probability flows through it.
+    sides
+        Kind of the two sides of an axis of the box, by the axis: ``x``, ``y``, ``z``.
+        ``"reflecting"`` where nothing else is said; nothing flows through such a side.
     cell
         Shape of the cells in a box: intervals, quadrilaterals and hexahedra (``tensor``) or
         triangles and tetrahedra (``simplex``).
@@ -32,6 +37,7 @@ class DomainSpec(Section):
     mesh: Text | None = None
     cut_off_share: Annotated[float, Strict(), Field(gt=0, lt=1)] = 1e-6
     boundary: Literal["no-flux"] = "no-flux"
+    sides: dict[Text, Text] = {}  # noqa: RUF012 (pydantic copies it)
     cell: Literal["auto", "tensor", "simplex"] = "auto"
 
     @model_validator(mode="after")
@@ -43,4 +49,10 @@ class DomainSpec(Section):
                 raise InputError(
                     f"domain.box[{axis}]", f"[{low:g}, {high:g}]", "[lo, hi] with lo < hi"
                 )
+        for name, kind in self.sides.items():
+            where = f"domain.sides.{name}"
+            if KINDS[choose(kind, KINDS, where)].closed and (
+                self.box is None or self.cell == "simplex"
+            ):
+                raise InputError(where, f"'{kind}' without a box of tensor cells", "[domain] box")
         return self

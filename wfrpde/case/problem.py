@@ -22,6 +22,7 @@ from wfrpde.domain.extent import (
 from wfrpde.domain.grid import SimplexGrid, TensorGrid, divided, simplices_of_box
 from wfrpde.domain.kinks import Kinks, kinks_of
 from wfrpde.domain.meshes import read_gmsh
+from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError, place
 from wfrpde.starts import InitialDensity
@@ -47,6 +48,9 @@ in space."""
 
 PASS = 20.0
 """Levels (kT) above a pass that are kept beside it."""
+
+CLOSES = 1e-6
+"""Difference of V (kT) between the ends of an axis up to which it counts as closed."""
 
 EMPTY = -1e5
 """Log of a density that stands for zero: far below anything that a flow can bring back."""
@@ -142,6 +146,11 @@ class Problem(Densities):
         """What the case says of the domain."""
         return self.case.domain
 
+    @cached_property
+    def sides(self) -> Sides:
+        """What happens at the ends of each axis."""
+        return Sides.of(self.domain.sides, self.dim)
+
     @property
     def tolerance(self) -> float | None:
         """Relative error that is asked for."""
@@ -181,6 +190,8 @@ class Problem(Densities):
         Without a reaction only the relative density will do, and V must not span more than `SPAN`:
         the ends of a wide start that lie higher are left out, if they hold no mass to speak of.
         """
+        if any(self.sides.closed):
+            return self.box
         low, high = self.box[0]
         x = np.linspace(low, high, 4001)
         step = x[1] - x[0]
@@ -227,7 +238,8 @@ class Problem(Densities):
             divided(lo, hi, n, positions)
             for (lo, hi), n, positions in zip(self.box, cells, inner, strict=True)
         )
-        grid = TensorGrid(breaks, np.ones([len(b) - 1 for b in breaks], dtype=bool))
+        active = np.ones([len(b) - 1 for b in breaks], dtype=bool)
+        grid = TensorGrid(breaks, active, self.sides.closed)
         vertices = grid.vertices()
         return self._cut(grid, vertices.reshape(-1, self.dim), vertices.shape[:-1])
 
@@ -262,7 +274,7 @@ class Problem(Densities):
         """Divide the `stretch` of a 1-D box."""
         low, high = self.stretch[0]
         breaks = divided(low, high, cells, through)
-        return TensorGrid((breaks,), np.ones(len(breaks) - 1, dtype=bool))
+        return TensorGrid((breaks,), np.ones(len(breaks) - 1, dtype=bool), self.sides.closed)
 
     def grid(self, cells: tuple[int, ...]) -> Grid:
         """Return tensor cells or simplices of the box, or the cells of the mesh file."""
@@ -323,6 +335,24 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
     return problem
 
 
+def _check_closed(problem: Problem) -> None:
+    """Refuse a potential that jumps where an axis closes upon itself."""
+    points = sample(problem.box)
+    for axis, closed in enumerate(problem.sides.closed):
+        if not closed:
+            continue
+        low, high = problem.box[axis]
+        first = points[points[:, axis] == low]
+        last = first + (high - low) * np.eye(problem.dim)[axis]
+        jump = float(np.abs(problem.potential(last) - problem.potential(first)).max())
+        if jump > CLOSES:
+            raise InputError(
+                f"domain.sides.{'xyz'[axis]}",
+                f"a potential that differs by {jump:.3g} kT between the two ends of the axis",
+                "the same at both, as the axis closes upon itself",
+            )
+
+
 def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
     """Report the mass that the box cuts off, and refuse a start that lies outside."""
     limit = problem.domain.cut_off_share
@@ -333,6 +363,10 @@ def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
             wide = automatic_box(problem.landscape, trimmed=False)
         except InputError:
             wide = problem.box  # not confining: nothing to compare with
+    closed = np.array(problem.sides.closed)
+    if closed.any():
+        wide = np.where(closed[:, None], problem.box, wide)  # nothing lies beyond
+        _check_closed(problem)
     shares = {
         "target": share_outside(lambda x: -problem.target.potential(x), problem.box, wide),
         # beyond the box the formula of a density need not make sense

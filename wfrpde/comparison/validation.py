@@ -22,6 +22,7 @@ from wfrpde.comparison.noise_floor import noise_floors
 from wfrpde.comparison.replicates import Judge
 from wfrpde.comparison.results import Diagnosis, ValidationReport
 from wfrpde.comparison.store import Store, digest_of
+from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError, SamplerError
 from wfrpde.parallel import StopRequest, collectively, world
@@ -104,6 +105,13 @@ def validate(
             "no [[sampler]]",
             "at least one",
             'For example: [[sampler]] with kind = "langevin".',
+        )
+    sides = Sides.of(case.domain.sides, case.dim)
+    if not sides.reflecting:
+        raise InputError(
+            "domain.sides",
+            f"{', '.join(sides.names)} with [[sampler]]",
+            "reflecting sides: samplers move in all of space, and their samples are compared there",
         )
     store = None if resume is None else Store(Path(resume))
     with StopRequest() as stop, ExitStack() as leaving:

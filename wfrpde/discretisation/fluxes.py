@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from wfrpde.discretisation.gll import gll_rule
 from wfrpde.discretisation.nodes import Nodes, cell_extents, simplex_volumes
-from wfrpde.domain.grid import SimplexGrid
+from wfrpde.domain.grid import SimplexGrid, TensorGrid
 from wfrpde.engine.layout import Triplets
 
 Array = npt.NDArray[np.float64]
@@ -74,7 +74,8 @@ def cell_lines(nodes: Nodes) -> list[Lines]:
     Along an axis a line is known by its first node.
     """
     dim, p = nodes.dim, nodes.degree
-    extents = cell_extents(nodes.cell_nodes, nodes.points)
+    assert isinstance(nodes.grid, TensorGrid)
+    extents = cell_extents(nodes.grid, nodes.cell_nodes, nodes.points)
     block = nodes.cell_nodes.reshape(-1, *([p + 1] * dim))
     weights = gll_rule(p).weights / 2
     lines = []

@@ -26,6 +26,7 @@ from wfrpde.discretisation.quadrature import (
     make_quadrature,
     share_of_cells,
 )
+from wfrpde.domain.grid import TensorGrid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,7 +150,9 @@ class Evaluator:
 
         points, dim = self._rule.points, self._interpolation.nodes.shape[1]
         near = np.zeros(len(points), dtype=bool)
-        for axis in range(dim):
+        grid = self._interpolation.grid
+        closed = grid.closed_axes if isinstance(grid, TensorGrid) else []
+        for axis in set(range(dim)) - set(closed):
             x = points[:, axis]
             low = self._comm.allreduce(float(x.min(initial=np.inf)), op=MPI.MIN)
             high = self._comm.allreduce(float(x.max(initial=-np.inf)), op=MPI.MAX)

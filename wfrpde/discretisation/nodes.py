@@ -44,7 +44,8 @@ class Nodes(Layout):
         ``(n,)`` quadrature weights: the unweighted diagonal mass matrix.
     canonical
         ``(n,)`` number of each node in the canonical order: on a tensor grid the flat index into
-        the full grid of nodes (`axes`), on simplices the vertex of ``grid.points``.
+        the full grid of nodes (`axes`), on simplices the vertex of ``grid.points``. The nodes at
+        the ends of an axis that closes upon itself are one, with the number of the first.
     """
 
     grid: TensorGrid | SimplexGrid
@@ -60,6 +61,11 @@ class Nodes(Layout):
         return int(self.points.shape[1])
 
     @property
+    def closed_axes(self) -> list[int]:
+        """Numbers of the axes that close upon themselves."""
+        return self.grid.closed_axes if isinstance(self.grid, TensorGrid) else []
+
+    @property
     def axes(self) -> tuple[Array, ...]:
         """Node coordinates along each axis of a tensor grid."""
         assert isinstance(self.grid, TensorGrid)
@@ -68,16 +74,25 @@ class Nodes(Layout):
     def cell_weights(self) -> Array:
         """Quadrature weights ``(cells, k)`` of the owned cells at their own nodes."""
         if isinstance(self.grid, TensorGrid):
-            return _tensor_weights(self.grid, self.degree, self.cell_nodes, self.points)
+            extents = cell_extents(self.grid, self.cell_nodes, self.points)
+            return _tensor_weights(extents, self.degree)
         return _simplex_weights(self.points[self.cell_nodes])
 
     def gather(self, owned: Array) -> tuple[Index, Array]:
-        """Canonical numbers, ascending, and the values there, on every rank (collective)."""
+        """Canonical numbers, ascending, and the values there, on every rank (collective).
+
+        On an axis that closes upon itself the last nodes repeat the first ones.
+        """
         numbers, order = self._order
-        values = np.empty(len(order))
+        values: Array = np.empty(len(order))
         own = np.ascontiguousarray(owned[: self.n_owned])
         self.comm.Allgatherv(own, (values, list(self.sizes)))
-        return numbers, values[order]
+        values = values[order]
+        if not isinstance(self.grid, TensorGrid) or not self.closed_axes:
+            return numbers, values
+        cells = np.array(np.nonzero(self.grid.active))
+        every = np.unique(_nodes_of_cells(cells, self.grid, self.degree))
+        return every, values[np.searchsorted(numbers, _identified(every, self.grid, self.degree))]
 
     @cached_property
     def _order(self) -> tuple[Index, Index]:
@@ -134,7 +149,6 @@ def _in_slabs(comm: Comm, grid: TensorGrid, degree: int) -> Nodes:
     alone: no rank has to ask another. One rank alone has the nodes in the canonical order, which in
     one dimension makes banded matrices.
     """
-    shape = tuple(len(a) for a in node_axes(grid, degree))
     cells = np.array(np.nonzero(grid.active))
     count = cells.shape[1]
     bounds = [count * r // comm.size for r in range(comm.size + 1)]
@@ -145,7 +159,7 @@ def _in_slabs(comm: Comm, grid: TensorGrid, degree: int) -> Nodes:
         len(owner), -1, dtype=np.int32 if len(owner) < 2**31 else np.int64
     )
     number[owned] = np.arange(len(owned))
-    flat = _nodes_of_cells(mine, shape, degree)
+    flat = _identified(_nodes_of_cells(mine, grid, degree), grid, degree)
     ghosts = np.unique(flat[number[flat] < 0])
     number[ghosts] = len(owned) + np.arange(len(ghosts))
     sizes = np.bincount(owner, minlength=comm.size + 1)[: comm.size]
@@ -157,7 +171,7 @@ def _in_slabs(comm: Comm, grid: TensorGrid, degree: int) -> Nodes:
     canonical = np.concatenate([owned, ghosts]).astype(np.int64)
     x = _points_of(grid, degree, canonical)
     cell_nodes = number[flat].astype(np.int64)
-    local = _tensor_weights(grid, degree, cell_nodes, x)
+    local = _tensor_weights(cell_extents(grid, cell_nodes, x), degree)
     layout = Layout(comm, tuple(int(n) for n in sizes), rows)
     return _weighted(layout, grid, degree, x, cell_nodes, local, canonical)
 
@@ -174,19 +188,39 @@ def _owners(grid: TensorGrid, degree: int, bounds: list[int]) -> npt.NDArray[Any
         node = np.arange(n * degree + 1)
         low, high = np.maximum((node - 1) // degree, 0), np.minimum(node // degree, n - 1)
         owner = np.minimum(owner.take(low, axis=axis), owner.take(high, axis=axis))
+        if axis in grid.closed_axes:
+            ends = np.moveaxis(owner, axis, 0)
+            ends[0] = np.minimum(ends[0], ends[-1])
+            ends[-1] = nobody
     return owner
 
 
-def _nodes_of_cells(cells: Index, shape: tuple[int, ...], degree: int) -> Index:
+def _nodes_of_cells(cells: Index, grid: TensorGrid, degree: int) -> Index:
     """Flat index ``(m, (p+1)^d)`` into the lattice of nodes, of cells ``(d, m)``."""
-    offsets = np.array(list(np.ndindex(*([degree + 1] * len(shape))))).T
+    shape = _lattice(grid, degree)
+    offsets = np.array(list(np.ndindex(*([degree + 1] * grid.dim)))).T
     corner = np.ravel_multi_index(tuple(degree * cells), shape)
     return np.asarray(corner[:, None] + np.ravel_multi_index(tuple(offsets), shape))
 
 
+def _lattice(grid: TensorGrid, degree: int) -> tuple[int, ...]:
+    return tuple(n * degree + 1 for n in grid.active.shape)
+
+
+def _identified(flat: Index, grid: TensorGrid, degree: int) -> Index:
+    """Replace nodes at the end of an axis that closes upon itself by those at its beginning."""
+    if not grid.closed_axes:
+        return flat
+    shape = _lattice(grid, degree)
+    index = list(np.unravel_index(flat, shape))
+    for axis in grid.closed_axes:
+        index[axis] = index[axis] % (shape[axis] - 1)
+    return np.asarray(np.ravel_multi_index(tuple(index), shape))
+
+
 def _points_of(grid: TensorGrid, degree: int, canonical: Index) -> Array:
     axes = node_axes(grid, degree)
-    index = np.unravel_index(canonical, tuple(len(a) for a in axes))
+    index = np.unravel_index(canonical, _lattice(grid, degree))
     return np.stack([a[i] for a, i in zip(axes, index, strict=True)], axis=1)
 
 
@@ -202,15 +236,17 @@ def _simplex_weights(corners: Array) -> Array:
     return np.repeat(share[:, None], corners.shape[1], axis=1)
 
 
-def cell_extents(cell_nodes: Index, points: Array) -> Array:
+def cell_extents(grid: TensorGrid, cell_nodes: Index, points: Array) -> Array:
     """Side lengths ``(cells, d)`` of axis-aligned tensor cells."""
-    return points[cell_nodes[:, -1]] - points[cell_nodes[:, 0]]
+    extents = points[cell_nodes[:, -1]] - points[cell_nodes[:, 0]]
+    if grid.closed_axes:  # the last cells end at the first nodes
+        extents += (extents < 0) * np.ptp(grid.box, axis=1)
+    return np.asarray(extents)
 
 
-def _tensor_weights(grid: TensorGrid, degree: int, cell_nodes: Index, points: Array) -> Array:
+def _tensor_weights(extents: Array, degree: int) -> Array:
     reference = gll_rule(degree).weights / 2
     tensor = reference
-    for _ in range(grid.dim - 1):
+    for _ in range(extents.shape[1] - 1):
         tensor = np.multiply.outer(tensor, reference)
-    volume = cell_extents(cell_nodes, points).prod(axis=1)
-    return np.asarray(volume[:, None] * tensor.ravel()[None, :])
+    return np.asarray(extents.prod(axis=1)[:, None] * tensor.ravel()[None, :])

@@ -6,7 +6,7 @@ so that the nodes of the coarse grid are nodes of the fine one, which extrapolat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -33,10 +33,14 @@ class TensorGrid:
         Increasing coordinates of the cell boundaries, one array ``(n_k + 1,)`` for each axis.
     active
         ``(n_1, …, n_d)``: which cells belong to the mesh.
+    closed
+        Which axes close upon themselves, so that their first and last coordinates are one place;
+        none by default.
     """
 
     breaks: tuple[Array, ...]
     active: npt.NDArray[np.bool_]
+    closed: tuple[bool, ...] = ()
 
     @property
     def dim(self) -> int:
@@ -57,6 +61,11 @@ class TensorGrid:
     def box(self) -> Array:
         """Corners ``(d, 2)`` of the box."""
         return np.array([[b[0], b[-1]] for b in self.breaks])
+
+    @property
+    def closed_axes(self) -> list[int]:
+        """Numbers of the axes that close upon themselves."""
+        return [axis for axis, closed in enumerate(self.closed) if closed]
 
     @cached_property
     def _numbering(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -90,7 +99,7 @@ class TensorGrid:
         if walls is not None:
             for window in self._corner_windows():
                 active &= ~walls[window]
-        return TensorGrid(self.breaks, self.active & active)
+        return replace(self, active=self.active & active)
 
     def _corner_windows(self) -> list[tuple[slice, ...]]:
         """Slices of an array over the vertices, one for each corner of the cells."""
@@ -103,7 +112,12 @@ class TensorGrid:
         """Return the number of parts into which the active cells fall, by their faces."""
         from scipy.ndimage import label
 
-        return int(label(self.active)[1])
+        part, count = label(self.active)
+        if not self.closed_axes:
+            return int(count)
+        ends = [np.moveaxis(part, axis, 0)[[0, -1]].reshape(2, -1) for axis in self.closed_axes]
+        pairs = np.concatenate(ends, axis=1).T
+        return _components(pairs[(pairs > 0).all(axis=1)] - 1, count)
 
     def vertices(self) -> Array:
         """All vertices of the box, active or not, ``(n_1+1, …, n_d+1, d)``."""
@@ -119,7 +133,7 @@ class TensorGrid:
             fine[1::2] = (b[1:] + b[:-1]) / 2
             breaks.append(fine)
             active = np.repeat(active, 2, axis=axis)
-        return TensorGrid(tuple(breaks), active)
+        return replace(self, breaks=tuple(breaks), active=active)
 
 
 @dataclass(frozen=True)
@@ -168,13 +182,7 @@ class SimplexGrid:
 
     def parts(self) -> int:
         """Return the number of parts into which the cells fall."""
-        from scipy.sparse import coo_matrix
-        from scipy.sparse.csgraph import connected_components
-
-        first, second = self.edges()[0].T
-        size = len(self.points)
-        graph = coo_matrix((np.ones(len(first)), (first, second)), shape=(size, size))
-        return int(connected_components(graph, directed=False)[0])
+        return _components(self.edges()[0], len(self.points))
 
     @staticmethod
     def compressed(points: Array, cells: npt.NDArray[np.int64]) -> SimplexGrid:
@@ -238,6 +246,15 @@ class SimplexGrid:
             for i in range(4):
                 inner.append(np.stack([p, q, ring[i], ring[(i + 1) % 4]], axis=1)[chosen])
         return np.vstack(inner)
+
+
+def _components(pairs: npt.NDArray[np.int64], size: int) -> int:
+    """Return into how many parts `pairs` ``(k, 2)`` of neighbours join `size` things."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_matrix((np.ones(len(pairs)), tuple(pairs.T)), shape=(size, size))
+    return int(connected_components(graph, directed=False)[0])
 
 
 def _edge_pairs(dim: int) -> list[tuple[int, int]]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from wfrpde import _compat
 from wfrpde.case.problem import Problem, make_problem
 from wfrpde.discretisation.semi_discrete import SPAN_LIMIT
+from wfrpde.domain.sides import DEFAULT
 from wfrpde.errors import AccuracyError, InputError, SolverError
 from wfrpde.flow.accuracy import level_for, refined_to_tolerance, worst_error
 from wfrpde.flow.checks import warnings_of_errors
@@ -147,6 +148,7 @@ def choose(problem: Problem) -> tuple[str, str]:
     if case.flow.alpha == 0.0:
         return "fisher-rao", "alpha = 0: the flow is known in closed form at every point"
     linear = problem.equation.rate is not None
+    _check_sides(problem)
     if linear and numerics.formulation == "log-density":
         raise InputError(
             "numerics.formulation",
@@ -167,7 +169,8 @@ def choose(problem: Problem) -> tuple[str, str]:
         return "spectral", "numerics.time_order = 4 asks for spectral elements"
     if numerics.degree is not None and numerics.degree > 1:
         return "spectral", f"numerics.degree = {numerics.degree} asks for spectral elements"
-    if problem.dim == 1 and problem.mesh is None and numerics.degree is None and not linear:
+    line = problem.dim == 1 and problem.mesh is None and problem.sides.reflecting
+    if line and numerics.degree is None and not linear:
         span = _span(problem)
         if span > SPAN_LIMIT:
             return (
@@ -183,6 +186,18 @@ def choose(problem: Problem) -> tuple[str, str]:
         "edge-averaged",
         "positive, mass-conserving and accurate in the tails on any mesh; no degree was asked for",
     )
+
+
+def _check_sides(problem: Problem) -> None:
+    """Refuse sides that no scheme can do, or not the one that is asked for."""
+    sides = problem.sides
+    for name, closed in zip(sides.names, sides.closed, strict=True):
+        if name != DEFAULT and not closed:
+            needed = "reflecting, or one that closes an axis"
+            raise InputError("domain.sides", f"'{name}', which no scheme can do", needed)
+    if not sides.reflecting and problem.numerics.formulation == "log-density":
+        found = "'log-density' with domain.sides that close an axis"
+        raise InputError("numerics.formulation", found, "'edge-averaged', 'spectral' or 'auto'")
 
 
 def _refuse_ignored_keys(numerics: NumericsSpec) -> None:
@@ -249,8 +264,8 @@ def _fallback(problem: Problem, name: str) -> str | None:
     if problem.numerics.formulation != "auto" or problem.equation.alpha == 0.0:
         return None
     if name == "edge-averaged":
-        line = problem.dim == 1 and problem.mesh is None and problem.equation.rate is None
-        return "log-density" if line else None
+        line = problem.dim == 1 and problem.mesh is None and problem.sides.reflecting
+        return "log-density" if line and problem.equation.rate is None else None
     return "edge-averaged"
 
 

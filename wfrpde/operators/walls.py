@@ -26,13 +26,16 @@ def _tensor_walls(nodes: Nodes, grid: TensorGrid) -> Mask:
     index = np.unravel_index(nodes.canonical, shape)
     whole = np.ones(len(nodes.points))
     end = np.zeros(len(nodes.points), dtype=bool)
-    for breaks, i, size in zip(grid.breaks, index, shape, strict=True):
+    for axis, (breaks, i, size) in enumerate(zip(grid.breaks, index, shape, strict=True)):
         along = np.zeros(size)
         widths = np.diff(breaks)[:, None] * rule.weights[None, :] / 2
         position = np.arange(len(breaks) - 1)[:, None] * nodes.degree + np.arange(nodes.degree + 1)
         np.add.at(along, position, widths)
+        if axis in nodes.closed_axes:
+            along[0] += along[-1]
+        else:
+            end |= (i == 0) | (i == size - 1)
         whole *= along[i]
-        end |= (i == 0) | (i == size - 1)
     return end | (nodes.weights < (1 - 1e-9) * whole)
 
 
