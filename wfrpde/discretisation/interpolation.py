@@ -363,3 +363,12 @@ def gradient(interpolation: Interpolation, field: Array, x: Array, *, chunk: int
         stencil = interpolation.locate(x[a:b])
         result[a:b] = stencil.gradient(field[stencil.number])
     return result
+
+
+def interpolation_of(
+    grid: TensorGrid | SimplexGrid, degree: int, coarse: TensorGrid | SimplexGrid | None = None
+) -> Interpolation:
+    """Interpolation on a grid; on simplices quadratic on the cells of `coarse`, if they are."""
+    if isinstance(grid, TensorGrid):
+        return TensorInterpolation(grid, degree)
+    return SimplexInterpolation(grid, coarse if isinstance(coarse, SimplexGrid) else None)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.errors import AccuracyError, SolverError
-from wfrpde.flow.outcome import Context, Outcome
+from wfrpde.flow.certificate import Ladder
+from wfrpde.flow.outcome import Context
+from wfrpde.flow.schemes.scheme import Scheme
 from wfrpde.flow.solution import ErrorEstimate, Solution
-
-if TYPE_CHECKING:
-    from wfrpde.case import Case
 
 Array = npt.NDArray[np.float64]
 logger = logging.getLogger("wfrpde")
@@ -86,7 +85,7 @@ def worst_error(solution: Solution) -> tuple[float, str]:
 
 
 def refined_to_tolerance(
-    context: Context, outcome: Outcome, evaluate: Callable[[Outcome], Solution]
+    context: Context, scheme: Scheme, evaluate: Callable[[Ladder], Solution]
 ) -> Solution:
     """Refine until the estimated errors meet the tolerance of the case (collective).
 
@@ -94,28 +93,35 @@ def refined_to_tolerance(
     the best solution is kept, and `Solution.numerics` tells what every attempt was good for.
     """
     tolerance = context.problem.tolerance
-    best = evaluate(outcome)
+    ladder = scheme.runs(context)
+    best = evaluate(ladder)
     if tolerance is None:
         return best
     estimate, what = worst_error(best)
     attempts = [_attempt(best, estimate, what)]
-    stopped = "no finer run is allowed" if outcome.refine is None else ""
-    while estimate > tolerance and best.complete and outcome.refine is not None:
+    stopped = ""
+    while estimate > tolerance and best.complete:
         if len(attempts) > MOST_REFINEMENTS:
             stopped = f"after {MOST_REFINEMENTS} refinements"
             break
-        if context.comm.rank == 0:
-            logger.info("estimated error %.1e (%s): refined", estimate, what)
         try:
-            outcome = outcome.refine()
+            longer = scheme.finer(context, ladder)
         except (SolverError, AccuracyError) as error:
             stopped = f"the finer run failed: {error}"
             break
-        finer = evaluate(outcome)
+        if longer is None:
+            first = len(attempts) == 1
+            stopped = (
+                "no finer run is allowed" if first else "a finer run would have too many nodes"
+            )
+            break
+        finer, ladder = evaluate(longer), longer
         if not finer.complete:
             stopped = "interrupted"
             break
         found, of = worst_error(finer)
+        if context.comm.rank == 0:
+            logger.info("estimated error %.1e (%s), refined: %.1e (%s)", estimate, what, found, of)
         attempts.append(_attempt(finer, found, of))
         gain = found / estimate
         if gain < 1.0:
@@ -123,7 +129,6 @@ def refined_to_tolerance(
         if gain > NO_GAIN:
             stopped = "refinement gained nothing any more"
             break
-        stopped = "" if outcome.refine is not None else "a finer run would have too many nodes"
     accuracy = {
         "tolerance": tolerance,
         "estimate": estimate,
@@ -148,9 +153,9 @@ def _attempt(solution: Solution, estimate: float, of: str) -> dict[str, Any]:
     }
 
 
-def missed(case: Case, solution: Solution) -> str | None:
+def missed(solution: Solution) -> str | None:
     """Return the warning that a tolerance was not met, with the numbers; None if it was."""
-    tolerance = case.accuracy.tolerance
+    tolerance = solution.case.accuracy.tolerance
     if tolerance is None or solution.error is None or not solution.complete:
         return None
     estimate, what = worst_error(solution)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.equation import Equation
 from wfrpde.flow.accuracy import missed
 from wfrpde.flow.outcome import Outcome
 from wfrpde.flow.solution import Solution
-
-if TYPE_CHECKING:
-    from wfrpde.case import Case
 
 Array = npt.NDArray[np.float64]
 
@@ -24,9 +22,13 @@ POOR = 0.1
 
 
 def invariants(
-    case: Case, outcome: Outcome, series: dict[str, Array], name: str
+    equation: Equation, outcome: Outcome, series: dict[str, Array], *, keeps_mass: bool
 ) -> list[dict[str, Any]]:
-    """Collect what a person wants to see green: mass, sign and entropy."""
+    """Collect what a person wants to see green: mass, sign and entropy.
+
+    `keeps_mass`: whether the scheme does, up to round-off; else the mass that transport makes of 1
+    is a residual.
+    """
     checks = []
 
     def add(title: str, value: float, limit: float, passed: bool) -> None:
@@ -34,14 +36,13 @@ def invariants(
             {"name": title, "value": float(value), "limit": limit, "passed": bool(passed)}
         )
 
-    if case.flow.conserve_mass:
+    if equation.conserve:
         drift = float(np.abs(outcome.mass - 1).max())
-        limit = 1e-2 if name == "log-density" else 1e-12
-        title = "normalisation residual" if name == "log-density" else "mass drift"
+        title, limit = ("mass drift", 1e-12) if keeps_mass else ("normalisation residual", 1e-2)
         add(title, drift, limit, drift <= limit)
     smallest = float(series["min_density"].min())
     add("smallest nodal density", smallest, 0.0, smallest >= 0.0)
-    if case.flow.reaction is None:  # a linear reaction leads away from π
+    if equation.descends:
         start = float(series["kl"][0])
         slack = 1e-12 * (1 + start)
         increase = outcome.kl_increase
@@ -49,41 +50,36 @@ def invariants(
     return checks
 
 
-def warnings_of_errors(solution: Solution) -> list[str]:
+def error_warnings(solution: Solution) -> list[str]:
     """Say so when what is reported is known to be poor."""
-    found = [
+    warnings = [
         f"check failed: {check['name']} is {check['value']:.1e}, allowed {check['limit']:.1e}"
         for check in solution.numerics["checks"]
         if not check["passed"]
     ]
-    if solution.error is None or not solution.complete:
-        return found
-    short = missed(solution.case, solution)
-    if short is not None:
-        found.append(short)
-    tolerance = solution.case.accuracy.tolerance
+    error, tolerance = solution.error, solution.case.accuracy.tolerance
+    if error is None or not solution.complete:
+        return warnings
     limit = 1e-2 if tolerance is None else tolerance
-    worst = float(solution.error.density.max())
+    short, worst = missed(solution), float(error.density.max())
+    if short is not None:
+        warnings.append(short)
     if worst > limit and tolerance is None:
-        found.append(
+        warnings.append(
             f"the estimated relative error of the density reaches {worst:.1e} (L2), "
             f"above {limit:g}: "
             "take more cells ([numerics] cells) or a shorter [numerics] dt"
         )
-    for name in ("kl", "fisher_information", "reaction_variance"):
-        value, error = solution.series[name][1:], solution.error.series[name][1:]
+
+    def shares(value: Array, error: Array, what: str) -> None:
+        # of values below SEEN the numbers tell, with their errors; no need to raise one's voice
         share = np.where(value > SEEN, error / np.maximum(value, SEEN), 0.0)
         if share.max(initial=0.0) > max(limit, POOR):
-            found.append(
-                f"{name.replace('_', ' ')} at t = {solution.times[1 + int(np.argmax(share))]:g} is "
-                f"known only to {share.max():.0%}"
-            )
+            when = solution.times[len(solution.times) - len(share) + int(np.argmax(share))]
+            warnings.append(f"{what} at t = {when:g} is known only to {share.max():.0%}")
+
+    for name in ("kl", "fisher_information", "reaction_variance"):
+        shares(solution.series[name][1:], error.series[name][1:], name.replace("_", " "))
     for name, mass in solution.mode_mass.items():
-        # of masses below SEEN the numbers tell, with their errors; no need to raise one's voice
-        share = np.where(mass > SEEN, solution.error.mode_mass[name] / np.maximum(mass, SEEN), 0.0)
-        if share.max() > max(limit, POOR):
-            worst_time = solution.times[int(np.argmax(share))]
-            found.append(
-                f"the mass of '{name}' at t = {worst_time:g} is known only to {share.max():.0%}"
-            )
-    return found
+        shares(mass, error.mode_mass[name], f"the mass of '{name}'")
+    return warnings

@@ -17,8 +17,11 @@ next saved time, or if it takes more than MAX_STEPS in all."""
 
 
 @dataclass
-class _Control:
-    """What chosen steps have in common: they land on the times of `save`, and are recorded."""
+class StepPolicy:
+    """Chooses steps that land on the times of `save`, and records them.
+
+    `measured` tells whether it looks at the measures of steps.
+    """
 
     measured: ClassVar[bool] = True
     save: tuple[float, ...]
@@ -27,17 +30,20 @@ class _Control:
     _steps: list[float] = field(init=False, default_factory=list)
     _reached: list[int] = field(init=False, default_factory=list)
 
-    @property
-    def _end(self) -> float:
-        """The time to land on next."""
-        return self.save[len(self._reached)]
+    def propose(self, t: float) -> float:
+        """Return the next step from time t."""
+        raise NotImplementedError
 
-    def _taken(self, t: float, dt: float, measure: float) -> float:
-        """Record a step, and return the time that it reaches."""
+    def takes(self, dt: float, measure: float) -> bool:
+        """Whether a step is good enough by its measure."""
+        return True
+
+    def accept(self, t: float, dt: float, measure: float) -> float | None:
+        """Return the time reached if the step is good, else None (then propose again)."""
         self.worst = max(self.worst, measure)
         self._steps.append(dt)
         end = self._end
-        if end - t - dt <= 1e-12 * end:
+        if self._lands(t, dt):
             self._reached.append(len(self._steps) - 1)
             return end
         return t + dt
@@ -47,9 +53,17 @@ class _Control:
         reached = tuple(self._reached)
         return Schedule(np.array(self._steps), reached, self.save[: len(reached)])
 
+    @property
+    def _end(self) -> float:
+        """The time to land on next."""
+        return self.save[len(self._reached)]
+
+    def _lands(self, t: float, dt: float) -> bool:
+        return self._end - t - dt <= 1e-12 * self._end
+
 
 @dataclass
-class LadderControl(_Control):
+class LadderControl(StepPolicy):
     """Chooses steps so that the measure of each stays below `limit`.
 
     With the edge-averaged scheme the measure is the change of log ρ that transport makes at any
@@ -103,11 +117,11 @@ class LadderControl(_Control):
             return None
         if measure < self.limit / self.growth and self._level > 0:
             self._level -= 1
-        return self._taken(t, dt, measure)
+        return super().accept(t, dt, measure)
 
 
 @dataclass
-class ErrorControl(_Control):
+class ErrorControl(StepPolicy):
     """Chooses steps of any size so that the estimated error of each stays below `limit`.
 
     With the error e of a step of size Δt, and an estimate of order 4, the next one is
@@ -157,7 +171,8 @@ class ErrorControl(_Control):
                 raise _stalled(t, self._dt)
             return None
         end = self._end
-        reached = self._taken(t, dt, measure)
+        reached = super().accept(t, dt, measure)
+        assert reached is not None
         taken = len(self._steps)
         # a blow-up ends in ever smaller steps, which may all be accepted
         crawls = taken > STARTING_STEPS and end - reached > CRAWL * dt
@@ -176,32 +191,22 @@ def _stalled(t: float, dt: float) -> SolverError:
     return SolverError(f"the steps stall at t = {t:.4g} (step {dt:.1e})")
 
 
-@dataclass
-class Replay:
+class Replay(StepPolicy):
     """Repeats a given schedule; every step is accepted."""
 
-    measured: ClassVar[bool] = False
-    steps: Schedule
-    worst: float = 0.0
-    rejected: int = 0
-    _next: int = 0
+    measured = False
+
+    def __init__(self, steps: Schedule) -> None:
+        super().__init__(steps.times)
+        self.steps = steps
 
     def propose(self, t: float) -> float:
         """Return the next step."""
-        return float(self.steps.dt[self._next])
-
-    def takes(self, dt: float, measure: float) -> bool:
-        """Whatever it measures."""
-        return True
-
-    def accept(self, t: float, dt: float, measure: float) -> float | None:
-        """Return the time reached."""
-        self.worst = max(self.worst, measure)
-        index, self._next = self._next, self._next + 1
-        if index in self.steps.save:  # the sum of many steps drifts: land on the time itself
-            return self.steps.times[self.steps.save.index(index)]
-        return t + dt
+        return float(self.steps.dt[len(self._steps)])
 
     def schedule(self) -> Schedule:
         """Return the schedule itself."""
         return self.steps
+
+    def _lands(self, t: float, dt: float) -> bool:
+        return len(self._steps) - 1 in self.steps.save  # the sum of many steps drifts

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +16,13 @@ from wfrpde.discretisation.functionals import Evaluator, Functionals, Samples
 from wfrpde.flow.checks import invariants
 from wfrpde.flow.exact import GeometricMean, sampled
 from wfrpde.flow.normalisation import edge_warnings, log_normalising_constant, without_transport
-from wfrpde.flow.outcome import Context, Outcome
+from wfrpde.flow.outcome import Context, Outcome, Share
+from wfrpde.flow.schemes.scheme import Scheme
 from wfrpde.flow.solution import ErrorEstimate, Solution
 from wfrpde.parallel import Stopped
 
-if TYPE_CHECKING:
-    from wfrpde.case import Case
-
 Array = npt.NDArray[np.float64]
+Comparison = tuple[Functionals, Array, Array]
 logger = logging.getLogger("wfrpde")
 
 START_DEFECT = 1e-4
@@ -39,7 +37,9 @@ SECOND_RULE = 1.5
 point more is nearer to the truth by far, so that the distance alone would be all of the error."""
 
 
-def report(context: Context, outcome: Outcome, name: str, reason: str, began: float) -> Solution:
+def report(
+    context: Context, outcome: Outcome, scheme: Scheme, reason: str, began: float
+) -> Solution:
     """Evaluate everything that is reported, from the best field and from the second one.
 
     A stop request breaks that off; the outcome's draft is evaluated then, without an error.
@@ -47,46 +47,41 @@ def report(context: Context, outcome: Outcome, name: str, reason: str, began: fl
     if outcome.complete:
         try:
             with context.at_once():
-                return _report(context, outcome, name, reason, began)
+                return _report(context, outcome, scheme, reason, began)
         except Stopped:
             outcome = outcome.draft or replace(outcome, others=(), complete=False)
-    return _report(context, outcome, name, reason, began)
+    return _report(context, outcome, scheme, reason, began)
 
 
-def _report(context: Context, outcome: Outcome, name: str, reason: str, began: float) -> Solution:
-    problem, comm = context.problem, context.comm
-    case = problem.case
+def _report(
+    context: Context, outcome: Outcome, scheme: Scheme, reason: str, began: float
+) -> Solution:
+    problem, equation = context.problem, context.problem.equation
     context.tell("evaluating", float(outcome.times[-1]), 0.0, np.nan, context.done)
     known = _known_fields(problem, outcome.times)
     evaluator = Evaluator(
-        comm,
+        context.comm,
         outcome.interpolation,
         problem.potential,
         problem.target.regions,
         # at degree 1 the sum over the cells needs both points; elements can do with one less
-        fewer=1 if name == "spectral" and not outcome.complete else 0,
+        fewer=int(outcome.facts.get("degree", 1) > 1 and not outcome.complete),
     )
     # a person who stopped the run is waiting: no second opinion then
     others = outcome.others if outcome.complete else ()
     (fields, numbers, shift), *rest = _evaluated(
-        case, evaluator, [outcome.best, *(field for field, _ in others)], known, problem.scales
+        problem, evaluator, [outcome.best, *(field for field, _ in others)], known
     )
     if others and context.stop():
         raise Stopped
-    comparisons: list[tuple[Functionals, Array, Array]] = []
-    for (samples, other, _), (_, share) in zip(rest, others, strict=True):
-        distance = evaluator.l2_difference(fields, samples)
-        shares: Array = np.full(len(distance), np.nan if share is None else share)
-        if share is None:
-            shares = _share_of_finest(comparisons[0], distance)
-        comparisons.append((other, distance, shares))
+    comparisons = _compared(evaluator, fields, rest, [share for _, share in others])
     error, second = None, None
-    if case.numerics.certify and not outcome.complete:
+    if problem.numerics.certify and not outcome.complete:
         nothing = np.zeros(len(outcome.times))
         error = _error(numbers, [(numbers, nothing, nothing)], problem, 0.0).unknown()
-    elif case.numerics.certify:
+    elif problem.numerics.certify:
         second = evaluator.second()
-        ((_, integrals, _),) = _evaluated(case, second, [outcome.best], known, problem.scales)
+        ((_, integrals, _),) = _evaluated(problem, second, [outcome.best], known)
         whole = np.ones(len(outcome.times))
         comparisons.append((integrals, 0 * whole, SECOND_RULE * whole))
         error = _error(numbers, comparisons, problem, outcome.start_defect)
@@ -98,45 +93,21 @@ def _report(context: Context, outcome: Outcome, name: str, reason: str, began: f
         u[k] = np.maximum(GeometricMean(problem, *constants)(nodes), EMPTY)
     log_density = u - problem.potential(nodes) - numbers.log_normalisation
     series, spread = numbers.series(), {}
-    if case.flow.conserve_mass:
+    if equation.conserve:
         series["mass"] = outcome.mass
         spread["mass"] = np.abs(series["mass"] - 1)
     series["min_density"] = np.exp(log_density.min(axis=1))
     spread["min_density"] = _spread_of_smallest(outcome, log_density)
-    if problem.equation.rate is not None and case.flow.conserve_mass:
+    if equation.weighs:
         series["log_normalising_constant"], spread["log_normalising_constant"] = (
             log_normalising_constant(problem, outcome, evaluator, second)
         )
     if error is not None:
         error = replace(error, series={**error.series, **spread})
-    history = dict(outcome.history)
-    if name == "fisher-rao":
-        history["kl"] = series["kl"]
-    numerics = {
-        "formulation": name,
-        "reason": reason,
-        "nodes": len(nodes),
-        **outcome.facts,
-        **problem.facts,
-        "ranks": comm.size,
-        "length_scales": problem.scales.tolist(),
-        "target_mode_mass": evaluator.target_mode_mass(),
-        "checks": invariants(case, outcome, series, name),
-    }
-    warnings = [*problem.warnings, *outcome.warnings, *evaluator.empty_regions()]
-    warnings += edge_warnings(problem, evaluator, fields)
-    if outcome.start_defect > max(START_DEFECT, case.accuracy.tolerance or 0.0):
-        warnings.append(
-            "the start is too narrow for the mesh: at the nodes its mean or covariance is off by "
-            f"{outcome.start_defect:.1e} of its own. Take more cells or a wider start"
-        )
-    if not outcome.complete:
-        warnings.append(
-            f"interrupted: saved up to t = {outcome.times[-1]:g} of {problem.save[-1]:g}"
-        )
+    still = {"t": outcome.times, "dt": 0 * outcome.times, "kl": series["kl"], "mass": outcome.mass}
     return Solution(
-        case=case,
-        densities=Densities(problem.target, problem.initial, problem.equation),
+        case=problem.case,
+        densities=Densities(problem.target, problem.initial, equation),
         times=outcome.times,
         series=series,
         mean=numbers.mean,
@@ -145,9 +116,19 @@ def _report(context: Context, outcome: Outcome, name: str, reason: str, began: f
         error=error,
         log_relative=u,
         log_normalisation=numbers.log_normalisation,
-        history=history,
-        numerics=numerics,
-        warnings=tuple(warnings),
+        history=outcome.history or still,
+        numerics={
+            "formulation": scheme.name,
+            "reason": reason,
+            "nodes": len(nodes),
+            **outcome.facts,
+            **problem.facts,
+            "ranks": context.comm.size,
+            "length_scales": problem.scales.tolist(),
+            "target_mode_mass": evaluator.target_mode_mass(),
+            "checks": invariants(equation, outcome, series, keeps_mass=scheme.keeps_mass),
+        },
+        warnings=_warnings(problem, outcome, evaluator, fields),
         complete=outcome.complete,
         wall_time=time.perf_counter() - began,
         interpolation=outcome.interpolation,
@@ -155,24 +136,52 @@ def _report(context: Context, outcome: Outcome, name: str, reason: str, began: f
     )
 
 
+def _compared(
+    evaluator: Evaluator,
+    best: Samples,
+    rest: list[tuple[Samples, Functionals, Array]],
+    shares: list[Share],
+) -> list[Comparison]:
+    """Return the numbers of other solutions, with their L2 distances from the best and shares."""
+    comparisons: list[Comparison] = []
+    for (samples, other, _), share in zip(rest, shares, strict=True):
+        distance = evaluator.l2_difference(best, samples)
+        if share is None:
+            share = _share_of_finest(comparisons[0], distance)
+        comparisons.append((other, distance, share * np.ones(len(distance))))
+    return comparisons
+
+
+def _warnings(
+    problem: Problem, outcome: Outcome, evaluator: Evaluator, fields: Samples
+) -> tuple[str, ...]:
+    warnings = [*problem.warnings, *outcome.warnings, *evaluator.empty_regions()]
+    warnings += edge_warnings(problem, evaluator, fields)
+    if outcome.start_defect > max(START_DEFECT, problem.tolerance or 0.0):
+        warnings.append(
+            "the start is too narrow for the mesh: at the nodes its mean or covariance is off by "
+            f"{outcome.start_defect:.1e} of its own. Take more cells or a wider start"
+        )
+    if not outcome.complete:
+        warnings.append(
+            f"interrupted: saved up to t = {outcome.times[-1]:g} of {problem.save[-1]:g}"
+        )
+    return tuple(warnings)
+
+
 def _known_fields(problem: Problem, times: Array) -> dict[int, GeometricMean]:
     """Return indices of the times at which u is known at every point."""
-    flow = problem.case.flow
-    if flow.alpha == 0.0:
+    if problem.equation.dynamics is None:
         return {k: without_transport(problem, float(t)) for k, t in enumerate(times)}
     return {0: GeometricMean(problem, 1.0)}
 
 
 def _evaluated(
-    case: Case,
-    evaluator: Evaluator,
-    fields: list[Array],
-    known: dict[int, GeometricMean],
-    scales: Array,
+    problem: Problem, evaluator: Evaluator, fields: list[Array], known: dict[int, GeometricMean]
 ) -> list[tuple[Samples, Functionals, Array]]:
     """Return samples, functionals, and the shift ``(T,)`` that normalises each, by field."""
     count = len(fields[0])
-    exact = sampled([known[k] for k in sorted(known)], evaluator.points, scales)
+    exact = sampled([known[k] for k in sorted(known)], evaluator.points, problem.scales)
     unknown = [k for k in range(count) if k not in known]
     found = evaluator.sample(np.concatenate([u[unknown] for u in fields]))
     evaluated = []
@@ -183,11 +192,11 @@ def _evaluated(
         samples.squared_slope[sorted(known)] = exact.squared_slope
         samples.squared_slope[unknown] = found.squared_slope[rows]
         log_mass = evaluator.log_mass(samples)
-        if case.flow.conserve_mass:
+        if problem.equation.conserve:
             shift = -log_mass
         else:
             # only the start is normalised, by the constant that log ρ₀ lacks; FR states follow
-            missing = np.log(case.initial.mass) - log_mass[0]
+            missing = np.log(problem.initial_mass) - log_mass[0]
             shift = np.zeros(len(log_mass))
             for k, field in known.items():
                 shift[k] = field.theta * missing
@@ -198,7 +207,7 @@ def _evaluated(
 
 def _error(
     numbers: Functionals,
-    comparisons: list[tuple[Functionals, Array, Array]],
+    comparisons: list[Comparison],
     problem: Problem,
     start_defect: float,
 ) -> ErrorEstimate:
@@ -232,7 +241,7 @@ def _error(
     )
 
 
-def _share_of_finest(first: tuple[Functionals, Array, Array], distance: Array) -> Array:
+def _share_of_finest(first: Comparison, distance: Array) -> Array:
     """Share ``(T,)`` of a `distance` in L2 that makes it that of the first comparison.
 
     At a time at which these two agree by chance, too, the geometric mean over the later times

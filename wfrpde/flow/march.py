@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.errors import SolverError
+from wfrpde.flow.control import StepPolicy
 from wfrpde.flow.schedule import Schedule
 from wfrpde.flow.steppers.stepper import Step, Stepper
 from wfrpde.parallel import Stopped
@@ -22,54 +23,9 @@ MAX_HALVINGS = 5
 """How often a step that breaks an invariant is halved."""
 
 MOST_DRIFT = 50.0
+"""Log of the mass beyond which nothing is told of it."""
 
-
-class StepPolicy(Protocol):
-    """Chooses the steps: `LadderControl`, `ErrorControl` or `Replay`.
-
-    `measured` tells whether it looks at the measures of steps.
-    """
-
-    measured: ClassVar[bool]
-    worst: float
-    rejected: int
-
-    def propose(self, t: float) -> float:
-        """Return the next step from time t."""
-        ...
-
-    def takes(self, dt: float, measure: float) -> bool:
-        """Whether a step is good enough by its measure."""
-        ...
-
-    def accept(self, t: float, dt: float, measure: float) -> float | None:
-        """Return the time reached, or None if the step must be repeated."""
-        ...
-
-    def schedule(self) -> Schedule:
-        """Return the steps taken."""
-        ...
-
-
-@dataclass
-class History:
-    """What every accepted step leaves behind."""
-
-    t: list[float] = field(default_factory=list)
-    dt: list[float] = field(default_factory=list)
-    kl: list[float] = field(default_factory=list)
-    mass: list[float] = field(default_factory=list)
-
-    def append(self, t: float, dt: float, kl: float, mass: float) -> None:
-        """Add one step."""
-        for column, value in zip(
-            (self.t, self.dt, self.kl, self.mass), (t, dt, kl, mass), strict=True
-        ):
-            column.append(value)
-
-    def arrays(self) -> dict[str, Array]:
-        """Return the columns as arrays."""
-        return {name: np.array(getattr(self, name)) for name in ("t", "dt", "kl", "mass")}
+HISTORY = ("t", "dt", "kl", "mass")
 
 
 @dataclass(frozen=True)
@@ -78,19 +34,34 @@ class March:
 
     ``u (T, n)``: log(ρ/π) on the canonical nodes at the times reached, t = 0 first.
     ``mass (T,)``: total mass as transport keeps it. ``growth (T,)``: ∫₀^t⟨r⟩ of a linear reaction.
+    ``history``: ``t``, ``dt``, ``kl`` and ``mass`` after every accepted step, the start first;
+    without steps empty.
     """
 
     times: Array
     u: Array
     mass: Array
     growth: Array
-    history: History
-    schedule: Schedule
-    worst_measure: float
-    rejected: int
-    retries: int
-    kl_increase: float
-    complete: bool
+    history: dict[str, Array] = field(default_factory=dict)
+    schedule: Schedule = field(default_factory=Schedule)
+    worst_measure: float = 0.0
+    rejected: int = 0
+    retries: int = 0
+    kl_increase: float = 0.0
+    complete: bool = True
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the steps were like, JSON-ready."""
+        dt = self.schedule.dt
+        return {
+            "steps": len(dt),
+            "smallest_dt": float(dt.min(initial=np.inf)),
+            "largest_dt": float(dt.max(initial=0.0)),
+            "rejected": self.rejected,
+            "retries": self.retries,
+            "worst_measure": self.worst_measure,
+        }
 
 
 def nodal_kl(nodes: Nodes, log_mass: Array, log_target: Array) -> float:
@@ -120,9 +91,8 @@ def march(
     """
     gather = stepper.semi.nodes.gather
     runner = _Retrying(stepper, policy)
-    history = History()
     kl, mass = runner.kl(state), stepper.mass(state)
-    history.append(0.0, 0.0, kl, mass)
+    rows = [(0.0, 0.0, kl, mass)]
     saved, masses, reached = [gather(stepper.log_relative(state))[1]], [mass], [0.0]
     growths, growth, drift = [0.0], 0.0, 0.0
     t, increase, complete = 0.0, 0.0, True
@@ -147,7 +117,7 @@ def march(
             before, kl = kl, after
             mass = stepper.mass(state) * float(np.exp(np.clip(drift, -MOST_DRIFT, MOST_DRIFT)))
             increase = max(increase, kl - before)
-            history.append(t, dt, kl, mass)
+            rows.append((t, dt, kl, mass))
             on_step(t, dt, kl)
         if not complete:
             break
@@ -160,7 +130,7 @@ def march(
         np.array(saved),
         np.array(masses),
         np.array(growths),
-        history,
+        dict(zip(HISTORY, np.array(rows).T, strict=True)),
         policy.schedule(),
         policy.worst,
         policy.rejected,

@@ -32,8 +32,7 @@ ROUND_OFF = 1e-12
 def without_transport(problem: Problem, t: float) -> GeometricMean:
     """Return the flow at time t if α = 0, up to a constant."""
     beta = problem.equation.beta
-    gained = 0.0 if problem.equation.rate is None else gain(beta, t)
-    return GeometricMean(problem, float(np.exp(-beta * t)), gain=gained)
+    return GeometricMean(problem, float(np.exp(-beta * t)), gain=gain(beta, t))
 
 
 def log_normalising_constant(
@@ -43,7 +42,7 @@ def log_normalising_constant(
 
     The error is NaN where nothing tells it. `second` integrates by another rule.
     """
-    if outcome.growth is None:
+    if problem.equation.dynamics is None:
         values = [_closed_form(problem, evaluator, outcome.times)]
         values += [] if second is None else [_closed_form(problem, second, outcome.times)]
         shares: list[Array | float] = [1.0]
@@ -84,7 +83,7 @@ def _closed_form(problem: Problem, evaluator: Evaluator, times: Array) -> Array:
 
 def edge_warnings(problem: Problem, evaluator: Evaluator, fields: Samples) -> list[str]:
     """Say so if a linear reaction holds mass where the mesh ends (collective)."""
-    if problem.equation.rate is None:
+    if problem.equation.descends:
         return []
     points, landscape = evaluator.points, problem.landscape
     near = evaluator.near_walls()

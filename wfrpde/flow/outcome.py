@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,7 +51,7 @@ class Outcome:
     mass
         ``(T,)`` total mass as the scheme carries it.
     history
-        Per step of the finest run.
+        Per step of the finest run; empty where there were none.
     facts
         JSON-ready: nodes, steps, retries, solver, …
     start_defect
@@ -60,10 +60,7 @@ class Outcome:
         Largest increase of KL in a step of any run.
     growth
         ``(1 + len(others), T)`` the log of what a linear reaction has multiplied the mass by, of
-        `best` and of the others; None where no run gives it.
-    refine
-        Makes a better one, with a further run, which reuses those that this one is made of (and
-        collective, therefore); None where nothing finer is to be had.
+        `best` and of the others.
     draft
         The same on fewer nodes, for a person who stopped the run and waits; None where it would
         save nothing.
@@ -78,10 +75,9 @@ class Outcome:
     facts: dict[str, Any]
     kl_increase: float
     complete: bool
-    warnings: list[str] = field(default_factory=list)
-    start_defect: float = 0.0
-    growth: Array | None = None
-    refine: Callable[[], Outcome] | None = None
+    warnings: list[str]
+    start_defect: float
+    growth: Array
     draft: Outcome | None = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,9 @@ import numpy.typing as npt
 class Schedule:
     """Steps ``dt (n,)``; ``save (T,)``: index of the step that reaches each of ``times (T,)``."""
 
-    dt: npt.NDArray[np.float64]
-    save: tuple[int, ...]
-    times: tuple[float, ...]
+    dt: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    save: tuple[int, ...] = ()
+    times: tuple[float, ...] = ()
 
     def halved(self) -> Schedule:
         """Halve every step: the finer run of an extrapolation."""

@@ -1,4 +1,4 @@
-"""`solve`: chooses a formulation, runs it, certifies it, and gathers what is reported."""
+"""`solve`: chooses a scheme, runs it, certifies it, and gathers what is reported."""
 
 from __future__ import annotations
 
@@ -13,19 +13,14 @@ import numpy.typing as npt
 
 from wfrpde import _compat
 from wfrpde.case.problem import Problem, make_problem
-from wfrpde.discretisation.semi_discrete import SPAN_LIMIT
-from wfrpde.domain.sides import DEFAULT
 from wfrpde.errors import AccuracyError, InputError, SolverError
 from wfrpde.flow.accuracy import level_for, refined_to_tolerance, worst_error
-from wfrpde.flow.checks import warnings_of_errors
+from wfrpde.flow.certificate import Ladder, certified
+from wfrpde.flow.checks import error_warnings
 from wfrpde.flow.evaluation import report
-from wfrpde.flow.outcome import Context, Outcome
-from wfrpde.flow.schemes.edge_averaged import solve_edge_averaged
-from wfrpde.flow.schemes.fisher_rao import solve_fisher_rao
-from wfrpde.flow.schemes.log_density import solve_log_density
-from wfrpde.flow.schemes.log_density import suits as log_density_suits
-from wfrpde.flow.schemes.spectral import solve_spectral
-from wfrpde.flow.schemes.spectral import suits as spectral_suits
+from wfrpde.flow.outcome import Context
+from wfrpde.flow.schemes import SCHEMES
+from wfrpde.flow.schemes.scheme import Fit, Scheme
 from wfrpde.flow.solution import Solution
 from wfrpde.parallel import StopRequest, collectively
 
@@ -33,18 +28,10 @@ if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
     from wfrpde.case import Case
-    from wfrpde.case.numerics import NumericsSpec
     from wfrpde.parallel import ProgressEvent
 
 Array = npt.NDArray[np.float64]
 logger = logging.getLogger("wfrpde")
-
-FORMULATIONS: dict[str, Callable[[Context], Outcome]] = {
-    "edge-averaged": solve_edge_averaged,
-    "log-density": solve_log_density,
-    "spectral": solve_spectral,
-    "fisher-rao": solve_fisher_rao,
-}
 
 DEGRADED = 0.05
 """Relative estimated error of the density beyond which an automatic choice is reconsidered."""
@@ -132,8 +119,8 @@ def solve(
         if comm.rank == 0:
             logger.info("formulation: %s (%s)", name, reason)
         tell("setting up", 0.0, 0.0, np.nan, 0.0)
-        solution = _attempt(context, name, reason, began)
-        warnings = (*solution.warnings, *warnings_of_errors(solution))
+        solution = _attempt(context, SCHEMES[name], reason, began)
+        warnings = (*solution.warnings, *error_warnings(solution))
         solution = replace(solution, warnings=warnings)
         if comm.rank == 0:
             for text in solution.warnings:
@@ -142,95 +129,24 @@ def solve(
 
 
 def choose(problem: Problem) -> tuple[str, str]:
-    """Name of the formulation and why."""
-    case = problem.case
-    numerics = case.numerics
-    if case.flow.alpha == 0.0:
-        return "fisher-rao", "alpha = 0: the flow is known in closed form at every point"
-    linear = problem.equation.rate is not None
-    _check_sides(problem)
-    if linear and numerics.formulation == "log-density":
-        raise InputError(
-            "numerics.formulation",
-            "'log-density' with flow.reaction",
-            "'edge-averaged', 'spectral' or 'auto' there",
-        )
-    if numerics.formulation != "auto":
-        if numerics.formulation == "log-density" and problem.dim != 1:
-            raise InputError(
-                "numerics.formulation",
-                f"'log-density' in {problem.dim} dimensions",
-                "'edge-averaged' or 'spectral' there",
-            )
-        _refuse_ignored_keys(numerics)
-        return numerics.formulation, "as the case asks"
-    box = problem.mesh is None and case.domain.cell != "simplex"
-    if numerics.time_order == 4 and numerics.degree is None and box and problem.dim > 1:
-        return "spectral", "numerics.time_order = 4 asks for spectral elements"
-    if numerics.degree is not None and numerics.degree > 1:
-        return "spectral", f"numerics.degree = {numerics.degree} asks for spectral elements"
-    line = problem.dim == 1 and problem.mesh is None and problem.sides.reflecting
-    if line and numerics.degree is None and not linear:
-        span = _span(problem)
-        if span > SPAN_LIMIT:
-            return (
-                "log-density",
-                f"the potential spans {span:.4g} kT over the interval, more than the "
-                f"{SPAN_LIMIT:.0f} that the relative density can hold",
-            )
-        if case.flow.beta > 0 and log_density_suits(problem):
-            return "log-density", "one dimension, a smooth positive start and a reaction"
-    if problem.dim > 1 and numerics.degree is None and spectral_suits(problem):
-        return "spectral", "one basin, smooth enough for spectral elements"
-    return (
-        "edge-averaged",
-        "positive, mass-conserving and accurate in the tails on any mesh; no degree was asked for",
-    )
+    """Name of the scheme in `SCHEMES`, and why."""
+    asked = problem.numerics.formulation
+    if asked != "auto" and problem.equation.dynamics is not None:
+        scheme, fit = SCHEMES[asked], Fit(True, "as the case asks")
+    else:
+        fits = ((scheme, scheme.suits(problem)) for scheme in SCHEMES.values())
+        scheme, fit = next(found for found in fits if found[1].good)
+    objection = scheme.objection(problem)
+    if objection is not None:
+        raise objection
+    return scheme.name, fit.reason
 
 
-def _check_sides(problem: Problem) -> None:
-    """Refuse sides that no scheme can do, or not the one that is asked for."""
-    sides = problem.sides
-    for name, closed in zip(sides.names, sides.closed, strict=True):
-        if name != DEFAULT and not closed:
-            needed = "reflecting, or one that closes an axis"
-            raise InputError("domain.sides", f"'{name}', which no scheme can do", needed)
-    if not sides.reflecting and problem.numerics.formulation == "log-density":
-        found = "'log-density' with domain.sides that close an axis"
-        raise InputError("numerics.formulation", found, "'edge-averaged', 'spectral' or 'auto'")
-
-
-def _refuse_ignored_keys(numerics: NumericsSpec) -> None:
-    """Refuse keys that the chosen formulation would not heed."""
-    orders = {"edge-averaged": 2, "log-density": 4}
-    order = orders.get(numerics.formulation)
-    if order is not None and numerics.time_order not in (None, order):
-        raise InputError(
-            "numerics.time_order",
-            f"{numerics.time_order} with formulation = '{numerics.formulation}'",
-            f"{order} there, or formulation = 'spectral'",
-        )
-    if numerics.formulation == "edge-averaged" and numerics.degree not in (None, 1):
-        raise InputError(
-            "numerics.degree",
-            f"{numerics.degree} with formulation = 'edge-averaged'",
-            "1 there, or formulation = 'spectral'",
-        )
-
-
-def _span(problem: Problem) -> float:
-    grid = problem.tensor_grid((1000,))
-    value = problem.potential(grid.points)
-    finite = value[np.isfinite(value)]
-    return float(np.ptp(finite))
-
-
-def _attempt(context: Context, name: str, reason: str, began: float) -> Solution:
-    """Solve; an automatic choice that fails or degrades is replaced by the other formulation."""
-    problem = context.problem
-    fallback = _fallback(problem, name)
+def _attempt(context: Context, scheme: Scheme, reason: str, began: float) -> Solution:
+    """Solve; an automatic choice that fails or degrades is replaced by the other scheme."""
+    fallback = _fallback(context.problem, scheme)
     try:
-        solution = _solved(context, name, reason, began)
+        solution = _solved(context, scheme, reason, began)
         trouble = _degraded(solution)
         if trouble is None or fallback is None:
             return solution
@@ -239,9 +155,9 @@ def _attempt(context: Context, name: str, reason: str, began: float) -> Solution
             raise
         trouble, solution = str(error), None
     if context.comm.rank == 0:
-        logger.warning("%s: %s; trying %s", name, trouble, fallback)
+        logger.warning("%s: %s; trying %s", scheme.name, trouble, fallback.name)
     context.done = 0.0
-    why = f"the {name} formulation was tried first: {trouble}"
+    why = f"the {scheme.name} formulation was tried first: {trouble}"
     try:
         second = _solved(context, fallback, why, began)
     except (SolverError, AccuracyError):
@@ -253,20 +169,18 @@ def _attempt(context: Context, name: str, reason: str, began: float) -> Solution
     return replace(second, numerics={**second.numerics, "fallbacks": 1})
 
 
-def _solved(context: Context, name: str, reason: str, began: float) -> Solution:
-    def evaluate(outcome: Outcome) -> Solution:
-        return report(context, outcome, name, reason, began)
+def _solved(context: Context, scheme: Scheme, reason: str, began: float) -> Solution:
+    def evaluate(ladder: Ladder) -> Solution:
+        return report(context, certified(context, ladder), scheme, reason, began)
 
-    return refined_to_tolerance(context, FORMULATIONS[name](context), evaluate)
+    return refined_to_tolerance(context, scheme, evaluate)
 
 
-def _fallback(problem: Problem, name: str) -> str | None:
-    if problem.numerics.formulation != "auto" or problem.equation.alpha == 0.0:
+def _fallback(problem: Problem, scheme: Scheme) -> Scheme | None:
+    if problem.numerics.formulation != "auto" or scheme.fallback is None:
         return None
-    if name == "edge-averaged":
-        line = problem.dim == 1 and problem.mesh is None and problem.sides.reflecting
-        return "log-density" if line and problem.equation.rate is None else None
-    return "edge-averaged"
+    other = SCHEMES[scheme.fallback]
+    return other if other.objection(problem) is None else None
 
 
 def _worst(solution: Solution) -> float:

@@ -8,309 +8,183 @@ too much.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
-from functools import partial
-from itertools import pairwise
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.case.problem import Grid, Problem
-from wfrpde.discretisation.extrapolation import coarse_positions, extrapolate, prolong
-from wfrpde.discretisation.interpolation import (
-    Interpolation,
-    SimplexInterpolation,
-    TensorInterpolation,
-)
-from wfrpde.domain.grid import SimplexGrid
-from wfrpde.flow.control import LadderControl, Replay
-from wfrpde.flow.march import March
-from wfrpde.flow.outcome import MOST_NODES, Context, Outcome, Share, is_free
+from wfrpde.domain.grid import TensorGrid
+from wfrpde.errors import InputError
+from wfrpde.flow.certificate import Ladder, Run
+from wfrpde.flow.control import LadderControl, Replay, StepPolicy
+from wfrpde.flow.outcome import MOST_NODES, Context, is_free
 from wfrpde.flow.schedule import uniform
-from wfrpde.flow.schemes.relative_density import RunFacts, run
-from wfrpde.parallel import Stopped
+from wfrpde.flow.schemes.relative_density import run
+from wfrpde.flow.schemes.scheme import Fit, Scheme
 
 Array = npt.NDArray[np.float64]
 
-LOG_CHANGE = {1: (0.5, 2.0, 2.0), 2: (1.0, 4.0, 4.0), 3: (1.0, 6.0, 6.0)}
-"""Largest change of log ρ by transport in a step of the coarsest run, by number of runs and
-dimension."""
-
-LADDER = {1: 12, 2: 8, 3: 6}
-"""How often the largest step may be halved at least, by dimension."""
-
-RELAXED = 0.1
-"""Smallest step in units of ℓ²/α, with the shortest length ℓ."""
-
-MOST_RUNGS = 18
-
-RESOLUTION = {1: 0.1, 2: 0.7, 3: 1.0}
-"""Cell size of the coarse grid of the pair in units of the shortest length scale, by dimension."""
-
-CELL_BUDGET = {1: 4_000, 2: 18_000, 3: 40_000}
-"""Cells of the coarse grid of the pair beyond which the default resolution is given up."""
-
-LARGEST_REACTION = {1: 0.025, 2: 0.05, 3: 0.05}
-"""Largest β Δt of the coarse run of the pair, by dimension."""
-
-LEAST_CELLS = {1: 480, 2: 32, 3: 16}
-"""Fewest cells along an axis of the box, by dimension."""
-
-LEAST_CELLS_FOR_TOLERANCE = {1: 24, 2: 12, 3: 8}
-"""The same, where a tolerance decides."""
-
-AT_DEFAULT = 8e-5
-"""Worst relative error of a number at the default resolution of two dimensions."""
-
-REGULAR, IRREGULAR = 1 / 12, 1 / 4
-"""Share of the distance between the solution that is extrapolated twice and the coarser of those
-that are extrapolated once which covers the error of the former: where the runs converge with the
-second order, by `ORDER_WITHIN`, and extrapolation gains by it, so that the coarser one is twice as
-near to the finer one as the finest run is; and where they do not."""
-
-ORDER_WITHIN = 0.2
-
-DRAFT_NODES = 12_000
-"""Nodes beyond which a person who stopped the run is given the result on the coarser grid."""
-
 
 @dataclass(frozen=True)
-class Fineness:
-    """What the coarser runs of a case are made of; see the constants of the same names."""
+class Defaults:
+    """What holds in a dimension where the case says nothing.
+
+    ℓ is the shortest length scale; h and Δt are the cell size and the largest step of the coarser
+    run of the pair.
+
+    Attributes
+    ----------
+    resolution
+        h/ℓ without a tolerance.
+    most_cells
+        Cells beyond which h grows.
+    least_cells
+        Fewest cells along an axis of the box: without a tolerance, and with one.
+    log_change
+        Largest change of log ρ by transport in a step of the coarsest of one, two or three runs.
+    rungs
+        How often Δt may be halved at least.
+    reaction
+        Largest βΔt.
+    """
 
     resolution: float
-    least_cells: int
-    log_change: float
-    dt: float
+    most_cells: int
+    least_cells: tuple[int, int]
+    log_change: tuple[float, float, float]
+    rungs: int
+    reaction: float
 
 
-def fineness(problem: Problem, runs: int = 3) -> Fineness:
-    """Return the fineness for the tolerance of the case, or the default.
+DEFAULTS = {
+    1: Defaults(0.1, 4_000, (480, 24), (0.5, 1.0, 1.0), 12, 0.025),
+    2: Defaults(0.7, 18_000, (32, 12), (2.0, 4.0, 6.0), 8, 0.05),
+    3: Defaults(1.0, 40_000, (16, 8), (2.0, 4.0, 6.0), 6, 0.05),
+}
 
-    By measurement the worst of the relative errors of mode masses and other numbers is about
-    `AT_DEFAULT` at `RESOLUTION` in 2-D, and falls with the fifth power or faster when cells and
-    steps shrink together.
-    """
-    dim, tolerance = problem.dim, problem.tolerance
-    change = LOG_CHANGE[runs][dim - 1]
-    if tolerance is None:
-        dt = default_dt(problem)
-        return Fineness(RESOLUTION[dim], LEAST_CELLS[dim], change, dt)
-    size = float(np.clip((tolerance / AT_DEFAULT) ** 0.2, 0.1, 2.2))
-    return Fineness(
-        RESOLUTION[2] * size,
-        LEAST_CELLS_FOR_TOLERANCE[dim],
-        float(np.clip(4.0 * size, 0.5, 6.0)),
-        default_dt(problem, size),
-    )
+AT_DEFAULT = 8e-5
+"""Worst relative error ε₀ of a number with the defaults of two dimensions, by measurement. It falls
+with h⁵ or faster when cells and steps shrink together: a tolerance ε takes (ε/ε₀)^{1/5} of both."""
+
+RELAXED, MOST_RUNGS = 0.1, 18
+"""Smallest step in units of ℓ²/α, within so many halvings."""
+
+
+def default_size(problem: Problem) -> float | None:
+    """Cells and steps for the tolerance in units of those of two dimensions; None without one."""
+    tolerance = problem.tolerance
+    return None if tolerance is None else float(np.clip((tolerance / AT_DEFAULT) ** 0.2, 0.1, 2.2))
 
 
 def default_cells(problem: Problem) -> tuple[int, ...]:
     """Even numbers of cells of the pair's coarse grid, from the length scales and the budget."""
-    dim, fine = problem.dim, fineness(problem)
+    dim, own, size = problem.dim, DEFAULTS[problem.dim], default_size(problem)
+    resolution = own.resolution if size is None else DEFAULTS[2].resolution * size
     width = problem.box[:, 1] - problem.box[:, 0]
-    wanted = np.maximum(width / (fine.resolution * problem.scales), fine.least_cells)
-    wanted = np.minimum(wanted, 4_000 if dim > 1 else CELL_BUDGET[1])
-    cells = tuple(2 * int(np.ceil(w / 2)) for w in wanted)
+    wanted = np.maximum(width / (resolution * problem.scales), own.least_cells[size is not None])
+    cells = tuple(2 * int(np.ceil(w / 2)) for w in np.minimum(wanted, 4_000))
     for _ in range(20):
         active = problem.tensor_grid(cells).n_cells
-        if active <= CELL_BUDGET[dim]:
+        if active <= own.most_cells:
             return cells
-        shrink = (CELL_BUDGET[dim] / active) ** (1 / dim) * 0.98
+        shrink = (own.most_cells / active) ** (1 / dim) * 0.98
         cells = tuple(max(8, 2 * int(c * shrink / 2)) for c in cells)
     return cells
 
 
-def default_dt(problem: Problem, size: float = 1.0) -> float:
+def default_dt(problem: Problem) -> float:
     """Largest step of the coarse run of the pair, short on the time scale of the reaction."""
-    slowest = problem.t_end / 20
-    rate = problem.reaction_rate
-    dim = 2 if problem.tolerance is not None else problem.dim
-    return size * (min(slowest, LARGEST_REACTION[dim] / rate) if rate > 0 else slowest)
+    size, rate, slowest = default_size(problem), problem.reaction_rate, problem.t_end / 20
+    own = DEFAULTS[problem.dim if size is None else 2]
+    return (size or 1.0) * (min(slowest, own.reaction / rate) if rate > 0 else slowest)
 
 
-def interpolation_of(grid: Grid, coarse: Grid | None) -> Interpolation:
-    """Interpolation on a grid of degree 1; for simplices quadratic on the coarse cells."""
-    if isinstance(grid, SimplexGrid):
-        return SimplexInterpolation(grid, coarse if isinstance(coarse, SimplexGrid) else None)
-    return TensorInterpolation(grid, 1)
-
-
-@dataclass(frozen=True)
-class _Nested:
-    """Runs on nested grids, from coarse to fine."""
-
-    grids: tuple[Grid, ...]
-    runs: tuple[tuple[March, RunFacts], ...]
-
-
-def solve_edge_averaged(context: Context) -> Outcome:
-    """Solve on two nested grids, and on a coarser one for the error, and extrapolate (collective).
-
-    Where the cells cannot be widened (odd numbers of them, meshes from files, simplices) the two
-    must do, and the error is that of the finer run.
-    """
-    problem = context.problem
-    numerics, dim = problem.numerics, problem.dim
-    cells = numerics.cells or (default_cells(problem) if problem.mesh is None else ())
-    dt = numerics.dt or fineness(problem).dt
-    if not numerics.certify:
-        grid, levels, dt = problem.grid(cells).refined(), 1, dt / 2
-    elif _can_widen(problem, cells):
-        grid, levels, dt = problem.grid(tuple(n // 2 for n in cells)), 3, 2 * dt
-    else:
-        grid, levels = problem.grid(cells), 2
-    cost = np.array([2.0 ** (k * (dim + 1)) for k in range(levels)])
-    grids: list[Grid] = []
-    runs: list[tuple[March, RunFacts]] = []
-    for level in range(levels):
-        if level:
-            grid = grid.refined()
-        policy: LadderControl | Replay
-        if level:
-            policy = Replay(runs[-1][0].schedule.halved())
-        elif numerics.dt is not None:
-            policy = Replay(uniform(np.array(problem.save), dt))
-        else:
-            change = fineness(problem, levels).log_change
-            policy = LadderControl(problem.save, dt, change, _rungs(problem, dt))
-        phase = ("grid", f"grid {level + 1} of {levels}")[levels > 1]
-        runs.append(run(context, grid, policy, phase=phase, share=float(cost[level] / cost.sum())))
-        grids.append(grid)
-        if not runs[-1][0].complete:
-            break
-    return _combined(context, _Nested(tuple(grids), tuple(runs)), cells)
-
-
-def _refined(context: Context, nested: _Nested, cells: tuple[int, ...]) -> Outcome:
-    """Add a run on the finest grid halved, and let the coarsest go (collective)."""
-    grid = nested.grids[-1].refined()
-    context.done = 0.0
-    policy = Replay(nested.runs[-1][0].schedule.halved())
-    finest = run(context, grid, policy, phase="finer grid", share=1.0)
-    tensor = not isinstance(grid, SimplexGrid)
-    kept = slice(-2 if tensor else -1, None)
-    longer = _Nested((*nested.grids[kept], grid), (*nested.runs[kept], finest))
-    return _combined(context, longer, cells)
-
-
-def _trusted_share(
-    problem: Problem, interpolations: list[Interpolation], fields: list[Array]
-) -> Array:
-    """Return the share ``(T,)`` that `REGULAR` and `IRREGULAR` tell of."""
-    coarse, middle, fine = interpolations[-3:]
-    once = coarse_positions(coarse, middle)
-    twice = coarse_positions(middle, fine)[once]
-    u, middle_u = fields[-1][:, twice], fields[-2][:, once]
-    log_mass = u - problem.potential(coarse.nodes)
-    mass = np.exp(log_mass - log_mass.max(axis=1, keepdims=True))
-
-    def size(gap: Array) -> Array:
-        return np.asarray(np.sqrt((mass * gap**2).sum(axis=1)))
-
-    first, second = middle_u - fields[-3], u - middle_u
-    improved = size(u + second / 3 - (middle_u + first / 3))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        order = np.log2(size(first) / size(second))
-    regular = (np.abs(order - 2) < ORDER_WITHIN) & (improved < size(second) / 6)
-    return np.where(regular, REGULAR, IRREGULAR)
-
-
-def _rungs(problem: Problem, dt: float) -> int:
-    """How often the step may be halved: down to the time in which the shortest length relaxes."""
+def first_control(problem: Problem, dt: float, runs: int) -> StepPolicy:
+    """Return the step control of the coarsest of so many runs, whose largest step is dt."""
+    if problem.numerics.dt is not None:
+        return Replay(uniform(np.array(problem.save), dt))
+    own, size = DEFAULTS[problem.dim], default_size(problem)
+    change = own.log_change[runs - 1] if size is None else float(np.clip(4.0 * size, 0.5, 6.0))
+    # down to the time in which the shortest length relaxes
     relaxation = float(problem.scales.min()) ** 2 / problem.equation.alpha
     needed = np.ceil(np.log2(max(dt / (RELAXED * relaxation), 1.0)))
-    return int(np.clip(needed, LADDER[problem.dim], MOST_RUNGS))
+    return LadderControl(problem.save, dt, change, int(np.clip(needed, own.rungs, MOST_RUNGS)))
+
+
+class EdgeAveraged(Scheme):
+    """ρ/π at nodes of degree 1, fluxes edge-averaged, Strang splitting, extrapolated in both.
+
+    Where the cells cannot be widened (odd numbers of them, meshes from files, simplices) two grids
+    must do, and the error is that of the finer run.
+    """
+
+    name = "edge-averaged"
+    steppers = ("strang",)
+    fallback = "log-density"
+
+    def suits(self, problem: Problem) -> Fit:
+        """Return a fit: there is always this scheme."""
+        return Fit(
+            True,
+            "positive, mass-conserving and accurate in the tails on any mesh; "
+            "no degree was asked for",
+        )
+
+    def objection(self, problem: Problem) -> InputError | None:
+        """Return what is wrong with the keys if the case asks for it: its degree is 1."""
+        numerics = problem.numerics
+        if numerics.formulation == self.name and numerics.degree not in (None, 1):
+            return InputError(
+                "numerics.degree",
+                f"{numerics.degree} with formulation = 'edge-averaged'",
+                "1 there, or formulation = 'spectral'",
+            )
+        return super().objection(problem)
+
+    def runs(self, context: Context) -> Ladder:
+        """Solve on two nested grids, and on a coarser one for the error (collective)."""
+        problem = context.problem
+        numerics = problem.numerics
+        cells = numerics.cells or (default_cells(problem) if problem.mesh is None else ())
+        dt = numerics.dt or default_dt(problem)
+        if not numerics.certify:
+            grid, count, dt = problem.grid(cells).refined(), 1, dt / 2
+        elif _can_widen(problem, cells):
+            grid, count, dt = problem.grid(tuple(n // 2 for n in cells)), 3, 2 * dt
+        else:
+            grid, count = problem.grid(cells), 2
+        cost = 2.0 ** (np.arange(count) * (problem.dim + 1))
+        runs: list[Run] = []
+        for share in cost / cost.sum():
+            phase = f"grid {len(runs) + 1} of {count}" if count > 1 else "grid"
+            policy = runs[-1].repeated if runs else first_control(problem, dt, count)
+            runs.append(self._run(context, grid, policy, phase, float(share)))
+            if not runs[-1].march.complete:
+                break
+            grid = grid.refined()
+        return self._ladder(runs, list(cells) or [runs[0].grid.n_cells])
+
+    def finer(self, context: Context, ladder: Ladder) -> Ladder | None:
+        """Add a run on the finest grid halved, and let the coarsest go (collective)."""
+        problem, finest = context.problem, ladder.runs[-1]
+        most = MOST_NODES[problem.dim] / 2**problem.dim
+        if not is_free(problem) or finest.march.u.shape[1] > most or len(ladder.runs) == 1:
+            return None
+        context.done = 0.0
+        new = self._run(context, finest.grid.refined(), finest.repeated, "finer grid", 1.0)
+        kept = ladder.runs[-2:] if isinstance(new.grid, TensorGrid) else ladder.runs[-1:]
+        return self._ladder([*kept, new], ladder.cells)
+
+    def _run(
+        self, context: Context, grid: Grid, policy: StepPolicy, phase: str, share: float
+    ) -> Run:
+        return run(context, grid, policy, stepper=self.stepper(), phase=phase, share=share)
+
+    def _ladder(self, runs: list[Run], cells: list[int] | None) -> Ladder:
+        return Ladder(tuple(runs), self.stepper(), cells, nested=True)
 
 
 def _can_widen(problem: Problem, cells: tuple[int, ...]) -> bool:
     tensor = problem.mesh is None and problem.domain.cell != "simplex"
     return tensor and all(n % 2 == 0 and n >= 8 for n in cells)
-
-
-def _combined(context: Context, nested: _Nested, cells: tuple[int, ...]) -> Outcome:
-    """Extrapolate what all runs reached; an interrupted finest run shortens the result.
-
-    The coarser of two nested grids holds extrapolated values, too: that is the draft.
-    """
-    problem = context.problem
-    grids, runs = nested.grids, nested.runs
-    complete = runs[-1][0].complete
-    if not complete and len(runs[-1][0].times) < 2 and len(runs) > 1:
-        grids, runs = grids[:-1], runs[:-1]  # nothing of it is of use
-    count = min(len(march.times) for march, _ in runs)
-    finest, facts = runs[-1]
-    interpolations = [
-        interpolation_of(grid, grids[k - 1] if k else None) for k, grid in enumerate(grids)
-    ]
-    fields = [march.u[:count] for march, _ in runs]
-    growths = [march.growth[:count] for march, _ in runs]
-    improved_growths = [fine + (fine - coarse) / 3 for coarse, fine in pairwise(growths)]
-    warnings = []
-    if facts.flux.get("obtuse_edges"):
-        warnings.append(
-            f"{facts.flux['obtuse_edges']:.0f} edges of the mesh have a negative conductance "
-            "(obtuse cells): positivity is not guaranteed there"
-        )
-    summary: dict[str, Any] = {
-        "cells": list(cells) or [grids[0].n_cells],
-        "runs": [asdict(run_facts) for _, run_facts in runs],
-        "time_order": 2,
-        "extrapolated": len(runs) > 1,
-    }
-    outcome = Outcome(
-        finest.times[:count],
-        interpolations[-1],
-        fields[-1],
-        (),
-        finest.mass[:count],
-        finest.history.arrays(),
-        summary,
-        max(march.kl_increase for march, _ in runs),
-        complete,
-        warnings,
-        facts.start_defect,
-        growth=np.array([*improved_growths[::-1], growths[-1]]),
-    )
-    if len(runs) == 1:
-        return outcome
-    draft = None
-    tensor = isinstance(interpolations[-1], TensorInterpolation)
-    if tensor and fields[-1].shape[1] > DRAFT_NODES:
-        here = fields[-1][:, coarse_positions(interpolations[-2], interpolations[-1])]
-        best = here + (here - fields[-2]) / 3
-        draft = replace(outcome, interpolation=interpolations[-2], best=best, complete=False)
-        if not complete:
-            return draft
-    try:
-        with context.at_once() if draft is not None else nullcontext():
-            improved = [
-                extrapolate(interpolations[k], fields[k], interpolations[k + 1], fields[k + 1])
-                for k in range(len(runs) - 1)
-            ]
-            # with two runs, the error of the finer one
-            others: tuple[tuple[Array, Share], ...] = ((fields[-1], 1.0),)
-            if len(improved) > 1:
-                # even at half its order the finer extrapolated value is four times closer to the
-                # truth; where the two agree by chance, the distance of the finer run itself speaks
-                second = prolong(interpolations[-2], improved[-2], interpolations[-1])
-                others = ((second, 1 / 3), (fields[-1], 1 / 20))
-            best, growth = improved[-1], outcome.growth
-            if len(improved) > 1 and problem.tolerance is not None:
-                best = extrapolate(
-                    interpolations[-2], improved[-2], interpolations[-1], best, order=4
-                )
-                share = _trusted_share(problem, interpolations, fields)
-                others = ((second, share), (fields[-1], None))
-                once, twice = improved_growths
-                growth = np.array([twice + (twice - once) / 15, once, growths[-1]])
-    except Stopped:
-        assert draft is not None
-        return draft
-    next_nodes = 2**problem.dim * len(interpolations[-1].nodes)
-    refine = None
-    if is_free(problem) and next_nodes <= MOST_NODES[problem.dim]:
-        refine = partial(_refined, context, nested, cells)
-    return replace(outcome, best=best, others=others, growth=growth, draft=draft, refine=refine)

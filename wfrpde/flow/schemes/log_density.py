@@ -1,175 +1,183 @@
 """The log-density form in one dimension: u = log(ρ/π) on GLL elements, stepped by RODASP.
 
-    u_t = α (u'' + u'² − V' u') − β u
-
-(The mean of the reaction only shifts u; ρ is normalised at output.) No exponential of V or u
-enters, so that potentials of any height are represented; nothing is conserved structurally, so
-that mass and entropy are checked. A few hundred unknowns are solved redundantly on every rank, and
-rank 0's result is shared.
+See `wfrpde.discretisation.log_density` for its equation. Nothing is conserved structurally, so that
+mass and entropy are checked. A few hundred unknowns are solved redundantly on every rank, and rank
+0's result is shared.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.case.problem import EMPTY, Problem
-from wfrpde.discretisation.extrapolation import prolong
-from wfrpde.discretisation.interpolation import TensorInterpolation
 from wfrpde.discretisation.log_density import LogDensityForm
+from wfrpde.discretisation.semi_discrete import SPAN_LIMIT
 from wfrpde.domain.grid import TensorGrid
-from wfrpde.errors import SolverError
+from wfrpde.errors import InputError, SolverError
+from wfrpde.flow.certificate import Ladder, Run
 from wfrpde.flow.control import ErrorControl
-from wfrpde.flow.march import March, march
-from wfrpde.flow.outcome import Context, Outcome, Share, is_free
-from wfrpde.flow.steppers.rosenbrock import Rodasp
+from wfrpde.flow.march import march
+from wfrpde.flow.outcome import Context, is_free
+from wfrpde.flow.schemes.scheme import Fit, Scheme
 
 Array = npt.NDArray[np.float64]
 
-DEGREE = 8
-TOLERANCE = 1e-8
-"""Local error of u in a step, where ρ or its target is at least `FLOOR` of its maximum."""
-LOCAL_SHARE = 0.18
-"""Local error in units of the tolerance of the case, where it has one."""
-LOOSER = 32.0
-"""How much larger the local error of the second run may be then."""
-LARGEST_LIMIT = 6e-5
-"""Local error beyond which the looser run no longer tells anything."""
-LEAST_TOLERANCE = 1e-13
-FINE_SHARE = 1 / 4
-"""Share of the distance of the two runs that covers the error of the finer one then."""
-RESOLUTION = 1.5
-"""Element size in units of the shortest length scale."""
-MAX_CELLS = 600
-MAX_STEPS = 20_000
-FIRST_STEP = 0.1
-"""First step in units of ℓ²/α with the shortest length ℓ, times the fourth root of its error."""
+
+@dataclass(frozen=True)
+class Defaults:
+    """What holds where the case says nothing.
+
+    ℓ is the shortest length scale, h the size of an element, ε the tolerance, e the largest
+    weighted error of u in a step of the finer run.
+
+    Attributes
+    ----------
+    degree
+        Of the elements; that of the coarser run is less by 2.
+    resolution, most_cells
+        h/ℓ without a tolerance, and the number of elements beyond which h grows.
+    local_error, looser
+        e without a tolerance, and that of the coarser run over e.
+    share, most, looser_still
+        With a tolerance e = min(share ε, most), and that of the coarser run over e.
+    least
+        e below which round-off shows.
+    fine_share
+        With a tolerance, share of the distance of the two runs that is the error of the finer one.
+    first_step
+        First step in units of e^{1/4} ℓ²/α.
+    """
+
+    degree: int = 8
+    resolution: float = 1.5
+    most_cells: int = 600
+    local_error: float = 1e-8
+    looser: float = 10.0
+    share: float = 0.18
+    most: float = 6e-5
+    looser_still: float = 32.0
+    least: float = 1e-13
+    fine_share: float = 1 / 4
+    first_step: float = 0.1
 
 
-def suits(problem: Problem) -> bool:
-    """Whether u is smooth on a line: no zero of ρ₀, no kink, no ridge too sharp to resolve."""
-    if not problem.starts_positive or problem.landscape.has_kink(problem.stretch):
-        return False
-    sharpest = problem.landscape.sharpest(problem.stretch)
-    return float(np.ptp(problem.stretch)) / sharpest <= MAX_CELLS
+DEFAULTS = Defaults()
 
 
-def solve_log_density(context: Context) -> Outcome:
-    """Solve at degree 8, and at degree 6 with a looser tolerance for the error (collective)."""
-    problem = context.problem
-    numerics = problem.numerics
-    if problem.dim != 1:
-        raise SolverError("the log-density form is for one dimension")
-    degree = numerics.degree or DEGREE
-    tolerance, looser = problem.tolerance, 10.0
-    limit = TOLERANCE
-    if tolerance is not None:
-        limit, looser = min(LOCAL_SHARE * tolerance, LARGEST_LIMIT), LOOSER
-    grid = problem.tensor_grid(numerics.cells or (default_cells(problem),))
-    degrees = [degree, max(1, degree - 2)] if numerics.certify else [degree]
-    runs: list[_Run] = []
-    for k, p in enumerate(degrees):
-        share = p**2 / sum(q**2 for q in degrees)
-        runs.append(_run(context, grid, p, limit * looser**k, share))
-        if not runs[-1].result.complete:
-            break
-    return _outcome(context, runs)
+class LogDensity(Scheme):
+    """Degree 8, and degree 6 with larger errors of the steps to tell its error."""
+
+    name = "log-density"
+    steppers = ("rodasp",)
+    keeps_mass = False
+
+    def suits(self, problem: Problem) -> Fit:
+        """Whether u is smooth on a line, with a reaction to keep it so, or nothing else will do.
+
+        That is: no zero of ρ₀, no kink, no ridge too sharp to resolve.
+        """
+        if problem.numerics.degree is not None or self.objection(problem) is not None:
+            return Fit(False)
+        value = problem.potential(problem.tensor_grid((1000,)).points)
+        span = float(np.ptp(value[np.isfinite(value)]))
+        if span > SPAN_LIMIT:
+            return Fit(
+                True,
+                f"the potential spans {span:.4g} kT over the interval, more than the "
+                f"{SPAN_LIMIT:.0f} that the relative density can hold",
+            )
+        stretch, landscape = problem.stretch, problem.landscape
+        smooth = (
+            problem.equation.beta > 0
+            and problem.starts_positive
+            and not landscape.has_kink(stretch)
+            and float(np.ptp(stretch)) / landscape.sharpest(stretch) <= DEFAULTS.most_cells
+        )
+        return Fit(smooth, "one dimension, a smooth positive start and a reaction")
+
+    def objection(self, problem: Problem) -> InputError | None:
+        """Return what is wrong if there is a linear reaction, or more than an interval."""
+        needed = "'edge-averaged' or 'spectral' there"
+        found = ""
+        if not problem.equation.descends:
+            found, needed = "with flow.reaction", "'edge-averaged', 'spectral' or 'auto' there"
+        elif problem.dim != 1:
+            found = f"in {problem.dim} dimensions"
+        elif problem.mesh is not None:
+            found = "with a mesh"
+        elif any(problem.sides.closed):
+            found = "with domain.sides that close an axis"
+        if found:
+            return InputError("numerics.formulation", f"'log-density' {found}", needed)
+        return super().objection(problem)
+
+    def runs(self, context: Context) -> Ladder:
+        """Solve with larger errors at degree 6, and at degree 8 (collective)."""
+        problem, own = context.problem, DEFAULTS
+        numerics, tolerance = problem.numerics, problem.tolerance
+        limit, looser = own.local_error, own.looser
+        if tolerance is not None:
+            limit, looser = min(own.share * tolerance, own.most), own.looser_still
+        degree = numerics.degree or own.degree
+        grid = problem.tensor_grid(numerics.cells or (default_cells(problem),))
+        rungs = [(degree, limit)]
+        if numerics.certify:
+            rungs.insert(0, (max(1, degree - 2), limit * looser))
+        runs: list[Run] = []
+        for p, error in rungs:
+            share = p**2 / sum(q**2 for q, _ in rungs)
+            runs.append(self._run(context, grid, p, error, share))
+            if not runs[-1].march.complete:
+                break
+        return self._ladder(runs)
+
+    def finer(self, context: Context, ladder: Ladder) -> Ladder | None:
+        """Add a run with smaller elements and a smaller error of each step (collective)."""
+        coarse = ladder.runs[-1]
+        limit = coarse.facts["local_error"] / DEFAULTS.looser_still
+        if not is_free(context.problem) or limit < DEFAULTS.least:
+            return None
+        context.done = 0.0
+        grid = context.problem.tensor_grid((int(np.ceil(1.5 * coarse.grid.n_cells)),))
+        return self._ladder([coarse, self._run(context, grid, coarse.degree, limit, 1.0)])
+
+    def _run(
+        self, context: Context, grid: TensorGrid, degree: int, limit: float, share: float
+    ) -> Run:
+        problem, comm = context.problem, context.comm
+        form = LogDensityForm(problem, grid, degree)
+        start = problem.log_initial(form.nodes.points)
+        if start.min() <= EMPTY:
+            raise SolverError("the log-density form needs a start that is positive everywhere")
+        u = start + form.potential
+        u += np.log(problem.initial_mass) - form.nodes.logsumexp(form.log_target + u)
+        relaxation = float(problem.scales[0]) ** 2 / problem.equation.alpha
+        first = max(1e-7 * problem.t_end, DEFAULTS.first_step * relaxation * limit**0.25)
+        found = march(
+            self.stepper()(form, t_end=problem.t_end),
+            u,
+            problem.save,
+            ErrorControl(problem.save, limit, first, problem.numerics.dt),
+            on_step=context.on_step(f"degree {degree}", share),
+            stop=context.stop,
+        )
+        result = comm.bcast(found if comm.rank == 0 else None)
+        facts = {"nodes": len(u), "cells": grid.n_cells, "degree": degree, "local_error": limit}
+        return Run(grid, degree, result, {**facts, **result.facts})
+
+    def _ladder(self, runs: list[Run]) -> Ladder:
+        return Ladder(tuple(runs), self.stepper(), share=DEFAULTS.fine_share)
 
 
 def default_cells(problem: Problem) -> int:
     """Return the number of elements, from the shortest length scale."""
     width, tolerance = float(np.ptp(problem.box[0])), problem.tolerance
-    size, least, length = RESOLUTION, 24, float(problem.scales[0])
+    size, least, length = DEFAULTS.resolution, 24, float(problem.scales[0])
     if tolerance is not None:
-        size, least = float(np.clip(RESOLUTION * (tolerance / 1e-9) ** (1 / 9), 1.0, 4.5)), 6
+        size, least = float(np.clip(size * (tolerance / 1e-9) ** (1 / 9), 1.0, 4.5)), 6
         # a ridge between two modes is where u is hardest to represent
         length = min(length, problem.landscape.sharpest(problem.stretch, ridges=True))
-    return int(np.clip(np.ceil(width / (size * length)), least, MAX_CELLS))
-
-
-@dataclass(frozen=True)
-class _Run:
-    """A run and what it was made on; the result is that of rank 0."""
-
-    grid: TensorGrid
-    degree: int
-    limit: float
-    result: March
-
-    @property
-    def interpolation(self) -> TensorInterpolation:
-        return TensorInterpolation(self.grid, self.degree)
-
-
-def _run(context: Context, grid: TensorGrid, degree: int, limit: float, share: float) -> _Run:
-    problem, comm = context.problem, context.comm
-    form = LogDensityForm(problem, grid, degree)
-    start = problem.log_initial(form.nodes.points)
-    if start.min() <= EMPTY:
-        raise SolverError("the log-density form needs a start that is positive everywhere")
-    u = start + form.potential
-    u += np.log(problem.initial_mass) - form.nodes.logsumexp(form.log_target + u)
-    relaxation = float(problem.scales[0]) ** 2 / problem.equation.alpha
-    first = max(1e-7 * problem.t_end, FIRST_STEP * relaxation * limit**0.25)
-    result = march(
-        Rodasp(form, t_end=problem.t_end),
-        u,
-        problem.save,
-        ErrorControl(problem.save, limit, first, problem.numerics.dt),
-        on_step=context.on_step(f"degree {degree}", share),
-        stop=context.stop,
-    )
-    return _Run(grid, degree, limit, comm.bcast(result if comm.rank == 0 else None))
-
-
-def _refined(context: Context, coarse: _Run) -> Outcome:
-    """Add a run with smaller elements and a smaller limit of the local error (collective)."""
-    context.done = 0.0
-    cells = int(np.ceil(1.5 * len(coarse.grid.active)))
-    grid = context.problem.tensor_grid((cells,))
-    fine = _run(context, grid, coarse.degree, coarse.limit / LOOSER, 1.0)
-    return _outcome(context, [fine, coarse])
-
-
-def _outcome(context: Context, runs: list[_Run]) -> Outcome:
-    """Put together the finer run and, where it is complete, the coarser one."""
-    best, interpolation, problem = runs[0].result, runs[0].interpolation, context.problem
-    others: tuple[tuple[Array, Share], ...] = ()
-    if len(runs) > 1 and runs[1].result.complete:
-        second = prolong(runs[1].interpolation, runs[1].result.u, interpolation)
-        others = ((second, 1.0 if problem.tolerance is None else FINE_SHARE),)
-    complete = all(run.result.complete for run in runs)
-    facts: dict[str, Any] = {
-        "degree": runs[0].degree,
-        "cells": [len(runs[0].grid.active)],
-        "runs": [
-            {
-                "degree": run.degree,
-                "nodes": run.result.u.shape[1],
-                "steps": len(run.result.schedule.dt),
-                "rejected": run.result.rejected,
-                "smallest_dt": float(run.result.schedule.dt.min(initial=np.inf)),
-            }
-            for run in runs
-        ],
-        "time_order": 4,
-        "extrapolated": False,
-    }
-    finest = runs[0].limit / LOOSER >= LEAST_TOLERANCE
-    refine = partial(_refined, context, runs[0]) if is_free(problem) and finest else None
-    return Outcome(
-        best.times,
-        interpolation,
-        best.u,
-        others,
-        best.mass,
-        best.history.arrays(),
-        facts,
-        max(run.result.kl_increase for run in runs),
-        complete,
-        refine=refine,
-    )
+    return int(np.clip(np.ceil(width / (size * length)), least, DEFAULTS.most_cells))

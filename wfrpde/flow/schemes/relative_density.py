@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict
 
 import numpy as np
 import numpy.typing as npt
@@ -11,43 +11,18 @@ from wfrpde.case.problem import Grid, Problem
 from wfrpde.discretisation.nodes import Nodes, make_nodes
 from wfrpde.discretisation.semi_discrete import SemiDiscrete
 from wfrpde.errors import SolverError
-from wfrpde.flow.march import March, StepPolicy, march
+from wfrpde.flow.certificate import Run
+from wfrpde.flow.control import StepPolicy
+from wfrpde.flow.march import march
 from wfrpde.flow.outcome import Context
-from wfrpde.flow.steppers import STEPPERS
+from wfrpde.flow.steppers.strang import Splitting
 
 Array = npt.NDArray[np.float64]
 
-CURE_LIMIT = {False: 1e-9, True: 1e-4}
-"""Mass that curing may add in a step. Spectral elements (True) ring at the level of their
-resolution, which shorter steps cannot mend; the second run measures what it costs."""
-
-
-CURE_SHARE = 0.3
-"""The same for spectral elements, in units of the tolerance of the case, where that is more."""
-
-
-@dataclass(frozen=True)
-class RunFacts:
-    """What one run cost and how it behaved."""
-
-    nodes: int
-    cells: int
-    degree: int
-    steps: int
-    smallest_dt: float
-    largest_dt: float
-    rejected: int
-    retries: int
-    factorisations: int
-    solves: int
-    iterations: int
-    cured_nodes: int
-    cured_mass: float
-    largest_mass_jump: float
-    underflows: int
-    worst_measure: float
-    flux: dict[str, float]
-    start_defect: float
+CURE_LIMIT, RINGING, RINGING_SHARE = 1e-9, 1e-4, 0.3
+"""Share of mass that curing negative nodes may add in a step: the first where S is monotone, else
+the second. Spectral elements ring at the level of their resolution, which shorter steps cannot mend
+(the second run measures what it costs): the third, times the tolerance, where that is more."""
 
 
 def run(
@@ -56,10 +31,10 @@ def run(
     policy: StepPolicy,
     *,
     degree: int = 1,
-    stepper: str = "strang",
+    stepper: type[Splitting],
     phase: str,
     share: float,
-) -> tuple[March, RunFacts]:
+) -> Run:
     """Solve the flow on one grid (collective).
 
     Raises
@@ -83,10 +58,10 @@ def run(
     ) as semi:
         log_mass = semi.normalised(problem.log_initial(owned) + semi.log_weights)
         defect = _start_defect(problem, nodes, log_mass)
-        limit = CURE_LIMIT[not semi.monotone or semi.obtuse_edges > 0]
+        limit = RINGING if semi.obtuse_edges else CURE_LIMIT
         if not semi.monotone:
-            limit = max(limit, CURE_SHARE * (problem.tolerance or 0.0))
-        steps = STEPPERS[stepper](semi, measured=policy.measured, cure_limit=limit)
+            limit = max(RINGING, RINGING_SHARE * (problem.tolerance or 0.0))
+        steps = stepper(semi, measured=policy.measured, cure_limit=limit)
         try:
             result = march(
                 steps,
@@ -101,27 +76,20 @@ def run(
             raise SolverError(
                 f"{phase}: {error}, also after halving the step repeatedly"
             ) from error
+    assert steps.transport is not None
     incidents = steps.transport.incidents
-    dt = result.schedule.dt
-    facts = RunFacts(
-        nodes=nodes.n_global,
-        cells=grid.n_cells,
-        degree=degree,
-        steps=len(dt),
-        smallest_dt=float(dt.min(initial=np.inf)),
-        largest_dt=float(dt.max(initial=0.0)),
-        rejected=result.rejected,
-        retries=result.retries,
+    facts = {
+        "nodes": nodes.n_global,
+        "cells": grid.n_cells,
+        "degree": degree,
+        **result.facts,
         **semi.work,
-        cured_nodes=incidents.cured_nodes,
-        cured_mass=incidents.cured_mass,
-        largest_mass_jump=incidents.mass_jump,
-        underflows=int(nodes.sum(np.array([float(incidents.underflows)]))),
-        worst_measure=result.worst_measure,
-        flux={k: float(v) for k, v in semi.flux.items()},
-        start_defect=defect,
-    )
-    return result, facts
+        **asdict(incidents),
+        "underflows": int(nodes.sum(np.array([float(incidents.underflows)]))),
+        "flux": {k: float(v) for k, v in semi.flux.items()},
+        "start_defect": defect,
+    }
+    return Run(grid, degree, result, facts)
 
 
 def _start_defect(problem: Problem, nodes: Nodes, log_mass: Array) -> float:

@@ -31,6 +31,8 @@ class Splitting:
         The transport step; see `Transport`.
     """
 
+    order: ClassVar[int]
+    estimates_error: ClassVar[bool]
     kl_slack: ClassVar[float] = 1e-12
     rational: ClassVar[RationalStep] = SECOND_ORDER
 
@@ -42,6 +44,10 @@ class Splitting:
         self.transport = None
         if semi.equation.dynamics is not None:
             self.transport = Transport(semi, self.rational, cure_limit)
+
+    def step(self, state: Array, t: float, dt: float) -> Step:
+        """Return the state after `dt`, normalised if mass is conserved (collective)."""
+        raise NotImplementedError
 
     def log_mass(self, state: Array) -> Array:
         """Return the state, which is that."""

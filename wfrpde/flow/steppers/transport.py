@@ -59,7 +59,7 @@ class Incidents:
         Nodes where R v turned negative and the positive ``v^s`` was taken instead.
     cured_mass
         Largest share of mass that this added in one step.
-    mass_jump
+    largest_mass_jump
         Largest relative change of mass in one W step, before normalisation.
     underflows
         Node-steps whose value fell below e^{−700} of the largest.
@@ -67,7 +67,7 @@ class Incidents:
 
     cured_nodes: int = 0
     cured_mass: float = 0.0
-    mass_jump: float = 0.0
+    largest_mass_jump: float = 0.0
     underflows: int = 0
 
 
@@ -98,7 +98,7 @@ class Transport:
         """Return the nodal log mass after `dt` (collective).
 
         Round-off of the matrix' diagonal changes the mass by about 1e-16 γ Δt λ_max in a step; the
-        whole is scaled back by that factor, which is watched (`Incidents.mass_jump`).
+        whole is scaled back by that factor, which is watched (`Incidents`).
 
         Raises
         ------
@@ -117,7 +117,7 @@ class Transport:
         root = np.exp(self._half - self._nodes.max(self._half))
         before, after = self._nodes.sum(root * start), self._nodes.sum(root * total)
         jump = abs(after / before - 1) if before > 0 else 0.0
-        self.incidents.mass_jump = max(self.incidents.mass_jump, jump)
+        self.incidents.largest_mass_jump = max(self.incidents.largest_mass_jump, jump)
         if not jump <= MASS_JUMP_LIMIT:
             raise SolverError(
                 f"a transport step of {dt:.3g} changed the mass by {jump:.1e} of itself"
