@@ -63,6 +63,17 @@ def test_the_tables_of_the_page_are_samplers(folder):
     }
 
 
+def test_the_sampler_that_the_page_adds_to_the_library(folder, monkeypatch):
+    monkeypatch.setattr("wfrpde.samplers.registry.KINDS", dict(KINDS))
+    monkeypatch.syspath_prepend(folder)
+    import library
+
+    case = load_case(folder / "pair.toml", {"sampler": [{"kind": "slower", "share": 0.25}]})
+    run = make_sampler(case.samplers[0], SamplerContext.of(case))
+    assert (run.claims.label, run.law().alpha) == ("W", 0.25)
+    assert type(run.sampler) is library.Slower
+
+
 def test_every_kind_is_described():
     for kind in KINDS:
         assert f"| `{kind}` |" in PAGE

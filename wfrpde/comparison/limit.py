@@ -10,7 +10,7 @@ bias of the time step alone: no noise, no finite N.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,8 +76,6 @@ def limit_laws(
     context: SamplerContext,
     dt: float,
     times: Sequence[float],
-    *,
-    stop: Callable[[], bool] | None = None,
 ) -> list[Law] | None:
     """Advance the law of a sampler to the given times; None where the lattice would be too large.
 
@@ -122,8 +120,6 @@ def limit_laws(
             if step.after is not None:
                 mass = step.after(points, mass, t, size, log_target)
             mass = mass / mass.sum()
-            if stop is not None and stop():
-                return None
         now = end
         laws.append(Law(lattice, mass))
     return laws

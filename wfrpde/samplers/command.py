@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +21,8 @@ from wfrpde.equation import Equation
 from wfrpde.errors import SamplerError
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Trajectory
-from wfrpde.samplers.exchange import read_arrays, shaped_positions, to_trajectory
-from wfrpde.samplers.run import SamplerRun
-from wfrpde.samplers.simulate import checked_times
+from wfrpde.samplers.exchange import read_arrays
+from wfrpde.samplers.run import ArraySampler, Request
 
 Array = npt.NDArray[np.float64]
 
@@ -37,7 +36,7 @@ _MPI_VARIABLES = ("OMPI_", "PMIX_", "PMI_", "PRTE_", "HYDRA_", "MPI_")
 
 
 @dataclass(frozen=True)
-class CommandSampler(SamplerRun):
+class CommandSampler(ArraySampler):
     """A program that is started once for each replicate.
 
     The path of the request is its last argument, and the request its standard input. It runs in
@@ -68,38 +67,28 @@ class CommandSampler(SamplerRun):
     layout: str
     time_limit: float
 
-    def run(
-        self,
-        replicate_seed: np.random.SeedSequence,
-        n: int,
-        dt: float,
-        times: Sequence[float] | Array,
-        *,
-        stop: Callable[[], bool] | None = None,
-    ) -> Trajectory:
-        """Run one replicate; see `wfrpde.samplers.SamplerRun.run`."""
-        ladder = np.array([np.inf]) if self.claims is None else checked_times(times)
-        began = time.monotonic()
+    def replicate(self, request: Request) -> Trajectory:
+        """Run one replicate."""
+        try:
+            return super().replicate(request)
+        except Stopped:
+            return unfinished()
+
+    def draw(self, request: Request, times: Array) -> tuple[Any, Any]:
+        """Start the program, and read what it wrote."""
         with tempfile.TemporaryDirectory(prefix="wfrpde-") as place:
             folder = Path(place)
-            request, output = folder / "request.json", folder / "samples.npz"
-            text = json.dumps(self.request(replicate_seed, n, dt, ladder, output), indent=1)
-            request.write_text(text, encoding="utf-8")
-            try:
-                self._start(request, folder / "stderr", stop)
-            except Stopped:
-                return unfinished()
+            question, output = folder / "request.json", folder / "samples.npz"
+            told = self.request(request.seed, request.n, request.dt, times, output)
+            question.write_text(json.dumps(told, indent=1), encoding="utf-8")
+            self._start(question, folder / "stderr", request.stop)
             if not output.is_file():
                 raise SamplerError(self.name, f"ended well, but wrote no file {output.name}")
             arrays = read_arrays(self.name, output)
         if "positions" not in arrays:
             found = ", ".join(sorted(arrays)) or "nothing"
             raise SamplerError(self.name, f"wrote {found}; needed an array 'positions'")
-        positions = shaped_positions(
-            self.name, arrays["positions"], len(ladder), self.context.target.dim, self.layout, n
-        )
-        facts = {"particles": n, "seconds": time.monotonic() - began, "complete": True}
-        return to_trajectory(self.name, positions, arrays.get("log_weights"), ladder, facts)
+        return arrays["positions"], arrays.get("log_weights")
 
     def request(
         self, seed: np.random.SeedSequence, n: int, dt: float, times: Array, output: Path

@@ -9,22 +9,17 @@ import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError, SamplerError
 from wfrpde.samplers.command import Stopped, end_group, last_lines, own_environment, unfinished
 from wfrpde.samplers.ensemble import Trajectory
-from wfrpde.samplers.run import SamplerRun
-
-Array = npt.NDArray[np.float64]
+from wfrpde.samplers.run import Request, SamplerRun
 
 
 class _Process:
@@ -100,23 +95,11 @@ class IsolatedSampler(SamplerRun):
             self._process = _Process(self.folder)
             self._ask(self.setup, None)
 
-    def run(
-        self,
-        replicate_seed: np.random.SeedSequence,
-        n: int,
-        dt: float,
-        times: Sequence[float] | Array,
-        *,
-        stop: Callable[[], bool] | None = None,
-    ) -> Trajectory:
-        """Run one replicate; see `wfrpde.samplers.SamplerRun.run`.
-
-        ``stop`` is asked while it waits, and must not communicate.
-        """
+    def replicate(self, request: Request) -> Trajectory:
+        """Run one replicate; ``stop`` is asked while it waits, and must not communicate."""
         self.start()
-        request = (replicate_seed, n, dt, np.asarray(times, dtype=float))
         try:
-            made = self._ask(request, stop)
+            made = self._ask(replace(request, stop=None), request.stop)
         except Stopped:
             return unfinished()
         assert isinstance(made, Trajectory)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
-from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
-from wfrpde.samplers.langevin import gradient
-from wfrpde.samplers.parameters import Alpha
-from wfrpde.samplers.protocol import LibrarySampler
-from wfrpde.targets import Target
+from wfrpde.samplers.langevin import Langevin, gradient
 
 
 @dataclass(frozen=True)
-class Mala(LibrarySampler):
+class Mala(Langevin):
     r"""Metropolis-adjusted Langevin: π is invariant, and the path is that of W to order 1 in dt.
 
     Langevin moves are accepted with probability min(1, π(Y)q(Y, X) / (π(X)q(X, Y))),
@@ -36,16 +32,8 @@ class Mala(LibrarySampler):
     G. Roberts and R. Tweedie (1996), Bernoulli 2, 341–363.
     """
 
-    target: Target
-    alpha: float = 1.0
     name: str = "mala"
     kind: ClassVar[str] = "mala"
-    claims: ClassVar[str] = "W"
-
-    @classmethod
-    def of(cls, context: SamplerContext, name: str, *, alpha: Alpha = None) -> Self:
-        """Make the sampler of a case."""
-        return cls(context.target, context.equation.alpha if alpha is None else alpha, name)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Propose a move to every particle."""

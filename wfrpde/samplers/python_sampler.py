@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +14,10 @@ from wfrpde.equation import Equation
 from wfrpde.errors import InputError, SamplerError, WfrpdeError
 from wfrpde.fields.user_code import load_object, told
 from wfrpde.samplers.context import SamplerContext
-from wfrpde.samplers.ensemble import Ensemble, Trajectory
+from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.exchange import shaped_positions, to_trajectory
-from wfrpde.samplers.run import SamplerRun
-from wfrpde.samplers.simulate import StepByStep, checked_times
+from wfrpde.samplers.run import ArraySampler, Request
+from wfrpde.samplers.simulate import StepByStep
 
 Array = npt.NDArray[np.float64]
 
@@ -38,7 +37,7 @@ def registered() -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class FunctionSampler(SamplerRun):
+class FunctionSampler(ArraySampler):
     """A function ``(target, n, times, rng, **parameters)`` → positions[, log weights].
 
     ``times`` is an array ``(T,)``; it holds ``inf`` alone for a sampler of π itself.
@@ -51,29 +50,14 @@ class FunctionSampler(SamplerRun):
     parameters: Mapping[str, Any]
     layout: str
 
-    def run(
-        self,
-        replicate_seed: np.random.SeedSequence,
-        n: int,
-        dt: float,
-        times: Sequence[float] | Array,
-        *,
-        stop: Callable[[], bool] | None = None,
-    ) -> Trajectory:
-        """Run one replicate; see `wfrpde.samplers.SamplerRun.run`."""
-        ladder = np.array([np.inf]) if self.claims is None else checked_times(times)
-        rng, target = np.random.default_rng(replicate_seed), self.context.target
-        began = time.monotonic()
+    def draw(self, request: Request, times: Array) -> tuple[Any, Any]:
+        """Call the function."""
+        rng, target = np.random.default_rng(request.seed), self.context.target
         try:
-            result = self.function(target, n, ladder.copy(), rng, **self.parameters)
+            result = self.function(target, request.n, times.copy(), rng, **self.parameters)
         except Exception as error:  # the code of a user may raise anything
             raise SamplerError(self.name, told(error)) from error
-        positions, log_weights = result if isinstance(result, tuple) and len(result) == 2 else (
-            result, None
-        )  # fmt: skip
-        shaped = shaped_positions(self.name, positions, len(ladder), target.dim, self.layout, n)
-        facts = {"particles": n, "seconds": time.monotonic() - began, "complete": True}
-        return to_trajectory(self.name, shaped, log_weights, ladder, facts)
+        return result if isinstance(result, tuple) and len(result) == 2 else (result, None)
 
 
 @dataclass(frozen=True)

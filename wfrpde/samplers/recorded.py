@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import importlib
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from wfrpde.equation import Equation
 from wfrpde.errors import DependencyMissingError, SamplerError, WfrpdeError
 from wfrpde.samplers.ensemble import Trajectory
 from wfrpde.samplers.exchange import read_arrays, real_array, shaped_positions, to_trajectory
-from wfrpde.samplers.run import SamplerRun
+from wfrpde.samplers.run import Request, SamplerRun
 
 Array = npt.NDArray[np.float64]
 
@@ -37,32 +36,29 @@ class RecordedSamples(SamplerRun):
     name, claims
         As of any sampler that runs.
     recorded
-        One trajectory for each replicate in the file.
+        One trajectory for each replicate in the file, or what is wrong with it, which every
+        replicate then says.
     """
 
     name: str
     claims: Equation | None
-    recorded: tuple[Trajectory, ...]
+    recorded: tuple[Trajectory, ...] | WfrpdeError
 
     @property
-    def replicates(self) -> int:
+    def replicates(self) -> float:
         """Number of replicates in the file."""
-        return len(self.recorded)
+        return np.inf if isinstance(self.recorded, WfrpdeError) else len(self.recorded)
 
-    def run(
-        self,
-        replicate_seed: np.random.SeedSequence,
-        n: int,
-        dt: float,
-        times: Sequence[float] | Array,
-        *,
-        stop: Callable[[], bool] | None = None,
-    ) -> Trajectory:
+    def replicate(self, request: Request) -> Trajectory:
         """Return the replicate that the last number of the seed's ``spawn_key`` names.
 
-        Nothing else of the arguments matters but ``times``, which have to be in the file.
+        Nothing else that is asked for matters but the times, which have to be in the file.
         """
-        number = replicate_seed.spawn_key[-1] if replicate_seed.spawn_key else 0
+        if isinstance(self.recorded, SamplerError):
+            raise self.recorded
+        if isinstance(self.recorded, WfrpdeError):
+            raise SamplerError(self.name, str(self.recorded))
+        number = request.seed.spawn_key[-1] if request.seed.spawn_key else 0
         if number >= self.replicates:
             raise SamplerError(
                 self.name, f"replicate {number + 1} of {self.replicates} in the file"
@@ -71,7 +67,7 @@ class RecordedSamples(SamplerRun):
         if np.isinf(made.times).all():
             return made
         chosen = []
-        for t in np.atleast_1d(np.asarray(times, dtype=float)):
+        for t in np.atleast_1d(np.asarray(request.times, dtype=float)):
             index = int(np.argmin(np.abs(made.times - t)))
             if not abs(made.times[index] - t) <= 1e-9 * max(1.0, abs(t)):
                 known = ", ".join(f"{time:g}" for time in made.times)
@@ -79,29 +75,6 @@ class RecordedSamples(SamplerRun):
             chosen.append(index)
         ensembles = tuple(made.ensembles[k] for k in chosen)
         return Trajectory(made.times[chosen], ensembles, made.facts)
-
-
-@dataclass(frozen=True)
-class UnusableSamples(SamplerRun):
-    """What stands for a file that cannot be used: every replicate fails, and says why."""
-
-    name: str
-    claims: Equation | None
-    error: WfrpdeError
-
-    def run(
-        self,
-        replicate_seed: np.random.SeedSequence,
-        n: int,
-        dt: float,
-        times: Sequence[float] | Array,
-        *,
-        stop: Callable[[], bool] | None = None,
-    ) -> Trajectory:
-        """Raise `SamplerError`."""
-        if isinstance(self.error, SamplerError):
-            raise self.error
-        raise SamplerError(self.name, str(self.error))
 
 
 def read_samples(name: str, path: Path, dim: int, layout: str) -> tuple[Trajectory, ...]:

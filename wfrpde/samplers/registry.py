@@ -23,7 +23,7 @@ from wfrpde.samplers.mala import Mala
 from wfrpde.samplers.parameters import parameters_of
 from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.samplers.python_sampler import registered
-from wfrpde.samplers.recorded import RecordedSamples, UnusableSamples, read_samples
+from wfrpde.samplers.recorded import RecordedSamples, read_samples
 from wfrpde.samplers.run import SamplerRun
 from wfrpde.samplers.simulate import StepByStep
 from wfrpde.samplers.smc_wfr import SmcWfr
@@ -90,7 +90,7 @@ def make_sampler(table: Any, context: SamplerContext) -> SamplerRun:
         try:
             recorded = read_samples(name, path, context.target.dim, layout)
         except (SamplerError, DependencyMissingError) as error:
-            return UnusableSamples(name, claims, error)
+            return RecordedSamples(name, claims, error)
         timeless = word is None and not np.isfinite(recorded[0].times).any()
         return RecordedSamples(name, None if timeless else claims, recorded)
     if context.ranks.size > 1:

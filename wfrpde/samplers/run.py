@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.equation import Equation
+from wfrpde.errors import InputError
+from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Trajectory
+from wfrpde.samplers.exchange import shaped_positions, to_trajectory
 from wfrpde.samplers.law import LawStep
 
 Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `SamplerRun.run` is asked for."""
+
+    seed: np.random.SeedSequence
+    n: int
+    dt: float
+    times: Sequence[float] | Array
+    stop: Callable[[], bool] | None = None
 
 
 class SamplerRun(ABC):
@@ -29,7 +46,6 @@ class SamplerRun(ABC):
     name: str
     claims: Equation | None
 
-    @abstractmethod
     def run(
         self,
         replicate_seed: np.random.SeedSequence,
@@ -48,6 +64,11 @@ class SamplerRun(ABC):
         SamplerError
             Names the sampler and what happened.
         """
+        return self.replicate(Request(replicate_seed, n, dt, times, stop))
+
+    @abstractmethod
+    def replicate(self, request: Request) -> Trajectory:
+        """Run the replicate that is asked for; see `run`."""
 
     @property
     def replicates(self) -> float:
@@ -60,3 +81,39 @@ class SamplerRun(ABC):
 
     def close(self) -> None:  # noqa: B027 (most have none)
         """End the process that it may have."""
+
+
+class ArraySampler(SamplerRun):
+    """A sampler that hands over arrays of positions at all the times at once."""
+
+    layout: str
+    context: SamplerContext
+
+    @abstractmethod
+    def draw(self, request: Request, times: Array) -> tuple[Any, Any]:
+        """Return positions and log weights (or None) at times ``(T,)``: of π itself [∞]."""
+
+    def replicate(self, request: Request) -> Trajectory:
+        """Run one replicate, and check what comes of it."""
+        times = np.array([np.inf]) if self.claims is None else checked_times(request.times)
+        began, n, dim = time.monotonic(), request.n, self.context.target.dim
+        positions, log_weights = self.draw(request, times)
+        shaped = shaped_positions(self.name, positions, len(times), dim, self.layout, n)
+        facts = {"particles": n, "seconds": time.monotonic() - began, "complete": True}
+        return to_trajectory(self.name, shaped, log_weights, times, facts)
+
+
+def checked_times(times: Sequence[float] | Array) -> Array:
+    """Return ``(T,)`` times, which have to ascend from 0 or later.
+
+    Raises
+    ------
+    InputError
+        If they do not.
+    """
+    ladder = np.atleast_1d(np.asarray(times, dtype=float))
+    if ladder.ndim != 1 or not ladder.size or not np.isfinite(ladder).all():
+        raise InputError("times", repr(times), "a list of finite times")
+    if ladder[0] < 0 or (np.diff(ladder) <= 0).any():
+        raise InputError("times", repr(ladder.tolist()), "ascending times ≥ 0, each once")
+    return ladder

@@ -20,7 +20,7 @@ from wfrpde.samplers.ensemble import Ensemble, Trajectory
 from wfrpde.samplers.law import LawStep
 from wfrpde.samplers.protocol import LibrarySampler, Sampler
 from wfrpde.samplers.ranks import Ranks
-from wfrpde.samplers.run import SamplerRun
+from wfrpde.samplers.run import Request, SamplerRun, checked_times
 from wfrpde.starts.initial import InitialDensity
 from wfrpde.targets import Target
 
@@ -114,19 +114,13 @@ class StepByStep(SamplerRun):
     sampler: Sampler
     context: SamplerContext
 
-    def run(
-        self,
-        replicate_seed: np.random.SeedSequence,
-        n: int,
-        dt: float,
-        times: Sequence[float] | Array,
-        *,
-        stop: Callable[[], bool] | None = None,
-    ) -> Trajectory:
-        """Run one replicate (collective if the context has ranks); see `SamplerRun.run`."""
-        target, initial, comm = self.context.target, self.context.initial, self.context.comm
-        rng = np.random.default_rng(replicate_seed)
-        made = simulate(self.sampler, target, initial, times, dt, n, rng, comm=comm, stop=stop)
+    def replicate(self, request: Request) -> Trajectory:
+        """Run one replicate (collective if the context has ranks)."""
+        context, rng = self.context, np.random.default_rng(request.seed)
+        ends, size = (context.target, context.initial), (request.dt, request.n)
+        made = simulate(
+            self.sampler, *ends, request.times, *size, rng, comm=context.comm, stop=request.stop
+        )
         if self.claims is not None or not made.facts["complete"]:
             return made
         return Trajectory(np.array([np.inf]), made.ensembles[-1:], made.facts)
@@ -134,22 +128,6 @@ class StepByStep(SamplerRun):
     def law(self) -> LawStep | None:
         """Return that of the sampler."""
         return self.sampler.law() if isinstance(self.sampler, LibrarySampler) else None
-
-
-def checked_times(times: Sequence[float] | Array) -> Array:
-    """Return ``(T,)`` times, which have to ascend from 0 or later.
-
-    Raises
-    ------
-    InputError
-        If they do not.
-    """
-    ladder = np.atleast_1d(np.asarray(times, dtype=float))
-    if ladder.ndim != 1 or not ladder.size or not np.isfinite(ladder).all():
-        raise InputError("times", repr(times), "a list of finite times")
-    if ladder[0] < 0 or (np.diff(ladder) <= 0).any():
-        raise InputError("times", repr(ladder.tolist()), "ascending times ≥ 0, each once")
-    return ladder
 
 
 def _steps(sampler: Sampler, start: float, end: float, dt: float) -> int:

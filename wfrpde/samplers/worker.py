@@ -38,7 +38,7 @@ def serve(connection: Connection[Any, Any]) -> None:
             request = connection.recv()
         except EOFError:
             return
-        connection.send(answered(partial(answer.run, *request)))
+        connection.send(answered(partial(answer.replicate, request)))
 
 
 if __name__ == "__main__":
