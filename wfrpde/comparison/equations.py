@@ -26,7 +26,7 @@ from wfrpde.comparison.statistics import holm, p_value, t_quantile
 from wfrpde.equation import Equation
 from wfrpde.errors import WfrpdeError
 from wfrpde.numbers import number, pretty
-from wfrpde.samplers import LawStep, SamplerContext
+from wfrpde.samplers import PathReaction, SamplerContext
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -118,24 +118,19 @@ class Family:
 
     def _linear(self, weights: str, alpha: float, rate: float) -> Array | None:
         target, initial = self.context.target, self.context.initial
+        known: list[Array] = []
 
-        factors: dict[float, Array] = {}
-
-        def factor(x: Array, dt: float) -> Array:
-            """exp(½ dt U) on the lattice, which is the same in every step."""
-            if dt not in factors:
+        def growth(t: float, x: Array) -> Array:
+            """U on the lattice, which is the same in every step."""
+            if not known:
                 surplus = target.potential(x)
                 if weights == "start":
                     surplus = surplus + np.maximum(initial.log_density(x), -700.0)
-                # where there is nothing the factor would overflow
-                factors[dt] = np.exp(0.5 * dt * np.clip(-rate * surplus, -700.0, 300.0))
-            return factors[dt]
+                # where there is nothing the weights would overflow
+                known.append(np.clip(-rate * surplus, -700.0, 300.0))
+            return known[0]
 
-        step = LawStep(
-            alpha,
-            lambda x, t, dt: factor(x, dt),
-            lambda x, mass, t, dt, log_target: mass * factor(x, dt),
-        )
+        step = PathReaction(growth).law(alpha)
         laws = limit_laws(step, self.context, self.dt, self.judge.times)
         return None if laws is None else self.judge.averages_of_laws(laws)
 

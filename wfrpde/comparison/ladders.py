@@ -125,13 +125,8 @@ def _split(
     step = float(step_part(np.array(one), np.array(two), np.array(four)))
     return BiasSplit(
         *row,
-        total=split.total,
-        step=split.step,
-        finite_n=split.finite_n,
-        rest=split.rest,
+        **vars(split),
         limit_step=step,
         limit_rest=one - step,
         limit_order=float(np.log2(ratio)) if ratio > 0 else float("nan"),
-        order_dt=split.order_dt,
-        order_n=split.order_n,
     )

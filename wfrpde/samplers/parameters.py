@@ -16,35 +16,20 @@ if TYPE_CHECKING:
     from wfrpde.samplers.context import SamplerContext
     from wfrpde.samplers.protocol import LibrarySampler
 
+_Number = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
+
 Alpha = Annotated[
-    float | None,
-    Field(
-        ge=0,
-        allow_inf_nan=False,
-        description="a number ≥ 0, the rate of diffusion; `flow.alpha` by default",
-    ),
+    _Number, Field(description="a number ≥ 0, the rate of diffusion; `flow.alpha` by default")
 ]
 Beta = Annotated[
-    float | None,
-    Field(
-        ge=0,
-        allow_inf_nan=False,
-        description="a number ≥ 0, the rate of the reaction; `flow.beta` by default",
-    ),
+    _Number, Field(description="a number ≥ 0, the rate of the reaction; `flow.beta` by default")
 ]
 SchemeName = Annotated[
     Scheme | Literal["none"],
     Field(description="`systematic`, `stratified`, `residual`, `multinomial` or `none`"),
 ]
-Threshold = Annotated[
-    float,
-    Field(
-        ge=0,
-        le=1,
-        strict=True,
-        description="share of N, 0 to 1, below which the effective sample size makes it resample",
-    ),
-]
+_LEAST = "share of N, 0 to 1, below which the effective sample size makes it resample"
+Threshold = Annotated[float, Field(ge=0, le=1, strict=True, description=_LEAST)]
 SourceName = Annotated[
     Literal["mesh", "kde", "oracle"],
     Field(description="source of log(ρ/π): `mesh`, `kde`, or `oracle` (the flow that was solved)"),
@@ -54,12 +39,8 @@ Cells = Annotated[
     Field(description="`mesh`: cells along each axis, whole numbers > 0; chosen by default"),
 ]
 Smoothing = Annotated[
-    float | None,
-    Field(
-        ge=0,
-        allow_inf_nan=False,
-        description="`mesh`: a number ≥ 0, width of the smoothing in cells; 1 by default",
-    ),
+    _Number,
+    Field(description="`mesh`: a number ≥ 0, width of the smoothing in cells; 1 by default"),
 ]
 Bandwidth = Annotated[
     Positive | tuple[Positive, ...] | None,
