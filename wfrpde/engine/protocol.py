@@ -2,7 +2,8 @@
 
 Vectors are arrays ``(n_owned,)`` over the unknowns that a rank owns. Whatever belongs to the
 library underneath is freed by ``destroy``, on all ranks at once, and never by garbage collection,
-which each rank would do at its own time. All methods are collective.
+which each rank would do at its own time. All methods are collective. They raise `SolverError` where
+there is no solution, and `InputError` where an option is wished for that the engine does not know.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.engine.layout import Layout, Triplets
+from wfrpde.engine.layout import Layout
 
 Array = npt.NDArray[np.float64]
 
@@ -59,7 +60,7 @@ class Factor(Protocol):
     """What solves ``(I + c S) x = b`` for one c."""
 
     def solve(self, rhs: Array) -> tuple[Array, int]:
-        """Return x and the number of iterations; raise `SolverError` if there is none."""
+        """Return x and the number of iterations."""
         ...
 
     def destroy(self) -> None:
@@ -83,17 +84,11 @@ class ShiftInvert(Protocol):
     def __exit__(self, *exception: object) -> None: ...
 
     def lowest(self, count: int, *, deflated: bool) -> Array:
-        """Return eigenvectors ``(count, n_owned)``, with `deflated` those across `smooth`.
-
-        Raises
-        ------
-        SolverError
-            If fewer converge.
-        """
+        """Return eigenvectors ``(count, n_owned)``, with `deflated` those across `smooth`."""
         ...
 
     def solve(self, rhs: Array) -> Array:
-        """Return S^{-1} b; raise `SolverError` if there is none."""
+        """Return S^{-1} b."""
         ...
 
 
@@ -122,35 +117,16 @@ class Matrix(Protocol):
         ...
 
     def factor(self, c: float, old: Factor | None = None) -> Factor:
-        """Prepare solves with ``I + c S``; `old` is of another c, and used up.
-
-        Raises
-        ------
-        InputError
-            If the engine does not know an option that is wished for.
-        """
+        """Prepare solves with ``I + c S``; `old` is of another c, and used up."""
         ...
 
     def shift_invert(self, smooth: Array) -> ShiftInvert:
         """Prepare the eigensolver, of a symmetric positive definite S.
 
         `smooth` ``(n_owned,)`` is close to the lowest eigenvector; a multigrid is told of it.
-
-        Raises
-        ------
-        InputError
-            If the engine does not know an option that is wished for.
         """
         ...
 
     def destroy(self) -> None:
         """Free what the library holds."""
-        ...
-
-
-class Engine(Protocol):
-    """A library of linear algebra: what makes a matrix of entries, which are summed."""
-
-    def __call__(self, layout: Layout, entries: Triplets, traits: Traits, wish: Wish) -> Matrix:
-        """Make a matrix. The caller destroys it."""
         ...

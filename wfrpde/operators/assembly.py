@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wfrpde.case.problem import Problem, make_problem
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 
 def generator(case: Case, comm: Comm | None = None) -> Operator:
     """Make αL = α(Δ − ∇V·∇) of a case, zero in ``spectrum.absorbing`` (collective)."""
-    _, operator = _assembled(case, comm)
-    return operator
+    return _assembled(case, comm)[1]
 
 
 def feynman_kac_operator(case: Case, comm: Comm | None = None) -> Operator:
@@ -39,16 +39,12 @@ def feynman_kac_operator(case: Case, comm: Comm | None = None) -> Operator:
     if case.flow.reaction is None:
         raise InputError("flow.reaction", "none", "the rate U(x) of the Feynman-Kac weights")
     problem, operator = _assembled(case, comm)
-    rate = problem.rate(operator.form.nodes.points)
-    return Operator(operator.form, operator.alpha, rate, absorbing=operator.absorbing)
+    return replace(operator, rate=problem.rate(operator.form.nodes.points))
 
 
 def linearised_flow(case: Case, comm: Comm | None = None) -> Operator:
     """Make αL − β(1 − ⟨·⟩_π), the Wasserstein–Fisher–Rao flow linearised at π (collective)."""
-    _, operator = _assembled(case, comm)
-    return Operator(
-        operator.form, operator.alpha, beta=case.flow.beta, absorbing=operator.absorbing
-    )
+    return replace(_assembled(case, comm)[1], beta=case.flow.beta)
 
 
 def _assembled(case: Case, comm: Comm | None) -> tuple[Problem, Operator]:

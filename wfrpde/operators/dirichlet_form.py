@@ -11,7 +11,6 @@ difference is exactly small, and the sum keeps its relative accuracy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -35,21 +34,8 @@ Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class _LineTerms:
-    """Σ_q c_q (D f)_q (D g)_q on lines: ``nodes`` and ``coefficient`` are ``(L, p+1)``."""
-
-    nodes: Index
-    coefficient: Array
-
-
-@dataclass(frozen=True)
-class _EdgeTerms:
-    """Σ_e c_e (f_i − f_j)(g_i − g_j)."""
-
-    i: Index
-    j: Index
-    coefficient: Array
+LineTerms = tuple[Index, Array]
+"""Nodes and coefficients ``(L, p+1)`` of Σ_q c_q (D f)_q (D g)_q on lines."""
 
 
 class DirichletForm:
@@ -81,53 +67,48 @@ class DirichletForm:
         """``(n,)`` nodal mass M of π; Σ M = 1 over the owned nodes of all ranks."""
         return np.exp(self.log_mass)
 
-    def _terms(self) -> tuple[list[_LineTerms], list[_EdgeTerms]]:
+    def _terms(self) -> tuple[list[LineTerms], list[Edges]]:
+        """Lines, and edges whose conductance is the coefficient of (f_i − f_j)(g_i − g_j)."""
         nodes = self.nodes
         if isinstance(nodes.grid, SimplexGrid):
-            return [], [
-                self._edge_terms(merge_edges(simplex_edges(nodes.points, nodes.cell_nodes)))
-            ]
+            return [], [self._weighted(merge_edges(simplex_edges(nodes.points, nodes.cell_nodes)))]
         lines, edges = [], []
         for every in cell_lines(nodes):
-            rough = (
-                np.ones(len(every.length), dtype=bool)
-                if nodes.degree == 1
-                else steep(every, self.potential)
-            )
+            rough = np.full(len(every.length), nodes.degree == 1) | steep(every, self.potential)
             if rough.any():
-                edges.append(self._edge_terms(line_edges(every.where(rough), nodes.degree)))
+                edges.append(self._weighted(line_edges(every.where(rough), nodes.degree)))
             if not rough.all():
                 lines.append(self._line_terms(every.where(~rough)))
         return lines, edges
 
-    def _line_terms(self, lines: Lines) -> _LineTerms:
+    def _line_terms(self, lines: Lines) -> LineTerms:
         weights = gll_rule(self.nodes.degree).weights
         density = np.exp(-self.potential[lines.nodes] - self.log_partition)
         factor = 2 * lines.transverse / lines.length
-        return _LineTerms(lines.nodes, factor[:, None] * weights[None, :] * density)
+        return lines.nodes, factor[:, None] * weights[None, :] * density
 
-    def _edge_terms(self, edges: Edges) -> _EdgeTerms:
+    def _weighted(self, edges: Edges) -> Edges:
         vi, vj = self.potential[edges.i], self.potential[edges.j]
         mean = np.exp(-(vi + vj) / 2 - self.log_partition) * half_bernoulli((vi - vj) / 2)
-        return _EdgeTerms(edges.i, edges.j, edges.conductance * mean)
+        return Edges(edges.i, edges.j, edges.conductance * mean)
 
-    def _slopes(self, functions: Array, terms: _LineTerms) -> Array:
+    def _slopes(self, functions: Array, lines: Index) -> Array:
         """Return derivatives ``(k, L, p+1)`` along the reference line, from differences."""
-        local = functions[:, terms.nodes]
-        local = local - local[:, :, [terms.nodes.shape[1] // 2]]
+        local = functions[:, lines]
+        local = local - local[:, :, [lines.shape[1] // 2]]
         return np.asarray(local @ gll_rule(self.nodes.degree).derivative.T)
 
     def energy(self, functions: Array) -> Array:
         """Matrix ``(k, k)`` of ∫π ∇f_a·∇f_b (collective)."""
         count = len(functions)
         total = np.zeros((count, count))
-        for lines in self._lines:
-            slopes = self._slopes(functions, lines) * np.sqrt(lines.coefficient)
+        for lines, coefficient in self._lines:
+            slopes = self._slopes(functions, lines) * np.sqrt(coefficient)
             flat = slopes.reshape(count, -1)
             total += flat @ flat.T
         for edges in self._edges:
             gaps = functions[:, edges.i] - functions[:, edges.j]
-            total += (gaps * edges.coefficient) @ gaps.T
+            total += (gaps * edges.conductance) @ gaps.T
         return self._over_ranks(total)
 
     def stiffness(self, functions: Array) -> Array:
@@ -135,12 +116,12 @@ class DirichletForm:
         count, n = functions.shape
         derivative = gll_rule(self.nodes.degree).derivative
         result = np.zeros((count, n))
-        for lines in self._lines:
-            flux = (self._slopes(functions, lines) * lines.coefficient) @ derivative
+        for lines, coefficient in self._lines:
+            flux = (self._slopes(functions, lines) * coefficient) @ derivative
             for row, values in zip(result, flux, strict=True):
-                row += np.bincount(lines.nodes.ravel(), values.ravel(), minlength=n)
+                row += np.bincount(lines.ravel(), values.ravel(), minlength=n)
         for edges in self._edges:
-            gaps = (functions[:, edges.i] - functions[:, edges.j]) * edges.coefficient
+            gaps = (functions[:, edges.i] - functions[:, edges.j]) * edges.conductance
             for row, values in zip(result, gaps, strict=True):
                 row += np.bincount(edges.i, values, minlength=n)
                 row -= np.bincount(edges.j, values, minlength=n)

@@ -11,28 +11,24 @@ accurate eigenvalues, and only the rest is solved for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.case.stored import Result
-from wfrpde.discretisation.interpolation import Interpolation, points_of
 from wfrpde.errors import InputError
 from wfrpde.operators.absorbing import absorbing_nodes
 from wfrpde.operators.eigen import along, solved
 from wfrpde.operators.ladder import Level
 from wfrpde.operators.modes import solve_modes
 from wfrpde.operators.operator import Operator
-from wfrpde.operators.spectra import evaluated, nothing_outside, tell_warnings, world_of
+from wfrpde.operators.spectra import FromModes, nothing_outside, tell_warnings, world_of
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
     from wfrpde.case import Case
-    from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
 
@@ -47,8 +43,8 @@ SLOW = 1e-2
 to the linear solver: their own round-off, far from the wells, would be kept in the solution."""
 
 
-@dataclass(frozen=True, repr=False)
-class Exit(Result):
+@dataclass(frozen=True, repr=False, kw_only=True)
+class Exit(FromModes):
     """Exit of dX = −α∇V dt + √(2α) dW into an absorbing region A, the same on every rank.
 
     Attributes
@@ -63,7 +59,6 @@ class Exit(Result):
         ``(n,)`` nodal values of the mean exit time τ.
     """
 
-    target: Target
     region: str
     rate: float
     rate_error: float
@@ -71,25 +66,18 @@ class Exit(Result):
     mean_time_error: float
     times: Array
     quasi_stationary: Array
-    log_normalisation: float
-    warnings: tuple[str, ...]
-    numerics: Mapping[str, Any]
-    interpolation: Interpolation = field(repr=False)
 
     def time_from(self, x: npt.ArrayLike) -> Array:
         """Mean exit time τ ``(n,)`` from points ``(n, d)``; NaN outside. Not collective."""
-        return evaluated(self.interpolation, self.times, points_of(x, self.target.dim))
+        return self._at(self.times, x)
 
     def quasi_stationary_density(self, x: npt.ArrayLike) -> Array:
         """Density ``(n,)`` of what has not left yet, at late times. Not collective."""
-        points = points_of(x, self.target.dim)
-        relative = evaluated(self.interpolation, self.quasi_stationary, points)
-        target = np.exp(-self.target.potential(points) - self.log_normalisation)
-        return nothing_outside(target * relative)
+        return nothing_outside(np.exp(self._log_target(x)) * self._at(self.quasi_stationary, x))
 
 
-@dataclass(frozen=True, repr=False)
-class Committor(Result):
+@dataclass(frozen=True, repr=False, kw_only=True)
+class Committor(FromModes):
     """Probability q(x) that a process from x reaches B before A, the same on every rank.
 
     Attributes
@@ -106,20 +94,16 @@ class Committor(Result):
         kT above the lowest point at which it is undecided.
     """
 
-    target: Target
     source: str
     sink: str
     values: Array
     error: float
     rate: float
     rate_error: float
-    warnings: tuple[str, ...]
-    numerics: Mapping[str, Any]
-    interpolation: Interpolation = field(repr=False)
 
     def __call__(self, x: npt.ArrayLike) -> Array:
         """Return q ``(n,)`` at points ``(n, d)``; NaN outside. Not collective."""
-        return evaluated(self.interpolation, self.values, points_of(x, self.target.dim))
+        return self._at(self.values, x)
 
 
 def mean_exit_time(case: Case, region: str, comm: Comm | None = None) -> Exit:
@@ -151,7 +135,6 @@ def mean_exit_time(case: Case, region: str, comm: Comm | None = None) -> Exit:
     mean, error = modes.ladder.value(means)
     first = modes.functions[0] * np.sign(modes.functions[0] @ modes.mass)
     return Exit(
-        target=modes.problem.target,
         region=absorbing.text,
         rate=float(modes.values[0]),
         rate_error=float(modes.errors[0]),
@@ -159,10 +142,7 @@ def mean_exit_time(case: Case, region: str, comm: Comm | None = None) -> Exit:
         mean_time_error=float(error),
         times=modes.ladder.function(times)[0],
         quasi_stationary=first / float(first @ modes.mass),
-        log_normalisation=modes.log_partition,
-        warnings=tuple(modes.warnings),
-        numerics=modes.facts,
-        interpolation=modes.interpolation,
+        **modes.shared,
     )
 
 
@@ -214,16 +194,13 @@ def committor(case: Case, source: str, sink: str, comm: Comm | None = None) -> C
         top = level[undecided].min() if undecided.any() else level.min()
         error = float(gap[level < top + REACHED].max())
     return Committor(
-        target=modes.problem.target,
         source=first.text,
         sink=second.text,
         values=best,
         error=error,
         rate=float(rate),
         rate_error=float(rate_error),
-        warnings=tuple(modes.warnings),
-        numerics=modes.facts,
-        interpolation=modes.interpolation,
+        **modes.shared,
     )
 
 

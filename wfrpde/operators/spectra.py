@@ -37,8 +37,36 @@ FELT = 1e-6
 """Share of a mode at the walls of a given box from which its rate depends on where they are."""
 
 
-@dataclass(frozen=True, repr=False)
-class Spectrum(Result, OnNodes):
+@dataclass(frozen=True, repr=False, kw_only=True)
+class FromModes(Result, OnNodes):
+    """What follows from the modes of an operator on a target, the same on every rank.
+
+    Attributes
+    ----------
+    log_normalisation
+        log Z of π = e^{−V}/Z on the domain.
+    numerics
+        How it was computed, JSON-ready.
+    """
+
+    target: Target
+    log_normalisation: float
+    numerics: Mapping[str, Any]
+    warnings: tuple[str, ...]
+    interpolation: Interpolation = field(repr=False)
+
+    def _at(self, function: Array, x: npt.ArrayLike) -> Array:
+        """Evaluate a nodal function at points: polynomials everywhere, NaN outside the mesh."""
+        return evaluated(self.interpolation, function, points_of(x, self.target.dim))
+
+    def _log_target(self, x: npt.ArrayLike) -> Array:
+        """Log π ``(n,)`` at points ``(n, d)``."""
+        points = points_of(x, self.target.dim)
+        return np.asarray(-self.target.potential(points) - self.log_normalisation)
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class Spectrum(FromModes):
     """The lowest modes of a generator, the same on every rank.
 
     Attributes
@@ -51,27 +79,18 @@ class Spectrum(Result, OnNodes):
         each makes it positive at the last of its highest peaks, in the order of the coordinates.
     mass
         ``(n,)`` mass of π at the nodes, which sums to 1.
-    log_normalisation
-        log Z of π = e^{−V}/Z on the domain.
     absorbing
         Text of the absorbing region, or None.
-    numerics
-        How it was computed, JSON-ready.
     """
 
     case: Case
-    target: Target
     rates: Array
     errors: Array
     residuals: Array
     functions: Array
     mass: Array
-    log_normalisation: float
     absorbing: str | None
-    numerics: Mapping[str, Any]
-    warnings: tuple[str, ...]
     wall_time: float
-    interpolation: Interpolation = field(repr=False)
 
     def __repr__(self) -> str:
         rates = ", ".join(f"{rate:.4g}" for rate in self.rates[:4])
@@ -99,14 +118,11 @@ class Spectrum(Result, OnNodes):
 
     def eigenfunction(self, i: int, x: npt.ArrayLike) -> Array:
         """Right eigenfunction u_i ``(n,)`` at points ``(n, d)``; NaN outside. Not collective."""
-        return evaluated(self.interpolation, self.functions[i], points_of(x, self.target.dim))
+        return self._at(self.functions[i], x)
 
     def density(self, i: int, x: npt.ArrayLike) -> Array:
         """Left (forward) eigenfunction π u_i ``(n,)`` at points ``(n, d)``. Not collective."""
-        points = points_of(x, self.target.dim)
-        target = np.asarray(np.exp(-self.target.potential(points) - self.log_normalisation))
-        value = evaluated(self.interpolation, self.functions[i], points)
-        return nothing_outside(target * value)
+        return nothing_outside(np.exp(self._log_target(x)) * self._at(self.functions[i], x))
 
     def quasi_stationary_density(self, x: npt.ArrayLike) -> Array:
         """Density ∝ π u₀ ``(n,)`` of what has not been absorbed, at late times. Not collective."""
@@ -149,18 +165,14 @@ def spectrum(case: Case, comm: Comm | None = None) -> Spectrum:
     tell_warnings(modes, comm)
     return Spectrum(
         case=case,
-        target=modes.problem.target,
         rates=modes.values,
         errors=modes.errors,
         residuals=modes.residuals,
         functions=modes.functions,
         mass=modes.mass,
-        log_normalisation=modes.log_partition,
         absorbing=None if absorbing is None else absorbing.text,
-        numerics=modes.facts,
-        warnings=tuple(modes.warnings),
         wall_time=time.perf_counter() - began,
-        interpolation=modes.interpolation,
+        **modes.shared,
     )
 
 

@@ -13,32 +13,25 @@ mean and θ''(0) its variance times the length of time.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.case.stored import Result
-from wfrpde.discretisation.interpolation import Interpolation, OnNodes, gradient, points_of
+from wfrpde.discretisation.interpolation import gradient, points_of
 from wfrpde.errors import InputError
 from wfrpde.operators.eigen import solved
 from wfrpde.operators.ladder import Level
 from wfrpde.operators.modes import Modes, solve_modes
-from wfrpde.operators.spectra import (
-    FELT,
-    evaluated,
-    nothing_outside,
-    tell_warnings,
-    world_of,
-)
+from wfrpde.operators.spectra import FELT, FromModes, nothing_outside, tell_warnings, world_of
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
     from wfrpde.case import Case
-    from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
 
@@ -46,8 +39,8 @@ COUNT = 4
 """Fewest eigenvalues that are computed: the principal one and what says how far the next is."""
 
 
-@dataclass(frozen=True, repr=False)
-class FeynmanKac(Result, OnNodes):
+@dataclass(frozen=True, repr=False, kw_only=True)
+class FeynmanKac(FromModes):
     """The principal eigenpair of αL + U and the eigenvalues below, the same on every rank.
 
     Attributes
@@ -63,7 +56,6 @@ class FeynmanKac(Result, OnNodes):
     """
 
     case: Case
-    target: Target
     principal_eigenvalue: float
     error: float
     eigenvalues: Array
@@ -72,11 +64,7 @@ class FeynmanKac(Result, OnNodes):
     functions: Array
     mass: Array
     mean_rate: float
-    log_normalisation: float
-    numerics: Mapping[str, Any]
-    warnings: tuple[str, ...]
     wall_time: float
-    interpolation: Interpolation = field(repr=False)
 
     def __repr__(self) -> str:
         return (
@@ -97,16 +85,14 @@ class FeynmanKac(Result, OnNodes):
     def right_eigenfunction(self, x: npt.ArrayLike) -> Array:
         """Return φ > 0 ``(n,)`` at points ``(n, d)``, ∫π φ² = 1; NaN outside. Not collective."""
         # of the logarithm: φ grows and falls by orders of magnitude
-        return np.asarray(np.exp(self._log_function(points_of(x, self.target.dim))))
+        return np.asarray(np.exp(self._at(self._log_nodal, x)))
 
     def left_eigenfunction(self, x: npt.ArrayLike) -> Array:
         """Return πφ ``(n,)`` at points ``(n, d)``, with ∫ (left)(right) = 1. Not collective.
 
         π is normalised on the domain.
         """
-        points = points_of(x, self.target.dim)
-        value = np.exp(self._log_function(points) + self._log_target(points))
-        return nothing_outside(value)
+        return nothing_outside(np.exp(self._at(self._log_nodal, x) + self._log_target(x)))
 
     def quasi_stationary_density(self, x: npt.ArrayLike) -> Array:
         """Density ∝ πφ ``(n,)`` that the weighted particles tend to. Not collective."""
@@ -115,9 +101,7 @@ class FeynmanKac(Result, OnNodes):
 
     def tilted_density(self, x: npt.ArrayLike) -> Array:
         """Density φ²π ``(n,)`` of the Doob-transformed process. Not collective."""
-        points = points_of(x, self.target.dim)
-        value = np.exp(2 * self._log_function(points) + self._log_target(points))
-        return nothing_outside(value)
+        return nothing_outside(np.exp(2 * self._at(self._log_nodal, x) + self._log_target(x)))
 
     def doob_drift(self, x: npt.ArrayLike) -> Array:
         """Drift −α∇V + 2α∇log φ ``(n, d)`` at points ``(n, d)``; NaN outside. Not collective."""
@@ -129,12 +113,6 @@ class FeynmanKac(Result, OnNodes):
     @property
     def _log_nodal(self) -> Array:
         return np.asarray(np.log(np.maximum(self.functions[0], np.finfo(float).tiny)))
-
-    def _log_function(self, points: Array) -> Array:
-        return evaluated(self.interpolation, self._log_nodal, points)
-
-    def _log_target(self, points: Array) -> Array:
-        return np.asarray(-self.target.potential(points) - self.log_normalisation)
 
 
 @dataclass(frozen=True)
@@ -181,10 +159,8 @@ def feynman_kac(case: Case, comm: Comm | None = None) -> FeynmanKac:
     comm = world_of(comm)
     began = time.perf_counter()
     _check(case)
-    modes = solve_modes(
-        case, comm, max(COUNT, case.spectrum.count), alpha=case.flow.alpha, tilt=1.0
-    )
     wanted = max(COUNT, case.spectrum.count)
+    modes = solve_modes(case, comm, wanted, alpha=case.flow.alpha, tilt=1.0)
     if len(modes.values) < wanted:
         modes.warnings.append(
             f"{len(modes.values)} of {wanted} eigenvalues are resolved by both discretisations"
@@ -196,7 +172,6 @@ def feynman_kac(case: Case, comm: Comm | None = None) -> FeynmanKac:
     means = [_mean_rate(level, modes) for level in modes.ladder.levels]
     return FeynmanKac(
         case=case,
-        target=modes.problem.target,
         principal_eigenvalue=-float(modes.values[0]),
         error=float(modes.errors[0]),
         eigenvalues=-modes.values,
@@ -205,11 +180,8 @@ def feynman_kac(case: Case, comm: Comm | None = None) -> FeynmanKac:
         functions=functions,
         mass=modes.mass,
         mean_rate=float(modes.ladder.value(means)[0]),
-        log_normalisation=modes.log_partition,
-        numerics=modes.facts,
-        warnings=tuple(modes.warnings),
         wall_time=time.perf_counter() - began,
-        interpolation=modes.interpolation,
+        **modes.shared,
     )
 
 
@@ -245,14 +217,14 @@ def cumulants(case: Case, tilts: Sequence[float], comm: Comm | None = None) -> C
             logger.warning(text)
     value, error, mean, mean_error, variance, variance_error = np.array(columns).reshape(-1, 6).T
     return Cumulants(
-        np.array(tilts, dtype=float),
-        value,
-        error,
-        mean,
-        mean_error,
-        variance,
-        variance_error,
-        tuple(warnings),
+        tilts=np.array(tilts, dtype=float),
+        values=value,
+        errors=error,
+        means=mean,
+        mean_errors=mean_error,
+        variances=variance,
+        variance_errors=variance_error,
+        warnings=tuple(warnings),
     )
 
 
