@@ -127,11 +127,11 @@ def test_wrong_parameters_name_the_key(kind, parameters, parts):
 @pytest.mark.parametrize(
     ("kind", "parameters", "parts"),
     [
-        ("gaussian", {"mean": [0, 0]}, ["initial.mean: found 2 dimension(s)", "needed 1"]),
-        ("mixture", {"means": [[0, 0]], "covariances": [1]}, ["initial.means: found 2 dim"]),
-        ("dirac", {"point": [0, 0]}, ["initial.point: found 2 dim"]),
+        ("gaussian", {"mean": [0, 0]}, ["initial.mean: found 2 entries", "needed 1"]),
+        ("mixture", {"means": [[0, 0]], "covariances": [1]}, ["initial.means[0]: found 2 entries"]),
+        ("dirac", {"point": [0, 0]}, ["initial.point: found 2 entries"]),
         ("uniform", {}, ["initial.box: found nothing", "[domain] box"]),
-        ("uniform", {"box": [[0, 1], [0, 1]]}, ["initial.box: found 2 dim"]),
+        ("uniform", {"box": [[0, 1], [0, 1]]}, ["initial.box: found 2 entries"]),
         ("expression", {"density": "exp(-x**2 - y**2)"}, ["initial.density: found the coordinate"]),
         ("expression", {"density": "-exp(-x**2)"}, ["initial.density:", "nowhere positive"]),
         ("expression", {"density": "min(-1, -x**2)"}, ["initial.density:"]),

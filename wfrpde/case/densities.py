@@ -159,26 +159,14 @@ class InitialSpec(OpenSection):
 
     def check_dimension(self, dim: int) -> None:
         """Raise `InputError` unless the parameters fit a target of dimension ``dim``."""
-        from wfrpde.fields import parse_expression
+        from wfrpde.starts import validate_initial
 
-        check_means(self.parameters, dim)
-        covariances = {
-            f"covariances[{i}]": c for i, c in enumerate(self.parameters.get("covariances", ()))
-        }
-        if "covariance" in self.parameters:
-            covariances["covariance"] = self.parameters["covariance"]
-        for key, matrix in covariances.items():
-            if isinstance(matrix, list | tuple):
-                check_length(f"initial.{key}", matrix, dim)
-        for key in ("log_density", "density"):
-            if key in self.parameters:
-                parse_expression(self.parameters[key], dim, f"initial.{key}")
+        validate_initial(self.kind, self.parameters).check_dimension(dim)
 
 
 def check_means(parameters: Mapping[str, Any], dim: int) -> None:
-    """Raise `InputError` unless what says where ρ₀ lies has ``dim`` coordinates."""
-    for key in ("mean", "point", "box"):
-        if key in parameters:
-            check_length(f"initial.{key}", parameters[key], dim)
+    """Raise `InputError` unless the means of Gaussians have ``dim`` coordinates."""
+    if "mean" in parameters:
+        check_length("initial.mean", parameters["mean"], dim)
     for index, mean in enumerate(parameters.get("means", ())):
         check_length(f"initial.means[{index}]", mean, dim)

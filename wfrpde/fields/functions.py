@@ -7,7 +7,7 @@ real. The ones here stay as they are written and have the almost-everywhere deri
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import sympy
 from sympy.core.function import ArgumentIndexError
@@ -25,17 +25,21 @@ class _RealFunction(sympy.Function):  # type: ignore[misc]
         return self.args[index - 1]
 
 
-class LogSumExp(_RealFunction):
-    r"""LogSumExp(a_1, …, a_k) = log(exp a_1 + … + exp a_k), rendered without overflow or underflow.
-
-    Its derivative in a_i is the `Softmax` weight, which lies in [0, 1]: a mixture's potential and
-    gradient stay finite however far the point is from every mode.
-    """
+class _OfSeveral(_RealFunction):
+    """Base of functions that are their argument where there is only one."""
 
     @classmethod
     def eval(cls, *args: sympy.Expr) -> sympy.Expr | None:
         """Return the argument itself where there is only one."""
         return args[0] if len(args) == 1 else None
+
+
+class LogSumExp(_OfSeveral):
+    r"""LogSumExp(a_1, …, a_k) = log(exp a_1 + … + exp a_k), rendered without overflow or underflow.
+
+    Its derivative in a_i is the `Softmax` weight, which lies in [0, 1]: a mixture's potential and
+    gradient stay finite however far the point is from every mode.
+    """
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
         """Return the derivative in argument number ``argindex``."""
@@ -67,25 +71,31 @@ class Softmax(_RealFunction):
         return self * (own - Softmax(sympy.Integer(argindex - 1), *self.args[1:]))
 
 
-class Absolute(_RealFunction):
+class _Named(_RealFunction):
+    """Base of functions that are printed by the name which they have in expressions."""
+
+    word: ClassVar[str]
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"{self.word}({', '.join(printer._print(a) for a in self.args)})"
+
+
+class Absolute(_Named):
     """|a|, with derivative sign(a)."""
 
-    nargs = 1
+    nargs, word = 1, "abs"
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
         """Return the derivative in argument number ``argindex``."""
         return Sign(self._argument(argindex))
-
-    def _sympystr(self, printer: Any) -> str:
-        return f"abs({printer._print(self.args[0])})"
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         body = rf"\left|{printer._print(self.args[0])}\right|"
         return body if exp is None else f"{body}^{{{exp}}}"
 
 
-class Sign(_RealFunction):
-    """sign(a): −1, 0 or 1; its derivative is 0 almost everywhere."""
+class _Flat(_Named):
+    """Base of functions of one argument whose derivative is 0 almost everywhere."""
 
     nargs = 1
 
@@ -94,50 +104,38 @@ class Sign(_RealFunction):
         self._argument(argindex)
         return sympy.S.Zero
 
-    def _sympystr(self, printer: Any) -> str:
-        return f"sign({printer._print(self.args[0])})"
+
+class Sign(_Flat):
+    """sign(a): −1, 0 or 1."""
+
+    word = "sign"
 
 
-class Step(_RealFunction):
+class Step(_Flat):
     """1 for a > 0, 1/2 at a = 0, 0 for a < 0: the weight of an argument of a minimum or maximum."""
 
-    nargs = 1
+    word = "step"
+
+
+class _Extreme(_Named, _OfSeveral):
+    """Base of the largest and the smallest of some arguments."""
+
+    sense: ClassVar[int]
 
     def fdiff(self, argindex: int = 1) -> sympy.Expr:
-        """Return the derivative in argument number ``argindex``."""
-        self._argument(argindex)
-        return sympy.S.Zero
-
-
-class Maximum(_RealFunction):
-    """max(a_1, …, a_k); the derivative in a_i is 1 where a_i is the largest, else 0."""
-
-    @classmethod
-    def eval(cls, *args: sympy.Expr) -> sympy.Expr | None:
-        """Return the argument itself where there is only one."""
-        return args[0] if len(args) == 1 else None
-
-    def fdiff(self, argindex: int = 1) -> sympy.Expr:
-        """Return the derivative in argument number ``argindex``."""
+        """Return the derivative in argument number ``argindex``: 1 where it is chosen, else 0."""
         own = self._argument(argindex)
-        return Step(own - Maximum(*(a for k, a in enumerate(self.args) if k != argindex - 1)))
-
-    def _sympystr(self, printer: Any) -> str:
-        return f"max({', '.join(printer._print(a) for a in self.args)})"
+        rest = type(self)(*(a for k, a in enumerate(self.args) if k != argindex - 1))
+        return Step(own - rest if self.sense > 0 else rest - own)
 
 
-class Minimum(_RealFunction):
-    """min(a_1, …, a_k); the derivative in a_i is 1 where a_i is the smallest, else 0."""
+class Maximum(_Extreme):
+    """max(a_1, …, a_k)."""
 
-    @classmethod
-    def eval(cls, *args: sympy.Expr) -> sympy.Expr | None:
-        """Return the argument itself where there is only one."""
-        return args[0] if len(args) == 1 else None
+    word, sense = "max", 1
 
-    def fdiff(self, argindex: int = 1) -> sympy.Expr:
-        """Return the derivative in argument number ``argindex``."""
-        own = self._argument(argindex)
-        return Step(Minimum(*(a for k, a in enumerate(self.args) if k != argindex - 1)) - own)
 
-    def _sympystr(self, printer: Any) -> str:
-        return f"min({', '.join(printer._print(a) for a in self.args)})"
+class Minimum(_Extreme):
+    """min(a_1, …, a_k)."""
+
+    word, sense = "min", -1

@@ -11,15 +11,6 @@ import numpy.typing as npt
 import sympy
 from sympy.printing.numpy import NumPyPrinter
 
-from wfrpde.fields.functions import (
-    Absolute,
-    LogSumExp,
-    Maximum,
-    Minimum,
-    Sign,
-    Softmax,
-    Step,
-)
 from wfrpde.fields.parser import coordinates
 
 Array = npt.NDArray[np.float64]
@@ -101,43 +92,19 @@ def _broadcast(value: Any, n: int) -> Array:
 
 
 class _Printer(NumPyPrinter):  # type: ignore[misc]
-    """NumPy code with full-precision constants and the functions of `functions`."""
+    """NumPy code with full-precision constants; what NumPy lacks is called by its SymPy name."""
 
     def _print_Float(self, expr: sympy.Float) -> str:
         return repr(float(expr))
 
-    def _named(self, name: str, expr: sympy.Expr) -> str:
-        return f"{name}({', '.join(self._print(a) for a in expr.args)})"
-
-    def _print_LogSumExp(self, expr: LogSumExp) -> str:
-        return self._named("log_sum_exp", expr)
-
-    def _print_Softmax(self, expr: Softmax) -> str:
-        return self._named("softmax", expr)
-
-    def _print_Maximum(self, expr: Maximum) -> str:
-        return self._named("maximum", expr)
-
-    def _print_Minimum(self, expr: Minimum) -> str:
-        return self._named("minimum", expr)
-
-    def _print_Absolute(self, expr: Absolute) -> str:
-        return self._named("abs", expr)
-
-    def _print_Sign(self, expr: Sign) -> str:
-        return self._named("sign", expr)
-
-    def _print_Step(self, expr: Step) -> str:
-        return self._named("step", expr)
-
     def _print_Heaviside(self, expr: sympy.Heaviside) -> str:
-        return f"step({self._print(expr.args[0])})"
+        return f"Step({self._print(expr.args[0])})"
 
     def _print_DiracDelta(self, expr: sympy.DiracDelta) -> str:
         return "0.0"  # almost everywhere
 
     def _print_erf(self, expr: sympy.erf) -> str:
-        return self._named("erf", expr)
+        return f"erf({self._print(expr.args[0])})"
 
 
 def _log_sum_exp(*terms: Any) -> Any:
@@ -151,24 +118,21 @@ def _softmax(index: int, *terms: Any) -> Any:
     return np.exp(terms[index - 1] - largest) / sum(np.exp(t - largest) for t in terms)
 
 
-def _step(argument: Any) -> Any:
-    return np.heaviside(argument, 0.5)
-
-
 def _erf(argument: Any) -> Any:
     from scipy.special import erf
 
     return erf(argument)
 
 
-_NAMES: dict[str, Callable[..., Any]] = {
-    "log_sum_exp": _log_sum_exp,
-    "softmax": _softmax,
-    "maximum": lambda *a: functools.reduce(np.maximum, a),
-    "minimum": lambda *a: functools.reduce(np.minimum, a),
-    "abs": np.abs,
-    "sign": np.sign,
-    "step": _step,
+# What `functions` adds, and a function of another package, by the name of its SymPy class.
+CALLS: dict[str, Callable[..., Any]] = {
+    "LogSumExp": _log_sum_exp,
+    "Softmax": _softmax,
+    "Maximum": lambda *a: functools.reduce(np.maximum, a),
+    "Minimum": lambda *a: functools.reduce(np.minimum, a),
+    "Absolute": np.abs,
+    "Sign": np.sign,
+    "Step": lambda a: np.heaviside(a, 0.5),
     "erf": _erf,
 }
 
@@ -182,7 +146,7 @@ def _compile(expressions: Sequence[sympy.Expr], dim: int) -> Callable[..., Any]:
     function: Callable[..., Any] = sympy.lambdify(
         coordinates(dim),
         tuple(expressions),
-        modules=[_NAMES, "numpy"],
+        modules=[CALLS, "numpy"],
         printer=_Printer(settings),
         cse=True,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,9 @@ from pydantic import Field, model_validator
 from wfrpde.errors import InputError
 from wfrpde.starts.initial import InitialDensity, InitialParameters
 from wfrpde.targets.minima import find_minima
+
+if TYPE_CHECKING:
+    import sympy
 
 Array = npt.NDArray[np.float64]
 
@@ -30,33 +33,33 @@ class ExpressionInitial(InitialParameters):
         if (self.log_density is None) == (self.density is None):
             found = "neither" if self.density is None else "both"
             raise InputError("log_density", f"{found} of log_density and density", "exactly one")
+        self._parsed(3, "")
+        return self
+
+    def _parsed(self, dim: int, prefix: str = "initial.") -> tuple[sympy.Expr, str]:
+        """Return the formula, and the key that it stands under."""
         from wfrpde.fields import parse_expression
 
         key = "density" if self.log_density is None else "log_density"
-        parse_expression(getattr(self, key), 3, key)
-        return self
+        return parse_expression(getattr(self, key), dim, prefix + key), prefix + key
+
+    def check_dimension(self, dim: int) -> None:
+        """Raise `InputError` unless the parameters fit the dimension."""
+        self._parsed(dim)
 
     def build(self, dim: int, box: Array | None) -> InitialDensity:
         """Return the density in ``dim`` dimensions."""
-        from wfrpde.fields import (
-            numpy_function,
-            numpy_gradient,
-            parse_expression,
-        )
-        from wfrpde.fields.stability import logarithm
+        from wfrpde.fields import logarithm, numpy_function, numpy_gradient
 
-        if self.log_density is not None:
-            text, key = self.log_density, "initial.log_density"
-            expression = parse_expression(text, dim, key)
-        else:
-            text, key = str(self.density), "initial.density"
-            density = parse_expression(text, dim, key)
-            if density.is_nonpositive:
+        given, key = self._parsed(dim)
+        text, expression = self.log_density or str(self.density), given
+        if self.log_density is None:
+            if given.is_nonpositive:
                 raise InputError(key, f"{text!r}, which is nowhere positive", "a density ≥ 0")
-            expression = logarithm(density)
+            expression = logarithm(given)
         try:
             value, slope = numpy_function(expression, dim), numpy_gradient(-expression, dim)
-            negative = numpy_function(density, dim) if self.log_density is None else None
+            negative = None if expression is given else numpy_function(given, dim)
         except Exception as error:  # SymPy raises many kinds, from formulas that no one means
             found = f"an expression without a derivative ({type(error).__name__}: {error})"
             raise InputError(key, found, "a density with a gradient") from error

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from wfrpde.fields.complaints import check_length
 from wfrpde.fields.parameters import Positive, Real, Vector
-from wfrpde.starts.initial import InitialDensity, InitialParameters, check_dimension
+from wfrpde.starts.initial import InitialDensity, InitialParameters
 from wfrpde.targets.covariance import mean_vector
 from wfrpde.targets.gaussian import MEAN, GaussianParameters, MixtureParameters, log_norm
 
@@ -22,10 +23,13 @@ class GaussianInitial(GaussianParameters, InitialParameters):
 
     kind: ClassVar[str] = "gaussian"
 
+    def check_dimension(self, dim: int) -> None:
+        """Raise `InputError` unless the parameters fit the dimension."""
+        check_length("initial.mean", self.mean, dim)
+
     def build(self, dim: int, box: Array | None) -> InitialDensity:
         """Return the density in ``dim`` dimensions."""
         mean, covariance = self.moments()
-        check_dimension(mean.size, dim, "mean")
         words = f"Gaussian with mean {mean.tolist()}, covariance {covariance.tolist()}"
         return _gaussian(self.kind, words, mean, covariance)
 
@@ -42,10 +46,13 @@ class DiracInitial(InitialParameters):
         mean_vector(self.point, "point")
         return self
 
+    def check_dimension(self, dim: int) -> None:
+        """Raise `InputError` unless the parameters fit the dimension."""
+        check_length("initial.point", self.point, dim)
+
     def build(self, dim: int, box: Array | None) -> InitialDensity:
         """Return the density in ``dim`` dimensions."""
         point = mean_vector(self.point, "point")
-        check_dimension(point.size, dim, "point")
         words = f"point mass at {point.tolist()}, of width {self.width:g}"
         return _gaussian(self.kind, words, point, self.width**2 * np.eye(dim))
 
@@ -55,10 +62,14 @@ class MixtureInitial(MixtureParameters, InitialParameters):
 
     kind: ClassVar[str] = "mixture"
 
+    def check_dimension(self, dim: int) -> None:
+        """Raise `InputError` unless the parameters fit the dimension."""
+        for k, mean in enumerate(self.means):
+            check_length(f"initial.means[{k}]", mean, dim)
+
     def build(self, dim: int, box: Array | None) -> InitialDensity:
         """Return the density in ``dim`` dimensions."""
         weights, means, covariances = self.components()
-        check_dimension(means.shape[1], dim, "means")
         factors = np.linalg.cholesky(covariances)
         whitenings = np.linalg.inv(factors)
         constants = [math.log(w) + log_norm(c) for w, c in zip(weights, covariances, strict=True)]

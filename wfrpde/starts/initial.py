@@ -81,12 +81,9 @@ class InitialParameters(Parameters, ABC):
     kind: ClassVar[str]
 
     @abstractmethod
+    def check_dimension(self, dim: int) -> None:
+        """Raise `InputError` that names ``initial.<key>`` unless the parameters fit ``dim``."""
+
+    @abstractmethod
     def build(self, dim: int, box: Array | None) -> InitialDensity:
         """Return the density in ``dim`` dimensions; ``box`` (d, 2) is the domain if it is set."""
-
-
-def check_dimension(found: int, dim: int, key: str) -> None:
-    """Raise `InputError` unless what stands in ``initial.<key>`` has the target's dimension."""
-    if found != dim:
-        needed = f"{dim}, the dimension of the target"
-        raise InputError(f"initial.{key}", f"{found} dimension(s)", needed)

@@ -70,5 +70,6 @@ def initial_again(**recipe: Any) -> InitialDensity:
     """Return an initial density made before, from its `InitialDensity.recipe`."""
     dim, box = recipe["dim"], recipe["box"]
     parameters = validate_initial(recipe["kind"], recipe["parameters"])
+    parameters.check_dimension(dim)
     density = parameters.build(dim, None if box is None else box_sides(box, dim))
     return replace(density, recipe=recipe)

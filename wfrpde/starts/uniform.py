@@ -9,8 +9,9 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from wfrpde.errors import InputError
+from wfrpde.fields.complaints import check_length
 from wfrpde.fields.parameters import Real
-from wfrpde.starts.initial import InitialDensity, InitialParameters, check_dimension
+from wfrpde.starts.initial import InitialDensity, InitialParameters
 
 Array = npt.NDArray[np.float64]
 
@@ -30,13 +31,17 @@ class UniformInitial(InitialParameters):
                 raise InputError(f"box[{k}]", f"[{low:g}, {high:g}]", "[low, high] with low < high")
         return self
 
+    def check_dimension(self, dim: int) -> None:
+        """Raise `InputError` unless the parameters fit the dimension."""
+        if self.box is not None:
+            check_length("initial.box", self.box, dim)
+
     def build(self, dim: int, box: Array | None) -> InitialDensity:
         """Return the density in ``dim`` dimensions."""
         sides = box if self.box is None else np.array(self.box)
         if sides is None:
             do = "Or give [domain] box, which is used then."
             raise InputError("initial.box", "nothing", "the box of the uniform density", do)
-        check_dimension(len(sides), dim, "box")
         low, high = sides[:, 0], sides[:, 1]
         height = -float(np.log(high - low).sum())
 
