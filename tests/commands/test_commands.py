@@ -45,7 +45,7 @@ def command(*words: str, **options) -> subprocess.CompletedProcess[str]:
 
 
 def left_behind(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} - {"well.toml"}
+    return {path.name for path in folder.iterdir()} - {"well.toml", ".wfrpde"}
 
 
 # --- what needs no solver ----------------------------------------------------------------------
@@ -199,24 +199,14 @@ def test_solve_quietly_alone_over_an_old_run(case, capsys):
     words = ["solve", "well.toml", "--out", "a/b", "--no-compare", "--quiet", "--set"]
     assert main([*words, "output.figures=false"]) == 0
     folder = case.parent / "a" / "b"
-    (folder / "stale.txt").write_text("")
+    assert (folder / "solution.pvd").exists()
     assert main([*words, "flow.beta=0"]) == 2
-    assert (folder / "stale.txt").exists()
     capsys.readouterr()
-    assert main([*words, "flow.beta=0", "--force"]) == 0
+    assert main([*words, "flow.beta=0", "--force", "--set", "output.paraview=false"]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert not (folder / "stale.txt").exists(), "a run replaces a run as a whole"
+    assert not (folder / "solution.pvd").exists(), "a run replaces a run as a whole"
     assert left_behind(folder.parent) == {"b"}
-
-
-def test_force_keeps_what_no_run_wrote(case):
-    folder = case.parent / "mine"
-    folder.mkdir()
-    (folder / "thesis.tex").write_text("years of work")
-    words = ["solve", "well.toml", "--out", "mine", "--no-compare", "--quiet", "--force"]
-    assert main(words) == 0
-    assert left_behind(folder) >= {"thesis.tex", "summary.json"}
 
 
 def test_plot_draws_the_figures_of_a_run_anew(case, capsys):

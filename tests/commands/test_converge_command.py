@@ -44,7 +44,7 @@ def test_a_study_is_written_and_gone_on_with(case, capsys):
     assert main(["converge", str(case)]) == 0
     said = capsys.readouterr()
     assert "h, degree 2" in said.out
-    assert "run 3 of 3" in said.err
+    assert "runs 3 of 3" in said.err
     folder = case.parent / "wfr-converge-line"
     runs = {path.name: path.stat().st_mtime_ns for path in (folder / "runs").iterdir()}
     assert len(runs) == 3
@@ -97,9 +97,11 @@ def test_bad_input_is_exit_code_2(case, capsys, change, message):
 def test_a_folder_of_something_else_is_left_alone(case, capsys):
     (case.parent / "taken").mkdir()
     (case.parent / "taken" / "notes.txt").write_text("mine")
-    assert main(["converge", str(case), "--out", "taken", "--force"]) == 2
+    assert main(["converge", str(case), "--out", "taken"]) == 2
     assert "something else than a convergence study" in capsys.readouterr().err
     assert [p.name for p in (case.parent / "taken").iterdir()] == ["notes.txt"]
+    assert main(["converge", str(case), "--out", "taken", "--force", "--quiet"]) == 0
+    assert (case.parent / "taken" / "notes.txt").read_text() == "mine"
 
 
 STEPS = (
@@ -120,7 +122,7 @@ def test_an_interrupt_keeps_the_finished_runs(case, capsys):
     process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
-        if "run 2 of 3" in line:
+        if "runs 2 of 3" in line:
             break
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)

@@ -40,7 +40,7 @@ def case(tmp_path, monkeypatch) -> Path:
 
 
 def left_behind(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} - {"well.toml"}
+    return {path.name for path in folder.iterdir()} - {"well.toml", ".wfrpde"}
 
 
 # --- sweeps as text ----------------------------------------------------------------------------
@@ -190,7 +190,7 @@ def test_an_interrupted_sweep_keeps_what_is_finished(case):
     )  # fmt: skip
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith("sweep: "):
+        if line.startswith("sweep: values") and " values 0 of" not in line:
             break
     process.send_signal(signal.SIGINT)
     said, errors = process.communicate(timeout=60)

@@ -66,7 +66,7 @@ def test_a_validation_leaves_its_folder(case, capsys):
     folder = case.parent / "wfr-validate-wells"
     assert {path.name for path in folder.iterdir()} == {
         "validation.json", "validation.npz", "validation.csv", "distances.csv", "bias.csv",
-        "ladders.csv", "report.html", "figures", "replicates",
+        "ladders.csv", "report.html", "figures", "replicates", ".wfrpde",
     }  # fmt: skip
     figures = {path.stem for path in (folder / "figures").iterdir()}
     assert figures == {"differences", "paths", "bias", "distances", "particles"}
@@ -127,15 +127,25 @@ def test_bad_input_is_told_once_and_leaves_nothing(case, words, message, capsys)
     assert {path.name for path in case.parent.iterdir()} == {"wells.toml", "full"}
 
 
-def test_force_replaces_only_what_a_validation_wrote(case):
+def test_force_replaces_only_what_a_validation_wrote(case, capsys):
     folder = case.parent / "full"
     (folder / "replicates").mkdir(parents=True)
     (folder / "notes.txt").write_text("mine")
+    (folder / "replicates" / "mine.npz").write_text("")
+    words = ["validate", "wells.toml", "--out", "full", "--force", "--quiet"]
+    words += ["--set", "output.figures=false", "--set", "validation.equation=false"]
+    assert main(words) == 2
+    assert "found replicates, which no run of wfrpde has written" in capsys.readouterr().err
+    (folder / "replicates" / "mine.npz").rename(folder / "mine.npz")
+    (folder / "replicates").rmdir()
+    assert main(words) == 0
     (folder / "replicates" / "old.npz").write_text("")
-    words = ["--set", "output.figures=false", "--set", "validation.equation=false", "--quiet"]
-    assert main(["validate", "wells.toml", "--out", "full", "--force", *words]) == 0
+    (folder / "replicates" / "notes.txt").write_text("mine, too")
+    assert main(words) == 0
     assert (folder / "notes.txt").read_text() == "mine"
+    assert (folder / "replicates" / "notes.txt").read_text() == "mine, too"
     assert not (folder / "replicates" / "old.npz").exists()
+    assert (folder / "mine.npz").exists()
     assert (folder / "validation.csv").is_file()
 
 

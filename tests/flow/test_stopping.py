@@ -102,12 +102,14 @@ def test_the_coarser_degree_stands_in_for_a_finer_one_that_was_stopped_early():
 
 def test_a_stop_while_figures_are_drawn(tmp_path, monkeypatch):
     """Every number is there and readable, the run is marked, and nothing half-written is left."""
+    from wfrpde.parallel.files import atomic
     from wfrpde.report import style
 
     def save(figure, path):
-        path.with_name(f".{path.name}.part").write_bytes(b"half a figure")
-        os.kill(os.getpid(), signal.SIGINT)
-        raise AssertionError("drawing went on")
+        with atomic(path, "wb") as stream:
+            stream.write(b"half a figure")
+            os.kill(os.getpid(), signal.SIGINT)
+            raise AssertionError("drawing went on")
 
     monkeypatch.setattr(style, "save", save)
     case = Case.model_validate(

@@ -29,7 +29,7 @@ def test_ranks_share_the_values(case):
     values = [2.0, 3.0, 4.0, 5.0, 6.0]
     told: list[tuple[int, int]] = []
     result = sweep(
-        case, "target.barrier", values, progress=lambda done, total: told.append((done, total))
+        case, "target.barrier", values, observer=lambda event: told.append((event.t, event.t_end))
     )
     assert result.complete
     assert result.solved.all()

@@ -9,13 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
 
 from wfrpde.errors import InputError
 from wfrpde.parallel import (
+    Progress,
     ProgressReporter,
     StatusLine,
     Stopped,
@@ -27,14 +27,8 @@ from wfrpde.parallel import (
 )
 
 
-@dataclass(frozen=True)
-class Event:
-    t: float
-    t_end: float = 2.0
-    dt: float = 0.01
-    kl: float = 0.5
-    phase: str = "stepping"
-    fraction: float = 0.5
+def Event(t, dt=0.01, kl=0.5, phase="stepping", fraction=0.5):
+    return Progress(phase, t, 2.0, dt, kl, fraction)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from gaussian_flow import LINE
 
 import wfrpde
-from wfrpde.errors import InputError
+from wfrpde.errors import InputError, SolverError
 from wfrpde.report.convergence.files import study_table, write_study
 from wfrpde.studies.convergence import harness
 
@@ -40,9 +40,9 @@ def solves(monkeypatch):
     seen = []
     solved = harness._solved
 
-    def watched(run, comm):
+    def watched(run, comm, stop):
         seen.append(run.case)
-        return solved(run, comm)
+        return solved(run, comm, stop)
 
     monkeypatch.setattr(harness, "_solved", watched)
     return seen
@@ -169,11 +169,11 @@ def test_a_stop_keeps_what_was_finished(tmp_path, monkeypatch):
     case = line(in_h(2, [40, 60, 80]))
     solved, stopped = harness._solved, []
 
-    def second_is_interrupted(run, comm):
+    def second_is_interrupted(run, comm, stop):
         if len(list(tmp_path.glob("*.npz"))) == 1 and not stopped:
             stopped.append(run)
             return None
-        return solved(run, comm)
+        return solved(run, comm, stop)
 
     monkeypatch.setattr(harness, "_solved", second_is_interrupted)
     study = wfrpde.converge(case, folder=tmp_path)
@@ -184,8 +184,8 @@ def test_a_stop_keeps_what_was_finished(tmp_path, monkeypatch):
 
 
 def test_a_run_that_fails_is_told(monkeypatch):
-    def fails(run, comm):
-        return harness.RunRecord(None, np.nan, np.nan, 0.0, 0, 0.0, 1, "a step failed")
+    def fails(run, comm, stop):
+        raise SolverError("a step failed")
 
     monkeypatch.setattr(harness, "_solved", fails)
     study = wfrpde.converge(line(in_h(2, [20, 40])))

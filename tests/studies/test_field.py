@@ -7,8 +7,9 @@ import pytest
 
 from wfrpde.discretisation.interpolation import SimplexInterpolation, TensorInterpolation
 from wfrpde.domain.grid import TensorGrid, simplices_of_box
+from wfrpde.parallel.tasks import Store
 from wfrpde.studies.convergence.field import Field, node_weights, relative_error
-from wfrpde.studies.convergence.record import RunRecord, RunStore
+from wfrpde.studies.convergence.record import RunRecord
 
 
 def box(dim: int, *, holes: bool = False) -> TensorGrid:
@@ -68,7 +69,7 @@ def test_a_run_comes_back_from_the_disk_and_from_another_rank(name, tmp_path):
     before = field.relative_at(point)  # leaves a search tree behind
     assert before == pytest.approx(0.3 * 0.3 + 0.2 * 0.7, abs=1e-12)
     record = RunRecord(field, 0.25, 1e-7, 0.0, len(field.relative), 1.5, 2)
-    store = RunStore(tmp_path / "runs")
+    store = Store(tmp_path / "runs", RunRecord.arrays, RunRecord.of)
     store.save("key", record)
     assert [path.name for path in store.folder.iterdir()] == ["key.npz"]
     back = store.load("key")
@@ -76,18 +77,6 @@ def test_a_run_comes_back_from_the_disk_and_from_another_rank(name, tmp_path):
     for other in (back.field, pickle.loads(pickle.dumps(field))):
         np.testing.assert_array_equal(other.log_density, field.log_density)
         np.testing.assert_array_equal(other.relative_at(point), before)
-
-
-def test_what_cannot_be_read_is_not_there(tmp_path):
-    store = RunStore(tmp_path)
-    assert store.load("missing") is None
-    (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 half a file")
-    assert store.load("broken") is None
-
-
-def test_a_failed_run_is_not_kept(tmp_path):
-    RunStore(tmp_path).save("key", RunRecord(None, np.nan, np.nan, 0.0, 0, 0.0, 1, "no"))
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_relative_error():

@@ -8,7 +8,6 @@ its own. Targets and starts are made anew from what the case says of them.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -22,6 +21,7 @@ import numpy as np
 from wfrpde.case.case import Case
 from wfrpde.errors import InputError
 from wfrpde.parallel import collectively
+from wfrpde.parallel.files import atomic
 from wfrpde.starts.initial import InitialDensity
 from wfrpde.starts.registry import initial_again
 from wfrpde.targets import Target
@@ -127,10 +127,8 @@ def frozen(value: Any) -> Any:
 def write_stored(result: Any, path: Path) -> Path:
     """Write a dataclass, and those in it, as an ``.npz`` of numbers and text."""
     content, arrays = _flat(result)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with temporary.open("wb") as stream:
+    with atomic(path, "wb") as stream:
         np.savez(stream, allow_pickle=False, content=np.array(content), **arrays)
-    os.replace(temporary, path)
     return path
 
 

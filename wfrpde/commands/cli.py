@@ -184,10 +184,11 @@ def _solve(arguments: argparse.Namespace) -> int:
     with Session(quiet=arguments.quiet) as session:
         overrides = {"output.compare": False} if arguments.no_compare else {}
         case, folder = _case_and_folder(arguments, session, "wfr", overrides)
-        from wfrpde.commands.solve import RunFolder, run_case
+        from wfrpde.commands.folder import RunFolder
+        from wfrpde.commands.solve import run_case
         from wfrpde.report.terminal import run_summary
 
-        with RunFolder(folder, force=arguments.force, comm=session.comm) as output:
+        with RunFolder(folder, "solve", force=arguments.force, comm=session.comm) as output:
             run = run_case(case, output.path, session.comm, status=session.status)
         session.say(run_summary(run))
         session.say(_where_to_look(str(folder), run.interrupted, case.output.paraview))
@@ -345,10 +346,14 @@ def _plot(arguments: argparse.Namespace) -> int:
     with Session() as session:
         from pathlib import Path
 
+        from wfrpde.commands.folder import add_files
         from wfrpde.commands.plot import redraw
 
         if session.rank == 0:
-            for path in redraw(Path(arguments.run).expanduser()):
+            folder = Path(arguments.run).expanduser()
+            paths = redraw(folder)
+            add_files(folder, paths)
+            for path in paths:
                 session.say(str(path))
     return session.code
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wfrpde.case import load_case
-from wfrpde.commands.solve import Run, RunFolder, run_case
+from wfrpde.commands.folder import RunFolder
+from wfrpde.commands.solve import Run, run_case
 from wfrpde.report.terminal import comparison_table, progress
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def run_demo(folder: Path, session: Session, *, force: bool = False) -> bool:
     session
         Ranks and screen of the command.
     force
-        Whether an existing folder may be replaced.
+        Whether what is in the folder may be replaced, if it is something else than a demo.
 
     Returns
     -------
@@ -77,7 +78,7 @@ def run_demo(folder: Path, session: Session, *, force: bool = False) -> bool:
     runs: list[Run] = []
     # Read first: whatever is wrong with them is to be said before anything is computed.
     cases = [load_case(scene.case, {"output.compare": True}) for scene in SCENES]
-    with RunFolder(folder, force=force, comm=session.comm) as output:
+    with RunFolder(folder, "demo", force=force, comm=session.comm) as output:
         for scene, case in zip(SCENES, cases, strict=True):
             session.say(
                 f"\n{case.title}: KL(rho|pi), and the mass of the mode '{scene.far_mode}'\n"

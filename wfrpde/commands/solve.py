@@ -1,23 +1,17 @@
-"""One run: a case solved, compared with its Langevin and Fisher–Rao flows, and written down.
-
-The folder of a run appears all at once: everything is written into a hidden folder beside it,
-which is renamed at the end. A run that fails leaves nothing behind.
-"""
+"""One run: a case solved, compared with its Langevin and Fisher–Rao flows, and written down."""
 
 from __future__ import annotations
 
 import logging
-import os
-import shutil
-import tempfile
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from wfrpde.case import Case
-from wfrpde.errors import InputError, WfrpdeError
-from wfrpde.parallel import ProgressReporter, StatusLine, Stopped, StopRequest, collectively
+from wfrpde.parallel import ProgressReporter, StatusLine, Stopped, StopRequest
+from wfrpde.parallel.tasks import Task, run_tasks
 
 if TYPE_CHECKING:
     from wfrpde.flow.solution import Solution
@@ -26,9 +20,6 @@ logger = logging.getLogger("wfrpde")
 
 WAITING_NODES = 100_000
 """Nodes beyond which ParaView's files are not written for a person who stopped the run."""
-
-#: Files by which a folder is known as one that a run wrote, and may be replaced as a whole.
-_MARKS = ("summary.json", "index.html")
 
 
 @dataclass(frozen=True)
@@ -52,109 +43,6 @@ class Run:
     solution: Solution
     companions: dict[str, Solution]
     interrupted: bool
-
-
-class RunFolder:
-    """The folder of a run, which is put in place when the block ends well (collective).
-
-    ``path`` is a hidden folder beside the final one, which the block makes and fills.
-
-    Parameters
-    ----------
-    folder
-        Where the run is to be found in the end.
-    force
-        Whether a folder that is there already may be replaced. One that no run wrote keeps the
-        files that it has, unless the run has files of the same names.
-    comm
-        MPI communicator, or ``None`` for a single process.
-
-    Raises
-    ------
-    InputError
-        On entering, if the folder cannot be written, or is not empty and ``force`` is false.
-    """
-
-    def __init__(self, folder: Path, *, force: bool = False, comm: Any = None) -> None:
-        self.folder = folder
-        self.path = folder
-        self._force, self._comm = force, comm
-        self._created: list[Path] = []
-
-    @property
-    def _writes(self) -> bool:
-        return self._comm is None or self._comm.rank == 0
-
-    def __enter__(self) -> Self:
-        with collectively(self._comm):
-            if self._writes:
-                self.path = self._prepare()
-        if self._comm is not None:
-            self.path = self._comm.bcast(self.path, root=0)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
-        if kind is not None:
-            # Every rank cleans up: the one that failed may be about to end all others.
-            shutil.rmtree(self.path, ignore_errors=True)
-            self._remove_parents()
-            return
-        with collectively(self._comm):
-            if self._writes:
-                _put_in_place(self.path, self.folder)
-
-    def _prepare(self) -> Path:
-        folder = self.folder
-        try:
-            if folder.exists() and not folder.is_dir():
-                raise InputError(f"output folder {folder}", "a file of that name", "a folder")
-            if folder.is_dir() and any(folder.iterdir()) and not self._force:
-                raise InputError(
-                    f"output folder {folder}",
-                    "a folder that is not empty",
-                    "a new or empty one",
-                    "Use --force to replace it, or --out for another one.",
-                )
-            if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
-                raise PermissionError(13, "Permission denied")
-            self._created = [parent for parent in folder.parents if not parent.exists()]
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            # Only tried, and made when there is something to write: a run that is killed while
-            # it computes, as mpirun does on Ctrl-C, leaves no empty folder behind.
-            hidden = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-            hidden.rmdir()
-        except OSError as error:
-            raise InputError(
-                f"output folder {folder}",
-                f"that it cannot be written ({error.strerror or error})",
-                "a folder that can be written",
-                "Choose another one with --out.",
-            ) from None
-        finally:
-            self._remove_parents()
-        return hidden
-
-    def _remove_parents(self) -> None:
-        for parent in self._created:
-            with suppress(OSError):
-                parent.rmdir()
-
-
-def _put_in_place(hidden: Path, folder: Path) -> None:
-    if not folder.exists():
-        hidden.rename(folder)
-    elif not any(folder.iterdir()) or any((folder / mark).is_file() for mark in _MARKS):
-        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-        folder.rename(old / folder.name)
-        hidden.rename(folder)
-        shutil.rmtree(old)
-    else:
-        for entry in sorted(hidden.iterdir()):
-            present = folder / entry.name
-            if present.is_dir() and not present.is_symlink():
-                shutil.rmtree(present)
-            entry.replace(present)
-        hidden.rmdir()
 
 
 def companion_cases(case: Case) -> dict[str, Case]:
@@ -196,22 +84,19 @@ def run_case(
     """
     from wfrpde.report.flow import write_run
 
-    rank = 0 if comm is None else comm.rank
     companions: dict[str, Solution] = {}
     with StopRequest() as stop:
-        solution = _solve(case, comm, status, rank)
+        solution = _solve(case, status, comm)
         interrupted = not solution.complete or stop.requested(comm)
         if not interrupted:
-            for name, companion in companion_cases(case).items():
-                try:
-                    result = _solve(companion, comm, status, rank)
-                except WfrpdeError as error:
-                    logger.warning("without the %s flow to compare with: %s", name, error)
-                    continue
-                if not result.complete:
-                    interrupted = True
-                    break
-                companions[name] = result
+            cases = companion_cases(case)
+            tasks = [Task(partial(_companion, c, status), name) for name, c in cases.items()]
+            done = run_tasks(tasks, comm, together=True)
+            companions = {tasks[k].words: found for k, found in done.results.items()}
+            for k, error in done.failures.items():
+                name = tasks[int(k)].words
+                logger.warning("without the %s flow to compare with: %s", name, error)
+            interrupted = not done.complete
         if interrupted:
             solution = _interrupted(solution)
         logger.info("writing the results")
@@ -220,8 +105,6 @@ def run_case(
                 write_run(solution, folder, companions, comm=comm)
         except Stopped:
             interrupted, solution = True, _interrupted(solution)
-            for part in folder.rglob(".*.part"):
-                part.unlink()
             write_run(solution, folder, companions, comm=comm)
     return Run(case, solution, companions, interrupted)
 
@@ -235,9 +118,15 @@ def _interrupted(solution: Solution) -> Solution:
     return replace(solution, case=unfinished, complete=False)
 
 
-def _solve(case: Case, comm: Any, status: StatusLine | None, rank: int) -> Solution:
+def _companion(case: Case, status: StatusLine | None, comm: Any, _: StopRequest) -> Solution | None:
+    solution = _solve(case, status, comm)
+    return solution if solution.complete else None
+
+
+def _solve(case: Case, status: StatusLine | None, comm: Any) -> Solution:
     import wfrpde
 
+    rank = 0 if comm is None else comm.rank
     reporter = ProgressReporter(status, rank=rank, label=case.equation.label)
     try:
         solution: Solution = wfrpde.solve(case, comm=comm, observer=reporter)

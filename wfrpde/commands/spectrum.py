@@ -1,18 +1,14 @@
-"""The command ``wfrpde spectrum``: a case's operators studied, or swept over a key, and written.
-
-The folder appears at once, as that of a solved case does.
-"""
+"""The command ``wfrpde spectrum``: a case's operators studied, or swept over a key, and written."""
 
 from __future__ import annotations
 
 import logging
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wfrpde.commands.solve import RunFolder
+from wfrpde.commands.folder import RunFolder
 from wfrpde.numbers import number
-from wfrpde.parallel import StatusLine, StopRequest, collectively, format_duration
+from wfrpde.parallel import ProgressReporter, StatusLine, StopRequest, collectively
 from wfrpde.report.terminal import table
 
 if TYPE_CHECKING:
@@ -22,49 +18,6 @@ if TYPE_CHECKING:
     from wfrpde.studies.spectral.study import SpectralStudy
 
 logger = logging.getLogger("wfrpde")
-
-
-class TaskProgress:
-    """Tells a person how many of several tasks are done, and when the rest will be; on rank 0.
-
-    Parameters
-    ----------
-    status
-        The line of the terminal, or ``None`` for log lines, at most one in two seconds.
-    rank
-        Rank of this process.
-    label
-        What the tasks are, e.g. ``"spectrum"``.
-    """
-
-    def __init__(self, status: StatusLine | None, rank: int, label: str) -> None:
-        self._status, self._rank, self._label = status, rank, label
-        self._start = time.monotonic()
-        self._last, self._told = float("-inf"), (-1, "")
-
-    def __call__(self, done: int, total: int, what: str = "") -> None:
-        """Report that `done` of `total` tasks are finished, and what comes now."""
-        if self._rank != 0 or (done, what) == self._told:
-            return
-        now = time.monotonic()
-        if self._status is None and now - self._last < 2.0 and not what:
-            return
-        self._last, self._told = now, (done, what)
-        text = f"{self._label}: {done} of {total} done"
-        elapsed = now - self._start
-        if 0 < done < total and elapsed > 0.5:
-            text += f", {format_duration(elapsed * (total - done) / done)} left"
-        if what:
-            text += f", {what}"
-        if self._status is not None:
-            self._status.show(text)
-        else:
-            logger.info("%s", text)
-
-    def finish(self) -> None:
-        """Take the line away."""
-        if self._status is not None:
-            self._status.clear()
 
 
 def run_spectrum(
@@ -103,19 +56,20 @@ def run_spectrum(
     from wfrpde.studies.spectral.study import SpectralStudy, study_spectrum
 
     rank = 0 if comm is None else comm.rank
-    progress = TaskProgress(status, rank, "sweep" if swept else "spectrum")
+    command = "sweep" if swept else "spectrum"
+    reporter = ProgressReporter(status, rank=rank, label=command, interval=2.0)
     result: SpectralStudy | Sweep
     # a Ctrl-C while the results are written waits until they are there
-    with StopRequest(), RunFolder(folder, force=force, comm=comm) as output:
+    with StopRequest(), RunFolder(folder, command, force=force, comm=comm) as output:
         try:
             if swept is None:
-                result = study_spectrum(case, comm, progress=progress)
+                result = study_spectrum(case, comm, observer=reporter)
             else:
-                result = sweep(case, *swept, comm, progress=progress)
+                result = sweep(case, *swept, comm, observer=reporter)
                 if not (result.complete or result.solved.any()):
                     raise KeyboardInterrupt  # there is nothing to keep
         finally:
-            progress.finish()
+            reporter.finish()
         logger.info("writing the results")
         with collectively(comm):
             if rank == 0:

@@ -6,14 +6,11 @@ Unlike that of a solved case, the folder of a validation grows: finished replica
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wfrpde.errors import InputError
+from wfrpde.commands.folder import RunFolder
 from wfrpde.numbers import pretty, with_error
 from wfrpde.parallel import ProgressReporter, StatusLine, collectively
 from wfrpde.report.terminal import table
@@ -23,15 +20,8 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.comparison import Row, ValidationReport
 
-REPLICATES = "replicates"
-
 MOST_ROWS = 60
 """Rows beyond which the screen shows only those that are not consistent."""
-
-_WRITTEN = (
-    "validation.json", "validation.npz", "validation.csv", "distances.csv", "bias.csv",
-    "ladders.csv", "report.html", "figures", REPLICATES,
-)  # fmt: skip
 
 
 def run_validation(
@@ -63,64 +53,17 @@ def run_validation(
     from wfrpde.report.validation import write_validation
 
     rank = 0 if comm is None else comm.rank
-    with collectively(comm):
-        if rank == 0:
-            _check(folder, resume=resume, force=force)
     reporter = ProgressReporter(status, rank=rank, label="validate")
-    store = folder / REPLICATES
-    if force and not resume:
+    with RunFolder(folder, "validate", force=force, resume=resume, comm=comm) as output:
+        try:
+            report = validate(case, comm, reporter, output.store)
+        finally:
+            reporter.finish()
         with collectively(comm):
             if rank == 0:
-                _remove_earlier(folder)
-    try:
-        report = validate(case, comm, reporter, store)
-    finally:
-        reporter.finish()
-    with collectively(comm):
-        if rank == 0:
-            write_validation(report, folder, figures=case.output.figures and report.complete)
+                figures = case.output.figures and report.complete
+                write_validation(report, output.path, figures=figures)
     return report
-
-
-def _check(folder: Path, *, resume: bool, force: bool) -> None:
-    where = f"output folder {folder}"
-    try:
-        if folder.exists() and not folder.is_dir():
-            raise InputError(where, "a file of that name", "a folder")
-        if folder.is_dir() and any(folder.iterdir()) and not (resume or force):
-            raise InputError(
-                where,
-                "a folder that is not empty",
-                "a new or empty one",
-                "Use --resume to go on with a validation, --force to replace it, or --out for "
-                "another folder.",
-            )
-        # Only tried: a validation that fails at once leaves no empty folder behind.
-        missing = [p for p in (folder, *folder.parents) if not p.exists()]
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if not os.access(folder, os.W_OK | os.X_OK):
-                raise PermissionError(13, "Permission denied")
-        finally:
-            for path in missing:
-                with suppress(OSError):
-                    path.rmdir()
-    except OSError as error:
-        raise InputError(
-            where,
-            f"that it cannot be written ({error.strerror or error})",
-            "a folder that can be written",
-            "Choose another one with --out.",
-        ) from None
-
-
-def _remove_earlier(folder: Path) -> None:
-    for name in _WRITTEN:
-        path = folder / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
 
 
 def validation_summary(report: ValidationReport) -> str:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.comparison.digest import digest_of
 from wfrpde.comparison.exact_samples import ExactSampler, exact_sampler
 from wfrpde.comparison.harness import Level, harvest
 from wfrpde.comparison.metrics import METRICS
 from wfrpde.comparison.replicates import Judge, Replicate
-from wfrpde.comparison.store import digest_of
 
 if TYPE_CHECKING:
     from wfrpde.case import Case

@@ -13,19 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.comparison.assembly import Judged, assemble
+from wfrpde.comparison.digest import digest_of
 from wfrpde.comparison.equations import Family, diagnose
 from wfrpde.comparison.flows import Flows
-from wfrpde.comparison.harness import Harvest, Level, ReplicateProgress, harvest
+from wfrpde.comparison.harness import Harvest, Level, harvest
 from wfrpde.comparison.ladders import ladder_levels, limit_averages, step_part
 from wfrpde.comparison.metrics import METRICS
 from wfrpde.comparison.noise_floor import noise_floors
 from wfrpde.comparison.replicates import Judge
 from wfrpde.comparison.results import Diagnosis, ValidationReport
-from wfrpde.comparison.store import Store, digest_of
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError, SamplerError
-from wfrpde.parallel import StopRequest, collectively, world
+from wfrpde.parallel import Progress, StopRequest, collectively, world
 from wfrpde.samplers import SamplerContext, make_sampler
 from wfrpde.samplers.registry import claim
 
@@ -81,7 +81,7 @@ def validate(
     comm
         MPI communicator; all of MPI.COMM_WORLD by default.
     observer
-        Called on every rank with what is being done; see `wfrpde.parallel.ProgressReporter`.
+        Called with what is being done, a `wfrpde.parallel.Progress`.
     resume
         Folder where finished replicates are kept. Those that are there already, of the same
         inputs, are not computed again.
@@ -113,7 +113,7 @@ def validate(
             f"{', '.join(sides.names)} with [[sampler]]",
             "reflecting sides: samplers move in all of space, and their samples are compared there",
         )
-    store = None if resume is None else Store(Path(resume))
+    folder = None if resume is None else Path(resume)
     with StopRequest() as stop, ExitStack() as leaving:
         with collectively(comm):
             closely = any(s.parameters.get("density") == "oracle" for s in case.samplers)
@@ -128,7 +128,7 @@ def validate(
         levels = [c.base for c in contestants]
         for contestant in contestants:
             levels += ladder_levels(case, contestant.base, contestant.spec)
-        found = harvest(levels, comm, store=store, observer=observer, failed=failed)
+        found = harvest(levels, comm, folder=folder, observer=observer, failed=failed)
         judged = [
             Judged(c.spec, c.judge, own, found.failed.get(c.name))
             for c, own in zip(contestants, found.replicates, strict=False)
@@ -196,9 +196,8 @@ def _details(
             if claims is None or run is None:
                 continue
             if observer is not None:
-                share = k / len(contestants)
                 phase = f"examining {contestant.name}"
-                observer(ReplicateProgress(phase, k, len(contestants), share))
+                observer(Progress.count(phase, k, len(contestants), "samplers"))
             law = run.law() if case.validation.limit else None
             if law is not None:
                 steps = {lv.dt for lv in levels if lv.sampler == contestant.name}

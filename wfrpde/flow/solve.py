@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,13 +22,12 @@ from wfrpde.flow.outcome import Context
 from wfrpde.flow.schemes import SCHEMES
 from wfrpde.flow.schemes.scheme import Fit, Scheme
 from wfrpde.flow.solution import Solution
-from wfrpde.parallel import StopRequest, collectively
+from wfrpde.parallel import Progress, StopRequest, collectively
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
     from wfrpde.case import Case
-    from wfrpde.parallel import ProgressEvent
 
 Array = npt.NDArray[np.float64]
 logger = logging.getLogger("wfrpde")
@@ -37,20 +36,8 @@ DEGRADED = 0.05
 """Relative estimated error of the density beyond which an automatic choice is reconsidered."""
 
 
-@dataclass(frozen=True)
-class Progress:
-    """What an observer is told after every step (`wfrpde.parallel.ProgressEvent`)."""
-
-    phase: str
-    t: float
-    t_end: float
-    dt: float
-    kl: float
-    fraction: float
-
-
 def solve(
-    case: Case, comm: Comm | None = None, observer: Callable[[ProgressEvent], None] | None = None
+    case: Case, comm: Comm | None = None, observer: Callable[[Progress], None] | None = None
 ) -> Solution:
     """Integrate the Wasserstein–Fisher–Rao flow of a case (collective).
 
@@ -69,7 +56,7 @@ def solve(
     comm
         MPI communicator; all of MPI.COMM_WORLD by default.
     observer
-        Called on every rank after each step with a `Progress`.
+        Called on every rank after each step with a `wfrpde.parallel.Progress`.
 
     Returns
     -------

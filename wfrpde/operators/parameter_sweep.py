@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.case.stored import Result
-from wfrpde.errors import WfrpdeError
 from wfrpde.operators.kramers import eyring_kramers
 from wfrpde.operators.spectra import spectrum, world_of
-from wfrpde.parallel import Stopped, StopRequest
+from wfrpde.parallel import Progress, StopRequest
+from wfrpde.parallel.screen import quiet
+from wfrpde.parallel.tasks import Task, run_tasks
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 logger = logging.getLogger("wfrpde")
-
-FINISHED = 71
-"""Tag of the message that a value has been dealt with."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def sweep(
     values: Sequence[float],
     comm: Comm | None = None,
     *,
-    progress: Callable[[int, int], None] | None = None,
+    observer: Callable[[Progress], None] | None = None,
 ) -> Sweep:
     """Compute the spectrum of a case for several values of one key (collective).
 
@@ -111,8 +109,8 @@ def sweep(
         Numbers that it takes in turn; whole ones are given as integers.
     comm
         MPI communicator; all of MPI.COMM_WORLD by default.
-    progress
-        Called on rank 0 with the counts of values that are finished and of all.
+    observer
+        Told, on rank 0, what is being done and how many values are finished.
 
     Raises
     ------
@@ -123,8 +121,10 @@ def sweep(
     began = time.perf_counter()
     # all of them before any is solved: a key that is wrong is told at once
     cases = [case.with_overrides({key: _plain(value)}) for value in values]
-    points, failures, complete = _computed(cases, comm, progress)
-    if not points and failures and complete:
+    tasks = [Task(partial(_solved, changed), "") for changed in cases]
+    done = run_tasks(tasks, comm, observer=observer, counted="values")
+    points, failures = done.results, {int(k): error for k, error in done.failures.items()}
+    if not points and failures and done.complete:
         raise failures[min(failures)]
     width = max((len(p.rates) for p in points.values()), default=1)
 
@@ -161,7 +161,7 @@ def sweep(
         principal_errors=column(lambda p: p.principal[1]),
         remarks=tuple(remarks),
         warnings=tuple(warnings),
-        complete=complete,
+        complete=done.complete,
         ranks=comm.size,
         wall_time=time.perf_counter() - began,
     )
@@ -171,35 +171,10 @@ def _plain(value: float) -> int | float:
     return int(value) if float(value).is_integer() else float(value)
 
 
-def _computed(
-    cases: list[Case], comm: Comm, progress: Callable[[int, int], None] | None
-) -> tuple[dict[int, _Point], dict[int, WfrpdeError], bool]:
-    """Solve every size-th case on each rank; the results of all ranks, on every one."""
-    own: dict[int, _Point | WfrpdeError] = {}
-    counter = _Counter(comm, len(cases), progress)
-    with StopRequest() as stop:
-        stopped = False
-        for index in range(comm.rank, len(cases), comm.size):
-            try:
-                with stop.at_once(), _silent():
-                    own[index] = _point(cases[index])
-            except Stopped:
-                stopped = True
-                break
-            except WfrpdeError as error:
-                own[index] = error
-            counter.one_more()
-        counter.wait()
-    points: dict[int, _Point] = {}
-    failures: dict[int, WfrpdeError] = {}
-    for part, part_stopped in comm.allgather((own, stopped)):
-        stopped |= part_stopped
-        for index, result in part.items():
-            if isinstance(result, WfrpdeError):
-                failures[index] = result
-            else:
-                points[index] = result
-    return points, failures, not stopped
+def _solved(case: Case, comm: Any, stop: StopRequest) -> _Point:
+    # what a value warns of is told with it in the end
+    with stop.at_once(), quiet(logging.ERROR):
+        return _point(case)
 
 
 def _point(case: Case) -> _Point:
@@ -224,50 +199,3 @@ def _point(case: Case) -> _Point:
         principal,
         tuple(warnings),
     )
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Keep single values quiet: what they warn of is told with the value at the end."""
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-class _Counter:
-    """Tells rank 0 how many values are finished on all ranks, by messages that nobody waits for."""
-
-    def __init__(self, comm: Comm, total: int, progress: Callable[[int, int], None] | None) -> None:
-        self._comm, self._total, self._progress = comm, total, progress
-        self._count = 0
-        self._sent: list[Any] = []
-
-    def one_more(self) -> None:
-        """Take note of a finished value."""
-        if self._comm.rank == 0:
-            self._count += 1
-            self._look()
-        else:
-            self._sent.append(self._comm.isend(None, dest=0, tag=FINISHED))
-
-    def _look(self) -> None:
-        while self._comm.iprobe(tag=FINISHED):
-            self._comm.recv(tag=FINISHED)
-            self._count += 1
-        if self._progress is not None and self._count:
-            self._progress(self._count, self._total)
-
-    def wait(self) -> None:
-        """Leave when all ranks have come here; rank 0 goes on telling how far they are."""
-        request = self._comm.Ibarrier()
-        while not request.Test():
-            if self._comm.rank == 0:
-                self._look()
-            time.sleep(0.02)
-        if self._comm.rank == 0:
-            self._look()
-        for message in self._sent:
-            message.wait()

@@ -2,11 +2,11 @@
 
 from wfrpde.parallel.collective import abort_on_unhandled, collectively, leave_together, world
 from wfrpde.parallel.interruption import Stopped, StopRequest
-from wfrpde.parallel.progress import ProgressEvent, ProgressReporter, format_duration
+from wfrpde.parallel.progress import Progress, ProgressReporter, format_duration
 from wfrpde.parallel.screen import StatusLine, configure_logging
 
 __all__ = [
-    "ProgressEvent",
+    "Progress",
     "ProgressReporter",
     "StatusLine",
     "StopRequest",

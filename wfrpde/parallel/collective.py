@@ -58,7 +58,7 @@ def collectively(comm: Any = None) -> Iterator[None]:
         if own is not None:
             raise own
         return
-    errors = comm.allgather(_portable(own, comm.rank))
+    errors = comm.allgather(portable(own, comm.rank))
     rank = next((r for r, error in enumerate(errors) if error is not None), None)
     if rank is None:
         return
@@ -67,8 +67,8 @@ def collectively(comm: Any = None) -> Iterator[None]:
     raise errors[rank] from own
 
 
-def _portable(error: Exception | None, rank: int) -> Exception | None:
-    """``error``, or its text where it does not survive being sent to another rank."""
+def portable(error: Exception | None, rank: int) -> Exception | None:
+    """Give ``error``, or its text where it does not survive being sent to another rank."""
     try:
         copy = pickle.loads(pickle.dumps(error))
     except Exception:

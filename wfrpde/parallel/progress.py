@@ -4,47 +4,66 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Self
 
 from wfrpde.parallel.screen import StatusLine
 
 logger = logging.getLogger("wfrpde")
 
 
-class ProgressEvent(Protocol):
-    """What a solver tells its observer about a step."""
+@dataclass(frozen=True)
+class Progress:
+    """What an observer is told by whatever takes long.
 
-    @property
-    def phase(self) -> str:
-        """What is being done, in a word or two."""
+    Attributes
+    ----------
+    phase
+        What is being done, in a word or two.
+    t, t_end
+        Model time reached, and at the end; or how many of how many things are done.
+    dt
+        Size of the last step, in model time; 0 where there are no steps.
+    kl
+        KL(ρ‖π) at ``t``; NaN where it is not known.
+    fraction
+        Share of the whole work that is done, 0 to 1.
+    counted
+        What is counted, where it is not model time: ``"replicates"``.
+    before
+        How much of ``t`` had been done before this process began.
+    """
 
-    @property
-    def t(self) -> float:
-        """Model time reached."""
+    phase: str
+    t: float
+    t_end: float
+    dt: float
+    kl: float
+    fraction: float
+    counted: str = ""
+    before: float = 0.0
 
-    @property
-    def t_end(self) -> float:
-        """Model time at which the flow ends."""
-
-    @property
-    def dt(self) -> float:
-        """Size of the last step, in model time."""
-
-    @property
-    def kl(self) -> float:
-        """KL(ρ‖π) at ``t``."""
-
-    @property
-    def fraction(self) -> float:
-        """Share of the whole work that is done, 0 to 1."""
+    @classmethod
+    def count(
+        cls,
+        phase: str,
+        done: int,
+        total: int,
+        counted: str,
+        *,
+        fraction: float | None = None,
+        before: int = 0,
+    ) -> Self:
+        """Say that ``done`` of ``total`` things are done; their share of the work by default."""
+        share = done / max(total, 1) if fraction is None else fraction
+        return cls(phase, done, total, 0.0, float("nan"), share, counted, before)
 
 
 class ProgressReporter:
     """Observer that tells a person how far a run is: on rank 0 only.
 
     On a terminal one line is rewritten, at most ten times a second; elsewhere a line is logged
-    when a new phase begins, and then every ``interval`` seconds. Events may count something other
-    than model time: what their attribute ``counted`` names.
+    when a new phase begins, when all that is counted is done, and else every ``interval`` seconds.
 
     Parameters
     ----------
@@ -73,16 +92,16 @@ class ProgressReporter:
         self._phase = ""
         self._share = 0.0
 
-    def __call__(self, event: ProgressEvent) -> None:
+    def __call__(self, event: Progress) -> None:
         """Take note of ``event``, and report it if it is time to."""
         if self._rank != 0:
             return
         now = time.monotonic()
         if event.fraction < self._share:  # another task has begun, with a pace of its own
             self._start = now
+        ended = bool(event.counted) and event.fraction >= 1 > self._share
         self._share = event.fraction
-        new_phase = event.phase != self._phase
-        if now - self._last < self._interval and not new_phase:
+        if now - self._last < self._interval and event.phase == self._phase and not ended:
             return
         self._last, self._phase = now, event.phase
         text = self._describe(event, now - self._start)
@@ -96,11 +115,10 @@ class ProgressReporter:
         if self._status is not None:
             self._status.clear()
 
-    def _describe(self, event: ProgressEvent, elapsed: float) -> str:
+    def _describe(self, event: Progress, elapsed: float) -> str:
         heading = " ".join(part for part in (self._label, event.phase) if part)
         share = min(max(event.fraction, 0.0), 1.0)
-        counted: str | None = getattr(event, "counted", None)
-        what = "t =" if counted is None else counted
+        what = event.counted or "t ="
         parts = [f"{heading}: {what} {event.t:.4g} of {event.t_end:.4g} ({100 * share:.0f} %)"]
         # What a person asks first comes first: a narrow terminal cuts the rest.
         if elapsed > 0.5 and share > 0.01:
@@ -109,8 +127,9 @@ class ProgressReporter:
             parts.append(f"KL {event.kl:.4g}")
         if event.dt > 0:
             parts.append(f"step {event.dt:.2g}")
-        if elapsed > 0.5 and event.t > 0:
-            parts.append(f"{event.t / elapsed:.2g} {counted or 'time units'}/s")
+        if elapsed > 0.5 and event.t > event.before:
+            pace = (event.t - event.before) / elapsed
+            parts.append(f"{pace:.2g} {event.counted or 'time units'}/s")
         return ", ".join(parts)
 
 

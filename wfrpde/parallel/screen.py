@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 logger = logging.getLogger("wfrpde")
@@ -54,6 +56,17 @@ class _LogFormat(logging.Formatter):
             return f"{record.levelname.lower()}: {text}"
         # Descriptions of a user's formulas and numbers may be endless.
         return text if len(text) <= LONGEST_NOTE else text[: LONGEST_NOTE - 1] + "…"
+
+
+@contextmanager
+def quiet(least: int = logging.WARNING) -> Iterator[None]:
+    """Say nothing below a level within the block: of single tasks, when there are many."""
+    level = logger.level
+    logger.setLevel(max(level, least))
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def configure_logging(

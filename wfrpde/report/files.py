@@ -8,13 +8,14 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from wfrpde.parallel.files import atomic
 
 __all__ = ["json_ready", "write_columns", "write_json"]
 
@@ -25,9 +26,8 @@ FORMAT = 1
 def write_json(content: Mapping[str, Any], path: Path) -> Path:
     """Write strict JSON; the file appears only once it is complete."""
     text = json.dumps(json_ready(content), indent=1, ensure_ascii=False, allow_nan=False)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    with atomic(path) as stream:
+        stream.write(text + "\n")
     return path
 
 
@@ -52,12 +52,10 @@ def json_ready(value: Any) -> Any:
 
 def write_columns(path: Path, columns: Mapping[str, NDArray[np.float64]]) -> Path:
     """Write a CSV file, one row for each entry of the columns; NaN is an empty field."""
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("w", newline="", encoding="utf-8") as stream:
+    with atomic(path) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(columns)
         for row in zip(*columns.values(), strict=True):
             # repr keeps every digit; an empty field is the CSV way to say "not known".
             writer.writerow(["" if np.isnan(value) else repr(float(value)) for value in row])
-    os.replace(temporary, path)
     return path

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from wfrpde.parallel.files import atomic
 
 __all__ = ["Picture", "Table", "embed", "page_width", "shown", "write_page"]
 
@@ -55,9 +56,8 @@ def write_page(path: Path, template: str, context: dict[str, Any]) -> Path:
         lstrip_blocks=True,
     )
     text = environment.get_template(template).render(**context)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    with atomic(path) as stream:
+        stream.write(text)
     return path
 
 

@@ -7,7 +7,6 @@ viewer never meets a half-written series.
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfrpde.errors import DependencyMissingError
+from wfrpde.parallel.files import atomic
 
 if TYPE_CHECKING:
     from wfrpde.flow.solution import Solution
@@ -148,18 +148,16 @@ def write_fields(grid: Any, fields: dict[str, Array], path: Path) -> None:
         array.SetName(name)
         data.AddArray(array)
     data.SetActiveScalars(next(iter(fields)))
-    temporary = path.with_name(f".{path.name}.part")
     writer = vtkXMLUnstructuredGridWriter()
-    writer.SetFileName(str(temporary))
     writer.SetInputData(grid)
     writer.SetDataModeToAppended()
     writer.SetEncodeAppendedData(False)
     writer.SetCompressorTypeToZLib()
     writer.SetCompressionLevel(1)  # twice as fast as the default, and 3 % larger
-    if not writer.Write():
-        temporary.unlink(missing_ok=True)
-        raise OSError(f"{path}: VTK could not write this file; is the disk full?")
-    os.replace(temporary, path)
+    with atomic(path, "wb") as stream:
+        writer.SetFileName(stream.name)
+        if not writer.Write():
+            raise OSError(f"{path}: VTK could not write this file; is the disk full?")
 
 
 def write_collection(path: Path, times: list[float], members: list[Path]) -> None:
@@ -174,6 +172,5 @@ def write_collection(path: Path, times: list[float], members: list[Path]) -> Non
         )
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode", xml_declaration=True)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    with atomic(path) as stream:
+        stream.write(text + "\n")

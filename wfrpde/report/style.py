@@ -18,6 +18,7 @@ from matplotlib.ticker import LogFormatterSciNotation, MaxNLocator
 from matplotlib.transforms import offset_copy
 
 from wfrpde.numbers import SUPERSCRIPTS
+from wfrpde.parallel.files import atomic
 
 __all__ = [
     "FLOW_COLOURS", "TARGET", "density_map", "flow_colour", "label_ends", "log_scale", "look",
@@ -79,15 +80,14 @@ def new_figure(width: float, height: float, *, maps: bool = False) -> Figure:
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a PNG that appears only once it is complete."""
-    temporary = path.with_name(f".{path.name}.part")
     # panels that keep their aspect leave room around them; others fill the figure already, and
     # measuring all texts once more would take as long as drawing them
     room = any(axes.get_aspect() != "auto" for axes in figure.axes)
-    figure.savefig(
-        temporary, format="png", bbox_inches="tight" if room else None, pad_inches=0.08,
-        metadata={"Software": "wfrpde"}, pil_kwargs={"compress_level": 3},
-    )  # fmt: skip
-    temporary.replace(path)
+    with atomic(path, "wb") as stream:
+        figure.savefig(
+            stream, format="png", bbox_inches="tight" if room else None, pad_inches=0.08,
+            metadata={"Software": "wfrpde"}, pil_kwargs={"compress_level": 3},
+        )  # fmt: skip
     return path
 
 

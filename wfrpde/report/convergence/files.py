@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import io
-import json
 import math
-import os
+from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from wfrpde import __version__
+from wfrpde.parallel.files import atomic
+from wfrpde.report.files import write_json
 from wfrpde.studies.convergence.study import ConvergenceStudy, Row, StudyResult
 
 SUMMARY = "convergence.json"
@@ -30,65 +30,34 @@ LABELS = {
 def write_study(study: ConvergenceStudy, folder: Path, *, figures: bool = True) -> None:
     """Write ``convergence.json``, ``runs.csv``, ``orders.csv`` and ``figures/*.png``."""
     folder.mkdir(parents=True, exist_ok=True)
-    _put(folder / "runs.csv", _runs_csv(study))
-    _put(folder / "orders.csv", _orders_csv(study))
+    write_json(_content(study), folder / SUMMARY)
+    with atomic(folder / "runs.csv") as stream:
+        names = [field.name for field in fields(Row)]
+        rows = [[getattr(row, name) for name in names] for row in study.table]
+        csv.writer(stream, lineterminator="\n").writerows([names, *rows])
+    with atomic(folder / "orders.csv") as stream:
+        csv.writer(stream, lineterminator="\n").writerows(_orders(study))
     if figures:
         draw_study(study, folder / "figures")
-    _put(folder / SUMMARY, json.dumps(_json(study), indent=1, allow_nan=False) + "\n")
 
 
-def _put(path: Path, text: str) -> None:
-    """Write a file that appears when it is complete."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN and no infinity: None."""
-    if isinstance(value, np.ndarray):
-        return [_plain(item) for item in value.tolist()]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _json(study: ConvergenceStudy) -> dict[str, Any]:
-    content = {
+def _content(study: ConvergenceStudy) -> dict[str, Any]:
+    return {
         "title": study.title,
         "version": __version__,
         "passed": study.passed,
         "complete": study.complete,
         "studies": [asdict(result) for result in study.studies],
     }
-    plain: dict[str, Any] = _plain(content)
-    return plain
 
 
-def _runs_csv(study: ConvergenceStudy) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    names = [field.name for field in fields(Row)]
-    writer.writerow(names)
-    for row in study.table:
-        writer.writerow([getattr(row, name) for name in names])
-    return stream.getvalue()
-
-
-def _orders_csv(study: ConvergenceStudy) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["study", "order", "low", "high", "expected", "within", "verdict", "truth"])
+def _orders(study: ConvergenceStudy) -> Iterator[list[Any]]:
+    yield ["study", "order", "low", "high", "expected", "within", "verdict", "truth"]
     for result in study.studies:
         fit = result.fit
         numbers = ("", "", "") if fit is None else (fit.order, fit.low, fit.high)
         expected = "" if result.expected is None else result.expected
-        writer.writerow(
-            [result.name, *numbers, expected, result.within, result.verdict, result.truth]
-        )
-    return stream.getvalue()
+        yield [result.name, *numbers, expected, result.within, result.verdict, result.truth]
 
 
 def study_table(study: ConvergenceStudy) -> str:

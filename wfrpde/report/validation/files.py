@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wfrpde.report.files import json_ready
+from wfrpde.parallel.files import atomic
+from wfrpde.report.files import write_json
 from wfrpde.report.versions import software_versions
 
 if TYPE_CHECKING:
@@ -90,8 +89,7 @@ def _plain(item: Any) -> dict[str, Any]:
 
 
 def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("w", newline="", encoding="utf-8") as stream:
+    with atomic(path) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         header: list[str] = []
         for row in rows:
@@ -99,7 +97,6 @@ def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
                 header = list(row)
                 writer.writerow(header)
             writer.writerow(_cell(row[name]) for name in header)
-    os.replace(temporary, path)
     return path
 
 
@@ -128,8 +125,4 @@ def _write_json(report: ValidationReport, path: Path) -> Path:
         "equations": [dataclasses.asdict(d) for d in report.diagnoses],
         "case": report.case.model_dump(mode="json"),
     }
-    text = json.dumps(json_ready(content), indent=1, ensure_ascii=False, allow_nan=False)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text + "\n", encoding="utf-8")
-    os.replace(temporary, path)
-    return path
+    return write_json(content, path)

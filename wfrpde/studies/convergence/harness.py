@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,11 +12,12 @@ import numpy as np
 
 from wfrpde import _compat
 from wfrpde.errors import AccuracyError, InputError, SolverError
-from wfrpde.parallel import Stopped, StopRequest, collectively
+from wfrpde.parallel import Progress, StopRequest, collectively
+from wfrpde.parallel.screen import quiet
+from wfrpde.parallel.tasks import Store, Task, run_tasks
 from wfrpde.studies.convergence.field import Field, relative_error
 from wfrpde.studies.convergence.plan import STEPS, PlannedRun, PlannedStudy, plan
-from wfrpde.studies.convergence.record import RunRecord, RunStore
-from wfrpde.studies.convergence.sharing import shares
+from wfrpde.studies.convergence.record import RunRecord
 from wfrpde.studies.convergence.study import ConvergenceStudy, StudyResult, judged
 from wfrpde.studies.convergence.truth import Truth, exact_truth, finest_truth, has_exact_solution
 
@@ -31,10 +31,6 @@ Records = dict[str, RunRecord]
 LARGE = 150_000
 """Unknowns from which on one run is better shared by all ranks, for its memory."""
 
-Observer = Callable[[str, int, int], None]
-
-logger = logging.getLogger("wfrpde")
-
 
 def converge(
     case: Case,
@@ -42,7 +38,7 @@ def converge(
     *,
     folder: Path | None = None,
     layout: Layout = "auto",
-    observer: Observer | None = None,
+    observer: Callable[[Progress], None] | None = None,
 ) -> ConvergenceStudy:
     """Run the convergence studies of a case and fit the orders (collective).
 
@@ -59,7 +55,7 @@ def converge(
         ``spread``: each run on one rank, several at a time; ``together``: each on all ranks;
         ``auto``: together if a run has more than `LARGE` unknowns.
     observer
-        Told, on rank 0, the run that ended, how many are done and how many there are.
+        Told, on rank 0, what is being done and how many runs are finished.
 
     Returns
     -------
@@ -90,7 +86,11 @@ def converge(
 
 
 def _flow_studies(
-    case: Case, comm: Comm, folder: Path | None, layout: Layout, observer: Observer | None
+    case: Case,
+    comm: Comm,
+    folder: Path | None,
+    layout: Layout,
+    observer: Callable[[Progress], None] | None,
 ) -> tuple[StudyResult, ...]:
     """Studies of the solver itself (collective)."""
     with collectively(comm):
@@ -105,10 +105,8 @@ def _flow_studies(
         studies = plan(case, exact=exact)
     largest = max(run.unknowns for study in studies for run in _all_runs(study))
     together = layout == "together" or (layout == "auto" and largest > LARGE)
-    store = RunStore(folder) if folder is not None else None
     runs = {run.key: run for study in studies for run in _all_runs(study)}
-    with StopRequest() as stop:
-        records = _made(list(runs.values()), comm, together, store, observer, stop)
+    records = _made(list(runs.values()), comm, together, folder, observer)
     answer = None
     with collectively(comm):
         if comm.rank == 0:
@@ -125,80 +123,26 @@ def _made(
     runs: list[PlannedRun],
     comm: Comm,
     together: bool,
-    store: RunStore | None,
-    observer: Observer | None,
-    stop: StopRequest,
+    folder: Path | None,
+    observer: Callable[[Progress], None] | None,
 ) -> Records:
-    """Make the runs that are not kept yet; all of them, by key, on rank 0."""
-    records: Records = {}
-    with collectively(comm):
-        if store is not None and comm.rank == 0:
-            found = {run.key: store.load(run.key) for run in runs}
-            records = {key: record for key, record in found.items() if record is not None}
-    kept: set[str] = comm.bcast(set(records), root=0)
-    todo = [run for run in runs if run.key not in kept]
-    if kept and comm.rank == 0:
-        logger.info("%d of %d runs were finished before", len(kept), len(runs))
-    if together:
-        new = _together(todo, comm, store, observer, stop, len(runs))
-    else:
-        new = _spread(todo, comm, store, observer, stop, len(runs))
-    return {**records, **new}
-
-
-def _together(
-    todo: list[PlannedRun],
-    comm: Comm,
-    store: RunStore | None,
-    observer: Observer | None,
-    stop: StopRequest,
-    total: int,
-) -> Records:
-    records: Records = {}
-    for run in sorted(todo, key=lambda run: run.cost):
-        if stop.requested(comm):
-            break
-        record = _solved(run, comm)
-        if record is None:  # interrupted
-            break
-        with collectively(comm):
-            if comm.rank == 0:
-                records[run.key] = record
-                if store is not None:
-                    store.save(run.key, record)
-                if observer is not None:
-                    observer(_words(run), total - len(todo) + len(records), total)
+    """Make the runs that are not kept yet; all of them, by key, on rank 0 (collective)."""
+    runs = sorted(runs, key=lambda run: run.cost)
+    done = run_tasks(
+        [Task(partial(_solved, run), _words(run), run.key, cost=run.cost) for run in runs],
+        comm,
+        store=None if folder is None else Store(folder, RunRecord.arrays, RunRecord.of),
+        observer=observer,
+        counted="runs",
+        together=together,
+        tolerated=(SolverError, AccuracyError),
+        everywhere=False,
+    )
+    records = {runs[k].key: record for k, record in done.results.items()}
+    for k, error in done.failures.items():
+        failed = RunRecord(None, np.nan, np.nan, 0.0, 0, 0.0, comm.size, str(error))
+        records[runs[int(k)].key] = failed
     return records
-
-
-def _spread(
-    todo: list[PlannedRun],
-    comm: Comm,
-    store: RunStore | None,
-    observer: Observer | None,
-    stop: StopRequest,
-    total: int,
-) -> Records:
-    from mpi4py import MPI
-
-    mine: Records = {}
-    with collectively(comm):
-        share = shares(todo, comm.size)[comm.rank]
-        for number, run in enumerate(share):
-            if stop.requested():
-                break
-            record = _solved(run, MPI.COMM_SELF)
-            if record is None:
-                break
-            mine[run.key] = record
-            if store is not None:
-                store.save(run.key, record)
-            if observer is not None and comm.rank == 0:
-                # what the other ranks have done is not known here; their shares cost the same
-                done = total - len(todo) + round(len(todo) * (number + 1) / len(share))
-                observer(_words(run), done, total)
-    gathered = comm.gather(mine, root=0)
-    return {key: record for part in gathered or () for key, record in part.items()}
 
 
 def _words(run: PlannedRun) -> str:
@@ -209,28 +153,12 @@ def _words(run: PlannedRun) -> str:
     return ", ".join(parts) or "run"
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the notes of single runs; what they warn of stays."""
-    level = logger.level
-    logger.setLevel(max(level, logging.WARNING))
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def _solved(run: PlannedRun, comm: Comm) -> RunRecord | None:
+def _solved(run: PlannedRun, comm: Comm, stop: StopRequest) -> RunRecord | None:
     """Solve one case (collective over `comm`); None if it was interrupted."""
     from wfrpde.flow.solve import solve
 
-    try:
-        with _quiet():
-            solution = solve(run.case, comm)
-    except Stopped:
-        return None
-    except (SolverError, AccuracyError) as error:
-        return RunRecord(None, np.nan, np.nan, 0.0, 0, 0.0, comm.size, str(error))
+    with quiet():
+        solution = solve(run.case, comm)
     if not solution.complete:
         return None
     shares: dict[str, float] = solution.numerics.get("cut_off_share", {})

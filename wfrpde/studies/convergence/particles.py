@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import logging
 import math
-import os
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
-from zipfile import BadZipFile
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +25,10 @@ import numpy.typing as npt
 from wfrpde.comparison.flows import Flows
 from wfrpde.comparison.validation import Contestant, make_contestant
 from wfrpde.errors import InputError, SamplerError
-from wfrpde.parallel import StopRequest, collectively
+from wfrpde.parallel import Progress, StopRequest, collectively
+from wfrpde.parallel.tasks import Store, Task, run_tasks
 from wfrpde.samplers import SamplerContext
 from wfrpde.studies.convergence.orders import fit_power
-from wfrpde.studies.convergence.sharing import shares
 from wfrpde.studies.convergence.study import Row, StudyResult, Verdict
 
 if TYPE_CHECKING:
@@ -41,8 +39,6 @@ if TYPE_CHECKING:
     from wfrpde.comparison.harness import Level
 
 Array = npt.NDArray[np.float64]
-Observer = Callable[[str, int, int], None]
-logger = logging.getLogger("wfrpde")
 
 EXPECTED = {"rmse": 0.5, "bias": 1.0}
 
@@ -75,9 +71,12 @@ class _Block:
         return f"{self.level.key(self.first)}-{digest}"
 
     @property
-    def cost(self) -> float:
-        """In particles."""
-        return float((self.level.particles + OVERHEAD) * self.count)
+    def task(self) -> Task[Array]:
+        """What gives the averages of its replicates; its cost is in particles."""
+        level = self.level
+        words = f"{level.sampler}, {level.label}"
+        cost = float((level.particles + OVERHEAD) * self.count)
+        return Task(partial(_replicates, self), words, self.key, level.sampler, cost)
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def particle_studies(
     specs: Sequence[tuple[int, ConvergenceSpec]],
     comm: Comm,
     folder: Path | None,
-    observer: Observer | None,
+    observer: Callable[[Progress], None] | None,
 ) -> tuple[StudyResult, ...]:
     """Run the studies in N of a case (collective); `specs` with their places in its file.
 
@@ -127,8 +126,20 @@ def particle_studies(
         if stop.requested(comm):
             raise KeyboardInterrupt
         blocks = {b.key: b for study in planned for level in study.levels for b in _blocks(level)}
-        values, failures = _made(list(blocks.values()), comm, folder, observer, stop)
-        return tuple(_judged(study, values, failures) for study in planned)
+        store: Store[Array] | None = None
+        if folder is not None:
+            store = Store(folder, lambda own: {"values": own}, lambda file: file["values"])
+        done = run_tasks(
+            [b.task for b in blocks.values()],
+            comm,
+            store=store,
+            observer=observer,
+            counted="blocks of replicates",
+            tolerated=(SamplerError,),
+        )
+        keys = list(blocks)
+        values = {keys[k]: averages for k, averages in done.results.items()}
+        return tuple(_judged(study, values, done.failures) for study in planned)
 
 
 def _planned(case: Case, spec: ConvergenceSpec, flows: Flows) -> _Planned:
@@ -175,79 +186,18 @@ def _blocks(level: Level) -> list[_Block]:
     return [_Block(level, k, min(size, level.replicates - k)) for k in starts]
 
 
-def _made(
-    blocks: list[_Block],
-    comm: Comm,
-    folder: Path | None,
-    observer: Observer | None,
-    stop: StopRequest,
-) -> tuple[dict[str, Array], dict[str, str]]:
-    """Averages ``(R, k)`` by block, and why samplers failed, on every rank (collective)."""
-    found: dict[str, Array] = {}
-    with collectively(comm):
-        if comm.rank == 0 and folder is not None:
-            loaded = {block.key: _load(folder, block) for block in blocks}
-            found = {key: values for key, values in loaded.items() if values is not None}
-    found = comm.bcast(found, root=0)
-    todo = [block for block in blocks if block.key not in found]
-    if found and comm.rank == 0:
-        logger.info("%d of %d blocks of replicates were finished before", len(found), len(blocks))
-    mine: dict[str, Array] = {}
-    failures: dict[str, str] = {}
-    with collectively(comm):
-        share = shares(todo, comm.size)[comm.rank]
-        for number, block in enumerate(share):
-            if stop.requested():
-                break
-            try:
-                values = _replicates(block, stop)
-            except SamplerError as error:
-                failures.setdefault(block.level.sampler, error.what)
-                continue
-            if values is None:  # interrupted
-                break
-            mine[block.key] = values
-            if folder is not None:
-                _save(folder, block, values)
-            if observer is not None and comm.rank == 0:
-                done = len(found) + round(len(todo) * (number + 1) / len(share))
-                words = f"{block.level.sampler}, {block.level.label}"
-                observer(words, done, len(blocks))
-    for values, why in comm.allgather((mine, failures)):
-        found |= values
-        failures = {**why, **failures}
-    return found, failures
-
-
-def _replicates(block: _Block, stop: StopRequest) -> Array | None:
+def _replicates(block: _Block, comm: Any, stop: StopRequest) -> Array | None:
     """Averages of all observables at the last time ``(count, k)``; None if it was stopped."""
-    level, rows = block.level, []
+    rows = []
     for number in range(block.first, block.first + block.count):
-        seed = level.seed_of(number)
-        trajectory = level.run(seed, level.particles, level.dt, lambda: stop.requested())
-        if not trajectory.facts.get("complete", True):
+        replicate = block.level.replicate(number, stop)
+        if replicate is None:
             return None
-        rows.append(level.judge.assess(level.sampler, trajectory, 0.0).values[-1])
+        rows.append(replicate.values[-1])
     return np.array(rows)
 
 
-def _load(folder: Path, block: _Block) -> Array | None:
-    unreadable = suppress(OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile)
-    with unreadable, np.load(folder / f"{block.key}.npz", allow_pickle=False) as file:
-        return np.asarray(file["values"], dtype=np.float64)
-    return None
-
-
-def _save(folder: Path, block: _Block, values: Array) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{block.key}.npz"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with temporary.open("wb") as stream:
-        np.savez(stream, values=values)
-    os.replace(temporary, path)
-
-
-def _judged(study: _Planned, values: dict[str, Array], failures: dict[str, str]) -> StudyResult:
+def _judged(study: _Planned, values: dict[str, Array], failures: Mapping[str, Any]) -> StudyResult:
     judge, spec = study.contestant.judge, study.spec
     time = judge.times[-1]
     reference = judge.references[time][study.observable]
@@ -282,7 +232,7 @@ def _judged(study: _Planned, values: dict[str, Array], failures: dict[str, str])
     expected = EXPECTED[spec.error] if spec.order is None else spec.order
     verdict: Verdict
     if study.contestant.name in failures:
-        verdict, reason = "failed", failures[study.contestant.name]
+        verdict, reason = "failed", failures[study.contestant.name].what
     elif len(rows) < len(study.levels) or fit is None:
         verdict, reason = "unfinished", f"{len(rows)} of {len(study.levels)} numbers are done"
     else:

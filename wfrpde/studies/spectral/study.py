@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wfrpde.errors import InputError, WfrpdeError
-from wfrpde.parallel import Stopped, StopRequest
+from wfrpde.parallel import Progress, Stopped, StopRequest
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -71,7 +71,7 @@ def study_spectrum(
     case: Case,
     comm: Comm | None = None,
     *,
-    progress: Callable[[int, int, str], None] | None = None,
+    observer: Callable[[Progress], None] | None = None,
 ) -> SpectralStudy:
     """Answer all that a case asks of its operators (collective).
 
@@ -82,9 +82,8 @@ def study_spectrum(
         computed, too.
     comm
         MPI communicator; all of MPI.COMM_WORLD by default.
-    progress
-        Called on every rank before each question, with the counts of answered and of all
-        questions, and the question.
+    observer
+        Called on every rank before each question.
 
     Raises
     ------
@@ -100,12 +99,12 @@ def study_spectrum(
     began = time.perf_counter()
     check_questions(case)
     with StopRequest() as stop:
-        if progress is not None:
-            progress(0, 1, "spectrum")
+        if observer is not None:
+            observer(Progress.count("rates", 0, 1, "questions"))
         with stop.at_once(comm):
             modes = spectrum(case, comm)
         questions = _questions(case, modes, comm)
-        answers, remarks, stopped = _answered(questions, comm, stop, progress)
+        answers, remarks, stopped = _answered(questions, comm, stop, observer)
     kramers = None
     if modes.absorbing is None:
         kramers = eyring_kramers(modes.target, np.array(modes.numerics["box"]))
@@ -208,7 +207,7 @@ def _answered(
     questions: dict[str, Callable[[], Any]],
     comm: Comm,
     stop: StopRequest,
-    progress: Callable[[int, int, str], None] | None,
+    observer: Callable[[Progress], None] | None,
 ) -> tuple[dict[str, Any], list[str], bool]:
     """Answers, remarks on those that nobody asked for and that failed, and whether it was stopped.
 
@@ -218,8 +217,8 @@ def _answered(
     answers: dict[str, Any] = {}
     remarks: list[str] = []
     for index, (what, question) in enumerate(questions.items()):
-        if progress is not None:
-            progress(index + 1, len(questions) + 1, what)
+        if observer is not None:
+            observer(Progress.count(what, index + 1, len(questions) + 1, "questions"))
         try:
             with stop.at_once(comm):
                 answer = question()

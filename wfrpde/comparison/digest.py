@@ -1,56 +1,16 @@
-"""Finished replicates on the disk: each appears as a whole, and is found again by ``--resume``."""
+"""What a replicate depends on, in a few digits: by them ``--resume`` finds it again."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
 import json
-import os
-import re
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
-
-import numpy as np
-
-from wfrpde.comparison.replicates import Replicate
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
-
-
-@dataclass(frozen=True)
-class Store:
-    """A folder of replicates; one file each, written by the rank that computed it."""
-
-    folder: Path
-
-    def load(self, key: str) -> Replicate | None:
-        """Return a replicate, or None if there is none that can be read."""
-        path = self.folder / f"{key}.npz"
-        unreadable = suppress(OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile)
-        with unreadable, np.load(path, allow_pickle=False) as file:
-            return Replicate.of({name: file[name] for name in file.files})
-        return None
-
-    def save(self, key: str, replicate: Replicate) -> None:
-        """Write a replicate; the file appears only once it is complete."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{key}.npz"
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        with temporary.open("wb") as stream:
-            np.savez(stream, **replicate.arrays())
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-
-
-def replicate_key(name: str, digest: str, number: int) -> str:
-    """File name of a replicate: readable, and different wherever the inputs are."""
-    slug = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:40] or "sampler"
-    return f"{slug}-{digest}-{number:05d}"
 
 
 def digest_of(case: Case, sampler: dict[str, Any], **further: Any) -> str:
