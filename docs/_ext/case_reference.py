@@ -31,6 +31,7 @@ DEPENDENT_DEFAULTS = {
     ("numerics", "cells"): "chosen",
     ("numerics", "dt"): "chosen",
     ("numerics", "time_order"): "chosen",
+    ("numerics", "stepper"): "chosen",
     ("convergence", "order"): "of the theory",
     ("convergence", "name"): "what is varied, and the elements",
     ("convergence", "reference"): "finer than the finest",

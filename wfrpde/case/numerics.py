@@ -28,6 +28,8 @@ class NumericsSpec(Section):
         Largest time step, in model time.
     time_order
         Order of the time integration.
+    stepper
+        Name of the time stepper, which has an order; those of other packages count, too.
     certify
         Whether a second run estimates the error of what is reported.
     petsc_options
@@ -41,6 +43,7 @@ class NumericsSpec(Section):
     cells: tuple[Annotated[int, Strict(), Field(ge=1)], ...] | None = None
     dt: PositiveNumber | None = None
     time_order: Literal[2, 4] | None = None
+    stepper: str | None = None
     certify: Flag = True
     petsc_options: dict[str, str | int | float | bool] = {}  # noqa: RUF012 (pydantic copies it)
     solver: Literal["auto", "direct", "iterative"] = "auto"

@@ -80,7 +80,7 @@ def opinions(
     return [best, brought(once[-2]), values[-1]]
 
 
-def numbers(values: Sequence[Array], *, nested: bool, twice: bool) -> list[Array]:
+def opinions_on_numbers(values: Sequence[Array], *, nested: bool, twice: bool) -> list[Array]:
     """Return `opinions` of numbers."""
     return opinions(
         values,
@@ -187,7 +187,7 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
         complete,
         _warnings(finest),
         finest.facts.get("start_defect", 0.0),
-        np.array(numbers(growths, nested=ladder.nested, twice=twice)),
+        np.array(opinions_on_numbers(growths, nested=ladder.nested, twice=twice)),
     )
     if len(runs) == 1:
         return outcome

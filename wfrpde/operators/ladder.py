@@ -11,21 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.case.problem import Grid, Problem
 from wfrpde.discretisation.extrapolation import extrapolate
-from wfrpde.discretisation.interpolation import (
-    Interpolation,
-    SimplexInterpolation,
-    TensorInterpolation,
-    evaluate,
-)
-from wfrpde.domain.grid import SimplexGrid, TensorGrid
+from wfrpde.discretisation.interpolation import Interpolation, evaluate, interpolation_of
 from wfrpde.engine import Wish
+from wfrpde.flow.certificate import opinions_on_numbers
 from wfrpde.operators.eigen import Eigenpairs
 from wfrpde.operators.operator import Operator
 
@@ -87,29 +81,25 @@ class Ladder:
     @cached_property
     def interpolations(self) -> list[Interpolation]:
         """Polynomials between the nodes of each level."""
-        result: list[Interpolation] = []
-        for k, level in enumerate(self.levels):
-            if isinstance(level.grid, TensorGrid):
-                result.append(TensorInterpolation(level.grid, level.degree))
-            else:
-                coarse = self.levels[k - 1].grid if k else None
-                simplices = coarse if isinstance(coarse, SimplexGrid) else None
-                result.append(SimplexInterpolation(level.grid, simplices))
-        return result
+        grids = [None, *(level.grid for level in self.levels)]
+        return [
+            interpolation_of(level.grid, level.degree, coarser)
+            for level, coarser in zip(self.levels, grids[:-1], strict=True)
+        ]
 
     def value(self, values: Sequence[Array | float]) -> tuple[Array, Array]:
         """Best value and its estimated error, from those on each level, coarse to fine."""
         every = [np.asarray(v, dtype=float) for v in values]
-        if len(every) == 1:
-            return every[0], np.full_like(every[0], np.nan)
-        if not self.extrapolates:
+        best, *others = opinions_on_numbers(every, nested=self.extrapolates, twice=True)
+        if not others:
+            return best, np.full_like(best, np.nan)
+        share = 1.0
+        if self.extrapolates and len(every) == 3:
+            share = 15 / 64  # of 16/15 of the distance of those extrapolated once: a quarter
+        elif not self.smooth:
             # at a staircase the error goes with the distance of nodes, and not regularly
-            caution = 1 if self.smooth else 2 * self.finest.degree
-            return every[-1], caution * np.abs(every[-1] - every[-2])
-        once = [b + (b - a) / 3 for a, b in pairwise(every)]
-        if len(once) == 1:
-            return once[0], np.abs(once[0] - every[-1])
-        return once[1] + (once[1] - once[0]) / 15, np.abs(once[1] - once[0]) / 4
+            share = 2.0 * self.finest.degree
+        return best, share * np.abs(best - others[0])
 
     def function(self, fields: Sequence[Array]) -> Array:
         """Best functions ``(k, n)`` on the finest nodes, from those on each level."""

@@ -8,7 +8,7 @@ too much.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -120,7 +120,7 @@ class EdgeAveraged(Scheme):
     """
 
     name = "edge-averaged"
-    steppers = ("strang",)
+    order = 2  # of the extrapolation
     fallback = "log-density"
 
     def suits(self, problem: Problem) -> Fit:
@@ -163,7 +163,8 @@ class EdgeAveraged(Scheme):
             if not runs[-1].march.complete:
                 break
             grid = grid.refined()
-        return self._ladder(runs, list(cells) or [runs[0].grid.n_cells])
+        shape = list(cells) or [runs[0].grid.n_cells]
+        return Ladder(tuple(runs), self.stepper(problem.numerics), shape, nested=True)
 
     def finer(self, context: Context, ladder: Ladder) -> Ladder | None:
         """Add a run on the finest grid halved, and let the coarsest go (collective)."""
@@ -174,15 +175,19 @@ class EdgeAveraged(Scheme):
         context.done = 0.0
         new = self._run(context, finest.grid.refined(), finest.repeated, "finer grid", 1.0)
         kept = ladder.runs[-2:] if isinstance(new.grid, TensorGrid) else ladder.runs[-1:]
-        return self._ladder([*kept, new], ladder.cells)
+        return replace(ladder, runs=(*kept, new))
 
     def _run(
         self, context: Context, grid: Grid, policy: StepPolicy, phase: str, share: float
     ) -> Run:
-        return run(context, grid, policy, stepper=self.stepper(), phase=phase, share=share)
-
-    def _ladder(self, runs: list[Run], cells: list[int] | None) -> Ladder:
-        return Ladder(tuple(runs), self.stepper(), cells, nested=True)
+        return run(
+            context,
+            grid,
+            policy,
+            stepper=self.stepper(context.problem.numerics),
+            phase=phase,
+            share=share,
+        )
 
 
 def _can_widen(problem: Problem, cells: tuple[int, ...]) -> bool:

@@ -7,7 +7,7 @@ mass and entropy are checked. A few hundred unknowns are solved redundantly on e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +71,7 @@ class LogDensity(Scheme):
     """Degree 8, and degree 6 with larger errors of the steps to tell its error."""
 
     name = "log-density"
-    steppers = ("rodasp",)
+    default = "rodasp"
     keeps_mass = False
 
     def suits(self, problem: Problem) -> Fit:
@@ -132,7 +132,7 @@ class LogDensity(Scheme):
             runs.append(self._run(context, grid, p, error, share))
             if not runs[-1].march.complete:
                 break
-        return self._ladder(runs)
+        return Ladder(tuple(runs), self.stepper(problem.numerics), share=own.fine_share)
 
     def finer(self, context: Context, ladder: Ladder) -> Ladder | None:
         """Add a run with smaller elements and a smaller error of each step (collective)."""
@@ -142,7 +142,8 @@ class LogDensity(Scheme):
             return None
         context.done = 0.0
         grid = context.problem.tensor_grid((int(np.ceil(1.5 * coarse.grid.n_cells)),))
-        return self._ladder([coarse, self._run(context, grid, coarse.degree, limit, 1.0)])
+        fine = self._run(context, grid, coarse.degree, limit, 1.0)
+        return replace(ladder, runs=(coarse, fine))
 
     def _run(
         self, context: Context, grid: TensorGrid, degree: int, limit: float, share: float
@@ -157,7 +158,7 @@ class LogDensity(Scheme):
         relaxation = float(problem.scales[0]) ** 2 / problem.equation.alpha
         first = max(1e-7 * problem.t_end, DEFAULTS.first_step * relaxation * limit**0.25)
         found = march(
-            self.stepper()(form, t_end=problem.t_end),
+            self.stepper(problem.numerics)(form, t_end=problem.t_end),
             u,
             problem.save,
             ErrorControl(problem.save, limit, first, problem.numerics.dt),
@@ -167,9 +168,6 @@ class LogDensity(Scheme):
         result = comm.bcast(found if comm.rank == 0 else None)
         facts = {"nodes": len(u), "cells": grid.n_cells, "degree": degree, "local_error": limit}
         return Run(grid, degree, result, {**facts, **result.facts})
-
-    def _ladder(self, runs: list[Run]) -> Ladder:
-        return Ladder(tuple(runs), self.stepper(), share=DEFAULTS.fine_share)
 
 
 def default_cells(problem: Problem) -> int:

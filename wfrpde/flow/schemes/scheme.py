@@ -9,6 +9,7 @@ from wfrpde.errors import InputError
 from wfrpde.flow.steppers import STEPPERS
 
 if TYPE_CHECKING:
+    from wfrpde.case import NumericsSpec
     from wfrpde.case.problem import Problem
     from wfrpde.flow.certificate import Ladder
     from wfrpde.flow.outcome import Context
@@ -28,8 +29,10 @@ class Scheme(Protocol):
     ----------
     name
         As in ``numerics.formulation``.
-    steppers
-        Names in `STEPPERS` of what its unknown is stepped by, the default first.
+    default
+        Name in `STEPPERS` of the stepper that is taken where the case names none.
+    order
+        The only order in time that it can do, if there is one.
     keeps_mass
         Whether transport keeps the mass up to round-off.
     fallback
@@ -37,7 +40,8 @@ class Scheme(Protocol):
     """
 
     name: ClassVar[str]
-    steppers: ClassVar[tuple[str, ...]] = ()
+    default: ClassVar[str] = "strang"
+    order: ClassVar[int | None] = None
     keeps_mass: ClassVar[bool] = True
     fallback: ClassVar[str | None] = "edge-averaged"
 
@@ -60,19 +64,37 @@ class Scheme(Protocol):
             if side != DEFAULT and not closed:
                 needed = "reflecting, or one that closes an axis"
                 return InputError("domain.sides", f"'{side}', which no scheme can do", needed)
-        orders = [stepper.order for stepper in self._steppers()]
+        steppers = self._steppers()
+        if numerics.stepper is not None and numerics.stepper not in steppers:
+            known = "" if numerics.stepper in STEPPERS else ", which nothing is registered as"
+            return InputError(
+                "numerics.stepper",
+                f"'{numerics.stepper}' with formulation = '{self.name}'{known}",
+                f"one of {', '.join(steppers)} there",
+            )
+        orders = [stepper.order for stepper in steppers.values()]
         if numerics.formulation == self.name and numerics.time_order not in (None, *orders):
             return InputError(
                 "numerics.time_order",
                 f"{numerics.time_order} with formulation = '{self.name}'",
-                f"{orders[0]} there, or formulation = 'spectral'",
+                f"{self.stepper(problem.numerics).order} there, or formulation = 'spectral'",
             )
         return None
 
-    def stepper(self, time_order: int | None = None) -> Any:
-        """Return the `wfrpde.flow.steppers.stepper.Stepper` of that order, or else the default."""
-        every = self._steppers()
-        return next((stepper for stepper in every if stepper.order == time_order), every[0])
+    def stepper(self, numerics: NumericsSpec) -> Any:
+        """Return the `wfrpde.flow.steppers.stepper.Stepper` that the case asks for."""
+        name, order = numerics.stepper, numerics.time_order
+        default = STEPPERS[self.default]
+        if name is not None:
+            return STEPPERS[name]
+        every = (default, *self._steppers().values())
+        return next((stepper for stepper in every if stepper.order == order), default)
 
-    def _steppers(self) -> list[Any]:
-        return [STEPPERS[name] for name in self.steppers]
+    def _steppers(self) -> dict[str, Any]:
+        """Those of the same unknown as the default one."""
+        unknown = STEPPERS[self.default].unknown
+        return {
+            name: stepper
+            for name, stepper in STEPPERS.items()
+            if stepper.unknown == unknown and self.order in (None, stepper.order)
+        }

@@ -164,7 +164,7 @@ class Spectral(Scheme):
     """ρ/π on GLL elements, at degree p, and at p − 1 with steps twice as long for the error."""
 
     name = "spectral"
-    steppers = ("extrapolated", "strang")
+    default = "extrapolated"
 
     def suits(self, problem: Problem) -> Fit:
         """Whether the case asks for a degree or an order, or the elements resolve the problem."""
@@ -198,7 +198,7 @@ class Spectral(Scheme):
         grid = problem.tensor_grid(numerics.cells or default_cells(problem, degree))
         dt = numerics.dt or default_dt(problem)
         certify = numerics.certify and degree > 1
-        stepper = self.stepper(numerics.time_order)
+        stepper = self.stepper(problem.numerics)
         policy = first_control(problem, stepper, dt, certify=certify)
         rungs = [degree - 1, degree] if certify else [degree]
         work = np.array([p**problem.dim for p in rungs]) * 2.0 ** np.arange(len(rungs))
@@ -235,7 +235,7 @@ class Spectral(Scheme):
             grid,
             policy,
             degree=degree,
-            stepper=self.stepper(context.problem.numerics.time_order),
+            stepper=self.stepper(context.problem.numerics),
             phase=f"degree {degree}",
             share=share,
         )

@@ -11,3 +11,4 @@ STEPPERS: dict[str, Any] = {
     "extrapolated": Extrapolated,
     "rodasp": Rodasp,
 }
+"""What ``numerics.stepper`` names; see `wfrpde.flow.steppers.stepper.Stepper`."""

@@ -96,6 +96,7 @@ class Rodasp:
     """
 
     order: ClassVar[int] = 4
+    unknown: ClassVar[str] = "log density"
     estimates_error: ClassVar[bool] = True
     kl_slack: ClassVar[float] = 1e-7
 

@@ -49,6 +49,8 @@ class Stepper(Protocol):
     ----------
     order
         Order in Δt.
+    unknown
+        What a state is: ``log mass`` of the nodes, or ``log density`` relative to π.
     estimates_error
         Whether the measure of a step is an estimate of its own error.
     kl_slack
@@ -56,6 +58,7 @@ class Stepper(Protocol):
     """
 
     order: ClassVar[int]
+    unknown: ClassVar[str]
     estimates_error: ClassVar[bool]
     kl_slack: ClassVar[float]
 

@@ -32,6 +32,7 @@ class Splitting:
     """
 
     order: ClassVar[int]
+    unknown: ClassVar[str] = "log mass"
     estimates_error: ClassVar[bool]
     kl_slack: ClassVar[float] = 1e-12
     rational: ClassVar[RationalStep] = SECOND_ORDER

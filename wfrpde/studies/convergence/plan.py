@@ -132,20 +132,28 @@ def _planned(case: Case, spec: ConvergenceSpec, *, exact: bool) -> PlannedStudy:
     if expected is None and spec.vary == "h":
         expected = order_in_space(formulation, degree, extrapolated=extrapolated)
     elif expected is None and spec.vary == "dt" and not extrapolated:
-        order = 2 if formulation == "edge-averaged" else 4
-        expected = float(runs[-1].case.numerics.time_order or order)
-    name = spec.name or _name(spec, formulation, degree, extrapolated, base)
+        expected = float(_order_in_time(runs[-1].case))
+    name = spec.name or _name(spec, runs[-1].case, extrapolated=extrapolated)
     return PlannedStudy(name, spec, runs, reference, expected, spec.vary in ("h", "dt"))
 
 
-def _name(
-    spec: ConvergenceSpec, formulation: str, degree: int, extrapolated: bool, base: dict[str, Any]
-) -> str:
-    kind = f"degree {degree}" if formulation == "spectral" else formulation
-    if formulation == "edge-averaged" and extrapolated:
+def _order_in_time(case: Case) -> int:
+    """Order of the stepper that the case names, or that its scheme takes."""
+    from wfrpde.flow.schemes import SCHEMES
+
+    name = case.numerics.formulation
+    scheme = SCHEMES["spectral" if name == "auto" else name]
+    return int(scheme.stepper(case.numerics).order)
+
+
+def _name(spec: ConvergenceSpec, case: Case, *, extrapolated: bool) -> str:
+    kind: str = case.numerics.formulation
+    if kind == "spectral":
+        kind = f"degree {case.numerics.degree or 1}"
+    elif kind == "edge-averaged" and extrapolated:
         kind += ", extrapolated"
     if spec.vary == "dt":
-        return f"dt, order {base.get('time_order', 2 if formulation == 'edge-averaged' else 4)}"
+        return f"dt, order {_order_in_time(case)}"
     return {"h": f"h, {kind}", "p": "p", "domain": "domain"}.get(spec.vary, spec.vary)
 
 

@@ -1,0 +1,74 @@
+"""A time stepper that is added from outside: its class, and its line among the others."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("dolfinx")
+
+import wfrpde
+from wfrpde.errors import InputError
+from wfrpde.flow.exact import gaussian_flow
+from wfrpde.flow.steppers import STEPPERS
+from wfrpde.flow.steppers.stepper import Step
+from wfrpde.flow.steppers.strang import Splitting
+
+
+class Sequential(Splitting):
+    """Transport, then the reaction: order 1."""
+
+    order = 1
+    estimates_error = False
+
+    def step(self, state, t, dt):
+        moved = self.transport.step(state, dt)
+        new, growth = self.reacted(moved, dt)
+        return Step(new, float(np.abs(new - state).max()), growth)
+
+
+@pytest.fixture(autouse=True)
+def sequential(monkeypatch):
+    monkeypatch.setitem(STEPPERS, "sequential", Sequential)
+
+
+def case(**numerics):
+    return wfrpde.Case.model_validate(
+        {
+            "target": {"potential": "x**2/2"},
+            "initial": {"mean": [-1.0], "covariance": 0.5},
+            "domain": {"box": [[-7.0, 7.0]]},
+            "flow": {"save": [1.0]},
+            "numerics": {"stepper": "sequential", "degree": 8, "cells": [16], **numerics},
+        }
+    )
+
+
+def test_a_new_stepper_steps_a_case_with_its_order():
+    mean, _ = gaussian_flow(-1.0, 0.5, 0.0, 1.0, 1.0)
+    errors = []
+    for n in (16, 32, 64):
+        solution = wfrpde.solve(case(dt=1 / n, certify=False))
+        assert solution.numerics["time_order"] == 1
+        assert solution.numerics["runs"][0]["steps"] == n
+        errors.append(abs(solution.mean[1, 0] - mean[0]))
+    assert errors[-1] < 2e-3
+    np.testing.assert_allclose(np.log2(np.array(errors[:-1]) / errors[1:]), 1, atol=0.1)
+
+
+def test_its_steps_are_chosen_and_its_error_is_estimated():
+    solution = wfrpde.solve(case())
+    mean, _ = gaussian_flow(-1.0, 0.5, 0.0, 1.0, 1.0)
+    bias = abs(solution.mean[1, 0] - mean[0])
+    assert 0 < bias < 2 * solution.error.mean[1, 0]
+
+
+@pytest.mark.parametrize(
+    ("numerics", "message"),
+    [
+        ({"formulation": "edge-averaged", "degree": 1}, "'sequential' .*needed one of strang"),
+        ({"formulation": "log-density"}, "'sequential' .*needed one of rodasp"),
+        ({"stepper": "nobody"}, "'nobody' .*nothing is registered.*strang, extrapolated, seq"),
+    ],
+)
+def test_where_it_cannot_step_is_said(numerics, message):
+    with pytest.raises(InputError, match=rf"numerics\.stepper: found {message}"):
+        wfrpde.solve(case(**numerics))
