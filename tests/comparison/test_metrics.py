@@ -14,7 +14,6 @@ from wfrpde.comparison.metrics import (
     histograms,
     kl,
     random_features,
-    sample_distance,
     tv,
     yardstick,
 )
@@ -48,21 +47,25 @@ def test_wasserstein_between_gaussians():
 
 
 def test_weights_count_as_repetitions():
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=40), rng.normal(size=30)
-    times = rng.integers(1, 5, 40)
-    repeated = sample_distance(np.repeat(x, times), np.ones(times.sum()), y, np.ones(30))
-    assert sample_distance(x, times.astype(float), y, np.ones(30)) == pytest.approx(repeated)
-    assert sample_distance(x, np.ones(40), x[::-1], np.ones(40)) == pytest.approx(0, abs=1e-12)
+    """N(1, 1.5²) as weights of a grid, as whole numbers and as as many points."""
+    n = 20_001
+    x = np.linspace(-9.0, 11.0, n)
+    times = np.round(4e5 * np.exp(-((x - 1.0) ** 2) / 4.5) / n).astype(int)
+    line = Line.of(normal_quantiles(0.0, 1.0, 200_000), np.ones(200_000))
+    repeated = distance_on_line(np.repeat(x, times), np.ones(times.sum()), line)
+    assert distance_on_line(x, times.astype(float), line) == pytest.approx(repeated, rel=1e-6)
+    smooth = np.exp(-((x - 1.0) ** 2) / 4.5)
+    assert distance_on_line(x, smooth, line)[1] == pytest.approx(np.sqrt(1.25), abs=2e-4)
 
 
-def test_sample_distance_agrees_with_scipy():
+def test_distance_on_a_line_agrees_with_scipy():
+    """The quantiles of many points are nearly those of the line between them."""
     from scipy.stats import wasserstein_distance
 
     rng = np.random.default_rng(1)
-    x, y, wx, wy = rng.normal(size=50), rng.normal(size=70), rng.random(50), rng.random(70)
-    expected = wasserstein_distance(x, y, wx, wy)
-    assert sample_distance(x, wx, y, wy) == pytest.approx(expected, rel=1e-12)
+    x, y, w = rng.normal(size=50), rng.normal(size=200_000), rng.random(50)
+    found, _ = distance_on_line(x, w, Line.of(y, np.ones(len(y))))
+    assert found == pytest.approx(wasserstein_distance(x, y, w), rel=1e-3)
 
 
 def test_mmd_between_gaussians():

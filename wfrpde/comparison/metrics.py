@@ -1,4 +1,4 @@
-"""Distances between an ensemble and a density, and between two ensembles.
+"""Distances between an ensemble and a density.
 
 KL, TV and χ² are those of histograms on bins of equal Eulerian mass; W1 and W2 are exact on a line
 and averaged over directions beyond; MMD takes random Fourier features. None of them builds an
@@ -160,18 +160,6 @@ def distance_on_line(x: Array, weights: Array, line: Line) -> tuple[float, float
     level = (upper - w / 2)[:, None] + w[:, None] / 2 * GAUSS
     gap = np.abs(x[order, None] - line.quantile(level))
     return float(w @ gap.mean(axis=1)), float(np.sqrt(w @ (gap**2).mean(axis=1)))
-
-
-def sample_distance(x: Array, wx: Array, y: Array, wy: Array, p: float = 1.0) -> float:
-    """W_p between two weighted samples on a line, exact."""
-    a, b = np.argsort(x, kind="stable"), np.argsort(y, kind="stable")
-    ca, cb = np.cumsum(wx[a]) / wx.sum(), np.cumsum(wy[b]) / wy.sum()
-    levels = np.union1d(np.clip(ca, 0, 1), np.clip(cb, 0, 1))
-    width = np.diff(levels, prepend=0.0)
-    middle = levels - width / 2
-    i = np.minimum(np.searchsorted(ca, middle), len(x) - 1)
-    j = np.minimum(np.searchsorted(cb, middle), len(y) - 1)
-    return float((width @ np.abs(x[a][i] - y[b][j]) ** p) ** (1 / p))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from wfrpde.comparison.assembly import Judged, assemble
 from wfrpde.comparison.digest import digest_of
-from wfrpde.comparison.equations import Family, diagnose
+from wfrpde.comparison.equations import diagnose
+from wfrpde.comparison.family import Family
 from wfrpde.comparison.flows import Flows
 from wfrpde.comparison.harness import Harvest, Level, harvest
 from wfrpde.comparison.ladders import ladder_levels, limit_averages, step_part

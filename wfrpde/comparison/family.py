@@ -1,0 +1,101 @@
+"""Averages of observables under flows that a sampler may follow instead of the one it claims."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.comparison.density import density_of
+from wfrpde.comparison.limit import limit_laws
+from wfrpde.comparison.replicates import Judge
+from wfrpde.equation import Equation
+from wfrpde.errors import WfrpdeError
+from wfrpde.samplers import PathReaction, SamplerContext
+
+if TYPE_CHECKING:
+    from wfrpde.case import Case
+
+Array = npt.NDArray[np.float64]
+
+logger = logging.getLogger("wfrpde")
+
+
+@dataclass
+class Family:
+    """Averages of the observables under flows of other kinds and rates, each computed once.
+
+    Attributes
+    ----------
+    case, context
+        The case and what its samplers are made of.
+    judge
+        Observables and times; its densities give the centres of second moments.
+    dt
+        Step of the linear flows.
+    """
+
+    case: Case
+    context: SamplerContext
+    judge: Judge
+    dt: float
+    _known: dict[tuple[str, float, float], Array | None] = field(default_factory=dict, repr=False)
+
+    def gradient_flow(self, alpha: float, beta: float) -> Array | None:
+        """Averages ``(T, k)`` under the flow with these rates; None if it cannot be solved."""
+        return self._once(("own", alpha, beta), lambda: self._solved(alpha, beta))
+
+    def linear_flow(self, weights: str, alpha: float, rate: float) -> Array | None:
+        """Averages ``(T, k)`` under the linear flow; None if it cannot be computed."""
+        return self._once((weights, alpha, rate), lambda: self._linear(weights, alpha, rate))
+
+    def _once(
+        self, key: tuple[str, float, float], make: Callable[[], Array | None]
+    ) -> Array | None:
+        rounded = (key[0], float(f"{key[1]:.6g}"), float(f"{key[2]:.6g}"))
+        if rounded not in self._known:
+            try:
+                self._known[rounded] = make()
+            except WfrpdeError as error:
+                logger.debug("%s: %s", rounded, error)
+                self._known[rounded] = None
+        return self._known[rounded]
+
+    def _solved(self, alpha: float, beta: float) -> Array | None:
+        from mpi4py import MPI
+
+        from wfrpde.flow.solve import solve
+
+        equation = Equation.of(alpha, beta, conserve=self.case.equation.conserve)
+        case = self.case.with_equation(equation).with_overrides({"numerics.certify": False})
+        level = logger.level
+        logger.setLevel(logging.ERROR)  # the person is told of the flows of the case only
+        try:
+            solution = solve(case, comm=MPI.COMM_SELF)
+        finally:
+            logger.setLevel(level)
+        if not solution.complete:
+            return None
+        return self.judge.averages(density_of(solution, t) for t in self.judge.times)
+
+    def _linear(self, weights: str, alpha: float, rate: float) -> Array | None:
+        target, initial = self.context.target, self.context.initial
+        known: list[Array] = []
+
+        def growth(t: float, x: Array) -> Array:
+            """U on the lattice, which is the same in every step."""
+            if not known:
+                surplus = target.potential(x)
+                if weights == "start":
+                    surplus = surplus + np.maximum(initial.log_density(x), -700.0)
+                # where there is nothing the weights would overflow
+                known.append(np.clip(-rate * surplus, -700.0, 300.0))
+            return known[0]
+
+        step = PathReaction(growth).law(alpha)
+        laws = limit_laws(step, self.context, self.dt, self.judge.times)
+        return None if laws is None else self.judge.averages_of_laws(laws)
