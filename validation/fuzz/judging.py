@@ -87,7 +87,7 @@ def row(
         "right": float(right),
         "own": float(own),
         "error": error,
-        "judged": judged,
+        "judged": bool(judged),
         "covered": bool(error <= max(bar + own, floor)),
         "ratio": None if error <= floor else error / max(float(bar), 1e-300),
     }

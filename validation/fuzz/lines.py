@@ -10,8 +10,9 @@ w = log(ρ/π), not normalised, lives at the ends of the cells,
 with the densities of the faces as they are (no exponential fitting), a(x) = 1 on a line and
 a(x) = x for what depends on the radius in the plane alone. LSODA integrates that with a banded
 Jacobian. All sums are trapezoidal, so that every number has an expansion in even powers of the
-width on each piece, kinks or not: it is extrapolated from m, 2m, 4m and 8m cells. `own` compares
-the three finest with the three coarsest grids, and two accuracies of LSODA.
+width on each piece, kinks or not: it is extrapolated from m, 2m, 4m and 8m cells. `own` is the
+distance of what the three finest and the three coarsest grids give, which is the error of the
+latter, plus that of two accuracies of LSODA.
 
 Rates of −L are squared singular values of the bidiagonal matrix of the same fluxes, by bisection,
 so that small ones keep their relative accuracy.
@@ -180,7 +181,7 @@ def solve_line(
         values = [row[name] for row in rows]
         numbers[name] = extrapolated(values[1:])
         time = np.abs(values[1][1:] - other[name][1:])
-        own[name] = np.abs(numbers[name] - extrapolated(values[:-1])) / 3 + np.append(0.0, time)
+        own[name] = np.abs(numbers[name] - extrapolated(values[:-1])) + np.append(0.0, time)
     shapes = []
     for level, part in ((1, fields[1:]), (0, fields[:-1])):
         best = extrapolated([w[:, :: 2**k] for k, w in enumerate(part)])
@@ -202,7 +203,7 @@ def solve_line(
     gap = []
     for k in range(len(times) + 1):
         one, two = (np.exp(log_density(k, points, which)) for which in (0, 1))
-        gap.append(np.sqrt(weights @ (one - two) ** 2 / (weights @ one**2)) / 3)
+        gap.append(np.sqrt(weights @ (one - two) ** 2 / (weights @ one**2)))
     return LineFlow(numbers, own, np.array(gap), points, weights, log_density)
 
 
@@ -362,6 +363,6 @@ def line_rates(
         )  # fmt: skip
         runs.append(values**2)
     best = extrapolated(runs[1:])
-    own = np.abs(best - extrapolated(runs[:-1])) / 3 + 1e-13 * best
+    own = np.abs(best - extrapolated(runs[:-1])) + 1e-13 * best
     zeros = [] if any(absorbing) else [0.0]
     return np.array([*zeros, *best]), np.array([*zeros, *own])
