@@ -7,7 +7,7 @@ import pytest
 from gaussian_flow import LINE, PLANE, SPACE, GaussianFlow
 
 import wfrpde
-from wfrpde.case.problem import make_problem
+from wfrpde.case.setup import make_problem
 from wfrpde.flow.accuracy import level_for
 from wfrpde.flow.solve import choose
 

@@ -73,7 +73,7 @@ def test_a_step_from_equilibrium_stays_there(name):
     """Defect in L1 after one step of the h-form, at degree 1 and, in a box, at degree 4."""
     from mpi4py import MPI
 
-    from wfrpde.case.problem import make_problem
+    from wfrpde.case.setup import make_problem
     from wfrpde.flow.control import Replay
     from wfrpde.flow.outcome import Context
     from wfrpde.flow.schedule import uniform

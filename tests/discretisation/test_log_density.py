@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("dolfinx")
 
 from wfrpde.case import Case
-from wfrpde.case.problem import make_problem
+from wfrpde.case.setup import make_problem
 from wfrpde.discretisation.log_density import LogDensityForm
 
 

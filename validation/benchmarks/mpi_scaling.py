@@ -107,7 +107,7 @@ def gaussian_case(dim: int, cells: int, degree: int, steps: int) -> Any:
 
 def assembly_of(case: Any, comm: Any, cells: int, degree: int) -> tuple[Callable[[], None], int]:
     """Return what makes nodes and matrix from a grid, and the number of unknowns."""
-    from wfrpde.case.problem import make_problem
+    from wfrpde.case.setup import make_problem
     from wfrpde.discretisation.fluxes import symmetrised_stiffness
     from wfrpde.discretisation.nodes import make_nodes
     from wfrpde.engine import Traits, Wish, assemble

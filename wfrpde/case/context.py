@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wfrpde.case.problem import make_problem
+from wfrpde.case.setup import make_problem
 from wfrpde.samplers.context import SamplerContext, drawable
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde import _compat
-from wfrpde.case.problem import Problem, make_problem
+from wfrpde.case.problem import Problem
+from wfrpde.case.setup import make_problem
 from wfrpde.errors import AccuracyError, InputError, SolverError
 from wfrpde.flow.accuracy import level_for, refined_to_tolerance, worst_error
 from wfrpde.flow.certificate import Ladder, certified

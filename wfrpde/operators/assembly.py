@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wfrpde.case.problem import Problem, make_problem
+from wfrpde.case.problem import Problem
+from wfrpde.case.setup import make_problem
 from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.errors import InputError
 from wfrpde.operators.absorbing import absorbing_nodes, planes

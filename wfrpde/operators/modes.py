@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.case.problem import Problem, make_problem
+from wfrpde.case.problem import Problem
+from wfrpde.case.setup import make_problem
 from wfrpde.discretisation.interpolation import Interpolation
 from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.domain.grid import TensorGrid

@@ -201,7 +201,7 @@ def _truth(study: PlannedStudy, records: Records, exact: bool) -> Truth | None:
 
 
 def _potential(case: Case) -> Any:
-    from wfrpde.case.problem import make_problem
+    from wfrpde.case.setup import make_problem
 
     return make_problem(case).target.potential
 

@@ -1,0 +1,150 @@
+"""From a case to the `Problem` that it poses: its box, and what is wrong with the two together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.case.problem import EMPTY, Problem
+from wfrpde.domain.extent import (
+    LEVEL,
+    Landscape,
+    automatic_box,
+    sample,
+    share_outside,
+    with_favoured,
+)
+from wfrpde.domain.meshes import read_gmsh
+from wfrpde.errors import InputError
+from wfrpde.starts import InitialDensity
+
+if TYPE_CHECKING:
+    from wfrpde.case import Case
+
+Array = npt.NDArray[np.float64]
+
+CLOSES = 1e-6
+"""Difference of V (kT) between the ends of an axis up to which it counts as closed."""
+
+
+def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEVEL) -> Problem:
+    """Check the case against its densities and choose the box.
+
+    Parameters
+    ----------
+    case
+        The case.
+    at_equilibrium
+        Whether π itself takes the place of the initial density: for questions about the target.
+    level
+        Levels (kT) beyond which nothing matters.
+    """
+    flow, equation = case.flow, case.equation
+    user_box = None if case.domain.box is None else np.array(case.domain.box, dtype=float)
+    mesh = None if case.mesh_path is None else read_gmsh(case.mesh_path, case.dim)
+    bounds = user_box if mesh is None else mesh.box
+    target = case.target.build(bounds)
+    if at_equilibrium:
+        floor = float(target.potential(target.seeds).min())  # so that no offset looks like EMPTY
+        initial = InitialDensity(
+            target.dim, "target", "π", target.seeds, lambda x: floor - target.potential(x), False
+        )
+    else:
+        initial = case.initial.build(target, bounds)
+    if flow.conserve_mass and case.initial.mass != 1.0:
+        raise InputError(
+            "initial.mass",
+            f"{case.initial.mass:g} with flow.conserve_mass = true",
+            "1, or flow.conserve_mass = false",
+        )
+    landscape = Landscape(
+        target.potential,
+        lambda x: -np.maximum(np.nan_to_num(initial.log_density(x), nan=EMPTY), EMPTY),
+        np.concatenate([target.seeds, initial.seeds]),
+        reaction=flow.beta > 0 and not at_equilibrium,
+        transport=flow.alpha > 0,
+        level=level,
+    )
+    if equation.rate is not None and not at_equilibrium:
+        landscape = with_favoured(
+            landscape, equation.rate, flow.alpha, flow.beta, flow.t_end, bounds
+        )
+    box = automatic_box(landscape) if bounds is None else np.asarray(bounds)
+    scales = landscape.scales(box)
+    problem = Problem(target, initial, equation, case, landscape, box, mesh, scales, flow.save)
+    problem.facts["box"] = box.tolist()
+    problem.rate(sample(box))  # refuses what is not finite
+    _check_cut_off(problem, bounds)
+    return problem
+
+
+def _check_closed(problem: Problem) -> None:
+    """Refuse a potential that jumps where an axis closes upon itself."""
+    points = sample(problem.box)
+    for axis, closed in enumerate(problem.sides.closed):
+        if not closed:
+            continue
+        low, high = problem.box[axis]
+        first = points[points[:, axis] == low]
+        last = first + (high - low) * np.eye(problem.dim)[axis]
+        jump = float(np.abs(problem.potential(last) - problem.potential(first)).max())
+        if jump > CLOSES:
+            raise InputError(
+                f"domain.sides.{'xyz'[axis]}",
+                f"a potential that differs by {jump:.3g} kT between the two ends of the axis",
+                "the same at both, as the axis closes upon itself",
+            )
+
+
+def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
+    """Report the mass that the box cuts off, and refuse a start that lies outside."""
+    limit = problem.domain.cut_off_share
+    problem.log_initial(sample(problem.box))  # refuses NaN
+    wide = problem.box
+    if bounds is not None:
+        try:
+            wide = automatic_box(problem.landscape, trimmed=False)
+        except InputError:
+            wide = problem.box  # not confining: nothing to compare with
+    closed = np.array(problem.sides.closed)
+    if closed.any():
+        wide = np.where(closed[:, None], problem.box, wide)  # nothing lies beyond
+        _check_closed(problem)
+    shares = {
+        "target": share_outside(lambda x: -problem.target.potential(x), problem.box, wide),
+        # beyond the box the formula of a density need not make sense
+        "initial": share_outside(problem.initial.log_density, problem.box, wide),
+    }
+    if problem.landscape.favoured:
+        shares["favoured"] = max(
+            share_outside(lambda x, f=f: -f(x), problem.box, wide)  # type: ignore[misc]
+            for f in problem.landscape.favoured
+        )
+    if problem.dim == 1 and problem.mesh is None:
+        shares["initial"] += share_outside(
+            problem.initial.log_density, problem.stretch, problem.box
+        )
+    problem.facts["cut_off_share"] = shares
+    inside = problem.log_initial(problem.landscape.seeds_in(problem.box))
+    if shares["initial"] > 1 - 1e-9 or (len(inside) == 0 and shares["initial"] > 0.999):
+        raise InputError(
+            "initial",
+            "a density with no mass in the domain",
+            f"some in the box {problem.box.tolist()}",
+            "Move the start, or widen [domain] box.",
+        )
+    of = {
+        "target": "the mass of the target density",
+        "initial": "the mass of the initial density",
+        "favoured": "the paths that carry the weight",
+    }
+    for name, share in shares.items():
+        if name == "initial" and problem.initial.name == "target":
+            continue  # π itself: said already
+        if share > limit:
+            problem.warnings.append(
+                f"the domain cuts off {share:.1e} of {of[name]} (more than "
+                f"domain.cut_off_share = {limit:g}): the result is that of the truncated problem"
+            )
