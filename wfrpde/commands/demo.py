@@ -96,7 +96,9 @@ def run_demo(folder: Path, session: Session, *, force: bool = False) -> bool:
     interrupted = any(run.interrupted for run in runs)
     session.say(f"\nReport: {folder}/index.html (open it in a browser).")
     if interrupted:
-        session.say(f"Interrupted: of its last run it holds what was {progress(runs[-1])}.")
+        session.say(
+            f"Interrupted: of its last run it holds what was {progress(runs[-1].solution)}."
+        )
     else:
         session.say(
             "\nNext:"

@@ -10,7 +10,7 @@ from wfrpde.errors import InputError
 
 __all__ = ["redraw"]
 
-NEEDED = "the folder of a solved case, a validation, a convergence study or a sweep"
+NEEDED = "the folder of a solved case, a validation, a convergence study or a spectrum"
 
 
 def redraw(folder: Path) -> list[Path]:
@@ -19,7 +19,7 @@ def redraw(folder: Path) -> list[Path]:
     Parameters
     ----------
     folder
-        What ``wfrpde solve``, ``validate`` or ``converge`` has written, or ``spectrum --sweep``.
+        What ``wfrpde solve``, ``validate``, ``converge`` or ``spectrum`` has written.
 
     Returns
     -------
@@ -29,14 +29,17 @@ def redraw(folder: Path) -> list[Path]:
     Raises
     ------
     InputError
-        If the folder holds no such run, or one that cannot be read, or the modes of a spectrum,
-        which are not stored.
+        If the folder holds no such run, or one that cannot be read.
     """
-    for name, drawn in (("validation.json", _validation), ("convergence.json", _study)):
+    kinds = {
+        "validation.json": _validation,
+        "convergence.json": _study,
+        "spectrum.csv": _spectrum,
+        "sweep.csv": _sweep,
+    }
+    for name, drawn in kinds.items():
         if (folder / name).is_file():
             return _readable(folder, drawn)
-    if _kind(folder) == "spectrum":
-        return _readable(folder, _sweep)
     from wfrpde.report.flow import plot_run
 
     return plot_run(folder)
@@ -53,15 +56,7 @@ def _readable(folder: Path, drawn: Any) -> list[Path]:
     return paths
 
 
-def _kind(folder: Path) -> Any:
-    try:
-        return json.loads((folder / "summary.json").read_text(encoding="utf-8")).get("kind")
-    except (OSError, ValueError, AttributeError):
-        return None  # what is wrong with it says the reader of runs
-
-
 def _validation(folder: Path) -> list[Path]:
-    from wfrpde.case.stored import read_stored
     from wfrpde.comparison import ValidationReport
     from wfrpde.report.validation import REPORT, draw_and_report
 
@@ -72,7 +67,7 @@ def _validation(folder: Path) -> list[Path]:
             "what its figures are drawn from",
             "'wfrpde validate CASE --out FOLDER --resume' writes it from the stored replicates.",
         )
-    return draw_and_report(read_stored(ValidationReport, folder / REPORT), folder)
+    return draw_and_report(ValidationReport.load(folder / REPORT), folder)
 
 
 def _study(folder: Path) -> list[Path]:
@@ -84,32 +79,15 @@ def _study(folder: Path) -> list[Path]:
     return draw_study(revived(ConvergenceStudy, content), folder / "figures")
 
 
-def _sweep(folder: Path) -> list[Path]:
-    from wfrpde.case.stored import revived
-    from wfrpde.operators import Sweep
-    from wfrpde.report.spectrum.figures import draw_sweep_figure
-    from wfrpde.report.spectrum.page import write_sweep_report
+def _spectrum(folder: Path) -> list[Path]:
+    from wfrpde.report.spectrum.files import STUDY, draw_study_again
+    from wfrpde.studies.spectral.study import SpectralStudy
 
-    content = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    if "sweep" not in content:
-        raise InputError(
-            str(folder),
-            "the folder of a spectrum, whose modes are stored for ParaView only",
-            NEEDED,
-            "'wfrpde spectrum CASE' computes and draws them again.",
-        )
-    numbers = content["sweep"]
-    renamed = {
-        "kramers": "eyring_kramers",
-        "principal": "principal_eigenvalue",
-        "principal_errors": "principal_eigenvalue_error",
-    }
-    data = {
-        **{key: content[key] for key in ("warnings", "complete", "ranks", "wall_time")},
-        **numbers,
-        **{name: numbers[key] for name, key in renamed.items()},
-        "case": {"source": None, "data": content["case"]},
-    }
-    sweep = revived(Sweep, data)
-    pictures = draw_sweep_figure(sweep, folder / "figures")
-    return [*(p.path for p in pictures), write_sweep_report(sweep, folder, pictures)]
+    return draw_study_again(SpectralStudy.load(folder / STUDY), folder)
+
+
+def _sweep(folder: Path) -> list[Path]:
+    from wfrpde.operators import Sweep
+    from wfrpde.report.spectrum.files import SWEEP, draw_sweep_again
+
+    return draw_sweep_again(Sweep.load(folder / SWEEP), folder)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wfrpde.numbers import column, number, shortened
 
 if TYPE_CHECKING:
-    from wfrpde.commands.solve import Run
     from wfrpde.flow.solution import Solution
 
 
@@ -29,29 +28,19 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def solution_table(solution: Solution) -> str:
     """Tabulate KL and the masses of the modes at the saved times, with their errors."""
-    error = solution.error
-    columns = {"KL": (solution.series["kl"], _entry(error, "series", "kl"))}
+    columns = {"KL": solution.estimated("kl")}
     if not solution.case.flow.conserve_mass:
-        columns["mass"] = (solution.series["mass"], _entry(error, "series", "mass"))
-    name = "log_normalising_constant"
-    if name in solution.series:
-        columns["log γ(1)"] = (solution.series[name], _entry(error, "series", name))
-    for name, masses in solution.mode_mass.items():
-        columns[f"mass {name}"] = (masses, _entry(error, "mode_mass", name))
-    cells = [
-        _aligned(column(values, np.full(len(values), np.nan) if errors is None else errors, 9))
-        for values, errors in columns.values()
-    ]
+        columns["mass"] = solution.estimated("mass")
+    if "log_normalising_constant" in solution.series:
+        columns["log γ(1)"] = solution.estimated("log_normalising_constant")
+    for name in solution.mode_mass:
+        columns[f"mass {name}"] = solution.estimated("mode_mass", name)
+    cells = [_aligned(column(entry.value, entry.error, 9)) for entry in columns.values()]
     return table(["t", *columns], zip(_times(solution), *cells, strict=True))
 
 
 def _times(solution: Solution) -> list[str]:
     return [f"{float(t):.4g}" for t in solution.times]
-
-
-def _entry(error: Any, kind: str, name: str) -> Any:
-    entries = getattr(error, kind, None)
-    return None if entries is None else entries.get(name)
 
 
 def _aligned(cells: list[str]) -> list[str]:
@@ -69,17 +58,14 @@ def _aligned(cells: list[str]) -> list[str]:
     ]
 
 
-def run_summary(run: Run) -> str:
+def run_summary(solution: Solution, *, interrupted: bool) -> str:
     """Say what a run computed, how, and what to be careful about."""
-    solution = run.solution
-    parts = [f"{run.case.title or run.case.name}\n", solution_table(solution), ""]
-    formulation = solution.numerics.get("formulation")
-    if formulation:
-        reason = shortened(str(solution.numerics.get("reason") or ""))
-        parts.append(f"Formulation: {formulation}" + (f" ({reason})" if reason else ""))
+    case, numerics = solution.case, solution.numerics
+    parts = [f"{case.title or case.name}\n", solution_table(solution), ""]
+    parts.append(f"Formulation: {numerics['formulation']} ({shortened(numerics['reason'])})")
     if is_estimated(solution):
         parts.append("± is the estimated error of the solver.")
-    elif run.interrupted and run.case.numerics.certify:
+    elif interrupted and case.numerics.certify:
         parts.append(
             "Errors: not estimated, as the run was stopped before its second solution; the "
             "numbers come from the coarser one."
@@ -89,21 +75,19 @@ def run_summary(run: Run) -> str:
     # That it was interrupted is the last line.
     told = [text for text in solution.warnings if not text.startswith("interrupted")]
     parts += [f"Warning: {warning}" for warning in told]
-    if run.interrupted:
-        parts.append(f"Interrupted: {progress(run)}.")
+    if interrupted:
+        parts.append(f"Interrupted: {progress(solution)}.")
     return "\n".join(parts)
 
 
 def is_estimated(solution: Solution) -> bool:
     """Whether errors were estimated: not of a run that was stopped before its second solution."""
-    error = solution.error
-    return error is not None and bool(np.isfinite(np.asarray(error.density)).any())
+    return bool(np.isfinite(solution.density_error).any())
 
 
-def progress(run: Run) -> str:
+def progress(solution: Solution) -> str:
     """Say how far a run that was stopped has got."""
-    solution = run.solution
-    reached, end = float(solution.times[-1]), run.case.flow.save[-1]
+    reached, end = float(solution.times[-1]), solution.case.flow.save[-1]
     saved = f"saved up to t = {number(reached, 4, trim=True)} of {number(end, 4, trim=True)}"
     return saved if reached < end else f"{saved}, without the flows to compare with"
 
@@ -111,7 +95,7 @@ def progress(run: Run) -> str:
 def comparison_table(solutions: dict[str, Solution], mode: str) -> str:
     """Tabulate KL and the mass of one mode over time, for several flows side by side."""
     first = next(iter(solutions.values()))
-    equilibrium = (first.numerics.get("target_mode_mass") or {}).get(mode)
+    equilibrium = first.numerics["target_mode_mass"].get(mode)
     times = _times(first)
     divergences = [list(s.series["kl"]) for s in solutions.values()]
     masses = [list(s.mode_mass[mode]) for s in solutions.values()]

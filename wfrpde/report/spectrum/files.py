@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from wfrpde.operators import Sweep
     from wfrpde.studies.spectral.study import SpectralStudy
 
-__all__ = ["write_study", "write_sweep"]
+__all__ = ["draw_study_again", "draw_sweep_again", "write_study", "write_sweep"]
+
+STUDY = "spectrum.npz"
+"""The whole study, from which figures can be drawn again."""
+
+SWEEP = "sweep.npz"
+"""The same of a sweep."""
 
 
 def write_study(study: SpectralStudy, folder: Path) -> list[Path]:
@@ -29,31 +35,30 @@ def write_study(study: SpectralStudy, folder: Path) -> list[Path]:
     list of Path
         What was written.
     """
-    from wfrpde.report.spectrum.figures import draw_study
-
-    # The report stands above output; only what ends a run reaches up to it.
-    from wfrpde.report.spectrum.page import write_study_report
-
     folder.mkdir(parents=True, exist_ok=True)
-    output = study.case.output
     written = [
         write_json(study_summary(study), folder / "summary.json"),
         write_columns(folder / "spectrum.csv", rate_columns(study)),
+        study.save(folder / STUDY),
     ]
-    if output.paraview:
+    if study.case.output.paraview:
         from wfrpde.report.spectrum.fields import write_modes
 
         written += write_modes(study, folder)
-    pictures = draw_study(study, folder / "figures") if output.figures else []
-    written += [picture.path for picture in pictures]
-    return [*written, write_study_report(study, folder, pictures)]
+    return written + draw_study_again(study, folder, figures=study.case.output.figures)
+
+
+def draw_study_again(study: SpectralStudy, folder: Path, *, figures: bool = True) -> list[Path]:
+    """Draw the figures and write the report of a study."""
+    from wfrpde.report.spectrum.figures import draw_study
+    from wfrpde.report.spectrum.page import write_study_report
+
+    pictures = draw_study(study, folder / "figures") if figures else []
+    return [*(p.path for p in pictures), write_study_report(study, folder, pictures)]
 
 
 def write_sweep(sweep: Sweep, folder: Path) -> list[Path]:
     """Write numbers, the figure and the report of a sweep. Not collective."""
-    from wfrpde.report.spectrum.figures import draw_sweep_figure
-    from wfrpde.report.spectrum.page import write_sweep_report
-
     folder.mkdir(parents=True, exist_ok=True)
     content = _facts(sweep.case, sweep.complete, sweep.wall_time, sweep.ranks, sweep.warnings)
     content["sweep"] = {
@@ -70,10 +75,18 @@ def write_sweep(sweep: Sweep, folder: Path) -> list[Path]:
     written = [
         write_json(content, folder / "summary.json"),
         write_columns(folder / "sweep.csv", sweep_columns(sweep)),
+        sweep.save(folder / SWEEP),
     ]
-    pictures = draw_sweep_figure(sweep, folder / "figures") if sweep.case.output.figures else []
-    written += [picture.path for picture in pictures]
-    return [*written, write_sweep_report(sweep, folder, pictures)]
+    return written + draw_sweep_again(sweep, folder, figures=sweep.case.output.figures)
+
+
+def draw_sweep_again(sweep: Sweep, folder: Path, *, figures: bool = True) -> list[Path]:
+    """Draw the figure and write the report of a sweep."""
+    from wfrpde.report.spectrum.figures import draw_sweep_figure
+    from wfrpde.report.spectrum.page import write_sweep_report
+
+    pictures = draw_sweep_figure(sweep, folder / "figures") if figures else []
+    return [*(p.path for p in pictures), write_sweep_report(sweep, folder, pictures)]
 
 
 def study_summary(study: SpectralStudy) -> dict[str, Any]:

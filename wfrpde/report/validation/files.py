@@ -52,9 +52,7 @@ def write_validation(report: ValidationReport, folder: Path, *, figures: bool = 
     for name, rows in tables.items():
         if rows:
             written.append(_write_csv(folder / name, rows))
-    from wfrpde.case.stored import write_stored
-
-    written.append(write_stored(report, folder / REPORT))
+    written.append(report.save(folder / REPORT))
     return [*written, *draw_and_report(report, folder, figures=figures)]
 
 

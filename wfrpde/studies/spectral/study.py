@@ -8,30 +8,31 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wfrpde.case.stored import Result
 from wfrpde.errors import InputError, WfrpdeError
+from wfrpde.operators import Committor, Cumulants, Exit, FeynmanKac, MetastableSets, Spectrum
 from wfrpde.parallel import Progress, Stopped, StopRequest
+from wfrpde.studies.spectral.decay import Decay
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
     from wfrpde.case import Case
-    from wfrpde.operators import Committor, Cumulants, Exit, FeynmanKac, MetastableSets, Spectrum
-    from wfrpde.studies.spectral.decay import Decay
 
 logger = logging.getLogger("wfrpde")
 
 EXIT = "exit from "
 
 
-@dataclass(frozen=True)
-class SpectralStudy:
+@dataclass(frozen=True, repr=False)
+class SpectralStudy(Result):
     """What was found, the same on every rank.
 
     Attributes
@@ -55,7 +56,7 @@ class SpectralStudy:
     case: Case
     spectrum: Spectrum
     kramers: float | None
-    exits: dict[str, Exit]
+    exits: Mapping[str, Exit]
     sets: MetastableSets | None
     committor: Committor | None
     feynman_kac: FeynmanKac | None
