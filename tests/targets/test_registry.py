@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from wfrpde.errors import InputError
-from wfrpde.targets import LIBRARY, GaussianTarget, make_target, validate_parameters
+from wfrpde.targets import LIBRARY, make_target, validate_parameters
+from wfrpde.targets.gaussian import GaussianTarget
 
 
 def refused(call, *arguments, **keywords):

@@ -56,10 +56,9 @@ class InitialDensity:
 
     def log_density(self, x: npt.ArrayLike) -> Array:
         """Return log ρ₀ (n,) at the points x (n, d), up to a constant; −∞ where ρ₀ = 0."""
-        points = np.asarray(x, dtype=float)
-        if points.ndim != 2 or points.shape[1] != self.dim:
-            raise ValueError(f"points of shape {points.shape} given, (n, {self.dim}) needed")
-        return self.evaluate(points)
+        from wfrpde.fields.rendering import as_points
+
+        return self.evaluate(as_points(x, self.dim))
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Return n independent points (n, d) of ρ₀.

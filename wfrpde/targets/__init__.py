@@ -5,21 +5,11 @@ holds them by the name that ``[target] kind`` takes. `make_target` turns a case'
 a `Target`, which gives V and ∇V at points.
 """
 
-from wfrpde.targets.double_well import DoubleWellTarget
-from wfrpde.targets.gaussian import GaussianMixtureTarget, GaussianTarget
-from wfrpde.targets.landscapes import BananaTarget, FourModesTarget, MullerBrownTarget, RingTarget
 from wfrpde.targets.registry import LIBRARY, make_target, validate_parameters
 from wfrpde.targets.target import Target, TargetParameters, symbolic_target
 
 __all__ = [
     "LIBRARY",
-    "BananaTarget",
-    "DoubleWellTarget",
-    "FourModesTarget",
-    "GaussianMixtureTarget",
-    "GaussianTarget",
-    "MullerBrownTarget",
-    "RingTarget",
     "Target",
     "TargetParameters",
     "make_target",

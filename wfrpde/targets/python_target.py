@@ -63,6 +63,8 @@ def _agreed(target: Target, dim: int | None) -> Target:
 
 
 def _wrapped(thing: Any, reference: str, dim: int | None, box: npt.ArrayLike | None) -> Target:
+    from wfrpde.fields.rendering import as_points, central_difference
+
     own_potential = getattr(thing, "potential", None)
     if not callable(own_potential):
         raise InputError(_WHERE, f"{reference}, a {type(thing).__name__} without potential",
@@ -77,17 +79,15 @@ def _wrapped(thing: Any, reference: str, dim: int | None, box: npt.ArrayLike | N
     size = int(size)
 
     def potential(x: npt.ArrayLike) -> Array:
-        points = _points(x, size)
+        points = as_points(x, size)
         return _shaped(own_potential(points), (len(points),), f"{reference}.potential")
 
     own_gradient = getattr(thing, "gradient", None)
 
     def gradient(x: npt.ArrayLike) -> Array:
-        points = _points(x, size)
+        points = as_points(x, size)
         if callable(own_gradient):
             return _shaped(own_gradient(points), points.shape, f"{reference}.gradient")
-        from wfrpde.fields.rendering import central_difference
-
         return central_difference(potential, points)
 
     probe = np.linspace(-0.5, 0.5, 2 * size).reshape(2, size)
@@ -110,13 +110,6 @@ def _wrapped(thing: Any, reference: str, dim: int | None, box: npt.ArrayLike | N
         slope=gradient,
         regions=read_regions(getattr(thing, "regions", {}), size),
     )
-
-
-def _points(x: npt.ArrayLike, dim: int) -> Array:
-    points = np.asarray(x, dtype=float)
-    if points.ndim != 2 or points.shape[1] != dim:
-        raise ValueError(f"points of shape {points.shape} given, (n, {dim}) needed")
-    return points
 
 
 def _shaped(value: Any, shape: tuple[int, ...], name: str) -> Array:
