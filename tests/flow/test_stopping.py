@@ -121,7 +121,7 @@ def test_a_stop_while_figures_are_drawn(tmp_path, monkeypatch):
         }
     )
     run = run_case(case, tmp_path)
-    assert run.interrupted
+    assert not run.solution.complete
     assert run.solution.error is not None
     kept = read_run(tmp_path).solution
     assert not kept.complete

@@ -190,9 +190,10 @@ def _solve(arguments: argparse.Namespace) -> int:
 
         with RunFolder(folder, "solve", force=arguments.force, comm=session.comm) as output:
             run = run_case(case, output.path, session.comm, status=session.status)
-        session.say(run_summary(run.solution, interrupted=run.interrupted))
-        session.say(_where_to_look(str(folder), run.interrupted, case.output.paraview))
-        if run.interrupted:
+        interrupted = not run.solution.complete
+        session.say(run_summary(run.solution))
+        session.say(_where_to_look(str(folder), interrupted, case.output.paraview))
+        if interrupted:
             session.code = INTERRUPTED
     return session.code
 

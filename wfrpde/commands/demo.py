@@ -6,20 +6,21 @@ start alike: Langevin (W: α = 1, β = 0), Fisher–Rao (FR: α = 0, β = 1) and
 
 from __future__ import annotations
 
-import html
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wfrpde.case import load_case
 from wfrpde.commands.folder import RunFolder
-from wfrpde.commands.solve import Run, run_case
+from wfrpde.commands.solve import run_case
+from wfrpde.report.pages import write_page
 from wfrpde.report.terminal import comparison_table, progress
 
 if TYPE_CHECKING:
     from wfrpde.commands.session import Session
     from wfrpde.flow.solution import Solution
+    from wfrpde.report.flow.run import FlowRun
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def run_demo(folder: Path, session: Session, *, force: bool = False) -> bool:
     bool
         False if it was interrupted.
     """
-    runs: list[Run] = []
+    runs: list[FlowRun] = []
     # Read first: whatever is wrong with them is to be said before anything is computed.
     cases = [load_case(scene.case, {"output.compare": True}) for scene in SCENES]
     with RunFolder(folder, "demo", force=force, comm=session.comm) as output:
@@ -88,17 +89,16 @@ def run_demo(folder: Path, session: Session, *, force: bool = False) -> bool:
             runs.append(run)
             session.say(_scene_table(scene, run))
             session.say(f"\n{textwrap.fill(scene.explanation, 88)}")
-            if run.interrupted:
+            if not run.solution.complete:
                 break
         if session.rank == 0:
-            page = _entry_page(list(zip(SCENES, runs, strict=False)), output.path)
-            (output.path / "index.html").write_text(page, encoding="utf-8")
-    interrupted = any(run.interrupted for run in runs)
+            pairs = zip(SCENES, runs, strict=False)
+            sections = [_section(scene, run, output.path) for scene, run in pairs]
+            write_page(output.path / "index.html", "demo.html.j2", {"scenes": sections})
+    last = runs[-1].solution
     session.say(f"\nReport: {folder}/index.html (open it in a browser).")
-    if interrupted:
-        session.say(
-            f"Interrupted: of its last run it holds what was {progress(runs[-1].solution)}."
-        )
+    if not last.complete:
+        session.say(f"Interrupted: of its last run it holds what was {progress(last)}.")
     else:
         session.say(
             "\nNext:"
@@ -108,65 +108,26 @@ def run_demo(folder: Path, session: Session, *, force: bool = False) -> bool:
             "\n  wfrpde cases                                              see all cases"
             "\n  wfrpde cases --show tilted-double-well > mine.toml        start your own"
         )
-    return not interrupted
+    return last.complete
 
 
-def _flows(run: Run) -> dict[str, Solution]:
-    """Give the flows from slow to fast: W, FR, WFR, as far as they were computed."""
-    computed = {**run.companions, run.case.equation.label: run.solution}
-    return {name: computed[name] for name in ("W", "FR", "WFR") if name in computed}
+def _scene_table(scene: Scene, run: FlowRun) -> str:
+    # from slow to fast, as far as they were computed
+    flows: dict[str, Solution] = {
+        name: run.flows[name] for name in ("W", "FR", "WFR") if name in run.flows
+    }
+    return comparison_table(flows, scene.far_mode)
 
 
-def _scene_table(scene: Scene, run: Run) -> str:
-    return comparison_table(_flows(run), scene.far_mode)
-
-
-def _entry_page(runs: list[tuple[Scene, Run]], folder: Path) -> str:
-    sections = "\n".join(_section(scene, run, folder) for scene, run in runs)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>wfrpde demo: crossing barriers</title>
-<style>
-  body {{ font: 17px/1.55 system-ui, sans-serif; color: #1c2530; background: #fbfbf9;
-         max-width: 46rem; margin: 3rem auto; padding: 0 1.2rem; }}
-  h1 {{ font-size: 1.9rem; line-height: 1.2; }}
-  h2 {{ font-size: 1.25rem; margin-top: 2.6rem; }}
-  pre {{ background: #f0f1ec; padding: 1rem 1.2rem; border-radius: 6px; overflow-x: auto;
-        font-size: 0.85rem; line-height: 1.45; }}
-  img {{ max-width: 100%; margin: 0.6rem 0; }}
-  a {{ color: #14548c; }}
-  a.report {{ font-weight: 600; }}
-  .equation {{ text-align: center; font-family: Georgia, serif; font-style: italic; }}
-</style>
-</head>
-<body>
-<h1>Langevin stays in its mode. Wasserstein–Fisher–Rao crosses.</h1>
-<p>All flows start from the same density ρ₀ and lead to the same target π ∝ exp(−V):</p>
-<p class="equation">∂<sub>t</sub>ρ = α ∇·(∇ρ + ρ∇V)
- − β ρ (log(ρ/π) − ⟨log(ρ/π)⟩<sub>ρ</sub>)</p>
-<p>W (α = 1, β = 0) is Langevin dynamics, FR (α = 0, β = 1) the Fisher–Rao flow, WFR (α = β = 1)
-both together. The tables give the Kullback–Leibler divergence KL(ρ‖π), which is 0 on arrival, and
-the mass of the mode that is farthest from the start.</p>
-{sections}
-</body>
-</html>
-"""
-
-
-def _section(scene: Scene, run: Run, folder: Path) -> str:
+def _section(scene: Scene, run: FlowRun, folder: Path) -> dict[str, Any]:
     drawn = folder / scene.case / "figures"
-    densities = [n for n in ("comparison.png", "density.png") if (drawn / n).is_file()][:1]
-    names = densities + [n for n in ("kl.png",) if (drawn / n).is_file()]
-    pictures = "".join(
-        f'<a href="{scene.case}/report.html">'
-        f'<img src="{scene.case}/figures/{name}" alt="{name.removesuffix(".png")}"></a>'
-        for name in names
-    )
-    return f"""<h2>{html.escape(run.case.title)}</h2>
-<p>{html.escape(scene.explanation)}</p>
-<pre>{html.escape(_scene_table(scene, run))}</pre>
-{pictures}
-<p><a class="report" href="{scene.case}/report.html">Full report</a></p>"""
+    names = [n for n in ("comparison", "density", "kl") if (drawn / f"{n}.png").is_file()]
+    if "comparison" in names:
+        names.remove("density")
+    return {
+        "case": scene.case,
+        "title": run.title,
+        "explanation": scene.explanation,
+        "table": _scene_table(scene, run),
+        "figures": names,
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,34 +15,12 @@ from wfrpde.parallel.tasks import Task, run_tasks
 
 if TYPE_CHECKING:
     from wfrpde.flow.solution import Solution
+    from wfrpde.report.flow.run import FlowRun
 
 logger = logging.getLogger("wfrpde")
 
 WAITING_NODES = 100_000
 """Nodes beyond which ParaView's files are not written for a person who stopped the run."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one run computed.
-
-    Attributes
-    ----------
-    case
-        The case.
-    solution
-        Its solution.
-    companions
-        Solutions with β = 0 (``"W"``) and α = 0 (``"FR"``), as far as they were computed; without
-        its linear reaction (``"W"``), if the case has one.
-    interrupted
-        Whether the run was stopped before its end.
-    """
-
-    case: Case
-    solution: Solution
-    companions: dict[str, Solution]
-    interrupted: bool
 
 
 def companion_cases(case: Case) -> dict[str, Case]:
@@ -60,7 +38,7 @@ def companion_cases(case: Case) -> dict[str, Case]:
 
 def run_case(
     case: Case, folder: Path, comm: Any = None, *, status: StatusLine | None = None
-) -> Run:
+) -> FlowRun:
     """Solve a case and its companions, and write everything into ``folder`` (collective).
 
     Ctrl-C ends it with what was saved so far: without figures and companions then, as the person
@@ -77,12 +55,18 @@ def run_case(
     status
         Line of the terminal for progress.
 
+    Returns
+    -------
+    FlowRun
+        What was computed; its solution is not complete if the run was stopped before its end.
+
     Raises
     ------
     WfrpdeError
         As `wfrpde.solve` does.
     """
     from wfrpde.report.flow import write_run
+    from wfrpde.report.flow.run import FlowRun
 
     companions: dict[str, Solution] = {}
     with StopRequest() as stop:
@@ -106,7 +90,7 @@ def run_case(
         except Stopped:
             interrupted, solution = True, _interrupted(solution)
             write_run(solution, folder, companions, comm=comm)
-    return Run(case, solution, companions, interrupted)
+    return FlowRun(solution, companions, 1 if comm is None else comm.size)
 
 
 def _interrupted(solution: Solution) -> Solution:

@@ -58,14 +58,17 @@ def _aligned(cells: list[str]) -> list[str]:
     ]
 
 
-def run_summary(solution: Solution, *, interrupted: bool) -> str:
+def run_summary(solution: Solution) -> str:
     """Say what a run computed, how, and what to be careful about."""
-    case, numerics = solution.case, solution.numerics
+    case = solution.case
     parts = [f"{case.title or case.name}\n", solution_table(solution), ""]
-    parts.append(f"Formulation: {numerics['formulation']} ({shortened(numerics['reason'])})")
+    formulation = solution.numerics.get("formulation")
+    if formulation:
+        reason = shortened(str(solution.numerics.get("reason") or ""))
+        parts.append(f"Formulation: {formulation}" + (f" ({reason})" if reason else ""))
     if is_estimated(solution):
         parts.append("± is the estimated error of the solver.")
-    elif interrupted and case.numerics.certify:
+    elif not solution.complete and case.numerics.certify:
         parts.append(
             "Errors: not estimated, as the run was stopped before its second solution; the "
             "numbers come from the coarser one."
@@ -75,7 +78,7 @@ def run_summary(solution: Solution, *, interrupted: bool) -> str:
     # That it was interrupted is the last line.
     told = [text for text in solution.warnings if not text.startswith("interrupted")]
     parts += [f"Warning: {warning}" for warning in told]
-    if interrupted:
+    if not solution.complete:
         parts.append(f"Interrupted: {progress(solution)}.")
     return "\n".join(parts)
 
