@@ -1,15 +1,11 @@
-"""Nodal fields: their weights integrate, they evaluate, and they come back from the disk."""
-
-import pickle
+"""Weights of the nodes integrate, and distances of densities are relative."""
 
 import numpy as np
 import pytest
 
 from wfrpde.discretisation.interpolation import SimplexInterpolation, TensorInterpolation
 from wfrpde.domain.grid import TensorGrid, simplices_of_box
-from wfrpde.parallel.tasks import Store
-from wfrpde.studies.convergence.field import Field, node_weights, relative_error
-from wfrpde.studies.convergence.record import RunRecord
+from wfrpde.studies.convergence.field import node_weights, relative_error
 
 
 def box(dim: int, *, holes: bool = False) -> TensorGrid:
@@ -46,37 +42,6 @@ def test_weights_of_simplices(dim):
     weights = node_weights(interpolation)
     assert weights.sum() == pytest.approx(np.prod(2.0 + np.arange(dim)), rel=1e-13)
     assert (weights > 0).all()
-
-
-def fields() -> dict[str, Field]:
-    made = {}
-    coarse = simplices_of_box(box(2))
-    for name, interpolation in {
-        "tensor": TensorInterpolation(box(2, holes=True), 3),
-        "simplex": SimplexInterpolation(coarse),
-        "extrapolated simplex": SimplexInterpolation(coarse.refined(), coarse),
-    }.items():
-        x = interpolation.nodes
-        u = 0.3 * x[:, 0] + 0.2 * x[:, 1]
-        made[name] = Field(interpolation, u, u - 1.0)
-    return made
-
-
-@pytest.mark.parametrize("name", ["tensor", "simplex", "extrapolated simplex"])
-def test_a_run_comes_back_from_the_disk_and_from_another_rank(name, tmp_path):
-    field = fields()[name]
-    point = np.array([[0.3, 0.7]])
-    before = field.relative_at(point)  # leaves a search tree behind
-    assert before == pytest.approx(0.3 * 0.3 + 0.2 * 0.7, abs=1e-12)
-    record = RunRecord(field, 0.25, 1e-7, 0.0, len(field.relative), 1.5, 2)
-    store = Store(tmp_path / "runs", RunRecord.arrays, RunRecord.of)
-    store.save("key", record)
-    assert [path.name for path in store.folder.iterdir()] == ["key.npz"]
-    back = store.load("key")
-    assert (back.kl, back.estimate, back.ranks) == (0.25, 1e-7, 2)
-    for other in (back.field, pickle.loads(pickle.dumps(field))):
-        np.testing.assert_array_equal(other.log_density, field.log_density)
-        np.testing.assert_array_equal(other.relative_at(point), before)
 
 
 def test_relative_error():

@@ -27,7 +27,7 @@ from wfrpde.starts.registry import initial_again
 from wfrpde.targets import Target
 from wfrpde.targets.registry import target_again
 
-__all__ = ["Result", "frozen", "read_stored", "revived", "write_stored"]
+__all__ = ["Result", "frozen", "revived"]
 
 T = TypeVar("T")
 
@@ -53,7 +53,27 @@ class Result:
             object.__setattr__(self, entry.name, frozen(getattr(self, entry.name)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (type(self), *_flat(self))
+        return type(self).from_arrays, (self.arrays(),)
+
+    def arrays(self) -> dict[str, Any]:
+        """Return everything as named arrays of numbers and text, without any code."""
+        arrays: dict[str, Any] = {}
+        content = json.dumps(_packed(self, arrays), default=str)
+        return {"content": np.array(content), **arrays}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any]) -> Self:
+        """Make a result from its `arrays`.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError
+            If they are not those of such a result.
+        """
+        data = json.loads(str(arrays["content"]))
+        if data[KIND] != cls.__name__:
+            raise ValueError(f"it holds a {data[KIND]}")
+        return revived(cls, data, arrays)
 
     def save(self, path: str | Path, comm: Any = None) -> Path:
         """Write everything into one file, which appears once it is complete.
@@ -74,7 +94,8 @@ class Result:
         """
         with collectively(comm):
             if comm is None or comm.rank == 0:
-                write_stored(self, Path(path))
+                with atomic(Path(path), "wb") as stream:
+                    np.savez(stream, allow_pickle=False, **self.arrays())
         return Path(path)
 
     @classmethod
@@ -89,7 +110,8 @@ class Result:
             If the file holds no such result.
         """
         try:
-            return read_stored(cls, Path(path))
+            with np.load(path, allow_pickle=False) as data:
+                return cls.from_arrays(dict(data))
         except UNREADABLE as error:
             raise InputError(
                 str(path),
@@ -124,27 +146,6 @@ def frozen(value: Any) -> Any:
     return value
 
 
-def write_stored(result: Any, path: Path) -> Path:
-    """Write a dataclass, and those in it, as an ``.npz`` of numbers and text."""
-    content, arrays = _flat(result)
-    with atomic(path, "wb") as stream:
-        np.savez(stream, allow_pickle=False, content=np.array(content), **arrays)
-    return path
-
-
-def read_stored(kind: type[T], path: Path) -> T:
-    """Read what `write_stored` wrote.
-
-    Raises
-    ------
-    OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile
-        If the file is no such one.
-    """
-    with np.load(path, allow_pickle=False) as data:
-        arrays = dict(data)
-    return _restored(kind, str(arrays.pop("content")), arrays)
-
-
 def revived(kind: type[T], data: Any, arrays: Mapping[str, Any] | None = None) -> T:
     """Make an object of a type from plain data.
 
@@ -161,18 +162,6 @@ def revived(kind: type[T], data: Any, arrays: Mapping[str, Any] | None = None) -
     """
     made: T = _revived(kind, data, arrays or {})
     return made
-
-
-def _flat(result: Any) -> tuple[str, dict[str, Any]]:
-    arrays: dict[str, Any] = {}
-    return json.dumps(_packed(result, arrays), default=str), arrays
-
-
-def _restored(kind: type[T], content: str, arrays: Mapping[str, Any]) -> T:
-    data = json.loads(content)
-    if data[KIND] != kind.__name__:
-        raise ValueError(f"it holds a {data[KIND]}")
-    return revived(kind, data, arrays)
 
 
 def _packed(value: Any, arrays: dict[str, Any]) -> Any:

@@ -12,12 +12,12 @@ import numpy as np
 
 from wfrpde import _compat
 from wfrpde.errors import AccuracyError, InputError, SolverError
+from wfrpde.flow.solution import Solution
 from wfrpde.parallel import Progress, StopRequest, collectively
 from wfrpde.parallel.screen import quiet
 from wfrpde.parallel.tasks import Store, Task, run_tasks
-from wfrpde.studies.convergence.field import Field, relative_error
+from wfrpde.studies.convergence.field import node_weights, relative_error
 from wfrpde.studies.convergence.plan import STEPS, PlannedRun, PlannedStudy, plan
-from wfrpde.studies.convergence.record import RunRecord
 from wfrpde.studies.convergence.study import ConvergenceStudy, StudyResult, judged
 from wfrpde.studies.convergence.truth import Truth, exact_truth, finest_truth, has_exact_solution
 
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
 
 Layout = Literal["auto", "spread", "together"]
-Records = dict[str, RunRecord]
+Records = dict[str, Solution | str]
+"""Key of a run → its solution, or why it failed."""
+
 LARGE = 150_000
 """Unknowns from which on one run is better shared by all ranks, for its memory."""
 
@@ -131,18 +133,15 @@ def _made(
     done = run_tasks(
         [Task(partial(_solved, run), _words(run), run.key, cost=run.cost) for run in runs],
         comm,
-        store=None if folder is None else Store(folder, RunRecord.arrays, RunRecord.of),
+        store=None if folder is None else Store(folder, Solution.arrays, Solution.from_arrays),
         observer=observer,
         counted="runs",
         together=together,
         tolerated=(SolverError, AccuracyError),
         everywhere=False,
     )
-    records = {runs[k].key: record for k, record in done.results.items()}
-    for k, error in done.failures.items():
-        failed = RunRecord(None, np.nan, np.nan, 0.0, 0, 0.0, comm.size, str(error))
-        records[runs[int(k)].key] = failed
-    return records
+    records: Records = {runs[k].key: solution for k, solution in done.results.items()}
+    return records | {runs[int(k)].key: str(error) for k, error in done.failures.items()}
 
 
 def _words(run: PlannedRun) -> str:
@@ -153,24 +152,13 @@ def _words(run: PlannedRun) -> str:
     return ", ".join(parts) or "run"
 
 
-def _solved(run: PlannedRun, comm: Comm, stop: StopRequest) -> RunRecord | None:
+def _solved(run: PlannedRun, comm: Comm, stop: StopRequest) -> Solution | None:
     """Solve one case (collective over `comm`); None if it was interrupted."""
     from wfrpde.flow.solve import solve
 
     with quiet():
         solution = solve(run.case, comm)
-    if not solution.complete:
-        return None
-    shares: dict[str, float] = solution.numerics.get("cut_off_share", {})
-    return RunRecord(
-        Field.of(solution),
-        float(solution.series["kl"][-1]),
-        float(solution.error.density[-1]) if solution.error is not None else np.nan,
-        float(sum(shares.values())),
-        len(solution.nodes),
-        solution.wall_time,
-        comm.size,
-    )
+    return solution if solution.complete else None
 
 
 def _result(study: PlannedStudy, records: Records, exact: bool) -> Any:
@@ -191,35 +179,34 @@ def _result(study: PlannedStudy, records: Records, exact: bool) -> Any:
 def _truth(study: PlannedStudy, records: Records, exact: bool) -> Truth | None:
     if exact:
         last = records.get(study.runs[-1].key)
-        cut_off = 0.0 if last is None or study.spec.vary == "domain" else last.cut_off
+        cut_off = 0.0
+        if isinstance(last, Solution) and study.spec.vary != "domain":
+            cut_off = float(sum(last.numerics["cut_off_share"].values()))
         return exact_truth(study.runs[-1].case, cut_off)
     assert study.reference is not None
-    record = records.get(study.reference.key)
-    if record is None or record.field is None:
-        return None
-    return finest_truth(record, _potential(study.reference.case))
+    finest = records.get(study.reference.key)
+    return finest_truth(finest) if isinstance(finest, Solution) else None
 
 
-def _potential(case: Case) -> Any:
-    from wfrpde.case.setup import make_problem
-
-    return make_problem(case).target.potential
-
-
-def _measured(run: PlannedRun, record: RunRecord, truth: Truth | None) -> dict[str, Any]:
+def _measured(run: PlannedRun, record: Solution | str, truth: Truth | None) -> dict[str, Any]:
     error = kl_error = np.nan
-    if record.field is not None and truth is not None:
-        field = record.field
-        true = truth.log_density(field.interpolation.nodes)
-        known = ~np.isnan(true)
-        error = relative_error(field.log_density[known], true[known], field.weights[known])
-        kl_error = abs(record.kl / truth.kl - 1)
+    if isinstance(record, str):
+        facts = {"unknowns": 0, "seconds": 0.0, "ranks": 0, "failure": record}
+        return {"value": run.value, "error": error, "kl_error": kl_error, **facts}
+    if truth is not None:
+        nodes = record.nodes
+        true = truth.log_density(nodes)
+        known = np.isfinite(true)
+        found = record.log_relative[-1] - record.target.potential(nodes) - record.log_normalisation
+        weights = node_weights(record.interpolation)
+        error = relative_error(found[known], true[known], weights[known])
+        kl_error = abs(float(record.series["kl"][-1]) / truth.kl - 1)
     return {
         "value": run.value,
-        "unknowns": record.unknowns,
+        "unknowns": len(record.nodes),
         "error": error,
         "kl_error": kl_error,
-        "seconds": record.seconds,
-        "ranks": record.ranks,
-        "failure": record.failure,
+        "seconds": record.wall_time,
+        "ranks": record.numerics["ranks"],
+        "failure": "",
     }

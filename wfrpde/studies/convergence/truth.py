@@ -13,7 +13,7 @@ from wfrpde.flow.exact import gaussian_flow, gaussian_kl, gaussian_log_density
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
-    from wfrpde.studies.convergence.record import RunRecord
+    from wfrpde.flow.solution import Solution
 
 Array = npt.NDArray[np.float64]
 
@@ -27,7 +27,7 @@ class Truth:
     name
         What it is, in words.
     log_density
-        log ρ at points ``(n, d)``; NaN where it is not known.
+        log ρ at points ``(n, d)``; −∞ where it is not known.
     kl
         KL(ρ‖π) in nats.
     known_to
@@ -84,16 +84,12 @@ def exact_truth(case: Case, cut_off: float) -> Truth:
     )
 
 
-def finest_truth(record: RunRecord, potential: Callable[[Array], Array]) -> Truth:
+def finest_truth(solution: Solution) -> Truth:
     """Take the finest run for the truth, as far as it knows itself."""
-    field = record.field
-    assert field is not None
-    # log Z of π: the two nodal fields differ by it and by the potential
-    node = field.interpolation.nodes[:1]
-    log_z = float(field.relative[0] - field.log_density[0] - potential(node)[0])
+    estimate = float(solution.density_error[-1])
     return Truth(
-        f"the finest run ({record.unknowns} nodes)",
-        lambda x: field.relative_at(x) - potential(x) - log_z,
-        record.kl,
-        record.estimate if np.isfinite(record.estimate) else 0.0,
+        f"the finest run ({len(solution.nodes)} nodes)",
+        solution.at(solution.times[-1]).log_density,
+        float(solution.series["kl"][-1]),
+        estimate if np.isfinite(estimate) else 0.0,
     )
