@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.equation.reaction import feynman_kac
+from wfrpde.equation.reaction import feynman_kac, fisher_rao
 from wfrpde.fields.protocols import Formula
 
 Array = npt.NDArray[np.float64]
@@ -65,6 +65,8 @@ class Reaction:
 
         `rate` is U at the nodes, `log_target` the log of the nodal mass of π; see `feynman_kac`.
         """
+        if self.rate is None:
+            return fisher_rao(log_mass, log_target, self.beta, dt)
         return feynman_kac(log_mass, log_target, rate, self.beta, dt)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from math import exp
 from typing import Any
 
 import numpy as np
@@ -68,9 +69,12 @@ def nodal_kl(nodes: Nodes, log_mass: Array, log_target: Array) -> float:
     """``Σ_i π_i (h log h − h + 1)`` over the nodes (collective)."""
     u = log_mass - log_target
     mass, target = np.exp(log_mass), np.exp(log_target)
+    terms = mass * u - mass + target
     small = np.abs(u) < 1e-3
-    series = target * u * u * (0.5 + u / 3 + u * u / 8)
-    return nodes.sum(np.where(small, series, mass * u - mass + target))
+    if small.any():
+        series = target * u * u * (0.5 + u / 3 + u * u / 8)
+        terms = np.where(small, series, terms)
+    return nodes.sum(terms)
 
 
 def march(
@@ -115,7 +119,7 @@ def march(
             growth += step.growth
             drift += step.drift
             before, kl = kl, after
-            mass = stepper.mass(state) * float(np.exp(np.clip(drift, -MOST_DRIFT, MOST_DRIFT)))
+            mass = stepper.mass(state) * exp(max(-MOST_DRIFT, min(MOST_DRIFT, drift)))
             increase = max(increase, kl - before)
             rows.append((t, dt, kl, mass))
             on_step(t, dt, kl)

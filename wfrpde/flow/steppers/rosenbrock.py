@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -51,19 +51,11 @@ _C = _rows(
 )
 
 
-class ShiftedJacobian(Protocol):
-    """Solver with the matrix ``1/(γΔt) − J``."""
-
-    def __call__(self, rhs: Array) -> Array:
-        """Return the solution for a right-hand side ``(n,)``."""
-        ...
-
-
 def rodasp_step(
     u: Array,
     slope: Array,
     right_hand_side: Callable[[Array], Array],
-    solve: ShiftedJacobian,
+    solve: Callable[[Array], Array],
     dt: float,
 ) -> tuple[Array, Array]:
     """Return the state after `dt` and the embedded error estimate.
@@ -102,10 +94,13 @@ class Rodasp:
 
     def __init__(self, semi: LogDensityForm, *, t_end: float) -> None:
         self.semi, self._t_end = semi, t_end
+        self._known: tuple[Array, Array] = (np.empty(0), np.empty(0))
 
     def log_mass(self, state: Array) -> Array:
-        """Return the nodal log mass, normalised."""
-        return self.semi.normalised(state + self.semi.log_target)
+        """Return the nodal log mass, normalised; that of the last state is kept."""
+        if self._known[0] is not state:
+            self._known = (state, self.semi.normalised(state + self.semi.log_target))
+        return self._known[1]
 
     def mass(self, state: Array) -> float:
         """Return 1: u holds no mass."""
