@@ -103,3 +103,21 @@ def test_a_coupled_double_well_in_the_plane():
     spectrum = wfrpde.spectrum(case_of(target, 2, spectrum={"count": 6}))
     # the reference has half of the digits of its smallest singular value
     assert_exact(spectrum, coupled_rates(20.0, 8.0, 0.5, 6), 1e-9, 1e-9)
+
+
+@pytest.mark.parametrize("power", [0.2, 0.5, 1.5])
+def test_singular_ends_converge_slowly_and_the_bars_say_so(power):
+    """V = x²/2 − a log x on the half line: Laguerre polynomials of x²/2, with rates 2k."""
+    case = case_of({"potential": f"x**2/2 - {power}*log(x)"}, domain={"box": [[0.0, 12.0]]})
+    spectrum = wfrpde.spectrum(case)
+    gap = np.abs(spectrum.rates - 2 * np.arange(len(spectrum.rates)))
+    assert (gap <= spectrum.errors).all()
+    assert (spectrum.errors[1:] <= 5 * gap[1:]).all()
+
+
+def test_soft_walls_that_are_oblique_to_the_mesh():
+    """V = 40 max(0, |u| − 1) + v²/2 with turned axes: λ = 1 of the harmonic direction."""
+    u, v = "(0.8*x + 0.6*y)", "(0.8*y - 0.6*x)"
+    target = {"potential": f"40*max(0, abs({u}) - 1) + {v}**2/2"}
+    spectrum = wfrpde.spectrum(case_of(target, 2, spectrum={"count": 2}))
+    assert abs(spectrum.gap - 1) <= spectrum.errors[1] < 2e-3

@@ -142,7 +142,8 @@ def bernoulli(z: Array) -> Array:
     small = np.abs(z) < 1e-5
     # e^z − 1 overflows on one side alone; on the other B(z) → −z, which must not be cut off
     safe = np.where(small, 1.0, np.minimum(z, 700.0))
-    return np.where(small, 1 - z / 2 + z * z / 12, safe / np.expm1(safe))
+    near = np.where(small, z, 0.0)
+    return np.where(small, 1 - near / 2 + near * near / 12, safe / np.expm1(safe))
 
 
 def edge_averaged(edges: Edges, potential: Array, weights: Array) -> Triplets:

@@ -1,6 +1,7 @@
 """The same operator on two or three discretisations, and what they say together.
 
-Spectral elements of degree p are certified by degree p − 1 on the same cells. The edge-averaged
+Spectral elements of degree p are certified by the degrees p − 1 and p − 2 on the same cells: two of
+them tell the error where convergence is exponential, and the third whether it is. The edge-averaged
 scheme (degree 1: simplices, and the default in 3-D) has errors in even powers of the cell size on
 nested grids: its values are extrapolated, twice where there are three grids, and its functions
 once.
@@ -33,6 +34,11 @@ NODES_PER_LENGTH = {1: 12.0, 2: 5.5, 3: 3.6}
 
 LEAST_CELLS = {1: 24, 2: 8, 3: 6}
 """Fewest spectral elements along an axis, by dimension."""
+
+LARGEST_RATIO = 0.9
+"""q = |v₃ − v₂|/|v₂ − v₁| of the values of three degrees beyond which nothing converges visibly."""
+
+TINY = 1e-300
 
 FINEST_NODES = {1: 100_000, 2: 150_000, 3: 250_000}
 """Nodes of the finest discretisation that the defaults do not exceed, by dimension."""
@@ -93,12 +99,15 @@ class Ladder:
         best, *others = opinions_on_numbers(every, nested=self.extrapolates, twice=True)
         if not others:
             return best, np.full_like(best, np.nan)
-        share = 1.0
-        if self.extrapolates and len(every) == 3:
-            share = 15 / 64  # of 16/15 of the distance of those extrapolated once: a quarter
+        share: Array | float = 1.0
+        if self.extrapolates:
+            # of three, 16/15 of the distance of those extrapolated once: a quarter
+            share = 15 / 64 if len(every) == 3 else 1.0
         elif not self.smooth:
             # at a staircase the error goes with the distance of nodes, and not regularly
             share = 2.0 * self.finest.degree
+        elif len(every) == 3:
+            share = _remaining(np.abs(best - every[1]), np.abs(every[1] - every[0]))
         return best, share * np.abs(best - others[0])
 
     def function(self, fields: Sequence[Array]) -> Array:
@@ -114,10 +123,23 @@ class Ladder:
         return np.nan_to_num(evaluate(coarse, functions, fine.nodes, steep=np.inf)[0])
 
 
-def discretisations(problem: Problem, through: tuple[Array, ...]) -> list[tuple[Grid, int]]:
+def _remaining(last: Array, before: Array) -> Array:
+    """Return what degrees beyond the last may still change, in units of the last change.
+
+    With q = last/before it is q/(1 − q) where the changes fall geometrically, which is less than 1
+    for smooth functions; where they fall like a power of the degree it is up to twice as much.
+    """
+    q = np.minimum(last / np.maximum(before, TINY), LARGEST_RATIO)
+    return np.asarray(np.maximum(1.0, 2 * q / (1 - q)))
+
+
+def discretisations(
+    problem: Problem, through: tuple[Array, ...], count: int = 1
+) -> list[tuple[Grid, int]]:
     """Grids and degrees from coarse to fine; only the finest without ``numerics.certify``.
 
-    Cells of a box end at the positions `through` of each axis.
+    Cells of a box end at the positions `through` of each axis. A third degree, which tells how fast
+    values converge, is left out where it has hardly more than `count` unknowns.
     """
     numerics, dim = problem.numerics, problem.dim
     ladder: list[tuple[Grid, int]]
@@ -130,7 +152,11 @@ def discretisations(problem: Problem, through: tuple[Array, ...]) -> list[tuple[
         cells = numerics.cells or _cells(problem, degree, 2 if degree == 1 else 0)
         tensor = problem.tensor_grid(cells, through)
         if degree > 1:
-            ladder = [(tensor, degree - 1), (tensor, degree)]
+            ladder = [
+                (tensor, p)
+                for p in range(max(1, degree - 2), degree + 1)
+                if p >= degree - 1 or tensor.n_cells * p**dim > 2 * count
+            ]
         else:
             once = tensor.refined()
             ladder = [(tensor, 1), (once, 1), (once.refined(), 1)]

@@ -179,7 +179,7 @@ def _solved(
     wish = Wish(problem.numerics.solver, problem.numerics.petsc_options)
     scale = alpha / float(np.ptp(problem.box, axis=1).max()) ** 2
     levels = []
-    for grid, degree in discretisations(problem, through):
+    for grid, degree in discretisations(problem, through, count):
         nodes = make_nodes(comm, grid, degree)
         operator = Operator(
             DirichletForm(nodes, problem.potential(nodes.points)),
