@@ -14,6 +14,9 @@ from truths import Truth, formula, gaussian, line, mixture, product, reach
 Array = np.ndarray[Any, Any]
 Formula = Callable[[Array], Array]
 
+MODES = 200.0
+"""Level (kT) up to which a line is kept for rates: modes may be wider than π."""
+
 
 def tables(problem: Problem) -> dict[str, Any]:
     """Return the tables of the case."""
@@ -82,15 +85,25 @@ def truth(problem: Problem) -> Truth:
 
 
 def rates(problem: Problem) -> tuple[Array, Array]:
-    """Rates of a product of lines, the smallest sums, and how far they may be off."""
-    count = problem["count"]
+    """Rates of a product of lines, the smallest sums, and how far they may be off.
+
+    A potential that grows like a |x| has a continuous spectrum above a²/4, where rates depend on
+    where a line ends: nothing is known there.
+    """
+    count, limit = problem["count"], np.inf
     sums, own = np.zeros(1), np.zeros(1)
     for f in problem["factors"]:
         v = potential(f)
-        value, off = line_rates(v, reach([v], f["centre"]), count, breaks=f["breaks"])
+        box = reach([v], f["centre"], MODES)
+        value, off = line_rates(v, box, count, breaks=f["breaks"])
+        for end in box:
+            x = f["centre"] + (end - f["centre"]) * np.array([0.7, 0.71, 0.99, 1.0])
+            inner, outer = np.diff(v(x))[[0, 2]] / np.diff(x)[[0, 2]]
+            if abs(outer - inner) < 0.05 * abs(outer):
+                limit = min(limit, 0.9 * outer**2 / 4)
         sums, own = np.add.outer(sums, value).ravel(), np.add.outer(own, off).ravel()
     order = np.argsort(sums)[:count]
-    return sums[order], own[order]
+    return sums[order], np.where(sums < limit, own, np.inf)[order]
 
 
 def potential(f: dict[str, Any]) -> Formula:

@@ -337,7 +337,7 @@ def line_rates(
     breaks: Sequence[float] = (),
     absorbing: tuple[bool, bool] = (False, False),
     radial: bool = False,
-    cells: int = CELLS,
+    cells: int = 3 * CELLS,
 ) -> tuple[Array, Array]:
     """Lowest rates of −L, and how far they may be off themselves.
 

@@ -223,6 +223,7 @@ def main() -> None:
     parser.add_argument("--kind", choices=KINDS, default="1d")
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--count", type=int, default=20)
+    parser.add_argument("--seeds", type=int, nargs="*", help="these instead of a row of them")
     parser.add_argument("--limit", type=float, default=120.0, help="seconds for a solve")
     parser.add_argument("--store", type=Path, default=STORE)
     parser.add_argument("--table", action="store_true", help="only print what is stored")
@@ -239,8 +240,9 @@ def main() -> None:
     records = load(chosen.store)
     if not chosen.table:
         known = {(r["problem"]["kind"], r["problem"]["seed"]) for r in records}
+        wanted = range(chosen.seed, chosen.seed + chosen.count)
         seeds = [
-            seed for seed in range(chosen.seed, chosen.seed + chosen.count)
+            seed for seed in chosen.seeds or wanted
             if chosen.again or (chosen.kind, seed) not in known
         ]  # fmt: skip
         worker, began = Worker(), time.monotonic()

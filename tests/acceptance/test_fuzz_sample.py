@@ -1,0 +1,54 @@
+"""Random problems of validation/fuzz whose error bars hold against references of another kind.
+
+The tool draws and judges many more; these are a dozen that are quick and once all held.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("dolfinx")
+
+FUZZ = Path(__file__).resolve().parents[2] / "validation" / "fuzz"
+COVERED = 0.97
+SEEDS = [
+    ("1d", 3), ("1d", 8), ("2d", 10),
+    *(("spectra", seed) for seed in (1, 9, 10, 11, 15, 21, 23, 28, 29)),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run():
+    sys.path.insert(0, str(FUZZ))
+    try:
+        import run
+    finally:
+        sys.path.remove(str(FUZZ))
+    return run
+
+
+@pytest.fixture(scope="module")
+def records(run):
+    with np.errstate(all="ignore"):
+        return {(kind, seed): run.judged({**run.draw(kind, seed)}) for kind, seed in SEEDS}
+
+
+@pytest.mark.parametrize("key", SEEDS, ids=lambda key: "-".join(map(str, key)))
+def test_bars_cover(records, run, key):
+    rows = records[key]["rows"]
+    assert rows
+    for r in rows:
+        # where the reference is no better than the bar, both errors together have to explain it
+        within = run.FAR * (r["bar"] + r["own"])
+        assert r["covered"] or r["error"] <= within or r["ratio"] is None, r
+
+
+def test_coverage_and_sharpness(records):
+    judged = [r for record in records.values() for r in record["rows"] if r["judged"]]
+    assert len(judged) >= 40, "the references are accurate enough to judge"
+    assert np.mean([r["covered"] for r in judged]) >= COVERED
+    assert np.median([1 / r["ratio"] for r in judged if r["ratio"]]) < 100
