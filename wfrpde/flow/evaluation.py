@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -75,16 +76,7 @@ def _report(
     if others and context.stop():
         raise Stopped
     comparisons = _compared(evaluator, fields, rest, [share for _, share in others])
-    error, second = None, None
-    if problem.numerics.certify and not outcome.complete:
-        nothing = np.zeros(len(outcome.times))
-        error = _error(numbers, [(numbers, nothing, nothing)], problem, 0.0).unknown()
-    elif problem.numerics.certify:
-        second = evaluator.second()
-        ((_, integrals, _),) = _evaluated(problem, second, [outcome.best], known)
-        whole = np.ones(len(outcome.times))
-        comparisons.append((integrals, 0 * whole, SECOND_RULE * whole))
-        error = _error(numbers, comparisons, problem, outcome.start_defect)
+    error, second = _estimated(problem, outcome, evaluator, known, numbers, comparisons)
     shifted = {k: (field.theta, float(shift[k]), field.gain) for k, field in known.items()}
     nodes = outcome.interpolation.nodes
     u = outcome.best + shift[:, None]
@@ -120,12 +112,7 @@ def _report(
         numerics={
             "formulation": scheme.name,
             "reason": reason,
-            "nodes": len(nodes),
-            **outcome.facts,
-            **problem.facts,
-            "ranks": context.comm.size,
-            "length_scales": problem.scales.tolist(),
-            "target_mode_mass": evaluator.target_mode_mass(),
+            **_facts(context, outcome, evaluator),
             "checks": invariants(equation, outcome, series, keeps_mass=scheme.keeps_mass),
         },
         warnings=_warnings(problem, outcome, evaluator, fields),
@@ -134,6 +121,37 @@ def _report(
         interpolation=outcome.interpolation,
         known=shifted,
     )
+
+
+def _facts(context: Context, outcome: Outcome, evaluator: Evaluator) -> dict[str, Any]:
+    return {
+        "nodes": len(outcome.interpolation.nodes),
+        **outcome.facts,
+        **context.problem.facts,
+        "ranks": context.comm.size,
+        "length_scales": context.problem.scales.tolist(),
+        "target_mode_mass": evaluator.target_mode_mass(),
+    }
+
+
+def _estimated(
+    problem: Problem,
+    outcome: Outcome,
+    evaluator: Evaluator,
+    known: dict[int, GeometricMean],
+    numbers: Functionals,
+    comparisons: list[Comparison],
+) -> tuple[ErrorEstimate | None, Evaluator | None]:
+    """Return the errors that the case asks for, and the second rule that they took."""
+    if not problem.numerics.certify:
+        return None, None
+    nothing = np.zeros(len(outcome.times))
+    if not outcome.complete:
+        return _error(numbers, [(numbers, nothing, nothing)], problem, 0.0).unknown(), None
+    second = evaluator.second()
+    ((_, integrals, _),) = _evaluated(problem, second, [outcome.best], known)
+    every = [*comparisons, (integrals, nothing, SECOND_RULE + nothing)]
+    return _error(numbers, every, problem, outcome.start_defect), second
 
 
 def _compared(
