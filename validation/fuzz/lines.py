@@ -49,7 +49,7 @@ CALM = 4.0
 """Largest rise of w from node to node for which fluxes are as they are. Starts that are narrow have
 far larger ones in their tails, for a moment, and would be stiff beyond any integrator."""
 
-GAUSS = np.polynomial.legendre.leggauss(8)
+GAUSS = np.polynomial.legendre.leggauss(20)
 LEAST, MOST = 8, 400  # pieces
 
 
