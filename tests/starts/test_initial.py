@@ -6,6 +6,7 @@ import pytest
 from wfrpde.errors import InputError
 from wfrpde.starts import make_initial, validate_initial
 from wfrpde.targets import make_target
+from wfrpde.targets.reach import reach
 
 LINE = make_target(kind="double_well")
 PLANE = make_target(kind="banana")
@@ -16,7 +17,7 @@ EXACT = {
     "plane": (PLANE, "gaussian", {"mean": [-1, 0.5], "covariance": [[1, 0.4], [0.4, 0.7]]}),
     "mixture": (PLANE, "mixture", {"weights": [1, 3], "means": [[-1, 0], [2, 1]],
                                    "covariances": [0.2, [[0.5, 0.1], [0.1, 0.3]]]}),
-    "dirac": (LINE, "dirac", {"point": -1}),
+    "dirac": (LINE, "dirac", {"point": -1, "width": 0.05}),
     "uniform": (PLANE, "uniform", {"box": [[-1, 1], [0, 3]]}),
 }  # fmt: skip
 
@@ -63,7 +64,18 @@ def test_dirac_has_its_width():
     narrow = make_initial(kind="dirac", parameters={"point": [0, 0, 1], "width": 0.1}, target=SPACE)
     np.testing.assert_allclose(narrow.gaussian[1], 0.01 * np.eye(3))
     default = make_initial(kind="dirac", parameters={"point": 0}, target=LINE)
-    assert default.gaussian[1] == pytest.approx(0.05**2)
+    length = reach(LINE.potential, np.zeros(1))
+    change = LINE.potential([[length]])[0] - LINE.potential([[0.0]])[0]
+    assert abs(change) == pytest.approx(1, rel=1e-5)
+    assert default.gaussian[1] == pytest.approx((0.05 * length) ** 2)
+    assert f"width {0.05 * length:.3g}" in default.description
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-3, 1.0, 1e6])
+def test_a_point_is_as_wide_in_every_unit(unit):
+    target = make_target(potential=f"(x/{unit!r})**2/2")
+    start = make_initial(kind="dirac", parameters={"point": [0.5 * unit]}, target=target)
+    assert start.blur == pytest.approx(0.05 * unit * (np.sqrt(0.25 + 2) - 0.5), rel=1e-5)
 
 
 def test_uniform_lives_on_the_domain_by_default():

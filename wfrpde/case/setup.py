@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,26 +104,33 @@ def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
     """Report the mass that the box cuts off, and refuse a start that lies outside."""
     limit = problem.domain.cut_off_share
     problem.log_initial(sample(problem.box))  # refuses NaN
-    wide = problem.box
-    if bounds is not None:
-        try:
-            wide = automatic_box(problem.landscape, trimmed=False)
-        except InputError:
-            wide = problem.box  # not confining: nothing to compare with
     closed = np.array(problem.sides.closed)
     if closed.any():
-        wide = np.where(closed[:, None], problem.box, wide)  # nothing lies beyond
         _check_closed(problem)
+    landscape = problem.landscape
+
+    def beyond(surprise: Callable[[Array], Array], log_density: Callable[[Array], Array]) -> float:
+        """Share of a density beyond a box that the case gives, in a box of its own."""
+        if bounds is None:
+            return 0.0
+        alone = replace(
+            landscape, potential=surprise, surprise=surprise, reaction=False, transport=False,
+            favoured=(),
+        )  # fmt: skip
+        try:
+            wide = automatic_box(alone, trimmed=False)
+        except InputError:
+            return 0.0  # not confining: nothing to compare with
+        wide = np.where(closed[:, None], problem.box, wide)  # nothing lies beyond
+        return share_outside(log_density, problem.box, wide)
+
     shares = {
-        "target": share_outside(lambda x: -problem.target.potential(x), problem.box, wide),
+        "target": beyond(problem.target.potential, lambda x: -problem.target.potential(x)),
         # beyond the box the formula of a density need not make sense
-        "initial": share_outside(problem.initial.log_density, problem.box, wide),
+        "initial": beyond(landscape.surprise, problem.initial.log_density),
     }
-    if problem.landscape.favoured:
-        shares["favoured"] = max(
-            share_outside(lambda x, f=f: -f(x), problem.box, wide)  # type: ignore[misc]
-            for f in problem.landscape.favoured
-        )
+    if landscape.favoured:
+        shares["favoured"] = max(beyond(f, lambda x, f=f: -f(x)) for f in landscape.favoured)  # type: ignore[misc]
     if problem.dim == 1 and problem.mesh is None:
         shares["initial"] += share_outside(
             problem.initial.log_density, problem.stretch, problem.box

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.errors import InputError
+from wfrpde.targets.reach import reach
 
 Array = npt.NDArray[np.float64]
 
@@ -172,6 +173,19 @@ class Landscape:
             largest = max(largest, float(bend.max(initial=0.0)) / step**2)
         return 1 / np.sqrt(largest) if largest > 0 else float(np.ptp(box))
 
+    def lengths(self) -> tuple[float, float]:
+        """Shortest and longest distance over which V or R₀ changes by 1 at a seed.
+
+        1 stands for what is within three decades of it: as a first guess it is as good.
+        """
+        found = [
+            reach(function, seed)
+            for function in (self.potential, self.surprise)
+            for seed in self.seeds
+        ]
+        known = [1.0 if 1e-3 < x < 1e3 else x for x in found if np.isfinite(x)] or [1.0]
+        return min(known), max(known)
+
     def seeds_in(self, box: Array) -> Array:
         """Seeds that lie in a box."""
         inside = ((self.seeds >= box[:, 0]) & (self.seeds <= box[:, 1])).all(axis=1)
@@ -196,8 +210,9 @@ def automatic_box(landscape: Landscape, *, trimmed: bool = True) -> Array:
         If the levels do not close: the potential does not confine.
     """
     seeds, dim = landscape.seeds, landscape.dim
-    spread = np.ptp(seeds, axis=0).max() if len(seeds) > 1 else 0.0
-    margin = 0.05 * max(1.0, float(spread))
+    spread = float(np.ptp(seeds, axis=0).max()) if len(seeds) > 1 else 0.0
+    shortest, longest = landscape.lengths()
+    margin = 0.05 * max(shortest, spread)
     box = np.stack([seeds.min(axis=0) - margin, seeds.max(axis=0) + margin], axis=1)
     counts = SAMPLES if trimmed else COARSE_SAMPLES
     for _ in range(200):
@@ -212,7 +227,7 @@ def automatic_box(landscape: Landscape, *, trimmed: bool = True) -> Array:
                     box[axis, end] += (0.25 if end else -0.25) * width[axis]
         if not open_face:
             break
-        if np.ptp(box, axis=1).max() > 1e5 * max(1.0, float(spread)):
+        if np.ptp(box, axis=1).max() > 1e5 * max(longest, spread):
             raise InputError(
                 "domain",
                 "a potential (or an initial density) that does not fall below "

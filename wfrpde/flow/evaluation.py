@@ -76,7 +76,7 @@ def _report(
     if others and context.stop():
         raise Stopped
     comparisons = _compared(evaluator, fields, rest, [share for _, share in others])
-    error, second = _estimated(problem, outcome, evaluator, known, numbers, comparisons)
+    error, second = _estimated(problem, outcome, evaluator, known, numbers, shift, comparisons)
     shifted = {k: (field.theta, float(shift[k]), field.gain) for k, field in known.items()}
     nodes = outcome.interpolation.nodes
     u = outcome.best + shift[:, None]
@@ -140,6 +140,7 @@ def _estimated(
     evaluator: Evaluator,
     known: dict[int, GeometricMean],
     numbers: Functionals,
+    shift: Array,
     comparisons: list[Comparison],
 ) -> tuple[ErrorEstimate | None, Evaluator | None]:
     """Return the errors that the case asks for, and the second rule that they took."""
@@ -147,11 +148,26 @@ def _estimated(
         return None, None
     nothing = np.zeros(len(outcome.times))
     if not outcome.complete:
-        return _error(numbers, [(numbers, nothing, nothing)], problem, 0.0).unknown(), None
+        return _error(numbers, [(numbers, nothing, nothing)], problem, nothing).unknown(), None
     second = evaluator.second()
-    ((_, integrals, _),) = _evaluated(problem, second, [outcome.best], known)
-    every = [*comparisons, (integrals, nothing, SECOND_RULE + nothing)]
-    return _error(numbers, every, problem, outcome.start_defect), second
+    ((_, integrals, other),) = _evaluated(problem, second, [outcome.best], known)
+    # what normalises ρ and π is an integral, too
+    constants = np.abs((shift - numbers.log_normalisation) - (other - integrals.log_normalisation))
+    every = [*comparisons, (integrals, constants, SECOND_RULE + nothing)]
+    return _error(numbers, every, problem, _start_defect(problem, outcome)), second
+
+
+def _start_defect(problem: Problem, outcome: Outcome) -> Array:
+    """Return the relative errors ``(T,)`` that come from the start: 0 at t = 0.
+
+    What stands for a point, of width w, has the variance w² where a point has 0; by diffusion both
+    grow by about 2αt.
+    """
+    defect = np.full(len(outcome.times), outcome.start_defect)
+    if (blur := problem.initial.blur**2) > 0:
+        defect += blur / (blur + 2 * problem.equation.alpha * outcome.times)
+    defect[0] = 0.0
+    return defect
 
 
 def _compared(
@@ -227,7 +243,7 @@ def _error(
     numbers: Functionals,
     comparisons: list[Comparison],
     problem: Problem,
-    start_defect: float,
+    start_defect: Array,
 ) -> ErrorEstimate:
     """Return the largest of the distances to other numbers, and what else may be wrong.
 
@@ -246,7 +262,7 @@ def _error(
         for other, _, share in comparisons:
             share = share.reshape(-1, *[1] * (value.ndim - 1))
             distance = np.maximum(distance, share * np.abs(value - pick(other)))
-        distance[1:] += start_defect * np.abs(value[1:])
+        distance += start_defect.reshape(-1, *[1] * (value.ndim - 1)) * np.abs(value)
         return np.asarray(distance + ROUND_OFF * np.abs(value) + cut * (np.abs(value) + beyond))
 
     beyond = {"kl": depth, "mass": 1.0, "fisher_information": depth, "reaction_variance": depth**2}

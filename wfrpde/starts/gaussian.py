@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,13 @@ from wfrpde.fields.parameters import Positive, Real, Vector
 from wfrpde.starts.initial import InitialDensity, InitialParameters
 from wfrpde.targets.covariance import mean_vector
 from wfrpde.targets.gaussian import MEAN, GaussianParameters, MixtureParameters, log_norm
+from wfrpde.targets.reach import reach
+from wfrpde.targets.target import Target
 
 Array = npt.NDArray[np.float64]
+
+WIDTH = 0.05
+"""Width of what stands for a point, in lengths of V there."""
 
 
 class GaussianInitial(GaussianParameters, InitialParameters):
@@ -35,11 +41,18 @@ class GaussianInitial(GaussianParameters, InitialParameters):
 
 
 class DiracInitial(InitialParameters):
-    """All mass near one point: a Gaussian of standard deviation ``width`` in every direction."""
+    """All mass near one point: a Gaussian of standard deviation ``width`` in every direction.
+
+    Error bars count the difference from a point.
+    """
 
     kind: ClassVar[str] = "dirac"
     point: Real | Vector = Field(description=MEAN)
-    width: Positive = Field(default=0.05, description="a positive standard deviation")
+    width: Positive | None = Field(
+        default=None,
+        description="a positive standard deviation; by default 0.05 of the length over which V "
+        "changes by 1 kT there",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> DiracInitial:
@@ -53,8 +66,17 @@ class DiracInitial(InitialParameters):
     def build(self, dim: int, box: Array | None) -> InitialDensity:
         """Return the density in ``dim`` dimensions."""
         point = mean_vector(self.point, "point")
-        words = f"point mass at {point.tolist()}, of width {self.width:g}"
-        return _gaussian(self.kind, words, point, self.width**2 * np.eye(dim))
+        width = WIDTH if self.width is None else self.width
+        words = f"point mass at {point.tolist()}, of width {width:.3g}"
+        density = _gaussian(self.kind, words, point, width**2 * np.eye(dim))
+        return replace(density, blur=width)
+
+    def fitted(self, target: Target) -> dict[str, Any]:
+        """Return the width, from the target's length at the point."""
+        if self.width is not None:
+            return {}
+        length = reach(target.potential, mean_vector(self.point, "point"))
+        return {"width": WIDTH * (length if np.isfinite(length) else 1.0)}
 
 
 class MixtureInitial(MixtureParameters, InitialParameters):

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from wfrpde.errors import InputError
 from wfrpde.fields.parameters import Parameters
+from wfrpde.targets.target import Target
 
 Array = npt.NDArray[np.float64]
 Sampler = Callable[[int, np.random.Generator], Array]
@@ -35,6 +36,8 @@ class InitialDensity:
         Whether `log_density` integrates to one over R^d; it has an unknown constant otherwise.
     gaussian
         (mean (d,), covariance (d, d)) if ρ₀ is Gaussian, else None.
+    blur
+        Standard deviation of what stands for a point; 0 if ρ₀ is what is meant.
     recipe
         What `make_initial` made it from, as plain data; None if it was made by hand.
     """
@@ -46,6 +49,7 @@ class InitialDensity:
     evaluate: Callable[[Array], Array] = field(repr=False)
     normalised: bool = True
     gaussian: tuple[Array, Array] | None = None
+    blur: float = 0.0
     sampler: Sampler | None = field(default=None, repr=False)
     recipe: Mapping[str, Any] | None = field(default=None, repr=False)
 
@@ -78,6 +82,10 @@ class InitialParameters(Parameters, ABC):
     """Parameters of one kind of initial density."""
 
     kind: ClassVar[str]
+
+    def fitted(self, target: Target) -> dict[str, Any]:
+        """Return parameters that were left out and that follow from the target."""
+        return {}
 
     @abstractmethod
     def check_dimension(self, dim: int) -> None:

@@ -63,7 +63,10 @@ def make_initial(
         With the key of ``[initial]`` that is wrong.
     """
     sides = None if box is None else np.asarray(box, dtype=float).tolist()
-    return initial_again(kind=kind, parameters=dict(parameters), dim=target.dim, box=sides)
+    given = validate_initial(kind, parameters)
+    given.check_dimension(target.dim)
+    whole = {**parameters, **given.fitted(target)}
+    return initial_again(kind=kind, parameters=whole, dim=target.dim, box=sides)
 
 
 def initial_again(**recipe: Any) -> InitialDensity:
