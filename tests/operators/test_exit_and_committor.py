@@ -193,3 +193,20 @@ def test_without_diffusion_nothing_is_reached():
         committor(case, "x < -1", "x > 1")
     with pytest.raises(InputError, match=r"flow\.alpha"):
         mean_exit_time(case, "x > 1")
+
+
+def test_a_disk_is_no_box():
+    """Exit from r < 2 with V = r²/2: M(−λ/2, 1, 2) = 0. Few lines along the axes cross the disk."""
+    exact = brentq(lambda rate: hyp1f1(-rate / 2, 1.0, 2.0), 0.3, 1.0)
+    case = case_of("(x**2 + y**2)/2", 2, domain={"box": [[-9, 9], [-9, 9]]})
+    found = mean_exit_time(case, "x**2 + y**2 > 4")
+    assert abs(found.rate - exact) <= found.rate_error
+    assert any("first order" in text for text in found.warnings)
+
+
+def test_a_rectangle_is_bounded_by_planes():
+    """Exit from |x| < 1, |y| < 2 without forces: (π/2)² + (π/4)², to the digits of the elements."""
+    case = case_of("1e-9*(x + y)", 2, domain={"box": [[-3, 3], [-3, 3]]})
+    found = mean_exit_time(case, "not (abs(x) < 1 and abs(y) < 2)")
+    assert found.rate == pytest.approx((np.pi / 2) ** 2 + (np.pi / 4) ** 2, rel=1e-8)
+    assert not any("first order" in text for text in found.warnings)

@@ -31,6 +31,9 @@ SAMPLES = 2001
 MOST_PLANES = 6
 """Positions along an axis up to which a boundary is taken for planes."""
 
+LATTICE = {2: 401, 3: 61}
+"""Points along each axis at which it is checked that there are no other boundaries."""
+
 ON_BOUNDARY = 1e-9
 """Level, relative to its range, down to which a node counts as in the region: its boundary does."""
 
@@ -49,7 +52,6 @@ def planes(regions: Sequence[Region], problem: Problem) -> tuple[tuple[Array, ..
     rng = np.random.default_rng(0)
     base = box[:, 0] + rng.random((PROBES if dim > 1 else 1, dim)) * np.ptp(box, axis=1)
     found: list[Array] = []
-    aligned = True
     for axis in range(dim):
         width = float(np.ptp(box[axis]))
         crossings = [
@@ -58,13 +60,29 @@ def planes(regions: Sequence[Region], problem: Problem) -> tuple[tuple[Array, ..
             for start in base
             for position in _crossings(region, start, axis, box[axis])
         ]
-        unique = np.unique(np.round(np.array(crossings) / width, 9)) * width
-        exact = [min(crossings, key=lambda c: abs(c - u)) for u in unique]
-        if dim > 1 and len(unique) > MOST_PLANES:
-            aligned = False
-            exact = []
+        unique, counts = np.unique(np.round(np.array(crossings) / width, 9), return_counts=True)
+        if dim > 1:  # a plane is crossed in the same place by several lines, a curve is not
+            unique = unique[counts > 1]
+        exact = [min(crossings, key=lambda c: abs(c - u)) for u in unique * width]
         found.append(np.array(exact))
-    return tuple(found), aligned
+    if any(len(positions) > MOST_PLANES for positions in found) and dim > 1:
+        return tuple(np.empty(0) for _ in range(dim)), False
+    return tuple(found), dim == 1 or _bounded_by(found, regions, box)
+
+
+def _bounded_by(positions: list[Array], regions: Sequence[Region], box: Array) -> bool:
+    """Whether every region is all or nothing of each block between the planes at `positions`."""
+    n = LATTICE[len(box)]
+    # at places that no plane of round numbers meets
+    axes = [low + (np.arange(n) + 0.381966) * (high - low) / n for low, high in box]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(box))
+    block = np.zeros(len(points), dtype=np.int64)
+    for axis, planes_across in enumerate(positions):
+        block = block * (len(planes_across) + 1)
+        block += np.searchsorted(np.sort(planes_across), points[:, axis])
+    size = np.bincount(block)
+    held = [np.bincount(block, region(points), minlength=len(size)) for region in regions]
+    return all(((inside == 0) | (inside == size)).all() for inside in held)
 
 
 def _crossings(region: Region, start: Array, axis: int, ends: Array) -> list[float]:
