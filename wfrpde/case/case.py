@@ -40,10 +40,12 @@ from wfrpde.case.densities import (
 from wfrpde.case.domain import DomainSpec
 from wfrpde.case.files import find_case, read_toml
 from wfrpde.case.flow import FlowSpec
+from wfrpde.case.leaves import check_leaves
 from wfrpde.case.numerics import AccuracySpec, NumericsSpec
 from wfrpde.case.output import OutputSpec
 from wfrpde.case.samplers import SamplerSpec, checked_samplers
 from wfrpde.case.sections import Section, Text
+from wfrpde.case.size import check_size
 from wfrpde.case.spectrum import SpectrumSpec
 from wfrpde.case.validation import ValidationSpec
 from wfrpde.equation import Equation
@@ -51,6 +53,7 @@ from wfrpde.errors import InputError
 from wfrpde.fields.complaints import check_length, choose, input_error
 from wfrpde.fields.parameters import plain
 from wfrpde.fields.protocols import Formula
+from wfrpde.parallel.places import typed_path
 
 if TYPE_CHECKING:
     from wfrpde.fields import Region
@@ -103,6 +106,7 @@ class Case(Section):
     def _complain_as_input_error(
         cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
     ) -> Self:
+        check_leaves(data)
         data = plain(data)
         try:
             case = handler(data)
@@ -119,6 +123,8 @@ class Case(Section):
         case._check_domain(stored=(info.context or {}).get("stored", False))
         case.initial.check_dimension(case.dim)
         case.flow.check_dimension(case.dim)
+        if not (info.context or {}).get("stored", False):
+            check_size(case)
         case.validation.check_dimension(case.dim)
         if case.spectrum.absorbing is not None:
             case.region(case.spectrum.absorbing, "spectrum.absorbing")
@@ -227,7 +233,7 @@ class Case(Section):
         if self.domain.mesh is None:
             return None
         folder = self._source.parent if self._source is not None else Path.cwd()
-        return folder / Path(self.domain.mesh).expanduser()
+        return folder / typed_path(self.domain.mesh, "domain.mesh")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], source: Path | None = None) -> Case:
@@ -248,6 +254,14 @@ class Case(Section):
     def json_schema(cls) -> dict[str, Any]:
         """JSON schema of case files, for completion and checks in editors."""
         return cls.model_json_schema()
+
+
+def require_case(case: Any, function: str) -> None:
+    """Raise TypeError unless ``function`` was given a case."""
+    if not isinstance(case, Case):
+        raise TypeError(
+            f"{function} needs a Case, not {type(case).__name__}: wfrpde.load_case makes one"
+        )
 
 
 def load_case(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
@@ -86,8 +87,8 @@ class TargetSpec(OpenSection):
             return self.build().dim
         from wfrpde.fields import parse_expression
 
-        expression = parse_expression(self.potential, self.dim or 3, "target.potential")
-        used = {str(symbol) for symbol in expression.free_symbols}
+        parse_expression(self.potential, self.dim or 3, "target.potential")
+        used = set(re.findall(r"\b[xyz]\b", self.potential))  # 0*y counts, too
         if not used and self.dim is None:
             raise InputError(
                 "target.potential", repr(self.potential), "an expression in x (and y, z)"

@@ -12,7 +12,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from wfrpde.case.leaves import check_leaves, shortened
 from wfrpde.errors import InputError
+from wfrpde.parallel.places import typed_path
 
 MOST_VALUES = 10_000
 """Values that a sweep may have."""
@@ -32,7 +34,7 @@ def case_titles() -> dict[str, str]:
 
 def find_case(case: str | Path) -> Path:
     """Path of the file of ``case``, a path or the name of a shipped case."""
-    path = Path(case).expanduser()
+    path = typed_path(case, "the case")
     if path.is_file():
         return path
     shipped = shipped_cases()
@@ -51,7 +53,9 @@ def find_case(case: str | Path) -> Path:
 def read_toml(path: Path) -> dict[str, Any]:
     """Read the tables of a TOML file."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors begin it with a BOM
+    except UnicodeDecodeError:
+        raise InputError(str(path), "bytes that are not UTF-8 text", "a TOML file") from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(
             str(path),
@@ -59,10 +63,21 @@ def read_toml(path: Path) -> dict[str, Any]:
             "a valid TOML file",
             "Text needs quotes, lists square brackets.",
         ) from None
-    except UnicodeDecodeError:
-        raise InputError(str(path), "bytes that are not UTF-8 text", "a TOML file") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(str(path), _beyond(error), "shorter ones") from None
     except OSError as error:
         raise InputError(str(path), error.strerror or str(error), "a readable file") from None
+    try:
+        check_leaves(data)
+    except InputError as error:
+        raise error.at(f"{path.name}: {error.where}") from None
+    return data
+
+
+def _beyond(error: ValueError | RecursionError) -> str:
+    """Say which limit of Python's TOML reader a text goes beyond."""
+    deep = isinstance(error, RecursionError)
+    return "tables or lists nested too deeply" if deep else "a number of thousands of digits"
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
@@ -81,6 +96,8 @@ def parse_assignment(text: str) -> tuple[str, Any]:
                 "In a shell, quotes and spaces need '...' around key=value.",
             ) from None
         return key, value
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"--set {key}", _beyond(error), "shorter ones") from None
     return key, parsed["value"] if list(parsed) == ["value"] else value
 
 
@@ -96,7 +113,7 @@ def parse_sweep(text: str) -> tuple[str, list[float]]:
     def fail(found: str) -> InputError:
         return InputError(
             "--sweep",
-            found,
+            shortened(found),
             "key=start:stop:count, or key=start:stop:count:log",
             "For example: --sweep target.barrier=2:40:20.",
         )

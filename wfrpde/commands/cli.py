@@ -166,16 +166,15 @@ def _case_and_folder(
     start: bool = True,
 ) -> tuple[Case, Path]:
     """Read the case of a command, choose its folder, and say how the run is stopped."""
-    from pathlib import Path
-
     from wfrpde.case import load_case
     from wfrpde.case.files import parse_assignment
+    from wfrpde.parallel.places import typed_path
 
     assigned = dict(map(parse_assignment, arguments.assignments)) | (overrides or {})
     case = load_case(arguments.case, assigned, start=start)
     session.require_solver()
     _tell_how_to_stop(session)
-    return case, Path(arguments.out or f"{prefix}-{case.name}").expanduser()
+    return case, typed_path(arguments.out or f"{prefix}-{case.name}", "--out")
 
 
 def _solve(arguments: argparse.Namespace) -> int:
@@ -310,13 +309,12 @@ def _demo(arguments: argparse.Namespace) -> int:
     from wfrpde.commands.session import Session
 
     with Session(quiet=arguments.quiet) as session:
-        from pathlib import Path
-
         from wfrpde.commands.demo import run_demo
+        from wfrpde.parallel.places import typed_path
 
         session.require_solver()
         _tell_how_to_stop(session)
-        folder = Path(arguments.out or "wfr-demo").expanduser()
+        folder = typed_path(arguments.out or "wfr-demo", "--out")
         if not run_demo(folder, session, force=arguments.force):
             session.code = INTERRUPTED
     return session.code
@@ -345,17 +343,18 @@ def _plot(arguments: argparse.Namespace) -> int:
     from wfrpde.commands.session import Session
 
     with Session() as session:
-        from pathlib import Path
-
         from wfrpde.commands.folder import add_files
         from wfrpde.commands.plot import redraw
+        from wfrpde.parallel import collectively
+        from wfrpde.parallel.places import typed_path
 
-        if session.rank == 0:
-            folder = Path(arguments.run).expanduser()
-            paths = redraw(folder)
-            add_files(folder, paths)
-            for path in paths:
-                session.say(str(path))
+        with collectively(session.comm):
+            if session.rank == 0:
+                folder = typed_path(arguments.run, "the run")
+                paths = redraw(folder)
+                add_files(folder, paths)
+                for path in paths:
+                    session.say(str(path))
     return session.code
 
 

@@ -48,7 +48,7 @@ def redraw(folder: Path) -> list[Path]:
 def _readable(folder: Path, drawn: Any) -> list[Path]:
     try:
         paths: list[Path] = drawn(folder)
-    except (OSError, ValueError, KeyError, TypeError, NameError) as error:
+    except (OSError, ValueError, KeyError, TypeError, NameError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
         found = f"a run that cannot be read ({type(error).__name__}: {error})"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.case.case import require_case
 from wfrpde.comparison.assembly import Judged, assemble
 from wfrpde.comparison.digest import digest_of
 from wfrpde.comparison.equations import diagnose
@@ -97,6 +98,7 @@ def validate(
     InputError
         If the case has no samplers, or one of them cannot be made.
     """
+    require_case(case, "validate")
     if comm is None:
         comm = world()
     began = time.perf_counter()

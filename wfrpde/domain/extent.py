@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.errors import InputError
+from wfrpde.errors import InputError, place
 from wfrpde.targets.reach import reach
 
 Array = npt.NDArray[np.float64]
@@ -101,7 +101,8 @@ class Landscape:
                 np.fmin(best, mixed, out=best)  # where the mixture is undefined it never matters
         for function in self.favoured:
             value = function(both)
-            np.minimum(best, value - least(value), out=best)
+            with np.errstate(invalid="ignore"):
+                np.fmin(best, value - least(value), out=best)
         if self.transport and ways:
             # mass moves downhill: all below the highest V where the start has its bulk
             bulk = v_rel[(r_rel < START_BULK) & np.isfinite(v_rel)]
@@ -120,7 +121,8 @@ class Landscape:
         lengths = width / 2
         for function in (self.potential, self.surprise, *self.favoured):
             value = function(points)
-            bulk = value - value.min() < BULK
+            with np.errstate(invalid="ignore"):
+                bulk = value - value.min() < BULK
             inside, centre = points[bulk], value[bulk]
             for axis in range(self.dim):
                 step = 1e-4 * width[axis]
@@ -228,6 +230,14 @@ def automatic_box(landscape: Landscape, *, trimmed: bool = True) -> Array:
         if not open_face:
             break
         if np.ptp(box, axis=1).max() > 1e5 * max(longest, spread):
+            undefined = np.isnan(landscape.potential(points))
+            if undefined.any():
+                raise InputError(
+                    "target",
+                    f"a potential that is nan at x = {place(points[undefined][0])}",
+                    "a number (or +inf) everywhere in the domain",
+                    "Change the potential, or the box of [domain].",
+                )
             raise InputError(
                 "domain",
                 "a potential (or an initial density) that does not fall below "

@@ -47,6 +47,15 @@ def check_length(where: str, value: Any, dim: int) -> None:
         raise InputError(where, size, f"{dim}, as the target is {dim}-dimensional")
 
 
+_ABSENT = {
+    "drift": "A drift that is not the gradient of a potential cannot be solved.",
+    "force": "A force that is not the gradient of a potential cannot be solved.",
+    "temperature": "Potentials are in kT: divide V by the temperature.",
+    "friction": "Dynamics are overdamped: positions alone, without velocities.",
+}
+"""What there is no key for, and why."""
+
+
 def unknown_key(
     section: str,
     key: str,
@@ -66,7 +75,7 @@ def unknown_key(
         where,
         f"an unknown key{f' {because}' if because else ''}",
         f"one of {', '.join(known)}" if known else "no parameters",
-        meant(key, known) or _belongs(key, homes),
+        _ABSENT.get(key) or meant(key, known) or _belongs(key, homes),
     )
 
 

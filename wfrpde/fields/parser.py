@@ -15,6 +15,7 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import NoReturn, TypeVar
 
 import sympy
@@ -65,7 +66,29 @@ _LAST = re.compile(r"(?:[\w.]+|\))(?=\s*$)")
 _FIRST = re.compile(r"[\w.]+|\(")
 
 # What people write for a name of the whitelist.
-_SYNONYMS = {"ln": "log", "fabs": "abs", "Abs": "abs", "PI": "pi", "Min": "min", "Max": "max"}
+_SYNONYMS = {
+    "ln": "log",
+    "fabs": "abs",
+    "Abs": "abs",
+    "PI": "pi",
+    "π": "pi",
+    "Min": "min",
+    "Max": "max",
+}
+_RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
+_RAISED_TYPED = str.maketrans(_RAISED, "0123456789-")
+_TYPED = {
+    "×": "*", "·": "*", "⋅": "*", "÷": "/", "−": "-", "–": "-", "√": "sqrt(…)",
+    "≤": "<=", "≥": ">=", "½": "0.5", "¼": "0.25",
+}  # fmt: skip
+
+# What a formula cannot contain, and why.
+_ABSENT = {
+    "t": "Formulas do not depend on time.",
+    "time": "Formulas do not depend on time.",
+    "w": "There are three dimensions at most: x, y and z.",
+    "r": "Write sqrt(x**2 + y**2) for the distance from the origin.",
+}
 _NOT_FINITE = (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo)
 
 
@@ -119,6 +142,7 @@ class Source:
         if len(self.text) > MAX_LENGTH:
             found = f"an expression of {len(self.text)} characters"
             raise InputError(self.where, found, f"at most {MAX_LENGTH}")
+        self._refuse_signs()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # Python's advice on odd but valid code
@@ -130,6 +154,19 @@ class Source:
         if sum(isinstance(n, ast.expr) for n in ast.walk(tree)) > MAX_NODES:
             raise InputError(self.where, "too long an expression", f"at most {MAX_NODES} terms")
         return tree
+
+    def _refuse_signs(self) -> None:
+        """Say how signs of printed mathematics are typed."""
+        line = self.line
+        for column, sign in enumerate(line):
+            if sign in _RAISED:
+                power = "".join(takewhile(_RAISED.__contains__, line[column:]))
+                typed = power.translate(_RAISED_TYPED)
+                base = _LAST.search(line[:column])
+                whole = f"{base[0]}**{typed}" if base and base[0] != ")" else f"(…)**{typed}"
+                self._fail_at(column, f"the sign {power}", f"** for powers: write {whole}")
+            if sign in _TYPED:
+                self._fail_at(column, f"the sign {sign}", f"what it is typed as: {_TYPED[sign]}")
 
     def _explain(self, error: SyntaxError) -> NoReturn:
         """Say what Python's parser stumbled over in words of formulas."""
@@ -271,7 +308,7 @@ class Source:
         close = difflib.get_close_matches(name.lower(), known, n=1)
         guess = _SYNONYMS.get(name) or (close[0] if close else "")
         shown = name if len(name) <= 40 else name[:40] + "…"
-        hint = f"Did you mean {guess}?" if guess else ""
+        hint = _ABSENT.get(name, f"Did you mean {guess}?" if guess else "")
         self.fail(node, f"the unknown name '{shown}'", do=hint)
 
     def _call(self, node: ast.Call, depth: int) -> sympy.Expr:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde import _compat
+from wfrpde.case.case import require_case
 from wfrpde.case.problem import Problem
 from wfrpde.case.setup import make_problem
 from wfrpde.errors import AccuracyError, InputError, SolverError
@@ -74,10 +75,7 @@ def solve(
         If no formulation can represent the problem.
     """
     _compat.require_dolfinx()
-    if not hasattr(case, "numerics"):
-        raise TypeError(
-            f"solve needs a Case, not {type(case).__name__}: wfrpde.load_case makes one"
-        )
+    require_case(case, "solve")
     from mpi4py import MPI
 
     comm = MPI.COMM_WORLD if comm is None else comm

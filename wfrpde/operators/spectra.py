@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde import _compat
+from wfrpde.case.case import require_case
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import Interpolation, OnNodes, evaluate, points_of
 from wfrpde.operators.modes import Modes, solve_modes
@@ -151,6 +152,7 @@ def spectrum(case: Case, comm: Comm | None = None) -> Spectrum:
     """
     comm = world_of(comm)
     began = time.perf_counter()
+    require_case(case, "spectrum")
     text = case.spectrum.absorbing
     absorbing = None if text is None else case.region(text, "spectrum.absorbing")
     modes = solve_modes(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.case.case import require_case
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import gradient, points_of
 from wfrpde.errors import InputError
@@ -158,6 +159,7 @@ def feynman_kac(case: Case, comm: Comm | None = None) -> FeynmanKac:
     """
     comm = world_of(comm)
     began = time.perf_counter()
+    require_case(case, "feynman_kac")
     _check(case)
     wanted = max(COUNT, case.spectrum.count)
     modes = solve_modes(case, comm, wanted, alpha=case.flow.alpha, tilt=1.0)

@@ -13,6 +13,7 @@ from wfrpde.errors import DependencyMissingError, InputError, SamplerError
 from wfrpde.fields.complaints import checked, choose
 from wfrpde.fields.parameters import Parameters
 from wfrpde.fields.protocols import Formula
+from wfrpde.parallel.places import typed_path
 from wfrpde.samplers.birth_death import BirthDeathLangevin
 from wfrpde.samplers.command import CommandSampler
 from wfrpde.samplers.context import SamplerContext
@@ -86,7 +87,7 @@ def make_sampler(table: Any, context: SamplerContext) -> SamplerRun:
         return StepByStep(name, claim(table, context, kind.claims), sampler, context)
     claims = claim(table, context)
     if table.samples is not None:
-        path = _folder(context) / Path(table.samples).expanduser()
+        path = _folder(context) / typed_path(table.samples, "samples")
         try:
             recorded = read_samples(name, path, context.target.dim, layout)
         except (SamplerError, DependencyMissingError) as error:

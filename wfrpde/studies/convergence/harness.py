@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from wfrpde import _compat
+from wfrpde.case.case import require_case
 from wfrpde.errors import AccuracyError, InputError, SolverError
 from wfrpde.flow.solution import Solution
 from wfrpde.parallel import Progress, StopRequest, collectively
@@ -69,6 +70,7 @@ def converge(
     InputError
         If the case or one of its studies cannot be solved as it stands.
     """
+    require_case(case, "converge")
     _compat.require_dolfinx()
     from mpi4py import MPI
 

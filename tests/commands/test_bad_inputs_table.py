@@ -1,0 +1,128 @@
+"""Every row of the table of malformed inputs: one message, exit code 2, and nothing written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bad_inputs import BAD, LINE
+
+from wfrpde.commands.cli import main
+
+
+def files_in(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def write_files(folder: Path, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def test_the_table_is_long():
+    assert len(BAD) >= 150
+
+
+@pytest.mark.parametrize("row", BAD.values(), ids=[name[:60] for name in BAD])
+def test_one_message_and_nothing_written(row, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    write_files(tmp_path, row.files)
+    before = files_in(tmp_path)
+    assert main(row.words) == 2
+    message = capfd.readouterr().err
+    assert message.startswith("error: "), message
+    assert message.count("error:") == 1
+    assert "Traceback" not in message
+    assert "needed" in message
+    assert len(message.splitlines()) <= 3, message
+    assert len(message) < 1500
+    for fragment in row.says:
+        assert fragment in message
+    assert files_in(tmp_path) == before
+
+
+ON_TWO_RANKS = """
+import io, json, sys
+from contextlib import redirect_stderr
+from mpi4py import MPI
+from wfrpde.commands.cli import main
+told = {}
+for name, words in json.loads(sys.argv[1]).items():
+    screen = io.StringIO()
+    with redirect_stderr(screen):
+        code = main(words)
+    told[name] = [MPI.COMM_WORLD.allgather(code), MPI.COMM_WORLD.allgather(screen.getvalue())]
+if MPI.COMM_WORLD.rank == 0:
+    print(json.dumps(told))
+"""
+
+PARALLEL = (
+    "TOML: not TOML", "TOML: nested lists", "TOML: 5000 digits", "keys: unknown key",
+    "numbers: flow.alpha nan", "types: domain.box [[1.0, 1.0]]", "potentials: V falls",
+    "potentials: NaN of V", "sizes: cells", "control: title", "arguments: out with NUL",
+    "meshes: repeated cells", "meshes: no area", "arguments: no such case", "runs: empty folder",
+)  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("mpirun") is None, reason="needs mpirun")
+@pytest.mark.skipif(
+    "sys.modules.get('mpi4py.MPI') and sys.modules['mpi4py.MPI'].COMM_WORLD.size > 1",
+    reason="starts mpirun itself",
+)
+def test_once_on_two_ranks(tmp_path):
+    words = {}
+    for number, name in enumerate(PARALLEL):
+        # each row has a folder of its own, so that its files need not be told apart
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write_files(folder, BAD[name].files)
+        known = {*BAD[name].files, "run", "nowhere.toml"}
+        words[name] = [str(folder / w) if w in known else w for w in BAD[name].words]
+    before = files_in(tmp_path)
+    done = subprocess.run(
+        ["mpirun", "-n", "2", sys.executable, "-c", ON_TWO_RANKS, json.dumps(words)],
+        capture_output=True, text=True, cwd=tmp_path, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert set(told) == set(PARALLEL)
+    for name, (codes, (first, second)) in told.items():
+        assert codes == [2, 2], name
+        assert first.startswith("error: ")
+        assert first.count("error:") == 1, name
+        assert second == "", name
+        for fragment in BAD[name].says:
+            assert fragment in first
+    assert files_in(tmp_path) == before
+
+
+def test_a_byte_order_mark_is_no_part_of_a_case(tmp_path):
+    import wfrpde
+
+    path = tmp_path / "case.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + LINE.encode())
+    assert wfrpde.load_case(path).dim == 1
+
+
+def test_tables_that_hold_themselves_are_refused():
+    import wfrpde
+    from wfrpde.errors import InputError
+
+    endless: dict[str, object] = {}
+    endless["flow"] = endless
+    with pytest.raises(InputError, match="within themselves"):
+        wfrpde.Case.from_dict(endless)
+
+
+@pytest.mark.parametrize("function", ["solve", "spectrum", "feynman_kac", "validate", "converge"])
+@pytest.mark.parametrize("value", [None, {}, "banana", 3])
+def test_what_is_no_case_is_named(function, value):
+    import wfrpde
+
+    with pytest.raises(TypeError, match="needs a Case, not"):
+        getattr(wfrpde, function)(value)

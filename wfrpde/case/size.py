@@ -1,0 +1,62 @@
+"""What a case needs at least, against what the machine has: told before anything is begun."""
+
+from __future__ import annotations
+
+import os
+from math import prod
+from typing import TYPE_CHECKING
+
+from wfrpde.errors import InputError
+
+if TYPE_CHECKING:
+    from wfrpde.case.case import Case
+
+BYTES_OF_A_CELL = 100
+"""Bytes that a cell of a box takes at least, for each dimension."""
+
+MOST_STEPS = 1e9
+"""Steps of time beyond which nobody waits for the end: a month at a millisecond each."""
+
+MOST_REPLICATES = 1_000_000
+"""Replicates whose results are still read."""
+
+
+def check_size(case: Case) -> None:
+    """Raise `InputError` if a case asks for more than any patience or this machine's memory."""
+    end, dim = case.flow.t_end, case.dim
+    if case.numerics.dt is not None and end / case.numerics.dt > MOST_STEPS:
+        raise _too_many_steps("numerics.dt", case.numerics.dt, end)
+    if case.numerics.cells is not None:
+        need = prod(case.numerics.cells) * BYTES_OF_A_CELL * dim
+        _check_memory("numerics.cells", f"{prod(case.numerics.cells):.3g} cells", need)
+    for index, study in enumerate(case.convergence):
+        if study.vary == "h":
+            need = int(study.values[-1]) ** dim * BYTES_OF_A_CELL * dim
+            found = f"{study.values[-1]:.3g} cells along an axis"
+            _check_memory(f"convergence[{index}].values", found, need)
+    for index, sampler in enumerate(case.samplers):
+        where = f"sampler[{index}]"
+        if end / sampler.dt > MOST_STEPS:
+            raise _too_many_steps(f"{where}.dt", sampler.dt, end)
+        # positions, forces, and noise of one step
+        need = sampler.particles * dim * 8 * 3
+        _check_memory(f"{where}.particles", f"{sampler.particles:.3g} particles", need)
+        if sampler.replicates > MOST_REPLICATES:
+            found = f"{sampler.replicates:.3g} replicates"
+            raise InputError(f"{where}.replicates", found, f"at most {MOST_REPLICATES:.0e}")
+
+
+def _too_many_steps(where: str, dt: float, end: float) -> InputError:
+    return InputError(
+        where, f"{dt:g}, {end / dt:.1e} steps up to t = {end:g}", f"at most {MOST_STEPS:.0e} steps"
+    )
+
+
+def _check_memory(where: str, found: str, need: float) -> None:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if need > memory:
+        raise InputError(
+            where,
+            f"{found}, which take {need / 1e9:.3g} GB at least",
+            f"less than the {memory / 1e9:.3g} GB of memory of this machine",
+        )
