@@ -278,3 +278,17 @@ def test_a_factor_made_again_with_the_old_pattern_is_right(system):
         np.testing.assert_allclose(shifted.solve(c, rhs), expected, atol=1e-12)
     assert shifted.factorisations == 6
     shifted.destroy()
+
+
+def test_a_library_that_this_petsc_lacks_is_told_and_leaves_nothing_behind(system, monkeypatch):
+    from wfrpde.engine.petsc.linear import KspFactor
+
+    made = system()
+    destroyed = []
+    whole = KspFactor.destroy
+    monkeypatch.setattr(KspFactor, "destroy", lambda self: (destroyed.append(1), whole(self)))
+    shifted = solver(made, pc_type="lu", pc_factor_mat_solver_type="mkl_pardiso")
+    with pytest.raises((SolverError, InputError)):
+        shifted.solve(1.0, np.ones(len(made[1])))
+    assert destroyed == [1]
+    shifted.destroy()

@@ -50,7 +50,12 @@ class ShiftedSolver:
         if known not in self.factors:
             full = len(self.factors) >= self._keep
             oldest = self.factors.popitem(last=False)[1] if full else None
-            self.factors[c] = self._factor(c, oldest)
+            try:
+                self.factors[c] = self._factor(c, oldest)
+            except SolverError:
+                if oldest is not None:
+                    oldest.destroy()
+                raise
             self.factorisations += 1
         self.factors.move_to_end(known)
         x, iterations = self.factors[known].solve(rhs)

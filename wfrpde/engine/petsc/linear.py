@@ -9,7 +9,7 @@ import numpy.typing as npt
 from petsc4py import PETSc
 
 from wfrpde.engine.petsc.options import database_of, option_errors, solver_errors
-from wfrpde.errors import SolverError
+from wfrpde.errors import SolverError, WfrpdeError
 
 Array = npt.NDArray[np.float64]
 
@@ -33,11 +33,15 @@ class KspFactor:
         self._rhs, self._solution = stiffness.createVecs()
         self.ksp = PETSc.KSP().create(self.matrix.comm)
         self.ksp.setOperators(self.matrix)
-        with database_of(options) as prefix:
-            self.ksp.setOptionsPrefix(prefix)
-            with option_errors(options):
-                self.ksp.setFromOptions()
-            self._set_up()
+        try:
+            with database_of(options) as prefix:
+                self.ksp.setOptionsPrefix(prefix)
+                with option_errors(options):
+                    self.ksp.setFromOptions()
+                self._set_up()
+        except WfrpdeError:
+            self.destroy()
+            raise
 
     def renew(self, stiffness: PETSc.Mat, c: float) -> None:
         """Take another c: the ordering and the pattern of the factor still hold (collective)."""
