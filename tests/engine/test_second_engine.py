@@ -6,7 +6,9 @@ from scipy.linalg import cho_factor, cho_solve
 from spectrum_references import case_of
 
 import wfrpde
+from wfrpde import engine
 from wfrpde.engine import Matrix, protocol
+from wfrpde.operators import operator  # before anything is replaced: it takes what it finds
 
 
 class Dense:
@@ -79,8 +81,8 @@ class DenseShiftInvert(DenseFactor):
 @pytest.fixture
 def dense(monkeypatch):
     def switch():
-        monkeypatch.setattr("wfrpde.engine.assemble", Dense)
-        monkeypatch.setattr("wfrpde.operators.operator.assemble", Dense)
+        monkeypatch.setattr(operator, "assemble", Dense)
+        monkeypatch.setattr(engine, "assemble", Dense)
 
     yield switch
     assert Dense.made == 0, "every matrix is destroyed by those who made it"
