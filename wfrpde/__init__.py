@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 __all__ = [
-    "Case", "ConvergenceStudy", "ErrorEstimate", "FeynmanKac", "Solution", "Spectrum",
-    "ValidationReport", "WfrpdeError", "__version__", "converge", "feynman_kac", "load_case",
-    "load_solution", "solve", "spectrum", "validate",
+    "Case", "ConvergenceStudy", "ErrorEstimate", "FeynmanKac", "Interrupted", "Solution",
+    "Spectrum", "ValidationReport", "WfrpdeError", "__version__", "converge", "feynman_kac",
+    "load_case", "load_solution", "solve", "spectrum", "validate",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wfrpde.flow.solve import solve
     from wfrpde.operators.spectra import Spectrum, spectrum
     from wfrpde.operators.tilting import FeynmanKac, feynman_kac
+    from wfrpde.parallel.interruption import Interrupted
     from wfrpde.studies import ConvergenceStudy, converge
 
 _HOME = {
@@ -40,6 +41,7 @@ _HOME = {
     "spectrum": "wfrpde.operators.spectra",
     "FeynmanKac": "wfrpde.operators.tilting",
     "feynman_kac": "wfrpde.operators.tilting",
+    "Interrupted": "wfrpde.parallel.interruption",
     "converge": "wfrpde.studies",
     "ConvergenceStudy": "wfrpde.studies",
     "validate": "wfrpde.comparison",

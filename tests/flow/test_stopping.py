@@ -40,7 +40,7 @@ def stopped(case, phase, t):
             os.kill(os.getpid(), signal.SIGINT)
 
     asked = []
-    solution = wfrpde.solve(case, observer=observer)
+    solution = wfrpde.solve(case, observer=observer, on_stop="return")
     assert asked, "the phase did not come"
     return solution
 
@@ -130,3 +130,43 @@ def test_a_stop_while_figures_are_drawn(tmp_path, monkeypatch):
     assert "incomplete" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert not list(tmp_path.rglob("*.png"))
     assert not list(tmp_path.rglob(".*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_a_script_does_not_go_on_with_half_a_solution(number):
+    def observer(event):
+        if event.phase == "grid 3 of 3" and event.t >= 0.35:
+            os.kill(os.getpid(), number)
+            signal.signal(number, signal.SIG_IGN)  # once is enough
+
+    case = planar(formulation="edge-averaged", cells=[30, 30])
+    before = signal.getsignal(number)
+    try:
+        with pytest.raises(wfrpde.Interrupted) as caught:
+            wfrpde.solve(case, observer=observer)
+    finally:
+        signal.signal(number, before)
+    assert isinstance(caught.value, KeyboardInterrupt)
+    part = caught.value.result
+    assert not part.complete
+    assert len(part.times) == 3
+    assert np.isfinite(part.series["kl"]).all()
+
+
+def test_what_becomes_of_a_stop_is_asked_beforehand():
+    with pytest.raises(ValueError, match="on_stop"):
+        wfrpde.solve(planar(), on_stop="ignore")
+
+
+def test_a_terminal_that_is_ignored_stays_so(monkeypatch):
+    """As under nohup."""
+    from wfrpde.parallel import StopRequest
+
+    monkeypatch.delenv("OMPI_COMM_WORLD_SIZE", raising=False)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequest() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop.requested()
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -176,7 +176,9 @@ def test_a_stop_keeps_what_was_finished(tmp_path, monkeypatch):
         return solved(run, comm, stop)
 
     monkeypatch.setattr(harness, "_solved", second_is_interrupted)
-    study = wfrpde.converge(case, folder=tmp_path)
+    with pytest.raises(wfrpde.Interrupted) as caught:
+        wfrpde.converge(case, folder=tmp_path)
+    study = caught.value.result
     assert study.verdicts == {"h, degree 2": "unfinished"}
     assert not study.complete
     assert len(study.table) == 1

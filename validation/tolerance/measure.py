@@ -118,7 +118,7 @@ def measured(
     began, tolerance = time.process_time(), 10.0**-digits
     case = probe.case(**{"accuracy.tolerance": tolerance})
     try:
-        solution = wfrpde.solve(case, observer=Limit(limit))
+        solution = wfrpde.solve(case, observer=Limit(limit), on_stop="return")
     except (SolverError, AccuracyError) as error:
         spent, day = round(time.process_time() - began, 2), date.today().isoformat()
         why = str(error).splitlines()[0][:80]

@@ -21,7 +21,14 @@ def run_study(
     reporter = ProgressReporter(session.status, rank=session.rank, label="converge")
     with RunFolder(folder, "converge", force=force, resume=not force, comm=comm) as output:
         with StopRequest():
-            study = converge(case, comm, folder=output.store, layout=layout, observer=reporter)
+            study = converge(
+                case,
+                comm,
+                folder=output.store,
+                layout=layout,
+                observer=reporter,
+                on_stop="return",
+            )
         reporter.finish()
         with collectively(comm):
             if session.rank == 0:

@@ -113,7 +113,7 @@ def _solve(case: Case, status: StatusLine | None, comm: Any) -> Solution:
     rank = 0 if comm is None else comm.rank
     reporter = ProgressReporter(status, rank=rank, label=case.equation.label)
     try:
-        solution: Solution = wfrpde.solve(case, comm=comm, observer=reporter)
+        solution: Solution = wfrpde.solve(case, comm=comm, observer=reporter, on_stop="return")
     finally:
         reporter.finish()
     return solution

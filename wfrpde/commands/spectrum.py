@@ -65,7 +65,7 @@ def run_spectrum(
             if swept is None:
                 result = study_spectrum(case, comm, observer=reporter)
             else:
-                result = sweep(case, *swept, comm, observer=reporter)
+                result = sweep(case, *swept, comm, observer=reporter, on_stop="return")
                 if not (result.complete or result.solved.any()):
                     raise KeyboardInterrupt  # there is nothing to keep
         finally:

@@ -56,7 +56,7 @@ def run_validation(
     reporter = ProgressReporter(status, rank=rank, label="validate")
     with RunFolder(folder, "validate", force=force, resume=resume, comm=comm) as output:
         try:
-            report = validate(case, comm, reporter, output.store)
+            report = validate(case, comm, reporter, output.store, on_stop="return")
         finally:
             reporter.finish()
         with collectively(comm):

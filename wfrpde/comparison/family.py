@@ -75,7 +75,7 @@ class Family:
         level = logger.level
         logger.setLevel(logging.ERROR)  # the person is told of the flows of the case only
         try:
-            solution = solve(case, comm=MPI.COMM_SELF)
+            solution = solve(case, comm=MPI.COMM_SELF, on_stop="return")
         finally:
             logger.setLevel(level)
         if not solution.complete:

@@ -59,7 +59,9 @@ class Flows:
             case = self.case if claims is None else self.case.with_equation(claims)
             if self.closely and claims is not None and claims == self.gradient_flow:
                 case = case.with_overrides({"flow.save": list(oracle_times(self.case))})
-            self._solved[claims] = solve(case, comm=MPI.COMM_SELF, observer=self.observer)
+            self._solved[claims] = solve(
+                case, comm=MPI.COMM_SELF, observer=self.observer, on_stop="return"
+            )
         return self._solved[claims]
 
     def judge(self, claims: Equation | None) -> Judge:

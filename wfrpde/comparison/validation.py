@@ -27,7 +27,15 @@ from wfrpde.comparison.results import Diagnosis, ValidationReport
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError, SamplerError
-from wfrpde.parallel import Progress, StopRequest, collectively, world
+from wfrpde.parallel import (
+    OnStop,
+    Progress,
+    StopRequest,
+    checked_on_stop,
+    collectively,
+    unless_stopped,
+    world,
+)
 from wfrpde.samplers import SamplerContext, make_sampler
 from wfrpde.samplers.registry import claim
 
@@ -68,6 +76,8 @@ def validate(
     comm: Any = None,
     observer: Callable[[Any], None] | None = None,
     resume: str | Path | None = None,
+    *,
+    on_stop: OnStop = "raise",
 ) -> ValidationReport:
     """Judge the samplers of a case against the flows that they claim to solve (collective).
 
@@ -87,11 +97,15 @@ def validate(
     resume
         Folder where finished replicates are kept. Those that are there already, of the same
         inputs, are not computed again.
+    on_stop
+        What Ctrl-C, SIGTERM or SIGHUP before the end lead to: ``"raise"`` raises
+        `wfrpde.Interrupted`, whose ``result`` holds what was finished; ``"return"`` returns it,
+        with ``complete`` False.
 
     Returns
     -------
     ValidationReport
-        The same on every rank. After Ctrl-C it holds what the finished replicates say.
+        The same on every rank.
 
     Raises
     ------
@@ -99,6 +113,7 @@ def validate(
         If the case has no samplers, or one of them cannot be made.
     """
     require_case(case, "validate")
+    checked_on_stop(on_stop)
     if comm is None:
         comm = world()
     began = time.perf_counter()
@@ -151,10 +166,11 @@ def validate(
         }
         complete = found.complete and not stop.requested(comm)
         ladders = list(zip(levels, found.replicates, strict=True))
-        return assemble(
+        report = assemble(
             case, judged, ladders, details.limits, floors, details.diagnoses, facts,
             complete=complete,
         )  # fmt: skip
+    return unless_stopped(report, on_stop)
 
 
 def _failures(contestants: Sequence[Contestant], comm: Any) -> dict[str, str]:

@@ -24,7 +24,14 @@ from wfrpde.flow.outcome import Context
 from wfrpde.flow.schemes import SCHEMES
 from wfrpde.flow.schemes.scheme import Fit, Scheme
 from wfrpde.flow.solution import Solution
-from wfrpde.parallel import Progress, StopRequest, collectively
+from wfrpde.parallel import (
+    OnStop,
+    Progress,
+    StopRequest,
+    checked_on_stop,
+    collectively,
+    unless_stopped,
+)
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -39,7 +46,11 @@ DEGRADED = 0.05
 
 
 def solve(
-    case: Case, comm: Comm | None = None, observer: Callable[[Progress], None] | None = None
+    case: Case,
+    comm: Comm | None = None,
+    observer: Callable[[Progress], None] | None = None,
+    *,
+    on_stop: OnStop = "raise",
 ) -> Solution:
     """Integrate the Wasserstein–Fisher–Rao flow of a case (collective).
 
@@ -59,14 +70,20 @@ def solve(
         MPI communicator; all of MPI.COMM_WORLD by default.
     observer
         Called on every rank after each step with a `wfrpde.parallel.Progress`.
+    on_stop
+        What Ctrl-C, SIGTERM or SIGHUP before the end lead to: ``"raise"`` raises
+        `wfrpde.Interrupted`, whose ``result`` holds what was finished; ``"return"`` returns it,
+        with ``complete`` False.
 
     Returns
     -------
     Solution
-        The same on every rank. After Ctrl-C it holds the saved times that were reached.
+        The same on every rank.
 
     Raises
     ------
+    Interrupted
+        After a stop, with a solution that holds the saved times that were reached.
     InputError
         If the case cannot be solved as it stands.
     SolverError
@@ -76,6 +93,7 @@ def solve(
     """
     _compat.require_dolfinx()
     require_case(case, "solve")
+    checked_on_stop(on_stop)
     from mpi4py import MPI
 
     comm = MPI.COMM_WORLD if comm is None else comm
@@ -111,7 +129,9 @@ def solve(
         if comm.rank == 0:
             for text in solution.warnings:
                 logger.warning(text)
-        return solution
+        if on_stop == "raise" and stop.requested(comm):  # since its last step
+            solution = replace(solution, complete=False)
+    return unless_stopped(solution, on_stop)
 
 
 def choose(problem: Problem) -> tuple[str, str]:

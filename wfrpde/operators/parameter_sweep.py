@@ -19,7 +19,7 @@ import numpy.typing as npt
 from wfrpde.case.stored import Result
 from wfrpde.operators.kramers import eyring_kramers
 from wfrpde.operators.spectra import spectrum, world_of
-from wfrpde.parallel import Progress, StopRequest
+from wfrpde.parallel import OnStop, Progress, StopRequest, checked_on_stop, unless_stopped
 from wfrpde.parallel.screen import quiet
 from wfrpde.parallel.tasks import Task, run_tasks
 
@@ -94,10 +94,9 @@ def sweep(
     comm: Comm | None = None,
     *,
     observer: Callable[[Progress], None] | None = None,
+    on_stop: OnStop = "raise",
 ) -> Sweep:
     """Compute the spectrum of a case for several values of one key (collective).
-
-    Ctrl-C keeps what is finished.
 
     Parameters
     ----------
@@ -111,12 +110,17 @@ def sweep(
         MPI communicator; all of MPI.COMM_WORLD by default.
     observer
         Told, on rank 0, what is being done and how many values are finished.
+    on_stop
+        What Ctrl-C, SIGTERM or SIGHUP before the end lead to: ``"raise"`` raises
+        `wfrpde.Interrupted`, whose ``result`` holds what was finished; ``"return"`` returns it,
+        with ``complete`` False.
 
     Raises
     ------
     InputError
         If the case cannot take one of the values, or none of them can be solved.
     """
+    checked_on_stop(on_stop)
     comm = world_of(comm)
     began = time.perf_counter()
     # all of them before any is solved: a key that is wrong is told at once
@@ -149,7 +153,7 @@ def sweep(
     if comm.rank == 0:
         for text in warnings:
             logger.warning(text)
-    return Sweep(
+    result = Sweep(
         case=case,
         key=key,
         values=np.array(values, dtype=float),
@@ -165,6 +169,7 @@ def sweep(
         ranks=comm.size,
         wall_time=time.perf_counter() - began,
     )
+    return unless_stopped(result, on_stop)
 
 
 def _plain(value: float) -> int | float:

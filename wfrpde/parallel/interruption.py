@@ -9,11 +9,54 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, get_args
 
 
 class Stopped(KeyboardInterrupt):
     """Work that may be left unfinished was broken off by a stop request."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A computation was asked to stop, by Ctrl-C or a signal, and did.
+
+    Parameters
+    ----------
+    result
+        What was finished until then, with ``complete`` False: a `wfrpde.Solution`, a
+        `wfrpde.ValidationReport`, a `wfrpde.ConvergenceStudy` or a sweep.
+    """
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+        super().__init__("stopped before its end; 'result' of this exception holds what was saved")
+
+
+OnStop = Literal["raise", "return"]
+"""What a stopped computation does with its unfinished result: raise `Interrupted`, or return it."""
+
+
+class HasEnd(Protocol):
+    """A result that knows whether it was computed to its end."""
+
+    @property
+    def complete(self) -> bool:
+        """False if it was stopped before."""
+
+
+Outcome = TypeVar("Outcome", bound=HasEnd)
+
+
+def checked_on_stop(on_stop: str) -> None:
+    """Raise ValueError unless ``on_stop`` is known: before anything is computed."""
+    if on_stop not in get_args(OnStop):
+        raise ValueError(f"on_stop is {on_stop!r}; needed 'raise' or 'return'")
+
+
+def unless_stopped(result: Outcome, on_stop: OnStop) -> Outcome:
+    """Return a result, or raise `Interrupted` with it if it is not complete."""
+    if on_stop == "raise" and not result.complete:
+        raise Interrupted(result)
+    return result
 
 
 def _importing(frame: FrameType | None) -> bool:
@@ -30,7 +73,9 @@ class StopRequest:
 
     A solver asks `requested` between its steps, and does within `at_once` what takes long and may
     be left unfinished. A second Ctrl-C ends the process at once. SIGUSR1
-    and SIGTERM, which batch systems send, count too. Open MPI's ``mpirun`` answers Ctrl-C with
+    and SIGTERM, which batch systems send, and SIGHUP, which a terminal sends that is closed or
+    disconnected, count too (but for one that is ignored, as under ``nohup``).
+    Open MPI's ``mpirun`` answers Ctrl-C with
     SIGTERM and kills the ranks a quarter of a second later, which is too soon to write anything:
     under it SIGTERM ends a rank at once, and ``kill -USR1`` to ``mpirun``, which hands that on,
     stops a run in order.
@@ -58,6 +103,8 @@ class StopRequest:
             asked = [signal.SIGINT, signal.SIGUSR1]
             if "OMPI_COMM_WORLD_SIZE" not in os.environ:  # set by Open MPI's mpirun
                 asked.append(signal.SIGTERM)
+                if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+                    asked.append(signal.SIGHUP)
             for number in asked:
                 self._previous[number] = signal.signal(number, self._receive)
         return self

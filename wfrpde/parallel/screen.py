@@ -6,7 +6,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 logger = logging.getLogger("wfrpde")
@@ -22,15 +22,17 @@ class StatusLine:
     def show(self, text: str) -> None:
         """Replace the line by ``text``, cut to the width of the terminal."""
         width = shutil.get_terminal_size().columns - 1
-        self._stream.write(f"\r\x1b[K{text[:width]}")
-        self._stream.flush()
+        with suppress(OSError):  # a terminal that was closed: the run goes on to its end
+            self._stream.write(f"\r\x1b[K{text[:width]}")
+            self._stream.flush()
         self._shown = True
 
     def clear(self) -> None:
         """Take the line away."""
         if self._shown:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
+            with suppress(OSError):
+                self._stream.write("\r\x1b[K")
+                self._stream.flush()
             self._shown = False
 
 

@@ -14,7 +14,14 @@ from wfrpde import _compat
 from wfrpde.case.case import require_case
 from wfrpde.errors import AccuracyError, InputError, SolverError
 from wfrpde.flow.solution import Solution
-from wfrpde.parallel import Progress, StopRequest, collectively
+from wfrpde.parallel import (
+    OnStop,
+    Progress,
+    StopRequest,
+    checked_on_stop,
+    collectively,
+    unless_stopped,
+)
 from wfrpde.parallel.screen import quiet
 from wfrpde.parallel.tasks import Store, Task, run_tasks
 from wfrpde.studies.convergence.field import node_weights, relative_error
@@ -42,6 +49,7 @@ def converge(
     folder: Path | None = None,
     layout: Layout = "auto",
     observer: Callable[[Progress], None] | None = None,
+    on_stop: OnStop = "raise",
 ) -> ConvergenceStudy:
     """Run the convergence studies of a case and fit the orders (collective).
 
@@ -59,11 +67,15 @@ def converge(
         ``auto``: together if a run has more than `LARGE` unknowns.
     observer
         Told, on rank 0, what is being done and how many runs are finished.
+    on_stop
+        What Ctrl-C, SIGTERM or SIGHUP before the end lead to: ``"raise"`` raises
+        `wfrpde.Interrupted`, whose ``result`` holds what was finished; ``"return"`` returns it,
+        with ``complete`` False.
 
     Returns
     -------
     ConvergenceStudy
-        The same on every rank. After Ctrl-C it holds what was finished.
+        The same on every rank.
 
     Raises
     ------
@@ -71,6 +83,7 @@ def converge(
         If the case or one of its studies cannot be solved as it stands.
     """
     require_case(case, "converge")
+    checked_on_stop(on_stop)
     _compat.require_dolfinx()
     from mpi4py import MPI
 
@@ -86,7 +99,8 @@ def converge(
     results = list(flows)
     for (place, _), result in zip(numbered, particles, strict=True):
         results.insert(place, result)  # in the order of the case
-    return ConvergenceStudy(case.title or case.name, tuple(results))
+    study = ConvergenceStudy(case.title or case.name, tuple(results))
+    return unless_stopped(study, on_stop)
 
 
 def _flow_studies(
@@ -159,7 +173,7 @@ def _solved(run: PlannedRun, comm: Comm, stop: StopRequest) -> Solution | None:
     from wfrpde.flow.solve import solve
 
     with quiet():
-        solution = solve(run.case, comm)
+        solution = solve(run.case, comm, on_stop="return")
     return solution if solution.complete else None
 
 

@@ -125,6 +125,7 @@ def _solved(case: Case, rate: float, beta: float, comm: Comm | None) -> Solution
                 }
             ),
             comm=comm,
+            on_stop="return",
         )
         kl = solution.series["kl"]
         inside = (kl < CEILING) & (kl > FLOOR)
