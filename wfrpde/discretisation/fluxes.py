@@ -159,18 +159,9 @@ def edge_averaged(edges: Edges, potential: Array, weights: Array) -> Triplets:
     i, j, kappa = edges.i, edges.j, edges.conductance
     z = (potential[i] - potential[j]) / 2
     off = -kappa * half_bernoulli(z) / np.sqrt(weights[i] * weights[j])
-    return Triplets(
-        np.concatenate([i, j, i, j]),
-        np.concatenate([j, i, i, j]),
-        np.concatenate(
-            [
-                off,
-                off,
-                kappa / weights[i] * bernoulli(-2 * z),
-                kappa / weights[j] * bernoulli(2 * z),
-            ]
-        ),
-    )
+    at_i, at_j = kappa / weights[i] * bernoulli(-2 * z), kappa / weights[j] * bernoulli(2 * z)
+    row, column = np.concatenate([i, j, i, j]), np.concatenate([j, i, i, j])
+    return Triplets(row, column, np.concatenate([off, off, at_i, at_j]))
 
 
 def spectral(lines: Lines, degree: int, potential: Array, weights: Array) -> Triplets:
@@ -238,10 +229,7 @@ def symmetrised_stiffness(
         return edge_averaged(edges, potential, nodes.weights), {"obtuse_edges": negative}
     if nodes.degree == 1:
         parts = [line_edges(lines, 1) for lines in cell_lines(nodes)]
-        return (
-            Triplets.joined([edge_averaged(e, potential, nodes.weights) for e in parts]),
-            {},
-        )
+        return Triplets.joined([edge_averaged(e, potential, nodes.weights) for e in parts]), {}
     parts_t, n_steep, n_lines = [], 0, 0
     for lines in cell_lines(nodes):
         rough = steep(lines, potential, levels)

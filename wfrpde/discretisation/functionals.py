@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -104,12 +104,7 @@ class Evaluator:
             share = share_of_cells(interpolation, shapes, comm.rank, comm.size)
         self._share = share
         self._rule: Quadrature = make_quadrature(
-            interpolation,
-            shapes,
-            rank=comm.rank,
-            size=comm.size,
-            fewer=fewer,
-            share=share,
+            interpolation, shapes, rank=comm.rank, size=comm.size, fewer=fewer, share=share
         )
         points = self._rule.points
         self._inside = {
@@ -130,14 +125,8 @@ class Evaluator:
         """
         interpolation = self._interpolation
         line = isinstance(interpolation, TensorInterpolation) and interpolation.degree == 1
-        return Evaluator(
-            self._comm,
-            interpolation,
-            self._potential,
-            self._regions,
-            fewer=-1 if line else 1,
-            share=self._share,
-        )
+        same = self._comm, interpolation, self._potential, self._regions
+        return Evaluator(*same, fewer=-1 if line else 1, share=self._share)
 
     def target_mode_mass(self) -> dict[str, float]:
         """Mass of π in each region."""
@@ -219,25 +208,16 @@ class Evaluator:
             self._one(field, slope, x, lam)
             for field, slope in zip(samples.value, samples.squared_slope, strict=True)
         ]
-        columns = list(zip(*rows, strict=True))
-        scalars = [np.array(c) for c in columns[:5]]
-        names = list(self._inside)
-        modes = np.array(columns[7]).reshape(len(rows), len(names))
+        *scalars, masses, norm = (np.array(column) for column in zip(*rows, strict=True))
+        kl, mass, fisher, variance, mean, covariance = scalars
+        modes = dict(zip(self._inside, masses.T, strict=True))
+        constant = self.log_normalisation
         return Functionals(
-            kl=scalars[0],
-            mass=scalars[1],
-            fisher_information=scalars[2],
-            reaction_variance=scalars[3],
-            density_norm=scalars[4],
-            mean=np.array(columns[5]),
-            covariance=np.array(columns[6]),
-            mode_mass={name: modes[:, k] for k, name in enumerate(names)},
-            log_normalisation=self.log_normalisation,
+            kl, mass, fisher, variance, mean, covariance, modes, constant, density_norm=norm
         )
 
-    def _one(
-        self, field: Array, slope: Array, x: Array, lam: Array
-    ) -> tuple[float, float, float, float, float, Array, Array, list[float]]:
+    def _one(self, field: Array, slope: Array, x: Array, lam: Array) -> tuple[Any, ...]:
+        """Return the numbers of one field in the order of `Functionals`."""
         rho = _exp(lam + field)
         field = np.where(rho > 0, field, 0.0)  # 0 log 0 = 0, also where u = −∞
         slope = np.where(rho > 0, slope, 0.0)
@@ -249,9 +229,9 @@ class Evaluator:
             rho * field - rho + pi,
             pi * _entropy(np.minimum(field, 0.5)),
         )
-        norm = rho * rho / self._rule.weights
+        density = rho * rho / self._rule.weights
         total = self._sums(
-            [entropy, rho, rho * slope, rho * field, norm, *(rho * x[:, k] for k in range(dim))]
+            [entropy, rho, rho * slope, rho * field, density, *(rho * x[:, k] for k in range(dim))]
             + [rho[inside] for inside in self._inside.values()]
         )
         kl, mass, fisher, mean_u, square = total[:5]
@@ -263,16 +243,8 @@ class Evaluator:
             + [rho * centred[:, i] * centred[:, j] for i in range(dim) for j in range(dim)]
         )
         covariance = np.array(second[1:]).reshape(dim, dim) / mass
-        return (
-            kl,
-            mass,
-            fisher,
-            second[0],
-            float(np.sqrt(square)),
-            mean,
-            covariance,
-            total[5 + dim :],
-        )
+        norm = float(np.sqrt(square))
+        return kl, mass, fisher, second[0], mean, covariance, total[5 + dim :], norm
 
     def l2_difference(self, one: Samples, other: Samples) -> Array:
         """``‖ρ₁ − ρ₂‖ / ‖ρ₁‖`` in L2(dx), ``(T,)``."""

@@ -208,6 +208,7 @@ class SimplexGrid:
         points = np.vstack([self.points, self.points[edge].mean(axis=1)])
         v, m = self.cells, of_cell + len(self.points)
         children: list[tuple[npt.NDArray[np.int64], ...]]
+        inner: list[npt.NDArray[np.int64]] = []
         if self.dim == 1:
             children = [(v[:, 0], m[:, 0]), (m[:, 0], v[:, 1])]
         elif self.dim == 2:
@@ -215,19 +216,17 @@ class SimplexGrid:
             children = [(v[:, 0], a, b), (a, v[:, 1], c), (b, c, v[:, 2]), (a, c, b)]
         else:
             e01, e02, e03, e12, e13, e23 = m.T
-            corners = [
+            children = [
                 (v[:, 0], e01, e02, e03),
                 (e01, v[:, 1], e12, e13),
                 (e02, e12, v[:, 2], e23),
                 (e03, e13, e23, v[:, 3]),
             ]
-            inner = self._octahedra(points, e01, e02, e03, e12, e13, e23)
-            corners_array = [np.stack(c, axis=1) for c in corners]
-            return SimplexGrid(points, np.vstack([*corners_array, inner]))
-        return SimplexGrid(points, np.vstack([np.stack(c, axis=1) for c in children]))
+            inner = self._octahedra(points, *m.T)
+        return SimplexGrid(points, np.vstack([*(np.stack(c, axis=1) for c in children), *inner]))
 
     @staticmethod
-    def _octahedra(points: Array, *midpoints: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _octahedra(points: Array, *midpoints: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
         e01, e02, e03, e12, e13, e23 = midpoints
         # each diagonal with the four remaining vertices in cyclic order
         choices = [
@@ -245,7 +244,7 @@ class SimplexGrid:
             chosen = shortest == k
             for i in range(4):
                 inner.append(np.stack([p, q, ring[i], ring[(i + 1) % 4]], axis=1)[chosen])
-        return np.vstack(inner)
+        return inner
 
 
 def _components(pairs: npt.NDArray[np.int64], size: int) -> int:

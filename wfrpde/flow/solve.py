@@ -114,11 +114,7 @@ def solve(
                 observer(Progress(phase, t, problem.save[-1], dt, kl, fraction))
 
         context = Context(
-            comm,
-            problem,
-            tell,
-            stop=lambda: stop.requested(comm),
-            at_once=lambda: stop.at_once(comm),
+            comm, problem, tell, lambda: stop.requested(comm), lambda: stop.at_once(comm)
         )
         if comm.rank == 0:
             logger.info("formulation: %s (%s)", name, reason)

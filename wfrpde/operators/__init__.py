@@ -42,27 +42,17 @@ if TYPE_CHECKING:
     from wfrpde.operators.spectra import Spectrum, spectrum
     from wfrpde.operators.tilting import Cumulants, FeynmanKac, cumulants, feynman_kac
 
-_HOME = {
-    "Committor": "hitting",
-    "Cumulants": "tilting",
-    "Exit": "hitting",
-    "FeynmanKac": "tilting",
-    "MetastableSets": "metastable",
-    "Operator": "operator",
-    "Spectrum": "spectra",
-    "Sweep": "parameter_sweep",
-    "committor": "hitting",
-    "cumulants": "tilting",
-    "eyring_kramers": "kramers",
-    "feynman_kac": "tilting",
-    "feynman_kac_operator": "assembly",
-    "generator": "assembly",
-    "linearised_flow": "assembly",
-    "mean_exit_time": "hitting",
-    "metastable_sets": "metastable",
-    "spectrum": "spectra",
-    "sweep": "parameter_sweep",
+_NAMES = {
+    "assembly": ("feynman_kac_operator", "generator", "linearised_flow"),
+    "hitting": ("Committor", "Exit", "committor", "mean_exit_time"),
+    "kramers": ("eyring_kramers",),
+    "metastable": ("MetastableSets", "metastable_sets"),
+    "operator": ("Operator",),
+    "parameter_sweep": ("Sweep", "sweep"),
+    "spectra": ("Spectrum", "spectrum"),
+    "tilting": ("Cumulants", "FeynmanKac", "cumulants", "feynman_kac"),
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

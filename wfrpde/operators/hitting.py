@@ -125,7 +125,7 @@ def mean_exit_time(case: Case, region: str, comm: Comm | None = None) -> Exit:
     alpha = _positive_alpha(case)
     absorbing = case.region(region, "region")
     modes = solve_modes(case, comm, MODES, alpha=alpha, absorbing=[absorbing])
-    tell_warnings(modes, comm)
+    tell_warnings(modes.warnings, comm)
     times, means = [], []
     for level in modes.ladder.levels:
         form = level.operator.form
@@ -165,7 +165,7 @@ def committor(case: Case, source: str, sink: str, comm: Comm | None = None) -> C
     alpha = _positive_alpha(case)
     first, second = case.region(source, "source"), case.region(sink, "sink")
     modes = solve_modes(case, comm, MODES, alpha=alpha, absorbing=[first, second])
-    tell_warnings(modes, comm)
+    tell_warnings(modes.warnings, comm)
     fields, fluxes = [], []
     for level in modes.ladder.levels:
         form = level.operator.form

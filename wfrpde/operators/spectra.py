@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -164,7 +164,7 @@ def spectrum(case: Case, comm: Comm | None = None) -> Spectrum:
             "discretisations: take more cells for the others"
         )
     _warn_of_truncation(modes)
-    tell_warnings(modes, comm)
+    tell_warnings(modes.warnings, comm)
     return Spectrum(
         case=case,
         rates=modes.values,
@@ -200,10 +200,10 @@ def world_of(comm: Comm | None) -> Comm:
     return MPI.COMM_WORLD if comm is None else comm
 
 
-def tell_warnings(modes: Modes, comm: Comm) -> None:
+def tell_warnings(warnings: Sequence[str], comm: Comm) -> None:
     """Log the warnings, on rank 0."""
     if comm.rank == 0:
-        for text in modes.warnings:
+        for text in warnings:
             logger.warning(text)
 
 

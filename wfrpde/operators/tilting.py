@@ -168,7 +168,7 @@ def feynman_kac(case: Case, comm: Comm | None = None) -> FeynmanKac:
             f"{len(modes.values)} of {wanted} eigenvalues are resolved by both discretisations"
         )
     _warn_of_truncation(modes)
-    tell_warnings(modes, comm)
+    tell_warnings(modes.warnings, comm)
     functions = modes.functions.copy()
     functions[0] *= np.sign(functions[0] @ modes.mass)
     means = [_mean_rate(level, modes) for level in modes.ladder.levels]
@@ -212,21 +212,12 @@ def cumulants(case: Case, tilts: Sequence[float], comm: Comm | None = None) -> C
         columns.append(
             (-modes.values[0], modes.errors[0], *map(float, means), *map(float, variances))
         )
-    if comm.rank == 0:
-        from wfrpde.parallel.screen import logger
-
-        for text in warnings:
-            logger.warning(text)
-    value, error, mean, mean_error, variance, variance_error = np.array(columns).reshape(-1, 6).T
+    tell_warnings(warnings, comm)
+    value, error, *rest = np.array(columns).reshape(-1, 6).T
+    mean, mean_error, variance, variance_error = rest
+    every = np.array(tilts, dtype=float)
     return Cumulants(
-        tilts=np.array(tilts, dtype=float),
-        values=value,
-        errors=error,
-        means=mean,
-        mean_errors=mean_error,
-        variances=variance,
-        variance_errors=variance_error,
-        warnings=tuple(warnings),
+        every, value, error, mean, mean_error, variance, variance_error, tuple(warnings)
     )
 
 

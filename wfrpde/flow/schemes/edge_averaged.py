@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.case.problem import Grid, Problem
+from wfrpde.case.problem import Problem
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.errors import InputError
 from wfrpde.flow.certificate import Ladder, Run
@@ -154,17 +154,18 @@ class EdgeAveraged(Scheme):
             grid, count, dt = problem.grid(tuple(n // 2 for n in cells)), 3, 2 * dt
         else:
             grid, count = problem.grid(cells), 2
+        stepper = self.stepper(numerics)
         cost = 2.0 ** (np.arange(count) * (problem.dim + 1))
         runs: list[Run] = []
         for share in cost / cost.sum():
             phase = f"grid {len(runs) + 1} of {count}" if count > 1 else "grid"
             policy = runs[-1].repeated if runs else first_control(problem, dt, count)
-            runs.append(self._run(context, grid, policy, phase, float(share)))
+            runs.append(run(context, grid, policy, phase, float(share), stepper=stepper))
             if not runs[-1].march.complete:
                 break
             grid = grid.refined()
         shape = list(cells) or [runs[0].grid.n_cells]
-        return Ladder(tuple(runs), self.stepper(problem.numerics), shape, nested=True)
+        return Ladder(tuple(runs), stepper, shape, nested=True)
 
     def finer(self, context: Context, ladder: Ladder) -> Ladder | None:
         """Add a run on the finest grid halved, and let the coarsest go (collective)."""
@@ -173,21 +174,10 @@ class EdgeAveraged(Scheme):
         if not is_free(problem) or finest.march.u.shape[1] > most or len(ladder.runs) == 1:
             return None
         context.done = 0.0
-        new = self._run(context, finest.grid.refined(), finest.repeated, "finer grid", 1.0)
+        grid, stepper = finest.grid.refined(), ladder.stepper
+        new = run(context, grid, finest.repeated, "finer grid", 1.0, stepper=stepper)
         kept = ladder.runs[-2:] if isinstance(new.grid, TensorGrid) else ladder.runs[-1:]
         return replace(ladder, runs=(*kept, new))
-
-    def _run(
-        self, context: Context, grid: Grid, policy: StepPolicy, phase: str, share: float
-    ) -> Run:
-        return run(
-            context,
-            grid,
-            policy,
-            stepper=self.stepper(context.problem.numerics),
-            phase=phase,
-            share=share,
-        )
 
 
 def _can_widen(problem: Problem, cells: tuple[int, ...]) -> bool:

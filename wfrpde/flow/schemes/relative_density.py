@@ -29,11 +29,11 @@ def run(
     context: Context,
     grid: Grid,
     policy: StepPolicy,
-    *,
-    degree: int = 1,
-    stepper: type[Splitting],
     phase: str,
     share: float,
+    *,
+    stepper: type[Splitting],
+    degree: int = 1,
 ) -> Run:
     """Solve the flow on one grid (collective).
 

@@ -208,7 +208,8 @@ class Spectral(Scheme):
                 policy = runs[-1].repeated
                 if numerics.dt is not None:
                     policy = Replay(uniform(np.array(problem.save), dt))
-            runs.append(self._run(context, grid, p, policy, float(share)))
+            how = {"stepper": stepper, "degree": p}
+            runs.append(run(context, grid, policy, f"degree {p}", float(share), **how))
             if not runs[-1].march.complete:
                 break
         return Ladder(tuple(runs), stepper, share=FINE_SHARE)
@@ -224,18 +225,6 @@ class Spectral(Scheme):
         growth = FINER * coarse.degree / degree
         cells = tuple(int(np.ceil(growth * n)) for n in ladder.facts["cells"])
         grid = problem.tensor_grid(cells)
-        fine = self._run(context, grid, degree, coarse.repeated, 1.0)
+        how = {"stepper": ladder.stepper, "degree": degree}
+        fine = run(context, grid, coarse.repeated, f"degree {degree}", 1.0, **how)
         return replace(ladder, runs=(coarse, fine))
-
-    def _run(
-        self, context: Context, grid: TensorGrid, degree: int, policy: StepPolicy, share: float
-    ) -> Run:
-        return run(
-            context,
-            grid,
-            policy,
-            degree=degree,
-            stepper=self.stepper(context.problem.numerics),
-            phase=f"degree {degree}",
-            share=share,
-        )
