@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -126,3 +127,29 @@ def test_what_is_no_case_is_named(function, value):
 
     with pytest.raises(TypeError, match="needs a Case, not"):
         getattr(wfrpde, function)(value)
+
+
+@pytest.mark.parametrize("words", [["cases"], ["info"], ["cases", "--show", "banana"]])
+def test_a_full_disk_behind_the_screen(words):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "wfrpde", *words],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "No space left" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "change", [{"HOME": None}, {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0"}]
+)
+def test_a_bare_environment_is_no_obstacle(change, tmp_path):
+    kept = {k: v for k, v in os.environ.items() if k not in change}
+    environment = kept | {k: v for k, v in change.items() if v is not None}
+    done = subprocess.run(
+        [sys.executable, "-m", "wfrpde", "solve", "banana", "--set", "flow.t_end=-1"],
+        capture_output=True, text=True, check=False, env=environment, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import errno
 import gc
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,8 +38,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     # At exit the collector would go through all that SymPy and others made, for 0.4 s.
     atexit.register(gc.freeze)
     arguments = _parser().parse_args(argv)
-    code: int = arguments.command(arguments)
+    try:
+        code: int = arguments.command(arguments)
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EPIPE, errno.EIO):
+            raise
+        _close_output()
+        with suppress(OSError):
+            print(f"error: what is said cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
     return code
+
+
+def _close_output() -> None:
+    """Leave the process nothing to write at its end that would fail again."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -268,8 +286,6 @@ def _tell_how_to_stop(session: Session) -> None:
     """Say how a run on several ranks is stopped without losing what it has computed."""
     if session.comm is None or session.comm.size == 1:
         return
-    import os
-
     if "OMPI_COMM_WORLD_SIZE" not in os.environ:  # set by Open MPI's mpirun
         how = "to stop it in order, press Ctrl-C once"
     else:
@@ -284,7 +300,6 @@ def _tell_how_to_stop(session: Session) -> None:
 
 def _process_of_mpirun() -> str:
     """Give the id of this rank's mpirun, if that is its parent (on the first machine it is)."""
-    import os
     from pathlib import Path
 
     try:

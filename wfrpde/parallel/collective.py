@@ -7,8 +7,10 @@ parallel.
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator
@@ -27,6 +29,9 @@ def world() -> Any:
     DependencyMissingError
         If mpi4py is not installed.
     """
+    # Open MPI ends a process without a home folder
+    if "HOME" not in os.environ:
+        os.environ["HOME"] = os.path.expanduser("~").replace("~", tempfile.gettempdir())
     try:
         from mpi4py import MPI
     except ImportError as error:

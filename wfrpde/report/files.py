@@ -8,9 +8,9 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,11 +50,26 @@ def json_ready(value: Any) -> Any:
     return str(value)
 
 
+def write_rows(stream: IO[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write CSV rows; text that a spreadsheet would take for a formula begins with a quote mark."""
+    csv.writer(stream, lineterminator="\n").writerows(map(_inert, row) for row in rows)
+
+
+def _inert(value: Any) -> Any:
+    if not (isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))):
+        return value
+    try:
+        float(value)  # numbers may have a sign
+    except ValueError:
+        return "'" + value
+    return value
+
+
 def write_columns(path: Path, columns: Mapping[str, NDArray[np.float64]]) -> Path:
     """Write a CSV file, one row for each entry of the columns; NaN is an empty field."""
     with atomic(path) as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
+        write_rows(stream, [columns])
         for row in zip(*columns.values(), strict=True):
             # repr keeps every digit; an empty field is the CSV way to say "not known".
             writer.writerow(["" if np.isnan(value) else repr(float(value)) for value in row])

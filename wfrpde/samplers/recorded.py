@@ -168,7 +168,7 @@ def _log_weights(name: str, arrays: dict[str, npt.NDArray[Any]]) -> Array | None
 def _read_csv(name: str, path: Path) -> dict[str, npt.NDArray[Any]]:
     """One row a particle; a first row of names may mark ``t``, ``weight`` and the like."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.reader(file) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SamplerError(name, f"{path.name} cannot be read: {error}") from None
@@ -244,6 +244,14 @@ def _read_netcdf(name: str, path: Path) -> dict[str, npt.NDArray[Any]]:
             np.asarray(posterior[key].transpose("chain", "draw", ...)).astype(float)
             for key in posterior.data_vars
         ]
+    except (ImportError, ValueError) as error:
+        missing = ("unrecognized engine", "dependencies may not be installed")
+        if not isinstance(error, ImportError) and not any(m in str(error) for m in missing):
+            raise SamplerError(name, f"{path.name} has no posterior to read: {error}") from error
+        raise DependencyMissingError(
+            f"{path.name} needs a reader of NetCDF, which is not installed; 'pip install netCDF4', "
+            "or save the samples as .npz"
+        ) from error
     except Exception as error:  # xarray and its back ends raise many kinds
         raise SamplerError(name, f"{path.name} has no posterior to read: {error}") from error
     flat = [part.reshape(*part.shape[:2], -1) for part in parts]

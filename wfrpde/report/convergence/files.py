@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, fields
@@ -13,7 +12,7 @@ import numpy as np
 
 from wfrpde import __version__
 from wfrpde.parallel.files import atomic
-from wfrpde.report.files import write_json
+from wfrpde.report.files import write_json, write_rows
 from wfrpde.studies.convergence.study import ConvergenceStudy, Row, StudyResult
 
 SUMMARY = "convergence.json"
@@ -34,9 +33,9 @@ def write_study(study: ConvergenceStudy, folder: Path, *, figures: bool = True) 
     with atomic(folder / "runs.csv") as stream:
         names = [field.name for field in fields(Row)]
         rows = [[getattr(row, name) for name in names] for row in study.table]
-        csv.writer(stream, lineterminator="\n").writerows([names, *rows])
+        write_rows(stream, [names, *rows])
     with atomic(folder / "orders.csv") as stream:
-        csv.writer(stream, lineterminator="\n").writerows(_orders(study))
+        write_rows(stream, _orders(study))
     if figures:
         draw_study(study, folder / "figures")
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfrpde.parallel.files import atomic
-from wfrpde.report.files import write_json
+from wfrpde.report.files import write_json, write_rows
 from wfrpde.report.versions import software_versions
 
 if TYPE_CHECKING:
@@ -88,13 +87,12 @@ def _plain(item: Any) -> dict[str, Any]:
 
 def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     with atomic(path) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
         header: list[str] = []
         for row in rows:
             if not header:
                 header = list(row)
-                writer.writerow(header)
-            writer.writerow(_cell(row[name]) for name in header)
+                write_rows(stream, [header])
+            write_rows(stream, [[_cell(row[name]) for name in header]])
     return path
 
 
