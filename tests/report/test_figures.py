@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from closed_form import closed_form, gaussian_solution, two_mode_solution
 
+from wfrpde.report.drawing import saved
 from wfrpde.report.flow.density2d import _outside, draw_maps
 from wfrpde.report.flow.dissipation import decay_rate
-from wfrpde.report.flow.figures import draw_figures
 from wfrpde.report.flow.kl import draw_kl
 from wfrpde.report.flow.modes import draw_modes
+from wfrpde.report.flow.page import drawings
 from wfrpde.report.flow.pictures import pictured_times, take_pictures
 from wfrpde.report.flow.run import FlowRun
 from wfrpde.report.levels import enclosing_levels
@@ -29,7 +30,7 @@ ALWAYS = {"density.png", "kl.png", "modes.png", "dissipation.png"}
     ],
 )
 def test_the_figures_that_suit_the_dimension(name, more, tmp_path):
-    pictures = draw_figures(FlowRun(closed_form(name)), tmp_path / "figures")
+    pictures = saved(drawings(FlowRun(closed_form(name))), tmp_path / "figures")
     assert {p.path.name for p in pictures} == ALWAYS | more
     for picture in pictures:
         content = picture.path.read_bytes()
@@ -40,7 +41,7 @@ def test_the_figures_that_suit_the_dimension(name, more, tmp_path):
 
 
 def test_companions_stand_side_by_side(modes_1d, companions_1d, tmp_path):
-    pictures = draw_figures(FlowRun(modes_1d, companions_1d), tmp_path)
+    pictures = saved(drawings(FlowRun(modes_1d, companions_1d)), tmp_path)
     assert "comparison.png" in {p.path.name for p in pictures}
 
 
@@ -49,7 +50,7 @@ def test_a_renderer_that_crashes_leaves_the_marginals(tmp_path, monkeypatch, cap
         return subprocess.CompletedProcess(command, -11, "", "")
 
     monkeypatch.setattr(subprocess, "run", crash)
-    pictures = draw_figures(FlowRun(closed_form("modes-3d")), tmp_path)
+    pictures = saved(drawings(FlowRun(closed_form("modes-3d"))), tmp_path)
     names = {p.path.name for p in pictures}
     assert "density.png" not in names
     assert "marginals.png" in names
@@ -58,7 +59,7 @@ def test_a_renderer_that_crashes_leaves_the_marginals(tmp_path, monkeypatch, cap
 
 def test_a_run_without_modes_or_fixed_mass_has_fewer_figures(modes_1d, tmp_path):
     case = modes_1d.case.with_overrides({"flow.conserve_mass": False})
-    pictures = draw_figures(FlowRun(replace(modes_1d, case=case, mode_mass={})), tmp_path)
+    pictures = saved(drawings(FlowRun(replace(modes_1d, case=case, mode_mass={}))), tmp_path)
     assert {p.path.name for p in pictures} == {"density.png", "kl.png"}
 
 
@@ -128,7 +129,7 @@ def test_labels_do_not_overlap():
 
 def test_masses_far_below_the_axis_stay_off_the_figure(modes_1d, tmp_path):
     faint = {"left": modes_1d.mode_mass["left"], "right": np.geomspace(1e-150, 1e-112, 7)}
-    draw_figures(FlowRun(replace(modes_1d, mode_mass=faint)), tmp_path)
+    saved(drawings(FlowRun(replace(modes_1d, mode_mass=faint))), tmp_path)
     header = (tmp_path / "modes.png").read_bytes()[16:24]
     width, height = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:], "big")
     assert height < width
@@ -172,10 +173,10 @@ def test_labels_that_had_to_move_lead_to_their_curves():
 
 def test_what_the_mesh_leaves_out_is_grey_and_explained():
     whole = two_mode_solution(2)
-    assert "Grey" not in draw_maps(FlowRun(whole))[0].caption
+    assert "Grey" not in draw_maps(FlowRun(whole)).caption
     for half_width, grey in ((0.1, False), (1.0, True)):
         holed = two_mode_solution(2, hole=half_width)
         assert len(holed.cells) < len(whole.cells)
         run = FlowRun(holed)
         assert bool(_outside(run).any()) is grey
-        assert ("Grey: outside the mesh" in draw_maps(run)[0].caption) is grey
+        assert ("Grey: outside the mesh" in draw_maps(run).caption) is grey

@@ -67,7 +67,7 @@ def test_failed_checks_and_warnings_are_prominent(modes_1d, tmp_path):
         numerics={**modes_1d.numerics, "checks": checks},
         warnings=("the box cuts off 3e-05 of the target",),
     )
-    write_report(FlowRun(solution), tmp_path, [])
+    write_report(FlowRun(solution), tmp_path, figures=False)
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "1 of 4 checks failed." in html
     assert html.count("✗ failed") == 1
@@ -78,7 +78,7 @@ def test_failed_checks_and_warnings_are_prominent(modes_1d, tmp_path):
 @pytest.mark.parametrize(("alpha", "beta"), [(1.0, 1.0), (1.0, 0.0), (0.0, 1.0)])
 def test_the_equation_shows_the_terms_that_act(modes_1d, alpha, beta, tmp_path):
     case = modes_1d.case.with_overrides({"flow.alpha": alpha, "flow.beta": beta})
-    write_report(FlowRun(replace(modes_1d, case=case)), tmp_path, [])
+    write_report(FlowRun(replace(modes_1d, case=case)), tmp_path, figures=False)
     parse(tmp_path / "report.html")
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert ("<mi>α</mi>" in html) == (alpha > 0)
@@ -88,7 +88,7 @@ def test_the_equation_shows_the_terms_that_act(modes_1d, alpha, beta, tmp_path):
 def test_a_solution_without_errors_and_modes(modes_1d, tmp_path):
     numerics = {**modes_1d.numerics, "checks": ()}
     silent = replace(modes_1d, numerics=numerics, mode_mass={}, error=None)
-    write_report(FlowRun(silent), tmp_path, [])
+    write_report(FlowRun(silent), tmp_path, figures=False)
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "reported no checks" in html
     parse(tmp_path / "report.html")

@@ -15,7 +15,7 @@ from wfrpde.errors import InputError
 from wfrpde.report.files import json_ready
 from wfrpde.report.flow import plot_run, read_run, write_run
 
-NASTY = ('<b>left</b>, "a"\n', "../$x_1$;=é")
+NASTY = ('<b>left</b>, "a"', "../$x_1$;=é")
 NO_FIGURES = SimpleNamespace(paraview=False, figures=False)
 
 

@@ -58,7 +58,8 @@ def _readable(folder: Path, drawn: Any) -> list[Path]:
 
 def _validation(folder: Path) -> list[Path]:
     from wfrpde.comparison import ValidationReport
-    from wfrpde.report.validation import REPORT, draw_and_report
+    from wfrpde.report.validation.files import REPORT
+    from wfrpde.report.validation.page import write_validation_report
 
     if not (folder / REPORT).is_file():
         raise InputError(
@@ -67,7 +68,7 @@ def _validation(folder: Path) -> list[Path]:
             "what its figures are drawn from",
             "'wfrpde validate CASE --out FOLDER --resume' writes it from the stored replicates.",
         )
-    return draw_and_report(ValidationReport.load(folder / REPORT), folder)
+    return write_validation_report(ValidationReport.load(folder / REPORT), folder)
 
 
 def _study(folder: Path) -> list[Path]:
@@ -80,14 +81,16 @@ def _study(folder: Path) -> list[Path]:
 
 
 def _spectrum(folder: Path) -> list[Path]:
-    from wfrpde.report.spectrum.files import STUDY, draw_study_again
+    from wfrpde.report.spectrum.files import STUDY
+    from wfrpde.report.spectrum.page import write_study_report
     from wfrpde.studies.spectral.study import SpectralStudy
 
-    return draw_study_again(SpectralStudy.load(folder / STUDY), folder)
+    return write_study_report(SpectralStudy.load(folder / STUDY), folder)
 
 
 def _sweep(folder: Path) -> list[Path]:
     from wfrpde.operators import Sweep
-    from wfrpde.report.spectrum.files import SWEEP, draw_sweep_again
+    from wfrpde.report.spectrum.files import SWEEP
+    from wfrpde.report.spectrum.page import write_sweep_report
 
-    return draw_sweep_again(Sweep.load(folder / SWEEP), folder)
+    return write_sweep_report(Sweep.load(folder / SWEEP), folder)

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wfrpde.parallel.files import atomic
+from wfrpde.report.drawing import Drawing, saved
+from wfrpde.report.versions import software_versions
 
-__all__ = ["Picture", "Table", "embed", "page_width", "shown", "write_page"]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure on disk, with the words for the report."""
-
-    path: Path
-    alt: str
-    caption: str
+if TYPE_CHECKING:
+    from wfrpde.case import Case
 
 
 @dataclass(frozen=True)
@@ -41,6 +35,40 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
+def write_report(
+    folder: Path,
+    template: str,
+    case: Case,
+    drawings: Iterable[Drawing | None],
+    facts: Iterable[tuple[str, str]],
+    versions: Mapping[str, str] | None = None,
+    **words: Any,
+) -> list[Path]:
+    """Write ``figures/*.png``, and ``report.html`` that shows them; both are returned.
+
+    Parameters
+    ----------
+    drawings
+        In the order to show them; a generator draws them one by one. Empty for none.
+    facts
+        Of the run, by name; `versions` of software follow them, by default today's.
+    words
+        What else the template asks for.
+    """
+    pictures = saved(drawings, folder / "figures") if drawings else []
+    versions = software_versions() if versions is None else versions
+    data = case.model_dump(mode="json")
+    context = {
+        "title": case.title or case.name,
+        "pictures": pictures,
+        "case": json.dumps(data, indent=2, ensure_ascii=False, default=str),
+        "facts_rows": [*facts, *((f"{name} version", v) for name, v in versions.items())],
+        **words,
+    }
+    page = write_page(folder / "report.html", template, context)
+    return [*(picture.path for picture in pictures), page]
+
+
 def write_page(path: Path, template: str, context: dict[str, Any]) -> Path:
     """Fill a template of this package and write the page; it appears only once it is complete.
 
@@ -59,28 +87,3 @@ def write_page(path: Path, template: str, context: dict[str, Any]) -> Path:
     with atomic(path) as stream:
         stream.write(text)
     return path
-
-
-def shown(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
-    """Give pictures as the templates show them."""
-    return [
-        {
-            "data": embed(picture.path),
-            "width": page_width(picture.path),
-            "alt": picture.alt,
-            "caption": picture.caption,
-        }
-        for picture in pictures
-    ]
-
-
-def page_width(picture: Path) -> int:
-    """Give the width in CSS pixels at which every figure's text has the same size on the page."""
-    # The header of a PNG holds its width after the eight bytes of signature and eight of chunk.
-    pixels = int.from_bytes(picture.read_bytes()[16:20], "big")
-    return round(pixels * 0.6)
-
-
-def embed(picture: Path) -> str:
-    """Give a PNG file as a ``data:`` address."""
-    return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")

@@ -17,7 +17,7 @@ DEEPEST = 40.0
 """Decades below the maximum that the logarithmic panel shows at most."""
 
 
-def draw_density(run: FlowRun) -> list[Drawing]:
+def draw_density(run: FlowRun) -> Drawing:
     """Draw the densities at the saved times, linear above and logarithmic below."""
     pictures = run.pictures
     figure = style.new_figure(8.6, 6.6)
@@ -41,23 +41,20 @@ def draw_density(run: FlowRun) -> list[Drawing]:
             fontsize=10, fontweight="bold", annotation_clip=False,
         )  # fmt: skip
     reaction = "reaction" if run.equation.rate else "Fisher–Rao reaction"
-    drawings = [
-        Drawing(
-            "density",
-            figure,
-            f"Density of {run.equation.label} at {len(pictures.times)} times over the target",
-            "Density at the saved times, from pale (early) to dark (late), over the target (grey). "
-            f"Below, the same on a logarithmic scale: the {reaction} multiplies what stands in the "
-            "tails, so that the next mode grows where it already is.",
-        )
-    ]
-    return drawings
+    return Drawing(
+        "density",
+        figure,
+        f"Density of {run.equation.label} at {len(pictures.times)} times over the target",
+        "Density at the saved times, from pale (early) to dark (late), over the target (grey). "
+        f"Below, the same on a logarithmic scale: the {reaction} multiplies what stands in the "
+        "tails, so that the next mode grows where it already is.",
+    )
 
 
-def draw_comparison(run: FlowRun) -> list[Drawing]:
+def draw_comparison(run: FlowRun) -> Drawing | None:
     """Draw every flow of the run side by side; nothing without companions."""
     if not run.companions:
-        return []
+        return None
     labels = list(run.flows)
     figure = style.new_figure(10.5, 5.4)
     grid = figure.subplots(2, len(labels), sharex=True, sharey="row", squeeze=False)
@@ -72,16 +69,13 @@ def draw_comparison(run: FlowRun) -> list[Drawing]:
     both = "reaction alone (FR) can only reweight what is there; together (WFR) they do both"
     if run.equation.rate:
         both = "the reaction multiplies what crosses it"
-    return [
-        Drawing(
-            "comparison",
-            figure,
-            f"Densities of {', '.join(labels)} side by side",
-            "The same start and the same target (grey) under each flow, from pale (t = 0) to dark "
-            f"(t = {last}). "
-            f"Transport alone (W) must climb the barrier; {both}.",
-        )
-    ]
+    return Drawing(
+        "comparison",
+        figure,
+        f"Densities of {', '.join(labels)} side by side",
+        "The same start and the same target (grey) under each flow, from pale (t = 0) to dark "
+        f"(t = {last}). Transport alone (W) must climb the barrier; {both}.",
+    )
 
 
 def _curves(axes: Axes, run: FlowRun, label: str, *, log: bool) -> None:

@@ -27,33 +27,33 @@ REMNANT = 0.01
 CONTOUR = "#E69F00"
 
 
-def draw_maps(run: FlowRun) -> list[Drawing]:
-    """Draw the density, and its logarithm, at up to six saved times with the target's contours."""
-    shares = _shares(run)
-    percent = " and ".join(f"{100 * share:.0f}" for share in shares)
-    contours = (
-        f"Orange contours enclose {percent} % of the "
-        "target's mass, so a flow that has arrived fills them."
+def draw_maps(run: FlowRun) -> Drawing:
+    """Draw the density at up to six saved times with the target's contours."""
+    percent = " and ".join(f"{100 * share:.0f}" for share in _shares(run))
+    grey = " Grey: outside the mesh; nothing of the flow gets there." * bool(_outside(run).any())
+    return Drawing(
+        "density",
+        _maps(run, log=False),
+        f"Maps of the density of {', '.join(run.flows)} at successive times",
+        f"{_layout(run)}Density, each panel scaled to its own maximum. Orange contours enclose "
+        f"{percent} % of the target's mass, so a flow that has arrived fills them.{grey}",
     )
-    if _outside(run).any():
-        contours += " Grey: outside the mesh; nothing of the flow gets there."
-    flows = "Rows are flows, columns are times. " if run.companions else ""
-    return [
-        Drawing(
-            "density",
-            _maps(run, log=False),
-            f"Maps of the density of {', '.join(run.flows)} at successive times",
-            f"{flows}Density, each panel scaled to its own maximum. {contours}",
-        ),
-        Drawing(
-            "log_density",
-            _maps(run, log=True),
-            "Maps of the logarithm of the density at successive times",
-            f"{flows}The same on a logarithmic scale of ten decades: mass far too small for the "
-            "panels above is already growing in modes that transport has not reached."
-            + (" Grey: outside the mesh." if _outside(run).any() else ""),
-        ),
-    ]
+
+
+def draw_log_maps(run: FlowRun) -> Drawing:
+    """Draw the logarithm of the density in the same way."""
+    return Drawing(
+        "log_density",
+        _maps(run, log=True),
+        "Maps of the logarithm of the density at successive times",
+        f"{_layout(run)}The same on a logarithmic scale of ten decades: mass far too small for the "
+        "panels above is already growing in modes that transport has not reached."
+        + (" Grey: outside the mesh." if _outside(run).any() else ""),
+    )
+
+
+def _layout(run: FlowRun) -> str:
+    return "Rows are flows, columns are times. " if run.companions else ""
 
 
 def _shares(run: FlowRun) -> tuple[float, ...]:

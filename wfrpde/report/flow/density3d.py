@@ -27,7 +27,7 @@ TIME_LIMIT = 300.0
 CONTOUR = "#E69F00"
 
 
-def draw_rendering(run: FlowRun) -> list[Drawing]:
+def draw_rendering(run: FlowRun) -> Drawing | None:
     """Render iso-surfaces at the first, a middle and the last time; nothing if that fails.
 
     Rendering runs in a process of its own: without a working OpenGL, VTK does not raise, it
@@ -54,7 +54,7 @@ def draw_rendering(run: FlowRun) -> list[Drawing]:
                 "the off-screen rendering failed (%s); the report shows marginal maps instead",
                 problem or "the renderer crashed",
             )
-            return []
+            return None
         images = _cropped([np.load(folder / f"{i}.npy") for i in range(len(pictures.times))])
     height, width = images[0].shape[:2]
     figure = style.new_figure(10.5, 0.5 + 10.5 / len(images) * height / width, maps=True)
@@ -67,16 +67,14 @@ def draw_rendering(run: FlowRun) -> list[Drawing]:
         f"{number(float(axis[0]), 3, trim=True)} ≤ {name} ≤ {number(float(axis[-1]), 3, trim=True)}"
         for name, axis in zip("xyz", pictures.axes, strict=True)
     )
-    return [
-        Drawing(
-            "density",
-            figure,
-            "Iso-surfaces of the density at the first, a middle and the last saved time",
-            "Blue surfaces enclose 50 % (dark) and 90 % (pale) of the mass at the first, a middle "
-            "and the last saved time; the orange veil encloses 90 % of the target's mass. "
-            f"The frame spans {frame}.",
-        )
-    ]
+    return Drawing(
+        "density",
+        figure,
+        "Iso-surfaces of the density at the first, a middle and the last saved time",
+        "Blue surfaces enclose 50 % (dark) and 90 % (pale) of the mass at the first, a middle "
+        "and the last saved time; the orange veil encloses 90 % of the target's mass. "
+        f"The frame spans {frame}.",
+    )
 
 
 def _cropped(images: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
@@ -88,7 +86,7 @@ def _cropped(images: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
     return [i[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] for i in images]
 
 
-def draw_marginals(run: FlowRun) -> list[Drawing]:
+def draw_marginals(run: FlowRun) -> Drawing:
     """Draw the density integrated over each coordinate in turn."""
     pictures = run.pictures
     density = pictures.log_density[run.equation.label]
@@ -126,12 +124,10 @@ def draw_marginals(run: FlowRun) -> list[Drawing]:
             axes.set_ylabel(names[j])
             if column == 0:
                 axes.set_title(f"t = {number(float(t), 3, trim=True)}")
-    return [
-        Drawing(
-            "marginals",
-            figure,
-            "Two-dimensional marginals of the density",
-            "The density integrated over one coordinate at a time, each panel scaled to its own "
-            "maximum. Orange contours enclose 50, 90 and 99 % of the target's marginal.",
-        )
-    ]
+    return Drawing(
+        "marginals",
+        figure,
+        "Two-dimensional marginals of the density",
+        "The density integrated over one coordinate at a time, each panel scaled to its own "
+        "maximum. Orange contours enclose 50, 90 and 99 % of the target's marginal.",
+    )

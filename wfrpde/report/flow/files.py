@@ -11,6 +11,7 @@ import numpy as np
 
 from wfrpde.parallel import collectively, world
 from wfrpde.report.files import FORMAT, write_columns, write_json
+from wfrpde.report.flow.page import write_report
 from wfrpde.report.flow.run import FlowRun, all_estimates, read_run, solution_file
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def plot_run(folder: Path) -> list[Path]:
     if case.target.python is not None and case.source is not None:
         # As when the case was read: a target written in Python usually lies next to its case file.
         sys.path.append(str(case.source.resolve().parent))
-    return _draw(run, folder, figures=True)
+    return write_report(run, folder)
 
 
 def _write(run: FlowRun, folder: Path, asked: Any) -> list[Path]:
@@ -109,15 +110,7 @@ def _write(run: FlowRun, folder: Path, asked: Any) -> list[Path]:
         from wfrpde.report.paraview import write_paraview
 
         written += write_paraview(solution, folder)
-    return written + _draw(run, folder, figures=asked.figures)
-
-
-def _draw(run: FlowRun, folder: Path, *, figures: bool) -> list[Path]:
-    from wfrpde.report.flow.figures import draw_figures
-    from wfrpde.report.flow.page import write_report
-
-    pictures = draw_figures(run, folder / "figures") if figures else []
-    return [*(picture.path for picture in pictures), write_report(run, folder, pictures)]
+    return written + write_report(run, folder, figures=asked.figures)
 
 
 def series_columns(solution: Solution) -> dict[str, NDArray[np.float64]]:

@@ -5,23 +5,21 @@ It is made from a `FlowRun` and the figures drawn from it, and needs nothing els
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wfrpde.numbers import duration, number, pretty, shortened, with_error
+from wfrpde.report import pages
 from wfrpde.report.flow.report_tables import main_tables, more_tables
 from wfrpde.report.flow.run import NORMALISATION, FlowRun
-from wfrpde.report.pages import Picture, shown, write_page
-
-__all__ = ["numerics_rows", "result_sentences", "write_report"]
 
 if TYPE_CHECKING:
     from wfrpde.equation import Equation
     from wfrpde.flow.solution import Estimated, Solution
+    from wfrpde.report.drawing import Drawing
 
 PARAVIEW_TIPS = {
     1: "For a curve, use Filters ▸ Plot Data.",
@@ -30,29 +28,31 @@ PARAVIEW_TIPS = {
 }
 
 
-def write_report(run: FlowRun, folder: Path, pictures: Sequence[Picture]) -> Path:
-    """Write ``report.html`` into a run's folder. Not collective.
+def drawings(run: FlowRun) -> Iterator[Drawing | None]:
+    """Draw every figure that suits the run, in the order to look at them."""
+    from wfrpde.report.flow import density1d, density2d, density3d
+    from wfrpde.report.flow.dissipation import draw_dissipation
+    from wfrpde.report.flow.growth import draw_growth
+    from wfrpde.report.flow.kl import draw_kl
+    from wfrpde.report.flow.modes import draw_modes
 
-    Parameters
-    ----------
-    run
-        The run.
-    folder
-        The run's folder.
-    pictures
-        The figures, in the order to show them; they are put into the page itself.
+    densities = {
+        1: (density1d.draw_density, density1d.draw_comparison),
+        2: (density2d.draw_maps, density2d.draw_log_maps),
+        3: (density3d.draw_rendering, density3d.draw_marginals),
+    }[run.solution.dim]
+    for draw in (*densities, draw_growth, draw_kl, draw_modes, draw_dissipation):
+        yield draw(run)
 
-    Returns
-    -------
-    Path
-        The page.
-    """
+
+def write_report(run: FlowRun, folder: Path, *, figures: bool = True) -> list[Path]:
+    """Draw the figures of a run, and write ``report.html`` into its folder. Not collective."""
     flow, equation = run.solution, run.equation
     checks = _checks(flow)
     failed = sum(not check["passed"] for check in checks)
     target = flow.target.description or flow.target.name
     way = "towards" if equation.reaches_target else "over"
-    context = {
+    words: dict[str, Any] = {
         "title": run.title,
         "flow": equation.label,
         "kicker": f"{equation.words} in {flow.dim}-D {way} {shortened(target)}",
@@ -66,7 +66,6 @@ def write_report(run: FlowRun, folder: Path, pictures: Sequence[Picture]) -> Pat
         "linear": "" if equation.rate is None else shortened(equation.rate.text),
         "conserves_mass": equation.conserve,
         "meaning": _meaning(run),
-        "pictures": shown(pictures),
         "error_note": _error_note(flow),
         "tables": main_tables(run),
         "more_tables": more_tables(run),
@@ -74,10 +73,17 @@ def write_report(run: FlowRun, folder: Path, pictures: Sequence[Picture]) -> Pat
         "method": _method(flow),
         "numerics": numerics_rows(flow.numerics),
         "paraview": PARAVIEW_TIPS[flow.dim] if (folder / "solution.pvd").is_file() else "",
-        "case": json.dumps(flow.case.model_dump(mode="json"), indent=2, ensure_ascii=False),
-        "facts_rows": _facts(run),
     }
-    return write_page(folder / "report.html", "report.html.j2", context)
+    facts = [
+        ("date", run.created.replace("T", " ").replace("+00:00", " UTC")),
+        ("wall time", duration(flow.wall_time)),
+        *((f"wall time of {k}", duration(c.wall_time)) for k, c in run.companions.items()),
+        ("MPI ranks", str(run.ranks)),
+    ]
+    drawn = drawings(run) if figures else ()
+    return pages.write_report(
+        folder, "report.html.j2", flow.case, drawn, facts, run.versions, **words
+    )
 
 
 def result_sentences(run: FlowRun) -> list[str]:
@@ -231,15 +237,3 @@ def _checks(flow: Solution) -> list[dict[str, Any]]:
         }
         for check in flow.numerics.get("checks") or []
     ]
-
-
-def _facts(run: FlowRun) -> list[tuple[str, str]]:
-    flow = run.solution
-    rows = [
-        ("date", run.created.replace("T", " ").replace("+00:00", " UTC")),
-        ("wall time", duration(flow.wall_time)),
-    ]
-    rows += [(f"wall time of {k}", duration(c.wall_time)) for k, c in run.companions.items()]
-    rows.append(("MPI ranks", str(run.ranks)))
-    rows += [(f"{name} version", version) for name, version in run.versions.items()]
-    return rows

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfrpde.report.files import FORMAT, write_columns, write_json
+from wfrpde.report.spectrum.page import write_study_report, write_sweep_report
 from wfrpde.report.spectrum.tables import rate_columns, sweep_columns
 from wfrpde.report.versions import software_versions
 
 if TYPE_CHECKING:
-    from wfrpde.case import Case
     from wfrpde.operators import Sweep
     from wfrpde.studies.spectral.study import SpectralStudy
-
-__all__ = ["draw_study_again", "draw_sweep_again", "write_study", "write_sweep"]
 
 STUDY = "spectrum.npz"
 """The whole study, from which figures can be drawn again."""
@@ -45,22 +43,13 @@ def write_study(study: SpectralStudy, folder: Path) -> list[Path]:
         from wfrpde.report.spectrum.fields import write_modes
 
         written += write_modes(study, folder)
-    return written + draw_study_again(study, folder, figures=study.case.output.figures)
-
-
-def draw_study_again(study: SpectralStudy, folder: Path, *, figures: bool = True) -> list[Path]:
-    """Draw the figures and write the report of a study."""
-    from wfrpde.report.spectrum.figures import draw_study
-    from wfrpde.report.spectrum.page import write_study_report
-
-    pictures = draw_study(study, folder / "figures") if figures else []
-    return [*(p.path for p in pictures), write_study_report(study, folder, pictures)]
+    return written + write_study_report(study, folder, figures=study.case.output.figures)
 
 
 def write_sweep(sweep: Sweep, folder: Path) -> list[Path]:
     """Write numbers, the figure and the report of a sweep. Not collective."""
     folder.mkdir(parents=True, exist_ok=True)
-    content = _facts(sweep.case, sweep.complete, sweep.wall_time, sweep.ranks, sweep.warnings)
+    content = _facts(sweep)
     content["sweep"] = {
         "key": sweep.key,
         "values": sweep.values,
@@ -77,22 +66,13 @@ def write_sweep(sweep: Sweep, folder: Path) -> list[Path]:
         write_columns(folder / "sweep.csv", sweep_columns(sweep)),
         sweep.save(folder / SWEEP),
     ]
-    return written + draw_sweep_again(sweep, folder, figures=sweep.case.output.figures)
-
-
-def draw_sweep_again(sweep: Sweep, folder: Path, *, figures: bool = True) -> list[Path]:
-    """Draw the figure and write the report of a sweep."""
-    from wfrpde.report.spectrum.figures import draw_sweep_figure
-    from wfrpde.report.spectrum.page import write_sweep_report
-
-    pictures = draw_sweep_figure(sweep, folder / "figures") if figures else []
-    return [*(p.path for p in pictures), write_sweep_report(sweep, folder, pictures)]
+    return written + write_sweep_report(sweep, folder, figures=sweep.case.output.figures)
 
 
 def study_summary(study: SpectralStudy) -> dict[str, Any]:
     """Give every reported number of a study, with its estimated error, and the facts."""
     spectrum = study.spectrum
-    content = _facts(study.case, study.complete, study.wall_time, study.ranks, study.warnings)
+    content = _facts(study)
     content["numerics"] = spectrum.numerics
     free = spectrum.absorbing is None and len(spectrum.rates) > 1
     results: dict[str, Any] = {
@@ -151,19 +131,18 @@ def _pair(value: Any, error: Any) -> dict[str, Any]:
     return {"value": value, "error": error}
 
 
-def _facts(
-    case: Case, complete: bool, wall_time: float, ranks: int, warnings: tuple[str, ...]
-) -> dict[str, Any]:
+def _facts(result: SpectralStudy | Sweep) -> dict[str, Any]:
+    case = result.case
     return {
         "format": FORMAT,
         "kind": "spectrum",
         "title": case.title or case.name,
         "dimension": case.dim,
-        "complete": complete,
+        "complete": result.complete,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "wall_time": wall_time,
-        "ranks": ranks,
+        "wall_time": result.wall_time,
+        "ranks": result.ranks,
         "versions": software_versions(),
         "case": case.model_dump(mode="json"),
-        "warnings": warnings,
+        "warnings": result.warnings,
     }

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,23 +10,36 @@ import numpy as np
 
 from wfrpde.numbers import duration, number, pretty, shortened, with_error
 from wfrpde.report.flow.page import PARAVIEW_TIPS, numerics_rows
-from wfrpde.report.pages import Picture, shown, write_page
+from wfrpde.report.pages import write_report
 from wfrpde.report.spectrum.tables import study_tables, sweep_table
-from wfrpde.report.versions import software_versions
 
 if TYPE_CHECKING:
-    from wfrpde.case import Case
     from wfrpde.operators import Sweep
+    from wfrpde.report.drawing import Drawing
     from wfrpde.studies.spectral.study import SpectralStudy
 
-__all__ = ["study_sentences", "write_study_report", "write_sweep_report"]
+
+def drawings(study: SpectralStudy) -> Iterator[Drawing | None]:
+    """Draw every figure that suits a study, in the order to look at them."""
+    from wfrpde.report.spectrum.curves import draw_cumulants
+    from wfrpde.report.spectrum.levels import draw_levels
+    from wfrpde.report.spectrum.mode_curves import draw_curves, draw_sets
+    from wfrpde.report.spectrum.mode_maps import draw_maps, draw_projections, draw_set_maps
+    from wfrpde.report.spectrum.window import window_of
+
+    window = window_of(study)
+    yield draw_levels(study)
+    modes = {1: (draw_curves, draw_sets), 2: (draw_maps, draw_set_maps), 3: (draw_projections,)}
+    for draw in modes[len(window.axes)]:
+        yield draw(study, window)
+    yield draw_cumulants(study)
 
 
-def write_study_report(study: SpectralStudy, folder: Path, pictures: Sequence[Picture]) -> Path:
-    """Write ``report.html`` into the folder of a study. Not collective."""
+def write_study_report(study: SpectralStudy, folder: Path, *, figures: bool = True) -> list[Path]:
+    """Draw the figures, and write ``report.html`` of a study. Not collective."""
     spectrum, flow = study.spectrum, study.case.flow
     target = spectrum.target.description or spectrum.target.name
-    context = {
+    words: dict[str, Any] = {
         "kicker": f"Spectrum of the generator in {study.case.dim}-D, {shortened(target)}",
         "incomplete": ""
         if study.complete
@@ -43,17 +55,20 @@ def write_study_report(study: SpectralStudy, folder: Path, pictures: Sequence[Pi
         ),
         "paraview": PARAVIEW_TIPS[study.case.dim] if (folder / "modes.pvd").is_file() else "",
         "data": "spectrum.csv",
-        **_common(study.case, pictures, study.warnings, study.wall_time, study.ranks),
+        "warnings": study.warnings,
     }
-    return write_page(folder / "report.html", "spectrum.html.j2", context)
+    drawn = drawings(study) if figures else ()
+    return write_report(folder, TEMPLATE, study.case, drawn, _facts(study), **words)
 
 
-def write_sweep_report(sweep: Sweep, folder: Path, pictures: Sequence[Picture]) -> Path:
-    """Write ``report.html`` into the folder of a sweep. Not collective."""
+def write_sweep_report(sweep: Sweep, folder: Path, *, figures: bool = True) -> list[Path]:
+    """Draw the rates, if two or more were found, and write ``report.html`` of a sweep."""
+    from wfrpde.report.spectrum.curves import draw_sweep
+
     low, high = (
         pretty(number(float(v), 5, trim=True)) for v in (sweep.values[0], sweep.values[-1])
     )
-    context = {
+    words: dict[str, Any] = {
         "kicker": f"Rates against {sweep.key}, {len(sweep.values)} values from {low} to {high}",
         "incomplete": ""
         if sweep.complete
@@ -68,10 +83,17 @@ def write_sweep_report(sweep: Sweep, folder: Path, pictures: Sequence[Picture]) 
         "method": [],
         "paraview": "",
         "data": "sweep.csv",
-        **_common(sweep.case, pictures, sweep.warnings, sweep.wall_time, sweep.ranks),
+        "warnings": sweep.warnings,
     }
-    return write_page(folder / "report.html", "spectrum.html.j2", context)
+    drawn = map(draw_sweep, [sweep] if figures else [])
+    return write_report(folder, TEMPLATE, sweep.case, drawn, _facts(sweep), **words)
 
+
+def _facts(result: SpectralStudy | Sweep) -> list[tuple[str, str]]:
+    return [("wall time", duration(result.wall_time)), ("MPI ranks", str(result.ranks))]
+
+
+TEMPLATE = "spectrum.html.j2"
 
 ERROR_NOTE = (
     "What follows ± is the estimated error of each number, from a second discretisation and the "
@@ -163,23 +185,3 @@ def _note(study: SpectralStudy) -> str:
             "reach the top of a barrier about half return."
         )
     return words
-
-
-def _common(
-    case: Case,
-    pictures: Sequence[Picture],
-    warnings: Sequence[str],
-    wall_time: float,
-    ranks: int,
-) -> dict[str, Any]:
-    return {
-        "title": case.title or case.name,
-        "warnings": list(warnings),
-        "pictures": shown(pictures),
-        "case": json.dumps(case.model_dump(mode="json"), indent=2, ensure_ascii=False, default=str),
-        "facts_rows": [
-            ("wall time", duration(wall_time)),
-            ("MPI ranks", str(ranks)),
-            *((f"{name} version", v) for name, v in software_versions().items()),
-        ],
-    }

@@ -3,6 +3,6 @@
 Everything is made from a `wfrpde.comparison.ValidationReport`, which is plain numbers.
 """
 
-from wfrpde.report.validation.files import REPORT, draw_and_report, write_validation
+from wfrpde.report.validation.files import REPORT, write_validation
 
-__all__ = ["REPORT", "draw_and_report", "write_validation"]
+__all__ = ["REPORT", "write_validation"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfrpde.parallel.files import atomic
 from wfrpde.report.files import write_json, write_rows
+from wfrpde.report.validation.page import write_validation_report
 from wfrpde.report.versions import software_versions
 
 if TYPE_CHECKING:
@@ -52,18 +53,7 @@ def write_validation(report: ValidationReport, folder: Path, *, figures: bool = 
         if rows:
             written.append(_write_csv(folder / name, rows))
     written.append(report.save(folder / REPORT))
-    return [*written, *draw_and_report(report, folder, figures=figures)]
-
-
-def draw_and_report(report: ValidationReport, folder: Path, *, figures: bool = True) -> list[Path]:
-    """Draw the figures and write ``report.html``. Not collective."""
-    # The report stands above output; only this function, which ends a validation, reaches up to it.
-    from wfrpde.report.validation.figures import draw_validation
-    from wfrpde.report.validation.page import write_validation_report
-
-    pictures = draw_validation(report, folder / "figures") if figures else []
-    page = write_validation_report(report, folder, pictures)
-    return [*(picture.path for picture in pictures), page]
+    return written + write_validation_report(report, folder, figures=figures)
 
 
 def _row(row: Any) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,26 +10,35 @@ import numpy as np
 
 from wfrpde.comparison.metrics import METRICS
 from wfrpde.numbers import MISSING, duration, number, pretty, with_error
-from wfrpde.report.pages import Picture, Table, shown, write_page
-from wfrpde.report.versions import software_versions
+from wfrpde.report.pages import Table, write_report
 
 if TYPE_CHECKING:
     from wfrpde.comparison import Row, ValidationReport
     from wfrpde.comparison.results import BiasSplit, Fit
-
-__all__ = ["equation_sentences", "split_sentences", "time_text", "write_validation_report"]
+    from wfrpde.report.drawing import Drawing
 
 MARKS = {"consistent": "✓", "biased": "✗", "undecided": "?", "failed": "✗"}
 
 
+def drawings(report: ValidationReport) -> Iterator[Drawing | None]:
+    """Draw every figure that the report has the numbers for, in the order to look at them."""
+    from wfrpde.report.validation.bias import draw_bias
+    from wfrpde.report.validation.distances import draw_distances
+    from wfrpde.report.validation.particles import draw_particles
+    from wfrpde.report.validation.paths import draw_differences, draw_paths
+
+    for draw in (draw_differences, draw_paths, draw_bias, draw_distances, draw_particles):
+        yield draw(report)
+
+
 def write_validation_report(
-    report: ValidationReport, folder: Path, pictures: Sequence[Picture]
-) -> Path:
-    """Write ``report.html`` into the folder of a validation. Not collective."""
-    spec = report.case.validation
-    context = {
-        "title": report.case.title or report.case.name,
-        "kicker": f"Samplers against the Eulerian flow in {report.case.dim}-D",
+    report: ValidationReport, folder: Path, *, figures: bool = True
+) -> list[Path]:
+    """Draw the figures, and write ``report.html`` of a validation. Not collective."""
+    case, facts = report.case, report.facts
+    spec = case.validation
+    words: dict[str, Any] = {
+        "kicker": f"Samplers against the Eulerian flow in {case.dim}-D",
         "incomplete": not report.complete,
         "unexpected": report.unexpected,
         "samplers": [
@@ -48,7 +56,6 @@ def write_validation_report(
         ],
         "equations": equation_sentences(report),
         "splits": split_sentences(report),
-        "pictures": shown(pictures),
         "tables": [_rows_of(report, s.name) for s in report.samplers if report.rows(s.name)],
         "distances": _distances(report),
         "biases": _biases(report),
@@ -57,12 +64,15 @@ def write_validation_report(
         "power": f"{100 * spec.power:g}",
         "resolution": f"{spec.resolution:g}",
         "rows": len(report.table),
-        "facts": _facts(report),
-        "case": json.dumps(
-            report.case.model_dump(mode="json"), indent=2, ensure_ascii=False, default=str
-        ),
     }
-    return write_page(folder / "report.html", "validation.html.j2", context)
+    rows = [
+        ("wall time", duration(float(facts.get("wall_time", np.nan)))),
+        ("MPI ranks", str(facts.get("ranks", 1))),
+        ("replicates computed", str(facts.get("replicates_computed", ""))),
+        ("replicates found on the disk", str(facts.get("replicates_reused", ""))),
+    ]
+    drawn = drawings(report) if figures else ()
+    return write_report(folder, "validation.html.j2", case, drawn, rows, **words)
 
 
 def time_text(t: float) -> str:
@@ -195,14 +205,3 @@ def _candidates(report: ValidationReport) -> list[Table]:
         title = f"{d.sampler}, which claims {d.claims}"
         tables.append(Table(title, ("equation", "misfit [σ]", "explains the path"), rows))
     return tables
-
-
-def _facts(report: ValidationReport) -> list[tuple[str, Any]]:
-    facts = report.facts
-    rows = [
-        ("wall time", duration(float(facts.get("wall_time", np.nan)))),
-        ("MPI ranks", str(facts.get("ranks", 1))),
-        ("replicates computed", str(facts.get("replicates_computed", ""))),
-        ("replicates found on the disk", str(facts.get("replicates_reused", ""))),
-    ]
-    return rows + [(f"{name} version", v) for name, v in software_versions().items()]
