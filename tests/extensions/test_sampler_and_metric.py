@@ -87,3 +87,13 @@ def test_a_metric_is_computed_and_shown(outside):
     assert "Δ½" in [cells[0] for cells in table.rows]
     labels = [axes.get_ylabel() for axes in draw_distances(report).figure.axes]
     assert labels == ["KL [nats]", "TV", "W₁", "MMD²", "Δ½"]
+
+
+@pytest.mark.parametrize("claims", ["Langevin", None])
+def test_a_claim_that_is_none_is_refused(claims):
+    class Odd(Langevin):
+        kind = "odd"
+
+    Odd.claims = claims
+    with pytest.raises(InputError, match=r"Odd.claims: found .*needed one of W, FR, WFR"):
+        register(Odd)

@@ -22,7 +22,8 @@ class Sequential(Splitting):
     def step(self, state, t, dt):
         moved = self.transport.step(state, dt)
         new, growth = self.reacted(moved, dt)
-        return Step(new, float(np.abs(new - state).max()), growth)
+        change = np.abs(new - state).max(initial=0.0)
+        return Step(new, self.semi.nodes.max(np.array([change])), growth)
 
 
 @pytest.fixture(autouse=True)
@@ -66,9 +67,23 @@ def test_its_steps_are_chosen_and_its_error_is_estimated():
     [
         ({"formulation": "edge-averaged", "degree": 1}, "'sequential' .*needed one of strang"),
         ({"formulation": "log-density"}, "'sequential' .*needed one of rodasp"),
-        ({"stepper": "nobody"}, "'nobody' .*nothing is registered.*strang, extrapolated, seq"),
+        ({"stepper": "nobody"}, "'nobody'; needed one of .*sequential"),
     ],
 )
 def test_where_it_cannot_step_is_said(numerics, message):
     with pytest.raises(InputError, match=rf"numerics\.stepper: found {message}"):
         wfrpde.solve(case(**numerics))
+
+
+def test_a_stepper_alone_finds_a_scheme_that_takes_it():
+    """Where the automatic choice would fall on one that does not."""
+    well = wfrpde.load_case("tilted-double-well", {"flow.save": [0.1]})
+    for name, formulation in (("strang", "edge-averaged"), ("extrapolated", "spectral")):
+        solution = wfrpde.solve(well.with_overrides({"numerics.stepper": name}))
+        assert solution.numerics["formulation"] == formulation
+        assert solution.numerics["time_order"] == STEPPERS[name].order
+
+
+def test_an_order_that_the_stepper_has_not_is_refused():
+    with pytest.raises(InputError, match="time_order: found 4 with stepper = 'strang'"):
+        wfrpde.solve(case(stepper="strang", time_order=4))

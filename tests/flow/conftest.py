@@ -39,7 +39,7 @@ class OnMesh:
         return Transport(self.semi(alpha), rational, **limits)
 
     def splitting(self, *, order=2, alpha=1.0, beta=1.0, conserve_mass=True):
-        (stepper,) = {STEPPERS[name] for name in SPLITTINGS if STEPPERS[name].order == order}
+        stepper = next(STEPPERS[name] for name in SPLITTINGS if STEPPERS[name].order == order)
         return stepper(self.semi(alpha, beta, conserve=conserve_mass))
 
     def exact_transport(self, log_mass, t):

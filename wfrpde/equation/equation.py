@@ -187,6 +187,8 @@ class Equation:
         Equation or None
             None where this equation has no such part, or with a rate of 0.
         """
+        if word not in CLAIMS:
+            raise ValueError(f"{word!r} names no equation; one of {', '.join(CLAIMS)} does")
         if word == "feynman-kac":
             rate = rate or self.rate
             if rate is None:

@@ -139,9 +139,15 @@ def choose(problem: Problem) -> tuple[str, str]:
         fits = ((scheme, scheme.suits(problem)) for scheme in SCHEMES.values())
         scheme, fit = next(found for found in fits if found[1].good)
     objection = scheme.objection(problem)
-    if objection is not None:
-        raise objection
-    return scheme.name, fit.reason
+    if objection is None:
+        return scheme.name, fit.reason
+    stepper = problem.numerics.stepper
+    if stepper is not None and asked == "auto":
+        # the scheme of which it is the default comes first
+        for other in sorted(SCHEMES.values(), key=lambda other: other.default != stepper):
+            if other.objection(problem) is None:
+                return other.name, f"numerics.stepper = '{stepper}' asks for it"
+    raise objection
 
 
 def _attempt(context: Context, scheme: Scheme, reason: str, began: float) -> Solution:

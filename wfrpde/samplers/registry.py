@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from wfrpde.equation import Equation
+from wfrpde.equation import CLAIMS, Equation
 from wfrpde.errors import DependencyMissingError, InputError, SamplerError
 from wfrpde.fields.complaints import checked, choose
 from wfrpde.fields.parameters import Parameters
@@ -41,7 +41,16 @@ def register(sampler: Kind) -> Kind:
 
     Its parameters (the keyword arguments of its `LibrarySampler.of`), its claim and its law count
     like those of the samplers that wfrpde brings along.
+
+    Raises
+    ------
+    InputError
+        If its claim is none.
     """
+    claims = getattr(sampler, "claims", None)
+    if claims not in (*CLAIMS, "target"):
+        needed = f"one of {', '.join(CLAIMS)}, target"
+        raise InputError(f"{sampler.__name__}.claims", repr(claims), needed)
     KINDS[sampler.kind] = sampler
     return sampler
 

@@ -32,8 +32,10 @@ class ClosedForm(Scheme):
         return Fit(still, "alpha = 0: the flow is known in closed form at every point")
 
     def objection(self, problem: Problem) -> InputError | None:
-        """Return None: nothing moves, so that no side and no step matters."""
-        return None
+        """Return what forbids it: transport. Without it no side and no step matters."""
+        if problem.equation.dynamics is None:
+            return None
+        return InputError("flow.alpha", f"{problem.equation.alpha:g}", "0 for the closed form")
 
     def runs(self, context: Context) -> Ladder:
         """Evaluate at the saved times."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from wfrpde.domain.sides import DEFAULT
 from wfrpde.errors import InputError
+from wfrpde.fields.complaints import choose
 from wfrpde.flow.steppers import STEPPERS
 
 if TYPE_CHECKING:
@@ -64,14 +65,16 @@ class Scheme(Protocol):
             if side != DEFAULT and not closed:
                 needed = "reflecting, or one that closes an axis"
                 return InputError("domain.sides", f"'{side}', which no scheme can do", needed)
-        steppers = self._steppers()
-        if numerics.stepper is not None and numerics.stepper not in steppers:
-            known = "" if numerics.stepper in STEPPERS else ", which nothing is registered as"
-            return InputError(
-                "numerics.stepper",
-                f"'{numerics.stepper}' with formulation = '{self.name}'{known}",
-                f"one of {', '.join(steppers)} there",
-            )
+        steppers, name = self._steppers(), numerics.stepper
+        if name is not None:
+            choose(name, STEPPERS, "numerics.stepper")
+            order = STEPPERS[name].order
+            if numerics.time_order not in (None, order):
+                found = f"{numerics.time_order} with stepper = '{name}', which is of order {order}"
+                return InputError("numerics.time_order", found, "one of the two")
+            if name not in steppers:
+                found = f"'{name}' with formulation = '{self.name}'"
+                return InputError("numerics.stepper", found, f"one of {', '.join(steppers)} there")
         orders = [stepper.order for stepper in steppers.values()]
         if numerics.formulation == self.name and numerics.time_order not in (None, *orders):
             return InputError(
