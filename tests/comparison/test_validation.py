@@ -177,6 +177,75 @@ def test_recorded_chains_are_judged_against_the_target(tmp_path):
     assert row.standard_error == pytest.approx(np.sqrt((19 + 4) / (n * chains)), rel=0.25)
 
 
+def exact_chains(rng, chains, n, phi):
+    """Exact autoregressive chains ``(n, C)`` of N(0, 1)."""
+    z = np.empty((n, chains))
+    z[0] = rng.normal(size=chains)
+    for k in range(1, n):
+        z[k] = phi * z[k - 1] + np.sqrt(1 - phi**2) * rng.normal(size=chains)
+    return z
+
+
+def test_chains_in_other_layouts_have_one_error(tmp_path):
+    """emcee's (steps, walkers, d), flat or not, named or not: none is biased, errors agree."""
+    x = exact_chains(np.random.default_rng(5), 32, 2000, 36 / 38)
+    np.save(tmp_path / "steps.npy", x[:, :, None])
+    np.save(tmp_path / "flat.npy", x.reshape(-1, 1))
+    np.save(tmp_path / "chains.npy", x.T[:, :, None])
+    samplers = [
+        {"name": "named", "samples": "steps.npy", "layout": "(steps, chains, d)"},
+        {"name": "flat", "samples": "flat.npy", "layout": "(steps*chains, d)", "chains": 32},
+        {"name": "chains", "samples": "chains.npy", "layout": "(chains, steps, d)"},
+        {"name": "misread", "samples": "steps.npy"},
+        {"name": "misread flat", "samples": "flat.npy"},
+    ]
+    tables = {**MIXTURE, "sampler": samplers, "validation": QUICK}
+    tables["target"] = {"kind": "gaussian", "mean": [0.0], "covariance": [[1.0]]}
+    found = wfrpde.validate(wfrpde.Case.from_dict(tables, tmp_path / "case.toml"))
+    assert not found.failed
+    rows = {s: found.rows(s, "mean x")[0] for s in found.verdicts}
+    for row in rows.values():
+        assert row.standard_error == pytest.approx(0.0238, rel=0.25)
+        assert row.verdict != "biased"
+    for name in ("flat", "chains"):
+        assert rows[name].standard_error == pytest.approx(rows["named"].standard_error, rel=1e-9)
+        assert rows[name].ess == pytest.approx(32 * 2000 / 37, rel=0.3)
+        assert rows[name].r_hat == pytest.approx(1.0, abs=0.05)
+    warned = {s.name: s.warnings for s in found.samplers}
+    assert [bool(warned[name]) for name in rows] == [False, False, False, True, True]
+    assert 'layout = "(steps*chains, d)" and chains = 32' in warned["misread flat"][0]
+
+
+def test_chains_that_are_stuck_are_undecided(tmp_path):
+    """Two in the left well and one in the right: no bias is certain; one alone has no error."""
+    x = 0.3 * np.random.default_rng(6).normal(size=(3, 500, 1))
+    np.save(tmp_path / "stuck.npy", x + np.array([0.0, 0.0, 4.0])[:, None, None])
+    np.save(tmp_path / "one.npy", x[0])
+    found = wfrpde.validate(
+        case([{"samples": "stuck.npy"}, {"samples": "one.npy"}], tmp_path, **QUICK)
+    )
+    (row,) = found.rows("stuck.npy", "mass right")
+    assert row.verdict == "undecided"
+    assert row.standard_error == pytest.approx(1 / 3)
+    assert row.r_hat == np.inf
+    (alone,) = found.rows("one.npy", "mass right")
+    assert alone.verdict == "undecided"
+    assert alone.words == "undecided: the chains never change it"
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"layout": "(steps, chains, d)", "kind": "langevin"}, "without sampler.samples"),
+        ({"layout": "(steps*chains, d)", "samples": "a.npy"}, "chains together with"),
+        ({"chains": 4, "samples": "a.npy"}, "chains together with"),
+    ],
+)
+def test_layouts_of_chains_are_checked(keys, message):
+    with pytest.raises(wfrpde.WfrpdeError, match=message):
+        case([keys])
+
+
 def test_replicates_are_kept_and_found_again(tmp_path):
     small = [langevin(particles=200, replicates=5)]
     first = wfrpde.validate(case(small, **QUICK), resume=tmp_path)

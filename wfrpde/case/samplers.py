@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, Strict, ValidationError, model_validator
 
@@ -12,6 +12,14 @@ from wfrpde.errors import InputError
 from wfrpde.fields.complaints import input_error
 
 __all__ = ["SamplerSpec", "checked_samplers"]
+
+_Chains = Literal[
+    "(chains, steps, d)", "(steps, chains, d)", "(steps*chains, d)", "(chains*steps, d)"
+]  # fmt: skip
+LAYOUTS = get_args(_Chains)
+"""Orders of the axes of recorded Markov chains."""
+
+Layout = Literal["(N, d)", "(d, N)"] | _Chains
 
 _SOURCES = ("kind", "python", "command", "samples")
 
@@ -48,7 +56,12 @@ class SamplerSpec(OpenSection):
     time_limit
         Seconds after which a replicate is given up, where the sampler is not of the library.
     layout
-        Order of the last two axes of arrays of positions that are not made by wfrpde.
+        Order of the axes of arrays of positions that are not made by wfrpde: ``(N, d)`` or
+        ``(d, N)`` of the last two; of recorded Markov chains also ``(chains, steps, d)`` or
+        ``(steps, chains, d)``, and, with `chains`, ``(steps*chains, d)`` (one point of each chain
+        after the other) or ``(chains*steps, d)`` (chain after chain).
+    chains
+        Number of chains in one list of points.
     parameters
         The further keys of the table: parameters of ``kind`` or ``python``, or what ``command``
         is told.
@@ -67,7 +80,8 @@ class SamplerSpec(OpenSection):
     replicates: Annotated[int, Strict(), Field(ge=1)] = 20
     seed: Annotated[int, Strict(), Field(ge=0)] | None = None
     time_limit: PositiveNumber = 600.0
-    layout: Literal["(N, d)", "(d, N)"] = "(N, d)"
+    layout: Layout = "(N, d)"
+    chains: Annotated[int, Strict(), Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -83,6 +97,13 @@ class SamplerSpec(OpenSection):
             self._check_kind(self.kind)
         if self.samples is not None:
             self._reject_parameters("with sampler.samples")
+        if self.layout in LAYOUTS and self.samples is None:
+            found = f"{self.layout!r} without sampler.samples"
+            raise InputError("sampler.layout", found, '"(N, d)" or "(d, N)"')
+        if ("*" in self.layout) != (self.chains is not None):
+            found = f"layout = {self.layout!r} with chains = {self.chains}"
+            needed = f'chains together with layout = "{LAYOUTS[2]}" or "{LAYOUTS[3]}"'
+            raise InputError("sampler.chains", found, needed)
         if self.command is not None and not self.command:
             raise InputError("sampler.command", "an empty list", "a program and its arguments")
         # Written past the frozen fields, and kept out of model_fields_set, like all defaults that

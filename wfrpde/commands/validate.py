@@ -114,3 +114,5 @@ def _verdict_lines(report: ValidationReport) -> Iterator[str]:
     width = max(len(s.name) for s in report.samplers)
     for s in report.samplers:
         yield f"{s.name:<{width}}  {s.words}"
+        for warning in s.warnings:
+            yield f"{'':<{width}}  warning: {warning}"

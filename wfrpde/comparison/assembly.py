@@ -21,7 +21,7 @@ from wfrpde.comparison.results import (
     SamplerSummary,
     ValidationReport,
 )
-from wfrpde.comparison.statistics import average, chain_average
+from wfrpde.comparison.statistics import Average, average, chain_average
 from wfrpde.comparison.verdicts import RARE, Comparison, Rules, judge
 
 if TYPE_CHECKING:
@@ -57,6 +57,9 @@ class Judged:
         """What it is called."""
         return self.spec.name
 
+
+STILL = 1e-8
+"""Standard error, in standard deviations, below which chains do not move at all."""
 
 ENOUGH = 10.0
 """Expected particles of one replicate in a region, from which each replicate sees it."""
@@ -129,9 +132,11 @@ def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[C
             reference = judge_.references[float(t)][i]
             values = np.array([r.values[k, i] for r in at])
             trials, witnesses = 0.0, np.inf
+            ess = r_hat = np.nan
             if np.isinf(t):
-                worth = np.array([r.effective[k, i] for r in at])
-                mean = chain_average(values, np.array([r.errors[k, i] for r in at]), worth)
+                mean = _along_chains(at, values, (k, i), reference.spread)
+                ess = float(np.sum([r.effective[k, i] for r in at]))
+                r_hat = float(np.max([r.r_hat[k, i] for r in at]))
             else:
                 if observable.region is not None:
                     trials = float(sum(r.particles for r in at))
@@ -140,10 +145,32 @@ def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[C
                 mean = average(values, _least_error(reference.value, values.mean(), trials))
             rows.append(
                 Comparison(
-                    name, observable.name, float(t), len(at), mean, reference, trials, witnesses
-                )
+                    name,
+                    observable.name,
+                    float(t),
+                    len(at),
+                    mean,
+                    reference,
+                    trials,
+                    witnesses,
+                    ess,
+                    r_hat,
+                )  # fmt: skip
             )
     return rows
+
+
+def _along_chains(
+    replicates: Sequence[Replicate], values: Array, at: tuple[int, int], spread: float
+) -> Average:
+    """Average of Markov chains; where none of them moves, each of C counts as a single point."""
+    errors = np.array([r.errors[at] for r in replicates])
+    mean = chain_average(values, errors, np.array([r.freedom[at] for r in replicates]))
+    if mean.standard_error > STILL * spread:
+        return mean
+    chains = sum(r.chains for r in replicates)
+    error = spread / np.sqrt(chains) if chains > 1 else np.inf
+    return Average(mean.value, error, max(chains - 1.0, 1.0))
 
 
 def _least_error(p: float, found: float, trials: float) -> float:
@@ -193,6 +220,7 @@ def _summary(one: Judged, rows: list[Row]) -> SamplerSummary:
         ess=over("ess"),
         weight_variance=over("weight_variance"),
         seconds=float(np.mean([r.seconds for r in replicates])) if replicates else float("nan"),
+        warnings=tuple(dict.fromkeys(r.note for r in replicates if r.note)),
     )
 
 

@@ -1,14 +1,30 @@
-"""How many independent points the points of a Markov chain are worth."""
+"""How well the averages along Markov chains are known."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
+
+from wfrpde.comparison.mixing import autocovariance, bulk_ess, r_hat
 
 Array = npt.NDArray[np.float64]
 
 WINDOW = 5.0
 """The sum of autocorrelations ends at the first lag that is this many times its own result."""
+
+BATCHES = 32
+"""Pieces of a chain whose averages tell the error as well."""
+
+MIXED = 1.05
+"""R̂ above which chains do not know their own errors."""
+
+FEW_POINTS = 20.0
+"""Independent points that a chain has to be worth before it is believed what its error is."""
+
+TELLING = 0.1
+"""Correlation, where there should be none, that says that an array is in another order."""
 
 
 def integrated_time(series: Array) -> Array:
@@ -27,10 +43,7 @@ def integrated_time(series: Array) -> Array:
         ``(k,)``, at least 1; n where the chain is too short to tell.
     """
     n = len(series)
-    centred = series - series.mean(axis=0)
-    size = 1 << (2 * n - 1).bit_length()
-    spectrum = np.fft.rfft(centred, size, axis=0)
-    covariance = np.fft.irfft(spectrum * spectrum.conj(), size, axis=0)[:n]
+    covariance = autocovariance(series)
     variance = covariance[0]
     moving = variance > 1e-300
     correlation = covariance / np.where(moving, variance, 1.0)
@@ -41,8 +54,10 @@ def integrated_time(series: Array) -> Array:
     return np.where(moving, np.minimum(result, n), 1.0)
 
 
-def chain_error(series: Array, weights: Array | None = None) -> tuple[Array, Array]:
-    """Give the standard errors of a chain's averages, and how many points they are worth, ``(k,)``.
+def chain_error(series: Array, weights: Array | None = None) -> tuple[Array, Array, Array]:
+    """Give the standard errors of a chain's averages, and how much is known of them, ``(k,)``.
+
+    The larger one of s √(τ/n), and that of the averages of `BATCHES` pieces.
 
     Parameters
     ----------
@@ -50,6 +65,12 @@ def chain_error(series: Array, weights: Array | None = None) -> tuple[Array, Arr
         ``(n, k)`` observables along the chain.
     weights
         ``(n,)`` weights of the points, summing to one; equal where there are none.
+
+    Returns
+    -------
+    tuple of Array
+        Standard errors, the number n/τ of points that the chain is worth, and the degrees of
+        freedom of the standard errors.
     """
     n = len(series)
     if weights is None:
@@ -57,16 +78,47 @@ def chain_error(series: Array, weights: Array | None = None) -> tuple[Array, Arr
     mean = weights @ series
     # linearised self-normalised average: its summands are a chain with equal weights
     summands = n * weights[:, None] * (series - mean)
-    effective = n / integrated_time(summands)
-    error = np.sqrt((summands**2).mean(axis=0) / effective)
-    return error, effective
+    worth = n / integrated_time(summands)
+    error = np.sqrt((summands**2).mean(axis=0) / worth)
+    freedom = np.maximum(worth - 1.0, 1.0)
+    length = n // BATCHES
+    if length > 1:
+        batches = summands[: BATCHES * length].reshape(BATCHES, length, -1).mean(axis=1)
+        other = batches.std(axis=0, ddof=1) / np.sqrt(BATCHES)
+        freedom = np.where(other > error, BATCHES - 1.0, freedom)
+        error = np.maximum(error, other)
+    return error, worth, freedom
 
 
-def chains_error(series: Array, weights: Array, chains: int) -> tuple[Array, Array]:
-    """Combine several chains of one length that stand behind one another; see `chain_error`.
+@dataclass(frozen=True)
+class Averages:
+    """How well the averages of k observables over all chains are known.
 
-    From four chains on, the larger of the two standard errors is taken, within and between: a
-    chain that is stuck looks sure of itself.
+    Attributes
+    ----------
+    error, freedom
+        ``(k,)`` standard errors, and their degrees of freedom; an error is 0 where no chain moves,
+        and all are at the same value.
+    ess, r_hat
+        ``(k,)`` effective sample size and R̂; see `wfrpde.comparison.mixing`.
+    note
+        What speaks for another order of the points than was said, or "".
+    """
+
+    error: Array
+    freedom: Array
+    ess: Array
+    r_hat: Array
+    note: str = ""
+
+
+def chains_error(series: Array, weights: Array, chains: int) -> Averages:
+    """Find the errors of chains of one length that stand behind one another.
+
+    The larger one of the errors within and between the chains counts, the latter with Student's
+    C − 1 degrees of freedom. Where the chains disagree (R̂ > 1.05), or a chain is worth fewer than
+    20 points, there are C − 1 of them in any case. Many chains are themselves a series, whose
+    autocorrelation counts.
 
     Parameters
     ----------
@@ -75,22 +127,89 @@ def chains_error(series: Array, weights: Array, chains: int) -> tuple[Array, Arr
     weights
         ``(n,)`` weights of the points, summing to one.
     chains
-        How many chains there are.
+        How many chains there are; taken for one if they are not of one length.
     """
-    if chains < 2 or len(series) % chains:
-        return chain_error(series, weights)
-    parts = [
-        chain_error(phi, w / w.sum())
-        for phi, w in zip(np.split(series, chains), np.split(weights, chains), strict=True)
-    ]
-    error = np.sqrt(sum(e**2 for e, _ in parts)) / chains
-    worth = np.sum([n for _, n in parts], axis=0)
-    if chains < 4:
-        return error, worth
-    means = [
-        w @ phi / w.sum()
-        for phi, w in zip(np.split(series, chains), np.split(weights, chains), strict=True)
-    ]
-    between = np.std(means, axis=0, ddof=1) / np.sqrt(chains)
-    stuck = between > error
-    return np.where(stuck, between, error), np.where(stuck, float(chains), worth)
+    if len(series) % chains:
+        chains = 1
+    # (C, n, k), (C, n)
+    phi, w = series.reshape(chains, -1, series.shape[1]), weights.reshape(chains, -1)
+    each = [chain_error(x, v / v.sum()) for x, v in zip(phi, w, strict=True)]
+    share = w.sum(axis=1)
+    error = np.sqrt(sum((s * e) ** 2 for s, (e, _, _) in zip(share, each, strict=True)))
+    freedom = np.sum([f for _, _, f in each], axis=0)
+    columns = np.moveaxis(phi, 2, 0)
+    ratio = np.array([r_hat(x) for x in columns])
+    ess = np.array([bulk_ess(x) for x in columns])
+    if chains == 1:
+        return _one_chain(series, weights, Averages(error, freedom, ess, ratio))
+    summands = chains * np.array([v @ (x - weights @ series) for x, v in zip(phi, w, strict=True)])
+    between, count = summands.std(axis=0, ddof=1) / np.sqrt(chains), chains - 1.0
+    if chains >= BATCHES:
+        between, _, known = chain_error(summands)
+    else:
+        known = np.full(len(between), count)
+    doubtful = ~(ratio <= MIXED) | (np.min([n for _, n, _ in each], axis=0) < FEW_POINTS)
+    freedom = np.where(between > error, known, np.where(doubtful, count, freedom))
+    note = _order_of_chains(phi)
+    return Averages(np.maximum(error, between), freedom, ess, ratio, note)
+
+
+def _one_chain(series: Array, weights: Array, alone: Averages) -> Averages:
+    """Take a chain for several that are interleaved, if it looks like that."""
+    period = interleaved(series)
+    if period < 2:
+        return alone
+    length = len(series) // period
+    order = np.arange(length * period).reshape(length, period).T.ravel()
+    several = chains_error(series[order], weights[order] / weights[order].sum(), period)
+    larger = several.error > alone.error
+    return Averages(
+        np.where(larger, several.error, alone.error),
+        np.where(larger, several.freedom, alone.freedom),
+        several.ess,
+        several.r_hat,
+        f'looks like {period} chains, one point of each after the other: if so, say layout = '
+        f'"(steps*chains, d)" and chains = {period}',
+    )  # fmt: skip
+
+
+def interleaved(series: Array) -> int:
+    """Find how many chains a series ``(n, k)`` has interleaved; 0 if it does not look like that.
+
+    Points that lie this number apart are correlated, and none that lie closer are.
+    """
+    n = len(series)
+    covariance = autocovariance(series)
+    moving = covariance[0] > 1e-300
+    if n < 64 or not moving.any():
+        return 0
+    rho = (covariance[:, moving] / covariance[0, moving]).mean(axis=1)
+    least = max(TELLING, 5 / np.sqrt(n))
+    above = np.flatnonzero(rho[1 : n // 8] > least) + 1
+    if not len(above) or above[0] < 2:
+        return 0
+    # chains of slow points are correlated more than those of fast ones, at the same lag
+    period = int(above[0])
+    return period if np.abs(rho[1:period]).max() < rho[period] / 2 else 0
+
+
+def _order_of_chains(phi: Array) -> str:
+    """Say what is odd about chains ``(C, n, k)``; "" if nothing is."""
+    chains, n = phi.shape[:2]
+    centred = phi - phi.mean(axis=(0, 1))
+    variance = (centred**2).mean(axis=(0, 1))
+    moving = variance > 1e-300
+    across = (centred[1:] * centred[:-1]).mean(axis=(0, 1))[moving] / variance[moving]
+    along = (centred[:, 1:] * centred[:, :-1]).mean(axis=(0, 1))[moving] / variance[moving]
+    if not moving.any() or n < 2:
+        return ""
+    where = 'layout = "(steps, chains, d)" or "(chains, steps, d)" says which axis is which'
+    least = max(TELLING, 5 / np.sqrt(chains * n))
+    if across.mean() > least and across.mean() > along.mean():
+        return (
+            f"neighbouring chains are correlated ({across.mean():.2f}), and the points of one "
+            f"hardly are ({along.mean():.2f}): {where}"
+        )
+    if chains > n:
+        return f"{chains} chains of {n} points each: {where}"
+    return ""

@@ -46,7 +46,8 @@ def noise_floors(
             continue
         n = replicates[0].particles
         if judge.claims is None:
-            n = max(int(min(np.nanmin(r.effective) for r in replicates)), 2)
+            worth = [float(e) for r in replicates for e in np.ravel(r.effective) if np.isfinite(e)]
+            n = int(np.clip(min(worth, default=n), 2, n))
         key = (id(judge), n)
         of_sampler[name] = key
         if key not in levels:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.comparison.autocorrelation import chains_error
+from wfrpde.comparison.autocorrelation import Averages, chains_error
 from wfrpde.comparison.density import MeshedDensity
 from wfrpde.comparison.metrics import Yardstick, yardstick
 from wfrpde.comparison.observables import (
@@ -47,9 +47,9 @@ class Replicate:
         ``(T,)``.
     values
         ``(T, k)`` weighted averages of the observables.
-    errors, effective
-        ``(T, k)`` standard error of each within the replicate, and how many independent points it
-        is worth, where the points are those of a Markov chain; NaN elsewhere.
+    errors, freedom, effective, r_hat
+        ``(T, k)`` standard error of each within the replicate and its degrees of freedom, effective
+        sample size and R̂, where the points are those of Markov chains; NaN elsewhere.
     metrics
         Distances ``(T,)`` by the name of the metric; empty where they are not wanted.
     ess, weight_variance
@@ -60,18 +60,26 @@ class Replicate:
         Number of particles.
     shown
         ``(T, n, d + 1)``: some particles, and their weights; empty but for the first replicate.
+    chains
+        Number of Markov chains.
+    note
+        What looks odd about the order of its points, or "".
     """
 
     times: Array
     values: Array
     errors: Array
+    freedom: Array
     effective: Array
+    r_hat: Array
     metrics: dict[str, Array]
     ess: Array
     weight_variance: Array
     seconds: float
     particles: int
     shown: Array
+    chains: int = 1
+    note: str = ""
 
     def arrays(self) -> dict[str, Any]:
         """As named arrays, for a file."""
@@ -84,7 +92,8 @@ class Replicate:
         named = {key: key.removeprefix(f"{_NAMED}.") for key in arrays if key.startswith(_NAMED)}
         data: dict[str, Any] = {key: arrays[key] for key in arrays if key not in named}
         data[_NAMED] = {name: arrays[key] for key, name in named.items()}
-        data["seconds"], data["particles"] = float(data["seconds"]), int(data["particles"])
+        for key, kind in (("seconds", float), ("particles", int), ("chains", int), ("note", str)):
+            data[key] = kind(data[key])
         return cls(**data)
 
 
@@ -177,7 +186,8 @@ class Judge:
                 what = f"gave points of dimension {ensemble.dim} instead of {found[1].dim}"
                 raise SamplerError(name, what)
             rows.append((*found, ensemble))
-        averages, errors, effective, shown = [], [], [], []
+        averages, along, shown = [], [], []
+        chains = int(trajectory.facts.get("chains", 1))
         distances: dict[str, list[float]] = {}
         for t, density, ensemble in rows:
             x, weights = ensemble.positions, ensemble.weights
@@ -188,12 +198,10 @@ class Judge:
                 raise SamplerError(name, f"observable {bad} is not finite at its particles")
             averages.append(mean)
             if np.isinf(t):
-                chains = int(trajectory.facts.get("chains", 1))
-                error, worth = chains_error(phi, weights, chains)
+                along.append(chains_error(phi, weights, chains))
             else:
-                error = worth = np.full(len(mean), np.nan)
-            errors.append(error)
-            effective.append(worth)
+                unknown = np.full(len(mean), np.nan)
+                along.append(Averages(unknown, unknown, unknown, unknown))
             if self.metrics:
                 for key, value in self._yardstick(t, density, len(x)).distances(x, weights).items():
                     distances.setdefault(key, []).append(value)
@@ -204,14 +212,18 @@ class Judge:
         return Replicate(
             times=np.array([t for t, _, _ in rows]),
             values=np.array(averages),
-            errors=np.array(errors),
-            effective=np.array(effective),
+            errors=np.array([a.error for a in along]),
+            freedom=np.array([a.freedom for a in along]),
+            effective=np.array([a.ess for a in along]),
+            r_hat=np.array([a.r_hat for a in along]),
             metrics={key: np.array(values) for key, values in distances.items()},
             ess=np.array([e.ess for _, _, e in rows]),
             weight_variance=np.array([float((e.size * e.weights).var()) for _, _, e in rows]),
             seconds=seconds,
             particles=rows[0][2].size if rows else 0,
             shown=np.array(shown) if shown else np.empty((0, 0, 0)),
+            chains=chains,
+            note=next((a.note for a in along if a.note), ""),
         )
 
     def _yardstick(self, t: float, density: MeshedDensity, n: int) -> Yardstick:

@@ -44,6 +44,8 @@ class Row:
         Smallest bias that would have been found with the power that the case asks for.
     needed_replicates
         Where it is undecided: how many more replicates would decide; otherwise 0.
+    ess, r_hat
+        Of Markov chains: effective sample size of the bulk, and R̂, both rank-normalised; else NaN.
     """
 
     sampler: str
@@ -60,6 +62,8 @@ class Row:
     verdict: Verdict
     detectable: float
     needed_replicates: int
+    ess: float = float("nan")
+    r_hat: float = float("nan")
 
     @property
     def difference(self) -> float:
@@ -74,6 +78,8 @@ class Row:
             return f"biased by {pretty(with_error(self.difference, half))}"
         if self.verdict == "undecided":
             if self.needed_replicates >= 10**9:
+                if np.isinf(self.time):
+                    return "undecided: the chains never change it"
                 if self.replicates == 1:
                     return "undecided: one replicate has no error bar"
                 return "undecided: no replicate has got there"
@@ -233,6 +239,8 @@ class SamplerSummary:
         ``(T,)`` average effective sample size, and variance of N × weight, at `times`.
     seconds
         Average wall time of a replicate.
+    warnings
+        What speaks against the order in which its points were read.
     """
 
     name: str
@@ -247,6 +255,7 @@ class SamplerSummary:
     ess: Array
     weight_variance: Array
     seconds: float
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -55,20 +55,19 @@ def average(values: Array, floor: float = 0.0) -> Average:
     return Average(float(values.mean()), max(error, floor), count - 1.0)
 
 
-def chain_average(values: Array, errors: Array, effective: Array) -> Average:
-    """Average of chains ``(R,)`` whose own standard errors account for their autocorrelation.
+def chain_average(values: Array, errors: Array, freedom: Array) -> Average:
+    """Average of replicates ``(R,)`` whose own standard errors account for their autocorrelation.
 
-    From four chains on, the larger of the two standard errors is taken, within and between.
+    The larger of the two standard errors is taken, within and between, with its own degrees of
+    freedom: ``freedom`` ``(R,)`` are those of ``errors``.
     """
     count = len(values)
     within = float(np.sqrt((errors**2).sum()) / count)
-    freedom = max(float(effective.sum()) - count, 1.0)
-    if count < 4:
-        return Average(float(values.mean()), within, freedom)
-    between = float(values.std(ddof=1) / np.sqrt(count))
-    if between > within:
-        return Average(float(values.mean()), between, count - 1.0)
-    return Average(float(values.mean()), within, freedom)
+    if count > 1:
+        between = float(values.std(ddof=1) / np.sqrt(count))
+        if between > within:
+            return Average(float(values.mean()), between, count - 1.0)
+    return Average(float(values.mean()), within, max(float(freedom.sum()), 1.0))
 
 
 def t_quantile(probability: float, freedom: float) -> float:

@@ -36,7 +36,8 @@ class Comparison:
 
     ``trials`` is the number of particles of all replicates if the observable is the mass of a
     region, else 0. ``witnesses`` is how many replicates, in effect, have seen a region that one
-    replicate need not see; ∞ where that does not matter.
+    replicate need not see; ∞ where that does not matter. ``ess`` and ``r_hat`` are those of
+    Markov chains.
     """
 
     sampler: str
@@ -47,6 +48,8 @@ class Comparison:
     reference: ReferenceValue
     trials: float = 0.0
     witnesses: float = np.inf
+    ess: float = np.nan
+    r_hat: float = np.nan
 
     @property
     def seen_by_too_few(self) -> bool:
@@ -149,4 +152,6 @@ def _row(
         verdict=verdict,
         detectable=visible,
         needed_replicates=needed,
+        ess=comparison.ess,
+        r_hat=comparison.r_hat,
     )

@@ -77,13 +77,17 @@ class RecordedSamples(SamplerRun):
         return Trajectory(made.times[chosen], ensembles, made.facts)
 
 
-def read_samples(name: str, path: Path, dim: int, layout: str) -> tuple[Trajectory, ...]:
+def read_samples(
+    name: str, path: Path, dim: int, layout: str, chains: int | None = None
+) -> tuple[Trajectory, ...]:
     """Read recorded samples: one trajectory for each replicate, at t = ∞ if there are no times.
 
     Parameters
     ----------
     dim, layout
-        Dimension d, and the order of the last two axes.
+        Dimension d, and the order of the axes; see `wfrpde.case.SamplerSpec`.
+    chains
+        Number of chains in one list of points.
 
     Raises
     ------
@@ -99,7 +103,7 @@ def read_samples(name: str, path: Path, dim: int, layout: str) -> tuple[Trajecto
     if not path.is_file():
         raise SamplerError(name, f"no file {path}")
     arrays = readers[path.suffix](name, path)
-    if path.suffix == ".csv":
+    if path.suffix == ".nc" or (path.suffix == ".csv" and chains is None):
         layout = "(N, d)"  # a row of a table is a particle
     unknown = sorted(set(arrays) - {"positions", "log_weights", "weights", "times"})
     if "positions" not in arrays or unknown:
@@ -109,7 +113,37 @@ def read_samples(name: str, path: Path, dim: int, layout: str) -> tuple[Trajecto
         raise SamplerError(name, f"{path.name} holds {found}{wrong}; needed {needed}")
     if "weights" in arrays and "log_weights" in arrays:
         raise SamplerError(name, f"{path.name} holds weights and log_weights; needed one of them")
+    if "c" in layout:
+        arrays, layout = _chains_first(name, arrays, dim, layout, chains), "(N, d)"
     return _trajectories(name, arrays, dim, layout)
+
+
+def _chains_first(
+    name: str, arrays: dict[str, npt.NDArray[Any]], dim: int, layout: str, chains: int | None
+) -> dict[str, npt.NDArray[Any]]:
+    """Bring arrays of Markov chains, and their weights, into the order (chains, steps, d)."""
+    if "times" in arrays:
+        raise SamplerError(name, f'times, and layout = "{layout}", which is for chains without')
+    axes = layout.count(",")
+    shape = np.shape(arrays["positions"])
+    if not ((len(shape) == axes + 1 and shape[-1] == dim) or (len(shape) == axes and dim == 1)):
+        needed = layout.replace("d)", f"{dim})")
+        raise SamplerError(name, f"positions of shape {shape}; needed {needed}")
+    if chains is not None and shape[0] % chains:
+        raise SamplerError(name, f"{shape[0]} points, which are not {chains} chains of one length")
+    result = {}
+    for key, array in arrays.items():
+        values = np.asarray(array)
+        tail = (dim,) if key == "positions" else ()
+        if key != "positions" and values.shape != shape[:axes]:
+            raise SamplerError(name, f"{key} of shape {values.shape}; needed {shape[:axes]}")
+        if chains is not None:
+            order = (chains, -1) if layout.startswith("(chains") else (-1, chains)
+        else:
+            order = (shape[0], shape[1])
+        values = values.reshape(*order, *tail)
+        result[key] = values if layout.startswith("(chains") else np.swapaxes(values, 0, 1)
+    return result
 
 
 def _trajectories(

@@ -98,7 +98,7 @@ def make_sampler(table: Any, context: SamplerContext) -> SamplerRun:
     if table.samples is not None:
         path = _folder(context) / typed_path(table.samples, "samples")
         try:
-            recorded = read_samples(name, path, context.target.dim, layout)
+            recorded = read_samples(name, path, context.target.dim, layout, table.chains)
         except (SamplerError, DependencyMissingError) as error:
             return RecordedSamples(name, claims, error)
         timeless = word is None and not np.isfinite(recorded[0].times).any()

@@ -48,7 +48,7 @@ def write_validation_report(
                 "particles": s.particles,
                 "replicates": s.replicates,
                 "mark": MARKS[s.verdict],
-                "verdict": s.words,
+                "verdict": "; warning: ".join((s.words, *s.warnings)),
                 "class": {"consistent": "passed", "undecided": ""}.get(s.verdict, "failed"),
                 "seconds": duration(s.seconds),
             }
@@ -134,9 +134,13 @@ def _pair(pair: tuple[float, float]) -> str:
 
 
 def _rows_of(report: ValidationReport, sampler: str) -> Table:
-    rows = tuple(_cells(row) for row in report.rows(sampler))
+    own = report.rows(sampler)
     header = ("observable", "t", "sampler", "Eulerian", "p-value", "verdict")
-    return Table(sampler, header, rows)
+    if not any(np.isfinite(row.ess) for row in own):
+        return Table(sampler, header, tuple(_cells(row) for row in own))
+    mixing = [(pretty(number(row.ess, 3)), pretty(number(row.r_hat, 4))) for row in own]
+    rows = tuple((*_cells(row), *more) for row, more in zip(own, mixing, strict=True))
+    return Table(sampler, (*header, "ESS", "R̂"), rows)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
