@@ -271,7 +271,7 @@ def test_two_chains_that_are_stuck_know_nothing():
     assert found.error == pytest.approx(1 / 3, rel=0.01)
     assert found.freedom.tolist() == [2, 2]
     assert found.r_hat[0] == np.inf
-    assert found.r_hat[1] > 2
+    assert found.r_hat[1] > 1.5
 
 
 def test_mixing_is_measured_as_arviz_does():

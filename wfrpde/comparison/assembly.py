@@ -132,7 +132,7 @@ def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[C
             reference = judge_.references[float(t)][i]
             values = np.array([r.values[k, i] for r in at])
             trials, witnesses = 0.0, np.inf
-            ess = r_hat = np.nan
+            ess = r_hat = None
             if np.isinf(t):
                 mean = _along_chains(at, values, (k, i), reference.spread)
                 ess = float(np.sum([r.effective[k, i] for r in at]))
@@ -155,7 +155,7 @@ def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[C
                     witnesses,
                     ess,
                     r_hat,
-                )  # fmt: skip
+                )
             )
     return rows
 

@@ -45,7 +45,7 @@ class Row:
     needed_replicates
         Where it is undecided: how many more replicates would decide; otherwise 0.
     ess, r_hat
-        Of Markov chains: effective sample size of the bulk, and R̂, both rank-normalised; else NaN.
+        Of Markov chains: effective sample size of the bulk, and R̂, both rank-normalised; else None.
     """
 
     sampler: str
@@ -62,8 +62,8 @@ class Row:
     verdict: Verdict
     detectable: float
     needed_replicates: int
-    ess: float = float("nan")
-    r_hat: float = float("nan")
+    ess: float | None = None
+    r_hat: float | None = None
 
     @property
     def difference(self) -> float:

@@ -48,8 +48,8 @@ class Comparison:
     reference: ReferenceValue
     trials: float = 0.0
     witnesses: float = np.inf
-    ess: float = np.nan
-    r_hat: float = np.nan
+    ess: float | None = None
+    r_hat: float | None = None
 
     @property
     def seen_by_too_few(self) -> bool:

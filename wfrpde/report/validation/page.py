@@ -136,7 +136,7 @@ def _pair(pair: tuple[float, float]) -> str:
 def _rows_of(report: ValidationReport, sampler: str) -> Table:
     own = report.rows(sampler)
     header = ("observable", "t", "sampler", "Eulerian", "p-value", "verdict")
-    if not any(np.isfinite(row.ess) for row in own):
+    if all(row.ess is None for row in own):
         return Table(sampler, header, tuple(_cells(row) for row in own))
     mixing = [(pretty(number(row.ess, 3)), pretty(number(row.r_hat, 4))) for row in own]
     rows = tuple((*_cells(row), *more) for row, more in zip(own, mixing, strict=True))
