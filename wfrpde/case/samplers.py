@@ -19,7 +19,7 @@ _Chains = Literal[
 LAYOUTS = get_args(_Chains)
 """Orders of the axes of recorded Markov chains."""
 
-Layout = Literal["(N, d)", "(d, N)"] | _Chains
+Layout = Literal["(N, d)", "(d, N)", _Chains]
 
 _SOURCES = ("kind", "python", "command", "samples")
 
