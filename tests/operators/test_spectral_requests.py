@@ -36,8 +36,9 @@ def test_more_modes_than_unknowns(count):
     ],
 )
 def test_solvers_that_do_not_converge(options):
-    with pytest.raises(SolverError, match=r"converge|eigenpairs"):
-        wfrpde.spectrum(with_options(**options))
+    for _ in range(2):  # PETSc says nothing of what fails after a first failure
+        with pytest.raises(SolverError, match=r"converge|eigenpairs"):
+            wfrpde.spectrum(with_options(**options))
     # and nothing of the failed solve is left behind
     assert wfrpde.spectrum(case_of(WELL)).rates[1] == pytest.approx(4.57495111094852e-3, rel=1e-12)
 

@@ -104,6 +104,8 @@ class SlepcShiftInvert:
             self._eps.solve()
         found, iterations = self._eps.getConverged(), int(self._eps.getIterationNumber())
         ksp = self._eps.getST().getKSP()
+        if not self._davidson:  # which does with whatever its inner solves have reached
+            _check_converged(ksp)
         self.facts = {
             "eigensolver": self._eps.getType(),
             "iterations": iterations,
@@ -128,7 +130,22 @@ class SlepcShiftInvert:
                 self._eps.getST().apply(self._in, self._out)
             else:
                 self._linear.solve(self._in, self._out)
+        _check_converged(self._eps.getST().getKSP() if self._linear is None else self._linear)
         return np.array(self._out.array)
+
+
+def _check_converged(ksp: PETSc.KSP) -> None:
+    """Raise `SolverError` if a linear solver stopped before its end.
+
+    PETSc's own error is not enough: it counts nested solves, and a solve that ends in an error
+    stays counted, so that later ones, taken for inner solves, only set their reason.
+    """
+    reason = ksp.getConvergedReason()
+    if reason < 0:
+        raise SolverError(
+            f"the linear solver ({ksp.getType()}/{ksp.getPC().getType()}) did not converge: "
+            f"PETSc's reason {reason} after {ksp.getIterationNumber()} iterations"
+        )
 
 
 def _destroyed(item: PETSc.Object) -> None:
