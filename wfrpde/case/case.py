@@ -124,7 +124,7 @@ class Case(Section):
         case.initial.check_dimension(case.dim)
         case.flow.check_dimension(case.dim)
         if not (info.context or {}).get("stored", False):
-            check_size(case)
+            check_size(case.dim, case.flow.t_end, case.numerics, case.convergence, case.samplers)
         case.validation.check_dimension(case.dim)
         if case.spectrum.absorbing is not None:
             case.region(case.spectrum.absorbing, "spectrum.absorbing")

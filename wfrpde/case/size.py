@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
 from wfrpde.errors import InputError
 
 if TYPE_CHECKING:
-    from wfrpde.case.case import Case
+    from wfrpde.case.convergence import ConvergenceSpec
+    from wfrpde.case.numerics import NumericsSpec
+    from wfrpde.case.samplers import SamplerSpec
 
 BYTES_OF_A_CELL = 100
 """Bytes that a cell of a box takes at least, for each dimension."""
@@ -21,20 +24,25 @@ MOST_REPLICATES = 1_000_000
 """Replicates whose results are still read."""
 
 
-def check_size(case: Case) -> None:
+def check_size(
+    dim: int,
+    end: float,
+    numerics: NumericsSpec,
+    studies: Sequence[ConvergenceSpec],
+    samplers: Sequence[SamplerSpec],
+) -> None:
     """Raise `InputError` if a case asks for more than any patience or this machine's memory."""
-    end, dim = case.flow.t_end, case.dim
-    if case.numerics.dt is not None and end / case.numerics.dt > MOST_STEPS:
-        raise _too_many_steps("numerics.dt", case.numerics.dt, end)
-    if case.numerics.cells is not None:
-        need = prod(case.numerics.cells) * BYTES_OF_A_CELL * dim
-        _check_memory("numerics.cells", f"{prod(case.numerics.cells):.3g} cells", need)
-    for index, study in enumerate(case.convergence):
+    if numerics.dt is not None and end / numerics.dt > MOST_STEPS:
+        raise _too_many_steps("numerics.dt", numerics.dt, end)
+    if numerics.cells is not None:
+        need = prod(numerics.cells) * BYTES_OF_A_CELL * dim
+        _check_memory("numerics.cells", f"{prod(numerics.cells):.3g} cells", need)
+    for index, study in enumerate(studies):
         if study.vary == "h":
             need = int(study.values[-1]) ** dim * BYTES_OF_A_CELL * dim
             found = f"{study.values[-1]:.3g} cells along an axis"
             _check_memory(f"convergence[{index}].values", found, need)
-    for index, sampler in enumerate(case.samplers):
+    for index, sampler in enumerate(samplers):
         where = f"sampler[{index}]"
         if end / sampler.dt > MOST_STEPS:
             raise _too_many_steps(f"{where}.dt", sampler.dt, end)
