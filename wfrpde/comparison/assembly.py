@@ -135,8 +135,8 @@ def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[C
             ess = r_hat = None
             if np.isinf(t):
                 mean = _along_chains(at, values, (k, i), reference.spread)
-                ess = float(np.sum([r.effective[k, i] for r in at]))
-                r_hat = float(np.max([r.r_hat[k, i] for r in at]))
+                ess = _known(np.sum([r.effective[k, i] for r in at]))
+                r_hat = _known(np.max([r.r_hat[k, i] for r in at]))
             else:
                 if observable.region is not None:
                     trials = float(sum(r.particles for r in at))
@@ -158,6 +158,11 @@ def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[C
                 )
             )
     return rows
+
+
+def _known(value: float) -> float | None:
+    """NaN, which equals nothing, as None."""
+    return None if np.isnan(value) else float(value)
 
 
 def _along_chains(
