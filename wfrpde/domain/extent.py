@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.errors import InputError, place
-from wfrpde.targets.reach import reach
+from wfrpde.targets.reach import coarse_reach
 
 Array = npt.NDArray[np.float64]
 
@@ -180,11 +180,9 @@ class Landscape:
 
         1 stands for what is within three decades of it: as a first guess it is as good.
         """
-        found = [
-            reach(function, seed)
-            for function in (self.potential, self.surprise)
-            for seed in self.seeds
-        ]
+        found = coarse_reach(self.potential, self.seeds)
+        if self.surprise is not self.potential:
+            found = np.append(found, coarse_reach(self.surprise, self.seeds))
         known = [1.0 if 1e-3 < x < 1e3 else x for x in found if np.isfinite(x)] or [1.0]
         return min(known), max(known)
 

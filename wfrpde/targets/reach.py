@@ -13,6 +13,26 @@ DISTANCES = np.asarray(2.0 ** np.arange(-120, 121), dtype=np.float64)
 """Distances that are tried, whatever the unit of length."""
 
 
+def coarse_reach(function: Callable[[Array], Array], points: Array) -> Array:
+    """Return for each of some points the first of the `DISTANCES` at which a function has changed.
+
+    Parameters
+    ----------
+    function
+        A function of points ``(n, d)``, such as V in kT.
+    points
+        ``(k, d)``; it has changed when it differs by 1 along an axis. ∞ where it never does.
+    """
+    count, dim = points.shape
+    ways = np.concatenate([np.eye(dim), -np.eye(dim)])
+    around = points[:, None, None] + DISTANCES[:, None, None] * ways
+    with np.errstate(all="ignore"):
+        value = function(around.reshape(-1, dim)).reshape(count, len(DISTANCES), -1)
+        near = np.abs(value - function(points)[:, None, None]) < 1.0
+    changed = np.logical_not(near).any(axis=2)
+    return np.where(np.any(changed, axis=1), DISTANCES[np.argmax(changed, axis=1)], np.inf)
+
+
 def reach(function: Callable[[Array], Array], point: Array) -> float:
     """Return the shortest distance along an axis at which a function has changed by 1, or ∞.
 
@@ -23,21 +43,13 @@ def reach(function: Callable[[Array], Array], point: Array) -> float:
     point
         ``(d,)``.
     """
-    dim = len(point)
-    ways = np.concatenate([np.eye(dim), -np.eye(dim)])
-    points = (point + DISTANCES[:, None, None] * ways).reshape(-1, dim)
-    with np.errstate(all="ignore"):
-        change = np.abs(function(points) - function(point[None, :]))
-    changed = ~(change.reshape(len(DISTANCES), -1) < 1.0).all(axis=1)
-    if not changed.any():
-        return float("inf")
-    first = int(np.argmax(changed))
-    if first == 0:
-        return float(DISTANCES[0])
-    low, high = DISTANCES[first - 1], DISTANCES[first]
+    high = float(coarse_reach(function, point[None, :])[0])
+    if not np.isfinite(high) or high == DISTANCES[0]:
+        return high
+    low, ways = high / 2, np.concatenate([np.eye(len(point)), -np.eye(len(point))])
     for _ in range(20):
         middle = (low + high) / 2
         with np.errstate(all="ignore"):
             change = np.abs(function(point + middle * ways) - function(point[None, :]))
         low, high = (middle, high) if (change < 1.0).all() else (low, middle)
-    return float(high)
+    return high
