@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +41,7 @@ def require_dolfinx() -> str:
     return found
 
 
+@cache  # reading it takes milliseconds, as much as a small flow
 def _version() -> str:
     from importlib import metadata, util
 
