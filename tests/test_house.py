@@ -7,7 +7,17 @@ import wfrpde
 
 HOUSE = Path(wfrpde.__file__).parent
 FLOORS = [
-    *("errors", "_compat", "numbers", "parallel", "fields", "targets", "starts", "equation"),
+    *(
+        "errors",
+        "_compat",
+        "numbers",
+        "views",
+        "parallel",
+        "fields",
+        "targets",
+        "starts",
+        "equation",
+    ),
     *("samplers", "domain", "case", "engine", "discretisation", "flow", "operators"),
     *("comparison", "studies", "report", "commands", "__main__"),
 ]

@@ -32,6 +32,9 @@ class InputError(WfrpdeError):
         self.where, self.found, self.needed, self.do = where, found, needed, do
         super().__init__(where, found, needed, do)
 
+    def _render_traceback_(self) -> list[str]:
+        return one_message(self)
+
     def at(self, where: str) -> InputError:
         """Return the same complaint about another key."""
         return InputError(where, self.found, self.needed, self.do)
@@ -45,6 +48,9 @@ class DependencyMissingError(WfrpdeError):
     """A library that this capability needs is not installed."""
 
     exit_code = 2
+
+    def _render_traceback_(self) -> list[str]:
+        return one_message(self)
 
 
 class SolverError(WfrpdeError):
@@ -72,6 +78,11 @@ class SamplerError(WfrpdeError):
 
     def __str__(self) -> str:
         return f"sampler {self.name}: {self.what}"
+
+
+def one_message(error: BaseException) -> list[str]:
+    """Return what IPython shows in place of a traceback, for what the caller has to mend."""
+    return [f"{type(error).__name__}: {error}"]
 
 
 def place(x: Iterable[float]) -> str:

@@ -54,6 +54,7 @@ from wfrpde.fields.complaints import check_length, choose, input_error
 from wfrpde.fields.parameters import plain
 from wfrpde.fields.protocols import Formula
 from wfrpde.parallel.places import typed_path
+from wfrpde.views import Shown
 
 if TYPE_CHECKING:
     from wfrpde.fields import Region
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
     from wfrpde.samplers.oracle import SavedFlow
 
 
-class Case(Section):
+class Case(Shown, Section):
     """Everything that defines one computation; see the module's docstring.
 
     Examples

@@ -26,6 +26,7 @@ from wfrpde.starts.initial import InitialDensity
 from wfrpde.starts.registry import initial_again
 from wfrpde.targets import Target
 from wfrpde.targets.registry import target_again
+from wfrpde.views import Shown
 
 __all__ = ["Result", "frozen", "revived"]
 
@@ -41,7 +42,7 @@ UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile)
 """What reading something else than a stored result raises."""
 
 
-class Result:
+class Result(Shown):
     """Base of the frozen dataclasses that results are.
 
     Arrays are read-only, mappings cannot be changed, and lists become tuples.

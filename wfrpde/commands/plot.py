@@ -73,11 +73,13 @@ def _validation(folder: Path) -> list[Path]:
 
 def _study(folder: Path) -> list[Path]:
     from wfrpde.case.stored import revived
-    from wfrpde.report.convergence.files import SUMMARY, draw_study
+    from wfrpde.report.convergence.files import SUMMARY, drawings
+    from wfrpde.report.drawing import saved
     from wfrpde.studies.convergence.study import ConvergenceStudy
 
     content = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    return draw_study(revived(ConvergenceStudy, content), folder / "figures")
+    pictures = saved(drawings(revived(ConvergenceStudy, content)), folder / "figures")
+    return [picture.path for picture in pictures]
 
 
 def _spectrum(folder: Path) -> list[Path]:

@@ -70,7 +70,15 @@ def write_report(
 
 
 def write_page(path: Path, template: str, context: dict[str, Any]) -> Path:
-    """Fill a template of this package and write the page; it appears only once it is complete.
+    """Fill a template and write the page; it appears only once it is complete."""
+    text = filled(template, context)
+    with atomic(path) as stream:
+        stream.write(text)
+    return path
+
+
+def filled(template: str, context: dict[str, Any]) -> str:
+    """Fill a template of this package.
 
     Everything that comes from a user (titles, names of modes, warnings) is escaped.
     """
@@ -83,7 +91,4 @@ def write_page(path: Path, template: str, context: dict[str, Any]) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    text = environment.get_template(template).render(**context)
-    with atomic(path) as stream:
-        stream.write(text)
-    return path
+    return environment.get_template(template).render(**context)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -73,22 +74,35 @@ def new_figure(width: float, height: float, *, maps: bool = False) -> Figure:
 
     With ``maps``, panels keep their own aspect and move together.
     """
-    figure = Figure(figsize=(width, height), layout="compressed" if maps else "constrained")
+    figure = ShownFigure(figsize=(width, height), layout="compressed" if maps else "constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
+class ShownFigure(Figure):
+    """A figure that a notebook shows, also one that never imports ``matplotlib.pyplot``."""
+
+    def _repr_png_(self) -> bytes:
+        stream = BytesIO()
+        _print(self, stream)
+        return stream.getvalue()
+
+
 def save(figure: Figure, path: Path) -> Path:
     """Write a PNG that appears only once it is complete."""
+    with atomic(path, "wb") as stream:
+        _print(figure, stream)
+    return path
+
+
+def _print(figure: Figure, stream: IO[bytes]) -> None:
     # panels that keep their aspect leave room around them; others fill the figure already, and
     # measuring all texts once more would take as long as drawing them
     room = any(axes.get_aspect() != "auto" for axes in figure.axes)
-    with atomic(path, "wb") as stream:
-        figure.savefig(
-            stream, format="png", bbox_inches="tight" if room else None, pad_inches=0.08,
-            metadata={"Software": "wfrpde"}, pil_kwargs={"compress_level": 3},
-        )  # fmt: skip
-    return path
+    figure.savefig(
+        stream, format="png", bbox_inches="tight" if room else None, pad_inches=0.08,
+        metadata={"Software": "wfrpde"}, pil_kwargs={"compress_level": 3},
+    )  # fmt: skip
 
 
 def flow_colour(label: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from wfrpde import __version__
 from wfrpde.parallel.files import atomic
+from wfrpde.report.drawing import Drawing, saved
 from wfrpde.report.files import write_json, write_rows
 from wfrpde.studies.convergence.study import ConvergenceStudy, Row, StudyResult
 
@@ -37,7 +38,7 @@ def write_study(study: ConvergenceStudy, folder: Path, *, figures: bool = True) 
     with atomic(folder / "orders.csv") as stream:
         write_rows(stream, _orders(study))
     if figures:
-        draw_study(study, folder / "figures")
+        saved(drawings(study), folder / "figures")
 
 
 def _content(study: ConvergenceStudy) -> dict[str, Any]:
@@ -88,20 +89,19 @@ def study_table(study: ConvergenceStudy) -> str:
     return "\n\n".join(parts)
 
 
-def draw_study(study: ConvergenceStudy, folder: Path) -> list[Path]:
+def drawings(study: ConvergenceStudy) -> Iterator[Drawing]:
     """Draw one figure for each thing that is varied, with the slopes that are expected."""
     from wfrpde.report import style
 
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    with style.look():
-        for vary, label in LABELS.items():
-            results = [r for r in study.studies if r.vary == vary and any(x.used for x in r.rows)]
-            if results:
-                figure = style.new_figure(5.6, 4.2)
-                _draw(figure.add_subplot(), results, label, study.title)
-                paths.append(style.save(figure, folder / f"{vary}.png"))
-    return paths
+    for vary, label in LABELS.items():
+        results = [r for r in study.studies if r.vary == vary and any(x.used for x in r.rows)]
+        if results:
+            figure = style.new_figure(5.6, 4.2)
+            _draw(figure.add_subplot(), results, label, study.title)
+            yield Drawing(
+                vary, figure, f"Errors against the {label}",
+                "Errors of the runs (dots), and the orders that are expected (lines).",
+            )  # fmt: skip
 
 
 def _draw(axes: Any, results: list[StudyResult], label: str, title: str) -> None:

@@ -13,7 +13,7 @@ from wfrpde.report.validation.page import write_validation_report
 from wfrpde.report.versions import software_versions
 
 if TYPE_CHECKING:
-    from wfrpde.comparison import ValidationReport
+    from wfrpde.comparison import Row, ValidationReport
 
 FORMAT = 1
 """Raised when the meaning of a key changes."""
@@ -42,7 +42,7 @@ def write_validation(report: ValidationReport, folder: Path, *, figures: bool = 
     folder.mkdir(parents=True, exist_ok=True)
     written = [
         _write_json(report, folder / "validation.json"),
-        _write_csv(folder / "validation.csv", map(_row, report.table)),
+        _write_csv(folder / "validation.csv", map(flat, report.table)),
     ]
     tables: dict[str, list[dict[str, Any]]] = {
         "distances.csv": [{**_plain(m), "excess": m.excess} for m in report.metrics],
@@ -56,7 +56,8 @@ def write_validation(report: ValidationReport, folder: Path, *, figures: bool = 
     return written + write_validation_report(report, folder, figures=figures)
 
 
-def _row(row: Any) -> dict[str, Any]:
+def flat(row: Row) -> dict[str, Any]:
+    """Give a row of the table by the names of its columns."""
     return {**_plain(row), "difference": row.difference, "words": row.words}
 
 
@@ -104,7 +105,7 @@ def _write_json(report: ValidationReport, path: Path) -> Path:
         "failed": report.failed,
         "unexpected": report.unexpected,
         "samplers": [dataclasses.asdict(s) for s in report.samplers],
-        "table": [_row(row) for row in report.table],
+        "table": [flat(row) for row in report.table],
         "distances": [_plain(m) for m in report.metrics],
         "bias": [_plain(split) for split in report.splits],
         "ladders": [_plain(point) for point in report.ladders],

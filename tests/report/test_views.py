@@ -1,0 +1,195 @@
+"""What a notebook shows of cases and results: cards, figures, tables."""
+
+import builtins
+import dataclasses
+
+import numpy as np
+import pytest
+from closed_form import SOLUTIONS
+from matplotlib.figure import Figure
+from spectrum_references import case_of
+
+import wfrpde
+from wfrpde import operators
+from wfrpde.case.stored import Result
+from wfrpde.errors import DependencyMissingError, InputError
+from wfrpde.studies.convergence.orders import Fit
+from wfrpde.studies.convergence.study import ConvergenceStudy, Row, StudyResult
+from wfrpde.views import VIEWS, Shown
+
+pd = pytest.importorskip("pandas")
+
+WELL = {"kind": "double_well", "barrier": 3.0}
+
+
+@pytest.fixture(scope="module")
+def spectrum():
+    return wfrpde.spectrum(case_of(WELL, spectrum={"count": 4}, flow={"reaction": "x"}))
+
+
+@pytest.fixture(scope="module")
+def report():
+    case = wfrpde.Case.model_validate(
+        {
+            "title": "A <b>bold</b> title",
+            "target": {"potential": "x**2/2"},
+            "initial": {"mean": [1.0], "covariance": [[0.5]]},
+            "flow": {"beta": 0.0, "save": [0.5]},
+            "sampler": [{"kind": "langevin", "dt": 0.05, "particles": 200, "replicates": 4}],
+            "validation": {"equation": False, "limit": False, "metrics": False},
+        }
+    )
+    return wfrpde.validate(case)
+
+
+def study() -> ConvergenceStudy:
+    rows = tuple(
+        Row("cells", 2.0**k, 2**k, 4.0**-k, 4.0**-k, 2.0, True, 0.1, 1) for k in range(3, 6)
+    )
+    fit = Fit(2.0, 1.9, 2.1, (2.0, 2.0))
+    return ConvergenceStudy(
+        "Order two", (StudyResult("cells", "h", rows, fit, 2.0, 0.2, "exact", 1e-9, "passed", ""),)
+    )
+
+
+def every_result(cls=Result):
+    for kind in cls.__subclasses__():
+        yield kind
+        yield from every_result(kind)
+
+
+def test_every_result_has_a_view(spectrum, report):
+    names = {k.__name__ for k in every_result() if k.__module__.startswith("wfrpde.")}
+    assert names - {"FromModes"} <= set(VIEWS)
+    assert issubclass(wfrpde.Case, Shown)
+
+
+def test_a_solution(solution):
+    text = solution._repr_html_()
+    assert "KL" in text
+    frame = solution.to_dataframe()
+    np.testing.assert_array_equal(frame["t"], solution.times)
+    np.testing.assert_array_equal(frame["kl"], solution.series["kl"])
+    np.testing.assert_array_equal(frame["kl_error"], solution.error.series["kl"])
+    for name, mass in solution.mode_mass.items():
+        np.testing.assert_array_equal(frame[f"mode_{name}"], mass)
+        np.testing.assert_array_equal(frame[f"mode_{name}_error"], solution.error.mode_mass[name])
+
+
+def test_the_figures_of_a_solution_are_those_of_its_report():
+    solution = SOLUTIONS["modes-1d"]()
+    first, kl = solution.plot(), solution.plot("kl")
+    assert isinstance(first, Figure)
+    assert isinstance(kl, Figure)
+    assert kl.axes[0].get_yscale() == "log"
+    # a notebook shows it without matplotlib.pyplot
+    assert kl._repr_png_().startswith(b"\x89PNG")
+    with pytest.raises(InputError, match="density, kl"):
+        solution.plot("klx")
+
+
+def test_errors_of_a_solution():
+    error = SOLUTIONS["modes-1d"]().error
+    frame = error.to_dataframe()
+    np.testing.assert_array_equal(frame["kl"], error.series["kl"])
+    assert "largest" in error._repr_html_()
+    with pytest.raises(InputError, match="no figures"):
+        error.plot()
+
+
+def test_an_interrupted_solution_says_so(interrupted):
+    assert "Interrupted" in interrupted._repr_html_()
+
+
+def test_a_spectrum(spectrum):
+    assert "λ" in spectrum._repr_html_()
+    assert isinstance(spectrum.plot(), Figure)
+    assert len(spectrum.plot("modes").axes) == 4
+    frame = spectrum.to_dataframe()
+    np.testing.assert_array_equal(frame["rate"], spectrum.rates)
+    np.testing.assert_array_equal(frame["rate_error"], spectrum.errors)
+
+
+def test_what_follows_from_a_spectrum(spectrum):
+    case = spectrum.case
+    sets = operators.metastable_sets(spectrum, 2)
+    assert sets.to_dataframe()["weight"].sum() == pytest.approx(1)
+    assert sets.to_dataframe()["rate_out"][0] == -sets.generator[0, 0]
+    committor = operators.committor(case, "x < -0.9", "x > 0.9")
+    assert committor.to_dataframe().loc[0, "rate_error"] == committor.rate_error
+    tilted = wfrpde.feynman_kac(case)
+    assert tilted.to_dataframe()["eigenvalue"][0] == tilted.principal_eigenvalue
+    left = operators.mean_exit_time(case, "x > 0.5")
+    assert left.to_dataframe()["mean_time"][0] == left.mean_time
+    curve = operators.cumulants(case, [0.0, 0.5])
+    np.testing.assert_array_equal(curve.to_dataframe()["value"], curve.values)
+    rates = operators.sweep(case, "target.barrier", [2.0, 3.0])
+    np.testing.assert_array_equal(rates.to_dataframe()["rate_1"], rates.rates[:, 1])
+    assert isinstance(rates.plot(), Figure)
+    for result in (sets, committor, tilted, left, curve, rates):
+        assert result._repr_html_().startswith("<div")
+
+
+def test_a_validation(report):
+    text = report._repr_html_()
+    assert "A &lt;b&gt;bold&lt;/b&gt; title" in text, "a title is no markup"
+    assert "langevin" in text
+    frame = report.to_dataframe()
+    assert list(frame["mean"]) == [row.mean for row in report.table]
+    assert {"standard_error", "reference_error", "p_value", "words"} <= set(frame)
+    assert isinstance(report.plot(), Figure)
+
+
+def test_a_study():
+    result = study()
+    assert "2 ± 0.2" in result._repr_html_()
+    assert list(result.to_dataframe()["error"]) == [row.error for row in result.table]
+    assert isinstance(result.plot("h"), Figure)
+
+
+def test_a_case():
+    case = wfrpde.load_case("tilted-double-well")
+    assert "target.barrier" in case._repr_html_()
+    frame = case.to_dataframe()
+    assert dict(zip(frame["key"], frame["value"], strict=True))["flow.beta"] == "1.0"
+    with pytest.raises(InputError, match="no figures"):
+        case.plot()
+
+
+def test_pandas_that_is_missing_is_one_line(monkeypatch):
+    real = builtins.__import__
+
+    def without_pandas(name, *rest, **more):
+        if name == "pandas":
+            raise ImportError(name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without_pandas)
+    with pytest.raises(DependencyMissingError, match=r"pip install 'wfrpde\[dataframe\]'") as seen:
+        study().to_dataframe()
+    assert "\n" not in str(seen.value)
+
+
+def test_what_has_no_view_is_left_to_repr():
+    @dataclasses.dataclass(frozen=True)
+    class Other(Result):
+        value: float
+
+    assert Other(1.0)._repr_html_() is None
+    with pytest.raises(InputError, match="no figures of it"):
+        Other(1.0).plot()
+
+
+def test_a_view_is_found_for_a_derived_class():
+    class Mine(ConvergenceStudy):
+        pass
+
+    assert "Order two" in Mine("Order two", study().studies)._repr_html_()
+
+
+def test_ipython_shows_one_message():
+    with pytest.raises(InputError) as seen:
+        wfrpde.load_case("tilted-double-well", {"flow.bta": 1})
+    (line,) = seen.value._render_traceback_()
+    assert line.startswith("InputError: tilted-double-well.toml: flow.bta")
+    assert "\n" not in line

@@ -1,0 +1,102 @@
+"""How a case or a result is looked at from Python: in a notebook, as a figure, as a table.
+
+What is shown is made in `report/`, which stands above the objects that are shown. So an object
+does not import its view: it is found by the name of the object's class when it is first asked for,
+as the public names of `wfrpde` are.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from wfrpde.errors import DependencyMissingError, InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_FLOW, _SPECTRUM = "wfrpde.report.views.flow", "wfrpde.report.views.spectrum"
+
+VIEWS: dict[str, tuple[str, str]] = {
+    "Case": ("wfrpde.report.views.case", "CASE"),
+    "Solution": (_FLOW, "SOLUTION"),
+    "ErrorEstimate": (_FLOW, "ERRORS"),
+    "Spectrum": (_SPECTRUM, "SPECTRUM"),
+    "SpectralStudy": (_SPECTRUM, "STUDY"),
+    "Sweep": (_SPECTRUM, "SWEEP"),
+    "MetastableSets": (_SPECTRUM, "SETS"),
+    "Committor": (_SPECTRUM, "COMMITTOR"),
+    "Exit": (_SPECTRUM, "EXIT"),
+    "FeynmanKac": (_SPECTRUM, "FEYNMAN_KAC"),
+    "Cumulants": (_SPECTRUM, "CUMULANTS"),
+    "ValidationReport": ("wfrpde.report.views.validation", "REPORT"),
+    "ConvergenceStudy": ("wfrpde.report.views.convergence", "STUDY"),
+}
+"""Name of a class → the module and the name of its `wfrpde.report.views.View`."""
+
+
+class Shown:
+    """What has a view, if `VIEWS` knows its class or one that it derives from."""
+
+    def _repr_html_(self) -> str | None:
+        """Return what a notebook shows; None leaves it to ``repr``."""
+        view = _view(self)
+        html: str | None = None if view is None else view.html(self)
+        return html
+
+    def plot(self, name: str = "") -> Figure:
+        """Draw a figure of the report, which needs nothing to be written. Not collective.
+
+        Parameters
+        ----------
+        name
+            Which one, as its file in ``figures`` is called, without its ending; by default the
+            first of the report.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        InputError
+            If there is no such figure; the message names those that there are.
+        """
+        view = _view(self)
+        if view is None:
+            raise _nothing(self, "figures")
+        figure: Figure = view.figure(self, name)
+        return figure
+
+    def to_dataframe(self) -> Any:
+        """Return the numbers as a pandas table; a column ``q_error`` is the error of ``q``.
+
+        Raises
+        ------
+        DependencyMissingError
+            If pandas is not installed.
+        """
+        view = _view(self)
+        if view is None:
+            raise _nothing(self, "table")
+        try:
+            import pandas as pd
+        except ImportError:
+            raise DependencyMissingError(
+                "to_dataframe needs pandas, which is not installed: pip install 'wfrpde[dataframe]'"
+            ) from None
+        return pd.DataFrame(dict(view.columns(self)))
+
+
+def _view(shown: Shown) -> Any:
+    """Return the view of an object, or None."""
+    for kind in type(shown).__mro__:
+        if kind.__name__ in VIEWS:
+            module, name = VIEWS[kind.__name__]
+            return getattr(importlib.import_module(module), name)
+    return None
+
+
+def _nothing(shown: Shown, what: str) -> InputError:
+    name = type(shown).__name__
+    return InputError(name, f"no {what} of it", f"one of {', '.join(VIEWS)}")
