@@ -25,6 +25,8 @@ DEPENDENT_DEFAULTS = {
     ("target", "modes"): "those of the library target",
     ("initial", "kind"): "from the other keys",
     ("domain", "box"): "automatic",
+    ("dynamics", "diffusion"): "1",
+    ("dynamics", "friction"): "1",
     ("flow", "t_end"): "last of `save`, or 1",
     ("flow", "save"): "ten times up to `t_end`",
     ("numerics", "degree"): "chosen",

@@ -6,10 +6,10 @@ which density (``initial``), on which domain, by which flow
 .. math:: \partial_t\rho = \alpha\nabla\cdot(\nabla\rho + \rho\nabla V)
           - \beta\rho\,(\log(\rho/\pi) - \langle\log(\rho/\pi)\rangle_\rho),
 
-and how it is solved. It is frozen and valid on construction. Whatever can be checked without a
-mesh is checked here, and every complaint is an `InputError` that names the key. Only ``target``
-and ``initial`` have to be given. Lengths and times are in the units of the potential, which is in
-kT. `load_case` reads it from a TOML file.
+by which dynamics (``dynamics``), and how it is solved. It is frozen and valid on construction.
+Whatever can be checked without a mesh is checked here, and every complaint is an `InputError` that
+names the key. Only ``target`` and ``initial`` have to be given. Lengths and times are in the units
+of the potential, which is in kT. `load_case` reads it from a TOML file.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from wfrpde.case.densities import (
     check_means,
 )
 from wfrpde.case.domain import DomainSpec
+from wfrpde.case.dynamics import DynamicsSpec
 from wfrpde.case.files import find_case, read_toml
 from wfrpde.case.flow import FlowSpec
 from wfrpde.case.leaves import check_leaves
@@ -86,6 +87,7 @@ class Case(Shown, Section):
     target: TargetSpec = Field(description="a target", examples=[TARGET_EXAMPLE])
     initial: InitialSpec = Field(description="an initial density", examples=[INITIAL_EXAMPLE])
     domain: DomainSpec = DomainSpec()
+    dynamics: DynamicsSpec = DynamicsSpec()
     flow: FlowSpec = FlowSpec()
     numerics: NumericsSpec = NumericsSpec()
     accuracy: AccuracySpec = AccuracySpec()
@@ -124,6 +126,7 @@ class Case(Shown, Section):
         case._check_domain(stored=(info.context or {}).get("stored", False))
         case.initial.check_dimension(case.dim)
         case.flow.check_dimension(case.dim)
+        case.dynamics.build(case.dim)
         if not (info.context or {}).get("stored", False):
             check_size(case.dim, case.flow.t_end, case.numerics, case.convergence, case.samplers)
         case.validation.check_dimension(case.dim)
@@ -188,7 +191,10 @@ class Case(Shown, Section):
         rate = None
         if flow.reaction is not None:
             rate = Formula(flow.reaction, self.dim, "flow.reaction")
-        return Equation.of(flow.alpha, flow.beta, rate, conserve=flow.conserve_mass)
+        dynamics = self.dynamics.build(self.dim)
+        return Equation.of(
+            flow.alpha, flow.beta, rate, dynamics=dynamics, conserve=flow.conserve_mass
+        )
 
     def with_equation(self, equation: Equation) -> Case:
         """Return the case with another equation, and the formulation left to choose."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -158,6 +159,18 @@ class Problem(Densities):
     def initial_mass(self) -> float:
         """Mass of ρ₀."""
         return self.case.initial.mass
+
+    def check_dynamics(self, takes: Collection[str], who: str) -> None:
+        """Refuse what the dynamics have beyond what `who` takes.
+
+        Raises
+        ------
+        InputError
+            Names the key.
+        """
+        objection = self.equation.objection(takes, who)
+        if objection is not None:
+            raise objection
 
     @cached_property
     def starts_positive(self) -> bool:

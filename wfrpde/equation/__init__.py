@@ -1,5 +1,6 @@
 """The equation that a flow solves and a sampler claims: mathematics, without a mesh."""
 
-from wfrpde.equation.equation import CLAIMS, Dynamics, Equation, Reaction
+from wfrpde.equation.dynamics import Dynamics
+from wfrpde.equation.equation import CLAIMS, Equation, Reaction
 
 __all__ = ["CLAIMS", "Dynamics", "Equation", "Reaction"]

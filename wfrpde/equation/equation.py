@@ -1,22 +1,26 @@
 r"""The equation that a flow solves and a sampler claims, as an object without a mesh.
 
-.. math:: \partial_t\rho = \nabla\cdot(D\nabla\rho + \rho D\nabla V)
+.. math:: \partial_t\rho = \alpha\,(-\nabla\cdot(b\rho) + \nabla\cdot\nabla\cdot(D\rho))
           + \rho\,(r - \langle r\rangle_\rho),
           \qquad r = U - \beta\log(\rho/\pi),\quad \pi\propto e^{-V}
 
-Transport with D = α is the Wasserstein gradient flow of KL(ρ‖π) (W), the reaction with β its
-Fisher–Rao gradient flow (FR), and both together WFR; a given rate U makes it a Feynman–Kac flow.
+Transport by b = −∇V with D = 1 is the Wasserstein gradient flow of KL(ρ‖π) (W), the reaction with β
+its Fisher–Rao gradient flow (FR), and both together WFR; a given rate U makes it a Feynman–Kac
+flow. See `wfrpde.equation.dynamics` for other transports.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.equation.dynamics import Dynamics
 from wfrpde.equation.reaction import feynman_kac, fisher_rao
+from wfrpde.errors import InputError
 from wfrpde.fields.protocols import Formula
 
 Array = npt.NDArray[np.float64]
@@ -30,19 +34,6 @@ _WORDS = {
     "FR": "Fisher–Rao flow",
     "FK": "Feynman–Kac flow",
 }
-
-
-@dataclass(frozen=True)
-class Dynamics:
-    """Overdamped Langevin dynamics dX = −D∇V dt + √(2D) dW, which keep π ∝ e^{−V}.
-
-    Attributes
-    ----------
-    diffusion
-        D > 0, the rate α of the transport, in squared length per unit time.
-    """
-
-    diffusion: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -90,11 +81,20 @@ class Equation:
 
     @classmethod
     def of(
-        cls, alpha: float, beta: float, rate: Formula | None = None, *, conserve: bool = True
+        cls,
+        alpha: float,
+        beta: float,
+        rate: Formula | None = None,
+        *,
+        dynamics: Dynamics | None = None,
+        conserve: bool = True,
     ) -> Self:
-        """Make the equation with the rates α and β, and U; what is zero is left out."""
+        """Make the equation with the rates α and β, and U; what is zero is left out.
+
+        The dynamics, with α in place of their own rate, are overdamped ones by default.
+        """
         return cls(
-            Dynamics(alpha) if alpha > 0 else None,
+            replace(dynamics or Dynamics(), alpha=alpha) if alpha > 0 else None,
             Reaction(beta, rate) if beta > 0 or rate is not None else None,
             conserve,
         )
@@ -102,7 +102,7 @@ class Equation:
     @property
     def alpha(self) -> float:
         """Rate α of the transport, per unit time; 0 without."""
-        return 0.0 if self.dynamics is None else self.dynamics.diffusion
+        return 0.0 if self.dynamics is None else self.dynamics.alpha
 
     @property
     def beta(self) -> float:
@@ -133,8 +133,8 @@ class Equation:
 
     @property
     def descends(self) -> bool:
-        """Whether KL(ρ‖π) falls along the flow: not where U decides where mass goes."""
-        return self.rate is None
+        """Whether KL(ρ‖π) falls along the flow: not where U or a further drift leads elsewhere."""
+        return self.rate is None and (self.dynamics is None or self.dynamics.keeps_target)
 
     @property
     def weighs(self) -> bool:
@@ -144,11 +144,16 @@ class Equation:
     @property
     def reaches_target(self) -> bool:
         """Whether π is what the flow leads to, from a start that is positive everywhere."""
-        return self.rate is None
+        return self.descends
+
+    def objection(self, takes: Collection[str], who: str) -> InputError | None:
+        """Return what is wrong if `who` takes no other terms of dynamics than those."""
+        return None if self.dynamics is None else self.dynamics.objection(takes, who)
 
     def with_rates(self, alpha: float, beta: float) -> Self:
-        """Return the equation with other rates α and β, and the same U."""
-        return type(self).of(alpha, beta, self.rate, conserve=self.conserve)
+        """Return the equation with other rates α and β, and the same dynamics and U."""
+        dynamics, conserve = self.dynamics, self.conserve
+        return type(self).of(alpha, beta, self.rate, dynamics=dynamics, conserve=conserve)
 
     def without_reaction(self) -> Self:
         """Return the transport alone (W)."""
@@ -160,7 +165,8 @@ class Equation:
 
     def without_rate(self) -> Self:
         """Return the equation with U = 0."""
-        return type(self).of(self.alpha, self.beta, conserve=self.conserve)
+        dynamics, conserve = self.dynamics, self.conserve
+        return type(self).of(self.alpha, self.beta, dynamics=dynamics, conserve=conserve)
 
     def companions(self) -> dict[str, Self]:
         """Return the parts of the equation that a flow is compared with, by their labels."""
@@ -193,7 +199,7 @@ class Equation:
             rate = rate or self.rate
             if rate is None:
                 return None
-            return type(self).of(self.alpha, 0.0, rate, conserve=self.conserve)
+            return replace(self, reaction=Reaction(0.0, rate))
         part = self.without_rate()
         if word == "W":
             part = part.without_reaction()

@@ -48,10 +48,8 @@ def check_length(where: str, value: Any, dim: int) -> None:
 
 
 _ABSENT = {
-    "drift": "A drift that is not the gradient of a potential cannot be solved.",
-    "force": "A force that is not the gradient of a potential cannot be solved.",
+    "force": "A force that is not the gradient of a potential is dynamics.drift.",
     "temperature": "Potentials are in kT: divide V by the temperature.",
-    "friction": "Dynamics are overdamped: positions alone, without velocities.",
 }
 """What there is no key for, and why."""
 

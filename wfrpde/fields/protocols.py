@@ -73,6 +73,17 @@ class Formula:
 
         return numpy_function(parse_expression(self.text, self.dim, self.where), self.dim)
 
+    def gradient(self, x: Array) -> Array:
+        """Return the gradients ``(n, d)`` at points ``(n, d)``, from symbolic derivatives."""
+        return self._slope(x)
+
+    @cached_property
+    def _slope(self) -> Callable[[Array], Array]:
+        from wfrpde.fields.parser import parse_expression
+        from wfrpde.fields.rendering import numpy_gradient
+
+        return numpy_gradient(parse_expression(self.text, self.dim, self.where), self.dim)
+
     def __getstate__(self) -> dict[str, Any]:
         return {"text": self.text, "dim": self.dim, "where": self.where}
 

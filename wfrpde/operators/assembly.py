@@ -54,6 +54,7 @@ def _assembled(case: Case, comm: Comm | None) -> tuple[Problem, Operator]:
     regions: list[Region] = [] if text is None else [case.region(text, "spectrum.absorbing")]
     with collectively(comm):
         problem = make_problem(case, at_equilibrium=True, level=LEVELS[case.dim])
+        problem.check_dynamics((), "an operator")
         through, _ = planes(regions, problem)
     grid, degree = discretisations(problem, through)[-1]
     nodes = make_nodes(comm, grid, degree)

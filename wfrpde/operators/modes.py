@@ -147,6 +147,7 @@ def solve_modes(
     while True:
         with collectively(comm):
             problem = make_problem(case, at_equilibrium=True, level=level)
+            problem.check_dynamics((), "a spectrum")
             through, smooth = planes(absorbing, problem)
         modes = _solved(problem, comm, count, alpha, tilt, absorbing, through, smooth)
         if not automatic or modes.wall_share < WALL_LIMIT or level >= HIGHEST_LEVEL:

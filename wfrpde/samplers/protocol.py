@@ -44,6 +44,8 @@ class LibrarySampler(ABC):
     claims
         Which part of the case's equation it claims to solve: a word of `wfrpde.equation.CLAIMS`, or
         ``target`` if its samples are to be those of π alone.
+    takes
+        What the dynamics of the case may have: names in `wfrpde.equation.dynamics.TERMS`.
     exact_in_time
         Whether one step goes from each saved time to the next.
     """
@@ -51,6 +53,7 @@ class LibrarySampler(ABC):
     kind: ClassVar[str]
     claims: ClassVar[str]
     exact_in_time: ClassVar[bool] = False
+    takes: ClassVar[frozenset[str]] = frozenset()
     name: str
 
     def __init_subclass__(cls, **keywords: Any) -> None:

@@ -92,6 +92,9 @@ def make_sampler(table: Any, context: SamplerContext) -> SamplerRun:
     parameters = None if table.kind is None else validate_sampler(table.kind, table.parameters)
     if table.kind is not None and parameters is not None:
         kind = KINDS[table.kind]
+        objection = context.equation.objection(kind.takes, f"sampler {name}")
+        if objection is not None and (table.claims or kind.claims) not in ("FR", "target"):
+            raise objection
         sampler = kind.of(context, name, **dict(parameters))
         return StepByStep(name, claim(table, context, kind.claims), sampler, context)
     claims = claim(table, context)

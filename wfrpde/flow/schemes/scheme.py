@@ -38,6 +38,8 @@ class Scheme(Protocol):
         Whether transport keeps the mass up to round-off.
     fallback
         Name of the scheme that is tried where this one, chosen automatically, fails.
+    takes
+        What dynamics may have: names in `wfrpde.equation.dynamics.TERMS`.
     """
 
     name: ClassVar[str]
@@ -45,6 +47,7 @@ class Scheme(Protocol):
     order: ClassVar[int | None] = None
     keeps_mass: ClassVar[bool] = True
     fallback: ClassVar[str | None] = "edge-averaged"
+    takes: ClassVar[frozenset[str]] = frozenset()
 
     def suits(self, problem: Problem) -> Fit:
         """Whether the automatic choice may fall on this scheme."""
@@ -61,6 +64,9 @@ class Scheme(Protocol):
     def objection(self, problem: Problem) -> InputError | None:
         """Return what forbids the scheme, or what it would not heed if the case asks for it."""
         numerics, sides = problem.numerics, problem.sides
+        beyond = problem.equation.objection(self.takes, f"formulation = '{self.name}'")
+        if beyond is not None:
+            return beyond
         for side, closed in zip(sides.names, sides.closed, strict=True):
             if side != DEFAULT and not closed:
                 needed = "reflecting, or one that closes an axis"

@@ -1,0 +1,132 @@
+"""``[dynamics]``: how particles move, beyond going downhill with noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import AllowInfNan, Field, Strict, model_validator
+
+from wfrpde.case.sections import PositiveNumber, Section
+from wfrpde.equation import Dynamics
+from wfrpde.errors import InputError, place
+from wfrpde.fields.complaints import check_length
+from wfrpde.fields.tensors import Entry, MatrixField, VectorField, entry
+
+Given = Annotated[float, Strict(), AllowInfNan(False)] | Annotated[str, Strict()]
+
+SKEW = 1e-9
+"""Largest |J_ij + J_ji|, relative to 1 + |J_ij|, of formulas that count as skew."""
+
+_MATRIX = "a matrix of numbers or formulas, one row for each axis, e.g. [[0, 1], [-1, 0]]"
+_DIFFUSION = "a number, a formula, a list with one for each axis, or a matrix of them"
+_DRIFT = 'a list with a number or formula for each axis, e.g. ["y", "-x"]'
+
+
+class DynamicsSpec(Section):
+    """How particles move: dX = α b dt + √(2αD) dW in Itô's sense, α being `flow.alpha`.
+
+    Overdamped dynamics have b = −(D + J)∇V + div(D + J) + f; kinetic ones those of positions and
+    momenta, dq = p dt, dp = −(∇V + γp) dt + √(2γ) dW, in units of mass and kT (all times α).
+
+    Attributes
+    ----------
+    kind
+        ``overdamped``, or ``kinetic``: the flow is then one of positions and momenta.
+    diffusion
+        D: a number, a formula, one of them for each axis, or a symmetric matrix. The drift that
+        keeps π is implied.
+    circulation
+        J, a skew matrix of numbers or formulas: a drift along the levels of V that keeps π.
+    drift
+        f, a further drift, a number or formula for each axis, which keeps no law known in advance.
+    friction
+        γ of kinetic dynamics, per unit time; 1 by default.
+    """
+
+    kind: Literal["overdamped", "kinetic"] = "overdamped"
+    diffusion: Given | tuple[Given, ...] | tuple[tuple[Given, ...], ...] | None = Field(
+        default=None, description=_DIFFUSION
+    )
+    circulation: tuple[tuple[Given, ...], ...] | None = Field(default=None, description=_MATRIX)
+    drift: tuple[Given, ...] | None = Field(default=None, description=_DRIFT)
+    friction: PositiveNumber | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.kind == "kinetic":
+            for name in ("diffusion", "circulation", "drift"):
+                if getattr(self, name) is not None:
+                    raise InputError(
+                        f"dynamics.{name}",
+                        "one of kinetic dynamics",
+                        "kind = 'overdamped', or a friction alone",
+                    )
+        elif self.friction is not None:
+            raise InputError("dynamics.friction", "one of overdamped dynamics", "kind = 'kinetic'")
+        return self
+
+    def build(self, dim: int) -> Dynamics:
+        """Return the dynamics with α = 1 in ``dim`` coordinates.
+
+        Raises
+        ------
+        InputError
+            If a vector or matrix does not fit, a formula cannot be read, or a matrix is not what it
+            has to be.
+        """
+        if self.kind == "kinetic":
+            return Dynamics(friction=1.0 if self.friction is None else self.friction)
+        circulation, drift = None, None
+        if self.circulation is not None:
+            circulation = _matrix(self.circulation, dim, "dynamics.circulation")
+            _check_skew(circulation)
+        if self.drift is not None:
+            check_length("dynamics.drift", self.drift, dim)
+            entries = (entry(f, dim, f"dynamics.drift[{i}]") for i, f in enumerate(self.drift))
+            drift = VectorField(tuple(entries))
+        return Dynamics(1.0, self._diffusion(dim), circulation, drift)
+
+    def _diffusion(self, dim: int) -> MatrixField | None:
+        given, where = self.diffusion, "dynamics.diffusion"
+        if given is None or given == 1.0:
+            return None
+        if not isinstance(given, tuple):
+            field = MatrixField.diagonal([entry(given, dim, where)] * dim)
+        elif not any(isinstance(row, tuple) for row in given):
+            check_length(where, given, dim)
+            axes = [entry(d, dim, f"{where}[{i}]") for i, d in enumerate(given)]  # type: ignore[arg-type]
+            field = MatrixField.diagonal(axes)
+        else:
+            field = _matrix(given, dim, where)
+            _refuse(field, where, "is not symmetric", "D_ij = D_ji", lambda a: a - a.mT)
+        if field.constant and not np.linalg.eigvalsh(field.matrix).min() > 0:
+            raise InputError(where, repr(given), "positive numbers, or a positive definite matrix")
+        return field
+
+
+def _matrix(rows: Any, dim: int, where: str) -> MatrixField:
+    check_length(where, rows, dim)
+    read: list[tuple[Entry, ...]] = []
+    for i, row in enumerate(rows):
+        check_length(f"{where}[{i}]", row, dim)
+        read.append(tuple(entry(a, dim, f"{where}[{i}][{j}]") for j, a in enumerate(row)))
+    return MatrixField(tuple(read))
+
+
+def _check_skew(field: MatrixField) -> None:
+    needed = "J_ij = −J_ji, and 0 on the diagonal"
+    _refuse(field, "dynamics.circulation", "is not skew", needed, lambda a: a + a.mT)
+
+
+def _refuse(
+    field: MatrixField, where: str, fault: str, needed: str, defect: Callable[[Any], Any]
+) -> None:
+    """Refuse a matrix with a defect at any of a few points near the origin."""
+    points = np.random.default_rng(0).uniform(-2.0, 2.0, (32, field.dim))
+    value = field(points)
+    with np.errstate(invalid="ignore"):
+        bad = (np.abs(defect(value)) > SKEW * (1 + np.abs(value))).any(axis=(1, 2))
+    if bad.any():
+        raise InputError(where, f"a matrix that {fault} at x = {place(points[bad][0])}", needed)
