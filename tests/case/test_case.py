@@ -176,7 +176,7 @@ WRONG = [
     ({"flow.alpha": -0.1}, "flow.alpha: found -0.1; needed a number that is not negative"),
     ({"flow.beta": float("nan")}, "flow.beta: found nan; needed a finite number"),
     ({"flow.alpha": True}, "flow.alpha: found True; needed a number"),
-    ({"flow.alpha": "fast"}, "flow.alpha: found 'fast'; needed a number"),
+    ({"flow.alpha": "fast"}, "flow.alpha: found the unknown name 'fast'"),
     ({"flow.alpha": 0.0, "flow.beta": 0.0}, "flow: found alpha = 0 and beta = 0"),
     ({"numerics.degree": 9}, "numerics.degree: found 9", "8"),
     ({"numerics.degree": 0}, "numerics.degree: found 0", "1"),

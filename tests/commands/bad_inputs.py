@@ -334,7 +334,7 @@ ABSENT = {
     "absorbing side": line("domain.sides.x='absorbing'", "domain.sides.x", "absorbing"),
     "absorbing boundary": line("domain.boundary='absorbing'", "domain.boundary", "no-flux"),
     "drift": line("flow.drift='x'", "flow.drift", "drift"),
-    "time in a reaction": line("flow.reaction='x*t'", "flow.reaction", "time"),
+    "time in a target": line("target.potential='x**2*t'", "target.potential", "time"),
     "4-D": line("target.potential='x**2 + w**2'", "target.potential", "dimension"),
 }
 

@@ -4,6 +4,8 @@ R replicates give the standard error; the bias of the time step is allowed for b
 to be below, BIAS · dt. A planted bias of 10 % in a rate or in the drift is caught by the same test.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -72,6 +74,20 @@ def test_the_flow_that_is_claimed(plane, prepared, name):
 def test_a_wrong_rate_is_caught(plane, prepared, name, wrong):
     off = deviations(prepared(plane, **TABLES[name], **wrong), plane)
     assert np.abs(off).max() > 1, off
+
+
+@pytest.mark.parametrize("name", [name for name in TABLES if "kde" not in name])
+def test_rates_that_depend_on_time(plane, prepared, name):
+    moving = plane.with_overrides({"flow.alpha": "4*t", "flow.beta": "2 - 4*t"})
+    off = deviations(prepared(moving, **TABLES[name]), moving, n=4_000)
+    assert np.abs(off).max() < 1, off
+
+
+def test_the_largest_rate_all_the_time_is_caught(plane, prepared):
+    moving = plane.with_overrides({"flow.alpha": "4*t", "flow.beta": 0.0})
+    run = prepared(moving, kind="langevin")
+    always = replace(run, sampler=replace(run.sampler, alpha=2.0))
+    assert np.abs(deviations(always, moving, n=4_000)).max() > 1
 
 
 @pytest.mark.parametrize("kind", ["weighted", "birth_death"])

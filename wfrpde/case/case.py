@@ -190,7 +190,7 @@ class Case(Shown, Section):
         flow = self.flow
         rate = None
         if flow.reaction is not None:
-            rate = Formula(flow.reaction, self.dim, "flow.reaction")
+            rate = Formula(flow.reaction, self.dim, "flow.reaction", timed=True)
         dynamics = self.dynamics.build(self.dim)
         return Equation.of(
             flow.alpha, flow.beta, rate, dynamics=dynamics, conserve=flow.conserve_mass

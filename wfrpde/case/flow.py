@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AllowInfNan, Field, Strict, model_validator
+from pydantic import (
+    AllowInfNan,
+    Field,
+    PlainSerializer,
+    Strict,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+    model_validator,
+)
 
 from wfrpde.case.sections import Flag, PositiveNumber, Section, Text
 from wfrpde.errors import InputError
+from wfrpde.fields.schedules import Schedule, rate_of
+
+
+def _rate(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """Let a formula in t through, which is read once its duration is known."""
+    return value if isinstance(value, str | Schedule) else handler(value)
+
+
+Rate = Annotated[
+    float,
+    Strict(),
+    AllowInfNan(False),
+    Field(ge=0),
+    WrapValidator(_rate),
+    PlainSerializer(lambda rate: rate.text if isinstance(rate, Schedule) else rate),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}]}),
+]
+"""A number ≥ 0, or a formula in t."""
 
 #: Shares of ``t_end`` that are saved when a case names no times: ten, about evenly spaced in log t.
 DEFAULT_SAVE_SHARES = (0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 1.0)
@@ -25,13 +52,14 @@ class FlowSpec(Section):
     Attributes
     ----------
     alpha
-        Rate α ≥ 0 of the Wasserstein part (diffusion), per unit model time; 0: pure Fisher–Rao.
+        Rate α ≥ 0 of the Wasserstein part (diffusion), per unit model time, or a formula in the
+        time t; 0: pure Fisher–Rao.
     beta
-        Rate β ≥ 0 of the Fisher–Rao part (reaction), per unit model time; 0: Langevin. 1 by
-        default, or 0 with a ``reaction``.
+        Rate β ≥ 0 of the Fisher–Rao part (reaction), per unit model time, or a formula in the time
+        t; 0: Langevin. 1 by default, or 0 with a ``reaction``.
     reaction
-        Rate U of a linear (Feynman–Kac) reaction as a formula in x, y and z, per unit model time:
-        mass multiplies by e^{∫U} along the paths.
+        Rate U of a linear (Feynman–Kac) reaction as a formula in x, y, z and t, per unit model
+        time: mass multiplies by e^{∫U} along the paths.
     t_end
         Model time at which the flow ends; by default the last of ``save``, or 1.
     save
@@ -40,8 +68,8 @@ class FlowSpec(Section):
         Whether the mean reaction rate is subtracted. If not, the mass evolves too.
     """
 
-    alpha: Annotated[float, Strict(), AllowInfNan(False), Field(ge=0)] = 1.0
-    beta: Annotated[float, Strict(), AllowInfNan(False), Field(ge=0)] = 1.0
+    alpha: Rate = 1.0
+    beta: Rate = 1.0
     reaction: Text | None = None
     t_end: PositiveNumber = 1.0
     save: tuple[PositiveNumber, ...] = ()
@@ -53,6 +81,17 @@ class FlowSpec(Section):
         # model_fields_set, so that an override of one of them still moves the other.
         if self.reaction is not None and "beta" not in self.model_fields_set:
             object.__setattr__(self, "beta", 0.0)
+        if "save" in self.model_fields_set:
+            self._check_save()
+        if "t_end" not in self.model_fields_set and self.save:
+            object.__setattr__(self, "t_end", self.save[-1])
+        if "save" not in self.model_fields_set:
+            object.__setattr__(self, "save", default_save_times(self.t_end))
+        for name in ("alpha", "beta"):
+            given = getattr(self, name)
+            text = given.text if isinstance(given, Schedule) else given
+            if isinstance(text, str):
+                object.__setattr__(self, name, rate_of(text, self.t_end, f"flow.{name}"))
         if self.alpha == 0 and self.beta == 0 and self.reaction is None:
             raise InputError(
                 "flow",
@@ -60,12 +99,6 @@ class FlowSpec(Section):
                 "a positive alpha or beta, or a reaction",
                 "With both 0 nothing flows.",
             )
-        if "save" in self.model_fields_set:
-            self._check_save()
-        if "t_end" not in self.model_fields_set and self.save:
-            object.__setattr__(self, "t_end", self.save[-1])
-        if "save" not in self.model_fields_set:
-            object.__setattr__(self, "save", default_save_times(self.t_end))
         return self
 
     def check_dimension(self, dim: int) -> None:
@@ -73,7 +106,7 @@ class FlowSpec(Section):
         from wfrpde.fields import parse_expression
 
         if self.reaction is not None:
-            parse_expression(self.reaction, dim, "flow.reaction")
+            parse_expression(self.reaction, dim, "flow.reaction", timed=True)
 
     def _check_save(self) -> None:
         if not self.save:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +21,7 @@ from wfrpde.domain.grid import SimplexGrid, TensorGrid, divided, simplices_of_bo
 from wfrpde.domain.kinks import Kinks, kinks_of
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
+from wfrpde.equation.equation import PANELS
 from wfrpde.errors import InputError, place
 from wfrpde.starts import InitialDensity
 from wfrpde.targets import Target
@@ -45,6 +46,9 @@ in space."""
 
 PASS = 20.0
 """Levels (kT) above a pass that are kept beside it."""
+
+LOOKS = 17
+"""Times at which a moving U is looked at."""
 
 EMPTY = -1e5
 """Log of a density that stands for zero: far below anything that a flow can bring back."""
@@ -82,20 +86,35 @@ class Densities:
             )
         return value
 
-    def rate(self, x: Array) -> Array:
-        """U at points ``(n, d)``, per unit time; NaN and infinities are refused."""
+    def rate(self, x: Array, t: float = 0.0) -> Array:
+        """U at points ``(n, d)`` at a time, per unit time; NaN and infinities are refused."""
         if self.equation.rate is None:
             return np.zeros(len(x))
-        value = self.equation.rate(x)
+        value = self.equation.rate(x, t)
         bad = ~np.isfinite(value)
         if bad.any():
             raise InputError(
                 "flow.reaction",
-                f"a U that is {value[bad][0]:g} at x = {place(x[bad][0])}",
+                f"a U that is {value[bad][0]:g} at x = {place(x[bad][0])}"
+                + f" and t = {t:g}" * self.equation.rate.moving,
                 "a finite number everywhere in the domain",
                 "Change the formula, or the box of [domain].",
             )
         return value
+
+    def rate_at(self, x: Array) -> Callable[[float], Array]:
+        """Return U at points ``(n, d)`` as a function of time."""
+        if self.equation.rate is not None and self.equation.rate.moving:
+            return lambda t: self.rate(x, t)
+        value = self.rate(x)
+        return lambda t: value
+
+    def gained(self, x: Array, t: float) -> Array:
+        """Return what U alone adds to log ρ ``(n,)`` by time t; see `Reaction.gained`."""
+        reaction = self.equation.reaction
+        if reaction is None or reaction.rate is None:
+            return np.zeros(len(x))
+        return np.asarray(reaction.gained(self.rate_at(x), 0.0, t, PANELS))
 
 
 @dataclass(frozen=True)
@@ -186,8 +205,19 @@ class Problem(Densities):
         lines = others[:1] if self.dim == 1 else np.concatenate([seeds[:LINES], others])
         functions = [self.target.potential, self.landscape.surprise]
         if self.equation.rate is not None:
-            functions.append(self.equation.rate)
+            functions.append(self.rate_on_average)
         return kinks_of(functions, self.box, lines)
+
+    @property
+    def looks(self) -> Array:
+        """Times at which what moves is looked at."""
+        rate = self.equation.rate
+        moves = rate is not None and rate.moving
+        return np.asarray(np.linspace(0.0, self.t_end, LOOKS if moves else 1), dtype=float)
+
+    def rate_on_average(self, x: Array) -> Array:
+        """U at points ``(n, d)``, averaged over the times that are looked at."""
+        return np.asarray(np.mean([self.rate(x, t) for t in self.looks], axis=0))
 
     @cached_property
     def stretch(self) -> Array:
@@ -225,7 +255,8 @@ class Problem(Densities):
         if self.equation.rate is not None:
             points = sample(self.box)
             near = points[self.landscape.levels(points, ways=False) < REACHED]
-            rate += float(np.ptp(self.rate(near))) / REACHED if len(near) else 0.0
+            ranges = [np.ptp(self.rate(near, t)) for t in self.looks] if len(near) else [0.0]
+            rate += float(max(ranges)) / REACHED
         return rate
 
     def tensor_grid(

@@ -19,13 +19,18 @@ from wfrpde.domain.extent import (
     with_favoured,
 )
 from wfrpde.domain.meshes import read_gmsh
+from wfrpde.equation import Equation
 from wfrpde.errors import InputError
+from wfrpde.fields.schedules import gauss, is_moving, written
 from wfrpde.starts import InitialDensity
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
 
 Array = npt.NDArray[np.float64]
+
+HORIZONS = 4
+"""Times, the end among them, at which it is asked where a moving reaction has led to."""
 
 CLOSES = 1e-6
 """Difference of V (kT) between the ends of an axis up to which it counts as closed."""
@@ -44,6 +49,8 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
         Levels (kT) beyond which nothing matters.
     """
     flow, equation = case.flow, case.equation
+    if at_equilibrium:
+        _refuse_moving(case)
     user_box = None if case.domain.box is None else np.array(case.domain.box, dtype=float)
     mesh = None if case.mesh_path is None else read_gmsh(case.mesh_path, case.dim)
     bounds = user_box if mesh is None else mesh.box
@@ -70,9 +77,7 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
         level=level,
     )
     if equation.rate is not None and not at_equilibrium:
-        landscape = with_favoured(
-            landscape, equation.rate, flow.alpha, flow.beta, flow.t_end, bounds
-        )
+        landscape = _favoured(landscape, equation, flow.t_end, bounds)
     box = automatic_box(landscape) if bounds is None else np.asarray(bounds)
     scales = landscape.scales(box)
     problem = Problem(target, initial, equation, case, landscape, box, mesh, scales, flow.save)
@@ -80,6 +85,44 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
     problem.rate(sample(box))  # refuses what is not finite
     _check_cut_off(problem, bounds)
     return problem
+
+
+def _refuse_moving(case: Case) -> None:
+    """Refuse rates that depend on time: their generator has no one spectrum."""
+    equation = case.equation
+    for name, moves in (
+        ("alpha", is_moving(equation.alpha)),
+        ("beta", is_moving(equation.beta)),
+        ("reaction", equation.rate is not None and equation.rate.moving),
+    ):
+        if moves:
+            given = written(getattr(case.flow, name))
+            raise InputError(
+                f"flow.{name}",
+                f"{given!r}, which depends on time",
+                "what does not, for questions about the generator",
+                f"For example: --set flow.{name}=1.",
+            )
+
+
+def _favoured(
+    landscape: Landscape, equation: Equation, t_end: float, bounds: Array | None
+) -> Landscape:
+    """Add what the linear reaction leads to by the end; where it moves, also on the way there."""
+    rate = equation.rate
+    assert rate is not None
+    rates = (equation.alpha, equation.beta)
+    if not rate.moving:
+        return with_favoured(landscape, rate, *rates, t_end, bounds)
+
+    def average(end: float) -> Callable[[Array], Array]:
+        return lambda x: np.mean([rate(x, t) for t, _ in gauss(0.0, end)], axis=0)
+
+    ways = [
+        with_favoured(landscape, average(end), *rates, end, bounds)
+        for end in t_end * np.arange(1, HORIZONS + 1) / HORIZONS
+    ]
+    return replace(landscape, favoured=tuple(f for way in ways for f in way.favoured))
 
 
 def _check_closed(problem: Problem) -> None:

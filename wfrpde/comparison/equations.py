@@ -78,7 +78,8 @@ def diagnose(
 ) -> Diagnosis | None:
     """Find the equation that a sampler's path fits best.
 
-    None where that cannot be found out: fewer than four replicates, or a mesh that is too large.
+    None where that cannot be found out: fewer than four replicates, a mesh that is too large, or
+    rates that depend on time.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ def diagnose(
     case, judge = family.case, family.judge
     count = len(replicates)
     nodes = len(next(iter(judge.densities.values())).interpolation.nodes)
-    if count < 4 or nodes > LARGEST_MESH:
+    if count < 4 or nodes > LARGEST_MESH or case.equation.moving:
         return None
     data = _Data.of(replicates, judge, step_bias)
     if not len(data.mean):

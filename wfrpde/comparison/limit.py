@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.fields.schedules import is_moving
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.lattice import Lattice
 from wfrpde.samplers.law import LawStep, log_mass
@@ -87,7 +88,7 @@ def limit_laws(
         Ascending times > 0.
     """
     target, initial = context.target, context.initial
-    if target.dim > 2 or step.alpha <= 0:
+    if target.dim > 2 or step.alpha <= 0 or is_moving(step.alpha):
         return None
     counts = np.diff([0.0, *times]) / dt * (1 - 1e-10)
     steps = np.maximum(np.ceil(counts), 1).astype(int)

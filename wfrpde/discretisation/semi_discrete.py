@@ -44,7 +44,7 @@ class SemiDiscrete:
     potential
         V ``(n,)`` at all nodes of this rank (kT).
     rate
-        U ``(n_owned,)`` at the owned nodes, per unit time.
+        U ``(n_owned,)`` at the owned nodes at a time, per unit time; None without.
     levels
         Gives the levels ``(n,)`` (kT) at which nodes matter; asked for where the largest
         eigenvalue of S decides what e^{−τS} costs.
@@ -78,12 +78,13 @@ class SemiDiscrete:
         nodes: Nodes,
         potential: Array,
         *,
-        rate: Array | float = 0.0,
+        rate: Callable[[float], Array | float] | None = None,
         levels: Callable[[], Array] | None = None,
         choice: str = "auto",
         options: Mapping[str, str | int | float | bool] | None = None,
     ) -> None:
-        self.equation, self.nodes, self.rate = equation, nodes, rate
+        self.equation, self.nodes = equation, nodes
+        self.rate = rate or (lambda t: 0.0)
         self.monotone = nodes.degree == 1
         n = nodes.n_owned
         self.log_weights: Array = np.log(nodes.weights[:n])

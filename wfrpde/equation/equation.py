@@ -11,7 +11,7 @@ flow. See `wfrpde.equation.dynamics` for other transports.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -19,11 +19,15 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.equation.dynamics import Dynamics
-from wfrpde.equation.reaction import feynman_kac, fisher_rao
+from wfrpde.equation.reaction import fisher_rao, gain
 from wfrpde.errors import InputError
 from wfrpde.fields.protocols import Formula
+from wfrpde.fields.schedules import gauss, integral, is_moving
 
 Array = npt.NDArray[np.float64]
+
+TIME_NODES, PANELS = 4, 32
+"""Gauss points in time of a moving reaction over one step, and such steps from 0 to any time."""
 
 CLAIMS = ("W", "FR", "WFR", "feynman-kac")
 """Words for parts of a case's equation in case files; see `Equation.claimed`."""
@@ -43,7 +47,7 @@ class Reaction:
     Attributes
     ----------
     beta
-        Rate β ≥ 0 of the Fisher–Rao part, per unit time.
+        Rate β ≥ 0 of the Fisher–Rao part, per unit time; perhaps a `Schedule`.
     rate
         U of a linear (Feynman–Kac) reaction, per unit time; None for U = 0.
     """
@@ -51,14 +55,56 @@ class Reaction:
     beta: float = 0.0
     rate: Formula | None = None
 
-    def step(self, log_mass: Array, log_target: Array, rate: Array | float, dt: float) -> Array:
-        """Return the nodal log mass after the reaction alone for `dt`, exact and not normalised.
+    @property
+    def moving(self) -> bool:
+        """Whether β or U depend on time."""
+        return is_moving(self.beta) or (self.rate is not None and self.rate.moving)
 
-        `rate` is U at the nodes, `log_target` the log of the nodal mass of π; see `feynman_kac`.
+    def step(
+        self,
+        log_mass: Array,
+        log_target: Array,
+        rate: Callable[[float], Array | float],
+        t: float,
+        dt: float,
+    ) -> Array:
+        """Return the nodal log mass after the reaction alone from t to t + Δt, not normalised.
+
+        ``log ρ_{t+Δt} = θ log ρ_t + (1 − θ) log π + ∫ θ_s U_s ds``, θ_s = exp(−∫_s^{t+Δt} β),
+        exact, and by Gauss' rule where U or β move.
+
+        Parameters
+        ----------
+        log_target
+            Log of the nodal mass of π.
+        rate
+            U at the nodes at a time; not asked for without U.
         """
-        if self.rate is None:
-            return fisher_rao(log_mass, log_target, self.beta, dt)
-        return feynman_kac(log_mass, log_target, rate, self.beta, dt)
+        lost = integral(self.beta, t, dt)
+        mixed = log_mass if lost == 0.0 else fisher_rao(log_mass, log_target, lost, 1.0)
+        return mixed if self.rate is None else mixed + self.gained(rate, t, dt)
+
+    def kept(self, t: float) -> float:
+        """θ = exp(−∫₀^t β ds), the share of log(ρ₀/π) that is left at time t."""
+        if not is_moving(self.beta):
+            return float(np.exp(-self.beta * t))
+        step = t / PANELS
+        return float(np.exp(-sum(integral(self.beta, k * step, step) for k in range(PANELS))))
+
+    def gained(
+        self, rate: Callable[[float], Array | float], t: float, dt: float, panels: int = 1
+    ) -> Array | float:
+        """``∫_t^{t+Δt} exp(−∫_s^{t+Δt} β) U_s ds``, in so many panels where U or β move."""
+        if not self.moving:
+            return gain(self.beta, dt) * rate(t)
+        total: Array | float = 0.0
+        step = dt / panels
+        for begin in (t + k * step for k in range(panels)):
+            end = begin + step
+            total = np.exp(-integral(self.beta, begin, step)) * total
+            for s, weight in gauss(begin, step, TIME_NODES):
+                total = total + weight * np.exp(-integral(self.beta, s, end - s)) * rate(s)
+        return total
 
 
 @dataclass(frozen=True)
@@ -113,6 +159,11 @@ class Equation:
     def rate(self) -> Formula | None:
         """U of a linear reaction; None without."""
         return None if self.reaction is None else self.reaction.rate
+
+    @property
+    def moving(self) -> bool:
+        """Whether α, β or U depend on time."""
+        return is_moving(self.alpha) or (self.reaction is not None and self.reaction.moving)
 
     @property
     def label(self) -> str:

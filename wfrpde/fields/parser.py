@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 CONSTANTS = {"pi": math.pi, "e": math.e}
 _COORDINATES = sympy.symbols("x y z", real=True)
+TIME = sympy.Symbol("t", real=True)
 
 
 def _sign(value: float) -> float:
@@ -84,8 +85,8 @@ _TYPED = {
 
 # What a formula cannot contain, and why.
 _ABSENT = {
-    "t": "Formulas do not depend on time.",
-    "time": "Formulas do not depend on time.",
+    "t": "This formula does not depend on time.",
+    "time": "Time is t, in formulas that may depend on it.",
     "w": "There are three dimensions at most: x, y and z.",
     "r": "Write sqrt(x**2 + y**2) for the distance from the origin.",
 }
@@ -97,8 +98,8 @@ def coordinates(dim: int) -> tuple[sympy.Symbol, ...]:
     return tuple(_COORDINATES[:dim])
 
 
-def parse_expression(text: str, dim: int, where: str) -> sympy.Expr:
-    """Read a formula in the coordinates x, y, z.
+def parse_expression(text: str, dim: int, where: str, *, timed: bool = False) -> sympy.Expr:
+    """Read a formula in the coordinates x, y, z, and in the time t.
 
     Parameters
     ----------
@@ -108,19 +109,21 @@ def parse_expression(text: str, dim: int, where: str) -> sympy.Expr:
         Dimension, 1 to 3: the first ``dim`` coordinates may be used.
     where
         Key of the case file that an error names.
+    timed
+        Whether t may be used.
 
     Returns
     -------
     sympy.Expr
-        In the symbols of `coordinates`; finite constants only. Logarithms of sums of exponentials
-        come back as `LogSumExp`.
+        In the symbols of `coordinates` and `TIME`; finite constants only. Logarithms of
+        sums of exponentials come back as `LogSumExp`.
 
     Raises
     ------
     InputError
         For whatever is not arithmetic of the whitelist.
     """
-    source = Source(text, dim, where)
+    source = Source(text, dim, where, timed)
     tree = source.parse()
     return source.guarded(tree, lambda: source.arithmetic(tree, 0))
 
@@ -132,6 +135,7 @@ class Source:
     text: str
     dim: int
     where: str
+    timed: bool = False
 
     def parse(self) -> ast.expr:
         """Return the syntax tree of the text, within the limits of size."""
@@ -206,7 +210,7 @@ class Source:
 
     def allowed(self) -> str:
         """Return what an expression may contain, for error messages."""
-        names = ", ".join("xyz"[: self.dim])
+        names = ", ".join("xyz"[: self.dim] + "t" * self.timed)
         return (
             f"arithmetic (+ - * / **) with {names}, numbers, pi, e and the functions "
             + ", ".join(FUNCTIONS)
@@ -298,13 +302,17 @@ class Source:
             if index < self.dim:
                 return _COORDINATES[index]
             needed = f"only {', '.join('xyz'[: self.dim])} in {self.dim} dimension(s)"
+            if self.dim == 0:
+                needed = "a formula in the time t alone"
             self.fail(node, f"the coordinate {name}", needed)
+        if name == "t" and self.timed:
+            return TIME
         if name in FUNCTIONS:
             self.fail(node, f"the function {name} without arguments", f"{name}(…)")
         self._unknown(node, name)
 
     def _unknown(self, node: ast.AST, name: str) -> NoReturn:
-        known = [*"xyz"[: self.dim], *CONSTANTS, *FUNCTIONS]
+        known = [*"xyz"[: self.dim], *"t"[: self.timed], *CONSTANTS, *FUNCTIONS]
         close = difflib.get_close_matches(name.lower(), known, n=1)
         guess = _SYNONYMS.get(name) or (close[0] if close else "")
         shown = name if len(name) <= 40 else name[:40] + "…"
@@ -318,7 +326,7 @@ class Source:
             self.fail(node, "a call of something that is not a function", do="Is a * missing?")
         name = node.func.id
         if name not in FUNCTIONS:
-            if name in ("x", "y", "z", *CONSTANTS):
+            if name in ("x", "y", "z", *"t"[: self.timed], *CONSTANTS):
                 self.fail(node, f"a call of {name}", do=f"Is a * missing after {name}?")
             self._unknown(node.func, name)
         fewest, most, value, build = FUNCTIONS[name]

@@ -46,7 +46,7 @@ class Path(Protocol):
 
 @dataclass(frozen=True)
 class Formula:
-    """A field that is given as text in x, y and z; two are equal if their texts are.
+    """A field that is given as text in x, y, z and perhaps t; two are equal if their texts are.
 
     Attributes
     ----------
@@ -56,22 +56,38 @@ class Formula:
         Dimension d of the space.
     where
         Key of the case that it comes from, for messages.
+    timed
+        Whether the text may contain t.
     """
 
     text: str
     dim: int
     where: str = field(default="", compare=False)
+    timed: bool = field(default=False, compare=False)
 
-    def __call__(self, x: Array) -> Array:
-        """Return the values ``(n,)`` at points ``(n, d)``; what is undefined is NaN."""
-        return self._function(x)
+    def __call__(self, x: Array, t: float | Array = 0.0) -> Array:
+        """Return the values ``(n,)`` at points ``(n, d)``; what is undefined is NaN.
+
+        `t` is the time, one for all or one for each point.
+        """
+        return self._function(x, t)
+
+    @property
+    def moving(self) -> bool:
+        """Whether the values depend on t."""
+        return self._read[1]
 
     @cached_property
-    def _function(self) -> Callable[[Array], Array]:
-        from wfrpde.fields.parser import parse_expression
-        from wfrpde.fields.rendering import numpy_function
+    def _read(self) -> tuple[Callable[[Array, float | Array], Array], bool]:
+        from wfrpde.fields.parser import TIME, parse_expression
+        from wfrpde.fields.rendering import timed_function
 
-        return numpy_function(parse_expression(self.text, self.dim, self.where), self.dim)
+        expression = parse_expression(self.text, self.dim, self.where, timed=self.timed)
+        return timed_function(expression, self.dim), TIME in expression.free_symbols
+
+    @property
+    def _function(self) -> Callable[[Array, float | Array], Array]:
+        return self._read[0]
 
     def gradient(self, x: Array) -> Array:
         """Return the gradients ``(n, d)`` at points ``(n, d)``, from symbolic derivatives."""
@@ -85,7 +101,7 @@ class Formula:
         return numpy_gradient(parse_expression(self.text, self.dim, self.where), self.dim)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"text": self.text, "dim": self.dim, "where": self.where}
+        return {"text": self.text, "dim": self.dim, "where": self.where, "timed": self.timed}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

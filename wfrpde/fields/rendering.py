@@ -11,7 +11,7 @@ import numpy.typing as npt
 import sympy
 from sympy.printing.numpy import NumPyPrinter
 
-from wfrpde.fields.parser import coordinates
+from wfrpde.fields.parser import TIME, coordinates
 
 Array = npt.NDArray[np.float64]
 Field = Callable[[npt.ArrayLike], Array]
@@ -32,6 +32,21 @@ def numpy_function(expression: sympy.Expr, dim: int) -> Field:
         points = as_points(x, dim)
         with np.errstate(all="ignore"):
             (result,) = compiled(*points.T)
+            return _broadcast(result, len(points))
+
+    return value
+
+
+def timed_function(
+    expression: sympy.Expr, dim: int
+) -> Callable[[npt.ArrayLike, float | Array], Array]:
+    """Return (x (n, d), t) -> (n,), as `numpy_function`, of an expression in t, too."""
+    compiled = _compile((expression,), dim, TIME)
+
+    def value(x: npt.ArrayLike, t: float | Array) -> Array:
+        points = as_points(x, dim)
+        with np.errstate(all="ignore"):
+            (result,) = compiled(*points.T, t)
             return _broadcast(result, len(points))
 
     return value
@@ -137,14 +152,16 @@ CALLS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _compile(expressions: Sequence[sympy.Expr], dim: int) -> Callable[..., Any]:
+def _compile(
+    expressions: Sequence[sympy.Expr], dim: int, *further: sympy.Symbol
+) -> Callable[..., Any]:
     settings = {
         "fully_qualified_modules": False,
         "inline": True,
         "allow_unknown_functions": True,
     }
     function: Callable[..., Any] = sympy.lambdify(
-        coordinates(dim),
+        (*coordinates(dim), *further),
         tuple(expressions),
         modules=[CALLS, "numpy"],
         printer=_Printer(settings),

@@ -77,7 +77,7 @@ def _report(
         raise Stopped
     comparisons = _compared(evaluator, fields, rest, [share for _, share in others])
     error, second = _estimated(problem, outcome, evaluator, known, numbers, shift, comparisons)
-    shifted = {k: (field.theta, float(shift[k]), field.gain) for k, field in known.items()}
+    shifted = {k: (field.theta, float(shift[k]), field.time) for k, field in known.items()}
     nodes = outcome.interpolation.nodes
     u = outcome.best + shift[:, None]
     for k, constants in shifted.items():

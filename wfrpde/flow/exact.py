@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.discretisation.functionals import Samples
+from wfrpde.fields.schedules import value_at
 
 if TYPE_CHECKING:
     from wfrpde.case.problem import Densities
@@ -18,15 +19,15 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class GeometricMean:
-    """``u = θ (log ρ₀ + V) + φ U + shift``: the start (θ = 1, φ = 0), and all flows if α = 0.
+    """``u = θ (log ρ₀ + V) + G_t + shift``: the start (θ = 1, t = 0), and all flows if α = 0.
 
-    φ is `gain`, U the linear reaction.
+    G is what a linear reaction has gained by the `time` t: φ_t U, where U does not move.
     """
 
     problem: Densities
     theta: float
     shift: float = 0.0
-    gain: float = 0.0
+    time: float = 0.0
 
     def __call__(self, x: Array) -> Array:
         """Return log(ρ/π) at points ``(n, d)``."""
@@ -34,7 +35,7 @@ class GeometricMean:
         return self.theta * start + self._gained(x) + self.shift
 
     def _gained(self, x: Array) -> Array:
-        return self.gain * self.problem.rate(x) if self.gain else np.zeros(len(x))
+        return self.problem.gained(x, self.time) if self.time else np.zeros(len(x))
 
     def samples(self, x: Array, scales: Array) -> tuple[Array, Array]:
         """Return u and |∇u|² at points; ∇log ρ₀ by differences over a fraction of `scales`."""
@@ -76,7 +77,7 @@ def gaussian_flow(
 
         m' = −αP(m − μ) − βCP(m − μ),   C' = α(2I − PC − CP) + β(C − CPC),
 
-    integrated to 13 digits.
+    integrated to 13 digits; the rates may be a `Schedule`.
     """
     from scipy.integrate import solve_ivp
 
@@ -87,12 +88,11 @@ def gaussian_flow(
     if t == 0:
         return m0, c0
 
-    def slope(_: float, state: Array) -> Array:
+    def slope(s: float, state: Array) -> Array:
         m, c = state[:d], state[d:].reshape(d, d)
-        dm = -(alpha * np.eye(d) + beta * c) @ precision @ (m - mu)
-        dc = alpha * (2 * np.eye(d) - precision @ c - c @ precision) + beta * (
-            c - c @ precision @ c
-        )
+        a, b = value_at(alpha, s), value_at(beta, s)
+        dm = -(a * np.eye(d) + b * c) @ precision @ (m - mu)
+        dc = a * (2 * np.eye(d) - precision @ c - c @ precision) + b * (c - c @ precision @ c)
         return np.concatenate([dm, dc.ravel()])
 
     start = np.concatenate([m0, c0.ravel()])

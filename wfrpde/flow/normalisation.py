@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from wfrpde.case.problem import Problem
 from wfrpde.discretisation.functionals import Evaluator, Samples
-from wfrpde.equation.reaction import gain
+from wfrpde.fields.schedules import value_at
 from wfrpde.flow.exact import GeometricMean
 from wfrpde.flow.outcome import Outcome
 
@@ -31,8 +31,8 @@ ROUND_OFF = 1e-12
 
 def without_transport(problem: Problem, t: float) -> GeometricMean:
     """Return the flow at time t if α = 0, up to a constant."""
-    beta = problem.equation.beta
-    return GeometricMean(problem, float(np.exp(-beta * t)), gain=gain(beta, t))
+    reaction = problem.equation.reaction
+    return GeometricMean(problem, 1.0 if reaction is None else reaction.kept(t), time=t)
 
 
 def log_normalising_constant(
@@ -57,8 +57,8 @@ def log_normalising_constant(
 
 
 def _closed_form(problem: Problem, evaluator: Evaluator, times: Array) -> Array:
-    """``c + β ∫₀^t c ds`` if α = 0, with c the log of the mass that is not normalised."""
-    beta = problem.equation.beta
+    """``c + ∫₀^t β c ds`` if α = 0, with c the log of the mass that is not normalised."""
+    reaction, beta = problem.equation.reaction, problem.equation.beta
 
     def log_mass(t: float) -> float:
         value = without_transport(problem, t)(evaluator.points)[None, :]
@@ -67,17 +67,18 @@ def _closed_form(problem: Problem, evaluator: Evaluator, times: Array) -> Array:
     start = log_mass(0.0)
 
     def gained(t: float) -> float:
-        return log_mass(t) - float(np.exp(-beta * t)) * start
+        return log_mass(t) - (reaction.kept(t) if reaction else 1.0) * start
 
     growth, integral = [0.0], 0.0
     node, weight = np.polynomial.legendre.leggauss(TIME_NODES)
     for begin, end in pairwise(times):
         if beta > 0:
             half = (end - begin) / 2
+            times_within = (float(begin + half * (1 + x)) for x in node)
             integral += half * sum(
-                w * gained(float(begin + half * (1 + x))) for x, w in zip(node, weight, strict=True)
+                w * value_at(beta, t) * gained(t) for t, w in zip(times_within, weight, strict=True)
             )
-        growth.append(gained(float(end)) + beta * integral)
+        growth.append(gained(float(end)) + integral)
     return np.array(growth)
 
 

@@ -108,7 +108,7 @@ class Solution(Result, OnNodes):
     complete
         False if the run was interrupted; then `times` ends early.
     known
-        Index of a time → the (θ, shift, φ) of `GeometricMean`, where ρ is known in closed form.
+        Index of a time → the (θ, shift, t) of `GeometricMean`, where ρ is known in closed form.
     """
 
     case: Case

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.fields.schedules import integral
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.langevin import euler_maruyama
@@ -92,7 +93,8 @@ class BirthDeathLangevin(LibrarySampler):
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Move every particle, then let them die and multiply (collective)."""
-        positions = euler_maruyama(self.target, ensemble.positions, self.alpha * dt, rng)
+        h = integral(self.alpha, t, dt)
+        positions = euler_maruyama(self.target, ensemble.positions, h, rng)
         growth = self.reaction.growth(ensemble, positions, t, dt)
         # a mean of e^growth of 1 keeps the number of particles up to chance
         growth = growth - self.ranks.log_total(growth) + np.log(self.ranks.count(ensemble))

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from wfrpde.equation import Equation
 from wfrpde.errors import SamplerError
+from wfrpde.fields.schedules import written
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Trajectory
 from wfrpde.samplers.exchange import read_arrays
@@ -102,8 +103,8 @@ class CommandSampler(ArraySampler):
             "dim": target.dim,
             "potential": None if expression is None else str(expression),
             **self.context.tables,
-            "alpha": equation.alpha,
-            "beta": equation.beta,
+            "alpha": written(equation.alpha),
+            "beta": written(equation.beta),
             "reaction": None if rate is None else rate.text,
             "times": None if self.claims is None else times.tolist(),
             "dt": dt,

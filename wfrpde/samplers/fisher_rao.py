@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 
+from wfrpde.equation import Reaction
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.parameters import Beta
@@ -52,6 +52,7 @@ class FisherRao(LibrarySampler):
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Weigh every particle."""
         x = ensemble.positions
-        share = math.exp(-self.beta * t) - math.exp(-self.beta * (t + dt))
+        reaction = Reaction(self.beta)
+        share = reaction.kept(t) - reaction.kept(t + dt)
         log_ratio = -self.target.potential(x) - self.initial.log_density(x)
         return ensemble.reweighted(ensemble.log_weights + share * log_ratio)

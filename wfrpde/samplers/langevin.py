@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.fields.schedules import integral
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.law import LawStep
@@ -85,7 +86,8 @@ class Langevin(LibrarySampler):
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Move every particle once."""
-        return ensemble.moved(euler_maruyama(self.target, ensemble.positions, self.alpha * dt, rng))
+        h = integral(self.alpha, t, dt)
+        return ensemble.moved(euler_maruyama(self.target, ensemble.positions, h, rng))
 
     def law(self) -> LawStep:
         """Move the law, and nothing else."""

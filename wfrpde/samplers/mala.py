@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from wfrpde.fields.schedules import integral
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.langevin import Langevin, gradient
 
@@ -37,7 +38,7 @@ class Mala(Langevin):
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Propose a move to every particle."""
-        h, here = self.alpha * dt, ensemble.positions
+        h, here = integral(self.alpha, t, dt), ensemble.positions
         slope = gradient(self.target, here)
         noise = np.sqrt(2 * h) * rng.standard_normal(here.shape)
         there = here - h * slope + noise

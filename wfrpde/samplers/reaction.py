@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.errors import InputError
+from wfrpde.fields.schedules import integral, value_at
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.density import CELLS, DensitySource, KernelDensity, MeshDensity
 from wfrpde.samplers.ensemble import Ensemble
@@ -95,7 +96,7 @@ class MeanFieldReaction(Reaction):
         """Return (θ − 1) log(ρ̂/π)."""
         weights = self.ranks.normalised(before)
         log_relative = self.source.log_relative(positions, weights, t + dt)
-        return np.asarray(np.expm1(-self.beta * dt) * log_relative)
+        return np.asarray(np.expm1(-integral(self.beta, t, dt)) * log_relative)
 
     def law(self, alpha: float) -> LawStep:
         """Take an exact Fisher–Rao step after the move, with the density as it is smoothed."""
@@ -112,7 +113,7 @@ def fisher_rao_law(
 
     def after(x: Array, mass: Array, t: float, dt: float, log_target: Array) -> Array:
         mass = mass / mass.sum()
-        growth = math.expm1(-beta * dt) * log_relative(x, mass, t + dt, log_target)
+        growth = math.expm1(-integral(beta, t, dt)) * log_relative(x, mass, t + dt, log_target)
         return np.asarray(np.exp(log_mass(mass) + growth))
 
     return LawStep(alpha, None, after, spacing)
@@ -143,7 +144,7 @@ def density_reaction(
             )
     if density == "oracle":
         oracle = context.oracle(name)
-        return PathReaction(lambda t, x: -beta * oracle(t, x))
+        return PathReaction(lambda t, x: -value_at(beta, t) * oracle(t, x))
     target, ranks = context.target, context.ranks
     source: DensitySource
     if density == "kde":

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from wfrpde.errors import InputError
+from wfrpde.fields.schedules import integral
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.density import TINY, kernel_sum, log_relative_of_law
 from wfrpde.samplers.ensemble import Ensemble
@@ -103,7 +104,7 @@ class SmcWfr(LibrarySampler):
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Resample, move and weigh (collective)."""
         ensemble = self.resampling(ensemble, rng, self.ranks)
-        weights, h = self.ranks.normalised(ensemble), self.alpha * dt
+        weights, h = self.ranks.normalised(ensemble), integral(self.alpha, t, dt)
         centres = ensemble.positions - h * gradient(self.target, ensemble.positions)
         noise = rng.standard_normal(centres.shape)
         positions = centres + np.sqrt(2 * h) * noise
@@ -112,7 +113,7 @@ class SmcWfr(LibrarySampler):
         peak = (4 * np.pi * h) ** (-noise.shape[1] / 2)
         own = weights * peak * np.exp(-0.5 * np.square(noise).sum(axis=1))
         log_mixture = np.log(np.maximum(np.maximum(mixture, own), TINY))
-        share = -np.expm1(-self.beta * dt)
+        share = -np.expm1(-integral(self.beta, t, dt))
         log_weights = ensemble.log_weights - share * (
             self.target.potential(positions) + log_mixture
         )

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from wfrpde.errors import InputError
 from wfrpde.fields.protocols import Formula
+from wfrpde.fields.schedules import integral
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.langevin import euler_maruyama
@@ -38,9 +39,7 @@ from wfrpde.targets import Target
 
 Rate = Annotated[
     str | None,
-    Field(
-        description="U as an expression in x (and y, z), per unit time; `flow.reaction` by default"
-    ),
+    Field(description="U as a formula in x, y, z and t, per unit time; `flow.reaction` by default"),
 ]
 
 
@@ -100,7 +99,8 @@ class WeightedLangevin(LibrarySampler):
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Move, weigh and, if need be, resample (collective)."""
-        positions = euler_maruyama(self.target, ensemble.positions, self.alpha * dt, rng)
+        h = integral(self.alpha, t, dt)
+        positions = euler_maruyama(self.target, ensemble.positions, h, rng)
         log_weights = ensemble.log_weights + self.reaction.growth(ensemble, positions, t, dt)
         log_weights -= self.ranks.log_total(log_weights)
         moved = Ensemble(positions, log_weights, ensemble.counts)
@@ -136,11 +136,11 @@ class FeynmanKac(WeightedLangevin):
         where = f"sampler {name}: reaction"
         rate = context.equation.rate
         if reaction is not None:
-            rate = Formula(reaction, context.target.dim, where).checked()
+            rate = Formula(reaction, context.target.dim, where, timed=True).checked()
         if rate is None:
             raise InputError(where, "nothing, and no flow.reaction", "an expression for U")
         known = rate
         alpha = context.equation.alpha if alpha is None else alpha
         when = Resampling.named(resampling, ess_threshold)
-        path = PathReaction(lambda t, x: known(x))
+        path = PathReaction(lambda t, x: known(x, t))
         return cls(context.target, path, alpha, when, name, context.ranks)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ClosedForm(Scheme):
-    """``u = θ (log ρ₀ + V) + φ U`` up to a constant; see `GeometricMean`."""
+    """``u = θ (log ρ₀ + V) + G`` up to a constant; see `GeometricMean`."""
 
     name = "fisher-rao"
     fallback = None

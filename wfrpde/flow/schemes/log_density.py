@@ -104,6 +104,8 @@ class LogDensity(Scheme):
         found = ""
         if not problem.equation.descends:
             found, needed = "with flow.reaction", "'edge-averaged', 'spectral' or 'auto' there"
+        elif problem.equation.moving:
+            found = "with rates that depend on time"
         elif problem.dim != 1:
             found = f"in {problem.dim} dimensions"
         elif problem.mesh is not None:

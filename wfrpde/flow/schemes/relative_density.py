@@ -51,7 +51,7 @@ def run(
         problem.equation,
         nodes,
         problem.potential(nodes.points),
-        rate=problem.rate(owned),
+        rate=problem.rate_at(owned),
         levels=lambda: problem.landscape.levels(nodes.points, least=nodes.least),
         choice=numerics.solver,
         options=numerics.petsc_options,

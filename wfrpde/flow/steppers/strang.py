@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from wfrpde.discretisation.semi_discrete import SemiDiscrete
 from wfrpde.equation import Reaction
+from wfrpde.fields.schedules import value_at
 from wfrpde.flow.steppers.stepper import Step
 from wfrpde.flow.steppers.transport import SECOND_ORDER, RationalStep, Transport
 
@@ -62,35 +63,37 @@ class Splitting:
         """``u = log(ρ/π)`` at the owned nodes."""
         return state - self.semi.log_target
 
-    def strang(self, log_mass: Array, dt: float) -> tuple[Array, float]:
-        """``R(Δt/2) W(Δt) R(Δt/2)``: the state, and ∫⟨r⟩ (collective)."""
+    def strang(self, log_mass: Array, t: float, dt: float) -> tuple[Array, float]:
+        """``R(Δt/2) W(Δt) R(Δt/2)`` from time t: the state, and ∫⟨r⟩ (collective)."""
         equation = self.semi.equation
         if self.transport is None:
-            return self.reacted(log_mass, dt)
+            return self.reacted(log_mass, t, dt)
         if equation.reaction is None:
-            return self.transport.step(log_mass, dt), 0.0
+            return self.transport.step(log_mass, dt, t), 0.0
         before = 0.0
         if equation.weighs:
-            half, before = self.reacted(log_mass, dt / 2)
+            half, before = self.reacted(log_mass, t, dt / 2)
         else:
-            half = self._unnormalised(log_mass, dt / 2)
-        state, after = self.reacted(self.transport.step(half, dt), dt / 2)
+            half = self._unnormalised(log_mass, t, dt / 2)
+        moved = self.transport.step(half, dt, t)
+        state, after = self.reacted(moved, t + dt / 2, dt / 2)
         return state, before + after
 
-    def reacted(self, log_mass: Array, dt: float) -> tuple[Array, float]:
-        """Return the state after the reaction alone, and ∫⟨r⟩ of a linear one.
+    def reacted(self, log_mass: Array, t: float, dt: float) -> tuple[Array, float]:
+        """Return the state after the reaction alone from time t, and ∫⟨r⟩ of a linear one.
 
         With c the log of the mass of the state that is not normalised, ⟨r⟩ = c' + β c; Simpson's
-        rule gives the integral of c.
+        rule gives the integral of β c.
         """
         equation = self.semi.equation
-        state, total = self.normalised(self._unnormalised(log_mass, dt))
+        state, total = self.normalised(self._unnormalised(log_mass, t, dt))
         if not equation.weighs:
             return state, 0.0
         if equation.beta == 0.0:
             return state, total
-        middle = self.semi.nodes.logsumexp(self._unnormalised(log_mass, dt / 2))
-        return state, total + equation.beta * dt / 6 * (4 * middle + total)
+        middle = self.semi.nodes.logsumexp(self._unnormalised(log_mass, t, dt / 2))
+        beta = [value_at(equation.beta, t + share * dt) for share in (0.5, 1.0)]
+        return state, total + dt / 6 * (4 * beta[0] * middle + beta[1] * total)
 
     def normalised(self, log_mass: Array) -> tuple[Array, float]:
         """Return the state of mass 1, if mass is kept, and the log of the mass that it had."""
@@ -99,8 +102,8 @@ class Splitting:
         total = self.semi.nodes.logsumexp(log_mass)
         return log_mass - total, total
 
-    def _unnormalised(self, log_mass: Array, dt: float) -> Array:
-        return self._reaction.step(log_mass, self.semi.log_target, self.semi.rate, dt)
+    def _unnormalised(self, log_mass: Array, t: float, dt: float) -> Array:
+        return self._reaction.step(log_mass, self.semi.log_target, self.semi.rate, t, dt)
 
 
 class Strang(Splitting):
@@ -115,10 +118,10 @@ class Strang(Splitting):
 
     def step(self, state: Array, t: float, dt: float) -> Step:
         """Return the state after `dt`, normalised if mass is conserved (collective)."""
-        new, growth = self.strang(state, dt)
+        new, growth = self.strang(state, t, dt)
         if self.transport is None or not self._measured:
             return Step(new, 0.0, growth)
         nodes, target = self.semi.nodes, self.semi.log_target
-        gap = np.abs(new - self.reacted(state, dt)[0])
+        gap = np.abs(new - self.reacted(state, t, dt)[0])
         near = (new - nodes.max(new) > -RELEVANT) | (target - nodes.max(target) > -RELEVANT)
         return Step(new, max(0.0, nodes.max(gap[near])), growth)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from wfrpde.discretisation.semi_discrete import SemiDiscrete
 from wfrpde.errors import SolverError
+from wfrpde.fields.schedules import integral
 
 Array = npt.NDArray[np.float64]
 
@@ -94,8 +95,8 @@ class Transport:
         self._cure_limit = cure_limit
         self.incidents = Incidents()
 
-    def step(self, log_mass: Array, dt: float) -> Array:
-        """Return the nodal log mass after `dt` (collective).
+    def step(self, log_mass: Array, dt: float, t: float = 0.0) -> Array:
+        """Return the nodal log mass at t + `dt` from that at t (collective).
 
         Round-off of the matrix' diagonal changes the mass by about 1e-16 γ Δt λ_max in a step; the
         whole is scaled back by that factor, which is watched (`Incidents`).
@@ -113,7 +114,7 @@ class Transport:
             self._refuse_lost_mass(low, shift)
             self.incidents.underflows += int(np.count_nonzero(low))
         start = np.exp(np.maximum(relative, UNDERFLOW))
-        total, value = self._decayed(self._alpha * dt, start)
+        total, value = self._decayed(integral(self._alpha, t, dt), start)
         root = np.exp(self._half - self._nodes.max(self._half))
         before, after = self._nodes.sum(root * start), self._nodes.sum(root * total)
         jump = abs(after / before - 1) if before > 0 else 0.0

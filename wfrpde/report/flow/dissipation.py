@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from wfrpde.fields.schedules import value_at
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
 from wfrpde.report.flow.run import FlowRun
@@ -40,8 +41,12 @@ def draw_dissipation(run: FlowRun) -> Drawing | None:
     colour = style.flow_colour(equation.label)
     t, rate = decay_rate(flow)
     axes.plot(t, rate, color=colour, lw=2, label="−dKL/dt from the steps")
-    transport = equation.alpha * flow.series["fisher_information"]
-    reaction = equation.beta * flow.series["reaction_variance"]
+    alpha, beta = (
+        np.array([value_at(rate, t) for t in flow.times])
+        for rate in (equation.alpha, equation.beta)
+    )
+    transport = alpha * flow.series["fisher_information"]
+    reaction = beta * flow.series["reaction_variance"]
     total = transport + reaction
     axes.plot(
         flow.times, total, "o", mfc="white", mec=style.INK, mew=1.4, ms=9.5, label="α I + β Var",

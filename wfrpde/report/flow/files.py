@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wfrpde.fields.schedules import written
 from wfrpde.parallel import collectively, world
 from wfrpde.report.files import FORMAT, write_columns, write_json
 from wfrpde.report.flow.page import write_report
@@ -146,8 +147,8 @@ def summarise(run: FlowRun) -> dict[str, Any]:
         **own,
         "companions": {
             label: {
-                "alpha": flow.case.flow.alpha,
-                "beta": flow.case.flow.beta,
+                "alpha": written(flow.case.flow.alpha),
+                "beta": written(flow.case.flow.beta),
                 **_flow_facts(flow),
             }
             for label, flow in run.companions.items()

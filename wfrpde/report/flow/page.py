@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wfrpde.fields.schedules import written
 from wfrpde.numbers import duration, number, pretty, shortened, with_error
 from wfrpde.report import pages
 from wfrpde.report.flow.report_tables import main_tables, more_tables
@@ -61,8 +62,8 @@ def write_report(run: FlowRun, folder: Path, *, figures: bool = True) -> list[Pa
         # That it was interrupted stands above them.
         "warnings": [text for text in flow.warnings if not text.startswith("interrupted")],
         "result": result_sentences(run),
-        "alpha": equation.alpha,
-        "beta": equation.beta,
+        "alpha": written(equation.alpha),
+        "beta": written(equation.beta),
         "linear": "" if equation.rate is None else shortened(equation.rate.text),
         "conserves_mass": equation.conserve,
         "meaning": _meaning(run),
@@ -155,12 +156,14 @@ def _incomplete(run: FlowRun) -> str:
     return f"It was stopped before its end: saved up to t = {reached} of {end}. {errors}"
 
 
+def _rate(rate: float) -> str:
+    text = written(rate)
+    return text if isinstance(text, str) else number(text, 6, trim=True)
+
+
 def _meaning(run: FlowRun) -> str:
     equation = run.equation
-    rates = (
-        f"Here α = {number(equation.alpha, 6, trim=True)} and "
-        f"β = {number(equation.beta, 6, trim=True)}"
-    )
+    rates = f"Here α = {_rate(equation.alpha)} and β = {_rate(equation.beta)}"
     moves = ", while transport moves it down the potential V (in kT) and lets it diffuse"
     words = {
         "WFR": "transport moves mass down the potential V (in kT) and lets it diffuse, while the "
