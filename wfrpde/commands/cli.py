@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     solve.add_argument("case", metavar="CASE", help="a case file, or the name of a shipped case")
     _add_output_options(solve, "wfr-<name of the case>")
     _add_assignments(solve)
+    _add_resume(solve, "go on from the checkpoints of a run that was stopped or killed")
     solve.add_argument(
         "--no-compare",
         action="store_true",
@@ -90,9 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("case", metavar="CASE", help="a case file, or the name of a shipped case")
     _add_output_options(validate, "wfr-validate-<name of the case>")
     _add_assignments(validate)
-    validate.add_argument(
-        "--resume", action="store_true", help="do not compute finished replicates again"
-    )
+    _add_resume(validate, "do not compute finished replicates again")
     validate.set_defaults(command=_validate)
 
     converge = commands.add_parser(
@@ -128,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the rates for several values of a key, both ends included, e.g. "
         "--sweep target.barrier=2:40:20; ':log' at the end for equal ratios. MPI ranks share them",
     )
+    _add_resume(spectrum, "do not compute the finished values of a sweep again")
     spectrum.set_defaults(command=_spectrum)
 
     demo = commands.add_parser(
@@ -136,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Solve two shipped cases with the Langevin (W), Fisher-Rao (FR) and WFR flows.",
     )
     _add_output_options(demo, "wfr-demo")
+    _add_resume(demo, "do not compute again what was finished")
     demo.set_defaults(command=_demo)
 
     cases = commands.add_parser("cases", help="list the shipped cases, or show one")
@@ -163,6 +164,10 @@ def _add_assignments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="change a key of the case, e.g. --set flow.beta=0 (repeatable)",
     )
+
+
+def _add_resume(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--resume", action="store_true", help=what)
 
 
 def _add_output_options(parser: argparse.ArgumentParser, default: str) -> None:
@@ -202,11 +207,23 @@ def _solve(arguments: argparse.Namespace) -> int:
         overrides = {"output.compare": False} if arguments.no_compare else {}
         case, folder = _case_and_folder(arguments, session, "wfr", overrides)
         from wfrpde.commands.folder import RunFolder
-        from wfrpde.commands.solve import run_case
+        from wfrpde.commands.solve import finished_run, run_case
+        from wfrpde.parallel import collectively
         from wfrpde.report.terminal import run_summary
 
-        with RunFolder(folder, "solve", force=arguments.force, comm=session.comm) as output:
-            run = run_case(case, output.path, session.comm, status=session.status)
+        run = None
+        if arguments.resume:
+            with collectively(session.comm):
+                run = finished_run(case, folder)
+        if run is None:
+            how = {"force": arguments.force, "resume": arguments.resume, "comm": session.comm}
+            with RunFolder(folder, "solve", **how) as output:
+                run = run_case(
+                    case, output.path, session.comm, status=session.status, kept=output.store
+                )
+                output.spent = run.solution.complete
+        else:
+            session.say(f"{folder} holds the whole run already.\n")
         interrupted = not run.solution.complete
         session.say(run_summary(run.solution))
         session.say(_where_to_look(str(folder), interrupted, case.output.paraview))
@@ -222,6 +239,10 @@ def _spectrum(arguments: argparse.Namespace) -> int:
         from wfrpde.case.files import parse_sweep
 
         swept = None if arguments.sweep is None else parse_sweep(arguments.sweep)
+        if arguments.resume and swept is None:
+            from wfrpde.errors import InputError
+
+            raise InputError("--resume", "a spectrum, of which nothing is kept", "--sweep with it")
         case, folder = _case_and_folder(arguments, session, "wfr-spectrum", start=False)
         from wfrpde.commands.spectrum import run_spectrum, spectrum_summary
 
@@ -231,6 +252,7 @@ def _spectrum(arguments: argparse.Namespace) -> int:
             session.comm,
             swept=swept,
             force=arguments.force,
+            resume=arguments.resume,
             status=session.status,
         )
         session.say(spectrum_summary(result))
@@ -312,7 +334,10 @@ def _process_of_mpirun() -> str:
 
 def _where_to_look(folder: str, interrupted: bool, fields: bool) -> str:
     if interrupted:
-        return f"\nSaved so far: {folder} ('wfrpde plot {folder}' draws its figures)"
+        return (
+            f"\nSaved so far: {folder} ('wfrpde plot {folder}' draws its figures; the same command "
+            "with --resume goes on)"
+        )
     where = (
         f"\nReport   {folder}/report.html (open it in a browser)"
         f"\nNumbers  {folder}/summary.json, series.csv"
@@ -330,7 +355,8 @@ def _demo(arguments: argparse.Namespace) -> int:
         session.require_solver()
         _tell_how_to_stop(session)
         folder = typed_path(arguments.out or "wfr-demo", "--out")
-        if not run_demo(folder, session, force=arguments.force):
+        how = {"force": arguments.force, "resume": arguments.resume}
+        if not run_demo(folder, session, **how):
             session.code = INTERRUPTED
     return session.code
 

@@ -59,7 +59,7 @@ SCENES = (
 )
 
 
-def run_demo(folder: Path, session: Session, *, force: bool = False) -> bool:
+def run_demo(folder: Path, session: Session, *, force: bool = False, resume: bool = False) -> bool:
     """Solve the scenes, print a table for each, and write one folder (collective).
 
     Parameters
@@ -70,6 +70,8 @@ def run_demo(folder: Path, session: Session, *, force: bool = False) -> bool:
         Ranks and screen of the command.
     force
         Whether what is in the folder may be replaced, if it is something else than a demo.
+    resume
+        Whether what an earlier demo there has kept is not computed again.
 
     Returns
     -------
@@ -79,13 +81,19 @@ def run_demo(folder: Path, session: Session, *, force: bool = False) -> bool:
     runs: list[FlowRun] = []
     # Read first: whatever is wrong with them is to be said before anything is computed.
     cases = [load_case(scene.case, {"output.compare": True}) for scene in SCENES]
-    with RunFolder(folder, "demo", force=force, comm=session.comm) as output:
+    with RunFolder(folder, "demo", force=force, resume=resume, comm=session.comm) as output:
         for scene, case in zip(SCENES, cases, strict=True):
             session.say(
                 f"\n{case.title}: KL(rho|pi), and the mass of the mode '{scene.far_mode}'\n"
             )
-            inner = output.path / scene.case
-            run = run_case(case, inner, session.comm, status=session.status)
+            run = run_case(
+                case,
+                output.path / scene.case,
+                session.comm,
+                status=session.status,
+                kept=output.store,
+                scene=scene.case,
+            )
             runs.append(run)
             session.say(_scene_table(scene, run))
             session.say(f"\n{textwrap.fill(scene.explanation, 88)}")
@@ -95,6 +103,7 @@ def run_demo(folder: Path, session: Session, *, force: bool = False) -> bool:
             pairs = zip(SCENES, runs, strict=False)
             sections = [_section(scene, run, output.path) for scene, run in pairs]
             write_page(output.path / "index.html", "demo.html.j2", {"scenes": sections})
+        output.spent = runs[-1].solution.complete
     last = runs[-1].solution
     session.say(f"\nReport: {folder}/index.html (open it in a browser).")
     if not last.complete:

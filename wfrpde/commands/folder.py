@@ -39,8 +39,18 @@ _WRITES = {
     "converge": ("convergence.json", "runs.csv", "orders.csv"),
     "demo": ("index.html",),
 }
-_STORES = {"validate": "replicates", "converge": "runs"}
-_KINDS = {"validate": "validation", "converge": "convergence study"}
+_STORES = {
+    "validate": "replicates",
+    "converge": "runs",
+    **dict.fromkeys(("solve", "sweep", "demo"), "checkpoints"),
+}
+_KINDS = {
+    "solve": "run",
+    "sweep": "sweep",
+    "demo": "demo",
+    "validate": "validation",
+    "converge": "convergence study",
+}
 
 
 class RunFolder:
@@ -69,6 +79,8 @@ class RunFolder:
         A hidden folder within, where the block puts what it makes.
     store
         Folder of the finished parts of a run that is gone on with.
+    spent
+        Whether these are of no more use once the block has ended well.
 
     Raises
     ------
@@ -93,7 +105,7 @@ class RunFolder:
         self._command, self._force, self._resume = command, force, resume
         self._comm = comm
         self._writes = comm is None or comm.rank == 0
-        self._lock, self._staged = -1, False
+        self._lock, self._staged, self.spent = -1, False, False
         self._files: list[str] = []
         self._made: list[Path] = []
 
@@ -165,11 +177,8 @@ class RunFolder:
         self._staged = True
         for inner in {folder, folder / "figures", folder / store}:
             remove_parts(inner)
-        if store and (folder / store != self.store or (self._force and not self._resume)):
-            for path in (folder / store).glob("*.npz"):
-                path.unlink()
-            with suppress(OSError):
-                (folder / store).rmdir()
+        if store and (folder / store != self.store or not self._resume):
+            _empty(folder / store)
         self._write_marker(self._files)
 
     def _check(self, command: str, store: str) -> None:
@@ -222,6 +231,8 @@ class RunFolder:
         for name in set(self._files) - set(moves):
             self._remove(name)
         shutil.rmtree(self.path, ignore_errors=True)
+        if self.spent:
+            _empty(self.store)
         self._write_marker(moves)
         self._unlock()
 
@@ -255,6 +266,13 @@ class RunFolder:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def _empty(store: Path) -> None:
+    for path in store.glob("*.npz"):
+        path.unlink()
+    with suppress(OSError):
+        store.rmdir()
 
 
 def add_files(folder: Path, paths: Iterable[Path]) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfrpde.case import Case
-from wfrpde.parallel import ProgressReporter, StatusLine, Stopped, StopRequest
-from wfrpde.parallel.tasks import Task, run_tasks
+from wfrpde.case.origin import difference, origin_of
+from wfrpde.errors import InputError
+from wfrpde.parallel import ProgressReporter, StatusLine, Stopped, StopRequest, world
+from wfrpde.parallel.tasks import Store, Task, run_tasks
 
 if TYPE_CHECKING:
+    from wfrpde.flow.checkpoints import Checkpoints
     from wfrpde.flow.solution import Solution
     from wfrpde.report.flow.run import FlowRun
 
@@ -36,8 +38,40 @@ def companion_cases(case: Case) -> dict[str, Case]:
     return cases
 
 
+def finished_run(case: Case, folder: Path) -> FlowRun | None:
+    """Return the run that a folder holds, if it holds a complete one of this case.
+
+    Raises
+    ------
+    InputError
+        If it is that of another case.
+    """
+    from wfrpde.report.flow.run import read_run, solution_file
+
+    if not solution_file(folder).is_file():
+        return None
+    run = read_run(folder)
+    origins = [origin_of(one) for one in (run.solution.case, case)]
+    for origin in origins:
+        origin.pop("target.dim", None)  # Python code tells it late
+    if origins[0] != origins[1]:
+        raise InputError(
+            f"output folder {folder}",
+            f"the run of something else ({difference(*origins)})",
+            "a new or empty one, or that of the same case to go on with",
+            "Use --force to replace it, or --out for another one.",
+        )
+    return run if run.solution.complete else None
+
+
 def run_case(
-    case: Case, folder: Path, comm: Any = None, *, status: StatusLine | None = None
+    case: Case,
+    folder: Path,
+    comm: Any = None,
+    *,
+    status: StatusLine | None = None,
+    kept: Path | None = None,
+    scene: str = "",
 ) -> FlowRun:
     """Solve a case and its companions, and write everything into ``folder`` (collective).
 
@@ -54,6 +88,11 @@ def run_case(
         MPI communicator, or ``None`` for the world's.
     status
         Line of the terminal for progress.
+    kept
+        Folder for checkpoints: what an earlier run of the same case has left there is not computed
+        again. They stay. None for a run that cannot be gone on with.
+    scene
+        What tells its checkpoints from those of other cases there.
 
     Returns
     -------
@@ -65,17 +104,31 @@ def run_case(
     WfrpdeError
         As `wfrpde.solve` does.
     """
+    from wfrpde.flow.checkpoints import Checkpoints
+    from wfrpde.flow.solution import Solution
     from wfrpde.report.flow import write_run
     from wfrpde.report.flow.run import FlowRun
 
+    comm = world() if comm is None else comm
+    store: Store[Solution] | None = None
+    if kept is not None:
+        store = Store(kept, Solution.arrays, Solution.from_arrays, sync=False, worth=_worth)
+
+    def flow(case: Case) -> _Flow:
+        points = None if kept is None else Checkpoints.of(kept, case, comm, scene)
+        return _Flow(case, status, points)
+
     companions: dict[str, Solution] = {}
     with StopRequest() as stop:
-        solution = _solve(case, status, comm)
-        interrupted = not solution.complete or stop.requested(comm)
+        own = flow(case)
+        alone = run_tasks([own.task], comm, store=store, together=True, tolerated=())
+        solution = alone.results.get(0, own.unfinished)
+        if solution is None:
+            raise KeyboardInterrupt  # it was stopped before it began
+        interrupted = not alone.complete or stop.requested(comm)
         if not interrupted:
-            cases = companion_cases(case)
-            tasks = [Task(partial(_companion, c, status), name) for name, c in cases.items()]
-            done = run_tasks(tasks, comm, together=True)
+            tasks = [flow(c).task for c in companion_cases(case).values()]
+            done = run_tasks(tasks, comm, store=store, together=True)
             companions = {tasks[k].words: found for k, found in done.results.items()}
             for k, error in done.failures.items():
                 name = tasks[int(k)].words
@@ -90,7 +143,7 @@ def run_case(
         except Stopped:
             interrupted, solution = True, _interrupted(solution)
             write_run(solution, folder, companions, comm=comm)
-    return FlowRun(solution, companions, 1 if comm is None else comm.size)
+    return FlowRun(solution, companions, comm.size)
 
 
 def _interrupted(solution: Solution) -> Solution:
@@ -102,18 +155,45 @@ def _interrupted(solution: Solution) -> Solution:
     return replace(solution, case=unfinished, complete=False)
 
 
-def _companion(case: Case, status: StatusLine | None, comm: Any, _: StopRequest) -> Solution | None:
-    solution = _solve(case, status, comm)
-    return solution if solution.complete else None
+@dataclass
+class _Flow:
+    """One flow of a run.
+
+    Attributes
+    ----------
+    unfinished
+        Its solution if it was stopped.
+    """
+
+    case: Case
+    status: StatusLine | None
+    checkpoints: Checkpoints | None
+    unfinished: Solution | None = None
+
+    @property
+    def task(self) -> Task[Solution]:
+        """What solves it, or takes it from the store."""
+        key = "" if self.checkpoints is None else f"{self.checkpoints.name}-whole"
+        return Task(self._solved, self.case.equation.label, key)
+
+    def _solved(self, comm: Any, _: StopRequest) -> Solution | None:
+        from wfrpde.flow.solve import solve_from
+
+        label = self.case.equation.label
+        reporter = ProgressReporter(self.status, rank=comm.rank, label=label)
+        try:
+            solution = solve_from(self.case, comm, reporter, self.checkpoints)
+        finally:
+            reporter.finish()
+        if not solution.complete:
+            self.unfinished = solution
+            return None
+        if self.checkpoints is not None and _worth(solution):
+            self.checkpoints.claim()
+        return solution
 
 
-def _solve(case: Case, status: StatusLine | None, comm: Any) -> Solution:
-    import wfrpde
+def _worth(solution: Solution) -> bool:
+    from wfrpde.flow.checkpoints import worth_keeping
 
-    rank = 0 if comm is None else comm.rank
-    reporter = ProgressReporter(status, rank=rank, label=case.equation.label)
-    try:
-        solution: Solution = wfrpde.solve(case, comm=comm, observer=reporter, on_stop="return")
-    finally:
-        reporter.finish()
-    return solution
+    return worth_keeping(solution.wall_time, solution.log_relative.nbytes)

@@ -27,6 +27,7 @@ def run_spectrum(
     *,
     swept: tuple[str, list[float]] | None = None,
     force: bool = False,
+    resume: bool = False,
     status: StatusLine | None = None,
 ) -> SpectralStudy | Sweep:
     """Answer what a case asks of its operators, and write it into ``folder`` (collective).
@@ -43,6 +44,8 @@ def run_spectrum(
         A key and its values: then only the rates are computed, for each of them.
     force
         Whether an earlier run in that folder may be replaced.
+    resume
+        Whether the values of a sweep that are finished there are not computed again.
     status
         Line of the terminal for progress.
 
@@ -60,12 +63,21 @@ def run_spectrum(
     reporter = ProgressReporter(status, rank=rank, label=command, interval=2.0)
     result: SpectralStudy | Sweep
     # a Ctrl-C while the results are written waits until they are there
-    with StopRequest(), RunFolder(folder, command, force=force, comm=comm) as output:
+    claim = RunFolder(folder, command, force=force, resume=resume, comm=comm)
+    with StopRequest(), claim as output:
         try:
             if swept is None:
                 result = study_spectrum(case, comm, observer=reporter)
             else:
-                result = sweep(case, *swept, comm, observer=reporter, on_stop="return")
+                result = sweep(
+                    case,
+                    *swept,
+                    comm,
+                    observer=reporter,
+                    on_stop="return",
+                    folder=output.store,
+                )
+                output.spent = result.complete
                 if not (result.complete or result.solved.any()):
                     raise KeyboardInterrupt  # there is nothing to keep
         finally:

@@ -90,9 +90,19 @@ class Nodes(Layout):
         values = values[order]
         if not isinstance(self.grid, TensorGrid) or not self.closed_axes:
             return numbers, values
-        cells = np.array(np.nonzero(self.grid.active))
-        every = np.unique(_nodes_of_cells(cells, self.grid, self.degree))
+        every = self._repeated()
         return every, values[np.searchsorted(numbers, _identified(every, self.grid, self.degree))]
+
+    def owned_of(self, values: Array) -> Array:
+        """Return the values ``(n_owned,)`` at this rank's own nodes, of all that `gather` gave."""
+        numbers = self._repeated() if self.closed_axes else self._order[0]
+        return np.asarray(values[np.searchsorted(numbers, self.canonical[: self.n_owned])])
+
+    def _repeated(self) -> Index:
+        """Canonical numbers, with those at the end of an axis that closes upon itself."""
+        assert isinstance(self.grid, TensorGrid)
+        cells = np.array(np.nonzero(self.grid.active))
+        return np.unique(_nodes_of_cells(cells, self.grid, self.degree))
 
     @cached_property
     def _order(self) -> tuple[Index, Index]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +62,14 @@ class ShiftedSolver:
         self.solves += 1
         self.iterations += iterations
         return x
+
+    def recall(self, values: Sequence[float]) -> None:
+        """Factorise for values of c that an earlier solver had factors for (collective).
+
+        A c that is theirs up to round-off then means theirs again: the same digits.
+        """
+        for c in values:
+            self.factors[c] = self._factor(c, None)
 
     def destroy(self) -> None:
         """Free the factors and the matrix (collective)."""

@@ -21,6 +21,9 @@ logger = logging.getLogger("wfrpde")
 
 MOST_REFINEMENTS = 4
 
+INTERRUPTED = "interrupted"
+"""Why refining ended, if it was stopped."""
+
 SMALL = 1e-3
 """Numbers below this share of their scale count relative to that share: the largest value at any
 time for the entropy and its rates, the whole mass for that of a region."""
@@ -117,7 +120,7 @@ def refined_to_tolerance(
             break
         finer, ladder = evaluate(longer), longer
         if not finer.complete:
-            stopped = "interrupted"
+            stopped = INTERRUPTED
             break
         found, of = worst_error(finer)
         if context.comm.rank == 0:
@@ -137,7 +140,13 @@ def refined_to_tolerance(
         "attempts": attempts,
         "stopped": stopped,
     }
-    return replace(best, numerics={**best.numerics, "accuracy": accuracy})
+    best = replace(best, numerics={**best.numerics, "accuracy": accuracy})
+    if stopped != INTERRUPTED or not best.complete:
+        return best
+    text = (
+        f"interrupted while it was refined: the estimated relative error is {estimate:.1e} ({what})"
+    )
+    return replace(best, warnings=(*best.warnings, text), complete=False)
 
 
 NO_GAIN = 0.7

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,6 +26,7 @@ class StepPolicy:
     """
 
     measured: ClassVar[bool] = True
+    _remembered: ClassVar[tuple[str, ...]] = ("worst", "rejected", "_steps", "_reached")
     save: tuple[float, ...]
     worst: float = field(init=False, default=0.0)
     rejected: int = field(init=False, default=0)
@@ -52,6 +55,16 @@ class StepPolicy:
         """Return the steps taken so far."""
         reached = tuple(self._reached)
         return Schedule(np.array(self._steps), reached, self.save[: len(reached)])
+
+    def memory(self) -> dict[str, Any]:
+        """Return all that it has come to know, JSON-ready: for `recall`."""
+        return {name: copy(getattr(self, name)) for name in self._remembered}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Go on where another one of the same parameters was."""
+        for name in self._remembered:
+            value = memory[name]
+            setattr(self, name, list(value) if isinstance(value, tuple) else value)
 
     @property
     def _end(self) -> float:
@@ -87,6 +100,7 @@ class LadderControl(StepPolicy):
         How often the first step is halved; by default `levels` times.
     """
 
+    _remembered: ClassVar[tuple[str, ...]] = (*StepPolicy._remembered, "_level")
     dt_max: float
     limit: float
     levels: int = 12
@@ -139,6 +153,7 @@ class ErrorControl(StepPolicy):
         Largest step; None where any will do: then a run whose steps become tiny ends.
     """
 
+    _remembered: ClassVar[tuple[str, ...]] = (*StepPolicy._remembered, "_dt")
     limit: float
     first: float
     longest: float | None = None

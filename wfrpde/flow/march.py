@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from math import exp
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.case.stored import Result
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.errors import SolverError
 from wfrpde.flow.control import StepPolicy
@@ -30,7 +31,7 @@ HISTORY = ("t", "dt", "kl", "mass")
 
 
 @dataclass(frozen=True)
-class March:
+class March(Result):
     """The outcome of a run on one mesh.
 
     ``u (T, n)``: log(ρ/π) on the canonical nodes at the times reached, t = 0 first.
@@ -43,7 +44,7 @@ class March:
     u: Array
     mass: Array
     growth: Array
-    history: dict[str, Array] = field(default_factory=dict)
+    history: Mapping[str, Array] = field(default_factory=dict)
     schedule: Schedule = field(default_factory=Schedule)
     worst_measure: float = 0.0
     rejected: int = 0
@@ -63,6 +64,45 @@ class March:
             "retries": self.retries,
             "worst_measure": self.worst_measure,
         }
+
+
+@dataclass(frozen=True)
+class Standing(Result):
+    """Where a run stands between two steps: all that it takes to go on with the same digits.
+
+    ``state`` and ``saved`` are on the canonical nodes; ``rows (steps + 1, 4)`` is the `HISTORY` so
+    far. ``policy`` is the memory of the step control.
+    """
+
+    t: float
+    state: Array
+    kl: float
+    growth: float
+    drift: float
+    increase: float
+    retries: int
+    rows: Array
+    saved: Array
+    masses: Array
+    growths: Array
+    policy: Mapping[str, Any]
+
+
+class Mark(Protocol):
+    """Where a run leaves word of how far it is."""
+
+    @property
+    def start(self) -> Standing | None:
+        """Where to go on; None to begin."""
+        ...
+
+    def offer(self, size: int, standing: Callable[[], Standing]) -> None:
+        """Keep where the run stands, of so many numbers, if it is time to (collective)."""
+        ...
+
+    def keep(self, standing: Callable[[], Standing]) -> None:
+        """Keep where the run stands (collective)."""
+        ...
 
 
 def nodal_kl(nodes: Nodes, log_mass: Array, log_target: Array) -> float:
@@ -86,21 +126,39 @@ def march(
     on_step: Callable[[float, float, float], None],
     stop: Callable[[], bool],
     at_once: Callable[[], AbstractContextManager[None]] = nullcontext,
+    mark: Mark | None = None,
 ) -> March:
     """Step from t = 0 through the times of `save` (collective).
 
     A step that changes mass, loses the sign or increases KL (where the equation makes it fall) is
     repeated as two of half the size, up to `MAX_HALVINGS` times; each repetition is counted. `stop`
     is asked before every step, and a step during which `at_once` raises `Stopped` is dropped.
+    Where it stands is offered to `mark` after every step; there a run that goes on starts.
     """
-    gather = stepper.semi.nodes.gather
+    nodes = stepper.semi.nodes
+    gather = nodes.gather
     runner = _Retrying(stepper, policy)
     kl, mass = runner.kl(state), stepper.mass(state)
-    rows = [(0.0, 0.0, kl, mass)]
+    rows: list[tuple[float, ...]] = [(0.0, 0.0, kl, mass)]
     saved, masses, reached = [gather(stepper.log_relative(state))[1]], [mass], [0.0]
     growths, growth, drift = [0.0], 0.0, 0.0
     t, increase, complete = 0.0, 0.0, True
-    for end in save:
+    here = None if mark is None else mark.start
+    if here is not None:
+        t, kl, state = here.t, here.kl, nodes.owned_of(here.state)
+        growth, drift, increase = here.growth, here.drift, here.increase
+        rows, saved = [tuple(map(float, row)) for row in here.rows], list(here.saved)
+        masses, growths = list(map(float, here.masses)), list(map(float, here.growths))
+        reached += save[: len(saved) - 1]
+        runner.retries = here.retries
+        policy.recall(here.policy)
+
+    def standing() -> Standing:
+        every, before = gather(state)[1], (np.array(saved), np.array(masses), np.array(growths))
+        counted = (growth, drift, increase, runner.retries)
+        return Standing(t, every, kl, *counted, np.array(rows), *before, policy.memory())
+
+    for end in save[len(reached) - 1 :]:
         while end - t > 1e-12 * end:
             if stop():
                 complete = False
@@ -123,7 +181,11 @@ def march(
             increase = max(increase, kl - before)
             rows.append((t, dt, kl, mass))
             on_step(t, dt, kl)
+            if mark is not None:
+                mark.offer(len(saved[0]) * (len(saved) + 1), standing)
         if not complete:
+            if mark is not None:
+                mark.keep(standing)
             break
         saved.append(gather(stepper.log_relative(state))[1])
         masses.append(mass)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
     from wfrpde.case.problem import Problem
+    from wfrpde.flow.checkpoints import Checkpoints, RunMark
+    from wfrpde.flow.march import March
 
 Array = npt.NDArray[np.float64]
 
@@ -71,7 +73,7 @@ class Outcome:
     best: Array
     others: tuple[tuple[Array, Share], ...]
     mass: Array
-    history: dict[str, Array]
+    history: Mapping[str, Array]
     facts: dict[str, Any]
     kl_increase: float
     complete: bool
@@ -86,7 +88,7 @@ class Context:
     """What every run needs besides the problem: the ranks, whom to tell, and when to stop.
 
     `stop` is asked between steps (collective); within `at_once` a stop request of a single process
-    raises `wfrpde.parallel.Stopped`.
+    raises `wfrpde.parallel.Stopped`. Runs are kept in `checkpoints`, if there are any.
     """
 
     comm: Comm
@@ -95,6 +97,17 @@ class Context:
     stop: Callable[[], bool]
     at_once: Callable[[], AbstractContextManager[None]] = nullcontext
     done: float = 0.0
+    checkpoints: Checkpoints | None = None
+
+    def made(
+        self, share: float, solve: Callable[[RunMark | None], tuple[March, dict[str, Any]]]
+    ) -> tuple[March, dict[str, Any]]:
+        """Make a run that makes up `share` of the work, or take it from the checkpoints."""
+        before = self.done
+        kept = solve(None) if self.checkpoints is None else self.checkpoints.made(solve)
+        if kept[0].complete:
+            self.done = before + share
+        return kept
 
     def on_step(self, phase: str, share: float) -> Callable[[float, float, float], None]:
         """Observer of one run that makes up `share` of the work."""

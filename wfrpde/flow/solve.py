@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +16,10 @@ from wfrpde import _compat
 from wfrpde.case.case import require_case
 from wfrpde.case.problem import Problem
 from wfrpde.case.setup import make_problem
-from wfrpde.errors import AccuracyError, InputError, SolverError
+from wfrpde.errors import AccuracyError, InputError, SolverError, WfrpdeError
 from wfrpde.flow.accuracy import level_for, refined_to_tolerance, worst_error
 from wfrpde.flow.certificate import Ladder, certified
+from wfrpde.flow.checkpoints import FOLDER, Checkpoints
 from wfrpde.flow.checks import error_warnings
 from wfrpde.flow.evaluation import report
 from wfrpde.flow.outcome import Context
@@ -32,6 +34,7 @@ from wfrpde.parallel import (
     collectively,
     unless_stopped,
 )
+from wfrpde.parallel.places import typed_path
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -51,6 +54,7 @@ def solve(
     observer: Callable[[Progress], None] | None = None,
     *,
     on_stop: OnStop = "raise",
+    resume: str | Path | None = None,
 ) -> Solution:
     """Integrate the Wasserstein–Fisher–Rao flow of a case (collective).
 
@@ -74,6 +78,10 @@ def solve(
         What Ctrl-C, SIGTERM or SIGHUP before the end lead to: ``"raise"`` raises
         `wfrpde.Interrupted`, whose ``result`` holds what was finished; ``"return"`` returns it,
         with ``complete`` False.
+    resume
+        A folder for checkpoints: how far the solve is, written every few seconds. A solve that was
+        killed or stopped goes on from there, to the same digits; once it is complete they are
+        removed. Without one nothing is written.
 
     Returns
     -------
@@ -85,7 +93,8 @@ def solve(
     Interrupted
         After a stop, with a solution that holds the saved times that were reached.
     InputError
-        If the case cannot be solved as it stands.
+        If the case cannot be solved as it stands, or the checkpoints are those of another case,
+        version or number of ranks.
     SolverError
         If a step fails at every size.
     AccuracyError
@@ -97,7 +106,28 @@ def solve(
     from mpi4py import MPI
 
     comm = MPI.COMM_WORLD if comm is None else comm
-    began = time.perf_counter()
+    checkpoints = None
+    if resume is not None:
+        with collectively(comm):
+            folder = typed_path(resume, "resume") / FOLDER
+        checkpoints = Checkpoints.of(folder, case, comm)
+    with StopRequest() as stop:
+        solution = solve_from(case, comm, observer, checkpoints)
+        if on_stop == "raise" and stop.requested(comm):  # since its last step
+            solution = replace(solution, complete=False)
+    if solution.complete and checkpoints is not None:
+        checkpoints.remove()
+    return unless_stopped(solution, on_stop)
+
+
+def solve_from(
+    case: Case,
+    comm: Comm,
+    observer: Callable[[Progress], None] | None,
+    checkpoints: Checkpoints | None,
+) -> Solution:
+    """`solve` from where checkpoints are, which stay; a stop gives what was finished."""
+    began = time.perf_counter() - (0.0 if checkpoints is None else checkpoints.spent)
     with collectively(comm):
         if case.accuracy.tolerance is not None and not case.numerics.certify:
             raise InputError(
@@ -114,20 +144,30 @@ def solve(
                 observer(Progress(phase, t, problem.save[-1], dt, kl, fraction))
 
         context = Context(
-            comm, problem, tell, lambda: stop.requested(comm), lambda: stop.at_once(comm)
+            comm,
+            problem,
+            tell,
+            lambda: stop.requested(comm),
+            lambda: stop.at_once(comm),
+            checkpoints=checkpoints,
         )
         if comm.rank == 0:
             logger.info("formulation: %s (%s)", name, reason)
         tell("setting up", 0.0, 0.0, np.nan, 0.0)
-        solution = _attempt(context, SCHEMES[name], reason, began)
+        try:
+            solution = _attempt(context, SCHEMES[name], reason, began)
+        except WfrpdeError:
+            if checkpoints is not None:
+                checkpoints.remove()  # it would fail again
+            raise
         warnings = (*solution.warnings, *error_warnings(solution))
         solution = replace(solution, warnings=warnings)
         if comm.rank == 0:
             for text in solution.warnings:
                 logger.warning(text)
-        if on_stop == "raise" and stop.requested(comm):  # since its last step
-            solution = replace(solution, complete=False)
-    return unless_stopped(solution, on_stop)
+    if checkpoints is not None and not solution.complete:
+        checkpoints.write()
+    return solution
 
 
 def choose(problem: Problem) -> tuple[str, str]:

@@ -11,17 +11,26 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.case.origin import check_origin, note_origin, origin_of
 from wfrpde.case.stored import Result
 from wfrpde.operators.kramers import eyring_kramers
 from wfrpde.operators.spectra import spectrum, world_of
-from wfrpde.parallel import OnStop, Progress, StopRequest, checked_on_stop, unless_stopped
+from wfrpde.parallel import (
+    OnStop,
+    Progress,
+    StopRequest,
+    checked_on_stop,
+    collectively,
+    unless_stopped,
+)
 from wfrpde.parallel.screen import quiet
-from wfrpde.parallel.tasks import Task, run_tasks
+from wfrpde.parallel.tasks import Store, Task, run_tasks, store_key
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -76,7 +85,7 @@ class Sweep(Result):
 
 
 @dataclass(frozen=True)
-class _Point:
+class _Point(Result):
     """What one value gave."""
 
     rates: Array
@@ -95,6 +104,7 @@ def sweep(
     *,
     observer: Callable[[Progress], None] | None = None,
     on_stop: OnStop = "raise",
+    folder: Path | None = None,
 ) -> Sweep:
     """Compute the spectrum of a case for several values of one key (collective).
 
@@ -114,19 +124,32 @@ def sweep(
         What Ctrl-C, SIGTERM or SIGHUP before the end lead to: ``"raise"`` raises
         `wfrpde.Interrupted`, whose ``result`` holds what was finished; ``"return"`` returns it,
         with ``complete`` False.
+    folder
+        Where finished values are kept, and found again; by default nowhere.
 
     Raises
     ------
     InputError
-        If the case cannot take one of the values, or none of them can be solved.
+        If the case cannot take one of the values, none of them can be solved, or the folder holds
+        those of another case.
     """
     checked_on_stop(on_stop)
     comm = world_of(comm)
     began = time.perf_counter()
     # all of them before any is solved: a key that is wrong is told at once
     cases = [case.with_overrides({key: _plain(value)}) for value in values]
-    tasks = [Task(partial(_solved, changed), "") for changed in cases]
-    done = run_tasks(tasks, comm, observer=observer, counted="values")
+    name, store = store_key(f"sweep {key}"), None
+    if folder is not None:
+        store = Store(folder, _Point.arrays, _Point.from_arrays, sync=False)
+        with collectively(comm):
+            if comm.rank == 0:
+                origin = origin_of(case, key=key)
+                origin.pop(key, None)
+                check_origin(folder, name, origin)
+                note_origin(folder, name, origin)
+    keys = [f"{name}-{value!r}" for value in map(float, values)]
+    tasks = [Task(partial(_solved, one), "", at) for one, at in zip(cases, keys, strict=True)]
+    done = run_tasks(tasks, comm, store=store, observer=observer, counted="values")
     points, failures = done.results, {int(k): error for k, error in done.failures.items()}
     if not points and failures and done.complete:
         raise failures[min(failures)]

@@ -37,11 +37,18 @@ class Store(Generic[T]):
         Made when the first result is saved.
     pack, unpack
         From a result to named arrays, and back.
+    sync
+        Whether a result is to survive a failure of the machine, which takes some ten milliseconds;
+        it survives that of a process anyway.
+    worth
+        Whether a result is worth a file.
     """
 
     folder: Path
     pack: Callable[[T], Mapping[str, Any]]
     unpack: Callable[[dict[str, Any]], T]
+    sync: bool = True
+    worth: Callable[[T], bool] = lambda _: True
 
     def load(self, key: str) -> T | None:
         """Return a result, or None if there is none that can be read."""
@@ -51,9 +58,11 @@ class Store(Generic[T]):
         return None
 
     def save(self, key: str, result: T) -> None:
-        """Keep a result."""
+        """Keep a result that is worth it."""
+        if not self.worth(result):
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
-        with atomic(self.folder / f"{key}.npz", "wb", sync=True) as stream:
+        with atomic(self.folder / f"{key}.npz", "wb", sync=self.sync) as stream:
             np.savez(stream, **self.pack(result))
 
 

@@ -2,8 +2,10 @@
 
 PETSc reads no options file (``.petscrc`` of the working folder, say): it could name programs to run
 and files to write. Nor is any such option taken from a case, see `wfrpde.case.petsc_options`.
+Signals stay Python's: PETSc's handlers would end a command whose output nobody reads any more, as
+in ``wfrpde … | head``, with a call of MPI_Abort.
 """
 
 import petsc4py
 
-petsc4py.init(["wfrpde", "-skip_petscrc"])
+petsc4py.init(["wfrpde", "-skip_petscrc", "-no_signal_handler"])

@@ -8,6 +8,7 @@ mass and entropy are checked. A few hundred unknowns are solved redundantly on e
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,9 @@ from wfrpde.discretisation.semi_discrete import SPAN_LIMIT
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.errors import InputError, SolverError
 from wfrpde.flow.certificate import Ladder, Run
+from wfrpde.flow.checkpoints import RunMark
 from wfrpde.flow.control import ErrorControl
-from wfrpde.flow.march import march
+from wfrpde.flow.march import March, march
 from wfrpde.flow.outcome import Context, is_free
 from wfrpde.flow.schemes.scheme import Fit, Scheme
 
@@ -150,6 +152,20 @@ class LogDensity(Scheme):
     def _run(
         self, context: Context, grid: TensorGrid, degree: int, limit: float, share: float
     ) -> Run:
+        def solve(mark: RunMark | None) -> tuple[March, dict[str, Any]]:
+            return self._marched(context, grid, degree, limit, share, mark)
+
+        return Run(grid, degree, *context.made(share, solve))
+
+    def _marched(
+        self,
+        context: Context,
+        grid: TensorGrid,
+        degree: int,
+        limit: float,
+        share: float,
+        mark: RunMark | None,
+    ) -> tuple[March, dict[str, Any]]:
         problem, comm = context.problem, context.comm
         form = LogDensityForm(problem, grid, degree)
         start = problem.log_initial(form.nodes.points)
@@ -166,10 +182,11 @@ class LogDensity(Scheme):
             ErrorControl(problem.save, limit, first, problem.numerics.dt),
             on_step=context.on_step(f"degree {degree}", share),
             stop=context.stop,
+            mark=mark,
         )
         result = comm.bcast(found if comm.rank == 0 else None)
         facts = {"nodes": len(u), "cells": grid.n_cells, "degree": degree, "local_error": limit}
-        return Run(grid, degree, result, {**facts, **result.facts})
+        return result, {**facts, **result.facts}
 
 
 def default_cells(problem: Problem) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +14,9 @@ from wfrpde.discretisation.nodes import Nodes, make_nodes
 from wfrpde.discretisation.semi_discrete import SemiDiscrete
 from wfrpde.errors import SolverError
 from wfrpde.flow.certificate import Run
+from wfrpde.flow.checkpoints import RunMark
 from wfrpde.flow.control import StepPolicy
-from wfrpde.flow.march import march
+from wfrpde.flow.march import March, march
 from wfrpde.flow.outcome import Context
 from wfrpde.flow.steppers.strang import Splitting
 
@@ -44,6 +47,23 @@ def run(
     SolverError
         If a step fails at every size.
     """
+
+    def solve(mark: RunMark | None) -> tuple[March, dict[str, Any]]:
+        return _marched(context, grid, policy, phase, share, stepper, degree, mark)
+
+    return Run(grid, degree, *context.made(share, solve))
+
+
+def _marched(
+    context: Context,
+    grid: Grid,
+    policy: StepPolicy,
+    phase: str,
+    share: float,
+    stepper: type[Splitting],
+    degree: int,
+    mark: RunMark | None,
+) -> tuple[March, dict[str, Any]]:
     problem, numerics = context.problem, context.problem.numerics
     nodes = make_nodes(context.comm, grid, degree)
     owned = nodes.points[: nodes.n_owned]
@@ -62,6 +82,10 @@ def run(
         if not semi.monotone:
             limit = max(RINGING, RINGING_SHARE * (problem.tolerance or 0.0))
         steps = stepper(semi, measured=policy.measured, cure_limit=limit)
+        if mark is not None:
+            if mark.found is not None:
+                _recall(steps, mark.found.work)
+            mark = mark.counting(lambda: _work(steps))
         try:
             result = march(
                 steps,
@@ -71,25 +95,51 @@ def run(
                 on_step=context.on_step(phase, share),
                 stop=context.stop,
                 at_once=context.at_once,
+                mark=mark,
             )
         except SolverError as error:
             raise SolverError(
                 f"{phase}: {error}, also after halving the step repeatedly"
             ) from error
-    assert steps.transport is not None
-    incidents = steps.transport.incidents
     facts = {
         "nodes": nodes.n_global,
         "cells": grid.n_cells,
         "degree": degree,
         **result.facts,
-        **semi.work,
-        **asdict(incidents),
-        "underflows": int(nodes.sum(np.array([float(incidents.underflows)]))),
+        **_counts(steps),
         "flux": {k: float(v) for k, v in semi.flux.items()},
         "start_defect": defect,
     }
-    return Run(grid, degree, result, facts)
+    return result, facts
+
+
+def _counts(steps: Splitting) -> dict[str, Any]:
+    """Return what was done so far and what went wrong: facts of a run (collective)."""
+    assert steps.transport is not None
+    incidents, nodes = steps.transport.incidents, steps.semi.nodes
+    underflows = int(nodes.sum(np.array([float(incidents.underflows)])))
+    return {**steps.semi.work, **asdict(incidents), "underflows": underflows}
+
+
+def _work(steps: Splitting) -> dict[str, Any]:
+    """Return what a run that goes on needs besides its state (collective)."""
+    solver = steps.semi.solver
+    return {**_counts(steps), "factors": [] if solver is None else list(solver.factors)}
+
+
+def _recall(steps: Splitting, work: Mapping[str, Any]) -> None:
+    """Bring factors and counts to where they were (collective)."""
+    assert steps.transport is not None
+    semi = steps.semi
+    if semi.solver is not None:
+        semi.solver.recall(work["factors"])
+    made = semi.solver or semi.exponential
+    for name in semi.work:
+        setattr(made, name, work[name])
+    for name in asdict(steps.transport.incidents):
+        # those of all ranks
+        count = 0 if name == "underflows" and semi.nodes.comm.rank > 0 else work[name]
+        setattr(steps.transport.incidents, name, count)
 
 
 def _start_defect(problem: Problem, nodes: Nodes, log_mass: Array) -> float:

@@ -1,0 +1,179 @@
+"""Commands that are killed at some moment and gone on with, for tests and `validation/kills.py`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+CASES = {
+    "flow": """
+[target]
+potential = "(x**2 - 1)**2 + 0.3*x"
+modes = { left = "x < 0", right = "x >= 0" }
+[initial]
+mean = [-1.0]
+covariance = [[0.05]]
+[flow]
+t_end = 0.6
+save = [0.1, 0.3, 0.6]
+[numerics]
+formulation = "edge-averaged"
+cells = [120]
+dt = 5e-3
+[output]
+figures = false
+paraview = false
+""",
+    "judged": """
+[target]
+potential = "x**2/2"
+[initial]
+mean = [1.0]
+covariance = [[0.25]]
+[flow]
+beta = 0.0
+save = [0.5, 1.0]
+[[sampler]]
+kind = "langevin"
+particles = 300
+replicates = 8
+dt = 0.02
+[output]
+figures = false
+""",
+    "studied": """
+[target]
+potential = "x**2/2"
+[initial]
+mean = [1.0]
+covariance = [[0.5]]
+[flow]
+t_end = 0.5
+[[convergence]]
+vary = "h"
+values = [0.5, 0.25, 0.125]
+[output]
+figures = false
+""",
+}
+
+COMMANDS = {
+    "solve": ["solve", "flow.toml"],
+    "spectrum": ["spectrum", "flow.toml", "--sweep", "flow.alpha=0.5:2:5"],
+    "validate": ["validate", "judged.toml"],
+    "converge": ["converge", "studied.toml"],
+}
+
+SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
+
+ALWAYS = "import sys; import wfrpde.flow.checkpoints as c; c.EVERY = c.LATENCY = 0; c.SHARE = 9; "
+"""Before a command: checkpoints after every step."""
+
+MARK = "WFRPDE_KILLED"
+"""Variable by which the processes of a command are found again."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Runs commands in a folder of their own, on so many ranks."""
+
+    folder: Path
+    ranks: int = 1
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name, text in CASES.items():
+            (self.folder / f"{name}.toml").write_text(text)
+
+    def start(self, command: str, out: str, *further: str) -> tuple[subprocess.Popen[bytes], str]:
+        code = f"{ALWAYS}from wfrpde.commands.cli import main; sys.exit(main())"
+        words = [sys.executable, "-c", code, *COMMANDS[command], "--out", out, *further]
+        if self.ranks > 1:
+            words = ["mpirun", "-n", str(self.ranks), *words]
+        mark = uuid.uuid4().hex
+        log = (self.folder / f"{out}.log").open("ab")
+        process = subprocess.Popen(
+            words, cwd=self.folder, stdout=log, stderr=log, env={**os.environ, MARK: mark},
+            start_new_session=True,
+        )  # fmt: skip
+        log.close()
+        return process, mark
+
+    def whole(self, command: str, out: str, *further: str, timeout: float = 120.0) -> float:
+        """Run a command to its end; return the seconds that it took."""
+        began = time.monotonic()
+        process, mark = self.start(command, out, *further)
+        code = process.wait(timeout)
+        # a study or a verdict may end with 1
+        assert code in (0, 1), f"{code}: {(self.folder / f'{out}.log').read_text()}"
+        assert not left_of(mark)
+        return time.monotonic() - began
+
+    def killed(self, command: str, out: str, number: int, after: float) -> None:
+        """Run a command, and send it a signal after so many seconds."""
+        process, mark = self.start(command, out)
+        try:
+            process.wait(after)
+        except subprocess.TimeoutExpired:
+            process.send_signal(number)
+        try:
+            process.wait(60)
+            deadline = time.monotonic() + 20
+            while (left := left_of(mark)) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert not left, f"processes are left: {left}"
+        finally:
+            for pid in left_of(mark):
+                os.kill(pid, signal.SIGKILL)
+
+    def numbers(self, command: str, out: str) -> str:
+        """What a run gave, without what the clock says."""
+        folder = self.folder / out
+        if command in ("solve", "spectrum"):
+            found = {"solve": "solution.npz", "spectrum": "sweep.npz"}
+            with np.load(folder / found[command], allow_pickle=False) as file:
+                arrays = {name: file[name].tolist() for name in file.files if name != "content"}
+                content = json.loads(str(file["content"]))
+        else:
+            found = {"validate": "validation.json", "converge": "convergence.json"}
+            arrays = {}
+            content = json.loads((folder / found[command]).read_text())
+        return json.dumps({**arrays, "content": timeless(content)}, sort_keys=True)
+
+    def hidden(self, out: str) -> set[str]:
+        """Hidden files but for the marker, and checkpoints."""
+        every = {path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*")}
+        odd = {name for name in every if "/." in f"/{name}" or "checkpoints" in name}
+        return odd - {name for name in every if name.endswith("/.wfrpde")}
+
+
+def timeless(content: object) -> object:
+    """Leave out wall times and dates."""
+    if isinstance(content, dict):
+        clock = {
+            *("wall_time", "seconds", "created", "efficiency"),
+            *("replicates_reused", "replicates_computed"),
+        }
+        return {key: timeless(value) for key, value in content.items() if key not in clock}
+    return [timeless(entry) for entry in content] if isinstance(content, list) else content
+
+
+def left_of(mark: str) -> list[int]:
+    """Processes that a command has left, by its mark."""
+    wanted, found = f"{MARK}={mark}".encode(), []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if wanted in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found

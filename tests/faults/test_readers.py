@@ -1,0 +1,27 @@
+"""A reader that has had enough, as in ``wfrpde … | head``."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("dolfinx")
+
+from tests.faults.killing import CASES
+
+
+def test_nobody_reads_on(tmp_path):
+    (tmp_path / "flow.toml").write_text(CASES["flow"])
+    words = [sys.executable, "-m", "wfrpde", "solve", "flow.toml", "--no-compare"]
+    words += ["--set", "numerics.solver=iterative"]  # by PETSc
+    process = subprocess.Popen(
+        words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()
+    told = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(60) == 1
+    assert "error: what is said cannot be written: Broken pipe" in told
+    assert "MPI_ABORT" not in told.upper()
+    assert "PETSC ERROR" not in told
+    assert (tmp_path / "wfr-flow" / "summary.json").is_file()
