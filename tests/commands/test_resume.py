@@ -1,0 +1,97 @@
+"""``--resume``: what goes on, and what is refused by one line."""
+
+import pytest
+
+pytest.importorskip("dolfinx")
+
+from wfrpde.commands.cli import main
+
+CASE = """
+[target]
+potential = "x**2/2"
+[initial]
+mean = [-1.0]
+covariance = [[0.5]]
+[flow]
+save = [0.2]
+[output]
+figures = false
+paraview = false
+compare = false
+"""
+
+
+@pytest.fixture
+def solve(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "case.toml").write_text(CASE)
+
+    def run(*words, command="solve"):
+        code = main([command, "case.toml", "--out", "run", *words])
+        found = capsys.readouterr()
+        return code, found.out, found.err
+
+    return run
+
+
+def test_a_new_folder_is_begun_and_a_whole_run_is_left_alone(solve, tmp_path):
+    assert solve("--resume")[0] == 0
+    before = (tmp_path / "run" / "summary.json").read_text()
+    code, out, _ = solve("--resume")
+    assert code == 0
+    assert "run holds the whole run already" in out
+    assert (tmp_path / "run" / "summary.json").read_text() == before
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    code, _, err = solve()
+    assert code == 2
+    assert "Use --resume to go on with a run, --force" in err
+
+
+def test_the_run_of_another_case_is_refused(solve, tmp_path):
+    solve()
+    before = (tmp_path / "run" / "summary.json").read_text()
+    code, _, err = solve("--resume", "--set", "flow.beta=0.5")
+    assert code == 2
+    assert err.count("error: ") == 1
+    assert "flow.beta: 1.0 there, 0.5 here" in err
+    assert (tmp_path / "run" / "summary.json").read_text() == before
+    assert solve("--force", "--set", "flow.beta=0.5")[0] == 0
+
+
+def test_a_spectrum_alone_cannot_be_gone_on_with(solve, tmp_path):
+    code, _, err = solve("--resume", command="spectrum")
+    assert code == 2
+    assert "needed --sweep with it" in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_sweep_goes_on(solve, tmp_path, monkeypatch):
+    from wfrpde.operators import parameter_sweep
+
+    real, seen = parameter_sweep._point, []
+
+    def point(case):
+        if case.flow.alpha == 2.0 and not seen:
+            seen.append(case)
+            raise RuntimeError("the third value kills the process")
+        return real(case)
+
+    words = ("--sweep", "flow.alpha=1:2:3", "--resume")
+    monkeypatch.setattr(parameter_sweep, "_point", point)
+    with pytest.raises(Exception, match="kills"):
+        solve(*words, command="spectrum")
+    made = sorted(path.name for path in (tmp_path / "run" / "checkpoints").glob("*.npz"))
+    assert len(made) == 3
+    assert "flow-alpha-1.5.npz" in made[1]
+    code, _, err = solve(*words, "--set", "spectrum.count=3", command="spectrum")
+    assert code == 2
+    assert "spectrum.count" in err
+
+    def last(case):
+        assert case.flow.alpha == 2.0, "the others are known"
+        return real(case)
+
+    monkeypatch.setattr(parameter_sweep, "_point", last)
+    assert solve(*words, command="spectrum")[0] == 0
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert len((tmp_path / "run" / "sweep.csv").read_text().splitlines()) == 4
