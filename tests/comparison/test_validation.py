@@ -27,7 +27,13 @@ def langevin(**keys):
 
 
 @pytest.fixture(scope="module")
-def report():
+def told():
+    """What an observer is told."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def report(told):
     """A correct sampler, one that drops its weights, and one that solves a linear equation."""
     return wfrpde.validate(
         case(
@@ -46,8 +52,18 @@ def report():
             ],
             probabilities={"far": "x > 4"},
             observables={"tail": "exp(x/2)"},
-        )
+        ),
+        observer=told.append,
     )
+
+
+def test_long_phases_say_what_they_do(report, told):
+    phases = [event.phase for event in told]
+    for number in (1, 2, 3):
+        assert f"examining langevin: solving {number} of 3 candidate equations" in phases
+    assert "examining linear: solving 5 of 5 candidate equations" in phases
+    examining = [event.fraction for event in told if event.phase.startswith("examining")]
+    assert examining == sorted(examining)
 
 
 def test_verdicts(report):

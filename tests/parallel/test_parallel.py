@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,18 +18,40 @@ from wfrpde.errors import InputError
 from wfrpde.parallel import (
     Progress,
     ProgressReporter,
-    StatusLine,
     Stopped,
     StopRequest,
+    TerminalBar,
     collectively,
     configure_logging,
     format_duration,
     leave_together,
+    watched,
 )
 
 
 def Event(t, dt=0.01, kl=0.5, phase="stepping", fraction=0.5):
     return Progress(phase, t, 2.0, dt, kl, fraction)
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self):
+        return True
+
+    def lines(self):
+        """What a person sees: lines that were erased are not there."""
+        seen = [""]
+        for part in re.split(r"(\x1b\[[?\d;]*[A-Za-z]|\r|\n)", self.getvalue()):
+            if part == "\n":
+                seen.append("")
+            elif part == "\x1b[1A":
+                seen.pop()
+            elif part in ("\r", "\x1b[2K"):
+                seen[-1] = "" if part != "\r" else seen[-1]
+            elif not part.startswith("\x1b"):
+                seen[-1] += part
+        return [line for line in seen if line]
 
 
 @pytest.fixture
@@ -175,18 +198,64 @@ def test_other_ranks_are_silent(log):
 
 def test_a_terminal_has_one_line_that_is_taken_away(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
-    stream = io.StringIO()
-    status = StatusLine(stream)
-    reporter = ProgressReporter(status, label="WFR")
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    bar = configure_logging(stream=stream)
+    reporter = ProgressReporter(bar, label="WFR")
     reporter(Event(t=1.0))
-    shown = stream.getvalue()
-    assert shown.startswith("\r\x1b[KWFR stepping: t = 1 of 2")
-    assert len(shown) - len("\r\x1b[K") <= 39
-    assert "\n" not in shown
+    (line,) = stream.lines()
+    assert len(line) <= 40
+    assert "WFR stepping: t = 1 of" in line
+    assert line.endswith("…"), "what does not fit is cut"
+    logging.getLogger("wfrpde").info("a note " + 6 * "of [bold]many words[/] ")
+    *notes, line = stream.lines()
+    assert " ".join(notes).split() == ["a", "note"] + 6 * ["of", "[bold]many", "words[/]"]
+    assert all(len(note) <= 40 for note in notes)
+    assert "WFR stepping" in line, "the bar stays below"
     reporter.finish()
-    assert stream.getvalue().endswith("\r\x1b[K")
+    assert not any("WFR stepping" in line for line in stream.lines())
+    before = stream.getvalue()
     reporter.finish()
-    assert stream.getvalue().count("\x1b[K") == 2
+    assert stream.getvalue() == before
+    assert before.rindex("\x1b[?25h") > before.rindex("\x1b[?25l"), "the cursor is there"
+
+
+def test_the_cursor_is_never_hidden(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    TerminalBar(stream).show("at work", 0.5)
+    text = stream.getvalue()
+    assert text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l")
+
+
+def test_a_terminal_that_is_closed_does_not_end_the_run(monkeypatch):
+    class Closed(Terminal):
+        def write(self, text):
+            raise OSError
+
+    monkeypatch.setenv("TERM", "xterm")
+    bar = configure_logging(stream=Closed())
+    bar.show("at work", 0.5)
+    bar.clear()
+
+
+def test_outside_of_a_notebook_the_observer_is_the_callers():
+    with watched(None, None, "WFR") as observer:
+        assert observer is None
+    with watched(print, None, "WFR") as observer:
+        assert observer is print
+
+
+def test_what_is_done_soon_needs_no_bar(monkeypatch):
+    clock = iter([0.0, 0.0, 0.5, 2.0])
+    monkeypatch.setattr("wfrpde.parallel.progress.time.monotonic", lambda: next(clock))
+    shown = []
+    bar = SimpleNamespace(show=lambda *what: shown.append(what), clear=lambda: None)
+    reporter = ProgressReporter(bar, patience=1.0)
+    reporter(Event(t=0.5))
+    assert not shown
+    reporter(Event(t=1.0))
+    assert len(shown) == 1
 
 
 def test_rate_and_remaining_time_are_estimated(monkeypatch, log):

@@ -83,7 +83,9 @@ def test_the_figures_of_a_solution_are_those_of_its_report():
     assert isinstance(kl, Figure)
     assert kl.axes[0].get_yscale() == "log"
     # a notebook shows it without matplotlib.pyplot
-    assert kl._repr_png_().startswith(b"\x89PNG")
+    png, about = kl._repr_png_()
+    assert png.startswith(b"\x89PNG")
+    assert 400 < about["width"] < 1000
     with pytest.raises(InputError, match="density, kl"):
         solution.plot("klx")
 

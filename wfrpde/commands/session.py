@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from wfrpde.errors import DependencyMissingError, WfrpdeError
 from wfrpde.parallel import (
-    StatusLine,
+    TerminalBar,
     abort_on_unhandled,
     configure_logging,
     leave_together,
@@ -36,7 +36,7 @@ class Session:
     rank
         Rank of this process.
     status
-        Line of the terminal for progress, if there is one.
+        Bar of the terminal for progress, if there is one.
     code
         Exit code.
     """
@@ -46,7 +46,7 @@ class Session:
         self.code = 0
         self.comm: Any = None
         self.rank = 0
-        self.status: StatusLine | None = None
+        self.status: TerminalBar | None = None
         self._farewell: Any = None
 
     def __enter__(self) -> Self:

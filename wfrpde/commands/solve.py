@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wfrpde.case import Case
 from wfrpde.case.origin import difference, origin_of
 from wfrpde.errors import InputError
-from wfrpde.parallel import ProgressReporter, StatusLine, Stopped, StopRequest, world
+from wfrpde.parallel import Bar, ProgressReporter, Stopped, StopRequest, world
 from wfrpde.parallel.tasks import Store, Task, run_tasks
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def run_case(
     folder: Path,
     comm: Any = None,
     *,
-    status: StatusLine | None = None,
+    status: Bar | None = None,
     kept: Path | None = None,
     scene: str = "",
 ) -> FlowRun:
@@ -87,7 +87,7 @@ def run_case(
     comm
         MPI communicator, or ``None`` for the world's.
     status
-        Line of the terminal for progress.
+        Bar of the terminal for progress.
     kept
         Folder for checkpoints: what an earlier run of the same case has left there is not computed
         again. They stay. None for a run that cannot be gone on with.
@@ -166,7 +166,7 @@ class _Flow:
     """
 
     case: Case
-    status: StatusLine | None
+    status: Bar | None
     checkpoints: Checkpoints | None
     unfinished: Solution | None = None
 

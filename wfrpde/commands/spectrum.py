@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfrpde.commands.folder import RunFolder
 from wfrpde.numbers import number
-from wfrpde.parallel import ProgressReporter, StatusLine, StopRequest, collectively
+from wfrpde.parallel import Bar, ProgressReporter, StopRequest, collectively
 from wfrpde.report.terminal import table
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def run_spectrum(
     swept: tuple[str, list[float]] | None = None,
     force: bool = False,
     resume: bool = False,
-    status: StatusLine | None = None,
+    status: Bar | None = None,
 ) -> SpectralStudy | Sweep:
     """Answer what a case asks of its operators, and write it into ``folder`` (collective).
 
@@ -47,7 +47,7 @@ def run_spectrum(
     resume
         Whether the values of a sweep that are finished there are not computed again.
     status
-        Line of the terminal for progress.
+        Bar of the terminal for progress.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfrpde.commands.folder import RunFolder
 from wfrpde.numbers import pretty, with_error
-from wfrpde.parallel import ProgressReporter, StatusLine, collectively
+from wfrpde.parallel import Bar, ProgressReporter, collectively
 from wfrpde.report.terminal import table
 from wfrpde.report.validation.page import equation_sentences, split_sentences, time_text
 
@@ -31,7 +31,7 @@ def run_validation(
     *,
     resume: bool = False,
     force: bool = False,
-    status: StatusLine | None = None,
+    status: Bar | None = None,
 ) -> ValidationReport:
     """Validate a case and write everything into ``folder`` (collective).
 

@@ -25,6 +25,7 @@ from wfrpde.numbers import number, pretty
 
 Array = npt.NDArray[np.float64]
 Model = Callable[[Array], Array | None]
+Tell = Callable[[int, int], None]
 _Model = tuple[str, dict[str, float], Model]  # name, usual rates by their symbols, averages
 
 STEP = 0.05
@@ -75,6 +76,7 @@ def diagnose(
     replicates: Sequence[Replicate],
     level: float,
     step_bias: Array | None = None,
+    tell: Tell = lambda solved, total: None,
 ) -> Diagnosis | None:
     """Find the equation that a sampler's path fits best.
 
@@ -85,6 +87,8 @@ def diagnose(
     ----------
     step_bias
         ``(T, k)`` bias of the time step, where it is known: it says nothing about the equation.
+    tell
+        Called before each of the equations is fitted, with how many were before and will be.
     """
     case, judge = family.case, family.judge
     count = len(replicates)
@@ -122,10 +126,11 @@ def diagnose(
         for weights, rate in (("potential", "−cV"), ("start", "−c log(ρ₀/π)"))
     ]
     rates = {"α": own.alpha, "β": own.beta}
-    candidates = _fitted(gradient_flows, data, level)
+    few, all_of_them = len(gradient_flows), len(gradient_flows) + len(linear_flows)
+    candidates = _fitted(gradient_flows, data, level, lambda done: tell(done, few))
     claimed = [c for c in candidates if c.equation == judge.label]
     if not claimed or not claimed[0].explains or _off(claimed[0], rates, count):
-        candidates += _fitted(linear_flows, data, level)
+        candidates += _fitted(linear_flows, data, level, lambda done: tell(few + done, all_of_them))
     candidates = _nested([*gradient_flows, *linear_flows], candidates, data, level)
     if not candidates:
         return None
@@ -133,8 +138,13 @@ def diagnose(
     return _conclude(name, judge, ranked, rates, count)
 
 
-def _fitted(models: Sequence[_Model], data: _Data, level: float) -> list[Candidate]:
-    found = (_fit(equation, start, model, data, level) for equation, start, model in models)
+def _fitted(
+    models: Sequence[_Model], data: _Data, level: float, tell: Callable[[int], None]
+) -> list[Candidate]:
+    found = []
+    for k, (equation, start, model) in enumerate(models):
+        tell(k)
+        found.append(_fit(equation, start, model, data, level))
     return [candidate for candidate in found if candidate is not None]
 
 

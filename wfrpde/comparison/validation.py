@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ from wfrpde.parallel import (
     checked_on_stop,
     collectively,
     unless_stopped,
+    watched,
     world,
 )
 from wfrpde.samplers import SamplerContext, make_sampler
@@ -132,7 +134,11 @@ def validate(
             "reflecting sides: samplers move in all of space, and their samples are compared there",
         )
     folder = None if resume is None else Path(resume)
-    with StopRequest() as stop, ExitStack() as leaving:
+    with (
+        StopRequest() as stop,
+        watched(observer, comm, "validate") as observer,
+        ExitStack() as leaving,
+    ):
         with collectively(comm):
             closely = any(s.parameters.get("density") == "oracle" for s in case.samplers)
             flows = Flows(case, observer, closely)
@@ -214,9 +220,8 @@ def _details(
             claims, run = contestant.judge.claims, contestant.run
             if claims is None or run is None:
                 continue
-            if observer is not None:
-                phase = f"examining {contestant.name}"
-                observer(Progress.count(phase, k, len(contestants), "samplers"))
+            tell = partial(_tell, observer, contestant.name, k, len(contestants))
+            tell("the limit of many particles")
             law = run.law() if case.validation.limit else None
             if law is not None:
                 steps = {lv.dt for lv in levels if lv.sampler == contestant.name}
@@ -230,7 +235,11 @@ def _details(
                 laws = [values for values in known if values is not None]
                 step_bias = step_part(*laws) if len(laws) == 3 else None
                 level = case.validation.level
-                diagnosis = diagnose(contestant.name, family, own, level, step_bias)
+
+                def solving(done: int, total: int, tell: Callable[[str], None] = tell) -> None:
+                    tell(f"solving {done + 1} of {total} candidate equations")
+
+                diagnosis = diagnose(contestant.name, family, own, level, step_bias, solving)
                 if diagnosis is not None:
                     mine.diagnoses.append(diagnosis)
     if comm.size == 1:
@@ -244,6 +253,12 @@ def _details(
             key=lambda d: order.index(d.sampler),
         ),
     )
+
+
+def _tell(observer: Callable[[Any], None] | None, name: str, k: int, count: int, what: str) -> None:
+    """Tell what is being found out about the sampler of number `k`."""
+    if observer is not None:
+        observer(Progress.count(f"examining {name}: {what}", k, count, "samplers"))
 
 
 def make_contestant(

@@ -33,6 +33,7 @@ from wfrpde.parallel import (
     checked_on_stop,
     collectively,
     unless_stopped,
+    watched,
 )
 from wfrpde.parallel.places import typed_path
 
@@ -137,7 +138,7 @@ def solve_from(
             )
         problem = make_problem(case, level=level_for(case.accuracy.tolerance))
         name, reason = choose(problem)
-    with StopRequest() as stop:
+    with StopRequest() as stop, watched(observer, comm, case.equation.label) as observer:
 
         def tell(phase: str, t: float, dt: float, kl: float, fraction: float) -> None:
             if observer is not None:

@@ -28,6 +28,7 @@ from wfrpde.parallel import (
     checked_on_stop,
     collectively,
     unless_stopped,
+    watched,
 )
 from wfrpde.parallel.screen import quiet
 from wfrpde.parallel.tasks import Store, Task, run_tasks, store_key
@@ -149,7 +150,8 @@ def sweep(
                 note_origin(folder, name, origin)
     keys = [f"{name}-{value!r}" for value in map(float, values)]
     tasks = [Task(partial(_solved, one), "", at) for one, at in zip(cases, keys, strict=True)]
-    done = run_tasks(tasks, comm, store=store, observer=observer, counted="values")
+    with watched(observer, comm, "sweep") as observer:
+        done = run_tasks(tasks, comm, store=store, observer=observer, counted="values")
     points, failures = done.results, {int(k): error for k, error in done.failures.items()}
     if not points and failures and done.complete:
         raise failures[min(failures)]

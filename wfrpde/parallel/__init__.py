@@ -1,5 +1,6 @@
 """Behaviour that all ranks share: errors, interruption, and what is said on the screen."""
 
+from wfrpde.parallel.bars import Bar, TerminalBar
 from wfrpde.parallel.collective import abort_on_unhandled, collectively, leave_together, world
 from wfrpde.parallel.interruption import (
     Interrupted,
@@ -9,17 +10,18 @@ from wfrpde.parallel.interruption import (
     checked_on_stop,
     unless_stopped,
 )
-from wfrpde.parallel.progress import Progress, ProgressReporter, format_duration
-from wfrpde.parallel.screen import StatusLine, configure_logging
+from wfrpde.parallel.progress import Progress, ProgressReporter, format_duration, watched
+from wfrpde.parallel.screen import configure_logging
 
 __all__ = [
+    "Bar",
     "Interrupted",
     "OnStop",
     "Progress",
     "ProgressReporter",
-    "StatusLine",
     "StopRequest",
     "Stopped",
+    "TerminalBar",
     "abort_on_unhandled",
     "checked_on_stop",
     "collectively",
@@ -27,5 +29,6 @@ __all__ = [
     "format_duration",
     "leave_together",
     "unless_stopped",
+    "watched",
     "world",
 ]

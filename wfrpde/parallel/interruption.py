@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, get_args
 
+from wfrpde.errors import one_message
+
 
 class Stopped(KeyboardInterrupt):
     """Work that may be left unfinished was broken off by a stop request."""
@@ -29,6 +31,10 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, result: Any) -> None:
         self.result = result
         super().__init__("stopped before its end; 'result' of this exception holds what was saved")
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows, and where the cell that follows finds the result."""
+        return [*one_message(self), "In a notebook: import sys; result = sys.last_value.result"]
 
 
 OnStop = Literal["raise", "return"]

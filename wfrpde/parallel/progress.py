@@ -1,15 +1,20 @@
-"""How far a long computation is: one line rewritten on a terminal, plain log lines elsewhere."""
+"""How far a long computation is: a bar on a terminal or in a notebook, log lines elsewhere."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
-from wfrpde.parallel.screen import StatusLine
+from wfrpde.parallel.bars import Bar, NotebookBar, in_notebook
 
 logger = logging.getLogger("wfrpde")
+
+PATIENCE = 1.0
+"""Seconds after which a notebook shows a bar: what is done sooner needs none."""
 
 
 @dataclass(frozen=True)
@@ -62,31 +67,35 @@ class Progress:
 class ProgressReporter:
     """Observer that tells a person how far a run is: on rank 0 only.
 
-    On a terminal one line is rewritten, at most ten times a second; elsewhere a line is logged
-    when a new phase begins, when all that is counted is done, and else every ``interval`` seconds.
+    A bar is drawn at most ten times a second; without one a line is logged when a new phase
+    begins, when all that is counted is done, and else every ``interval`` seconds.
 
     Parameters
     ----------
-    status
-        The line of the terminal, from `configure_logging`, or ``None`` for log lines.
+    bar
+        The bar of the terminal, from `configure_logging`, or ``None`` for log lines.
     rank
         Rank of this process.
     label
         What is being solved, e.g. ``"WFR"``.
     interval
         Seconds between log lines.
+    patience
+        Seconds before anything is said.
     """
 
     def __init__(
         self,
-        status: StatusLine | None = None,
+        bar: Bar | None = None,
         *,
         rank: int = 0,
         label: str = "",
         interval: float = 5.0,
+        patience: float = 0.0,
     ) -> None:
-        self._status, self._rank, self._label = status, rank, label
-        self._interval = 0.1 if status is not None else interval
+        self._bar, self._rank, self._label = bar, rank, label
+        self._interval = 0.1 if bar is not None else interval
+        self._silent_until = time.monotonic() + patience if patience else float("-inf")
         self._start = time.monotonic()
         self._last = float("-inf")
         self._phase = ""
@@ -103,17 +112,19 @@ class ProgressReporter:
         self._share = event.fraction
         if now - self._last < self._interval and event.phase == self._phase and not ended:
             return
+        if now < self._silent_until:
+            return
         self._last, self._phase = now, event.phase
         text = self._describe(event, now - self._start)
-        if self._status is not None:
-            self._status.show(text)
+        if self._bar is not None:
+            self._bar.show(text, min(max(event.fraction, 0.0), 1.0))
         else:
             logger.info("%s", text)
 
     def finish(self) -> None:
-        """Take the progress line away."""
-        if self._status is not None:
-            self._status.clear()
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.clear()
 
     def _describe(self, event: Progress, elapsed: float) -> str:
         heading = " ".join(part for part in (self._label, event.phase) if part)
@@ -131,6 +142,33 @@ class ProgressReporter:
             pace = (event.t - event.before) / elapsed
             parts.append(f"{pace:.2g} {event.counted or 'time units'}/s")
         return ", ".join(parts)
+
+
+Observer = Callable[[Progress], None]
+"""What is told how far something is."""
+
+
+@contextmanager
+def watched(observer: Observer | None, comm: Any, label: str) -> Iterator[Observer | None]:
+    """Give the caller's observer, or in a notebook one that shows a bar for the whole block.
+
+    Within such a block, what would show a bar of its own shows none.
+    """
+    global _bar_is_shown
+    if observer is not None or _bar_is_shown or not in_notebook():
+        yield observer
+        return
+    rank = 0 if comm is None else comm.rank
+    reporter = ProgressReporter(NotebookBar(), rank=rank, label=label, patience=PATIENCE)
+    _bar_is_shown = True
+    try:
+        yield reporter
+    finally:
+        _bar_is_shown = False
+        reporter.finish()
+
+
+_bar_is_shown = False
 
 
 def format_duration(seconds: float) -> str:

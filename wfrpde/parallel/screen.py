@@ -1,50 +1,30 @@
-"""What is said on the screen, by rank 0 only: log lines, and a status line on a terminal."""
+"""What is said on the screen, by rank 0 only: log lines, and a progress bar on a terminal."""
 
 from __future__ import annotations
 
 import logging
-import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TextIO
+
+from wfrpde.parallel.bars import TerminalBar
 
 logger = logging.getLogger("wfrpde")
 
 
-class StatusLine:
-    """The last line of a terminal, rewritten in place; log messages appear above it."""
+class _AboveBar(logging.Handler):
+    """Prints lines through the console of a bar, which puts them above it and wraps them."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._shown = False
-
-    def show(self, text: str) -> None:
-        """Replace the line by ``text``, cut to the width of the terminal."""
-        width = shutil.get_terminal_size().columns - 1
-        with suppress(OSError):  # a terminal that was closed: the run goes on to its end
-            self._stream.write(f"\r\x1b[K{text[:width]}")
-            self._stream.flush()
-        self._shown = True
-
-    def clear(self) -> None:
-        """Take the line away."""
-        if self._shown:
-            with suppress(OSError):
-                self._stream.write("\r\x1b[K")
-                self._stream.flush()
-            self._shown = False
-
-
-class _LogHandler(logging.StreamHandler[TextIO]):
-    def __init__(self, stream: TextIO, status: StatusLine | None) -> None:
-        super().__init__(stream)
-        self._status = status
+    def __init__(self, bar: TerminalBar) -> None:
+        super().__init__()
+        self._console = bar.console
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self._status is not None:
-            self._status.clear()
-        super().emit(record)
+        try:
+            self._console.print(self.format(record))
+        except Exception:
+            self.handleError(record)
 
 
 LONGEST_NOTE = 200
@@ -73,22 +53,22 @@ def quiet(least: int = logging.WARNING) -> Iterator[None]:
 
 def configure_logging(
     *, rank: int = 0, quiet: bool = False, stream: TextIO | None = None
-) -> StatusLine | None:
+) -> TerminalBar | None:
     """Send the package's log to the screen, from rank 0 only.
 
     Returns
     -------
-    StatusLine or None
-        The line for progress, if the stream is a terminal and this is rank 0.
+    TerminalBar or None
+        The bar for progress, if the stream is a terminal and this is rank 0.
     """
     stream = stream if stream is not None else sys.stderr
     logger.handlers.clear()
     if rank != 0:
         logger.addHandler(logging.NullHandler())
         return None
-    status = StatusLine(stream) if stream.isatty() and not quiet else None
-    handler = _LogHandler(stream, status)
+    bar = TerminalBar(stream) if stream.isatty() and not quiet else None
+    handler = logging.StreamHandler(stream) if bar is None else _AboveBar(bar)
     handler.setFormatter(_LogFormat("%(message)s"))
     logger.addHandler(handler)
     logger.setLevel(logging.WARNING if quiet else logging.INFO)
-    return status
+    return bar

@@ -50,8 +50,9 @@ class Picture:
     @property
     def width(self) -> int:
         """The width in CSS pixels at which every figure's text has the same size on a page."""
-        # The header of a PNG holds its width after the eight bytes of signature and eight of chunk.
-        return round(int.from_bytes(self.path.read_bytes()[16:20], "big") * 0.6)
+        from wfrpde.report.style import shown_width
+
+        return shown_width(self.path.read_bytes())
 
 
 def saved(drawings: Iterable[Drawing | None], folder: Path) -> list[Picture]:

@@ -82,10 +82,17 @@ def new_figure(width: float, height: float, *, maps: bool = False) -> Figure:
 class ShownFigure(Figure):
     """A figure that a notebook shows, also one that never imports ``matplotlib.pyplot``."""
 
-    def _repr_png_(self) -> bytes:
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """Return the picture, and the width at which its text has the size of the page's."""
         stream = BytesIO()
         _print(self, stream)
-        return stream.getvalue()
+        return stream.getvalue(), {"width": shown_width(stream.getvalue())}
+
+
+def shown_width(png: bytes) -> int:
+    """Return the width in CSS pixels at which the text of a picture has the size of a page's."""
+    # The header of a PNG holds its width after the eight bytes of signature and eight of chunk.
+    return round(int.from_bytes(png[16:20], "big") * 0.6)
 
 
 def save(figure: Figure, path: Path) -> Path:

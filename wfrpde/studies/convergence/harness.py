@@ -21,6 +21,7 @@ from wfrpde.parallel import (
     checked_on_stop,
     collectively,
     unless_stopped,
+    watched,
 )
 from wfrpde.parallel.screen import quiet
 from wfrpde.parallel.tasks import Store, Task, run_tasks
@@ -90,12 +91,13 @@ def converge(
     comm = MPI.COMM_WORLD if comm is None else comm
     numbered = [(k, s) for k, s in enumerate(case.convergence) if s.vary == "particles"]
     only_particles = bool(numbered) and len(numbered) == len(case.convergence)
-    flows = () if only_particles else _flow_studies(case, comm, folder, layout, observer)
     particles: tuple[StudyResult, ...] = ()
-    if numbered:
-        from wfrpde.studies.convergence.particles import particle_studies
+    with watched(observer, comm, "converge") as observer:
+        flows = () if only_particles else _flow_studies(case, comm, folder, layout, observer)
+        if numbered:
+            from wfrpde.studies.convergence.particles import particle_studies
 
-        particles = particle_studies(case, numbered, comm, folder, observer)
+            particles = particle_studies(case, numbered, comm, folder, observer)
     results = list(flows)
     for (place, _), result in zip(numbered, particles, strict=True):
         results.insert(place, result)  # in the order of the case
