@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from wfrpde.case.problem import Problem
 from wfrpde.case.setup import make_problem
 from wfrpde.samplers.context import SamplerContext, drawable
+from wfrpde.samplers.walls import Walls
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -17,14 +21,23 @@ def sampler_context(
 ) -> SamplerContext:
     """Make what the samplers of a case need; see `SamplerContext.of`."""
     problem = make_problem(case)
+    walls = walls_of(problem)
     return SamplerContext(
         problem.equation,
         problem.target,
-        drawable(problem.initial, problem.box),
+        drawable(problem.initial, problem.box, walls),
         problem.box,
         problem.scales,
         solution,
         comm,
         case.model_dump(mode="json", exclude_unset=True, include={"target", "initial"}),
         None if case.source is None else case.source.resolve().parent,
+        walls,
     )
+
+
+def walls_of(problem: Problem) -> Walls | None:
+    """Return what the sides of a box that the case gives do to particles."""
+    if problem.domain.box is None:
+        return None
+    return Walls(problem.box, np.array(problem.sides.closed), problem.sides.are("reflecting"))

@@ -152,11 +152,21 @@ class InitialSpec(OpenSection):
         validate_initial(self.kind, self.parameters)
         return self
 
-    def build(self, target: Target, box: npt.ArrayLike | None = None) -> InitialDensity:
-        """Return ρ₀ in the dimension of its target; ``box`` (d, 2) is the domain, if one is set."""
+    def build(
+        self,
+        target: Target,
+        box: npt.ArrayLike | None = None,
+        closed: tuple[bool, ...] = (),
+    ) -> InitialDensity:
+        """Return ρ₀ in the dimension of its target; ``box`` (d, 2) is the domain, if one is set.
+
+        Around axes that close upon themselves it is wrapped.
+        """
         from wfrpde.starts import make_initial
 
-        return make_initial(kind=self.kind, parameters=self.parameters, target=target, box=box)
+        return make_initial(
+            kind=self.kind, parameters=self.parameters, target=target, box=box, closed=closed
+        )
 
     def check_dimension(self, dim: int) -> None:
         """Raise `InputError` unless the parameters fit a target of dimension ``dim``."""

@@ -7,9 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, Strict, model_validator
 
 from wfrpde.case.sections import Number, Section, Text
-from wfrpde.domain.sides import KINDS
+from wfrpde.domain.sides import KINDS, checked_ends
 from wfrpde.errors import InputError
-from wfrpde.fields.complaints import choose
 
 
 class DomainSpec(Section):
@@ -27,7 +26,8 @@ class DomainSpec(Section):
         What holds on ∂Ω: no probability flows through it.
     sides
         Kind of the two sides of an axis of the box, by the axis: ``x``, ``y``, ``z``.
-        ``"reflecting"`` where nothing else is said; nothing flows through such a side.
+        ``"reflecting"`` where nothing else is said: nothing flows through such a side.
+        ``"periodic"``: the axis closes upon itself, a circle. It needs a box of tensor cells.
     cell
         Shape of the cells in a box: intervals, quadrilaterals and hexahedra (``tensor``) or
         triangles and tetrahedra (``simplex``).
@@ -37,7 +37,7 @@ class DomainSpec(Section):
     mesh: Text | None = None
     cut_off_share: Annotated[float, Strict(), Field(gt=0, lt=1)] = 1e-6
     boundary: Literal["no-flux"] = "no-flux"
-    sides: dict[Text, Text] = {}  # noqa: RUF012 (pydantic copies it)
+    sides: dict[Text, Text | tuple[Text, ...]] = {}  # noqa: RUF012 (pydantic copies it)
     cell: Literal["auto", "tensor", "simplex"] = "auto"
 
     @model_validator(mode="after")
@@ -49,10 +49,9 @@ class DomainSpec(Section):
                 raise InputError(
                     f"domain.box[{axis}]", f"[{low:g}, {high:g}]", "[lo, hi] with lo < hi"
                 )
-        for name, kind in self.sides.items():
+        for name, ends in self.sides.items():
             where = f"domain.sides.{name}"
-            if KINDS[choose(kind, KINDS, where)].closed and (
-                self.box is None or self.cell == "simplex"
-            ):
+            kind, _ = checked_ends(ends, where)
+            if KINDS[kind].closed and (self.box is None or self.cell == "simplex"):
                 raise InputError(where, f"'{kind}' without a box of tensor cells", "[domain] box")
         return self

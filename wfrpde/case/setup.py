@@ -19,6 +19,7 @@ from wfrpde.domain.extent import (
     with_favoured,
 )
 from wfrpde.domain.meshes import read_gmsh
+from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError
 from wfrpde.fields.schedules import gauss, is_moving, written
@@ -34,6 +35,9 @@ HORIZONS = 4
 
 CLOSES = 1e-6
 """Difference of V (kT) between the ends of an axis up to which it counts as closed."""
+
+CLOSES_SMOOTHLY = 1e-5
+"""Difference there of the slope, and of the start, relative to the largest of them."""
 
 
 def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEVEL) -> Problem:
@@ -61,7 +65,7 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
             target.dim, "target", "π", target.seeds, lambda x: floor - target.potential(x), False
         )
     else:
-        initial = case.initial.build(target, bounds)
+        initial = case.initial.build(target, bounds, Sides.of(case.domain.sides, case.dim).closed)
     if flow.conserve_mass and case.initial.mass != 1.0:
         raise InputError(
             "initial.mass",
@@ -126,20 +130,35 @@ def _favoured(
 
 
 def _check_closed(problem: Problem) -> None:
-    """Refuse a potential that jumps where an axis closes upon itself."""
-    points = sample(problem.box)
+    """Refuse a potential that jumps where an axis closes upon itself, and tell of kinks there."""
+    points, target = sample(problem.box), problem.target
     for axis, closed in enumerate(problem.sides.closed):
         if not closed:
             continue
-        low, high = problem.box[axis]
+        name, (low, high) = "xyz"[axis], problem.box[axis]
         first = points[points[:, axis] == low]
         last = first + (high - low) * np.eye(problem.dim)[axis]
         jump = float(np.abs(problem.potential(last) - problem.potential(first)).max())
         if jump > CLOSES:
             raise InputError(
-                f"domain.sides.{'xyz'[axis]}",
+                f"domain.sides.{name}",
                 f"a potential that differs by {jump:.3g} kT between the two ends of the axis",
                 "the same at both, as the axis closes upon itself",
+            )
+        slopes = np.stack([target.gradient(end)[:, axis] for end in (first, last)])
+        kink = float(np.abs(slopes[1] - slopes[0]).max())
+        if kink > CLOSES_SMOOTHLY * max(1.0, float(np.abs(slopes).max())):
+            problem.warnings.append(
+                f"the slope of the potential jumps by {kink:.3g} where {name} closes upon itself: "
+                "V has a kink there, as if its period were another than the length of the box"
+            )
+        start = np.exp([problem.log_initial(end, zero=-np.inf) for end in (first, last)])
+        top = float(np.exp(problem.log_initial(points).max()))
+        gap = float(np.abs(start[1] - start[0]).max()) / top
+        if gap > CLOSES_SMOOTHLY and problem.initial.name != "uniform":
+            problem.warnings.append(
+                f"the initial density jumps by {gap:.2g} of its maximum where {name} closes upon "
+                "itself: its formula is not periodic"
             )
 
 

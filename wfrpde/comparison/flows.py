@@ -12,6 +12,7 @@ import numpy as np
 from wfrpde.comparison.density import density_of
 from wfrpde.comparison.observables import AXES, Observable, expressions, masses, moments
 from wfrpde.comparison.replicates import Judge
+from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
 from wfrpde.samplers import oracle_times
 
@@ -75,6 +76,7 @@ class Flows:
                 observables_of(self.case, solution),
                 {} if claims is None else known_errors(solution),
                 metrics=self.case.validation.metrics,
+                sides=Sides.of(self.case.domain.sides, self.case.dim),
             )
         return self._judges[claims]
 

@@ -21,9 +21,11 @@ from wfrpde.fields.schedules import is_moving
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.lattice import Lattice
 from wfrpde.samplers.law import LawStep, log_mass
+from wfrpde.samplers.walls import Walls
 from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
 
 FINENESS = 0.8
 """Spacing of the lattice at most, in standard deviations of the kernel."""
@@ -36,6 +38,12 @@ REACH = {1: 8.0, 2: 6.5}
 
 DEPTH = 50.0
 """Logarithms further below the largest count as that much below it."""
+
+MARGIN = 12
+"""Nodes that are added at both ends of an axis that closes, for splines."""
+
+LEAST = -1e3
+"""Log of a mass that stands for none."""
 
 MOST_ENTRIES = 15_000_000
 """Entries of the matrix of moves beyond which the limit is not computed."""
@@ -51,10 +59,13 @@ class Law:
         Regular nodes.
     masses
         ``(n,)`` mass at each node.
+    volumes
+        ``(n,)`` share of its cell that belongs to each; None for 1.
     """
 
     lattice: Lattice
     masses: Array
+    volumes: Array | None = None
 
     @property
     def dim(self) -> int:
@@ -65,10 +76,17 @@ class Law:
         """Log density ``(n,)`` at points ``(n, d)``, by cubic splines of the logarithm."""
         from scipy.ndimage import map_coordinates
 
-        field = log_mass(self.masses / np.prod(self.lattice.spacing)).reshape(self.lattice.shape)
+        own = np.ones(1) if self.volumes is None else self.volumes
+        per_cell = self.masses / np.where(own > 0, own, 1.0) / np.prod(self.lattice.spacing)
+        field = self.lattice.joined(per_cell.reshape(self.lattice.shape).copy())
+        field = log_mass(field)
         # beyond a cliff the spline would swing high above what is left there
         field = np.maximum(field, field.max() - DEPTH)
         at = np.stack(self.lattice.coordinates(np.array(x, dtype=float)))
+        for axis in self.lattice.closed_axes:
+            around = np.arange(-MARGIN, self.lattice.shape[axis] + MARGIN)
+            field = field.take(around % (self.lattice.shape[axis] - 1), axis=axis)
+            at[axis] += MARGIN
         return np.asarray(map_coordinates(field, at, order=3, mode="nearest"))
 
 
@@ -97,22 +115,26 @@ def limit_laws(
     spacing = np.minimum(FINENESS * deviation, SCALE * context.scales)
     if step.spacing is not None:
         spacing = np.minimum(spacing, step.spacing / 2)
-    lattice = Lattice.over(context.box, spacing, 20_000)
+    walls = context.walls
+    closed = () if walls is None else tuple(walls.closed)
+    lattice = Lattice.over(context.box, spacing, 20_000, closed)
     widest = math.sqrt(2 * step.alpha * float(sizes.max()))
     band = np.prod(2 * np.ceil(REACH[target.dim] * widest / lattice.spacing) + 1)
     if band * np.prod(lattice.shape) > MOST_ENTRIES:
         return None
     points = lattice.points
-    log_target = -target.potential(points)
-    log_target -= log_target.max()
-    mass = np.exp(initial.log_density(points) - np.max(initial.log_density(points)))
+    volumes = _volumes(lattice, walls)
+    with np.errstate(divide="ignore"):
+        log_target = np.log(volumes) - target.potential(points)
+    log_target = np.maximum(log_target - log_target.max(), LEAST)
+    mass = volumes * np.exp(initial.log_density(points) - np.max(initial.log_density(points)))
     mass /= mass.sum()
     laws, now = [], 0.0
     matrices: dict[float, Any] = {}
     for count, size, end in zip(steps, sizes, times, strict=True):
         key = float(f"{size:.12g}")
         if key not in matrices:
-            matrices[key] = _moves(lattice, points, target, step.alpha * size)
+            matrices[key] = _moves(lattice, points, target, step.alpha * size, walls)
         for k in range(count):
             t = now + size * k
             if step.before is not None:
@@ -122,11 +144,29 @@ def limit_laws(
                 mass = step.after(points, mass, t, size, log_target)
             mass = mass / mass.sum()
         now = end
-        laws.append(Law(lattice, mass))
+        laws.append(Law(lattice, mass, volumes))
     return laws
 
 
-def _moves(lattice: Lattice, points: Array, target: Target, h: float) -> Any:
+def _volumes(lattice: Lattice, walls: Walls | None) -> Array:
+    """Share ``(n,)`` of its cell that a node has: half at a wall, none where an axis begins anew.
+
+    Masses beyond a wall come back, so that a node there gets those of half a cell only once.
+    """
+    volume = np.ones(lattice.shape)
+    if walls is not None:
+        for axis in range(lattice.dim):
+            ends = np.moveaxis(volume, axis, 0)
+            for end, here in zip((0, -1), walls.reflecting[axis], strict=True):
+                ends[end] *= 0.5 if here else 1.0
+            if walls.closed[axis]:
+                ends[-1] = 0.0
+    return volume.ravel()
+
+
+def _moves(
+    lattice: Lattice, points: Array, target: Target, h: float, walls: Walls | None = None
+) -> Any:
     """Matrix that takes masses to masses: column j is the Gaussian around x_j − h∇V(x_j)."""
     from scipy.sparse import csr_array
 
@@ -142,6 +182,8 @@ def _moves(lattice: Lattice, points: Array, target: Target, h: float) -> Any:
         index = middle[:, None].astype(np.int64) + np.arange(-reach, reach + 1)
         gap = (index - centre[:, axis, None]) * (step / deviation)
         weight = np.exp(-0.5 * gap**2) * (step / deviation / math.sqrt(2 * math.pi))
+        if walls is not None:
+            index = _returned(index, n, walls, axis)
         weight[(index < 0) | (index >= n)] = 0.0
         index = np.clip(index, 0, n - 1)
         number = (number[:, :, None] * n + index[:, None, :]).reshape(len(points), -1)
@@ -149,4 +191,18 @@ def _moves(lattice: Lattice, points: Array, target: Target, h: float) -> Any:
     column = np.broadcast_to(np.arange(len(points))[:, None], number.shape)
     kept = value > 0
     shape = (len(points), len(points))
+    # entries of one place are summed
     return csr_array((value[kept], (number[kept], column[kept])), shape=shape)
+
+
+def _returned(index: Index, n: int, walls: Walls, axis: int) -> Index:
+    """Return the nodes that those beyond a wall stand for, of n along an axis."""
+    below, above = walls.reflecting[axis]
+    if walls.closed[axis]:
+        return index % (n - 1)
+    if below and above:
+        turned = index % (2 * (n - 1))
+        return np.minimum(turned, 2 * (n - 1) - turned)
+    if below:
+        return np.abs(index)
+    return np.minimum(index, 2 * (n - 1) - index) if above else index

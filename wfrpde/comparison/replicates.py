@@ -24,12 +24,13 @@ from wfrpde.comparison.observables import (
     reference_values,
     values,
 )
+from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
 from wfrpde.errors import SamplerError
 from wfrpde.fields.protocols import Density
 
 if TYPE_CHECKING:
-    from wfrpde.samplers import Trajectory
+    from wfrpde.samplers import Ensemble, Trajectory
 
 Array = npt.NDArray[np.float64]
 
@@ -116,6 +117,8 @@ class Judge:
         Errors of observables that the solver has estimated: time → name → error.
     metrics
         Whether distances are wanted.
+    sides
+        What closes axes: samples are compared within the box there. None where nothing does.
     """
 
     claims: Equation | None
@@ -123,6 +126,7 @@ class Judge:
     observables: list[Observable]
     known: dict[float, dict[str, float]]
     metrics: bool = True
+    sides: Sides | None = None
     _yardsticks: dict[tuple[float, int], Yardstick] = field(default_factory=dict, repr=False)
 
     @property
@@ -176,7 +180,7 @@ class Judge:
         SamplerError
             If its times or its dimension are not those of the case.
         """
-        rows = []
+        rows, note = [], ""
         for t, ensemble in zip(trajectory.times, trajectory.ensembles, strict=True):
             found = self.density_at(float(t))
             if found is None:
@@ -185,6 +189,8 @@ class Judge:
             if ensemble.dim != found[1].dim:
                 what = f"gave points of dimension {ensemble.dim} instead of {found[1].dim}"
                 raise SamplerError(name, what)
+            ensemble, odd = self._in_box(ensemble, found[1])
+            note = note or odd
             rows.append((*found, ensemble))
         averages, along, shown = [], [], []
         chains = int(trajectory.facts.get("chains", 1))
@@ -223,8 +229,26 @@ class Judge:
             particles=rows[0][2].size if rows else 0,
             shown=np.array(shown) if shown else np.empty((0, 0, 0)),
             chains=chains,
-            note=next((a.note for a in along if a.note), ""),
+            note=note or next((a.note for a in along if a.note), ""),
         )
+
+    def _in_box(self, ensemble: Ensemble, density: MeshedDensity) -> tuple[Ensemble, str]:
+        """Bring particles into the box along axes that close, and say so if some were not."""
+        if self.sides is None or not any(self.sides.closed):
+            return ensemble, ""
+        nodes = density.interpolation.nodes
+        box = np.stack([nodes.min(axis=0), nodes.max(axis=0)], axis=1)
+        inside = self.sides.wrapped(ensemble.positions, box)
+        moved = np.abs(inside - ensemble.positions) > 1e-9 * np.ptp(box, axis=1)
+        if not moved.any():
+            return ensemble, ""
+        axis = int(moved.any(axis=0).argmax())
+        note = (
+            f"{moved.any(axis=1).mean():.1%} of its points lie outside [{box[axis, 0]:.6g}, "
+            f"{box[axis, 1]:.6g}] along {'xyz'[axis]}, which is periodic: they are compared where "
+            "they come in again, and what it does with a density should wrap them, too"
+        )
+        return ensemble.moved(inside), note
 
     def _yardstick(self, t: float, density: MeshedDensity, n: int) -> Yardstick:
         key = (t, n)

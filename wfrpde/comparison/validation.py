@@ -25,7 +25,6 @@ from wfrpde.comparison.metrics import METRICS
 from wfrpde.comparison.noise_floor import noise_floors
 from wfrpde.comparison.replicates import Judge
 from wfrpde.comparison.results import Diagnosis, ValidationReport
-from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError, SamplerError
 from wfrpde.parallel import (
@@ -125,13 +124,6 @@ def validate(
             "no [[sampler]]",
             "at least one",
             'For example: [[sampler]] with kind = "langevin".',
-        )
-    sides = Sides.of(case.domain.sides, case.dim)
-    if not sides.reflecting:
-        raise InputError(
-            "domain.sides",
-            f"{', '.join(sides.names)} with [[sampler]]",
-            "reflecting sides: samplers move in all of space, and their samples are compared there",
         )
     folder = None if resume is None else Path(resume)
     with (

@@ -133,17 +133,29 @@ class TensorInterpolation:
         return self.grid.cell
 
     def along(self, axis: int, x: Array) -> tuple[Index, Array, Array, Array, Array]:
-        """First node; weights ``(n, s)`` of value, slope, and of the linear value and slope."""
+        """Nodes ``(n, s)``; weights of value, slope, and of the linear value and slope.
+
+        Around the ends of an axis that closes upon itself, the nodes beyond are those behind the
+        other end.
+        """
         nodes = self.axes[axis]
+        around = axis in self.grid.closed_axes
         cell = np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, len(nodes) - 2)
         if self.degree > 1:
             breaks = self.grid.breaks[axis]
             element = np.clip(np.searchsorted(breaks, x, side="right") - 1, 0, len(breaks) - 2)
             start, size = element * self.degree, self.degree + 1
         else:
-            size = min(STENCIL[self.grid.dim], len(nodes))
-            start = np.clip(cell - size // 2 + 1, 0, len(nodes) - size)
-        local = nodes[start[:, None] + np.arange(size)]
+            size = min(STENCIL[self.grid.dim], len(nodes) - around)
+            start = cell - size // 2 + 1
+            if not around:
+                start = np.clip(start, 0, len(nodes) - size)
+        number = start[:, None] + np.arange(size)
+        if around:
+            turns, number = np.divmod(number, len(nodes) - 1)
+            local = nodes[number] + turns * (nodes[-1] - nodes[0])
+        else:
+            local = nodes[number]
         value, slope = lagrange(local, x)
         linear, linear_slope = np.zeros_like(local), np.zeros_like(local)
         width = nodes[cell + 1] - nodes[cell]
@@ -154,10 +166,21 @@ class TensorInterpolation:
         value, slope, linear, linear_slope = (
             np.asfortranarray(w) for w in (value, slope, linear, linear_slope)
         )
-        return start.astype(np.int64), value, slope, linear, linear_slope
+        return number.astype(np.int64), value, slope, linear, linear_slope
+
+    def wrapped(self, x: Array) -> Array:
+        """Return points ``(n, d)`` brought into the box along axes that close upon themselves."""
+        if not self.grid.closed_axes:
+            return x
+        low, width = self.grid.box[:, 0], np.ptp(self.grid.box, axis=1)
+        turns = np.floor((x - low) / width)
+        turns[:, [axis not in self.grid.closed_axes for axis in range(self.grid.dim)]] = 0.0
+        # the far end itself is in the box, too
+        return np.where((turns != 0) & (x != low + width), x - turns * width, x)
 
     def covers(self, x: Array) -> npt.NDArray[np.bool_]:
         """Which of the points ``(n, d)`` lie in an active cell, its boundary included."""
+        x = self.wrapped(x)
         box, active = self.grid.box, self.grid.active
         result: npt.NDArray[np.bool_] = np.zeros(len(x), dtype=bool)
         for way in np.ndindex(*([2] * self.grid.dim)):  # a point between cells lies in both
@@ -173,10 +196,10 @@ class TensorInterpolation:
 
     def locate(self, x: Array) -> Stencil:
         """Return the stencils of the points ``(n, d)``."""
+        x = self.wrapped(x)
         number = np.zeros((len(x), 1), dtype=np.int64)
         axes = [self.along(axis, x[:, axis]) for axis in range(self.grid.dim)]
-        for length, (start, value, *_) in zip(self.shape, axes, strict=True):
-            here = start[:, None] + np.arange(value.shape[1])
+        for length, (here, *_) in zip(self.shape, axes, strict=True):
             number = (number[:, :, None] * length + here[:, None, :]).reshape(len(x), -1)
         box = self.grid.box
         slack = 1e-12 * (box[:, 1] - box[:, 0])
@@ -246,6 +269,10 @@ class SimplexInterpolation:
             vertex = slope * (4 * lam - 1)
             edge = 4 * (slope[:, first] * lam[:, second] + lam[:, first] * slope[:, second])
         return np.concatenate([vertex, edge], axis=1)
+
+    def wrapped(self, x: Array) -> Array:
+        """Return points as they are: no axis closes upon itself."""
+        return x
 
     @cached_property
     def _search(self) -> CellSearch:

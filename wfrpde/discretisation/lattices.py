@@ -33,10 +33,10 @@ class OnAxes:
         self._interpolation = interpolation
         tables = []
         for axis, x in enumerate(coordinates):
-            start, *weights = interpolation.along(axis, x)
+            number, *weights = interpolation.along(axis, x)
             nodes = interpolation.shape[axis]
             dense = nodes <= DENSE[len(coordinates)]
-            tables.append(_tables(start, weights, nodes, dense=dense))
+            tables.append(_tables(number, weights, nodes, dense=dense))
         self._value, self._slope, self._linear, self._linear_slope = zip(*tables, strict=True)
 
     def __call__(self, fields: Array, *, slopes: bool = False) -> tuple[Array, Array]:
@@ -56,10 +56,9 @@ class OnAxes:
         return np.where(steep, low, high), squared
 
 
-def _tables(start: Index, weights: list[Array], nodes: int, *, dense: bool) -> list[Any]:
-    """Return matrices ``(n, nodes)`` with `weights` ``(n, s)`` in each row, from `start` on."""
-    n, size = weights[0].shape
-    column = start[:, None] + np.arange(size)
+def _tables(column: Index, weights: list[Array], nodes: int, *, dense: bool) -> list[Any]:
+    """Return matrices ``(n, nodes)`` with `weights` ``(n, s)`` in the columns of each row."""
+    n, size = column.shape
     if dense:
         tables = np.zeros((len(weights), n, nodes))
         tables[:, np.arange(n)[:, None], column] = weights

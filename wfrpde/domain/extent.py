@@ -128,9 +128,12 @@ class Landscape:
                 step = 1e-4 * width[axis]
                 shift = np.zeros(self.dim)
                 shift[axis] = step
+                # beyond the box the formula of a density need not make sense
+                held = (inside[:, axis] > box[axis, 0]) & (inside[:, axis] < box[axis, 1])
+                place = inside[held]
                 with np.errstate(invalid="ignore", over="ignore"):
                     second = (
-                        function(inside + shift) - 2 * centre + function(inside - shift)
+                        function(place + shift) - 2 * centre[held] + function(place - shift)
                     ) / step**2
                 second = second[np.isfinite(second)]
                 largest = float(second.max(initial=0.0))

@@ -9,17 +9,21 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.errors import InputError
+from wfrpde.fields.complaints import choose
+
 Array = npt.NDArray[np.float64]
+Ends = tuple[str, str]
 
 
 class Side:
-    """One kind of side, which both ends of an axis have: reflecting, if nothing else is said.
+    """One kind of side of a box: reflecting, if nothing else is said.
 
     Attributes
     ----------
     closed
         Whether the axis closes upon itself: its two ends are then one place, and the nodes there
-        one node.
+        one node. Both ends are of this kind.
     """
 
     closed: ClassVar[bool] = False
@@ -27,44 +31,76 @@ class Side:
     def wrapped(self, x: Array, low: float, high: float) -> Array:
         """Return the coordinates ``(n,)`` on the axis of what moved to `x`.
 
-        Where the axis has ends these are `x` itself: the box only cuts off what has no mass, and
-        particles move in all of space.
+        Where the axis has ends these are `x` itself.
         """
         return x
 
 
+class Periodic(Side):
+    """The two ends are one place."""
+
+    closed = True
+
+    def wrapped(self, x: Array, low: float, high: float) -> Array:
+        """Return the coordinates in ``[low, high)``."""
+        inside = low + (x - low) % (high - low)
+        return np.where(inside < high, inside, low)  # a small step below low rounds to high
+
+
 # A new kind adds an object of its class here; what no scheme can solve is refused.
-KINDS: dict[str, Side] = {"reflecting": Side()}
+KINDS: dict[str, Side] = {"reflecting": Side(), "periodic": Periodic()}
 
 DEFAULT = "reflecting"
 
 
+def checked_ends(ends: str | tuple[str, ...], where: str) -> Ends:
+    """Return the kinds at the low and at the high end, from both or one for both.
+
+    Raises
+    ------
+    InputError
+        If they are no kinds, or only one end closes the axis.
+    """
+    pair = (ends, ends) if isinstance(ends, str) else ends
+    if len(pair) != 2:
+        raise InputError(where, f"{len(pair)} kinds of side", "one, or two: [low, high]")
+    low, high = (choose(kind, KINDS, where) for kind in pair)
+    if low != high and (KINDS[low].closed or KINDS[high].closed):
+        found = f"'{low}' at the low end and '{high}' at the high one"
+        kind = low if KINDS[low].closed else high
+        raise InputError(where, found, f"'{kind}' alone: such an axis has no ends")
+    return low, high
+
+
 @dataclass(frozen=True)
 class Sides:
-    """The kind of side of every axis, by its name in `KINDS`."""
+    """The kinds of side at the low and the high end of every axis, by their names in `KINDS`."""
 
-    names: tuple[str, ...]
+    names: tuple[Ends, ...]
 
     @classmethod
-    def of(cls, names: Mapping[str, str], dim: int) -> Sides:
+    def of(cls, names: Mapping[str, str | tuple[str, ...]], dim: int) -> Sides:
         """Make them from names by ``x``, ``y``, ``z``; reflecting where none is given."""
-        return cls(tuple(names.get(axis, DEFAULT) for axis in "xyz"[:dim]))
+        where = "domain.sides.{}".format
+        return cls(
+            tuple(checked_ends(names.get(axis, DEFAULT), where(axis)) for axis in "xyz"[:dim])
+        )
 
     @property
     def closed(self) -> tuple[bool, ...]:
         """Which axes close upon themselves."""
-        return tuple(KINDS[name].closed for name in self.names)
+        return tuple(KINDS[low].closed for low, _ in self.names)
 
-    @property
-    def reflecting(self) -> bool:
-        """Whether all are reflecting, which is what every scheme can do."""
-        return set(self.names) == {DEFAULT}
+    def are(self, kind: str) -> npt.NDArray[np.bool_]:
+        """Return ``(d, 2)``: which ends are of one kind."""
+        return np.array([[name == kind for name in ends] for ends in self.names])
 
     def wrapped(self, x: Array, box: Array) -> Array:
         """Return points ``(n, d)`` in a box ``(d, 2)`` as their sides have them."""
-        if self.reflecting:
+        if not any(self.closed):
             return x
-        sides = [KINDS[name] for name in self.names]
-        return np.stack(
-            [side.wrapped(*along) for side, *along in zip(sides, x.T, *box.T, strict=True)], axis=1
-        )
+        along = [
+            KINDS[low].wrapped(coordinate, *ends)
+            for (low, _), coordinate, ends in zip(self.names, x.T, box, strict=True)
+        ]
+        return np.stack(along, axis=1)

@@ -198,7 +198,7 @@ class Solution(Result, OnNodes):
         return self._relative(list(range(len(self.times))), x)
 
     def _relative(self, indices: list[int], x: npt.ArrayLike) -> Array:
-        points = points_of(x, self.dim)
+        points = self._points(x)
         values, _ = evaluate(self.interpolation, self.log_relative[indices], points)
         outside = np.isnan(values[0])
         for row, index in zip(values, indices, strict=True):
@@ -209,10 +209,16 @@ class Solution(Result, OnNodes):
         return values
 
     def log_density(self, t: float, x: npt.ArrayLike) -> Array:
-        """``log ρ`` at points ``(n, d)``; −∞ outside the domain. Not collective."""
-        points = points_of(x, self.target.dim)
+        """``log ρ`` at points ``(n, d)``; −∞ outside the domain. Not collective.
+
+        Along a periodic axis points are brought into the box.
+        """
+        points = self._points(x)
         relative = self.log_relative_density(t, points)
         return relative - self.target.potential(points) - self.log_normalisation
+
+    def _points(self, x: npt.ArrayLike) -> Array:
+        return self.interpolation.wrapped(points_of(x, self.dim))
 
     @property
     def density_error(self) -> Array:

@@ -26,6 +26,7 @@ from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.samplers.ranks import Ranks
 from wfrpde.samplers.reaction import Reaction, density_reaction
 from wfrpde.samplers.resampling import offspring, redistributed
+from wfrpde.samplers.walls import Walls
 from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
@@ -58,6 +59,8 @@ class BirthDeathLangevin(LibrarySampler):
         What a step lets particles grow by.
     alpha
         Rate of diffusion, per unit model time.
+    walls
+        What brings particles back into the box.
 
     References
     ----------
@@ -70,6 +73,7 @@ class BirthDeathLangevin(LibrarySampler):
     alpha: float = 1.0
     name: str = "birth_death"
     ranks: Ranks = field(default_factory=Ranks)
+    walls: Walls | None = None
     kind: ClassVar[str] = "birth_death"
     claims: ClassVar[str] = "WFR"
 
@@ -89,12 +93,12 @@ class BirthDeathLangevin(LibrarySampler):
         """Make the sampler of a case."""
         alpha, beta = gradient_rates(cls.kind, context, alpha, beta)
         reaction = density_reaction(name, context, beta, density, cells, smoothing, bandwidth)
-        return cls(context.target, reaction, alpha, name, context.ranks)
+        return cls(context.target, reaction, alpha, name, context.ranks, context.walls)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Move every particle, then let them die and multiply (collective)."""
         h = integral(self.alpha, t, dt)
-        positions = euler_maruyama(self.target, ensemble.positions, h, rng)
+        positions = euler_maruyama(self.target, ensemble.positions, h, rng, self.walls)
         growth = self.reaction.growth(ensemble, positions, t, dt)
         # a mean of e^growth of 1 keeps the number of particles up to chance
         growth = growth - self.ranks.log_total(growth) + np.log(self.ranks.count(ensemble))

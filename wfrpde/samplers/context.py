@@ -16,11 +16,16 @@ from wfrpde.errors import InputError
 from wfrpde.samplers.oracle import Oracle, SavedFlow
 from wfrpde.samplers.ranks import Ranks
 from wfrpde.samplers.start import formula_sampler
+from wfrpde.samplers.walls import Walls
 from wfrpde.starts.initial import InitialDensity
 from wfrpde.starts.registry import initial_again
 from wfrpde.targets import Target, make_target
 
 Array = npt.NDArray[np.float64]
+
+
+MOST_DRAWS = 1000
+"""How often draws beyond the box are drawn again."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class SamplerContext:
         Ranks over which *one* ensemble is split; None for an ensemble on one rank.
     tables
         The tables ``target`` and ``initial`` of the case, JSON-ready, for programs.
+    walls
+        What the sides of the box do to particles; None where nothing happens there.
     folder
         Where files and modules of the user are looked for first; None for the current folder.
     """
@@ -54,6 +61,7 @@ class SamplerContext:
     comm: Any = None
     tables: Mapping[str, Any] = field(default_factory=dict, repr=False)
     folder: Path | None = None
+    walls: Walls | None = None
 
     @classmethod
     def of(
@@ -95,12 +103,14 @@ class SamplerContext:
     @cached_property
     def _oracle(self) -> Oracle:
         assert self.solution is not None
-        return Oracle.of(self.solution)
+        closed = () if self.walls is None else tuple(self.walls.closed)
+        return Oracle.of(self.solution, closed)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave π, ρ₀ and the flow behind: another process makes the first two again."""
         ends = (self.target.recipe, self.initial.recipe)
-        return _again, (*ends, self.equation, self.box, self.scales, self.tables, self.folder)
+        rest = (self.box, self.scales, self.tables, self.folder, self.walls)
+        return _again, (*ends, self.equation, *rest)
 
 
 def _again(
@@ -111,10 +121,19 @@ def _again(
     scales: Array,
     tables: Mapping[str, Any],
     folder: Path | None,
+    walls: Walls | None,
 ) -> SamplerContext:
-    start = drawable(initial_again(**initial), box)
-    made = make_target(**target)
-    return SamplerContext(equation, made, start, box, scales, tables=tables, folder=folder)
+    start = drawable(initial_again(**initial), box, walls)
+    return SamplerContext(
+        equation,
+        make_target(**target),
+        start,
+        box,
+        scales,
+        tables=tables,
+        folder=folder,
+        walls=walls,
+    )
 
 
 class HasSamplerContext(Protocol):
@@ -124,8 +143,25 @@ class HasSamplerContext(Protocol):
         """Return what its samplers need."""
 
 
-def drawable(initial: InitialDensity, box: Array) -> InitialDensity:
-    """Return an initial density that can be sampled, also if it is given as a formula."""
-    if initial.sampler is not None:
+def drawable(initial: InitialDensity, box: Array, walls: Walls | None = None) -> InitialDensity:
+    """Return an initial density that can be sampled, also if it is given as a formula.
+
+    Between walls draws beyond them are left out: the flow starts from what is in the box.
+    """
+    if initial.sampler is None:
+        return replace(initial, sampler=formula_sampler(initial.log_density, box))
+    if walls is None or walls.open:
         return initial
-    return replace(initial, sampler=formula_sampler(initial.log_density, box))
+    whole = initial.sampler
+
+    def sample(n: int, rng: np.random.Generator) -> Array:
+        x = whole(n, rng)
+        for _ in range(MOST_DRAWS):
+            outside = walls.beyond(x)
+            if not outside.any():
+                return x
+            x = x.copy()
+            x[outside] = whole(int(outside.sum()), rng)
+        raise InputError("initial", "hardly any mass in the box", "a start that lies in it")
+
+    return replace(initial, sampler=sample)

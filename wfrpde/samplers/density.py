@@ -18,6 +18,7 @@ from wfrpde.errors import InputError
 from wfrpde.samplers.lattice import Lattice
 from wfrpde.samplers.law import log_mass
 from wfrpde.samplers.ranks import Ranks
+from wfrpde.samplers.walls import Walls
 from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
@@ -44,6 +45,11 @@ class DensitySource(ABC):
 
         ``weights`` ``(N,)`` sum to 1 over all ranks.
         """
+
+    @property
+    def has_law(self) -> bool:
+        """Whether `log_relative_of_law` tells what infinitely many particles have."""
+        return True
 
     @property
     def width(self) -> Array | None:
@@ -120,9 +126,7 @@ class MeshDensity(DensitySource):
     def _smooth(self, mass: Array) -> Array:
         if self.smoothing == 0:
             return mass
-        from scipy.ndimage import gaussian_filter
-
-        return np.asarray(gaussian_filter(mass, self.smoothing, mode="reflect"))
+        return self.lattice.smoothed(mass, self.smoothing)
 
     @cached_property
     def _log_target(self) -> Array:
@@ -131,7 +135,7 @@ class MeshDensity(DensitySource):
         mass = np.zeros(lattice.shape)
         floor = min(float(self.target.potential(lattice.points).min()),
                     float(self.target.potential(self.target.seeds).min()))  # fmt: skip
-        inner = tuple(n - 1 for n in lattice.shape)
+        inner = tuple(n - 1 for n in lattice.shape)  # one a cell
         corner = Lattice(lattice.low, lattice.spacing, inner).points
         for part in np.ndindex(*([parts] * lattice.dim)):
             points = corner + (np.array(part) + 0.5) / parts * lattice.spacing
@@ -157,6 +161,8 @@ class KernelDensity(DensitySource):
         ``(d,)`` standard deviations h_k of the kernel, or None for Silverman's rule
         h_k = s_k (4 / ((d + 2) n))^{1/(d+4)} with the particles' standard deviations s_k and their
         effective number n. Its smoothing bias is O(h²), also at equilibrium.
+    walls
+        What brings particles back into the box: images of them at its sides count, too.
 
     References
     ----------
@@ -166,15 +172,24 @@ class KernelDensity(DensitySource):
     target: Target
     bandwidth: Array | None = None
     ranks: Ranks = field(default_factory=Ranks)
+    walls: Walls | None = None
 
     def log_relative(self, positions: Array, weights: Array, t: float) -> Array:
         """Return log(ρ̂/π) ``(N,)`` up to a constant (collective)."""
         width = self.bandwidth
         if width is None:
             width = silverman(positions, weights, self.ranks)
-        density = kernel_sum(positions, weights, width, positions, self.ranks)
+        centres, shares = positions, weights
+        if self.walls is not None:
+            centres, shares = self.walls.images(positions, weights, KERNEL_REACH * width)
+        density = kernel_sum(centres, shares, width, positions, self.ranks)
         log_density: Array = np.log(np.maximum(density, TINY))
         return log_density + self.target.potential(positions)
+
+    @property
+    def has_law(self) -> bool:
+        """Not where a fixed kernel meets walls."""
+        return self.width is None or self.walls is None or self.walls.open
 
     @property
     def width(self) -> Array | None:

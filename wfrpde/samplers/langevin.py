@@ -14,6 +14,7 @@ from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.law import LawStep
 from wfrpde.samplers.parameters import Alpha
 from wfrpde.samplers.protocol import LibrarySampler
+from wfrpde.samplers.walls import Walls
 from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
@@ -35,7 +36,11 @@ def gradient(target: Target, positions: Array) -> Array:
 
 
 def euler_maruyama(
-    target: Target, positions: Array, diffusivity: float, rng: np.random.Generator
+    target: Target,
+    positions: Array,
+    diffusivity: float,
+    rng: np.random.Generator,
+    walls: Walls | None = None,
 ) -> Array:
     r"""Move particles by ``X + ΔX``, ΔX ~ N(−h∇V(X), 2h), with h = α dt.
 
@@ -45,12 +50,14 @@ def euler_maruyama(
         ``(N, d)``.
     diffusivity
         h = α dt, in units of squared length.
+    walls
+        What brings them back into the box, if there is something.
     """
     moved = rng.standard_normal(positions.shape)
     moved *= np.sqrt(2.0 * diffusivity)
     moved += positions
     moved -= diffusivity * gradient(target, positions)
-    return moved
+    return moved if walls is None else walls.folded(moved)
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ class Langevin(LibrarySampler):
         The density π ∝ exp(−V).
     alpha
         Rate α of the diffusion, per unit model time.
+    walls
+        What brings particles back into the box.
 
     References
     ----------
@@ -76,18 +85,20 @@ class Langevin(LibrarySampler):
     target: Target
     alpha: float = 1.0
     name: str = "langevin"
+    walls: Walls | None = None
     kind: ClassVar[str] = "langevin"
     claims: ClassVar[str] = "W"
 
     @classmethod
     def of(cls, context: SamplerContext, name: str, *, alpha: Alpha = None) -> Self:
         """Make the sampler of a case."""
-        return cls(context.target, context.equation.alpha if alpha is None else alpha, name)
+        alpha = context.equation.alpha if alpha is None else alpha
+        return cls(context.target, alpha, name, context.walls)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Move every particle once."""
         h = integral(self.alpha, t, dt)
-        return ensemble.moved(euler_maruyama(self.target, ensemble.positions, h, rng))
+        return ensemble.moved(euler_maruyama(self.target, ensemble.positions, h, rng, self.walls))
 
     def law(self) -> LawStep:
         """Move the law, and nothing else."""

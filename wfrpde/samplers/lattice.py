@@ -25,20 +25,24 @@ class Lattice:
         ``(d,)``.
     shape
         Number n_k ≥ 2 of nodes along each axis.
+    closed
+        Which axes close upon themselves, so that their first and last nodes are one; none by
+        default.
     """
 
     low: Array
     spacing: Array
     shape: tuple[int, ...]
+    closed: tuple[bool, ...] = ()
 
     @classmethod
-    def over(cls, box: Array, spacing: Array, most: int) -> Lattice:
+    def over(cls, box: Array, spacing: Array, most: int, closed: tuple[bool, ...] = ()) -> Lattice:
         """Return the lattice of a box ``(d, 2)`` with about this spacing, at most ``most`` cells
         along an axis.
         """  # noqa: D205
         width = box[:, 1] - box[:, 0]
         cells = np.clip(np.ceil(width / spacing), 1, most).astype(int)
-        return cls(box[:, 0], width / cells, tuple(int(c) + 1 for c in cells))
+        return cls(box[:, 0], width / cells, tuple(int(c) + 1 for c in cells), closed)
 
     @property
     def dim(self) -> int:
@@ -63,6 +67,33 @@ class Lattice:
     def _strides(self) -> tuple[int, ...]:
         strides = np.cumprod([1, *self.shape[:0:-1]])[::-1]
         return tuple(int(s) for s in strides)
+
+    @property
+    def closed_axes(self) -> list[int]:
+        """Numbers of the axes that close upon themselves."""
+        return [axis for axis, closed in enumerate(self.closed) if closed]
+
+    def joined(self, field: Array) -> Array:
+        """Add up what was gathered at the two ends of axes that close; changes `field`."""
+        for axis in self.closed_axes:
+            ends = np.moveaxis(field, axis, 0)
+            ends[0] += ends[-1]
+            ends[-1] = ends[0]
+        return field
+
+    def smoothed(self, field: Array, deviation: float) -> Array:
+        """Return a field on the nodes after a Gaussian filter, of a width in units of spacings."""
+        from scipy.ndimage import gaussian_filter1d
+
+        for axis in range(self.dim):
+            along = np.moveaxis(field, axis, -1)
+            if axis in self.closed_axes:
+                inner = gaussian_filter1d(along[..., :-1], deviation, mode="wrap")
+                along = np.concatenate([inner, inner[..., :1]], axis=-1)
+            else:
+                along = gaussian_filter1d(along, deviation, mode="reflect")
+            field = np.moveaxis(along, -1, axis)
+        return np.asarray(field)
 
     def coordinates(self, positions: Array) -> list[Array]:
         """Positions ``(N, d)`` in units of the spacing, moved to the nearest wall if outside."""
@@ -116,7 +147,7 @@ class Stencil:
         for offset, hat in self._corners:
             values = hat if weights is None else hat * weights
             total[offset:] += np.bincount(self.base, values, size - offset)[: size - offset]
-        return total.reshape(self.lattice.shape)
+        return self.lattice.joined(total.reshape(self.lattice.shape))
 
     def read(self, field: Array) -> Array:
         """Interpolate a field on the nodes linearly: Σ_j φ_j(x_i) f_j ``(N,)``."""

@@ -19,7 +19,8 @@ class Mala(Langevin):
     Langevin moves are accepted with probability min(1, π(Y)q(Y, X) / (π(X)q(X, Y))),
     q(X, ·) = N(X − h∇V(X), 2h), h = α dt. A move is rejected with probability O(dt^{3/2}), so that
     the path follows the Wasserstein flow with weak order 1 in dt, while π is left invariant
-    exactly. Particles are independent: no bias in N.
+    exactly. Particles are independent: no bias in N. Where particles are brought back into the box,
+    the chain is that of V continued periodically, or evenly, to all of space.
 
     Parameters
     ----------
@@ -27,6 +28,8 @@ class Mala(Langevin):
         π ∝ exp(−V).
     alpha
         Rate α of the diffusion, per unit model time.
+    walls
+        What brings particles back into the box.
 
     References
     ----------
@@ -41,8 +44,12 @@ class Mala(Langevin):
         h, here = integral(self.alpha, t, dt), ensemble.positions
         slope = gradient(self.target, here)
         noise = np.sqrt(2 * h) * rng.standard_normal(here.shape)
-        there = here - h * slope + noise
-        back = here - there + h * gradient(self.target, there)
+        there = free = here - h * slope + noise
+        sign = None
+        if self.walls is not None:
+            there, sign = self.walls.unfolded(free)
+        climb = gradient(self.target, there)
+        back = here - free + h * (climb if sign is None else sign * climb)
         # log q(Y, X) − log q(X, Y); where α = 0 nothing moves, and all is accepted
         asymmetry = (np.square(noise) - np.square(back)).sum(axis=1) / (4 * h) if h > 0 else 0.0
         gain = self.target.potential(here) - self.target.potential(there) + asymmetry

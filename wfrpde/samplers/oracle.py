@@ -27,6 +27,10 @@ NODES = {1: 2000, 2: 240, 3: 56}
 """Cells along an axis of the lattice on which the flow is tabulated."""
 
 
+MARGIN = 12
+"""Nodes after which a cubic spline has forgotten where it ends: 0.27^12 = 1e-7."""
+
+
 class SavedFlow(Protocol):
     """A flow that was solved, at times that were saved."""
 
@@ -85,8 +89,8 @@ class Oracle(DensitySource):
     interpolation_error: float
 
     @classmethod
-    def of(cls, flow: SavedFlow) -> Oracle:
-        """Tabulate a flow that was solved. Not collective."""
+    def of(cls, flow: SavedFlow, closed: tuple[bool, ...] = ()) -> Oracle:
+        """Tabulate a flow that was solved; some axes may close upon themselves. Not collective."""
         from scipy.ndimage import spline_filter
 
         box, times = flow.box, np.asarray(flow.times, dtype=float)
@@ -95,6 +99,9 @@ class Oracle(DensitySource):
         fields = _tabulated(flow, lattice)
         potential = flow.target.potential(lattice.points).reshape(lattice.shape)
         error = _left_out_error(times, fields, potential)
+        for axis, around in enumerate(closed):
+            if around:
+                fields, lattice = _continued(fields, lattice, axis)
         coefficients = np.stack([spline_filter(f, order=3, mode="nearest") for f in fields])
         return cls(times, lattice, coefficients, error)
 
@@ -120,6 +127,17 @@ class Oracle(DensitySource):
     def log_relative(self, positions: Array, weights: Array, t: float) -> Array:
         """Return log(ρ_t/π) ``(N,)``; the weights do not matter. Not collective."""
         return self(t, positions)
+
+
+def _continued(fields: Array, lattice: Lattice, axis: int) -> tuple[Array, Lattice]:
+    """Append `MARGIN` nodes at both ends of an axis that closes: there splines see what follows."""
+    turned = np.moveaxis(fields, axis + 1, -1)
+    whole = (turned[..., -1 - MARGIN : -1], turned, turned[..., 1 : 1 + MARGIN])
+    low, shape = lattice.low.copy(), list(lattice.shape)
+    low[axis] -= MARGIN * lattice.spacing[axis]
+    shape[axis] += 2 * MARGIN
+    fields = np.moveaxis(np.concatenate(whole, axis=-1), -1, axis + 1)
+    return fields, Lattice(low, lattice.spacing, tuple(shape))
 
 
 def _tabulated(flow: SavedFlow, lattice: Lattice) -> Array:

@@ -98,8 +98,10 @@ class MeanFieldReaction(Reaction):
         log_relative = self.source.log_relative(positions, weights, t + dt)
         return np.asarray(np.expm1(-integral(self.beta, t, dt)) * log_relative)
 
-    def law(self, alpha: float) -> LawStep:
+    def law(self, alpha: float) -> LawStep | None:
         """Take an exact Fisher–Rao step after the move, with the density as it is smoothed."""
+        if not self.source.has_law:
+            return None
         return fisher_rao_law(alpha, self.beta, self.source.log_relative_of_law, self.source.width)
 
 
@@ -149,7 +151,7 @@ def density_reaction(
     source: DensitySource
     if density == "kde":
         width = None if bandwidth is None else along_axes(bandwidth, name, "bandwidth", target.dim)
-        source = KernelDensity(target, width, ranks)
+        source = KernelDensity(target, width, ranks, context.walls)
     else:
         lattice = mesh(name, context, cells)
         source = MeshDensity(target, lattice, 1.0 if smoothing is None else smoothing, ranks)
@@ -160,12 +162,14 @@ def mesh(name: str, context: SamplerContext, cells: Cells) -> Lattice:
     """Lay the mesh of a density source out in the box of a case."""
     box = context.box
     most = CELLS[len(box)]
+    closed = () if context.walls is None else tuple(context.walls.closed)
     if cells is None:
-        return Lattice.over(box, context.scales / FINENESS, most)
+        return Lattice.over(box, context.scales / FINENESS, most, closed)
     counts = along_axes(cells, name, "cells", len(box)).astype(int)
     if not ((counts >= 1) & (counts <= 10 * most)).all():
         raise InputError(f"sampler {name}: cells", repr(cells), f"1 to {10 * most}")
-    return Lattice(box[:, 0], (box[:, 1] - box[:, 0]) / counts, tuple(int(c) + 1 for c in counts))
+    shape = tuple(int(c) + 1 for c in counts)
+    return Lattice(box[:, 0], (box[:, 1] - box[:, 0]) / counts, shape, closed)
 
 
 def along_axes(value: float | tuple[float, ...], name: str, key: str, dim: int) -> Array:

@@ -12,7 +12,7 @@ from pydantic import Field
 from wfrpde.errors import InputError
 from wfrpde.fields.schedules import integral
 from wfrpde.samplers.context import SamplerContext
-from wfrpde.samplers.density import TINY, kernel_sum, log_relative_of_law
+from wfrpde.samplers.density import KERNEL_REACH, TINY, kernel_sum, log_relative_of_law
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.langevin import gradient
 from wfrpde.samplers.law import LawStep
@@ -21,6 +21,7 @@ from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.samplers.ranks import Ranks
 from wfrpde.samplers.reaction import fisher_rao_law
 from wfrpde.samplers.resampling import Resampling
+from wfrpde.samplers.walls import Walls
 from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
@@ -63,6 +64,8 @@ class SmcWfr(LibrarySampler):
         When and how to resample.
     pairwise
         Sum over all pairs of particles, in blocks, instead of on a lattice: exact, O(N²) in time.
+    walls
+        What brings particles back into the box, and makes q a sum over their images.
 
     References
     ----------
@@ -79,6 +82,7 @@ class SmcWfr(LibrarySampler):
     pairwise: bool = False
     name: str = "smc_wfr"
     ranks: Ranks = field(default_factory=Ranks)
+    walls: Walls | None = None
     kind: ClassVar[str] = "smc_wfr"
     claims: ClassVar[str] = "WFR"
 
@@ -99,7 +103,7 @@ class SmcWfr(LibrarySampler):
         if alpha == 0:
             raise InputError(f"sampler {name}: alpha", "0", "a positive number", "Nothing moves.")
         when = Resampling.named(resampling, ess_threshold)
-        return cls(context.target, alpha, beta, when, pairwise, name, context.ranks)
+        return cls(context.target, alpha, beta, when, pairwise, name, context.ranks, context.walls)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Resample, move and weigh (collective)."""
@@ -108,6 +112,8 @@ class SmcWfr(LibrarySampler):
         centres = ensemble.positions - h * gradient(self.target, ensemble.positions)
         noise = rng.standard_normal(centres.shape)
         positions = centres + np.sqrt(2 * h) * noise
+        if self.walls is not None:
+            positions = self.walls.folded(positions)
         mixture = self._mixture(centres, weights, 2 * h, positions)
         # kernels on a lattice end somewhere, and a particle may go beyond that of all the others
         peak = (4 * np.pi * h) ** (-noise.shape[1] / 2)
@@ -125,6 +131,9 @@ class SmcWfr(LibrarySampler):
         return fisher_rao_law(self.alpha, self.beta, log_relative_of_law)
 
     def _mixture(self, centres: Array, weights: Array, variance: float, at: Array) -> Array:
+        if self.walls is not None:
+            reach = np.full(centres.shape[1], KERNEL_REACH * np.sqrt(variance))
+            centres, weights = self.walls.images(centres, weights, reach)
         if not self.pairwise:
             width = np.full(centres.shape[1], np.sqrt(variance))
             return kernel_sum(centres, weights, width, at, self.ranks)

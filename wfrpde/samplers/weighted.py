@@ -35,6 +35,7 @@ from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.samplers.ranks import Ranks
 from wfrpde.samplers.reaction import PathReaction, Reaction, density_reaction
 from wfrpde.samplers.resampling import Resampling
+from wfrpde.samplers.walls import Walls
 from wfrpde.targets import Target
 
 Rate = Annotated[
@@ -61,6 +62,8 @@ class WeightedLangevin(LibrarySampler):
         Rate α of the diffusion, per unit model time.
     resampling
         When and how to resample.
+    walls
+        What brings particles back into the box.
 
     References
     ----------
@@ -73,6 +76,7 @@ class WeightedLangevin(LibrarySampler):
     resampling: Resampling = field(default_factory=Resampling)
     name: str = "weighted"
     ranks: Ranks = field(default_factory=Ranks)
+    walls: Walls | None = None
     kind: ClassVar[str] = "weighted"
     claims: ClassVar[str] = "WFR"
 
@@ -95,12 +99,12 @@ class WeightedLangevin(LibrarySampler):
         alpha, beta = gradient_rates(cls.kind, context, alpha, beta)
         reaction = density_reaction(name, context, beta, density, cells, smoothing, bandwidth)
         when = Resampling.named(resampling, ess_threshold)
-        return cls(context.target, reaction, alpha, when, name, context.ranks)
+        return cls(context.target, reaction, alpha, when, name, context.ranks, context.walls)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Move, weigh and, if need be, resample (collective)."""
         h = integral(self.alpha, t, dt)
-        positions = euler_maruyama(self.target, ensemble.positions, h, rng)
+        positions = euler_maruyama(self.target, ensemble.positions, h, rng, self.walls)
         log_weights = ensemble.log_weights + self.reaction.growth(ensemble, positions, t, dt)
         log_weights -= self.ranks.log_total(log_weights)
         moved = Ensemble(positions, log_weights, ensemble.counts)
@@ -143,4 +147,4 @@ class FeynmanKac(WeightedLangevin):
         alpha = context.equation.alpha if alpha is None else alpha
         when = Resampling.named(resampling, ess_threshold)
         path = PathReaction(lambda t, x: known(x, t))
-        return cls(context.target, path, alpha, when, name, context.ranks)
+        return cls(context.target, path, alpha, when, name, context.ranks, context.walls)

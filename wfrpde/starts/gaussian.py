@@ -108,7 +108,7 @@ class MixtureInitial(MixtureParameters, InitialParameters):
 
         return InitialDensity(
             dim, self.kind, f"mixture of {len(weights)} Gaussians", means, log_density,
-            sampler=sample,
+            spread=np.sqrt(np.einsum("kii->ki", covariances).max(axis=0)), sampler=sample,
         )  # fmt: skip
 
 
@@ -127,5 +127,6 @@ def _gaussian(kind: str, words: str, mean: Array, covariance: Array) -> InitialD
         mean[None],
         lambda x: _log_gaussian(x, mean, whitening, constant),
         gaussian=(mean, covariance),
+        spread=np.sqrt(np.diag(covariance)),
         sampler=lambda n, rng: mean + rng.standard_normal((n, mean.size)) @ factor.T,
     )

@@ -36,6 +36,9 @@ class InitialDensity:
         Whether `log_density` integrates to one over R^d; it has an unknown constant otherwise.
     gaussian
         (mean (d,), covariance (d, d)) if ρ₀ is Gaussian, else None.
+    spread
+        (d,) largest standard deviations of what is wrapped around a periodic axis; None of what is
+        meant as it stands there.
     blur
         Standard deviation of what stands for a point; 0 if ρ₀ is what is meant.
     recipe
@@ -49,6 +52,7 @@ class InitialDensity:
     evaluate: Callable[[Array], Array] = field(repr=False)
     normalised: bool = True
     gaussian: tuple[Array, Array] | None = None
+    spread: Array | None = None
     blur: float = 0.0
     sampler: Sampler | None = field(default=None, repr=False)
     recipe: Mapping[str, Any] | None = field(default=None, repr=False)

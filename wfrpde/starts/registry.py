@@ -14,6 +14,7 @@ from wfrpde.starts.expression import ExpressionInitial
 from wfrpde.starts.gaussian import DiracInitial, GaussianInitial, MixtureInitial
 from wfrpde.starts.initial import InitialDensity, InitialParameters
 from wfrpde.starts.uniform import UniformInitial
+from wfrpde.starts.wrapping import wrapped
 from wfrpde.targets.minima import box_sides
 from wfrpde.targets.target import Target
 
@@ -47,6 +48,7 @@ def make_initial(
     parameters: Mapping[str, Any],
     target: Target,
     box: npt.ArrayLike | None = None,
+    closed: tuple[bool, ...] = (),
 ) -> InitialDensity:
     """Return the initial density that a case describes, in the dimension of its target.
 
@@ -56,6 +58,8 @@ def make_initial(
         As in ``[initial]``.
     box
         (d, 2) domain of the case, if it sets one: where a uniform density lives by default.
+    closed
+        Which axes of the box close upon themselves, around which Gaussians are wrapped.
 
     Raises
     ------
@@ -66,7 +70,8 @@ def make_initial(
     given = validate_initial(kind, parameters)
     given.check_dimension(target.dim)
     whole = {**parameters, **given.fitted(target)}
-    return initial_again(kind=kind, parameters=whole, dim=target.dim, box=sides)
+    around = {"closed": list(closed)} if any(closed) else {}
+    return initial_again(kind=kind, parameters=whole, dim=target.dim, box=sides, **around)
 
 
 def initial_again(**recipe: Any) -> InitialDensity:
@@ -75,4 +80,6 @@ def initial_again(**recipe: Any) -> InitialDensity:
     parameters = validate_initial(recipe["kind"], recipe["parameters"])
     parameters.check_dimension(dim)
     density = parameters.build(dim, None if box is None else box_sides(box, dim))
+    if "closed" in recipe:
+        density = wrapped(density, box_sides(box, dim), tuple(recipe["closed"]))
     return replace(density, recipe=recipe)

@@ -67,10 +67,11 @@ class Scheme(Protocol):
         beyond = problem.equation.objection(self.takes, f"formulation = '{self.name}'")
         if beyond is not None:
             return beyond
-        for side, closed in zip(sides.names, sides.closed, strict=True):
-            if side != DEFAULT and not closed:
+        for ends, closed in zip(sides.names, sides.closed, strict=True):
+            others = [side for side in ends if side != DEFAULT and not closed]
+            if others:
                 needed = "reflecting, or one that closes an axis"
-                return InputError("domain.sides", f"'{side}', which no scheme can do", needed)
+                return InputError("domain.sides", f"'{others[0]}', which no scheme can do", needed)
         steppers, name = self._steppers(), numerics.stepper
         if name is not None:
             choose(name, STEPPERS, "numerics.stepper")
