@@ -1,4 +1,4 @@
-"""The only place that knows how DOLFINx 0.9, 0.10 and 0.11 differ."""
+"""What may be missing; and the only place that knows how DOLFINx 0.9, 0.10 and 0.11 differ."""
 
 from __future__ import annotations
 
@@ -13,7 +13,23 @@ if TYPE_CHECKING:
     from dolfinx.mesh import Mesh
     from mpi4py.MPI import Comm
 
+HOW = "which come from conda (environment.yml) or tools/env, not from pip"
+"""How PETSc, SLEPc and DOLFINx are got."""
+
 _SUPPORTED = ((0, 9), (0, 12))
+
+
+def extra(package: str, name: str) -> Any:
+    """Import a package of one of the extras of wfrpde, or raise a `DependencyMissingError`."""
+    from importlib import import_module, util
+
+    from wfrpde.errors import DependencyMissingError
+
+    if util.find_spec(package.partition(".")[0]) is None:
+        raise DependencyMissingError(
+            f"{package} is not installed, which this needs: pip install 'wfrpde[{name}]'"
+        )
+    return import_module(package)
 
 
 def require_dolfinx() -> str:
@@ -28,9 +44,8 @@ def require_dolfinx() -> str:
         found = _version()
     except ImportError as error:
         raise DependencyMissingError(
-            f"DOLFINx cannot be imported ({error}); wfrpde needs DOLFINx 0.9 to 0.11, which pip "
-            "cannot install. Run the command through tools/env, or use the conda environment of "
-            "environment.yml"
+            f"DOLFINx cannot be imported ({error}); meshes need DOLFINx 0.9 to 0.11, PETSc and "
+            f"SLEPc, {HOW}"
         ) from error
     version = tuple(int(part) for part in found.split(".")[:2])
     if not _SUPPORTED[0] <= version < _SUPPORTED[1]:

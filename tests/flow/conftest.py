@@ -11,6 +11,7 @@ from wfrpde.discretisation.fluxes import symmetrised_stiffness
 from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.discretisation.semi_discrete import SemiDiscrete
 from wfrpde.domain.grid import TensorGrid
+from wfrpde.engine import Wish
 from wfrpde.equation import Equation
 from wfrpde.flow.steppers import STEPPERS
 from wfrpde.flow.steppers.transport import SECOND_ORDER, Transport
@@ -27,8 +28,8 @@ class OnMesh:
     def semi(self, alpha=1.0, beta=1.0, **keys):
         equation = Equation.of(alpha, beta, **keys)
         # a solver of PETSc's in one dimension, too
-        options = {"ksp_type": "preonly", "pc_type": "cholesky"}
-        self.opened.append(SemiDiscrete(equation, self.nodes, self.potential, options=options))
+        wish = Wish(options={"ksp_type": "preonly", "pc_type": "cholesky"})
+        self.opened.append(SemiDiscrete(equation, self.nodes, self.potential, wish=wish))
         return self.opened[-1]
 
     def log_mass(self, surprise):

@@ -34,6 +34,9 @@ class NumericsSpec(Section):
         `wfrpde.flow.steppers.STEPPERS`.
     certify
         Whether a second run estimates the error of what is reported.
+    engine
+        Linear algebra: ``petsc`` (PETSc and SLEPc: needed on several MPI ranks), ``scipy`` (one
+        process); ``auto`` takes PETSc where it is installed.
     petsc_options
         Options of PETSc's linear solvers and SLEPc's eigensolvers, without a prefix.
     solver
@@ -47,6 +50,7 @@ class NumericsSpec(Section):
     time_order: Literal[2, 4] | None = None
     stepper: str | None = None
     certify: Flag = True
+    engine: Literal["auto", "scipy", "petsc"] = "auto"
     petsc_options: dict[str, str | int | float | bool] = {}  # noqa: RUF012 (pydantic copies it)
     solver: Literal["auto", "direct", "iterative"] = "auto"
 

@@ -164,6 +164,11 @@ def _add_assignments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="change a key of the case, e.g. --set flow.beta=0 (repeatable)",
     )
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "scipy", "petsc"),
+        help="what does the linear algebra: numerics.engine ('auto': PETSc where it is installed)",
+    )
 
 
 def _add_resume(parser: argparse.ArgumentParser, what: str) -> None:
@@ -191,11 +196,15 @@ def _case_and_folder(
     """Read the case of a command, choose its folder, and say how the run is stopped."""
     from wfrpde.case import load_case
     from wfrpde.case.files import parse_assignment
+    from wfrpde.engine import Wish, engine_for
     from wfrpde.parallel.places import typed_path
 
-    assigned = dict(map(parse_assignment, arguments.assignments)) | (overrides or {})
+    overrides = {**(overrides or {})}
+    if arguments.engine is not None:
+        overrides["numerics.engine"] = arguments.engine
+    assigned = dict(map(parse_assignment, arguments.assignments)) | overrides
     case = load_case(arguments.case, assigned, start=start)
-    session.require_solver()
+    engine_for(Wish.of(case.numerics), 1)
     _tell_how_to_stop(session)
     return case, typed_path(arguments.out or f"{prefix}-{case.name}", "--out")
 
@@ -306,7 +315,7 @@ def _converge(arguments: argparse.Namespace) -> int:
 
 def _tell_how_to_stop(session: Session) -> None:
     """Say how a run on several ranks is stopped without losing what it has computed."""
-    if session.comm is None or session.comm.size == 1:
+    if session.comm.size == 1:
         return
     if "OMPI_COMM_WORLD_SIZE" not in os.environ:  # set by Open MPI's mpirun
         how = "to stop it in order, press Ctrl-C once"
@@ -352,7 +361,6 @@ def _demo(arguments: argparse.Namespace) -> int:
         from wfrpde.commands.demo import run_demo
         from wfrpde.parallel.places import typed_path
 
-        session.require_solver()
         _tell_how_to_stop(session)
         folder = typed_path(arguments.out or "wfr-demo", "--out")
         how = {"force": arguments.force, "resume": arguments.resume}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from typing import Any, Self
 
-from wfrpde.errors import DependencyMissingError, WfrpdeError
+from wfrpde.errors import WfrpdeError
 from wfrpde.parallel import (
     TerminalBar,
     abort_on_unhandled,
@@ -32,7 +31,7 @@ class Session:
     Attributes
     ----------
     comm
-        The communicator, or ``None`` where mpi4py is missing.
+        The communicator.
     rank
         Rank of this process.
     status
@@ -50,13 +49,11 @@ class Session:
         self._farewell: Any = None
 
     def __enter__(self) -> Self:
-        # Without mpi4py bad input can still be told apart; `require_solver` comes after it.
-        if importlib.util.find_spec("mpi4py") is not None:
-            self.comm = world()
-            self.rank = self.comm.rank
-            if self.comm.size > 1:
-                self._farewell = self.comm.Dup()
-            abort_on_unhandled(self.comm)
+        self.comm = world()
+        self.rank = self.comm.rank
+        if self.comm.size > 1:
+            self._farewell = self.comm.Dup()
+        abort_on_unhandled(self.comm)
         self.status = configure_logging(rank=self.rank, quiet=self.quiet)
         return self
 
@@ -83,20 +80,6 @@ class Session:
         if self._farewell is not None:
             self._farewell.Free()
         return True
-
-    def require_solver(self) -> None:
-        """Raise `DependencyMissingError` if DOLFINx is not installed."""
-        missing = [
-            name
-            for name in ("mpi4py", "petsc4py", "dolfinx")
-            if importlib.util.find_spec(name) is None
-        ]
-        if missing:
-            raise DependencyMissingError(
-                f"{', '.join(missing)}: not installed here, and solving needs DOLFINx 0.9 to 0.11. "
-                "In a checkout, 'tools/env wfrpde ...' runs a command where it is; with conda, "
-                "see environment.yml. 'wfrpde info' shows what was found."
-            )
 
     def say(self, text: str) -> None:
         """Print ``text``, on rank 0 and unless this session is quiet."""

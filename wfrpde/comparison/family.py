@@ -66,9 +66,8 @@ class Family:
         return self._known[rounded]
 
     def _solved(self, alpha: float, beta: float) -> Array | None:
-        from mpi4py import MPI
-
         from wfrpde.flow.solve import solve
+        from wfrpde.parallel.mpi import MPI
 
         equation = Equation.of(alpha, beta, conserve=self.case.equation.conserve)
         case = self.case.with_equation(equation).with_overrides({"numerics.certify": False})

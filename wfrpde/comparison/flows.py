@@ -53,9 +53,8 @@ class Flows:
     def solution(self, claims: Equation | None) -> Solution:
         """Give the flow that is claimed; that of the case for samplers of π."""
         if claims not in self._solved:
-            from mpi4py import MPI
-
             from wfrpde.flow.solve import solve
+            from wfrpde.parallel.mpi import MPI
 
             case = self.case if claims is None else self.case.with_equation(claims)
             if self.closely and claims is not None and claims == self.gradient_flow:

@@ -135,7 +135,7 @@ class Evaluator:
 
     def near_walls(self, share: float = 0.01) -> npt.NDArray[np.bool_]:
         """Which points lie within a `share` of the box' width of its walls."""
-        from mpi4py import MPI
+        from wfrpde.parallel.mpi import MPI
 
         points, dim = self._rule.points, self._interpolation.nodes.shape[1]
         near = np.zeros(len(points), dtype=bool)
@@ -267,7 +267,7 @@ class Evaluator:
         return [float(v) for v in self._comm.allreduce(local)]
 
     def _logsumexp(self, values: Array) -> float:
-        from mpi4py import MPI
+        from wfrpde.parallel.mpi import MPI
 
         shift = float(self._comm.allreduce(float(values.max(initial=-np.inf)), op=MPI.MAX))
         return shift + float(np.log(self._sum(np.exp(values - shift))))

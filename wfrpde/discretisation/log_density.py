@@ -38,7 +38,7 @@ class LogDensityForm:
     """
 
     def __init__(self, problem: Problem, grid: TensorGrid, degree: int) -> None:
-        from mpi4py import MPI
+        from wfrpde.parallel.mpi import MPI
 
         rule = gll_rule(degree)
         self.equation, self.degree = problem.equation, degree

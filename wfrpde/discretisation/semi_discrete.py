@@ -10,7 +10,7 @@ for (I + cS)^{-1} follows from what S is: `SemiDiscrete.monotone`, and how its f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -48,8 +48,8 @@ class SemiDiscrete:
     levels
         Gives the levels ``(n,)`` (kT) at which nodes matter; asked for where the largest
         eigenvalue of S decides what e^{−τS} costs.
-    choice, options
-        ``numerics.solver`` and ``numerics.petsc_options`` of a case.
+    wish
+        What a case asks of the linear solvers.
 
     Attributes
     ----------
@@ -80,8 +80,7 @@ class SemiDiscrete:
         *,
         rate: Callable[[float], Array | float] | None = None,
         levels: Callable[[], Array] | None = None,
-        choice: str = "auto",
-        options: Mapping[str, str | int | float | bool] | None = None,
+        wish: Wish | None = None,
     ) -> None:
         self.equation, self.nodes = equation, nodes
         self.rate = rate or (lambda t: 0.0)
@@ -101,7 +100,7 @@ class SemiDiscrete:
                 f"up to {SPAN_LIMIT:.0f} kT. Shrink [domain] box"
                 + (", or (1-D) set numerics.formulation = 'log-density'" * equation.descends)
             )
-        wish = Wish(choice, options or {})
+        wish = wish or Wish()
         polynomial = is_polynomial(nodes.dim, wish)
         matters = levels() if polynomial and not self.monotone and levels is not None else None
         triplets, self.flux = symmetrised_stiffness(nodes, potential, matters)

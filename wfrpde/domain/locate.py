@@ -24,7 +24,8 @@ class CellSearch:
     @cached_property
     def _tree(self) -> tuple[Any, Any]:
         from dolfinx import geometry
-        from mpi4py import MPI
+
+        from wfrpde.parallel.mpi import MPI
 
         grid = self._grid
         mesh = _compat.create_mesh(MPI.COMM_SELF, grid.cells, grid.points, grid.cell)

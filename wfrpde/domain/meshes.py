@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from wfrpde import _compat
 from wfrpde.domain.grid import SIMPLEX_CELLS, SimplexGrid
 from wfrpde.errors import InputError, place
 
@@ -35,8 +36,11 @@ def read_gmsh(path: Path, dim: int) -> SimplexGrid:
     ------
     InputError
         If the file is missing, cannot be read, or holds no simplex of that dimension.
+    DependencyMissingError
+        If DOLFINx or meshio is not installed.
     """
-    import meshio
+    _compat.require_dolfinx()
+    meshio = _compat.extra("meshio", "mesh")
 
     def refuse(found: str, needed: str, do: str = "") -> NoReturn:
         raise InputError("domain.mesh", f"{path.name} {found}", needed, do)

@@ -1,6 +1,7 @@
 """Linear algebra behind one protocol: matrices, shifted solves, exponentials and eigenvectors.
 
-PETSc and SLEPc do the work, which nothing outside this room imports.
+On several ranks PETSc and SLEPc do the work, which nothing outside this room imports; on one they
+do where they are installed, and else SciPy.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from wfrpde.engine.choice import engine_for, missing
 from wfrpde.engine.layout import Layout, Triplets
 from wfrpde.engine.protocol import Matrix, ShiftInvert, Traits, Wish
 
@@ -24,6 +26,7 @@ __all__ = [
     "Wish",
     "assemble",
     "decay",
+    "engine_for",
     "is_polynomial",
 ]
 
@@ -33,6 +36,10 @@ WIDEST_BAND = 8
 
 def assemble(layout: Layout, entries: Triplets, traits: Traits, wish: Wish) -> Matrix:
     """Sum entries into a matrix (collective). The caller destroys it."""
+    if engine_for(wish, layout.comm.size) == "scipy":
+        from wfrpde.engine.scipy.matrix import ScipyMatrix
+
+        return ScipyMatrix(layout, entries, traits, wish)
     from wfrpde.engine.petsc.matrix import PetscMatrix  # loads PETSc
 
     return PetscMatrix(layout, entries, traits, wish)
@@ -71,4 +78,6 @@ def decay(
 
 
 def _asks(wish: Wish) -> bool:
+    if wish.engine == "scipy" or missing():
+        return False
     return bool(wish.options) or "-wfrpde_" in os.environ.get("PETSC_OPTIONS", "")

@@ -127,7 +127,7 @@ class Layout:
         largest = float(owned.max(initial=-np.inf))
         if self.comm.size == 1:
             return largest
-        from mpi4py import MPI
+        from wfrpde.parallel.mpi import MPI
 
         return float(self.comm.allreduce(largest, op=MPI.MAX))
 

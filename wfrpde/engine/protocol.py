@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.engine.layout import Layout
+
+if TYPE_CHECKING:
+    from wfrpde.case.numerics import NumericsSpec
 
 Array = npt.NDArray[np.float64]
 
@@ -30,10 +33,18 @@ class Wish:
         ``"auto"``, ``"direct"`` or ``"iterative"``.
     options
         Further options of the engine, which go before everything that it chooses by itself.
+    engine
+        ``"auto"``, ``"scipy"`` or ``"petsc"``.
     """
 
     method: str = "auto"
     options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    engine: str = "auto"
+
+    @staticmethod
+    def of(numerics: NumericsSpec) -> Wish:
+        """Return what ``[numerics]`` asks for."""
+        return Wish(numerics.solver, numerics.petsc_options, numerics.engine)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from wfrpde.case.problem import EMPTY, Densities, Problem
 from wfrpde.discretisation.functionals import Evaluator, Functionals, Samples
+from wfrpde.engine import Wish, engine_for
 from wfrpde.flow.checks import invariants
 from wfrpde.flow.exact import GeometricMean, sampled
 from wfrpde.flow.normalisation import edge_warnings, log_normalising_constant, without_transport
@@ -128,6 +129,7 @@ def _facts(context: Context, outcome: Outcome, evaluator: Evaluator) -> dict[str
         "nodes": len(outcome.interpolation.nodes),
         **outcome.facts,
         **context.problem.facts,
+        "engine": engine_for(Wish.of(context.problem.numerics), context.comm.size),
         "ranks": context.comm.size,
         "length_scales": context.problem.scales.tolist(),
         "target_mode_mass": evaluator.target_mode_mass(),

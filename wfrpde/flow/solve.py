@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde import _compat
 from wfrpde.case.case import require_case
 from wfrpde.case.problem import Problem
 from wfrpde.case.setup import make_problem
+from wfrpde.engine import Wish, engine_for
 from wfrpde.errors import AccuracyError, InputError, SolverError, WfrpdeError
 from wfrpde.flow.accuracy import level_for, refined_to_tolerance, worst_error
 from wfrpde.flow.certificate import Ladder, certified
@@ -101,10 +101,9 @@ def solve(
     AccuracyError
         If no formulation can represent the problem.
     """
-    _compat.require_dolfinx()
     require_case(case, "solve")
     checked_on_stop(on_stop)
-    from mpi4py import MPI
+    from wfrpde.parallel.mpi import MPI
 
     comm = MPI.COMM_WORLD if comm is None else comm
     checkpoints = None
@@ -128,6 +127,7 @@ def solve_from(
     checkpoints: Checkpoints | None,
 ) -> Solution:
     """`solve` from where checkpoints are, which stay; a stop gives what was finished."""
+    engine_for(Wish.of(case.numerics), comm.size)
     began = time.perf_counter() - (0.0 if checkpoints is None else checkpoints.spent)
     with collectively(comm):
         if case.accuracy.tolerance is not None and not case.numerics.certify:

@@ -20,7 +20,7 @@ from wfrpde.case.setup import make_problem
 from wfrpde.discretisation.interpolation import Interpolation
 from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.domain.grid import TensorGrid
-from wfrpde.engine import Wish
+from wfrpde.engine import Wish, engine_for
 from wfrpde.errors import SolverError
 from wfrpde.operators.absorbing import absorbing_nodes, planes
 from wfrpde.operators.dirichlet_form import DirichletForm
@@ -177,7 +177,7 @@ def _solved(
     through: tuple[Array, ...],
     smooth: bool,
 ) -> Modes:
-    wish = Wish(problem.numerics.solver, problem.numerics.petsc_options)
+    wish = Wish.of(problem.numerics)
     scale = alpha / float(np.ptp(problem.box, axis=1).max()) ** 2
     levels = []
     for grid, degree in discretisations(problem, through, count):
@@ -248,6 +248,7 @@ def _combined(problem: Problem, ladder: Ladder, count: int, scale: float) -> Mod
         "extrapolated": ladder.extrapolates,
         "level": problem.landscape.level,
         "wall_share": float(share.max(initial=0.0)),
+        "engine": engine_for(finest.wish, nodes.comm.size),
         "ranks": nodes.comm.size,
         **problem.facts,
     }

@@ -208,7 +208,7 @@ def _solved(case: Case, comm: Any, stop: StopRequest) -> _Point:
 
 
 def _point(case: Case) -> _Point:
-    from mpi4py import MPI
+    from wfrpde.parallel.mpi import MPI
 
     result = spectrum(case, MPI.COMM_SELF)
     warnings = list(result.warnings)

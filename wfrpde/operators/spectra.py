@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde import _compat
 from wfrpde.case.case import require_case
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import Interpolation, OnNodes, evaluate, points_of
@@ -193,9 +192,8 @@ def _warn_of_truncation(modes: Modes) -> None:
 
 
 def world_of(comm: Comm | None) -> Comm:
-    """Return the communicator, by default that of all ranks; DOLFINx and SLEPc are needed."""
-    _compat.require_dolfinx()
-    from mpi4py import MPI
+    """Return the communicator, by default that of all ranks."""
+    from wfrpde.parallel.mpi import MPI
 
     return MPI.COMM_WORLD if comm is None else comm
 

@@ -7,10 +7,8 @@ parallel.
 
 from __future__ import annotations
 
-import os
 import pickle
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Iterator
@@ -18,27 +16,19 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-from wfrpde.errors import DependencyMissingError, WfrpdeError
+from wfrpde.errors import WfrpdeError
 
 
 def world() -> Any:
-    """Return ``MPI.COMM_WORLD``; starts MPI on the first call.
+    """Return ``MPI.COMM_WORLD``, starting MPI on the first call; without mpi4py one process.
 
     Raises
     ------
     DependencyMissingError
-        If mpi4py is not installed.
+        If several processes were started, and mpi4py is not installed.
     """
-    # Open MPI ends a process without a home folder
-    if "HOME" not in os.environ:
-        os.environ["HOME"] = os.path.expanduser("~").replace("~", tempfile.gettempdir())
-    try:
-        from mpi4py import MPI
-    except ImportError as error:
-        raise DependencyMissingError(
-            "mpi4py is not installed here, and without it no flow can be solved: "
-            "'wfrpde info' shows what was found"
-        ) from error
+    from wfrpde.parallel.mpi import MPI
+
     return MPI.COMM_WORLD
 
 

@@ -163,6 +163,6 @@ class StopRequest:
         mine = self._flag.is_set()
         if comm is None or comm.size == 1:
             return mine
-        from mpi4py import MPI
+        from wfrpde.parallel.mpi import MPI
 
         return bool(comm.allreduce(mine, op=MPI.LOR))

@@ -217,7 +217,7 @@ def run_tasks(
 def _alone(comm: Any) -> Any:
     if comm is None:
         return None
-    from mpi4py import MPI
+    from wfrpde.parallel.mpi import MPI
 
     return MPI.COMM_SELF
 

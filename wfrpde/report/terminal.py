@@ -12,6 +12,9 @@ from wfrpde.numbers import column, number, shortened
 if TYPE_CHECKING:
     from wfrpde.flow.solution import Solution
 
+ENGINES = {"scipy": "SciPy", "petsc": "PETSc"}
+"""`numerics.engine`, for people."""
+
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Align columns, the first to the right and the others to the left."""
@@ -66,6 +69,8 @@ def run_summary(solution: Solution) -> str:
     if formulation:
         reason = shortened(str(solution.numerics.get("reason") or ""))
         parts.append(f"Formulation: {formulation}" + (f" ({reason})" if reason else ""))
+    if "engine" in solution.numerics:
+        parts.append(f"Linear algebra: {ENGINES[solution.numerics['engine']]}")
     if is_estimated(solution):
         parts.append("± is the estimated error of the solver.")
     elif not solution.complete and case.numerics.certify:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from wfrpde.case.problem import Grid, Problem
 from wfrpde.discretisation.nodes import Nodes, make_nodes
 from wfrpde.discretisation.semi_discrete import SemiDiscrete
+from wfrpde.engine import Wish
 from wfrpde.errors import SolverError
 from wfrpde.flow.certificate import Run
 from wfrpde.flow.checkpoints import RunMark
@@ -64,7 +65,7 @@ def _marched(
     degree: int,
     mark: RunMark | None,
 ) -> tuple[March, dict[str, Any]]:
-    problem, numerics = context.problem, context.problem.numerics
+    problem = context.problem
     nodes = make_nodes(context.comm, grid, degree)
     owned = nodes.points[: nodes.n_owned]
     with SemiDiscrete(
@@ -73,8 +74,7 @@ def _marched(
         problem.potential(nodes.points),
         rate=problem.rate_at(owned),
         levels=lambda: problem.landscape.levels(nodes.points, least=nodes.least),
-        choice=numerics.solver,
-        options=numerics.petsc_options,
+        wish=Wish.of(problem.numerics),
     ) as semi:
         log_mass = semi.normalised(problem.log_initial(owned) + semi.log_weights)
         defect = _start_defect(problem, nodes, log_mass)

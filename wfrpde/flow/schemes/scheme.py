@@ -10,7 +10,7 @@ from wfrpde.fields.complaints import choose
 from wfrpde.flow.steppers import STEPPERS
 
 if TYPE_CHECKING:
-    from wfrpde.case import NumericsSpec
+    from wfrpde.case.numerics import NumericsSpec
     from wfrpde.case.problem import Problem
     from wfrpde.flow.certificate import Ladder
     from wfrpde.flow.outcome import Context

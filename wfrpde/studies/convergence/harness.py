@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from wfrpde import _compat
 from wfrpde.case.case import require_case
 from wfrpde.errors import AccuracyError, InputError, SolverError
 from wfrpde.flow.solution import Solution
@@ -85,8 +84,7 @@ def converge(
     """
     require_case(case, "converge")
     checked_on_stop(on_stop)
-    _compat.require_dolfinx()
-    from mpi4py import MPI
+    from wfrpde.parallel.mpi import MPI
 
     comm = MPI.COMM_WORLD if comm is None else comm
     numbered = [(k, s) for k, s in enumerate(case.convergence) if s.vary == "particles"]

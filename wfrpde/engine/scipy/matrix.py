@@ -1,0 +1,119 @@
+"""Sparse matrices of SciPy from triplets, and SuperLU's factors of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.engine.layout import Layout, Triplets
+from wfrpde.engine.protocol import Factor, ShiftInvert, Traits, Wish
+from wfrpde.errors import SolverError
+
+Array = npt.NDArray[np.float64]
+
+FULL_DIAGONALS = 1.3
+"""A matrix is multiplied diagonal by diagonal if these hold at most so many values an entry."""
+
+
+class ScipyMatrix:
+    """A sparse matrix on one process, as `wfrpde.engine.protocol.Matrix` says."""
+
+    def __init__(self, layout: Layout, entries: Triplets | Any, traits: Traits, wish: Wish) -> None:
+        self.layout, self.traits, self._wish = layout, traits, wish
+        self._csr = _assembled(layout, entries) if isinstance(entries, Triplets) else entries
+        self._fastest: Any = None
+
+    def product(self, x: Array, out: Array) -> None:
+        """Put S x into `out`."""
+        if self._fastest is None:
+            self._fastest = _fastest(self._csr)
+        out[:] = self._fastest @ x
+
+    def diagonal(self) -> Array:
+        """Return the diagonal ``(n,)``."""
+        return np.asarray(self._csr.diagonal())
+
+    def magnitudes(self) -> ScipyMatrix:
+        """Return another matrix, of the absolute values of the entries."""
+        return ScipyMatrix(self.layout, abs(self._csr), self.traits, self._wish)
+
+    def change(self, scale: float, shift: float) -> None:
+        """Make this matrix ``scale S + shift I``."""
+        self._csr, self._fastest = _shifted(self._csr, scale, shift), None
+
+    def factor(self, c: float, old: Factor | None = None) -> SuperLu:
+        """Prepare solves with ``I + c S``."""
+        return SuperLu(_shifted(self._csr, c, 1.0), symmetric=self.traits.symmetric)
+
+    def shift_invert(self, smooth: Array) -> ShiftInvert:
+        """Prepare the eigensolver of a symmetric positive definite matrix."""
+        from wfrpde.engine.scipy.eigen import ArpackShiftInvert  # flows need no ARPACK
+
+        return ArpackShiftInvert(self._csr, smooth, self.traits, self._wish)
+
+    def destroy(self) -> None:
+        """Arrays need none."""
+
+
+class SuperLu:
+    """Solves ``A x = b`` by triangular factors.
+
+    A symmetric A is positive definite: it is ordered by minimum degrees on A + Aᵀ, and its pivots
+    are those of the diagonal, as in a factorisation of Cholesky.
+    """
+
+    name = "superlu"
+
+    def __init__(self, matrix: Any, *, symmetric: bool) -> None:
+        from scipy.sparse.linalg import splu
+
+        options: dict[str, Any] = {}
+        if symmetric:
+            options = {
+                "permc_spec": "MMD_AT_PLUS_A",
+                "diag_pivot_thresh": 0.0,
+                "options": {"SymmetricMode": True},
+            }
+        self._transposed = "T" if symmetric else "N"  # of both the faster one
+        try:
+            # a symmetric matrix is the same by rows and by columns
+            self._lu = splu(matrix.T if symmetric else matrix.tocsc(), **options)
+        except (RuntimeError, MemoryError) as error:
+            raise SolverError(f"SuperLU's factorisation failed: {error}") from None
+
+    def solve(self, rhs: Array) -> tuple[Array, int]:
+        """Return x ``(n,)`` and 1; raise `SolverError` if a component is not finite."""
+        x = np.asarray(self._lu.solve(rhs, self._transposed))
+        if not np.isfinite(x).all():
+            raise SolverError("a solve with SuperLU's factors gave values that are not finite")
+        return x, 1
+
+    def destroy(self) -> None:
+        """Arrays need none."""
+
+
+def _assembled(layout: Layout, entries: Triplets) -> Any:
+    import scipy.sparse as sparse
+
+    n = layout.n_owned
+    coordinates = (entries.value, (entries.row, entries.column))
+    return sparse.coo_array(coordinates, shape=(n, n)).tocsr()  # sums the duplicates
+
+
+def _shifted(matrix: Any, scale: float, shift: float) -> Any:
+    import scipy.sparse as sparse
+
+    identity = sparse.identity(matrix.shape[0], format="csr")
+    return sparse.csr_array(scale * matrix + shift * identity)
+
+
+def _fastest(csr: Any) -> Any:
+    """Those of CSR and diagonals that is read sooner: nodes of a box lie on few diagonals."""
+    import scipy.sparse as sparse
+
+    n = csr.shape[0]
+    coordinates = csr.tocoo()
+    offsets = np.unique(coordinates.col.astype(np.int64) - coordinates.row)
+    return sparse.dia_array(csr) if len(offsets) * n <= FULL_DIAGONALS * csr.nnz else csr
