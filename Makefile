@@ -1,7 +1,7 @@
 # Every target runs its command through tools/env, which makes a place with DOLFINx if there is none.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-mpi test-latest lint docs bench lock clean-env
+.PHONY: help demo test test-browser test-mpi test-latest lint docs bench lock clean-env
 
 ENV := tools/env
 
@@ -13,6 +13,9 @@ demo:  ## two targets with a barrier: writes a report that you open in a browser
 
 test:  ## the tests, a file at a time on every core
 	$(ENV) python -m pytest -n auto --dist loadfile
+
+test-browser:  ## the pages in a headless Chromium, which is installed if there is none
+	tools/browser $(ENV) python -m pytest tests/report/test_explorer.py -q
 
 test-mpi:  ## the tests in tests/mpi, on two and on three processes
 	$(ENV) mpirun -n 2 python -m pytest tests/mpi -q

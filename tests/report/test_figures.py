@@ -13,7 +13,7 @@ from wfrpde.report.flow.dissipation import decay_rate
 from wfrpde.report.flow.kl import draw_kl
 from wfrpde.report.flow.modes import draw_modes
 from wfrpde.report.flow.page import drawings
-from wfrpde.report.flow.pictures import pictured_times, take_pictures
+from wfrpde.report.flow.pictures import spread_evenly, take_pictures
 from wfrpde.report.flow.run import FlowRun
 from wfrpde.report.levels import enclosing_levels
 from wfrpde.report.style import CEILING, flow_colour, label_ends, new_figure, spread
@@ -104,11 +104,10 @@ def test_a_companion_that_stopped_early_is_left_blank(modes_1d, interrupted):
 
 
 def test_pictured_times_keep_the_ends():
-    times = np.linspace(0, 5, 41)
-    chosen = pictured_times(times, 6)
+    chosen = spread_evenly(41, 6)
     assert len(chosen) == 6
-    assert (chosen[0], chosen[-1]) == (0.0, 5.0)
-    assert pictured_times(times[:3], 6).tolist() == times[:3].tolist()
+    assert (chosen[0], chosen[-1]) == (0, 40)
+    assert spread_evenly(3, 6) == [0, 1, 2]
 
 
 def test_enclosing_levels_of_a_gaussian():

@@ -53,9 +53,10 @@ def test_the_page_is_self_contained(modes_1d, companions_1d, tmp_path):
     outside = [a for a in page.addresses if not a.startswith(("data:", "#"))]
     assert outside == ["https://arxiv.org/abs/2512.17878"]
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "<script" not in html
+    assert "default-src 'none'" in html, "a browser is told to fetch nothing"
     assert "@import" not in html
-    assert not re.search(r"url\(", html)
+    assert not re.search(r"url\((?!#)", html)
+    assert not re.search(r"fetch\(|XMLHttpRequest|WebSocket|import\(", html)
     assert html.count("✓ passed") == 4
     assert "<strong>This run is incomplete" not in html
 

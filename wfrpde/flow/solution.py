@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,12 +190,14 @@ class Solution(Result, OnNodes):
         """
         return np.asarray(self._relative([self._index(t)], x)[0])
 
-    def log_relative_densities(self, x: npt.ArrayLike) -> Array:
-        """``log(ρ/π)`` ``(T, n)`` at points ``(n, d)`` at all `times`. Not collective.
+    def log_relative_densities(
+        self, x: npt.ArrayLike, times: Iterable[float] | None = None
+    ) -> Array:
+        """``log(ρ/π)`` ``(T, n)`` at points ``(n, d)`` at all `times`, or some. Not collective.
 
         −∞ outside the domain.
         """
-        return self._relative(list(range(len(self.times))), x)
+        return self._relative([self._index(t) for t in (self.times if times is None else times)], x)
 
     def _relative(self, indices: list[int], x: npt.ArrayLike) -> Array:
         points = self._points(x)

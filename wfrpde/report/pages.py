@@ -1,4 +1,4 @@
-"""HTML pages that need nothing but themselves: pictures inside, no script, no outside resource."""
+"""HTML pages that need nothing but themselves: pictures, data and scripts are inside."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfrpde.parallel.files import atomic
 from wfrpde.report.drawing import Drawing, saved
+from wfrpde.report.files import json_ready
 from wfrpde.report.versions import software_versions
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def write_report(
     drawings: Iterable[Drawing | None],
     facts: Iterable[tuple[str, str]],
     versions: Mapping[str, str] | None = None,
+    *,
+    explorer: Mapping[str, Any] | None = None,
     **words: Any,
 ) -> list[Path]:
     """Write ``figures/*.png``, and ``report.html`` that shows them; both are returned.
@@ -52,6 +55,8 @@ def write_report(
         In the order to show them; a generator draws them one by one. Empty for none.
     facts
         Of the run, by name; `versions` of software follow them, by default today's.
+    explorer
+        The data of the page's explorer; its ``kind`` names the script that draws them.
     words
         What else the template asks for.
     """
@@ -61,6 +66,7 @@ def write_report(
     context = {
         "title": case.title or case.name,
         "pictures": pictures,
+        "explorer": json_ready(explorer),
         "case": json.dumps(data, indent=2, ensure_ascii=False, default=str),
         "facts_rows": [*facts, *((f"{name} version", v) for name, v in versions.items())],
         **words,

@@ -31,8 +31,14 @@ TARGET = "#555555"
 """Colour of everything that belongs to the target."""
 FLOW_COLOURS = {"WFR": "#0072B2", "W": "#D55E00", "FR": "#009E73", "FK": "#0072B2"}
 """Okabe and Ito's palette, which survives every common colour blindness."""
+DENSITY_STEPS = ("#ffffff", "#cfe3f2", "#86bbdd", "#3a87bd", "#135a8f", "#0a2f52")
+"""The map of densities, from 0 to the highest."""
 CEILING = 1.03
 """Highest place of a name beside the axes, as a share of their height."""
+CYCLE = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C6D31",
+)  # fmt: skip
+"""Colours of what has none of its own, in turn."""
 _SPARE = ("#CC79A7", "#E69F00", "#56B4E9")
 
 RC: dict[str, Any] = {
@@ -160,8 +166,7 @@ def log_scale(axes: Axes, which: str) -> None:
 
 def density_map() -> Colormap:
     """Give the colour map of densities: from white to blue-black, monotone in lightness."""
-    steps = ["#ffffff", "#cfe3f2", "#86bbdd", "#3a87bd", "#135a8f", "#0a2f52"]
-    return LinearSegmentedColormap.from_list("wfrpde_density", steps)
+    return LinearSegmentedColormap.from_list("wfrpde_density", DENSITY_STEPS)
 
 
 def text(label: str, longest: int = 28) -> str:

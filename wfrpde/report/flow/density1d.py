@@ -13,13 +13,14 @@ from wfrpde.report.flow.run import FlowRun
 __all__ = ["draw_comparison", "draw_density"]
 
 LN10 = np.log(10.0)
+MOST_TIMES = 10
+"""Times that are drawn at most, spread evenly over the saved ones."""
 DEEPEST = 40.0
 """Decades below the maximum that the logarithmic panel shows at most."""
 
 
 def draw_density(run: FlowRun) -> Drawing:
     """Draw the densities at the saved times, linear above and logarithmic below."""
-    pictures = run.pictures
     figure = style.new_figure(8.6, 6.6)
     linear, logarithmic = figure.subplots(2, 1, sharex=True)
     _curves(linear, run, run.equation.label, log=False)
@@ -29,22 +30,12 @@ def draw_density(run: FlowRun) -> Drawing:
     logarithmic.set_xlabel("x")
     linear.set_title(f"{run.equation.label}: density")
     logarithmic.set_title("the same on a logarithmic scale: tails decide later weights")
-    colours = style.time_colours(len(pictures.times))
-    entries = [("target π", style.TARGET)]
-    entries += [
-        (f"t = {number(t, 3, trim=True)}", colour)
-        for t, colour in zip(pictures.times, colours, strict=True)
-    ]
-    for row, (words, colour) in enumerate(entries):
-        linear.annotate(
-            words, (1.015, 0.97 - 0.085 * row), xycoords="axes fraction", color=colour, va="top",
-            fontsize=10, fontweight="bold", annotation_clip=False,
-        )  # fmt: skip
+    _key(linear, run)
     reaction = "reaction" if run.equation.rate else "Fisher–Rao reaction"
     return Drawing(
         "density",
         figure,
-        f"Density of {run.equation.label} at {len(pictures.times)} times over the target",
+        f"Density of {run.equation.label} at successive times over the target",
         "Density at the saved times, from pale (early) to dark (late), over the target (grey). "
         f"Below, the same on a logarithmic scale: the {reaction} multiplies what stands in the "
         "tails, so that the next mode grows where it already is.",
@@ -63,6 +54,7 @@ def draw_comparison(run: FlowRun) -> Drawing | None:
             _curves(grid[row, column], run, label, log=row == 1)
         grid[0, column].set_title(label, color=style.flow_colour(label), fontweight="bold")
         grid[1, column].set_xlabel("x")
+    _key(grid[0, -1], run)
     grid[0, 0].set_ylabel("density ρ  [per unit x]")
     grid[1, 0].set_ylabel("log₁₀ ρ")
     last = number(float(run.pictures.times[-1]), 3, trim=True)
@@ -78,11 +70,26 @@ def draw_comparison(run: FlowRun) -> Drawing | None:
     )
 
 
+def _key(axes: Axes, run: FlowRun) -> None:
+    """Say beside the axes which colour is which time."""
+    shown = run.pictures.times[run.pictures.spread(MOST_TIMES)]
+    entries = [("target π", style.TARGET)]
+    entries += [
+        (f"t = {number(float(t), 3, trim=True)}", colour)
+        for t, colour in zip(shown, style.time_colours(len(shown)), strict=True)
+    ]
+    for row, (words, colour) in enumerate(entries):
+        axes.annotate(
+            words, (1.03, 1.0 - 0.092 * row), xycoords="axes fraction", color=colour, va="top",
+            fontsize=9.5, fontweight="bold", annotation_clip=False,
+        )  # fmt: skip
+
+
 def _curves(axes: Axes, run: FlowRun, label: str, *, log: bool) -> None:
     pictures = run.pictures
     x = pictures.axes[0]
-    curves = pictures.log_density[label]
-    colours = style.time_colours(len(pictures.times))
+    shown = pictures.spread(MOST_TIMES)
+    curves, colours = pictures.log_density[label][shown], style.time_colours(len(shown))
     if log:
         target = pictures.log_target / LN10
         axes.plot(x, target, color=style.TARGET, lw=5, alpha=0.3, solid_capstyle="butt")

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from wfrpde.numbers import number
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
-from wfrpde.report.flow.pictures import pictured_times
 from wfrpde.report.flow.run import FlowRun
 from wfrpde.report.levels import enclosing_levels
 
@@ -22,13 +21,15 @@ __all__ = ["draw_maps"]
 DECADES = 10.0
 OUTSIDE = "#f0f0f0"
 """What the mesh leaves out."""
+MOST_COLUMNS = 6
+"""Times side by side, where several flows are compared."""
 REMNANT = 0.01
 """Smaller share of a panel than that is no hole or corner to tell of, and stays white."""
 CONTOUR = "#E69F00"
 
 
 def draw_maps(run: FlowRun) -> Drawing:
-    """Draw the density at up to six saved times with the target's contours."""
+    """Draw the density at the saved times with the target's contours."""
     percent = " and ".join(f"{100 * share:.0f}" for share in _shares(run))
     grey = " Grey: outside the mesh; nothing of the flow gets there." * bool(_outside(run).any())
     return Drawing(
@@ -77,11 +78,10 @@ def _maps(run: FlowRun, *, log: bool) -> Figure:
     pictures = run.pictures
     labels = list(run.flows)
     several = len(labels) > 1
-    # Five columns are as many as stay legible.
-    times = pictured_times(pictures.times, 5 if several else 6)
-    count = len(times)
-    columns = count if several else min(count, 3)
-    rows = len(labels) if several else -(-count // columns)
+    count = len(pictures.times)
+    # More columns would not be legible: further times go into further rows.
+    columns = min(count, MOST_COLUMNS if several else 3)
+    rows = len(labels) * -(-count // columns)
     x, y = pictures.axes
     shape = float(np.ptp(y) / np.ptp(x))
     equal = 0.3 <= shape <= 3.0
@@ -96,25 +96,26 @@ def _maps(run: FlowRun, *, log: bool) -> Figure:
     for row in range(rows):
         for column in range(columns):
             axes = grid[row, column]
-            index = column if several else row * columns + column
-            label = labels[row] if several else labels[0]
+            block, flow = divmod(row, len(labels))
+            index, label = block * columns + column, labels[flow]
             if index >= count:
                 axes.remove()
                 continue
-            t = float(times[index])
-            values = pictures.log_density[label][int(np.searchsorted(pictures.times, t))]
+            values = pictures.log_density[label][index]
             image = _map(axes, run, values, shares, (top - DECADES, top) if log else None)
             axes.set_aspect("equal" if equal else "auto")
             axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], prune="both"))
-            if row == 0 or not several:
-                axes.set_title(f"t = {number(t, 3, trim=True)}")
-            if several and column == 0:
-                axes.set_ylabel(
-                    label, color=style.flow_colour(label), fontweight="bold", fontsize=11
-                )
-            elif column == 0:
+            if flow == 0:
+                axes.set_title(f"t = {number(float(pictures.times[index]), 3, trim=True)}")
+            if column == 0:
                 axes.set_ylabel("y")
-            if (not several and index + columns >= count) or (several and row == rows - 1):
+            if several and column == 0:
+                axes.annotate(
+                    label, (0, 0.5), xytext=(-44, 0), xycoords="axes fraction", ha="right",
+                    textcoords="offset points", va="center", rotation=90, fontsize=11,
+                    color=style.flow_colour(label), fontweight="bold", annotation_clip=False,
+                )  # fmt: skip
+            if flow == len(labels) - 1 and index + columns >= count:
                 axes.set_xlabel("x")
                 axes.tick_params(labelbottom=True)
     if image is not None:

@@ -24,6 +24,10 @@ logger = logging.getLogger("wfrpde")
 
 TIME_LIMIT = 300.0
 """Seconds after which a rendering is given up."""
+MOST_ROWS = 6
+"""Times whose marginals are drawn."""
+MOST_RENDERED = 3
+"""Times that are rendered."""
 CONTOUR = "#E69F00"
 
 
@@ -34,10 +38,11 @@ def draw_rendering(run: FlowRun) -> Drawing | None:
     crashes, and the run must survive that.
     """
     pictures = run.pictures
+    shown = pictures.spread(MOST_RENDERED)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         arrays: dict[str, Any] = {f"axis_{i}": axis for i, axis in enumerate(pictures.axes)}
-        arrays["log_density"] = pictures.log_density[run.equation.label]
+        arrays["log_density"] = pictures.log_density[run.equation.label][shown]
         arrays["log_target"] = pictures.log_target
         np.savez(folder / "in.npz", **arrays)
         command = [sys.executable, "-m", "wfrpde.report.rendering", name]
@@ -55,11 +60,11 @@ def draw_rendering(run: FlowRun) -> Drawing | None:
                 problem or "the renderer crashed",
             )
             return None
-        images = _cropped([np.load(folder / f"{i}.npy") for i in range(len(pictures.times))])
+        images = _cropped([np.load(folder / f"{i}.npy") for i in range(len(shown))])
     height, width = images[0].shape[:2]
     figure = style.new_figure(10.5, 0.5 + 10.5 / len(images) * height / width, maps=True)
     grid = figure.subplots(1, len(images), squeeze=False)
-    for axes, image, t in zip(grid.flat, images, pictures.times, strict=True):
+    for axes, image, t in zip(grid.flat, images, pictures.times[shown], strict=True):
         axes.imshow(image, interpolation="antialiased")
         axes.set_axis_off()
         axes.set_title(f"{run.equation.label}, t = {number(float(t), 3, trim=True)}")
@@ -89,14 +94,15 @@ def _cropped(images: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
 def draw_marginals(run: FlowRun) -> Drawing:
     """Draw the density integrated over each coordinate in turn."""
     pictures = run.pictures
-    density = pictures.log_density[run.equation.label]
+    shown = pictures.spread(MOST_ROWS)
+    density = pictures.log_density[run.equation.label][shown]
     names = "xyz"
-    figure = style.new_figure(9.6, 2.9 * len(pictures.times), maps=True)
+    figure = style.new_figure(9.6, 2.9 * len(shown), maps=True)
     spans = [float(np.ptp(axis)) for axis in pictures.axes]
     equal = max(spans) <= 3 * min(spans)
-    grid = figure.subplots(len(pictures.times), 3, squeeze=False)
+    grid = figure.subplots(len(shown), 3, squeeze=False)
     target = np.exp(np.where(np.isfinite(pictures.log_target), pictures.log_target, -np.inf))
-    for row, t in enumerate(pictures.times):
+    for row, t in enumerate(pictures.times[shown]):
         finite = np.where(np.isfinite(density[row]), density[row], -np.inf)
         if not np.isfinite(finite).any():
             continue

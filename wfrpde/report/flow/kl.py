@@ -14,7 +14,7 @@ from wfrpde.report.flow.run import FlowRun
 if TYPE_CHECKING:
     from wfrpde.flow.solution import Solution
 
-__all__ = ["draw_kl"]
+__all__ = ["draw_kl", "path_of"]
 
 
 def draw_kl(run: FlowRun) -> Drawing:
@@ -32,7 +32,7 @@ def draw_kl(run: FlowRun) -> Drawing:
         if not t.size:
             continue
         own = flow is run.solution
-        path_t, path_kl, every_step = _path(flow)
+        path_t, path_kl, every_step = path_of(flow)
         # A dashed line only leads the eye from one saved time to the next.
         line = {"lw": 2.2 if own else 1.6} if every_step else {"lw": 1.0, "ls": (0, (4, 3))}
         axes.plot(path_t, path_kl, color=colour, zorder=3 if own else 2, **line)
@@ -69,7 +69,7 @@ def draw_kl(run: FlowRun) -> Drawing:
     )
 
 
-def _path(flow: Solution) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
+def path_of(flow: Solution) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
     """Give the curve through every step, or, where none was kept, through the saved times.
 
     The last entry says which: whether there are more points than saved times.

@@ -60,7 +60,7 @@ def _panel(axes: Axes, run: FlowRun, name: str) -> None:
     positive = np.concatenate([*(m[m > 0] for m in masses), [goal] if goal else []])
     if not positive.size:
         positive = np.ones(1)
-    logarithmic = _grows_from_nothing(positive, goal)
+    logarithmic = grows_from_nothing(positive, goal)
     ends = []
     for label, flow in run.flows.items():
         mass = flow.estimated("mode_mass", name)
@@ -96,7 +96,7 @@ def _panel(axes: Axes, run: FlowRun, name: str) -> None:
     style.label_ends(axes, ends, gap=0.07, size=9)
 
 
-def _grows_from_nothing(masses: NDArray[np.float64], goal: float | None) -> bool:
+def grows_from_nothing(masses: NDArray[np.float64], goal: float | None) -> bool:
     # A mode that the target leaves empty only fades, which a linear axis shows best.
     return bool((goal is None or goal > 1e-6) and masses.min() < 1e-3 * masses.max())
 

@@ -14,6 +14,7 @@ import numpy as np
 from wfrpde.fields.schedules import written
 from wfrpde.numbers import duration, number, pretty, shortened, with_error
 from wfrpde.report import pages
+from wfrpde.report.flow.explorer import flow_explorer
 from wfrpde.report.flow.report_tables import main_tables, more_tables
 from wfrpde.report.flow.run import NORMALISATION, FlowRun
 
@@ -83,7 +84,14 @@ def write_report(run: FlowRun, folder: Path, *, figures: bool = True) -> list[Pa
     ]
     drawn = drawings(run) if figures else ()
     return pages.write_report(
-        folder, "report.html.j2", flow.case, drawn, facts, run.versions, **words
+        folder,
+        "report.html.j2",
+        flow.case,
+        drawn,
+        facts,
+        run.versions,
+        explorer=flow_explorer(run) if figures else None,
+        **words,
     )
 
 

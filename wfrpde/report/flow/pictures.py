@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from wfrpde.flow.solution import Solution
 
-__all__ = ["Pictures", "pictured_times", "take_pictures"]
+__all__ = ["Pictures", "take_pictures"]
 
 Array = NDArray[np.float64]
 
 POINTS = {1: 1201, 2: 320, 3: 64}
 """Grid points along the longest axis, by dimension; half of them where a run was stopped, as a
 person is waiting then."""
-MOST_TIMES = {1: 10, 2: 6, 3: 3}
+MOST_TIMES = {1: 40, 2: 12, 3: 12}
 """Most saved times that are pictured, by dimension."""
 WINDOW_SHARE = {1: 1e-7, 2: 1e-4, 3: 1e-4}
 """The window holds every node whose density exceeds this share of the density's maximum."""
@@ -46,13 +46,14 @@ class Pictures:
     log_density: dict[str, Array]
     log_target: Array
 
+    def spread(self, most: int) -> list[int]:
+        """Give indices of at most so many times, first and last among them, evenly in order."""
+        return spread_evenly(len(self.times), most)
 
-def pictured_times(times: Array, most: int) -> Array:
-    """At most ``most`` of the saved times, first and last among them, spread evenly in order."""
-    if len(times) <= most:
-        return times
-    chosen: Array = times[np.unique(np.linspace(0, len(times) - 1, most).round().astype(int))]
-    return chosen
+
+def spread_evenly(count: int, most: int) -> list[int]:
+    """At most ``most`` of the indices 0 to count − 1, both ends among them, evenly in order."""
+    return sorted({round(i) for i in np.linspace(0, count - 1, min(count, most))})
 
 
 def take_pictures(flows: Mapping[str, Solution]) -> Pictures:
@@ -66,7 +67,7 @@ def take_pictures(flows: Mapping[str, Solution]) -> Pictures:
     """
     solution = next(iter(flows.values()))
     nodes, dim = solution.nodes, solution.dim
-    times = pictured_times(solution.times, MOST_TIMES[dim])
+    times = solution.times[spread_evenly(len(solution.times), MOST_TIMES[dim])]
     potential = solution.target.potential(nodes)
     longest = POINTS[dim] if solution.complete else POINTS[dim] // 2
     axes = _axes(nodes, _window(solution, potential), longest)
@@ -80,12 +81,16 @@ def take_pictures(flows: Mapping[str, Solution]) -> Pictures:
     pictures = {}
     for name, flow in flows.items():
         values = np.full((len(times), len(points)), np.nan, dtype=kind)
-        for index, t in enumerate(times):
-            saved = flow.times[np.abs(flow.times - t) <= 1e-12 * max(1.0, abs(t))]
-            if saved.size:
-                values[index, inside] = flow.log_density(saved[0], points[inside])
+        reached = np.flatnonzero([_saved(flow, t) for t in times])
+        relative = flow.log_relative_densities(points[inside], times[reached])
+        own = log_target[inside] + solution.log_normalisation - flow.log_normalisation
+        values[np.ix_(reached, inside)] = relative + own
         pictures[name] = values.reshape(len(times), *shape)
     return Pictures(axes, times, pictures, np.asarray(log_target.astype(kind).reshape(shape)))
+
+
+def _saved(flow: Solution, t: float) -> bool:
+    return bool(np.any(np.abs(flow.times - t) <= 1e-12 * max(1.0, abs(t))))
 
 
 def _window(solution: Solution, potential: Array) -> Array:

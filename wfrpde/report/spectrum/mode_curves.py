@@ -15,7 +15,7 @@ from wfrpde.report.spectrum.window import Window
 if TYPE_CHECKING:
     from wfrpde.studies.spectral.study import SpectralStudy
 
-__all__ = ["draw_curves", "draw_sets", "time_words"]
+__all__ = ["below", "draw_curves", "draw_sets", "time_words"]
 
 PLUS, MINUS = "#0072B2", "#D55E00"
 MOST = 4
@@ -46,9 +46,9 @@ def draw_curves(study: SpectralStudy, window: Window) -> Drawing:
         axes.plot(x, values, color=style.INK, lw=1.4)
         limit = 1.15 * float(np.abs(values).max())
         axes.set_ylim(-limit, limit)
-        axes.set_ylabel(f"πu{_below(i)}")
+        axes.set_ylabel(f"πu{below(i)}")
         axes.annotate(
-            f"λ{_below(i)} = {pretty(number(float(spectrum.rates[i]), 4))}\n{time_words(study, i)}",
+            f"λ{below(i)} = {pretty(number(float(spectrum.rates[i]), 4))}\n{time_words(study, i)}",
             (1.015, 0.5), xycoords="axes fraction", va="center", fontsize=9.5,
             annotation_clip=False,
         )  # fmt: skip
@@ -112,7 +112,8 @@ def time_words(study: SpectralStudy, i: int) -> str:
     return f"time {pretty(number(1 / rate, 3))}" if rate > 0 else ""
 
 
-def _below(i: int) -> str:
+def below(i: int) -> str:
+    """Write a number as an index."""
     return str(i).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
 
 

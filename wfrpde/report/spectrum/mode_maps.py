@@ -23,6 +23,8 @@ __all__ = ["draw_maps", "draw_projections", "draw_set_maps"]
 
 Array = NDArray[np.float64]
 
+MODE_STEPS = ("#8a3a00", "#d55e00", "#f3b98d", "#ffffff", "#8fc3e6", "#0072b2", "#083d62")
+"""The map of modes, from −1 to 1."""
 MOST = 6
 """Modes that are drawn in the plane."""
 MOST_IN_SPACE = 3
@@ -32,8 +34,7 @@ CONTOURS = (1.0, 2.0, 4.0, 6.0, 9.0)
 
 def diverging_map() -> Colormap:
     """Give the colour map of modes: blue where positive, orange where negative, white at 0."""
-    steps = ["#8a3a00", "#d55e00", "#f3b98d", "#ffffff", "#8fc3e6", "#0072b2", "#083d62"]
-    return LinearSegmentedColormap.from_list("wfrpde_mode", steps)
+    return LinearSegmentedColormap.from_list("wfrpde_mode", MODE_STEPS)
 
 
 def _first(study: SpectralStudy) -> int:

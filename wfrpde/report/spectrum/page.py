@@ -12,6 +12,7 @@ from wfrpde.numbers import duration, number, pretty, shortened, with_error
 from wfrpde.report.flow.page import PARAVIEW_TIPS, numerics_rows
 from wfrpde.report.pages import write_report
 from wfrpde.report.spectrum.tables import study_tables, sweep_table
+from wfrpde.report.spectrum.window import Window, window_of
 
 if TYPE_CHECKING:
     from wfrpde.operators import Sweep
@@ -19,15 +20,14 @@ if TYPE_CHECKING:
     from wfrpde.studies.spectral.study import SpectralStudy
 
 
-def drawings(study: SpectralStudy) -> Iterator[Drawing | None]:
+def drawings(study: SpectralStudy, window: Window | None = None) -> Iterator[Drawing | None]:
     """Draw every figure that suits a study, in the order to look at them."""
     from wfrpde.report.spectrum.curves import draw_cumulants
     from wfrpde.report.spectrum.levels import draw_levels
     from wfrpde.report.spectrum.mode_curves import draw_curves, draw_sets
     from wfrpde.report.spectrum.mode_maps import draw_maps, draw_projections, draw_set_maps
-    from wfrpde.report.spectrum.window import window_of
 
-    window = window_of(study)
+    window = window or window_of(study)
     yield draw_levels(study)
     modes = {1: (draw_curves, draw_sets), 2: (draw_maps, draw_set_maps), 3: (draw_projections,)}
     for draw in modes[len(window.axes)]:
@@ -57,13 +57,21 @@ def write_study_report(study: SpectralStudy, folder: Path, *, figures: bool = Tr
         "data": "spectrum.csv",
         "warnings": study.warnings,
     }
-    drawn = drawings(study) if figures else ()
-    return write_report(folder, TEMPLATE, study.case, drawn, _facts(study), **words)
+    if not figures:
+        return write_report(folder, TEMPLATE, study.case, (), _facts(study), **words)
+    from wfrpde.report.spectrum.explorer import spectrum_explorer
+
+    window = window_of(study)
+    return write_report(
+        folder, TEMPLATE, study.case, drawings(study, window), _facts(study),
+        explorer=spectrum_explorer(study, window), **words,
+    )  # fmt: skip
 
 
 def write_sweep_report(sweep: Sweep, folder: Path, *, figures: bool = True) -> list[Path]:
     """Draw the rates, if two or more were found, and write ``report.html`` of a sweep."""
     from wfrpde.report.spectrum.curves import draw_sweep
+    from wfrpde.report.spectrum.explorer import sweep_explorer
 
     low, high = (
         pretty(number(float(v), 5, trim=True)) for v in (sweep.values[0], sweep.values[-1])
@@ -86,7 +94,10 @@ def write_sweep_report(sweep: Sweep, folder: Path, *, figures: bool = True) -> l
         "warnings": sweep.warnings,
     }
     drawn = map(draw_sweep, [sweep] if figures else [])
-    return write_report(folder, TEMPLATE, sweep.case, drawn, _facts(sweep), **words)
+    explorer = sweep_explorer(sweep) if figures else None
+    return write_report(
+        folder, TEMPLATE, sweep.case, drawn, _facts(sweep), explorer=explorer, **words
+    )
 
 
 def _facts(result: SpectralStudy | Sweep) -> list[tuple[str, str]]:

@@ -81,7 +81,7 @@ def _clearest(points: list[LadderPoint]) -> list[str]:
 
 def _panel(axes: Axes, points: list[LadderPoint], names: list[str], key: str, order: float) -> None:
     values, floor = [], np.inf
-    for name, colour, marker in zip(names, palette.COLOURS, palette.MARKERS, strict=False):
+    for name, colour, marker in zip(names, style.CYCLE, palette.MARKERS, strict=False):
         own = sorted((p for p in points if p.observable == name), key=lambda p: getattr(p, key))
         x = np.array([getattr(p, key) for p in own], dtype=float)
         size = np.abs([p.bias for p in own])

@@ -72,6 +72,10 @@ def write_validation_report(
         ("replicates found on the disk", str(facts.get("replicates_reused", ""))),
     ]
     drawn = drawings(report) if figures else ()
+    if figures:
+        from wfrpde.report.validation.explorer import validation_explorer
+
+        words["explorer"] = validation_explorer(report)
     return write_report(folder, "validation.html.j2", case, drawn, rows, **words)
 
 

@@ -12,7 +12,6 @@ from wfrpde.report import style
 if TYPE_CHECKING:
     from wfrpde.comparison import ValidationReport
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C6D31")
 MARKERS = "osD^vP*Xh"
 """One more than colours, so that the pairs repeat only after 72 samplers."""
 
@@ -21,7 +20,7 @@ MOST_PANELS = 9
 
 def colours(report: ValidationReport) -> dict[str, str]:
     """Colour of each sampler."""
-    return {s.name: COLOURS[k % len(COLOURS)] for k, s in enumerate(report.samplers)}
+    return {s.name: style.CYCLE[k % len(style.CYCLE)] for k, s in enumerate(report.samplers)}
 
 
 def markers(report: ValidationReport) -> dict[str, str]:

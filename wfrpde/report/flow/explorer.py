@@ -1,0 +1,151 @@
+"""What a run's page lets people look through: densities of all flows, and curves, over time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfrpde.report import style
+from wfrpde.report.explorer import coordinates, packed, points, thinned, time_text
+from wfrpde.report.flow.kl import path_of
+from wfrpde.report.flow.modes import FLOOR, grows_from_nothing
+from wfrpde.report.flow.run import NORMALISATION, FlowRun
+from wfrpde.report.levels import enclosing_levels
+
+__all__ = ["flow_explorer"]
+
+Array = NDArray[np.float64]
+
+KEPT = {1: 40.0, 2: 24.0, 3: 24.0}
+"""Decades of density below the highest that the page keeps, by dimension."""
+SHOWN = 10.0
+"""Decades that a map on the logarithmic scale shows."""
+MOST_VALUES = 1_000_000
+"""Values of density that a page holds at most: about a byte each."""
+CONTOURS = (0.9,)
+"""Shares of the target's mass that its contours enclose."""
+
+
+def flow_explorer(run: FlowRun) -> dict[str, Any]:
+    """Gather the data of a run's explorer, JSON-ready."""
+    dim = run.solution.dim
+    times = [float(t) for t in run.pictures.times]
+    at = [int(np.argmin(np.abs(run.solution.times - t))) for t in times]
+    known = [pretty_share(float(run.solution.density_error[i])) for i in at]
+    return {
+        "kind": "flow",
+        "dim": dim,
+        "times": times,
+        "time_texts": [time_text(t) for t in times],
+        "known": known,
+        "flows": [{"label": k, "colour": style.flow_colour(k)} for k in run.flows],
+        "views": _views(run),
+        "kept": KEPT[dim],
+        "shown": SHOWN,
+        "colours": list(style.DENSITY_STEPS),
+        "curves": _curves(run),
+    }
+
+
+def pretty_share(error: float) -> str:
+    """Write the relative error of a density, or nothing where it is not known."""
+    from wfrpde.numbers import number, pretty
+
+    return pretty(number(error, 1)) if np.isfinite(error) else ""
+
+
+def _views(run: FlowRun) -> list[dict[str, Any]]:
+    """One view on a line or in the plane, three marginals in space."""
+    pictures = run.pictures
+    densities, target = dict(pictures.log_density), pictures.log_target
+    if run.solution.dim < 3:
+        return [_view("xy"[: run.solution.dim], pictures.axes, densities, target)]
+    result = []
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        along = 3 - first - second
+        step = float(np.diff(pictures.axes[along][:2])[0])
+        result.append(
+            _view(
+                "xyz"[first] + "xyz"[second],
+                (pictures.axes[first], pictures.axes[second]),
+                {k: _marginal(v, along + 1, step) for k, v in densities.items()},
+                _marginal(target, along, step),
+            )
+        )
+    return result
+
+
+def _marginal(log_density: Array, axis: int, step: float) -> Array:
+    """Log of a density that is integrated over one axis of its grid."""
+    from scipy.special import logsumexp
+
+    finite = np.where(np.isfinite(log_density), log_density, -np.inf).astype(float)
+    return np.asarray(logsumexp(finite, axis=axis) + np.log(step))
+
+
+def _view(
+    names: str, axes: tuple[Array, ...], densities: dict[str, Array], target: Array
+) -> dict[str, Any]:
+    dim = len(axes)
+    count = sum(values.size for values in densities.values()) if dim > 1 else 0
+    stride = max(1, int(np.ceil(np.sqrt(count / MOST_VALUES))))
+    every = slice(None, None, stride)
+    top = max(float(np.nanmax(values, initial=-np.inf)) for values in densities.values())
+    top = max(top, float(np.nanmax(target))) / np.log(10)
+    depth = KEPT[dim]
+
+    def kept(values: Array) -> dict[str, Any]:
+        # rows of a picture run along y, as on a screen
+        sampled = (values[..., every, every] if dim > 1 else values) / np.log(10)
+        rows = np.swapaxes(sampled, -1, -2) if dim > 1 else sampled[..., np.newaxis, :]
+        return packed(rows, top - depth, top)
+
+    view: dict[str, Any] = {
+        "names": list(names),
+        "axes": [coordinates(axis[every]) for axis in axes],
+        "top": top,
+        "flows": {label: kept(values) for label, values in densities.items()},
+        "target": kept(target),
+    }
+    if dim > 1:
+        levels = enclosing_levels(target, CONTOURS)
+        view["levels"] = [level / np.log(10) for level in levels]
+    return view
+
+
+def _curves(run: FlowRun) -> list[dict[str, Any]]:
+    """KL of every flow, the mass of each mode, and the log of the normalising constant."""
+    kl = [{**_series(label, flow, "kl"), "path": _path(flow)} for label, flow in run.flows.items()]
+    curves = [_curve("KL(ρ‖π)", "nats", kl, log=True)]
+    if NORMALISATION in run.solution.series:
+        own = _series(run.equation.label, run.solution, NORMALISATION)
+        curves.append(_curve("log γₜ(1)", "log γₜ(1)", [own]))
+    for name in run.solution.mode_mass:
+        goal = run.target_mode_mass.get(name)
+        series = [_series(k, flow, "mode_mass", name) for k, flow in run.flows.items()]
+        masses = np.array([p["y"] for one in series for p in one["points"] if p["y"] > 0])
+        log = bool(masses.size) and grows_from_nothing(masses, goal)
+        more = {"short": name, "log": log, "floor": FLOOR, "goal": goal}
+        curves.append(_curve(f"mass of “{name}”", "mass", series, **more))
+    return curves
+
+
+def _curve(title: str, label: str, series: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    defaults = {"short": title, "log": False, "goal": None}
+    return {**defaults, "title": title, "label": label, "series": series, **more}
+
+
+def _series(label: str, flow: Any, name: str, region: str = "") -> dict[str, Any]:
+    return {
+        "label": label,
+        "colour": style.flow_colour(label),
+        "points": points(map(float, flow.times), flow.estimated(name, region)),
+    }
+
+
+def _path(flow: Any) -> list[list[float]]:
+    """Every step of a flow, where they were kept."""
+    t, kl, every_step = path_of(flow)
+    return thinned({"x": t, "y": kl}) if every_step else []
