@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy.typing as npt
-from pydantic import Field, Strict, model_validator
+from pydantic import Field, Strict, field_validator, model_validator
 
 from wfrpde.case.sections import OpenSection, PositiveNumber, Text
 from wfrpde.errors import InputError
@@ -32,7 +32,7 @@ class TargetSpec(OpenSection):
     kind
         Name of a target of the library; its parameters are further keys of the table.
     python
-        ``"module:object"``, a target defined in Python.
+        ``"module:object"``, a target defined in Python; in Python also the object itself.
     dim
         Dimension, 1 to 3; by default the number of coordinates that V uses.
     modes
@@ -47,6 +47,15 @@ class TargetSpec(OpenSection):
     python: Text | None = None
     dim: Annotated[int, Strict(), Field(ge=1, le=3)] | None = None
     modes: dict[str, Text] = {}  # noqa: RUF012 (pydantic copies it)
+
+    @field_validator("python", mode="before")
+    @classmethod
+    def _name_object(cls, value: Any) -> Any:
+        if not hasattr(value, "potential"):
+            return value
+        from wfrpde.targets.memory import name_of
+
+        return name_of(value)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

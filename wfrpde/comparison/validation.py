@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.case.case import require_case
+from wfrpde.case.samplers import checked_samplers
 from wfrpde.comparison.assembly import Judged, assemble
 from wfrpde.comparison.digest import digest_of
 from wfrpde.comparison.equations import diagnose
@@ -38,6 +39,7 @@ from wfrpde.parallel import (
     world,
 )
 from wfrpde.samplers import SamplerContext, make_sampler
+from wfrpde.samplers.in_memory import run_in_memory, table_of
 from wfrpde.samplers.registry import claim
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ def validate(
     observer: Callable[[Any], None] | None = None,
     resume: str | Path | None = None,
     *,
+    samplers: Mapping[str, Any] | None = None,
     on_stop: OnStop = "raise",
 ) -> ValidationReport:
     """Judge the samplers of a case against the flows that they claim to solve (collective).
@@ -98,6 +101,11 @@ def validate(
     resume
         Folder where finished replicates are kept. Those that are there already, of the same
         inputs, are not computed again.
+    samplers
+        Further samplers by their names, as objects: a function ``(target, n, times, rng)``, an
+        object with ``step``, an algorithm of BlackJAX, an array of samples of π ``(draws, d)`` or
+        ``(chains, draws, d)``, ArviZ's data; or a table ``[[sampler]]`` as a dictionary, in which
+        ``python`` or ``samples`` is such an object. They run in this process.
     on_stop
         What Ctrl-C, SIGTERM or SIGHUP before the end lead to: ``"raise"`` raises
         `wfrpde.Interrupted`, whose ``result`` holds what was finished; ``"return"`` returns it,
@@ -118,7 +126,8 @@ def validate(
     if comm is None:
         comm = world()
     began = time.perf_counter()
-    if not case.samplers:
+    entrants = _entrants(case, samplers or {})
+    if not entrants:
         raise InputError(
             "sampler",
             "no [[sampler]]",
@@ -132,10 +141,12 @@ def validate(
         ExitStack() as leaving,
     ):
         with collectively(comm):
-            closely = any(s.parameters.get("density") == "oracle" for s in case.samplers)
+            closely = any(s.parameters.get("density") == "oracle" for s, _ in entrants)
             flows = Flows(case, observer, closely)
             context = SamplerContext.of(case, flows.oracle)
-            contestants = [make_contestant(case, spec, flows, context) for spec in case.samplers]
+            contestants = [
+                make_contestant(case, spec, flows, context, thing) for spec, thing in entrants
+            ]
         for contestant in contestants:
             leaving.callback(contestant.close)
         if stop.requested(comm):
@@ -253,14 +264,33 @@ def _tell(observer: Callable[[Any], None] | None, name: str, k: int, count: int,
         observer(Progress.count(f"examining {name}: {what}", k, count, "samplers"))
 
 
+def _entrants(case: Case, given: Mapping[str, Any]) -> list[tuple[SamplerSpec, Any]]:
+    """Give the tables of all samplers, and the objects of those that are handed over."""
+    tables, things = [], []
+    for name, what in given.items():
+        table, thing = table_of(name, what)
+        tables.append(table)
+        things.append(thing)
+    specs = checked_samplers(tables)
+    for spec in specs:
+        if spec.name in [other.name for other in case.samplers]:
+            raise InputError(
+                f"samplers[{spec.name!r}]", "a name that a [[sampler]] has, too", "another one"
+            )
+    return [*((spec, None) for spec in case.samplers), *zip(specs, things, strict=True)]
+
+
 def make_contestant(
-    case: Case, spec: SamplerSpec, flows: Flows, context: SamplerContext
+    case: Case, spec: SamplerSpec, flows: Flows, context: SamplerContext, thing: Any = None
 ) -> Contestant:
-    """Make a sampler of a case, and what judges it."""
+    """Make a sampler of a case, or of an object that was handed over, and what judges it."""
     sampler: SamplerRun | None = None
     failure = ""
     try:
-        sampler = make_sampler(spec, context)
+        if thing is None:
+            sampler = make_sampler(spec, context)
+        else:
+            sampler = run_in_memory(spec, thing, context)
     except SamplerError as error:
         failure = error.what
     judge = flows.judge(claim(spec, context) if sampler is None else sampler.claims)
@@ -291,6 +321,6 @@ def make_contestant(
         ),
         run=run,
         judge=judge,
-        stored=spec.samples is None,
+        stored=spec.samples is None and thing is None,  # nothing tells one object from another
     )
     return Contestant(spec, sampler, judge, base, failure)

@@ -108,7 +108,21 @@ def load_python_sampler(
     parameters: Mapping[str, Any],
     layout: str,
 ) -> FunctionSampler | StepByStep:
-    """Return the sampler that ``"module:object"`` names.
+    """Return the sampler that ``"module:object"`` names; see `python_sampler`."""
+    thing = load_object(reference, f"sampler {name}: python")
+    return python_sampler(name, thing, reference, claims, context, parameters, layout)
+
+
+def python_sampler(
+    name: str,
+    thing: Any,
+    reference: str,
+    claims: Equation | None,
+    context: SamplerContext,
+    parameters: Mapping[str, Any],
+    layout: str,
+) -> FunctionSampler | StepByStep:
+    """Return the sampler that an object of the user is, which messages call ``reference``.
 
     A class is called with the target and ``parameters`` and has to make an object with ``step``;
     an object with ``step`` is taken as it is; any other callable is taken for a function.
@@ -119,7 +133,6 @@ def load_python_sampler(
         If it cannot be imported, made or used.
     """
     where = f"sampler {name}: python"
-    thing: Any = load_object(reference, where)
     if isinstance(thing, type):
         make: Callable[..., Any] = thing
         try:

@@ -105,14 +105,32 @@ def read_samples(
     arrays = readers[path.suffix](name, path)
     if path.suffix == ".nc" or (path.suffix == ".csv" and chains is None):
         layout = "(N, d)"  # a row of a table is a particle
+    return recorded_arrays(name, path.name, arrays, dim, layout, chains)
+
+
+def recorded_arrays(
+    name: str,
+    source: str,
+    arrays: dict[str, npt.NDArray[Any]],
+    dim: int,
+    layout: str,
+    chains: int | None = None,
+) -> tuple[Trajectory, ...]:
+    """Return what `read_samples` does, from arrays; messages say that ``source`` holds them.
+
+    Raises
+    ------
+    SamplerError
+        If they are not what is needed.
+    """
     unknown = sorted(set(arrays) - {"positions", "log_weights", "weights", "times"})
     if "positions" not in arrays or unknown:
         found = ", ".join(sorted(arrays)) or "nothing"
         needed = "positions, and if need be log_weights or weights, and times"
         wrong = f": unknown {', '.join(unknown)}" if "positions" in arrays else ""
-        raise SamplerError(name, f"{path.name} holds {found}{wrong}; needed {needed}")
+        raise SamplerError(name, f"{source} holds {found}{wrong}; needed {needed}")
     if "weights" in arrays and "log_weights" in arrays:
-        raise SamplerError(name, f"{path.name} holds weights and log_weights; needed one of them")
+        raise SamplerError(name, f"{source} holds weights and log_weights; needed one of them")
     if "c" in layout:
         arrays, layout = _chains_first(name, arrays, dim, layout, chains), "(N, d)"
     return _trajectories(name, arrays, dim, layout)
@@ -273,11 +291,7 @@ def _read_netcdf(name: str, path: Path) -> dict[str, npt.NDArray[Any]]:
             "arviz', or save the samples as .npz"
         ) from error
     try:
-        posterior = arviz.from_netcdf(str(path))["posterior"]
-        parts = [
-            np.asarray(posterior[key].transpose("chain", "draw", ...)).astype(float)
-            for key in posterior.data_vars
-        ]
+        return posterior_arrays(arviz.from_netcdf(str(path))["posterior"])
     except (ImportError, ValueError) as error:
         missing = ("unrecognized engine", "dependencies may not be installed")
         if not isinstance(error, ImportError) and not any(m in str(error) for m in missing):
@@ -288,5 +302,13 @@ def _read_netcdf(name: str, path: Path) -> dict[str, npt.NDArray[Any]]:
         ) from error
     except Exception as error:  # xarray and its back ends raise many kinds
         raise SamplerError(name, f"{path.name} has no posterior to read: {error}") from error
+
+
+def posterior_arrays(posterior: Any) -> dict[str, npt.NDArray[Any]]:
+    """Return positions ``(chains, draws, d)``: the variables of ArviZ's posterior side by side."""
+    parts = [
+        np.asarray(posterior[key].transpose("chain", "draw", ...)).astype(float)
+        for key in posterior.data_vars
+    ]
     flat = [part.reshape(*part.shape[:2], -1) for part in parts]
     return {"positions": np.concatenate(flat, axis=2)}
