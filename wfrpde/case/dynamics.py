@@ -38,7 +38,8 @@ class DynamicsSpec(Section):
         D: a number, a formula, one of them for each axis, or a symmetric matrix. The drift that
         keeps π is implied.
     circulation
-        J, a skew matrix of numbers or formulas: a drift along the levels of V that keeps π.
+        J, a skew matrix of numbers or formulas: a drift along the levels of V that keeps π. In the
+        plane θ stands for [[0, θ], [−θ, 0]].
     drift
         f, a further drift, a number or formula for each axis, which keeps no law known in advance.
     friction
@@ -49,7 +50,9 @@ class DynamicsSpec(Section):
     diffusion: Given | tuple[Given, ...] | tuple[tuple[Given, ...], ...] | None = Field(
         default=None, description=_DIFFUSION
     )
-    circulation: tuple[tuple[Given, ...], ...] | None = Field(default=None, description=_MATRIX)
+    circulation: Given | tuple[tuple[Given, ...], ...] | None = Field(
+        default=None, description=_MATRIX
+    )
     drift: tuple[Given, ...] | None = Field(default=None, description=_DRIFT)
     friction: PositiveNumber | None = None
 
@@ -80,7 +83,7 @@ class DynamicsSpec(Section):
             return Dynamics(friction=1.0 if self.friction is None else self.friction)
         circulation, drift = None, None
         if self.circulation is not None:
-            circulation = _matrix(self.circulation, dim, "dynamics.circulation")
+            circulation = _matrix(_turned(self.circulation, dim), dim, "dynamics.circulation")
             _check_skew(circulation)
         if self.drift is not None:
             check_length("dynamics.drift", self.drift, dim)
@@ -104,6 +107,15 @@ class DynamicsSpec(Section):
         if field.constant and not np.linalg.eigvalsh(field.matrix).min() > 0:
             raise InputError(where, repr(given), "positive numbers, or a positive definite matrix")
         return field
+
+
+def _turned(given: Any, dim: int) -> Any:
+    """Return the rows of J, of which the plane needs one number or formula only."""
+    if isinstance(given, tuple):
+        return given
+    if dim != 2:
+        raise InputError("dynamics.circulation", f"{given!r} in {dim} dimension(s)", _MATRIX)
+    return ((0.0, given), (f"-({given})" if isinstance(given, str) else -given, 0.0))
 
 
 def _matrix(rows: Any, dim: int, where: str) -> MatrixField:

@@ -144,12 +144,12 @@ def discretisations(
     numerics, dim = problem.numerics, problem.dim
     ladder: list[tuple[Grid, int]]
     if problem.mesh is not None or problem.domain.cell == "simplex":
-        cells = numerics.cells or (_cells(problem, 1, 1) if problem.mesh is None else ())
+        cells = numerics.cells or (cells_for(problem, 1, 1) if problem.mesh is None else ())
         grid = problem.grid(cells)
         ladder = [(grid, 1), (grid.refined(), 1)]
     else:
         degree = numerics.degree or DEGREE[dim]
-        cells = numerics.cells or _cells(problem, degree, 2 if degree == 1 else 0)
+        cells = numerics.cells or cells_for(problem, degree, 2 if degree == 1 else 0)
         tensor = problem.tensor_grid(cells, through)
         if degree > 1:
             ladder = [
@@ -163,7 +163,7 @@ def discretisations(
     return ladder if numerics.certify else ladder[-1:]
 
 
-def _cells(problem: Problem, degree: int, refinements: int) -> tuple[int, ...]:
+def cells_for(problem: Problem, degree: int, refinements: int = 0) -> tuple[int, ...]:
     """Cells from the length scales, within `FINEST_NODES` after so many refinements."""
     dim = problem.dim
     width = problem.box[:, 1] - problem.box[:, 0]

@@ -6,6 +6,10 @@ r"""The spectrum of the generator: how fast a target is sampled, and along what.
 Langevin dynamics forgets its start like e^{−2αλ₁t} in KL, the Wasserstein–Fisher–Rao flow like
 e^{−2(αλ₁+β)t}. With an absorbing region λ₀ > 0 is the rate of exit into it, from the
 quasi-stationary density ∝ π u₀.
+
+Dynamics with a circulation or a further drift have complex eigenvalues λ with Re λ ≥ 0: a mode
+rotates while it decays. Left and right eigenfunctions differ then, and the condition number of λ
+tells by how much transients may outgrow e^{−Re λ t}.
 """
 
 from __future__ import annotations
@@ -22,15 +26,21 @@ import numpy.typing as npt
 from wfrpde.case.case import require_case
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import Interpolation, OnNodes, evaluate, points_of
+from wfrpde.operators.irreversible import solve_irreversible
 from wfrpde.operators.modes import Modes, solve_modes
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
     from wfrpde.case import Case
+    from wfrpde.equation import Dynamics
+    from wfrpde.fields import Region
     from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
+ComplexArray = npt.NDArray[np.complex128]
+Values = npt.NDArray[Any]
+"""Real numbers, or complex ones where a mode rotates."""
 logger = logging.getLogger("wfrpde")
 
 FELT = 1e-6
@@ -71,12 +81,19 @@ class Spectrum(FromModes):
 
     Attributes
     ----------
-    rates, errors, residuals
-        ``(k,)``: eigenvalues of −L, ascending; their estimated absolute errors; ‖−Lu − λu‖ in
-        L²(π). Without an absorbing region the first is 0.
+    eigenvalues
+        ``(k,)`` complex eigenvalues λ of −L, ascending in their real part; of a pair that with the
+        positive imaginary part comes first.
+    rates, errors, residuals, conditions
+        ``(k,)``: Re λ; the estimated absolute errors of λ; ‖−Lu − λu‖ in L²(π); condition numbers
+        of λ, 1 for reversible dynamics. Without an absorbing region the first λ is 0.
     functions
-        ``(k, n)`` nodal values of the eigenfunctions (right, backward), ∫π u² = 1. The sign of
-        each makes it positive at the last of its highest peaks, in the order of the coordinates.
+        ``(k, n)`` nodal values of the eigenfunctions u (right, backward), ∫π|u|² = 1; complex where
+        one of them rotates. The phase of each makes it positive at the last of its highest peaks,
+        in the order of the coordinates. Of kinetic dynamics: averages over the momenta.
+    left_functions
+        ``(k, n)`` those of the adjoint, w, with ∫π w̄_a u_b = δ_ab; u itself for reversible
+        dynamics.
     mass
         ``(n,)`` mass of π at the nodes, which sums to 1.
     absorbing
@@ -84,10 +101,13 @@ class Spectrum(FromModes):
     """
 
     case: Case
+    eigenvalues: ComplexArray
     rates: Array
     errors: Array
     residuals: Array
-    functions: Array
+    conditions: Array
+    functions: Values
+    left_functions: Values
     mass: Array
     absorbing: str | None
     wall_time: float
@@ -116,18 +136,29 @@ class Spectrum(FromModes):
         """2(αλ₁ + β), at which KL decays at the end under the Wasserstein–Fisher–Rao flow."""
         return self.langevin_rate + 2 * self.case.flow.beta
 
-    def eigenfunction(self, i: int, x: npt.ArrayLike) -> Array:
-        """Right eigenfunction u_i ``(n,)`` at points ``(n, d)``; NaN outside. Not collective."""
-        return self._at(self.functions[i], x)
+    @property
+    def rotates(self) -> bool:
+        """Whether an eigenvalue is not real."""
+        return bool(np.any(self.eigenvalues.imag != 0))
 
-    def density(self, i: int, x: npt.ArrayLike) -> Array:
-        """Left (forward) eigenfunction π u_i ``(n,)`` at points ``(n, d)``. Not collective."""
-        return nothing_outside(np.exp(self._log_target(x)) * self._at(self.functions[i], x))
+    def eigenfunction(self, i: int, x: npt.ArrayLike) -> Values:
+        """Right eigenfunction u_i ``(n,)`` at points ``(n, d)``; NaN outside. Not collective."""
+        return self._complex_at(self.functions[i], x)
+
+    def density(self, i: int, x: npt.ArrayLike) -> Values:
+        """Left (forward) eigenfunction π w̄_i ``(n,)`` at points ``(n, d)``. Not collective."""
+        left = np.conj(self._complex_at(self.left_functions[i], x))
+        return nothing_outside(np.exp(self._log_target(x)) * left)
+
+    def _complex_at(self, function: Values, x: npt.ArrayLike) -> Values:
+        if not np.iscomplexobj(function):
+            return self._at(function, x)
+        return self._at(function.real.copy(), x) + 1j * self._at(function.imag.copy(), x)
 
     def quasi_stationary_density(self, x: npt.ArrayLike) -> Array:
         """Density ∝ π u₀ ``(n,)`` of what has not been absorbed, at late times. Not collective."""
-        total = float(self.functions[0] @ self.mass)
-        return np.asarray(self.density(0, x) / total, dtype=np.float64)
+        total = np.conj(self.left_functions[0]) @ self.mass
+        return np.asarray(np.real(self.density(0, x) / total), dtype=np.float64)
 
 
 def spectrum(case: Case, comm: Comm | None = None) -> Spectrum:
@@ -154,9 +185,11 @@ def spectrum(case: Case, comm: Comm | None = None) -> Spectrum:
     require_case(case, "spectrum")
     text = case.spectrum.absorbing
     absorbing = None if text is None else case.region(text, "spectrum.absorbing")
-    modes = solve_modes(
-        case, comm, case.spectrum.count, absorbing=[] if absorbing is None else [absorbing]
-    )
+    regions = [] if absorbing is None else [absorbing]
+    dynamics = case.dynamics.build(case.dim)
+    if not dynamics.reversible or dynamics.diffusion is not None:
+        return _of_rotating(case, comm, dynamics, absorbing, began)
+    modes = solve_modes(case, comm, case.spectrum.count, absorbing=regions)
     if len(modes.values) < case.spectrum.count:
         modes.warnings.append(
             f"{len(modes.values)} of {case.spectrum.count} modes are resolved by both "
@@ -166,14 +199,54 @@ def spectrum(case: Case, comm: Comm | None = None) -> Spectrum:
     tell_warnings(modes.warnings, comm)
     return Spectrum(
         case=case,
+        eigenvalues=modes.values.astype(complex),
         rates=modes.values,
         errors=modes.errors,
         residuals=modes.residuals,
+        conditions=np.ones(len(modes.values)),
         functions=modes.functions,
+        left_functions=modes.functions,
         mass=modes.mass,
         absorbing=None if absorbing is None else absorbing.text,
         wall_time=time.perf_counter() - began,
         **modes.shared,
+    )
+
+
+def _of_rotating(
+    case: Case, comm: Comm, dynamics: Dynamics, absorbing: Region | None, began: float
+) -> Spectrum:
+    """Compute the spectrum of dynamics whose generator is not that of the reversible solver."""
+    count = case.spectrum.count
+    regions = [] if absorbing is None else [absorbing]
+    modes = solve_irreversible(case, comm, dynamics, count, regions)
+    if len(modes.values) < count:
+        modes.warnings.append(
+            f"{len(modes.values)} of {count} modes are resolved by both discretisations: take more "
+            "cells for the others"
+        )
+    tell_warnings(modes.warnings, comm)
+    functions: Values = modes.functions
+    left: Values = modes.left
+    if not modes.values.imag.any():
+        functions, left = functions.real, left.real
+    return Spectrum(
+        case=case,
+        target=modes.problem.target,
+        log_normalisation=modes.log_partition,
+        numerics=modes.facts,
+        warnings=tuple(modes.warnings),
+        interpolation=modes.interpolation,
+        eigenvalues=modes.values,
+        rates=modes.values.real,
+        errors=modes.errors,
+        residuals=modes.residuals,
+        conditions=modes.conditions,
+        functions=functions,
+        left_functions=left,
+        mass=modes.mass,
+        absorbing=None if absorbing is None else absorbing.text,
+        wall_time=time.perf_counter() - began,
     )
 
 
@@ -210,8 +283,8 @@ def evaluated(interpolation: Interpolation, function: Array, points: Array) -> A
     return np.asarray(evaluate(interpolation, function[None], points, steep=np.inf)[0][0])
 
 
-def nothing_outside(density: Array) -> Array:
+def nothing_outside(density: Values) -> Values:
     """Density ``(n,)`` with 0 where the mesh has no cell, in place of NaN."""
-    result: Array = density.copy()
+    result = density.copy()
     result[np.isnan(result)] = 0.0
     return result

@@ -22,7 +22,8 @@ Array = NDArray[np.float64]
 def nodal_fields(study: SpectralStudy) -> dict[str, Array]:
     """Fields ``(n,)`` at the nodes of the spectrum's mesh, by name.
 
-    ``mode_i``, the right eigenfunctions u_i with ∫π u_i² = 1; ``potential`` V (kT); ``target`` π
+    ``mode_i``, the right eigenfunctions u_i with ∫π|u_i|² = 1 (where they rotate their real part,
+    and ``mode_i_imaginary``); ``potential`` V (kT); ``target`` π
     per unit volume; where they were computed ``set_a`` (memberships), ``committor``,
     ``exit_time_NAME``, and of the Feynman–Kac operator ``feynman_kac_right`` φ,
     ``feynman_kac_left`` πφ and ``tilted_density`` φ²π. What was computed on another mesh is NaN
@@ -31,7 +32,10 @@ def nodal_fields(study: SpectralStudy) -> dict[str, Array]:
     spectrum = study.spectrum
     nodes = spectrum.nodes
     potential = np.asarray(spectrum.target.potential(nodes), dtype=float)
-    fields = {f"mode_{i}": function for i, function in enumerate(spectrum.functions)}
+    fields = {f"mode_{i}": function.real for i, function in enumerate(spectrum.functions)}
+    for i, value in enumerate(spectrum.eigenvalues):
+        if value.imag != 0:
+            fields[f"mode_{i}_imaginary"] = spectrum.functions[i].imag
     if len(fields) > 1 and spectrum.absorbing is None:
         fields["mode_0"] = fields.pop("mode_0")  # the constant is no picture to begin with
     fields["potential"] = potential

@@ -78,6 +78,8 @@ def study_summary(study: SpectralStudy) -> dict[str, Any]:
     results: dict[str, Any] = {
         "rates": _pair(spectrum.rates, spectrum.errors),
         "residuals": spectrum.residuals,
+        "eigenvalues": {"real": spectrum.rates, "imaginary": spectrum.eigenvalues.imag},
+        "conditions": spectrum.conditions,
         "absorbing": spectrum.absorbing,
         "langevin_rate": spectrum.langevin_rate if free else None,
         "wfr_rate": spectrum.wfr_rate if free else None,

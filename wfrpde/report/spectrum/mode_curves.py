@@ -38,7 +38,7 @@ def draw_curves(study: SpectralStudy, window: Window) -> Drawing:
     top.set_ylabel("V  [kT]")
     top.set_title("potential, and the density π (grey)")
     for axes, i in zip(grid[1:], shown, strict=True):
-        values = spectrum.density(i, window.points)
+        values = spectrum.density(i, window.points).real
         axes.axhline(0, color="#bbbbbb", lw=0.8, zorder=1)
         for sign, colour in ((1, PLUS), (-1, MINUS)):
             part = np.maximum(sign * values, 0)

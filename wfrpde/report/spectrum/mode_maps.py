@@ -48,7 +48,7 @@ def draw_maps(study: SpectralStudy, window: Window) -> Drawing:
     shown = range(first, min(first + MOST, len(spectrum.rates)))
     panels = []
     for i in shown:
-        values = spectrum.density(i, window.points).reshape(window.shape)
+        values = spectrum.density(i, window.points).real.reshape(window.shape)
         title = f"λ = {pretty(number(float(spectrum.rates[i]), 4))},  {time_words(study, i)}"
         panels.append((title, values, float(np.abs(values).max())))
     figure = _panels(
@@ -98,7 +98,7 @@ def draw_projections(study: SpectralStudy, window: Window) -> Drawing:
     grid = figure.subplots(len(shown), 3, squeeze=False)
     names = "xyz"
     for row, i in zip(grid, shown, strict=True):
-        values = spectrum.density(i, window.points).reshape(window.shape)
+        values = spectrum.density(i, window.points).real.reshape(window.shape)
         for axes, (a, b) in zip(row, pairs, strict=True):
             over = 3 - a - b
             marginal = window.density.sum(axis=over)

@@ -39,18 +39,33 @@ def _rates(study: SpectralStudy, polish: Polish) -> Table:
         rates[0] = "0"
     with np.errstate(divide="ignore"):
         times = 1 / (alpha * spectrum.rates)
+    rows = [
+        (
+            str(i),
+            rate,
+            polish(number(float(spectrum.residuals[i]), 1)),
+            polish(number(float(times[i]), 4)) if np.isfinite(times[i]) else "∞",
+        )
+        for i, rate in enumerate(rates)
+    ]
+    if not study.case.dynamics.build(study.case.dim).reversible:
+        more = zip(spectrum.eigenvalues.imag, spectrum.errors, spectrum.conditions, strict=True)
+        extra = [
+            (
+                polish(with_error(float(turn), float(error), DIGITS)) if turn else "0",
+                polish(number(float(condition), 3)),
+            )
+            for turn, error, condition in more
+        ]
+        return Table(
+            "Eigenvalues λ of −L: decay, rotation, and how well conditioned they are",
+            ("mode", "Re λ", "Im λ", "condition", "residual", "time 1/(α Re λ)"),
+            tuple((row[0], row[1], *pair, *row[2:]) for row, pair in zip(rows, extra, strict=True)),
+        )
     return Table(
         "Rates of relaxation, the eigenvalues λ of −L",
         ("mode", "λ", "residual", "time 1/(αλ)"),
-        tuple(
-            (
-                str(i),
-                rate,
-                polish(number(float(spectrum.residuals[i]), 1)),
-                polish(number(float(times[i]), 4)) if np.isfinite(times[i]) else "∞",
-            )
-            for i, rate in enumerate(rates)
-        ),
+        tuple(rows),
     )
 
 
@@ -211,6 +226,8 @@ def rate_columns(study: SpectralStudy) -> dict[str, Array]:
         "rate": spectrum.rates,
         "rate_error": spectrum.errors,
         "residual": spectrum.residuals,
+        "rotation": spectrum.eigenvalues.imag,
+        "condition": spectrum.conditions,
     }
 
 

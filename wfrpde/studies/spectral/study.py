@@ -107,7 +107,7 @@ def study_spectrum(
         questions = _questions(case, modes, comm)
         answers, remarks, stopped = _answered(questions, comm, stop, observer)
     kramers = None
-    if modes.absorbing is None:
+    if modes.absorbing is None and not case.dynamics.build(case.dim).terms:
         kramers = eyring_kramers(modes.target, np.array(modes.numerics["box"]))
     warnings = [*modes.warnings, *remarks]
     for what, answer in answers.items():
@@ -158,6 +158,14 @@ def check_questions(case: Case) -> None:
                     "a positive flow.alpha",
                     "Without diffusion nothing is ever reached.",
                 )
+    if case.dynamics.build(case.dim).terms:
+        for key in ("sets", "committor", "tilts", "observe"):
+            if getattr(spec, key):
+                raise InputError(
+                    f"spectrum.{key}",
+                    "it with a [dynamics] of its own",
+                    "it left out: eigenvalues and functions alone are known there",
+                )
     if spec.sets is not None:
         if spec.absorbing is not None:
             raise InputError(
@@ -184,6 +192,8 @@ def _questions(case: Case, spectrum: Spectrum, comm: Comm) -> dict[str, Callable
 
     spec, alpha = case.spectrum, case.flow.alpha
     result: dict[str, Callable[[], Any]] = {}
+    if case.dynamics.build(case.dim).terms:
+        return result
     if spec.absorbing is None:
         result["metastable sets"] = lambda: operators.metastable_sets(spectrum, spec.sets)
         regions = {k: f"not ({region.text})" for k, region in spectrum.target.regions.items()}
