@@ -61,7 +61,7 @@ def test_long_phases_say_what_they_do(report, told):
     phases = [event.phase for event in told]
     for number in (1, 2, 3):
         assert f"examining langevin: solving {number} of 3 candidate equations" in phases
-    assert "examining linear: solving 5 of 5 candidate equations" in phases
+    assert "examining linear: solving 7 of 7 candidate equations" in phases
     examining = [event.fraction for event in told if event.phase.startswith("examining")]
     assert examining == sorted(examining)
 

@@ -60,7 +60,7 @@ covariance = [[0.5]]
 t_end = 0.5
 [[convergence]]
 vary = "h"
-values = [0.5, 0.25, 0.125]
+values = [40, 80, 160]
 [output]
 figures = false
 """,

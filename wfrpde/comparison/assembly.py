@@ -65,9 +65,20 @@ ENOUGH = 10.0
 """Expected particles of one replicate in a region, from which each replicate sees it."""
 
 
+def judged_rows(case: Case, judged: Sequence[Judged]) -> list[Row]:
+    """Judge the rows of all samplers together."""
+    spec = case.validation
+    comparisons: list[Comparison] = []
+    for one in judged:
+        if one.failure is None:
+            comparisons += compare(one.name, one.judge, one.replicates)
+    return judge(comparisons, Rules(spec.level, spec.power, spec.resolution, spec.tolerance))
+
+
 def assemble(
     case: Case,
     judged: Sequence[Judged],
+    rows: Sequence[Row],
     ladders: Sequence[tuple[Level, list[Replicate]]],
     limits: Mapping[tuple[str, float], Array],
     floors: Mapping[str, Mapping[str, Array]],
@@ -76,10 +87,12 @@ def assemble(
     *,
     complete: bool,
 ) -> ValidationReport:
-    """Judge all rows together and collect the details.
+    """Collect all that was found out.
 
     Parameters
     ----------
+    rows
+        Those of `judged_rows`.
     ladders
         All levels of all samplers with their replicates.
     limits
@@ -87,13 +100,6 @@ def assemble(
     floors
         Sampler → metric → distances ``(R, T)`` of independent draws.
     """
-    spec = case.validation
-    rules = Rules(spec.level, spec.power, spec.resolution, spec.tolerance)
-    comparisons: list[Comparison] = []
-    for one in judged:
-        if one.failure is None:
-            comparisons += compare(one.name, one.judge, one.replicates)
-    rows = judge(comparisons, rules)
     samplers: list[SamplerSummary] = []
     metrics: list[MetricRow] = []
     for one in judged:
@@ -104,7 +110,7 @@ def assemble(
     claims = {one.judge.label: one.judge for one in judged}
     return ValidationReport(
         case=case,
-        table=rows,
+        table=tuple(rows),
         verdicts={s.name: s.words for s in samplers},
         failed={one.name: one.failure for one in judged if one.failure is not None},
         unexpected=[s.name for s in samplers if s.expected and s.verdict != s.expected],

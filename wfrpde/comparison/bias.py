@@ -5,8 +5,9 @@ A row is measured at several steps and numbers of particles, and
     mean(dt, N) = rest + step · (dt/dt₀)^p + finite · (N₀/N)^q,   p = q = 1,
 
 is fitted to all of them by weighted least squares; dt₀ and N₀ are those of the judged runs. What is
-not explained by dt and N is the ``rest``: an error of the method itself. Orders p and q are fitted
-besides, with intervals from the profile of χ².
+not explained by dt and N is the ``rest``: an error of the method itself; it takes three rungs of
+each ladder, as two are met by any dependence. Orders p and q are fitted besides, with intervals
+from the profile of χ².
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ Array = npt.NDArray[np.float64]
 
 ORDERS: Array = np.exp(np.linspace(np.log(0.2), np.log(5.0), 49))
 """Orders that are tried."""
+
+RUNGS = 3
+"""Steps, or numbers of particles, from which on what is left at 0 is told."""
 
 UNKNOWN = (float("nan"), float("nan"))
 NO_FIT = Fit(float("nan"), float("nan"), float("nan"))
@@ -79,6 +83,9 @@ def split_bias(measurements: Sequence[Measurement], reference: float) -> Split:
     spread = np.sqrt(np.diag(covariance))
     parts = [(float(v), float(s)) for v, s in zip(value, spread, strict=True)]
     rest = (parts[0][0] - reference, parts[0][1])
+    rungs = [len(np.unique(ratio)) for ratio in (longer, fewer)]
+    if any(1 < count < RUNGS for count in rungs):
+        rest = UNKNOWN
     step = parts[1] if has_dt else UNKNOWN
     finite = parts[-1] if has_n else UNKNOWN
     return Split(

@@ -4,7 +4,11 @@ The averages of all observables at all times are compared with the Wasserstein f
 Fisher–Rao flow (FR, β), both (WFR, α and β), and linear Feynman–Kac flows whose weights follow the
 potential (U = −cV) or the start (U = −c log(ρ₀/π)) instead of the current density. Rates are fitted
 by least squares; their intervals come from the spread of the replicates, which knows how times and
-observables depend on one another.
+observables depend on one another. What does not solve its claim is compared further with usual
+mistakes: noise of another temperature, a reaction of the wrong sign, steps that are too long.
+
+An equation is named only if it explains the path: no residual is significant, and their root mean
+square is at most `MISFIT` standard errors.
 """
 
 from __future__ import annotations
@@ -28,6 +32,9 @@ Model = Callable[[Array], Array | None]
 Tell = Callable[[int, int], None]
 _Model = tuple[str, dict[str, float], Model]  # name, usual rates by their symbols, averages
 
+MISFIT = 2.0
+"""Root mean square of the residuals, in standard errors, of what explains a path at most."""
+
 STEP = 0.05
 """Relative change of a rate from which its influence is found."""
 
@@ -36,6 +43,9 @@ SURE = 0.0005
 
 CLOSE = 0.05
 """Logarithms of rates that differ from the claimed ones by less are called the same."""
+
+FEWEST = 4
+"""Replicates from which on equations are tried."""
 
 ITERATIONS = 10
 """Trials of rates in one fit, besides those that its slopes take."""
@@ -77,11 +87,10 @@ def diagnose(
     level: float,
     step_bias: Array | None = None,
     tell: Tell = lambda solved, total: None,
-) -> Diagnosis | None:
-    """Find the equation that a sampler's path fits best.
-
-    None where that cannot be found out: fewer than four replicates, a mesh that is too large, or
-    rates that depend on time.
+    *,
+    biased: bool = True,
+) -> Diagnosis:
+    """Find the equation that a sampler's path fits best, or say why that cannot be found out.
 
     Parameters
     ----------
@@ -89,27 +98,56 @@ def diagnose(
         ``(T, k)`` bias of the time step, where it is known: it says nothing about the equation.
     tell
         Called before each of the equations is fitted, with how many were before and will be.
+    biased
+        Whether a row of the sampler is: else it is not denounced.
     """
-    case, judge = family.case, family.judge
-    count = len(replicates)
-    nodes = len(next(iter(judge.densities.values())).interpolation.nodes)
-    if count < 4 or nodes > LARGEST_MESH or case.equation.moving:
-        return None
-    data = _Data.of(replicates, judge, step_bias)
-    if not len(data.mean):
-        return None
-    own = case.equation
-    alpha, beta = own.alpha or 1.0, own.beta or 1.0
-    both = Equation.of(alpha, beta)
+    judge, count = family.judge, len(replicates)
+    data = None
+    reason = _hindrance(family, count)
+    if not reason:
+        data = _Data.of(replicates, judge, step_bias)
+        reason = "no observable changes between its replicates" * (not len(data.mean))
+    if reason or data is None:
+        return Diagnosis(name, judge.label, (), f"was not compared with equations: {reason}", False)
+    own = family.case.equation
+    both = Equation.of(own.alpha or 1.0, own.beta or 1.0)
+    rates = {"α": own.alpha, "β": own.beta}
+    flows = _gradient_flows(family, both)
+    few = len(flows)
+    candidates = _fitted(flows, data, level, lambda done: tell(done, few))
+    claimed = [c for c in candidates if c.equation == judge.label]
+    if not claimed or not claimed[0].explains or _off(claimed[0], rates, count):
+        further = _linear_flows(family, both)
+        tried = [*further, *_mistakes(family, step_bias is None)]
+        every = few + len(tried)
+        candidates += _fitted(tried, data, level, lambda done: tell(few + done, every))
+        flows += further
+    candidates = _nested(flows, candidates, data, level)
+    if not candidates:
+        words = "was not compared with equations: none of the flows could be solved"
+        return Diagnosis(name, judge.label, (), words, False)
+    ranked = _ranked(candidates, len(data.mean))
+    return _conclude(name, judge, ranked, rates, count, biased=biased)
 
+
+def _hindrance(family: Family, count: int) -> str:
+    """Say why no equations can be tried, or ""."""
+    nodes = len(next(iter(family.judge.densities.values())).interpolation.nodes)
+    if count < FEWEST:
+        return f"{count} replicates tell too little; needed {FEWEST}"
+    if nodes > LARGEST_MESH:
+        return f"flows on a mesh of {nodes} nodes take too long to be solved again and again"
+    if family.case.equation.moving:
+        return "the rates of the case depend on time"
+    return ""
+
+
+def _gradient_flows(family: Family, both: Equation) -> list[_Model]:
     def flow(p: Array, part: Equation) -> Array | None:
         rates = iter(p)
         return family.gradient_flow(*(next(rates) if r else 0.0 for r in (part.alpha, part.beta)))
 
-    def linear(p: Array, weights: str) -> Array | None:
-        return family.linear_flow(weights, p[0], p[1])
-
-    gradient_flows: list[_Model] = [
+    return [
         (
             part.label,
             {name: r for name, r in (("α", part.alpha), ("β", part.beta)) if r},
@@ -117,25 +155,49 @@ def diagnose(
         )
         for part in (both.without_reaction(), both.without_transport(), both)
     ]
-    linear_flows: list[_Model] = [
+
+
+def _linear_flows(family: Family, both: Equation) -> list[_Model]:
+    def linear(p: Array, weights: str) -> Array | None:
+        return family.linear_flow(weights, p[0], p[1])
+
+    return [
         (
             f"feynman-kac (U = {rate})",
-            {"α": alpha, "c": beta},
+            {"α": both.alpha, "c": both.beta},
             partial(linear, weights=weights),
         )
         for weights, rate in (("potential", "−cV"), ("start", "−c log(ρ₀/π)"))
     ]
-    rates = {"α": own.alpha, "β": own.beta}
-    few, all_of_them = len(gradient_flows), len(gradient_flows) + len(linear_flows)
-    candidates = _fitted(gradient_flows, data, level, lambda done: tell(done, few))
-    claimed = [c for c in candidates if c.equation == judge.label]
-    if not claimed or not claimed[0].explains or _off(claimed[0], rates, count):
-        candidates += _fitted(linear_flows, data, level, lambda done: tell(few + done, all_of_them))
-    candidates = _nested([*gradient_flows, *linear_flows], candidates, data, level)
-    if not candidates:
-        return None
-    ranked = _ranked(candidates, len(data.mean))
-    return _conclude(name, judge, ranked, rates, count)
+
+
+def _mistakes(family: Family, steps_count: bool) -> list[_Model]:
+    """Flows and schemes of the claimed rates with one thing wrong.
+
+    Where the bias of the step is not in the data (``steps_count`` is false) it is taken out of
+    these, too.
+    """
+    claims = family.judge.claims
+    if claims is None or claims.rate is not None or not claims.alpha:
+        return []
+    alpha, beta, label = claims.alpha, claims.beta, claims.label
+
+    def scheme(beta: float, temperature: float) -> Array | None:
+        values = family.scheme(alpha, beta, temperature)
+        if steps_count or values is None:
+            return values
+        right, exact = family.scheme(alpha, claims.beta), family.gradient_flow(alpha, claims.beta)
+        return None if right is None or exact is None else values - right + exact
+
+    models: list[_Model] = [
+        (f"{label} at another temperature", {"T": 1.0}, lambda p: scheme(beta, p[0]))
+    ]
+    if beta:
+        models.append((f"{label} of the wrong sign", {"−β": beta}, lambda p: scheme(-p[0], 1.0)))
+    if steps_count:
+        own = f"{label} by steps of dt = {family.dt:g}"
+        models.append((own, {}, lambda _: scheme(beta, 1.0)))
+    return models
 
 
 def _fitted(
@@ -210,6 +272,8 @@ def _fit(
         base = scaled(theta)
         return np.stack([(scaled(t) - base) / STEP for t in theta + STEP * np.eye(len(theta))], 1)
 
+    if not usual:
+        return _as_it_is(equation, model, data, level)
     try:
         fitted = least_squares(
             scaled, np.clip(first, least + 1e-3, most - 1e-3), slopes, bounds=(least, most),
@@ -224,14 +288,29 @@ def _fit(
     error = each.std(axis=0, ddof=1) / np.sqrt(count) * max(misfit, 1.0)
     half = t_quantile(0.975, count - 1.0) * error
     parameters = {name: _rate_fit(v, h) for name, v, h in zip(usual, theta, half, strict=True)}
-    p = np.array([p_value(gap, 0.0, 1.0, count - 1.0) for gap in residual])
     return Candidate(
         equation=equation,
         words=f"{equation} with {', '.join(_rate(n, f) for n, f in parameters.items())}",
         parameters=parameters,
         misfit=misfit,
-        explains=not bool(holm(p, level).any()),
+        explains=_explains(residual, misfit, count, level),
     )
+
+
+def _as_it_is(equation: str, model: Model, data: _Data, level: float) -> Candidate | None:
+    """Compare a model that has no rates to be fitted."""
+    values = _used(model, np.empty(0), data)
+    if values is None:
+        return None
+    residual = (data.mean - values) / data.error
+    misfit = float(np.sqrt(np.mean(residual**2)))
+    good = _explains(residual, misfit, len(data.values), level)
+    return Candidate(equation, equation, {}, misfit, good)
+
+
+def _explains(residual: Array, misfit: float, replicates: int, level: float) -> bool:
+    p = np.array([p_value(gap, 0.0, 1.0, replicates - 1.0) for gap in residual])
+    return misfit <= MISFIT and not bool(holm(p, level).any())
 
 
 def _rate_fit(logarithm: float, half: float) -> Fit:
@@ -313,26 +392,40 @@ def _as_well(subject: Candidate, ranked: Sequence[Candidate]) -> str:
 
 
 def _conclude(
-    name: str, judge: Judge, ranked: list[Candidate], rates: dict[str, float], replicates: int
+    name: str,
+    judge: Judge,
+    ranked: list[Candidate],
+    rates: dict[str, float],
+    replicates: int,
+    *,
+    biased: bool,
 ) -> Diagnosis:
     best, claims = ranked[0], judge.label
     assert judge.claims is not None
-    linear = judge.claims.rate is not None
     claimed = next((c for c in ranked if c.equation == claims), None)
-    wrong_kind = best.equation != claims and not linear
+    # two equations may both explain a short path: the benefit of the doubt is the claim's
+    wrong_kind = best.explains and best.equation != claims and judge.claims.rate is None
     if wrong_kind and claimed is not None:
-        # two equations may both explain a short path: the benefit of the doubt is the claim's
-        near = claimed.explains or claimed.misfit < 1.5 * best.misfit
-        near = near or not _substantial(best, judge.claims, rates)
         # α and β fitted as nothing is the other equation in all but name
         vanishing = any(
             f.value < 0.15 * rates[n] for n, f in claimed.parameters.items() if rates.get(n)
         )
+        near = claimed.explains or not _substantial(best, judge.claims, rates)
         wrong_kind = vanishing or not near
     subject = best if wrong_kind or claimed is None else claimed
     off = _off(subject, rates, replicates)
-    if linear:
-        conclusion, impostor = f"its path is closest to {best.words}", False
+    impostor = False
+    if not any(c.explains for c in ranked):
+        conclusion = (
+            "no equation that was tried explains its path; the closest is "
+            f"{best.words}, {pretty(number(best.misfit, 2))} standard errors off"
+        )
+    elif best.explains and not best.parameters:
+        conclusion = f"solves what it claims with the bias of its step: {best.words}"
+    elif judge.claims.rate is not None:
+        conclusion = f"moves like {best.words}"
+    elif wrong_kind and not biased:
+        conclusion = f"no row is biased; as a whole its path is like {best.words}"
     elif wrong_kind:
         conclusion, impostor = f"moves like {best.words}, not like {claims}", True
     elif off and subject.explains:
@@ -341,17 +434,14 @@ def _conclude(
             f"moves like {subject.words}, instead of {meant}: the rate is wrong, or the bias of "
             "its step or of its number of particles looks like that"
         ) + _as_well(subject, ranked)
-        impostor = False
-    elif off:
-        conclusion = f"follows no equation that was tried; closest is {best.words}"
-        impostor = False
     elif subject.explains:
         near = all(
             f.low <= rates[n] <= f.high for n, f in subject.parameters.items() if rates.get(n)
         )
         how = "solves what it claims" if near else "is closest to what it claims"
-        conclusion, impostor = f"{how}: {subject.words}", False
+        conclusion = f"{how}: {subject.words}"
     else:
-        conclusion = f"is closest to what it claims, {subject.words}, but biased"
-        impostor = False
+        conclusion = (
+            f"is close to what it claims, {subject.words}, but only {best.words} explains its path"
+        )
     return Diagnosis(name, claims, tuple(ranked), conclusion, impostor)

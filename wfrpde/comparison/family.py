@@ -16,6 +16,7 @@ from wfrpde.comparison.replicates import Judge
 from wfrpde.equation import Equation
 from wfrpde.errors import WfrpdeError
 from wfrpde.samplers import PathReaction, SamplerContext
+from wfrpde.samplers.law import LawStep
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 logger = logging.getLogger("wfrpde")
+
+EMPTY = 1e-250
+"""Share of the largest mass below which no reaction brings any back."""
 
 
 @dataclass
@@ -43,7 +47,7 @@ class Family:
     context: SamplerContext
     judge: Judge
     dt: float
-    _known: dict[tuple[str, float, float], Array | None] = field(default_factory=dict, repr=False)
+    _known: dict[tuple[str | float, ...], Array | None] = field(default_factory=dict, repr=False)
 
     def gradient_flow(self, alpha: float, beta: float) -> Array | None:
         """Averages ``(T, k)`` under the flow with these rates; None if it cannot be solved."""
@@ -53,10 +57,17 @@ class Family:
         """Averages ``(T, k)`` under the linear flow; None if it cannot be computed."""
         return self._once((weights, alpha, rate), lambda: self._linear(weights, alpha, rate))
 
-    def _once(
-        self, key: tuple[str, float, float], make: Callable[[], Array | None]
-    ) -> Array | None:
-        rounded = (key[0], float(f"{key[1]:.6g}"), float(f"{key[2]:.6g}"))
+    def scheme(self, alpha: float, beta: float, temperature: float = 1.0) -> Array | None:
+        """Averages ``(T, k)`` of infinitely many particles with steps of `dt`; None if unknown.
+
+        Each is the move X ↦ N(X − h∇V(X), 2hT), h = α dt, of temperature T, and the exact reaction
+        of rate β, which may be negative.
+        """
+        key = ("scheme", alpha, beta, temperature)
+        return self._once(key, lambda: self._stepped(alpha, beta, temperature))
+
+    def _once(self, key: tuple[str | float, ...], make: Callable[[], Array | None]) -> Array | None:
+        rounded = tuple(k if isinstance(k, str) else float(f"{k:.6g}") for k in key)
         if rounded not in self._known:
             try:
                 self._known[rounded] = make()
@@ -96,5 +107,19 @@ class Family:
             return known[0]
 
         step = PathReaction(growth).law(alpha)
+        laws = limit_laws(step, self.context, self.dt, self.judge.times)
+        return None if laws is None else self.judge.averages_of_laws(laws)
+
+    def _stepped(self, alpha: float, beta: float, temperature: float) -> Array | None:
+        def react(_: Array, mass: Array, __: float, dt: float, log_target: Array) -> Array:
+            kept = np.exp(-beta * dt)
+            held = mass > EMPTY * mass.max()
+            new = kept * np.log(mass[held]) + (1 - kept) * log_target[held]
+            grown = np.zeros_like(mass)
+            grown[held] = np.exp(new - new.max())
+            return grown
+
+        after = None if beta == 0.0 else react
+        step = LawStep(alpha, after=after, temperature=temperature)
         laws = limit_laws(step, self.context, self.dt, self.judge.times)
         return None if laws is None else self.judge.averages_of_laws(laws)

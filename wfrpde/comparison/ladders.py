@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.comparison.bias import Measurement, split_bias
+from wfrpde.comparison.bias import NO_FIT, UNKNOWN, Measurement, Split, split_bias
 from wfrpde.comparison.harness import Level
 from wfrpde.comparison.limit import limit_laws
 from wfrpde.comparison.replicates import Replicate
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from wfrpde.samplers import LawStep, SamplerContext
 
 Array = npt.NDArray[np.float64]
+
+SURE = 3.0
+"""Standard errors off the known limit beyond which ladders are not believed."""
 
 MOST = 8
 """A level has at most that many times the replicates of the judged runs."""
@@ -123,6 +126,10 @@ def _split(
     one, two, four = (biases.get(factor * dt, float("nan")) for factor in (1, 2, 4))
     ratio = (four - two) / (two - one) if two != one else float("nan")
     step = float(step_part(np.array(one), np.array(two), np.array(four)))
+    if _contradicts(split, step, one - step):
+        split = dataclasses.replace(
+            split, step=UNKNOWN, finite_n=UNKNOWN, rest=UNKNOWN, order_dt=NO_FIT, order_n=NO_FIT
+        )
     return BiasSplit(
         *row,
         **vars(split),
@@ -130,3 +137,15 @@ def _split(
         limit_rest=one - step,
         limit_order=float(np.log2(ratio)) if ratio > 0 else float("nan"),
     )
+
+
+def _contradicts(split: Split, step: float, rest: float) -> bool:
+    """Whether what ladders say is more than `SURE` standard errors off the known limit.
+
+    Then their fit is not to be believed: the steps are of another regime, or replicates that take
+    large weights have an error bar that is too small.
+    """
+    pairs = [(split.step, step)]
+    if np.isfinite(split.finite_n[0]):  # else the rest holds the bias of a finite N, too
+        pairs.append((split.rest, rest))
+    return any(abs(value - known) > SURE * error for (value, error), known in pairs)

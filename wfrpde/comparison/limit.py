@@ -111,14 +111,14 @@ def limit_laws(
     counts = np.diff([0.0, *times]) / dt * (1 - 1e-10)
     steps = np.maximum(np.ceil(counts), 1).astype(int)
     sizes = np.diff([0.0, *times]) / steps
-    deviation = math.sqrt(2 * step.alpha * float(sizes.min()))
+    deviation = math.sqrt(2 * step.alpha * step.temperature * float(sizes.min()))
     spacing = np.minimum(FINENESS * deviation, SCALE * context.scales)
     if step.spacing is not None:
         spacing = np.minimum(spacing, step.spacing / 2)
     walls = context.walls
     closed = () if walls is None else tuple(walls.closed)
     lattice = Lattice.over(context.box, spacing, 20_000, closed)
-    widest = math.sqrt(2 * step.alpha * float(sizes.max()))
+    widest = math.sqrt(2 * step.alpha * step.temperature * float(sizes.max()))
     band = np.prod(2 * np.ceil(REACH[target.dim] * widest / lattice.spacing) + 1)
     if band * np.prod(lattice.shape) > MOST_ENTRIES:
         return None
@@ -134,7 +134,8 @@ def limit_laws(
     for count, size, end in zip(steps, sizes, times, strict=True):
         key = float(f"{size:.12g}")
         if key not in matrices:
-            matrices[key] = _moves(lattice, points, target, step.alpha * size, walls)
+            h = step.alpha * size
+            matrices[key] = _moves(lattice, points, target, h, step.temperature, walls)
         for k in range(count):
             t = now + size * k
             if step.before is not None:
@@ -165,12 +166,17 @@ def _volumes(lattice: Lattice, walls: Walls | None) -> Array:
 
 
 def _moves(
-    lattice: Lattice, points: Array, target: Target, h: float, walls: Walls | None = None
+    lattice: Lattice,
+    points: Array,
+    target: Target,
+    h: float,
+    temperature: float = 1.0,
+    walls: Walls | None = None,
 ) -> Any:
     """Matrix that takes masses to masses: column j is the Gaussian around x_j − h∇V(x_j)."""
     from scipy.sparse import csr_array
 
-    deviation = math.sqrt(2 * h)
+    deviation = math.sqrt(2 * h * temperature)
     slope = np.nan_to_num(target.gradient(points), nan=0.0, posinf=1e9, neginf=-1e9)
     centre = (points - h * slope - lattice.low) / lattice.spacing
     number = np.zeros((len(points), 1), dtype=np.int64)

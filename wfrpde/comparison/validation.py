@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from wfrpde.case.case import require_case
 from wfrpde.case.samplers import checked_samplers
-from wfrpde.comparison.assembly import Judged, assemble
+from wfrpde.comparison.assembly import Judged, assemble, judged_rows
 from wfrpde.comparison.digest import digest_of
 from wfrpde.comparison.equations import diagnose
 from wfrpde.comparison.family import Family
@@ -160,13 +160,17 @@ def validate(
             Judged(c.spec, c.judge, own, found.failed.get(c.name))
             for c, own in zip(contestants, found.replicates, strict=False)
         ]
+        rows = judged_rows(case, judged)
         details = _Details({}, [])
         floors: dict[str, dict[str, Array]] = {}
         if found.complete:
             if case.validation.metrics:
                 every = [(one.name, one.judge, one.replicates) for one in judged]
                 floors = noise_floors(case, every, comm, observer)
-            details = _details(case, contestants, context, levels, found, comm, observer)
+            biased = {row.sampler for row in rows if row.verdict == "biased"}
+            details = _details(
+                case, contestants, context, levels, found, biased, stop, comm, observer
+            )
         facts = {
             "ranks": comm.size,
             "wall_time": time.perf_counter() - began,
@@ -176,7 +180,7 @@ def validate(
         complete = found.complete and not stop.requested(comm)
         ladders = list(zip(levels, found.replicates, strict=True))
         report = assemble(
-            case, judged, ladders, details.limits, floors, details.diagnoses, facts,
+            case, judged, rows, ladders, details.limits, floors, details.diagnoses, facts,
             complete=complete,
         )  # fmt: skip
     return unless_stopped(report, on_stop)
@@ -209,10 +213,15 @@ def _details(
     context: SamplerContext,
     levels: Sequence[Level],
     found: Harvest,
+    biased: Collection[str],
+    stop: StopRequest,
     comm: Any,
     observer: Callable[[Any], None] | None,
 ) -> _Details:
-    """Share the samplers among the ranks, and gather what was found out (collective)."""
+    """Share the samplers among the ranks, and gather what was found out (collective).
+
+    A stop ends that; what was being examined then is left out.
+    """
     mine = _Details({}, [])
     families: dict[tuple[Equation, float], Family] = {}
     with collectively(comm):
@@ -223,6 +232,8 @@ def _details(
             claims, run = contestant.judge.claims, contestant.run
             if claims is None or run is None:
                 continue
+            if stop.requested():
+                break
             tell = partial(_tell, observer, contestant.name, k, len(contestants))
             tell("the limit of many particles")
             law = run.law() if case.validation.limit else None
@@ -242,8 +253,11 @@ def _details(
                 def solving(done: int, total: int, tell: Callable[[str], None] = tell) -> None:
                     tell(f"solving {done + 1} of {total} candidate equations")
 
-                diagnosis = diagnose(contestant.name, family, own, level, step_bias, solving)
-                if diagnosis is not None:
+                diagnosis = diagnose(
+                    contestant.name, family, own, level, step_bias, solving,
+                    biased=contestant.name in biased,
+                )  # fmt: skip
+                if not stop.requested():  # else flows may be missing among those that were tried
                     mine.diagnoses.append(diagnosis)
     if comm.size == 1:
         return mine

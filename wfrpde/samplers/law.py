@@ -26,6 +26,8 @@ class LawStep:
     after
         Law after the move → law after the step: (points, masses, t, dt, log π) → masses, on the
         points ``(n, d)`` of a regular lattice; None where nothing follows.
+    temperature
+        T of a move X ↦ N(X − h∇V(X), 2hT) whose noise is not that of π.
     spacing
         ``(1,)`` length over which the sampler smooths its density, if it is fixed: the spacing of
         a mesh or the bandwidth of a kernel.
@@ -35,6 +37,7 @@ class LawStep:
     before: Callable[[Array, float, float], Array] | None = None
     after: Callable[[Array, Array, float, float, Array], Array] | None = None
     spacing: Array | None = None
+    temperature: float = 1.0
 
 
 def log_mass(mass: Array) -> Array:

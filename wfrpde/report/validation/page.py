@@ -120,8 +120,9 @@ def _parts(split: BiasSplit) -> str:
         measured.append(f"time step {_pair(split.step)}{_order(split.order_dt, 'dt', '')}")
     if np.isfinite(split.finite_n[0]):
         measured.append(f"∝ 1/N {_pair(split.finite_n)}{_order(split.order_n, 'N', '−')}")
-    if measured:
+    if np.isfinite(split.rest[0]):
         measured.append(f"rest {_pair(split.rest)}")
+    if measured:
         text += f". From the ladders: {', '.join(measured)}"
     return text + "."
 
