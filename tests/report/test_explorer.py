@@ -15,12 +15,16 @@ from closed_form import SOLUTIONS, closed_form, two_mode_solution
 
 from wfrpde import Case
 from wfrpde.comparison.results import Curve, DensityPicture, Row, SamplerSummary, ValidationReport
+from wfrpde.report.convergence.page import write_study_report as write_convergence
 from wfrpde.report.explorer import packed
 from wfrpde.report.flow import FlowRun, write_run
 from wfrpde.report.flow import page as flow_page
 from wfrpde.report.flow.explorer import flow_explorer
 from wfrpde.report.spectrum import page as spectrum_page
 from wfrpde.report.validation import page as validation_page
+from wfrpde.studies.convergence.orders import fit_order
+from wfrpde.studies.convergence.study import ConvergenceStudy, StudyResult
+from wfrpde.studies.convergence.study import Row as StudyRow
 
 in_browser = pytest.mark.skipif(
     not webdriver.available(), reason="no browser: make test-browser (or chromedriver on the PATH)"
@@ -278,6 +282,34 @@ def test_a_mode_is_picked(window, tmp_path, width):
     x, value = re.search(r"x = (\S+?)mode 2: πu / its largest value: (\S+)", tip).groups()
     x = number(x)
     assert abs(number(value)) == pytest.approx(abs(x**2 - 1) * np.exp(-(x**2) / 2), rel=0.01)
+    seen_well(window, tmp_path / "report.html", width)
+
+
+def convergence() -> ConvergenceStudy:
+    """Errors 3 h² on four grids, the last of which is too good to count."""
+    rows = tuple(
+        StudyRow("h, degree 1", n, n + 1, 3.0 / n**2, 1.0 / n**2, np.nan, n < 80, 0.1, 1)
+        for n in (10.0, 20.0, 40.0, 80.0)
+    )
+    fit = fit_order([1 / row.value for row in rows[:3]], [row.error for row in rows[:3]])
+    study = StudyResult(
+        "h, degree 1", "h", rows, fit, 2.0, 0.1, "the exact flow", 1e-3, "passed", "order 2.000"
+    )
+    return ConvergenceStudy("A study", (study,))
+
+
+@in_browser
+@pytest.mark.parametrize("width", WIDTHS)
+def test_errors_and_their_orders(window, tmp_path, width):
+    write_convergence(convergence(), tmp_path)
+    window.open(tmp_path / "report.html", width)
+    page = window.text("body")
+    assert "The study shows what is expected." in page
+    assert "h, degree 1: order 2.00" in page
+    assert "too small to count" in page
+    window.press("#explorer svg", "left", "left", "left", "left")
+    tip = window.text("#explorer .tip")
+    assert tip == "cells along an axis = 10h, degree 1: order 2.00: 0.03000"
     seen_well(window, tmp_path / "report.html", width)
 
 

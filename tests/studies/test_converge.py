@@ -199,7 +199,7 @@ def test_files(tmp_path):
     study = wfrpde.converge(line(in_h(2, [40, 60, 80])))
     write_study(study, tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {
-        "convergence.json", "runs.csv", "orders.csv", "figures",
+        "convergence.json", "runs.csv", "orders.csv", "figures", "report.html",
     }  # fmt: skip
     summary = json.loads((tmp_path / "convergence.json").read_text())
     assert summary["studies"][0]["fit"]["order"] == study.orders["h, degree 2"].order

@@ -147,6 +147,15 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("run", metavar="RUN", help="the folder that a run has written")
     plot.set_defaults(command=_plot)
 
+    index = commands.add_parser(
+        "index",
+        help="list the runs of a folder on one page",
+        description="Write index.html into a folder: what each run within found, with links to "
+        "their reports.",
+    )
+    index.add_argument("folder", metavar="DIR", help="a folder that holds folders of runs")
+    index.set_defaults(command=_index)
+
     info = commands.add_parser("info", help="show versions and what was found on this machine")
     info.add_argument(
         "--schema", action="store_true", help="print the JSON schema of case files, for editors"
@@ -386,6 +395,21 @@ def _cases(arguments: argparse.Namespace) -> int:
         print(f"{name:<{width}}  {title}")
     print("\n'wfrpde solve NAME' solves one, 'wfrpde cases --show NAME' prints its file.")
     return 0
+
+
+def _index(arguments: argparse.Namespace) -> int:
+    from wfrpde.commands.session import Session
+
+    with Session() as session:
+        from wfrpde.parallel import collectively
+        from wfrpde.parallel.places import typed_path
+        from wfrpde.report.index import write_index
+
+        with collectively(session.comm):
+            if session.rank == 0:
+                page, runs = write_index(typed_path(arguments.folder, "the folder"))
+                session.say(f"{page}: {len(runs)} run{'s' * (len(runs) != 1)}")
+    return session.code
 
 
 def _plot(arguments: argparse.Namespace) -> int:

@@ -35,7 +35,7 @@ def run_study(
                 write_study(study, output.path, figures=case.output.figures)
     session.say(study_table(study))
     session.say(
-        f"\nFigures  {folder}/figures\nNumbers  {folder}/convergence.json, runs.csv, orders.csv"
+        f"\nReport   {folder}/report.html\nNumbers  {folder}/convergence.json, runs.csv, orders.csv"
     )
     if not study.complete:
         session.say("Interrupted: the same command goes on from here.")

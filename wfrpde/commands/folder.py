@@ -36,7 +36,7 @@ _WRITES = {
     "spectrum": (*_PAGE, "spectrum.csv"),
     "sweep": (*_PAGE, "sweep.csv"),
     "validate": ("report.html", "validation.json", "validation.csv", "validation.npz"),
-    "converge": ("convergence.json", "runs.csv", "orders.csv"),
+    "converge": ("report.html", "convergence.json", "runs.csv", "orders.csv"),
     "demo": ("index.html",),
 }
 _STORES = {

@@ -73,13 +73,12 @@ def _validation(folder: Path) -> list[Path]:
 
 def _study(folder: Path) -> list[Path]:
     from wfrpde.case.stored import revived
-    from wfrpde.report.convergence.files import SUMMARY, drawings
-    from wfrpde.report.drawing import saved
+    from wfrpde.report.convergence.files import SUMMARY
+    from wfrpde.report.convergence.page import write_study_report
     from wfrpde.studies.convergence.study import ConvergenceStudy
 
     content = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    pictures = saved(drawings(revived(ConvergenceStudy, content)), folder / "figures")
-    return [picture.path for picture in pictures]
+    return write_study_report(revived(ConvergenceStudy, content), folder)
 
 
 def _spectrum(folder: Path) -> list[Path]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from wfrpde.numbers import MISSING
-from wfrpde.report.convergence.files import drawings
+from wfrpde.report.convergence.page import study_cells
+from wfrpde.report.convergence.slopes import drawings
 from wfrpde.report.pages import Table
 from wfrpde.report.views.view import Card, View
-from wfrpde.studies.convergence.study import ConvergenceStudy, Row, StudyResult
-
-MARKS = {"passed": "✓", "failed": "✗", "unfinished": "?"}
+from wfrpde.studies.convergence.study import ConvergenceStudy, Row
 
 
 def _card(study: ConvergenceStudy) -> Card:
@@ -21,21 +18,9 @@ def _card(study: ConvergenceStudy) -> Card:
     return Card(
         study.title or "Convergence",
         (),
-        (Table("", header, tuple(map(_cells, study.studies))),),
+        (Table("", header, tuple(map(study_cells, study.studies))),),
         tuple(f"{s.name}: {s.reason}" for s in study.studies if s.verdict != "passed"),
         ("plot()", "to_dataframe()"),
-    )
-
-
-def _cells(result: StudyResult) -> tuple[str, ...]:
-    fit = result.fit
-    known = fit is not None and math.isfinite(fit.low)
-    return (
-        result.name,
-        MISSING if fit is None else f"{fit.order:.3f}",
-        f"{fit.low:.2f} to {fit.high:.2f}" if fit is not None and known else "",
-        "falls" if result.expected is None else f"{result.expected:g} ± {result.within:g}",
-        f"{MARKS[result.verdict]} {result.verdict}",
     )
 
 

@@ -6,7 +6,7 @@ views.curves = async (host, data) => {
   for (const plot of data.plots) curvePlot(panels, plot).draw();
 };
 
-function curvePlot(host, { title, x, y, series, expected = [] }) {
+function curvePlot(host, { title, x, y, series, expected = [], words = "" }) {
   const scaled = (axis, value) => (axis.log ? (value > 0 ? Math.log10(value) : NaN) : value);
   const place = ({ x: a, y: b }) => [scaled(x, a), scaled(y, b)];
   const all = series.flatMap((one) => one.points);
@@ -21,12 +21,17 @@ function curvePlot(host, { title, x, y, series, expected = [] }) {
     Number.isFinite(p.error)
       ? [scaled(y, y.log ? Math.max(p.y - p.error, 1e-9 * p.y) : p.y - p.error), scaled(y, p.y + p.error)]
       : [];
+  const snaps = [...new Set(across)].sort((a, b) => a - b);
+  const gap = (snaps.at(-1) - snaps[0]) / 12;
+  const apart = snaps.filter((at, i) => !i || at - snaps[i - 1] > gap);
+  const text = (at) => all[across.indexOf(at)].name;
+  const places = x.log ? { places: apart.map((at) => ({ at, text: text(at) })) } : {};
   const key = make("p", { class: "legend" });
   const panel = new Lines(host, {
     title, height: 320,
-    x: { ...x, ...range(across, 0.05) },
+    x: { ...x, ...places, ...range(across, 0.05) },
     y: { ...y, ...range(all.map((p) => scaled(y, p.y)), 0.06) },
-    snaps: [...new Set(across)].sort((a, b) => a - b),
+    snaps,
     probe: (at) => {
       const found = across[nearest(across, at)];
       const here = series.flatMap(({ label, colour, points }) =>
@@ -42,7 +47,8 @@ function curvePlot(host, { title, x, y, series, expected = [] }) {
       ]),
     ],
   });
-  for (const { label, colour } of series) key.append(coloured(label, colour), " ");
+  for (const { label, colour } of series) key.append(coloured(label, colour), " \u2003");
+  key.append(words);
   panel.figure.append(key);
   return panel;
 }

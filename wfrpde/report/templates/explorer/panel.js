@@ -3,7 +3,7 @@
 const HIGHEST = 440;
 
 class Panel {
-  /* spec: {title, colour, x: {label, low, high, log}, y: …, height, ratio (height over width),
+  /* spec: {title, colour, x: {label, low, high, log, places (of its ticks)}, y: …, height, ratio (height over width),
      probe(x, y) -> {x, y, lines} or null, pick(x), snaps (places that arrow keys go to)}.
      Logarithmic axes are given in decimal exponents. */
   constructor(host, spec) {
@@ -84,7 +84,8 @@ class Panel {
 
   content() {}
 
-  #ticks({ low, high, log }, count) {
+  #ticks({ low, high, log, places }, count) {
+    if (places) return places;
     return log ? decades(low, high, count) : ticks(low, high, count);
   }
 
