@@ -21,7 +21,7 @@ def test_links_and_pictures_exist(page):
         assert (page.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("name", ["solve", "demo", "cases", "plot", "info"])
+@pytest.mark.parametrize("name", ["solve", "demo", "cases", "plot", "index", "info"])
 def test_command_line_page_names_every_option(name, capsys):
     from wfrpde.commands.cli import main
 
