@@ -10,7 +10,6 @@ import numpy as np
 
 from wfrpde.flow.solution import Estimated
 from wfrpde.numbers import MISSING, column, duration, number, pretty
-from wfrpde.report import style
 from wfrpde.report.convergence.slopes import LABELS, drawings, error_label, expected_errors
 from wfrpde.report.drawing import saved
 from wfrpde.report.explorer import points
@@ -95,6 +94,8 @@ def _runs(result: StudyResult) -> Table:
 
 def _plots(study: ConvergenceStudy) -> list[dict[str, Any]]:
     """One plot for each thing that is varied."""
+    from wfrpde.report import style  # Matplotlib is slow to import, or may be missing
+
     plots = []
     for vary, label in LABELS.items():
         results = [r for r in study.studies if r.vary == vary and any(x.used for x in r.rows)]

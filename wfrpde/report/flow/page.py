@@ -14,7 +14,6 @@ import numpy as np
 from wfrpde.fields.schedules import written
 from wfrpde.numbers import duration, number, pretty, shortened, with_error
 from wfrpde.report import pages
-from wfrpde.report.flow.explorer import flow_explorer
 from wfrpde.report.flow.report_tables import main_tables, more_tables
 from wfrpde.report.flow.run import NORMALISATION, FlowRun
 
@@ -82,16 +81,13 @@ def write_report(run: FlowRun, folder: Path, *, figures: bool = True) -> list[Pa
         *((f"wall time of {k}", duration(c.wall_time)) for k, c in run.companions.items()),
         ("MPI ranks", str(run.ranks)),
     ]
+    if figures:
+        from wfrpde.report.flow.explorer import flow_explorer
+
+        words["explorer"] = flow_explorer(run)
     drawn = drawings(run) if figures else ()
     return pages.write_report(
-        folder,
-        "report.html.j2",
-        flow.case,
-        drawn,
-        facts,
-        run.versions,
-        explorer=flow_explorer(run) if figures else None,
-        **words,
+        folder, "report.html.j2", flow.case, drawn, facts, run.versions, **words
     )
 
 
