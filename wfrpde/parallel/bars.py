@@ -79,7 +79,7 @@ class NotebookBar:
     def clear(self) -> None:
         """Take the bar away."""
         if self._shown is not None:
-            self._shown.update({"text/plain": ""}, raw=True)
+            self._shown.update({"text/plain": "", "text/html": ""}, raw=True)
         self._drawn = self._shown = None
 
 
