@@ -123,6 +123,9 @@ class Ladder:
         Else the share of the distance of the finest run to the one before that is its error.
     coarsest
         The grid whose cells those of the first run halve, if there is one.
+    opinions
+        Of runs on one grid: from their fields the best one, then others with the share of their
+        distance from it that is its error.
     """
 
     runs: tuple[Run, ...]
@@ -131,6 +134,7 @@ class Ladder:
     nested: bool = False
     share: float = 1.0
     coarsest: Grid | None = None
+    opinions: Callable[[list[Array]], list[tuple[Array, Share]]] | None = None
 
     @cached_property
     def interpolations(self) -> list[Interpolation]:
@@ -151,7 +155,8 @@ class Ladder:
             facts["degree"] = finest.degree
         if stepper is not None:
             facts["time_order"] = stepper.order
-        extrapolated = (self.nested and len(self.runs) > 1) or stepper is Extrapolated
+        several = self.nested or self.opinions is not None
+        extrapolated = (several and len(self.runs) > 1) or stepper is Extrapolated
         return {**facts, "extrapolated": extrapolated}
 
     @property
@@ -191,6 +196,9 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
     )
     if len(runs) == 1:
         return outcome
+    if ladder.opinions is not None:
+        (best, _), *others = ladder.opinions(fields)
+        return replace(outcome, best=best, others=tuple(others))
     draft = None
     if _has_draft(ladder):
         coarse, fine = ladder.interpolations[-2:]

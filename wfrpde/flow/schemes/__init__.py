@@ -1,5 +1,6 @@
 """Schemes by name: a new one is a file here and a line in `SCHEMES`."""
 
+from wfrpde.flow.schemes.characteristics import Characteristics
 from wfrpde.flow.schemes.closed_form import ClosedForm
 from wfrpde.flow.schemes.edge_averaged import EdgeAveraged
 from wfrpde.flow.schemes.log_density import LogDensity
@@ -7,6 +8,7 @@ from wfrpde.flow.schemes.scheme import Scheme
 from wfrpde.flow.schemes.spectral import Spectral
 
 SCHEMES: dict[str, Scheme] = {
-    scheme.name: scheme for scheme in (ClosedForm(), LogDensity(), Spectral(), EdgeAveraged())
+    scheme.name: scheme
+    for scheme in (ClosedForm(), Characteristics(), LogDensity(), Spectral(), EdgeAveraged())
 }
 """The automatic choice takes the first that suits."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from wfrpde.flow.steppers.characteristics import AlongCharacteristics
 from wfrpde.flow.steppers.extrapolated import Extrapolated
 from wfrpde.flow.steppers.rosenbrock import Rodasp
 from wfrpde.flow.steppers.strang import Strang
@@ -10,5 +11,6 @@ STEPPERS: dict[str, Any] = {
     "strang": Strang,
     "extrapolated": Extrapolated,
     "rodasp": Rodasp,
+    "characteristics": AlongCharacteristics,
 }
 """What ``numerics.stepper`` names; see `wfrpde.flow.steppers.stepper.Stepper`."""
