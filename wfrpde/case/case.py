@@ -19,6 +19,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import (
     Field,
     ModelWrapValidatorHandler,
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from wfrpde.fields import Region
     from wfrpde.samplers import SamplerContext
     from wfrpde.samplers.oracle import SavedFlow
+    from wfrpde.targets import Target
 
 
 class Case(Shown, Section):
@@ -181,8 +184,17 @@ class Case(Shown, Section):
 
     @property
     def dim(self) -> int:
-        """Dimension d of the space."""
-        return self.target.dimension
+        """Dimension d of the space; of phase space if the dynamics are kinetic."""
+        return self.target.dimension * (2 if self.dynamics.kind == "kinetic" else 1)
+
+    def build_target(self, box: npt.ArrayLike | None = None) -> Target:
+        """Return π, in phase space if the dynamics are kinetic; ``box`` (d, 2) is the domain."""
+        if self.dynamics.kind != "kinetic":
+            return self.target.build(box)
+        from wfrpde.targets.phase_space import phase_space
+
+        positions = None if box is None else np.asarray(box)[: self.target.dimension]
+        return phase_space(self.target.build(positions))
 
     @property
     def equation(self) -> Equation:

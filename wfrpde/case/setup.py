@@ -17,6 +17,7 @@ from wfrpde.domain.extent import (
     sample,
     share_outside,
     with_favoured,
+    with_orbits,
 )
 from wfrpde.domain.meshes import read_gmsh
 from wfrpde.domain.sides import Sides
@@ -32,6 +33,10 @@ Array = npt.NDArray[np.float64]
 
 HORIZONS = 4
 """Times, the end among them, at which it is asked where a moving reaction has led to."""
+
+FAR = 50.0
+"""Levels (kT) that the box of dynamics that are not reversible holds at least: what is cut off from
+tails comes back along the characteristics."""
 
 CLOSES = 1e-6
 """Difference of V (kT) between the ends of an axis up to which it counts as closed."""
@@ -58,7 +63,7 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
     user_box = None if case.domain.box is None else np.array(case.domain.box, dtype=float)
     mesh = None if case.mesh_path is None else read_gmsh(case.mesh_path, case.dim)
     bounds = user_box if mesh is None else mesh.box
-    target = case.target.build(bounds)
+    target = case.build_target(bounds)
     if at_equilibrium:
         floor = float(target.potential(target.seeds).min())  # so that no offset looks like EMPTY
         initial = InitialDensity(
@@ -80,6 +85,11 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
         transport=flow.alpha > 0,
         level=level,
     )
+    dynamics = equation.dynamics
+    if not (dynamics is None or dynamics.reversible or at_equilibrium):
+        landscape = replace(landscape, level=max(level, FAR))
+        if bounds is None:
+            landscape = with_orbits(landscape)
     if equation.rate is not None and not at_equilibrium:
         landscape = _favoured(landscape, equation, flow.t_end, bounds)
     box = automatic_box(landscape) if bounds is None else np.asarray(bounds)

@@ -259,6 +259,23 @@ def automatic_box(landscape: Landscape, *, trimmed: bool = True) -> Array:
     return np.asarray(_rounded(np.stack([low, high], axis=1)))
 
 
+def with_orbits(landscape: Landscape) -> Landscape:
+    """Add the orbits of a circulation, along which a start goes around on its levels of V.
+
+    Up to twice the landscape's level: far up, what the noise keeps of a start is little.
+    """
+    points = sample(automatic_box(landscape))
+    v, r = landscape.potential(points), landscape.surprise(points)
+    bottom = _least(landscape.potential(landscape.seeds))
+    start = v[(r - _least(r) < landscape.level) & np.isfinite(v)]
+    ratio = min((float(start.max(initial=bottom)) - bottom) / landscape.level, 2.0)
+
+    def orbits(x: Array) -> Array:
+        return np.asarray(landscape.potential(x) / ratio, dtype=float)
+
+    return replace(landscape, favoured=(orbits,)) if ratio > 1.0 else landscape
+
+
 def with_favoured(
     landscape: Landscape,
     linear: Callable[[Array], Array],

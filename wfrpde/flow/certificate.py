@@ -46,6 +46,9 @@ REGULAR, IRREGULAR, ORDER_WITHIN = 1 / 12, 1 / 4, 0.2
 BY_CHANCE = 1 / 20
 """Least share of |c' − c| that is c''s error, should c' and b' agree by chance."""
 
+MORE_POINTS = 2
+"""Gauss points that cells of wide and smooth grids have beyond the usual ones on each axis."""
+
 DRAFT_NODES = 12_000
 """Nodes beyond which a person who stopped the run is given the result on the coarser grid."""
 
@@ -126,6 +129,8 @@ class Ladder:
     opinions
         Of runs on one grid: from their fields the best one, then others with the share of their
         distance from it that is its error.
+    mass_defect
+        What is left of the mass that runs lost, relative to it, where one tells about the others.
     """
 
     runs: tuple[Run, ...]
@@ -135,6 +140,7 @@ class Ladder:
     share: float = 1.0
     coarsest: Grid | None = None
     opinions: Callable[[list[Array]], list[tuple[Array, Share]]] | None = None
+    mass_defect: float = 0.0
 
     @cached_property
     def interpolations(self) -> list[Interpolation]:
@@ -197,8 +203,9 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
     if len(runs) == 1:
         return outcome
     if ladder.opinions is not None:
-        (best, _), *others = ladder.opinions(fields)
-        return replace(outcome, best=best, others=tuple(others))
+        (chosen, _), *rest = ladder.opinions(fields)
+        outcome = replace(outcome, mass_defect=ladder.mass_defect, more_points=MORE_POINTS)
+        return replace(outcome, best=chosen, others=tuple(rest))
     draft = None
     if _has_draft(ladder):
         coarse, fine = ladder.interpolations[-2:]

@@ -67,7 +67,8 @@ def _report(
         problem.potential,
         problem.target.regions,
         # at degree 1 the sum over the cells needs both points; elements can do with one less
-        fewer=int(outcome.facts.get("degree", 1) > 1 and not outcome.complete),
+        fewer=int(outcome.facts.get("degree", 1) > 1 and not outcome.complete)
+        - outcome.more_points,
     )
     # a person who stopped the run is waiting: no second opinion then
     others = outcome.others if outcome.complete else ()
@@ -160,12 +161,14 @@ def _estimated(
 
 
 def _start_defect(problem: Problem, outcome: Outcome) -> Array:
-    """Return the relative errors ``(T,)`` that come from the start: 0 at t = 0.
+    """Return the relative errors ``(T,)`` that come from the start, or from mass that was lost.
+
+    They are 0 at t = 0.
 
     What stands for a point, of width w, has the variance w² where a point has 0; by diffusion both
     grow by about 2αt.
     """
-    defect = np.full(len(outcome.times), outcome.start_defect)
+    defect = np.full(len(outcome.times), outcome.start_defect + outcome.mass_defect)
     if (blur := problem.initial.blur**2) > 0:
         defect += blur / (blur + 2 * problem.equation.alpha * outcome.times)
     defect[0] = 0.0

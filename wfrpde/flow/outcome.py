@@ -63,6 +63,10 @@ class Outcome:
     growth
         ``(1 + len(others), T)`` the log of what a linear reaction has multiplied the mass by, of
         `best` and of the others.
+    mass_defect
+        Mass that the scheme lost or won, relative to it; every number may be off by as much.
+    more_points
+        Gauss points that each cell wants beyond the usual ones on each axis.
     draft
         The same on fewer nodes, for a person who stopped the run and waits; None where it would
         save nothing.
@@ -80,6 +84,8 @@ class Outcome:
     warnings: list[str]
     start_defect: float
     growth: Array
+    mass_defect: float = 0.0
+    more_points: int = 0
     draft: Outcome | None = None
 
 

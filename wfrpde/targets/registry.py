@@ -17,6 +17,7 @@ from wfrpde.targets.double_well import DoubleWellTarget
 from wfrpde.targets.gaussian import GaussianMixtureTarget, GaussianTarget
 from wfrpde.targets.landscapes import BananaTarget, FourModesTarget, MullerBrownTarget, RingTarget
 from wfrpde.targets.minima import find_minima
+from wfrpde.targets.phase_space import phase_space
 from wfrpde.targets.python_target import load_python_target
 from wfrpde.targets.target import Target, TargetParameters, read_regions, symbolic_target
 
@@ -55,6 +56,7 @@ def make_target(
     modes: Mapping[str, str] | None = None,
     parameters: Mapping[str, Any] | None = None,
     box: npt.ArrayLike | None = None,
+    kinetic: bool = False,
 ) -> Target:
     """Return the target that a case describes.
 
@@ -71,6 +73,8 @@ def make_target(
     box
         (d, 2) domain, where the case gives one: minima are searched for inside, and a potential
         that falls without bound outside is no error then.
+    kinetic
+        Whether the target of the positions is wanted, or that of `phase_space`.
 
     Raises
     ------
@@ -105,7 +109,8 @@ def make_target(
         "parameters": settings,
         "box": None if box is None else np.asarray(box, dtype=float).tolist(),
     }
-    return dataclasses.replace(target, recipe=recipe)
+    target = dataclasses.replace(target, recipe=recipe)
+    return phase_space(target) if kinetic else target
 
 
 def target_again(*, recipe: Mapping[str, Any], description: str, seeds: npt.ArrayLike) -> Target:
@@ -116,20 +121,24 @@ def target_again(*, recipe: Mapping[str, Any], description: str, seeds: npt.Arra
     if recipe["python"] is None:
         return make_target(**recipe)
 
+    kinetic, dim = recipe.get("kinetic", False), recipe["dim"]
+    own = {name: value for name, value in recipe.items() if name != "kinetic"}
+
     @functools.cache
     def made() -> Target:
-        return make_target(**recipe)
+        return make_target(**own)
 
-    return Target(
-        dim=recipe["dim"],
+    target = Target(
+        dim=dim,
         name=recipe["python"],
         description=description,
-        seeds=np.asarray(seeds, dtype=float),
+        seeds=np.asarray(seeds, dtype=float)[:, :dim],
         value=lambda x: made().potential(x),
         slope=lambda x: made().gradient(x),
-        regions=read_regions(recipe["modes"], recipe["dim"]),
-        recipe=recipe,
+        regions=read_regions(recipe["modes"], dim),
+        recipe=own,
     )
+    return phase_space(target) if kinetic else target
 
 
 def _frozen(settings: Any) -> str:

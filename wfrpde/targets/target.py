@@ -64,7 +64,7 @@ class Target:
     recipe: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if self.dim not in (1, 2, 3):
+        if self.dim not in (1, 2, 3, 4):  # 4: two positions and two momenta
             raise InputError("target.dim", str(self.dim), "1, 2 or 3")
         seeds = np.array(self.seeds, dtype=float).reshape(-1, self.dim)
         seeds.setflags(write=False)

@@ -19,6 +19,7 @@ from wfrpde.discretisation.characteristics import CharacteristicForm, turning
 from wfrpde.domain.extent import sample
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.errors import AccuracyError, InputError
+from wfrpde.fields.schedules import is_moving
 from wfrpde.flow.certificate import Ladder, Run
 from wfrpde.flow.control import LadderControl, Replay, StepPolicy
 from wfrpde.flow.march import march
@@ -44,6 +45,8 @@ class Defaults:
         h/ℓ.
     turn, circling
         rΔt, where r is at least the rate at which the whole velocity turns, times the second.
+    friction
+        r/γ of kinetic dynamics.
     bend
         Largest s² times curvature of −u in a step of the coarsest run.
     at_default
@@ -61,7 +64,8 @@ class Defaults:
     degree: int = 7
     resolution: float = 0.5
     turn: float = 0.12
-    circling: float = 0.2
+    circling: float = 0.3
+    friction: float = 0.6
     bend: float = 0.35
     at_default: float = 1e-6
     levels: int = 8
@@ -100,6 +104,8 @@ class Characteristics(Scheme):
         found = ""
         if problem.equation.rate is not None:
             found = "with flow.reaction"
+        elif is_moving(problem.equation.alpha):
+            found = "with a flow.alpha that depends on t"
         elif problem.mesh is not None:
             found = "with a mesh"
         elif problem.domain.cell == "simplex":
@@ -129,11 +135,9 @@ class Characteristics(Scheme):
     def _ladder(self, context: Context, cells: tuple[int, ...], dt: float) -> Ladder:
         problem = context.problem
         degree = problem.numerics.degree or DEFAULTS.degree
-        grid = TensorGrid(
-            tuple(np.linspace(*side, n + 1) for side, n in zip(problem.box, cells, strict=True)),
-            np.ones(cells, dtype=bool),
-            problem.sides.closed,
-        )
+        ends = zip(problem.box, cells, strict=True)
+        breaks = tuple(np.linspace(low, high, n + 1) for (low, high), n in ends)
+        grid = TensorGrid(breaks, np.ones(cells, dtype=bool), problem.sides.closed)
         form = CharacteristicForm(problem, grid, degree)
         policy = _first_control(problem, dt)
         if not problem.numerics.certify:
@@ -149,7 +153,9 @@ class Characteristics(Scheme):
             runs.insert(2, self._run(context, lower, replay, 4 / 11))
         _check_mass(runs[-1])
         stepper = self.stepper(problem.numerics)
-        return Ladder(tuple(runs), stepper, list(cells), opinions=_opinions)
+        return Ladder(
+            tuple(runs), stepper, list(cells), opinions=_opinions, mass_defect=_defect(runs)
+        )
 
     def _run(
         self, context: Context, form: CharacteristicForm, policy: StepPolicy, share: float
@@ -181,6 +187,14 @@ def _opinions(fields: list[Array]) -> list[tuple[Array, Share]]:
     return [(twice, 1.0), (once, TIME), (twice + lower - fine, SPACE)]
 
 
+def _defect(runs: list[Run]) -> float:
+    """Return what extrapolation in time leaves of the mass that was lost: the part of the grid."""
+    if len(runs) < 4:
+        return 0.0
+    middle, _, fine = (run.facts["log_mass"] for run in runs[1:])
+    return float(abs(fine + (fine - middle) / 3))
+
+
 def _check_mass(run: Run) -> None:
     """Refuse a run that lost or won mass: fronts and filaments that the grid does not hold."""
     change = float(np.expm1(run.facts["log_mass"]))
@@ -204,6 +218,10 @@ def default_cells(problem: Problem) -> tuple[int, ...]:
     own = DEFAULTS
     width = np.ptp(problem.box, axis=1)
     wanted = np.clip(width / (own.resolution * problem.scales), own.least, own.most)
+    dynamics = problem.equation.dynamics
+    if dynamics is not None and dynamics.kinetic:
+        # what is thin in a position is thin in its momentum a quarter of a turn later
+        wanted = np.tile(wanted.reshape(2, -1).max(axis=0), 2)
     return tuple(int(np.ceil(n)) for n in wanted)
 
 
@@ -215,6 +233,8 @@ def default_dt(problem: Problem) -> float:
     near = points[problem.landscape.levels(points, ways=False) < own.bulk]
     width = np.ptp(problem.box, axis=1)
     downhill = turning(lambda x: dynamics.downhill(x, slope(x)), near, width)
+    if dynamics.kinetic:
+        downhill *= own.friction  # it is solved together with the noise, exactly
     along = turning(lambda x: dynamics.velocity(x, slope(x)), near, width)
     rate = dynamics.alpha * max(downhill, own.circling * along)
     size = own.turn

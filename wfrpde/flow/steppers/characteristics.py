@@ -56,13 +56,13 @@ class AlongCharacteristics:
         semi = self.semi
         measure = self._bend(state, dt) if self._measured else 0.0
         with np.errstate(all="ignore"):
-            u = self._reacted(state, dt / 2)
+            u = self._reacted(state, t, dt / 2)
             before = self._total(u)
             u = semi.transported(u, dt / 2)
             u = semi.diffused(u, dt)
             u = semi.transported(u, dt / 2)
             drift = self._total(u) - before
-            u = self._reacted(u - drift, dt / 2)
+            u = self._reacted(u - drift, t + dt / 2, dt / 2)
         if not math.isfinite(drift):
             return Step(state, math.inf)
         if self._measured:
@@ -72,11 +72,11 @@ class AlongCharacteristics:
     def _total(self, u: Array) -> float:
         return self.semi.nodes.logsumexp(u + self.semi.log_target)
 
-    def _reacted(self, u: Array, dt: float) -> Array:
-        """Return u after the reaction alone for `dt`."""
+    def _reacted(self, u: Array, t: float, dt: float) -> Array:
+        """Return u after the reaction alone from time t."""
         equation = self.semi.equation
         if equation.reaction is not None:
-            u = equation.reaction.step(u, np.zeros_like(u), 0.0, dt)
+            u = equation.reaction.step(u, np.zeros_like(u), lambda _: 0.0, t, dt)
         return u - self._total(u) if equation.conserve else u
 
     def _bend(self, u: Array, dt: float) -> float:

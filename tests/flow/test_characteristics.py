@@ -1,0 +1,207 @@
+"""Flows along characteristics: circulating, kinetic and driven, against closed forms."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+import wfrpde
+from wfrpde.case import Case
+from wfrpde.case.setup import make_problem
+from wfrpde.discretisation.characteristics import CharacteristicForm
+from wfrpde.discretisation.graded import UniformAxis, tensor_matrix
+from wfrpde.domain.grid import TensorGrid
+from wfrpde.errors import AccuracyError, InputError
+from wfrpde.flow.control import Replay
+from wfrpde.flow.march import march
+from wfrpde.flow.schedule import uniform
+from wfrpde.flow.steppers import STEPPERS
+
+A = np.array([[1.0, 0.4], [0.4, 2.0]])
+TURN = np.array([[0.0, 1.0], [-1.0, 0.0]])
+MEAN, COVARIANCE = np.array([1.5, -0.5]), np.array([[0.3, 0.1], [0.1, 0.4]])
+QUADRATIC = "0.5*(x**2 + 0.8*x*y + 2*y**2)"
+
+
+def riccati(times, drift, noise, precision, beta, mean=MEAN, covariance=COVARIANCE):
+    """Mean, covariance and KL of a Gaussian flow dX = −BX dt + √(2D) dW with reaction β."""
+
+    def slope(_, z):
+        m, c = z[:2], z[2:].reshape(2, 2)
+        dm = -drift @ m - beta * c @ precision @ m
+        dc = 2 * noise - drift @ c - c @ drift.T + beta * (c - c @ precision @ c)
+        return np.concatenate([dm, dc.ravel()])
+
+    start = np.concatenate([mean, covariance.ravel()])
+    keys = {"method": "DOP853", "rtol": 1e-12, "atol": 1e-14, "t_eval": times}
+    y = solve_ivp(slope, (0, times[-1]), start, **keys).y.T
+    m, c = y[:, :2], y[:, 2:].reshape(-1, 2, 2)
+    product = precision @ c
+    kl = np.trace(product, axis1=1, axis2=2) - 2 - np.log(np.linalg.det(product))
+    return m, c, (kl + np.einsum("ti,ij,tj->t", m, precision, m)) / 2
+
+
+def case(potential, dynamics, save, beta=0.0, mean=MEAN, covariance=COVARIANCE, **tables):
+    return Case.model_validate(
+        {
+            "target": {"potential": potential},
+            "initial": {"mean": mean, "covariance": covariance},
+            "flow": {"beta": beta, "save": save},
+            "dynamics": dynamics,
+            **tables,
+        }
+    )
+
+
+def compared(solution, truth, limit):
+    """Assert that numbers agree with a Gaussian flow, and that their bars say so."""
+    for value, bar, exact in zip(
+        (solution.mean, solution.covariance, solution.series["kl"]),
+        (solution.error.mean, solution.error.covariance, solution.error.series["kl"]),
+        truth,
+        strict=True,
+    ):
+        gap = np.abs(value - exact)
+        assert (gap < limit * np.maximum(1.0, np.abs(exact))).all()
+        assert (gap <= 1.2 * bar + 1e-9).all()
+        assert (bar < 5 * limit * np.maximum(1.0, np.abs(exact))).all()
+
+
+@pytest.mark.parametrize(("theta", "beta"), [(1.0, 0.0), (10.0, 1.0)])
+def test_circulation_in_a_correlated_gaussian(theta, beta):
+    turned = theta * TURN
+    solution = wfrpde.solve(case(QUADRATIC, {"circulation": turned}, [0.25, 1.0], beta))
+    assert solution.numerics["formulation"] == "characteristics"
+    drift = (np.eye(2) + turned) @ A
+    compared(solution, riccati(solution.times, drift, np.eye(2), A, beta), 1e-6)
+
+
+@pytest.mark.parametrize(("friction", "beta"), [(0.2, 0.0), (1.0, 1.0), (2.0, 0.0), (5.0, 1.0)])
+def test_kinetic_harmonic(friction, beta):
+    start = {"mean": [1.0, 0.5], "covariance": [[0.3, 0.05], [0.05, 0.2]]}
+    dynamics = {"kind": "kinetic", "friction": friction}
+    solution = wfrpde.solve(case("x**2/2", dynamics, [0.25, 1.0], beta, **start))
+    drift, noise = np.array([[0.0, -1.0], [1.0, friction]]), np.diag([0.0, friction])
+    start = {key: np.array(value) for key, value in start.items()}
+    truth = riccati(solution.times, drift, noise, np.eye(2), beta, **start)
+    compared(solution, truth, 1e-6)
+
+
+def stepped(case, n, dt, degree=7, t=0.2):
+    """Return log ρ at the nodes of n² cells at time t, with steps dt; the form; and the run."""
+    problem = make_problem(case)
+    breaks = tuple(np.linspace(low, high, n + 1) for low, high in problem.box)
+    form = CharacteristicForm(problem, TensorGrid(breaks, np.ones((n, n), dtype=bool)), degree)
+    u = problem.log_initial(form.points) + form.potential
+    u -= form.nodes.logsumexp(u + form.log_target)
+    policy = Replay(uniform(np.array([t]), dt))
+    stepper = STEPPERS["characteristics"](form, measured=False)
+    run = march(stepper, u, (t,), policy, on_step=lambda *_: None, stop=lambda: False)
+    return run.u[-1] - form.potential, form, run
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0])
+def test_order_in_time(beta):
+    turned = case(QUADRATIC, {"circulation": 3 * TURN}, [0.2], beta)
+    values = [stepped(turned, 60, dt)[0] for dt in (0.04, 0.02, 0.01)]
+    _, form, _ = stepped(turned, 60, 0.2)
+    drift = (np.eye(2) + 3 * TURN) @ A
+    mean, covariance, _ = riccati(np.array([0.0, 0.2]), drift, np.eye(2), A, beta)
+    gap = form.points - mean[-1]
+    exact = -np.einsum("ni,ij,nj->n", gap, np.linalg.inv(covariance[-1]), gap) / 2
+    near = exact > -10
+
+    def error(value):
+        off = (value - exact)[near]
+        return np.abs(off - off.mean()).max()
+
+    once = [(4 * b - a) / 3 for a, b in pairwise(values)]
+    plain = [error(v) for v in values]
+    assert np.log2(plain[1] / plain[2]) == pytest.approx(2.0, abs=0.1)
+    assert np.log2(error(once[0]) / error(once[1])) == pytest.approx(4.0, abs=0.4)
+    assert error(once[1]) < 1e-5
+
+
+def test_the_target_is_stationary():
+    turned = case("3*(x**2 - 1)**2 + y**2 + 0.6*x*y", {"circulation": 5 * TURN}, [0.1])
+    problem = make_problem(turned)
+    breaks = tuple(np.linspace(low, high, 41) for low, high in problem.box)
+    form = CharacteristicForm(problem, TensorGrid(breaks, np.ones((40, 40), dtype=bool)), 7)
+    stepper = STEPPERS["characteristics"](form)
+    u = np.zeros(len(form.points))
+    for k in range(20):
+        u = stepper.step(u, 0.005 * k, 0.005).state
+    assert np.abs(u).max() < 1e-12
+
+
+def test_interpolation_falls_towards_the_walls():
+    """Centred stencils only: what one-sided ones of degree 7 amplify at a wall stays bounded."""
+    axis = UniformAxis(-1.0, 1.0, 21)
+    x = np.linspace(-1.0, 1.0, 500)
+    for degree in (1, 3, 5, 7):
+        matrix = axis.matrix(x, degree)
+        np.testing.assert_allclose(matrix @ np.ones(21), 1.0, atol=1e-13)
+        inner = np.abs(x) < 0.65
+        power = matrix @ axis.nodes**degree
+        np.testing.assert_allclose(power[inner], x[inner] ** degree, atol=1e-12)
+    shifted = axis.matrix(axis.nodes + 0.37 * axis.spacing, 7)
+    u = np.random.default_rng(0).standard_normal(21)
+    for _ in range(2000):
+        u = shifted @ u
+    assert np.abs(u).max() < 5.0
+    closed = UniformAxis(0.0, 2 * np.pi, 32, closed=True)
+    points = np.random.default_rng(1).uniform(-9.0, 9.0, (40, 2))
+    both = tensor_matrix([closed, closed], points, 7)
+    grid = np.sin(closed.nodes)[:, None] * np.cos(closed.nodes)
+    exact = np.sin(points[:, 0]) * np.cos(points[:, 1])
+    np.testing.assert_allclose(both @ grid.ravel(), exact, atol=1e-6)
+
+
+def test_fronts_are_refused():
+    """A ring that is filled from its centre: the mass tells, before it is normalised."""
+    ring = case(
+        "8*(x**2 + y**2 - 4)**2/4", {"circulation": TURN}, [0.2], mean=[0.0, 0.0],
+        covariance=[[0.01, 0.0], [0.0, 0.01]], numerics={"cells": [40, 40], "dt": 0.02},
+    )  # fmt: skip
+    with pytest.raises(AccuracyError, match="mass"):
+        wfrpde.solve(ring)
+
+
+@pytest.mark.slow
+def test_kinetic_double_well_by_two_settings():
+    """Barrier 8 with a reaction: mode masses from two grids and two sequences of steps."""
+    start = {"mean": [-1.0, 0.5], "covariance": [[0.01, 0.0], [0.0, 1.0]]}
+    wells = case("8*(x**2 - 1)**2", {"kind": "kinetic", "friction": 0.3}, [0.5], 1.0, **start)
+    wells = wells.with_overrides({"target.modes": {"right": "x > 0"}})
+    one = wfrpde.solve(wells)
+    numerics = {"numerics.cells": [140, 140], "numerics.dt": 0.02}
+    other = wfrpde.solve(wells.with_overrides(numerics))
+    first, second = one.mode_mass["right"], other.mode_mass["right"]
+    np.testing.assert_allclose(second, first, rtol=1e-3)
+    gap = np.abs(second - first)
+    assert (gap <= one.error.mode_mass["right"] + other.error.mode_mass["right"]).all()
+
+
+def test_what_it_cannot_do_is_told():
+    turned = case(QUADRATIC, {"circulation": TURN}, [0.2])
+    for overrides, where in (
+        ({"flow.reaction": "x"}, "numerics.formulation"),
+        ({"flow.alpha": "1 + t"}, "numerics.formulation"),
+        ({"domain.cell": "simplex"}, "numerics.formulation"),
+        ({"numerics.formulation": "spectral"}, "dynamics.circulation"),
+    ):
+        with pytest.raises(InputError) as error:
+            wfrpde.solve(turned.with_overrides(overrides))
+        assert error.value.where == where
+
+
+def test_it_is_kept(tmp_path):
+    start = {"mean": [1.0, 0.5], "covariance": [[0.3, 0.05], [0.05, 0.2]]}
+    table = {"numerics": {"certify": False, "cells": [40, 40]}}
+    solution = wfrpde.solve(case("x**2/2", {"kind": "kinetic"}, [0.1], **start, **table))
+    solution.save(tmp_path / "run.npz")
+    again = wfrpde.load_solution(tmp_path / "run.npz")
+    points = np.array([[0.5, 0.2], [-1.0, 2.0]])
+    assert (again.log_density(0.1, points) == solution.log_density(0.1, points)).all()
+    assert again.dim == 2
