@@ -110,10 +110,9 @@ def test_what_is_no_dynamics_is_told(dynamics, where, found):
     assert found in str(error.value)
 
 
-def test_what_nothing_can_solve_is_refused():
-    turned = case(drift=["y", "-x"])
-    asked = turned.with_overrides({"numerics.formulation": "edge-averaged"})
-    for call, one in ((wfrpde.solve, asked), (wfrpde.spectrum, turned)):
+def test_what_a_formulation_cannot_solve_is_refused():
+    turned = case(drift=["y", "-x"], circulation=[[0, 1], [-1, 0]])
+    for formulation in ("edge-averaged", "spectral"):
         with pytest.raises(InputError) as error:
-            call(one)
-        assert error.value.where == "dynamics.drift"
+            wfrpde.solve(turned.with_overrides({"numerics.formulation": formulation}))
+        assert error.value.where == "dynamics.circulation"

@@ -20,8 +20,8 @@ class Sequential(Splitting):
     estimates_error = False
 
     def step(self, state, t, dt):
-        moved = self.transport.step(state, dt)
-        new, growth = self.reacted(moved, dt)
+        moved = self.transport.step(state, dt, t)
+        new, growth = self.reacted(moved, t, dt)
         change = np.abs(new - state).max(initial=0.0)
         return Step(new, self.semi.nodes.max(np.array([change])), growth)
 
