@@ -1,7 +1,7 @@
-# Every target runs its command through tools/env, which makes a place with DOLFINx if there is none.
+# Every target runs its command through tools/env, which makes the place that it needs if there is none.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-mpi test-latest lint docs bench lock clean-env
+.PHONY: help demo test test-pip package test-browser test-mpi test-latest lint docs bench lock clean-env
 
 ENV := tools/env
 
@@ -9,13 +9,19 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo:  ## two targets with a barrier: writes a report that you open in a browser
-	$(ENV) wfrpde demo
+	$(ENV) --quick wfrpde demo --force
 
 test:  ## the tests, a file at a time on every core
 	$(ENV) python -m pytest -n auto --dist loadfile
 
 test-browser:  ## the pages in a headless Chromium, which is installed if there is none
 	tools/browser $(ENV) python -m pytest tests/report/test_explorer.py -q
+
+test-pip:  ## the quick tests where only pip has installed something: no DOLFINx, PETSc, MPI
+	$(ENV) --pip-test python -m pytest -n auto --dist loadfile -m "not slow"
+
+package:  ## sdist and wheel, installed in an empty virtual environment, run the demo there
+	tools/check_package
 
 test-mpi:  ## the tests in tests/mpi, on two and on three processes
 	$(ENV) mpirun -n 2 python -m pytest tests/mpi -q

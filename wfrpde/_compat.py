@@ -21,15 +21,21 @@ _SUPPORTED = ((0, 9), (0, 12))
 
 def extra(package: str, name: str) -> Any:
     """Import a package of one of the extras of wfrpde, or raise a `DependencyMissingError`."""
-    from importlib import import_module, util
+    from importlib import import_module
 
     from wfrpde.errors import DependencyMissingError
 
-    if util.find_spec(package.partition(".")[0]) is None:
+    try:
+        return import_module(package)
+    except ImportError as error:
         raise DependencyMissingError(
-            f"{package} is not installed, which this needs: pip install 'wfrpde[{name}]'"
-        )
-    return import_module(package)
+            f"{package} cannot be imported, and this needs it: {how(name)}"
+        ) from error
+
+
+def how(extra: str) -> str:
+    """Give the command that installs an extra."""
+    return f"pip install 'wfrpde[{extra}]'"
 
 
 def require_dolfinx() -> str:

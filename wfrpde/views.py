@@ -10,7 +10,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from wfrpde.errors import DependencyMissingError, InputError
+from wfrpde._compat import extra
+from wfrpde.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,12 +80,7 @@ class Shown:
         view = _view(self)
         if view is None:
             raise _nothing(self, "table")
-        try:
-            import pandas as pd
-        except ImportError:
-            raise DependencyMissingError(
-                "to_dataframe needs pandas, which is not installed: pip install 'wfrpde[dataframe]'"
-            ) from None
+        pd = extra("pandas", "dataframe")
         return pd.DataFrame(dict(view.columns(self)))
 
 

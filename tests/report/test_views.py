@@ -1,7 +1,7 @@
 """What a notebook shows of cases and results: cards, figures, tables."""
 
-import builtins
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
@@ -155,14 +155,7 @@ def test_a_case():
 
 
 def test_pandas_that_is_missing_is_one_line(monkeypatch):
-    real = builtins.__import__
-
-    def without_pandas(name, *rest, **more):
-        if name == "pandas":
-            raise ImportError(name)
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", without_pandas)
+    monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(DependencyMissingError, match=r"pip install 'wfrpde\[dataframe\]'") as seen:
         study().to_dataframe()
     assert "\n" not in str(seen.value)

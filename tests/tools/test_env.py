@@ -40,7 +40,8 @@ def clone(tmp_path: Path) -> Path:
     clone = tmp_path / "a clone"
     (clone / "tools").mkdir(parents=True)
     shutil.copy(ROOT / "tools/env", clone / "tools/env")
-    shutil.copy(ROOT / "tools/packages.lock", clone / "tools")
+    for name in ("packages.lock", "pip.lock", "pip-test.lock"):
+        shutil.copy(ROOT / "tools" / name, clone / "tools")
     return clone
 
 
@@ -180,13 +181,15 @@ def test_a_changed_list_of_packages_makes_a_new_tree(
     assert shown(run("--show"))["place"] != before
 
 
-def test_everything_in_pyproject_is_pinned_with_hashes() -> None:
+@pytest.mark.parametrize(
+    ("lock", "extras"),
+    [("packages", "test lint docs mesh plot3d"), ("pip", ""), ("pip-test", "test")],
+)
+def test_everything_that_a_place_needs_is_pinned_with_hashes(lock: str, extras: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [
-        *project["dependencies"],
-        *itertools.chain(*project["optional-dependencies"].values()),
-    ]
-    text = (ROOT / "tools/packages.lock").read_text()
+    optional = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *itertools.chain(*(optional[e] for e in extras.split()))]
+    text = (ROOT / f"tools/{lock}.lock").read_text()
     pins = re.findall(
         r"^([\w.-]+)==([^ ;]+)(?: ;[^\\]*)? \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)",
         text,
@@ -194,7 +197,7 @@ def test_everything_in_pyproject_is_pinned_with_hashes() -> None:
     )
     pinned = {name: version for name, version, _ in pins}
     for requirement in map(Requirement, wanted):
-        if requirement.name not in ("numpy", "scipy"):  # they come with DOLFINx
+        if lock != "packages" or requirement.name not in ("numpy", "scipy"):  # with DOLFINx
             assert requirement.specifier.contains(pinned[requirement.name]), requirement
     assert len(re.findall(r"^[\w.-]+==", text, re.MULTILINE)) == len(pins), "one without a hash"
 
@@ -243,6 +246,38 @@ def test_a_distribution_with_dolfinx_is_used(run: Run, programs: Path) -> None:
 def test_an_active_environment_without_dolfinx_does_not_count(run: Run, programs: Path) -> None:
     program(programs, "python3", "exit 1")
     assert shown(run("--show", CONDA_PREFIX="/somewhere"))["route"] == "tree"
+
+
+def test_pip_makes_a_virtual_environment(run: Run, programs: Path) -> None:
+    program(programs, "python3", "echo 3.13")
+    place, test = (shown(run(option, "--show")) for option in ("--pip", "--pip-test"))
+    assert place["route"] == test["route"] == "pip"
+    assert place["state"] == "to be made"
+    assert "/pip-test-" in test["place"]
+    assert "/pip-test-" not in place["place"]
+
+
+def test_the_quickest_place(run: Run, programs: Path, tmp_path: Path) -> None:
+    """An activated environment, else what is there, else one by pip, else the tree."""
+    assert shown(run("--quick", "--show"))["route"] == "tree"
+    has = 'case "$*" in (*numpy*) exit {};; (*) [[ -z ${{1#-}} ]] && cat >/dev/null; exit 0;; esac'
+    program(programs, "python3", has.format(1))
+    chosen = shown(run("--quick", "--show", VIRTUAL_ENV="/somewhere"))
+    assert chosen["route"] == "pip"
+    tree = Path(shown(run("--show"))["place"])
+    tree.mkdir(parents=True)
+    assert shown(run("--quick", "--show"))["place"] == str(tree)
+    Path(chosen["place"]).mkdir()
+    assert shown(run("--quick", "--show"))["route"] == "pip"
+    program(programs, "python3", has.format(0))
+    assert shown(run("--quick", "--show", VIRTUAL_ENV="/somewhere")) == {"route": "active"}
+    assert shown(run("--quick", "--show"))["route"] == "pip"
+
+
+def test_pip_is_refused_inside_another_place(run: Run) -> None:
+    assert run("--pip", "true", WFRPDE_ENV="trixie").returncode == 1
+    assert run("--pip", "true", WFRPDE_ENV="pip").returncode == 0
+    assert run("--quick", "true", WFRPDE_ENV="trixie").returncode == 0
 
 
 def test_missing_tools_are_named_with_what_to_do(run: Run, tmp_path: Path) -> None:

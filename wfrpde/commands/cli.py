@@ -244,7 +244,7 @@ def _solve(arguments: argparse.Namespace) -> int:
             session.say(f"{folder} holds the whole run already.\n")
         interrupted = not run.solution.complete
         session.say(run_summary(run.solution))
-        session.say(_where_to_look(str(folder), interrupted, case.output.paraview))
+        session.say(_where_to_look(str(folder), interrupted, (folder / "solution.pvd").is_file()))
         if interrupted:
             session.code = INTERRUPTED
     return session.code
@@ -276,7 +276,7 @@ def _spectrum(arguments: argparse.Namespace) -> int:
         session.say(spectrum_summary(result))
         session.say(f"\nReport   {folder}/report.html")
         session.say(f"Numbers  {folder}/summary.json, {'sweep' if swept else 'spectrum'}.csv")
-        if not swept and case.output.paraview:
+        if (folder / "modes.pvd").is_file():
             session.say(f"Fields   {folder}/modes.pvd (open with ParaView)")
         if not result.complete:
             session.code = INTERRUPTED

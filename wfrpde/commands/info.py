@@ -1,4 +1,4 @@
-"""What ``wfrpde info`` shows: versions, what the solver needs, and where it runs."""
+"""What ``wfrpde info`` shows: versions, what does the linear algebra, and where it runs."""
 
 from __future__ import annotations
 
@@ -11,18 +11,31 @@ import sys
 from pathlib import Path
 from typing import Any
 
-#: Module and what it is for; the first three are needed to solve, and do not come from PyPI.
-_SOLVER = {"dolfinx": "finite elements", "petsc4py": "linear solvers", "mpi4py": "MPI"}
-_OTHERS = {
-    "slepc4py": "eigenproblems",
+from wfrpde._compat import HOW, how
+from wfrpde.engine.choice import missing
+
+#: Module and what it is for.
+_NEEDED = {
     "numpy": "arrays",
-    "scipy": "sparse matrices",
+    "scipy": "sparse matrices, factors, eigenvectors",
     "sympy": "expressions",
     "pydantic": "case files",
     "matplotlib": "figures",
-    "pyvista": "3-D figures",
     "jinja2": "reports",
-    "meshio": "gmsh files",
+    "rich": "progress",
+}
+_ENGINE = {
+    "petsc4py": "linear solvers for several ranks and meshes",
+    "slepc4py": "eigensolvers",
+    "mpi4py": "several ranks",
+    "dolfinx": "meshes",
+}
+#: Module, what it is for, and the extra that brings it.
+_EXTRAS = {
+    "meshio": ("gmsh files", "mesh"),
+    "pyvista": ("3-D figures, ParaView files", "plot3d"),
+    "pandas": ("tables", "dataframe"),
+    "arviz": ("samples in NetCDF", "arviz"),
 }
 
 
@@ -36,18 +49,29 @@ def describe() -> str:
         f"Environment {_environment()}",
         "",
     ]
-    for name, purpose in {**_SOLVER, **_OTHERS}.items():
+    for name, purpose in {**_NEEDED, **_ENGINE}.items():
         lines.append(f"{name:<11} {_version(name) or 'not found':<10}  {purpose}")
-    missing = [name for name in _SOLVER if importlib.util.find_spec(name) is None]
-    lines.append("")
-    if missing:
-        lines.append(
-            f"Flows cannot be solved here: {', '.join(missing)} missing. In a checkout, "
-            "'tools/env wfrpde ...' makes a place where they can; with conda, see environment.yml."
+    for name, (purpose, extra) in _EXTRAS.items():
+        version = _version(name)
+        found = version or "not found"
+        lines.append(f"{name:<11} {found:<10}  {purpose}" + (not version) * f": {how(extra)}")
+    return "\n".join([*lines, "", _engine()])
+
+
+def _engine() -> str:
+    """Say what does the linear algebra here."""
+    if absent := missing():
+        lines = (
+            "Linear algebra: SciPy, on one process and boxes.",
+            f"Several ranks need PETSc and SLEPc, meshes DOLFINx as well, {HOW};",
+            f"not found: {', '.join(absent)}.",
         )
-    else:
-        lines.append(f"Flows can be solved here ({_petsc()}).")
-    return "\n".join(lines)
+        return "\n".join(lines)
+    meshes = "" if importlib.util.find_spec("dolfinx") else "; meshes need DOLFINx"
+    return (
+        f"Linear algebra: {_petsc()}{meshes}.\n"
+        "On one process and boxes SciPy does it as well: --engine scipy."
+    )
 
 
 def _version(name: str) -> str:
@@ -67,7 +91,7 @@ def _petsc() -> str:
     try:
         petsc: Any = importlib.import_module("petsc4py.PETSc")
     except Exception as error:
-        return f"but PETSc does not start: {error}"
+        return f"PETSc, which does not start: {error}"
     version = ".".join(str(part) for part in petsc.Sys.getVersion())
     mumps = "with" if petsc.Sys.hasExternalPackage("mumps") else "without"
     return f"PETSc {version} {mumps} MUMPS"

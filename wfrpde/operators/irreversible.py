@@ -183,7 +183,7 @@ def _solved(
     absorbing: Sequence[Region],
     through: tuple[Array, ...],
 ) -> tuple[list[_Level], dict[str, Any], float]:
-    from mpi4py import MPI
+    from wfrpde.parallel.mpi import MPI
 
     grid, degree = _finest(problem, through)
     scale = 1.0 / float(np.ptp(problem.box, axis=1).max()) ** 2

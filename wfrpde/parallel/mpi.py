@@ -11,6 +11,7 @@ import sys
 import tempfile
 from typing import Any, NoReturn
 
+from wfrpde._compat import how
 from wfrpde.errors import DependencyMissingError
 
 RANKS = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "MPI_LOCALNRANKS")
@@ -89,7 +90,7 @@ def _found() -> Any:
     if started > 1:
         raise DependencyMissingError(
             f"{started} processes were started, but mpi4py {trouble}: each would do the same. "
-            "pip install 'wfrpde[mpi]'"
+            f"{how('mpi')}"
         )
     return OneProcess
 

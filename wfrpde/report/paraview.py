@@ -6,6 +6,7 @@ viewer never meets a half-written series.
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,19 +15,34 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
+from wfrpde._compat import how
 from wfrpde.errors import DependencyMissingError
 from wfrpde.parallel.files import atomic
 
 if TYPE_CHECKING:
     from wfrpde.flow.solution import Solution
 
-__all__ = ["unstructured_grid", "write_collection", "write_fields", "write_paraview"]
+__all__ = [
+    "fields_can_be_written",
+    "unstructured_grid",
+    "write_collection",
+    "write_fields",
+    "write_paraview",
+]
 
 Array = NDArray[np.float64]
 logger = logging.getLogger("wfrpde")
 
 VTK_CELL = {"interval": 3, "triangle": 5, "quadrilateral": 9, "tetrahedron": 10, "hexahedron": 12}
 """VTK's numbers for the linear cells."""
+
+
+def fields_can_be_written() -> bool:
+    """Whether there is VTK; without it one line says how to get it."""
+    found = importlib.util.find_spec("vtkmodules") is not None
+    if not found:
+        logger.warning("no files for ParaView are written: they need VTK, %s", how("plot3d"))
+    return found
 
 
 def write_paraview(solution: Solution, folder: Path) -> list[Path]:
@@ -104,7 +120,7 @@ def unstructured_grid(nodes: Array, cells: NDArray[np.integer[Any]], cell_type: 
     except ImportError as error:
         raise DependencyMissingError(
             f"ParaView files need VTK, which cannot be imported ({error}): "
-            "install it with 'pip install vtk', or set output.paraview = false"
+            f"{how('plot3d')}, or set output.paraview = false"
         ) from error
     # VTK wraps this module without types.
     convert: Any = numpy_support

@@ -7,7 +7,6 @@ Without times they are the output of a sampler of π itself, and judged against 
 from __future__ import annotations
 
 import csv
-import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde._compat import extra
 from wfrpde.equation import Equation
 from wfrpde.errors import DependencyMissingError, SamplerError, WfrpdeError
 from wfrpde.samplers.ensemble import Trajectory
@@ -283,13 +283,7 @@ def _is_number(text: str) -> bool:
 
 def _read_netcdf(name: str, path: Path) -> dict[str, npt.NDArray[Any]]:
     """Read the posterior of an ArviZ file: its variables side by side are the coordinates."""
-    try:
-        arviz = importlib.import_module("arviz")
-    except ImportError as error:
-        raise DependencyMissingError(
-            f"{path.name} needs ArviZ, which is not installed; 'pip install "
-            "arviz', or save the samples as .npz"
-        ) from error
+    arviz = extra("arviz", "arviz")
     try:
         return posterior_arrays(arviz.from_netcdf(str(path))["posterior"])
     except (ImportError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wfrpde._compat import how
 from wfrpde.numbers import number
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
@@ -37,6 +39,9 @@ def draw_rendering(run: FlowRun) -> Drawing | None:
     Rendering runs in a process of its own: without a working OpenGL, VTK does not raise, it
     crashes, and the run must survive that.
     """
+    if importlib.util.find_spec("pyvista") is None:
+        logger.warning("maps stand in for iso-surfaces, which need PyVista: %s", how("plot3d"))
+        return None
     pictures = run.pictures
     shown = pictures.spread(MOST_RENDERED)
     with tempfile.TemporaryDirectory() as name:

@@ -14,6 +14,7 @@ from wfrpde.parallel import collectively, world
 from wfrpde.report.files import FORMAT, write_columns, write_json
 from wfrpde.report.flow.page import write_report
 from wfrpde.report.flow.run import FlowRun, all_estimates, read_run, solution_file
+from wfrpde.report.paraview import fields_can_be_written, write_paraview
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,9 +108,7 @@ def _write(run: FlowRun, folder: Path, asked: Any) -> list[Path]:
         solution.save(solution_file(folder)),
         *(flow.save(solution_file(folder, label)) for label, flow in run.companions.items()),
     ]
-    if asked.paraview:
-        from wfrpde.report.paraview import write_paraview
-
+    if asked.paraview and fields_can_be_written():
         written += write_paraview(solution, folder)
     return written + write_report(run, folder, figures=asked.figures)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfrpde.report.files import FORMAT, write_columns, write_json
+from wfrpde.report.paraview import fields_can_be_written
 from wfrpde.report.spectrum.page import write_study_report, write_sweep_report
 from wfrpde.report.spectrum.tables import rate_columns, sweep_columns
 from wfrpde.report.versions import software_versions
@@ -39,7 +40,7 @@ def write_study(study: SpectralStudy, folder: Path) -> list[Path]:
         write_columns(folder / "spectrum.csv", rate_columns(study)),
         study.save(folder / STUDY),
     ]
-    if study.case.output.paraview:
+    if study.case.output.paraview and fields_can_be_written():
         from wfrpde.report.spectrum.fields import write_modes
 
         written += write_modes(study, folder)
