@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import wfrpde
 from wfrpde.flow.exact import gaussian_flow
 from wfrpde.samplers import Langevin, simulate
 from wfrpde.targets import make_target
@@ -90,3 +91,42 @@ def test_the_same_seed_gives_the_same_particles(plane, prepared):
     for a, b, c in zip(one.ensembles, two.ensembles, three.ensembles, strict=True):
         assert np.array_equal(a.positions, b.positions)
         assert not np.array_equal(a.positions, c.positions)
+
+
+def test_the_default_step_follows_the_curvature():
+    """An 8 kT well: V'' = 64 at the minima, where dt = 0.01 is 47 % off in the variance."""
+    from wfrpde.case.context import sampler_context
+    from wfrpde.samplers.registry import default_step
+
+    def step(potential="8*(x**2 - 1)**2", **table):
+        case = wfrpde.Case.model_validate(
+            {
+                "target": {"potential": potential},
+                "initial": {"mean": [-1.0], "covariance": [[0.02]]},
+                "flow": {"save": [1.0], "alpha": 2.0},
+                "sampler": [{"kind": "langevin", **table}],
+            }
+        )
+        return default_step(case.samplers[0], sampler_context(case))
+
+    assert step() == pytest.approx(0.04 / 128, rel=0.05)
+    assert step(alpha=0.5) == pytest.approx(0.04 / 32, rel=0.05)
+    assert step(dt=0.01) is None, "who asks for a step gets it"
+    assert step("x**2/2") is None
+    assert step(kind="fisher_rao") is None, "exact for any step"
+
+
+def test_with_the_default_step_an_8_kt_well_is_nearly_right():
+    case = wfrpde.Case.model_validate(
+        {
+            "target": {"potential": "8*(x**2 - 1)**2"},
+            "initial": {"mean": [-1.0], "covariance": [[0.016]]},
+            "flow": {"save": [0.3], "beta": 0.0},
+            "sampler": [{"kind": "langevin", "particles": 2000, "replicates": 8}],
+            "validation": {"metrics": False, "limit": False, "equation": False},
+        }
+    )
+    report = wfrpde.validate(case)
+    assert report.samplers[0].dt == pytest.approx(0.04 / 64, rel=0.05)
+    (row,) = report.rows("langevin", "var x")
+    assert abs(row.mean / row.reference - 1) < 0.03 + 3 * row.standard_error / row.reference

@@ -48,7 +48,8 @@ class SamplerSpec(OpenSection):
     particles
         Number N of particles of one replicate.
     dt
-        Largest time step, in model time.
+        Largest time step, in model time. Samplers of the library take a shorter one by default
+        where V is steep: α dt κ is 0.04 at most, κ the largest curvature of V at its minima.
     replicates
         Number R of independent replicates.
     seed

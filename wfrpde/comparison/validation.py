@@ -38,9 +38,10 @@ from wfrpde.parallel import (
     watched,
     world,
 )
+from wfrpde.parallel.screen import logger
 from wfrpde.samplers import SamplerContext, make_sampler
 from wfrpde.samplers.in_memory import run_in_memory, table_of
-from wfrpde.samplers.registry import claim
+from wfrpde.samplers.registry import claim, default_step
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -298,6 +299,10 @@ def make_contestant(
     case: Case, spec: SamplerSpec, flows: Flows, context: SamplerContext, thing: Any = None
 ) -> Contestant:
     """Make a sampler of a case, or of an object that was handed over, and what judges it."""
+    step = default_step(spec, context)
+    if step is not None:
+        logger.info("sampler %s: dt = %g, for the curvature of V at its minima", spec.name, step)
+        spec = spec.model_copy(update={"dt": step})
     sampler: SamplerRun | None = None
     failure = ""
     try:

@@ -17,14 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.domain.extent import SAMPLES, sample
+from wfrpde.targets.curvature import hessian
 
 if TYPE_CHECKING:
     from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
-
-STEP = 1e-4
-"""Step of the differences of ∇V that give the Hessian, relative to the box."""
 
 
 def eyring_kramers(target: Target, box: Array) -> float | None:
@@ -39,13 +37,13 @@ def eyring_kramers(target: Target, box: Array) -> float | None:
     saddle = _stationary(target, start, box)
     if saddle is None:
         return None
-    at_saddle = np.linalg.eigvalsh(_hessian(target, saddle, box))
+    at_saddle = np.linalg.eigvalsh(hessian(target, saddle, box))
     if (at_saddle < 0).sum() != 1:
         return None
     rate = 0.0
     for minimum in minima:
         assert minimum is not None
-        in_well = np.linalg.eigvalsh(_hessian(target, minimum, box))
+        in_well = np.linalg.eigvalsh(hessian(target, minimum, box))
         if in_well[0] <= 0:
             return None
         both = target.potential(np.array([saddle, minimum]))
@@ -54,27 +52,16 @@ def eyring_kramers(target: Target, box: Array) -> float | None:
     return float(rate)
 
 
-def _hessian(target: Target, x: Array, box: Array) -> Array:
-    columns = []
-    for axis, width in enumerate(np.ptp(box, axis=1)):
-        shift = np.zeros(len(x))
-        shift[axis] = STEP * width
-        ends = target.gradient(np.array([x + shift, x - shift]))
-        columns.append((ends[0] - ends[1]) / (2 * STEP * width))
-    hessian = np.array(columns)
-    return np.asarray((hessian + hessian.T) / 2)
-
-
 def _stationary(target: Target, start: Array, box: Array) -> Array | None:
     """Find ∇V = 0 near `start` by Newton's method; None if it runs away."""
     x = np.array(start, dtype=float)
     width = np.ptp(box, axis=1)
     for _ in range(50):
         slope = target.gradient(x[None])[0]
-        hessian = _hessian(target, x, box)
-        if not (np.isfinite(slope).all() and np.isfinite(hessian).all()):
+        bent = hessian(target, x, box)
+        if not (np.isfinite(slope).all() and np.isfinite(bent).all()):
             return None
-        step = np.linalg.lstsq(hessian, -slope, rcond=None)[0]
+        step = np.linalg.lstsq(bent, -slope, rcond=None)[0]
         step *= min(1.0, 0.02 * float((width / np.maximum(np.abs(step), 1e-300)).min()))
         x = x + step
         if (np.abs(x - start) > 0.1 * width).any():
