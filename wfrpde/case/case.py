@@ -51,6 +51,7 @@ from wfrpde.case.sections import Section, Text
 from wfrpde.case.size import check_size
 from wfrpde.case.spectrum import SpectrumSpec
 from wfrpde.case.validation import ValidationSpec
+from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError
 from wfrpde.fields.complaints import check_length, choose, input_error
@@ -133,6 +134,12 @@ class Case(Shown, Section):
         if not (info.context or {}).get("stored", False):
             check_size(case.dim, case.flow.t_end, case.numerics, case.convergence, case.samplers)
         case.validation.check_dimension(case.dim)
+        if case.domain.absorbing is not None:
+            case.region(case.domain.absorbing, "domain.absorbing")
+        if case.domain.kills and not case.flow.conserve_mass:
+            found = "false with absorbing sides or regions"
+            do = "The share that is left is reported as survival."
+            raise InputError("flow.conserve_mass", found, "true there", do)
         if case.spectrum.absorbing is not None:
             case.region(case.spectrum.absorbing, "spectrum.absorbing")
         for index, text in enumerate(case.spectrum.committor or ()):
@@ -183,6 +190,28 @@ class Case(Shown, Section):
         return parse_region(known.get(text, text), self.dim, where)
 
     @property
+    def sinks(self) -> list[Region]:
+        """What absorbs in the domain, region and sides, as regions."""
+        from wfrpde.fields import parse_region
+
+        text, box = self.domain.absorbing, self.domain.box
+        found = [] if text is None else [self.region(text, "domain.absorbing")]
+        absorbing = Sides.of(self.domain.sides, self.dim).absorbing
+        for axis in range(self.dim):
+            for end, sign in ((0, "<="), (1, ">=")):
+                if absorbing[axis, end] and box is not None:
+                    condition = f"{'xyz'[axis]} {sign} {box[axis][end]!r}"
+                    found.append(parse_region(condition, self.dim, "domain.sides"))
+        return found
+
+    @property
+    def absorbing(self) -> str | None:
+        """Where the functions of a spectrum vanish, in words; None for nowhere."""
+        text = self.spectrum.absorbing
+        regions = [] if text is None else [self.region(text, "spectrum.absorbing")]
+        return " or ".join(region.text for region in [*regions, *self.sinks]) or None
+
+    @property
     def dim(self) -> int:
         """Dimension d of the space; of phase space if the dynamics are kinetic."""
         return self.target.dimension * (2 if self.dynamics.kind == "kinetic" else 1)
@@ -204,9 +233,8 @@ class Case(Shown, Section):
         if flow.reaction is not None:
             rate = Formula(flow.reaction, self.dim, "flow.reaction", timed=True)
         dynamics = self.dynamics.build(self.dim)
-        return Equation.of(
-            flow.alpha, flow.beta, rate, dynamics=dynamics, conserve=flow.conserve_mass
-        )
+        how = {"conserve": flow.conserve_mass, "killed": self.domain.kills}
+        return Equation.of(flow.alpha, flow.beta, rate, dynamics=dynamics, **how)
 
     def with_equation(self, equation: Equation) -> Case:
         """Return the case with another equation, and the formulation left to choose."""

@@ -40,4 +40,4 @@ def walls_of(problem: Problem) -> Walls | None:
     """Return what the sides of a box that the case gives do to particles."""
     if problem.domain.box is None:
         return None
-    return Walls(problem.box, np.array(problem.sides.closed), problem.sides.are("reflecting"))
+    return Walls(problem.box, np.array(problem.sides.closed), problem.sides.reflecting)

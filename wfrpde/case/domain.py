@@ -28,6 +28,11 @@ class DomainSpec(Section):
         Kind of the two sides of an axis of the box, by the axis: ``x``, ``y``, ``z``.
         ``"reflecting"`` where nothing else is said: nothing flows through such a side.
         ``"periodic"``: the axis closes upon itself, a circle. It needs a box of tensor cells.
+        ``"absorbing"``: what arrives there is gone; ``["reflecting", "absorbing"]`` are the kinds
+        at the low and the high end. It needs a box.
+    absorbing
+        Region whose points absorb, or the name of one of ``target.modes``: the flow is that of what
+        has not been there, conditioned, and its share is reported.
     cell
         Shape of the cells in a box: intervals, quadrilaterals and hexahedra (``tensor``) or
         triangles and tetrahedra (``simplex``).
@@ -38,7 +43,14 @@ class DomainSpec(Section):
     cut_off_share: Annotated[float, Strict(), Field(gt=0, lt=1)] = 1e-6
     boundary: Literal["no-flux"] = "no-flux"
     sides: dict[Text, Text | tuple[Text, ...]] = {}  # noqa: RUF012 (pydantic copies it)
+    absorbing: Text | None = None
     cell: Literal["auto", "tensor", "simplex"] = "auto"
+
+    @property
+    def kills(self) -> bool:
+        """Whether something absorbs."""
+        kinds = [checked_ends(ends, name) for name, ends in self.sides.items()]
+        return self.absorbing is not None or any(KINDS[k].absorbing for pair in kinds for k in pair)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -51,7 +63,10 @@ class DomainSpec(Section):
                 )
         for name, ends in self.sides.items():
             where = f"domain.sides.{name}"
-            kind, _ = checked_ends(ends, where)
-            if KINDS[kind].closed and (self.box is None or self.cell == "simplex"):
-                raise InputError(where, f"'{kind}' without a box of tensor cells", "[domain] box")
+            kinds = checked_ends(ends, where)
+            if KINDS[kinds[0]].closed and (self.box is None or self.cell == "simplex"):
+                found = f"'{kinds[0]}' without a box of tensor cells"
+                raise InputError(where, found, "[domain] box")
+            if any(KINDS[kind].absorbing for kind in kinds) and self.box is None:
+                raise InputError(where, "'absorbing' without a box", "[domain] box")
         return self

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.domain.absorption import Absorption
 from wfrpde.domain.extent import (
     SPAN,
     Landscape,
@@ -164,6 +165,21 @@ class Problem(Densities):
         """What happens at the ends of each axis."""
         return Sides.of(self.domain.sides, self.dim)
 
+    @cached_property
+    def absorption(self) -> Absorption | None:
+        """What absorbs; None where nothing does."""
+        text = self.domain.absorbing
+        region = None if text is None else self.case.region(text, "domain.absorbing")
+        return Absorption.of(self.sides, region, self.box)
+
+    def rate(self, x: Array, t: float = 0.0) -> Array:
+        """U at points ``(n, d)``; 0 where they are absorbed."""
+        if self.absorption is None or self.equation.rate is None:
+            return super().rate(x, t)
+        free, value = ~self.absorption.holds(x), np.zeros(len(x))
+        value[free] = super().rate(x[free], t)
+        return value
+
     @property
     def tolerance(self) -> float | None:
         """Relative error that is asked for."""
@@ -267,6 +283,8 @@ class Problem(Densities):
         Cells end at the positions `through` of each axis, if there are any.
         """
         inner = self.kinks.planes
+        if self.absorption is not None and self.dim == 1:
+            inner = (np.union1d(inner[0], self.absorption.planes),)
         if through is not None:
             inner = tuple(np.union1d(*pair) for pair in zip(inner, through, strict=True))
         if self.dim == 1:

@@ -180,6 +180,7 @@ def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
     if closed.any():
         _check_closed(problem)
     landscape = problem.landscape
+    dead = False if problem.absorption is None else problem.absorption.faces
 
     def beyond(surprise: Callable[[Array], Array], log_density: Callable[[Array], Array]) -> float:
         """Share of a density beyond a box that the case gives, in a box of its own."""
@@ -193,7 +194,8 @@ def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
             wide = automatic_box(alone, trimmed=False)
         except InputError:
             return 0.0  # not confining: nothing to compare with
-        wide = np.where(closed[:, None], problem.box, wide)  # nothing lies beyond
+        # nothing lies beyond
+        wide = np.where(closed[:, None] | dead, problem.box, wide)
         return share_outside(log_density, problem.box, wide)
 
     shares = {

@@ -6,7 +6,7 @@ KL = 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,10 @@ class Samples:
         """Return the fields plus a constant each, ``(T,)``."""
         return Samples(self.value + shift[:, None], self.squared_slope)
 
+    def plus(self, value: Array) -> Samples:
+        """Return the fields plus a function ``(n,)`` whose slopes are not known."""
+        return Samples(self.value + value, np.full_like(self.squared_slope, np.nan))
+
 
 class Evaluator:
     """Evaluates functionals of nodal fields on one interpolation (collective over `comm`).
@@ -85,6 +89,8 @@ class Evaluator:
         V in kT at points ``(n, d)``.
     regions
         Named regions whose mass is wanted.
+    cuts
+        Other regions whose boundaries the points respect.
     """
 
     def __init__(
@@ -94,12 +100,13 @@ class Evaluator:
         potential: Callable[[Array], Array],
         regions: Mapping[str, RegionFunction],
         *,
+        cuts: Sequence[RegionFunction] = (),
         fewer: int = 0,
         share: CellShare | None = None,
     ) -> None:
         self._comm, self._interpolation = comm, interpolation
-        self._potential, self._regions = potential, regions
-        shapes = list(regions.values())
+        self._potential, self._regions, self._cuts = potential, regions, cuts
+        shapes = [*regions.values(), *cuts]
         if share is None and isinstance(interpolation, TensorInterpolation):
             share = share_of_cells(interpolation, shapes, comm.rank, comm.size)
         self._share = share
@@ -126,15 +133,17 @@ class Evaluator:
         interpolation = self._interpolation
         line = isinstance(interpolation, TensorInterpolation) and interpolation.degree == 1
         same = self._comm, interpolation, self._potential, self._regions
-        return Evaluator(*same, fewer=-1 if line else 1, share=self._share)
+        return Evaluator(*same, cuts=self._cuts, fewer=-1 if line else 1, share=self._share)
 
     def target_mode_mass(self) -> dict[str, float]:
         """Mass of π in each region."""
         pi = np.exp(self._log_target)
         return {name: self._sum(pi[inside]) for name, inside in self._inside.items()}
 
-    def near_walls(self, share: float = 0.01) -> npt.NDArray[np.bool_]:
-        """Which points lie within a `share` of the box' width of its walls."""
+    def near_walls(
+        self, share: float = 0.01, but: npt.NDArray[np.bool_] | None = None
+    ) -> npt.NDArray[np.bool_]:
+        """Which points lie within a `share` of the box' width of walls, `but` for ``(d, 2)``."""
         from wfrpde.parallel.mpi import MPI
 
         points, dim = self._rule.points, self._interpolation.nodes.shape[1]
@@ -145,7 +154,9 @@ class Evaluator:
             x = points[:, axis]
             low = self._comm.allreduce(float(x.min(initial=np.inf)), op=MPI.MIN)
             high = self._comm.allreduce(float(x.max(initial=-np.inf)), op=MPI.MAX)
-            near |= np.minimum(x - low, high - x) < share * (high - low)
+            below, above = (True, True) if but is None else ~but[axis]
+            near |= below & (x - low < share * (high - low))
+            near |= above & (high - x < share * (high - low))
         return near
 
     def shares(self, samples: Samples, where: npt.NDArray[np.bool_]) -> Array:

@@ -35,7 +35,11 @@ class LogDensityForm:
         ``(n,)`` coordinates and quadrature weights of the nodes.
     log_target
         ``(n,)`` log of the nodal mass of π, which sums to 1.
+    killing
+        None: nothing absorbs.
     """
+
+    killing: Array | None = None
 
     def __init__(self, problem: Problem, grid: TensorGrid, degree: int) -> None:
         from wfrpde.parallel.mpi import MPI

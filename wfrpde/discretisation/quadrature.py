@@ -313,8 +313,9 @@ def _divide_simplices(
     reference, factors = _compat.simplex_rule(dim, SIMPLEX_DEGREES[dim][min(fewer, 1)])
     barycentric = np.concatenate([1 - reference.sum(axis=1, keepdims=True), reference], axis=1)
     points = np.einsum("qi,mid->mqd", barycentric, corners).reshape(-1, dim)
-    weights = simplex_volumes(corners)[:, None] * (factors / factors.sum())
-    return points, weights.ravel()
+    weights = (simplex_volumes(corners)[:, None] * (factors / factors.sum())).ravel()
+    held = weights > 0  # what is cut off at a corner may have no volume
+    return points[held], weights[held]
 
 
 def _probes(corners: Array) -> Array:

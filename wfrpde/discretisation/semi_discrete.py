@@ -16,17 +16,22 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.discretisation.absorption import killed_stiffness
 from wfrpde.discretisation.fluxes import symmetrised_stiffness
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.engine import Traits, Wish, decay, is_polynomial
 from wfrpde.engine.exponential import Exponential
 from wfrpde.engine.shifted import ShiftedSolver
-from wfrpde.errors import AccuracyError
+from wfrpde.errors import AccuracyError, InputError
 
 if TYPE_CHECKING:
+    from wfrpde.domain.absorption import Absorption
     from wfrpde.equation import Equation
 
 Array = npt.NDArray[np.float64]
+
+NO_MASS = 1e5
+"""Minus the log of the mass of an absorbed node: it vanishes, and differences are finite."""
 
 SPAN_LIMIT = 1400.0
 """Span of V (kT) over the mesh beyond which √π under- or overflows in the symmetrised variable."""
@@ -45,6 +50,8 @@ class SemiDiscrete:
         V ``(n,)`` at all nodes of this rank (kT).
     rate
         U ``(n_owned,)`` at the owned nodes at a time, per unit time; None without.
+    absorption
+        What absorbs, and V as a function of points; None where nothing does. Needs degree 1.
     levels
         Gives the levels ``(n,)`` (kT) at which nodes matter; asked for where the largest
         eigenvalue of S decides what e^{−τS} costs.
@@ -55,6 +62,9 @@ class SemiDiscrete:
     ----------
     log_weights, log_target
         ``(n_owned,)`` logs of the quadrature weights, and of the nodal mass of π, which sums to 1.
+    absorbed, killing
+        ``(n_owned,)``: which nodes are absorbed, and the rate at which S takes mass away from each
+        node; None where nothing absorbs.
     symmetric, monotone
         Whether S is symmetric, and whether it has no positive entry off the diagonal, those of
         `obtuse_edges` aside.
@@ -80,6 +90,7 @@ class SemiDiscrete:
         *,
         rate: Callable[[float], Array | float] | None = None,
         levels: Callable[[], Array] | None = None,
+        absorption: tuple[Absorption, Callable[[Array], Array]] | None = None,
         wish: Wish | None = None,
     ) -> None:
         self.equation, self.nodes = equation, nodes
@@ -87,13 +98,21 @@ class SemiDiscrete:
         self.monotone = nodes.degree == 1
         n = nodes.n_owned
         self.log_weights: Array = np.log(nodes.weights[:n])
-        self.log_target = self.normalised(self.log_weights - potential[:n])
+        absorbed: npt.NDArray[np.bool_] = np.zeros(len(nodes.points), dtype=bool)
+        if absorption is not None:
+            absorbed = absorption[0].holds(nodes.points)
+            self._check_room(absorbed)
+            potential = np.where(absorbed, NO_MASS, potential)
+        self.absorbed = absorbed[:n]
+        self.killing: Array | None = None
+        self.log_target = self.conditioned(self.log_weights - potential[:n])
         self.solver: ShiftedSolver | None = None
         self.exponential: Exponential | None = None
         self.flux: dict[str, float] = {}
         if equation.dynamics is None:
             return
-        span = nodes.max(potential[:n]) + nodes.max(-potential[:n])
+        free = potential[:n][~self.absorbed]
+        span = nodes.max(free) + nodes.max(-free)
         if not span <= SPAN_LIMIT:
             raise AccuracyError(
                 f"the potential spans {span:.4g} kT over the mesh; the relative-density form works "
@@ -103,7 +122,13 @@ class SemiDiscrete:
         wish = wish or Wish()
         polynomial = is_polynomial(nodes.dim, wish)
         matters = levels() if polynomial and not self.monotone and levels is not None else None
-        triplets, self.flux = symmetrised_stiffness(nodes, potential, matters)
+        if absorption is None:
+            triplets, self.flux = symmetrised_stiffness(nodes, potential, matters)
+        else:
+            sink, value = absorption
+            triplets, self.killing, self.flux = killed_stiffness(
+                nodes, potential, sink, absorbed, value
+            )
         traits = Traits(self.monotone, nodes.dim, symmetric=self.symmetric)
         made = decay(nodes, triplets, traits, wish)
         if isinstance(made, Exponential):
@@ -126,6 +151,24 @@ class SemiDiscrete:
     def normalised(self, log_mass: Array) -> Array:
         """Return the nodal log mass ``(n_owned,)`` shifted so that it sums to 1 (collective)."""
         return log_mass - self.nodes.logsumexp(log_mass)
+
+    def conditioned(self, log_mass: Array) -> Array:
+        """Return it without what absorbed nodes have, and shifted so that it sums to 1."""
+        return self.normalised(np.where(self.absorbed, -NO_MASS, log_mass))
+
+    def _check_room(self, absorbed: npt.NDArray[np.bool_]) -> None:
+        own = absorbed[: self.nodes.n_owned]
+        if self.nodes.sum((~own).astype(float)) == 0:
+            raise InputError(
+                "domain.absorbing", "every node of the mesh absorbed", "some room to live in"
+            )
+        if self.nodes.sum(own.astype(float)) == 0:
+            raise InputError(
+                "domain.absorbing",
+                "no node of the mesh absorbed",
+                "a region that the mesh can resolve",
+                "Take more cells, a larger region, or a box that reaches it.",
+            )
 
     def close(self) -> None:
         """Free the solvers (collective)."""

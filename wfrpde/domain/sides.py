@@ -24,9 +24,12 @@ class Side:
     closed
         Whether the axis closes upon itself: its two ends are then one place, and the nodes there
         one node. Both ends are of this kind.
+    absorbing
+        Whether what arrives at such a side is gone.
     """
 
     closed: ClassVar[bool] = False
+    absorbing: ClassVar[bool] = False
 
     def wrapped(self, x: Array, low: float, high: float) -> Array:
         """Return the coordinates ``(n,)`` on the axis of what moved to `x`.
@@ -47,8 +50,14 @@ class Periodic(Side):
         return np.where(inside < high, inside, low)  # a small step below low rounds to high
 
 
+class Absorbing(Side):
+    """What arrives there is gone."""
+
+    absorbing = True
+
+
 # A new kind adds an object of its class here; what no scheme can solve is refused.
-KINDS: dict[str, Side] = {"reflecting": Side(), "periodic": Periodic()}
+KINDS: dict[str, Side] = {"reflecting": Side(), "periodic": Periodic(), "absorbing": Absorbing()}
 
 DEFAULT = "reflecting"
 
@@ -91,9 +100,15 @@ class Sides:
         """Which axes close upon themselves."""
         return tuple(KINDS[low].closed for low, _ in self.names)
 
-    def are(self, kind: str) -> npt.NDArray[np.bool_]:
-        """Return ``(d, 2)``: which ends are of one kind."""
-        return np.array([[name == kind for name in ends] for ends in self.names])
+    @property
+    def absorbing(self) -> npt.NDArray[np.bool_]:
+        """``(d, 2)``: which sides absorb."""
+        return np.array([[KINDS[name].absorbing for name in ends] for ends in self.names])
+
+    @property
+    def reflecting(self) -> npt.NDArray[np.bool_]:
+        """``(d, 2)``: which sides are the default ones."""
+        return np.array([[name == DEFAULT for name in ends] for ends in self.names])
 
     def wrapped(self, x: Array, box: Array) -> Array:
         """Return points ``(n, d)`` in a box ``(d, 2)`` as their sides have them."""

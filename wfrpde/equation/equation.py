@@ -119,11 +119,15 @@ class Equation:
         None without a reaction (β = 0 and U = 0).
     conserve
         Whether ⟨r⟩ is subtracted, which keeps the mass.
+    killed
+        Whether transport loses mass at absorbing sides or regions. ρ is then the law of what is
+        left, conditioned, and so is ⟨r⟩_ρ.
     """
 
     dynamics: Dynamics | None
     reaction: Reaction | None
     conserve: bool = True
+    killed: bool = False
 
     @classmethod
     def of(
@@ -134,6 +138,7 @@ class Equation:
         *,
         dynamics: Dynamics | None = None,
         conserve: bool = True,
+        killed: bool = False,
     ) -> Self:
         """Make the equation with the rates α and β, and U; what is zero is left out.
 
@@ -143,6 +148,7 @@ class Equation:
             replace(dynamics or Dynamics(), alpha=alpha) if alpha > 0 else None,
             Reaction(beta, rate) if beta > 0 or rate is not None else None,
             conserve,
+            killed and alpha > 0,
         )
 
     @property
@@ -185,7 +191,8 @@ class Equation:
     @property
     def descends(self) -> bool:
         """Whether KL(ρ‖π) falls along the flow: not where U or a further drift leads elsewhere."""
-        return self.rate is None and (self.dynamics is None or self.dynamics.keeps_target)
+        keeps = self.dynamics is None or (self.dynamics.keeps_target and not self.killed)
+        return self.rate is None and keeps
 
     @property
     def weighs(self) -> bool:
@@ -203,8 +210,8 @@ class Equation:
 
     def with_rates(self, alpha: float, beta: float) -> Self:
         """Return the equation with other rates α and β, and the same dynamics and U."""
-        dynamics, conserve = self.dynamics, self.conserve
-        return type(self).of(alpha, beta, self.rate, dynamics=dynamics, conserve=conserve)
+        made = type(self).of(alpha, beta, self.rate, dynamics=self.dynamics)
+        return replace(made, conserve=self.conserve, killed=self.killed and alpha > 0)
 
     def without_reaction(self) -> Self:
         """Return the transport alone (W)."""
@@ -212,19 +219,19 @@ class Equation:
 
     def without_transport(self) -> Self:
         """Return the reaction alone."""
-        return replace(self, dynamics=None)
+        return replace(self, dynamics=None, killed=False)
 
     def without_rate(self) -> Self:
         """Return the equation with U = 0."""
-        dynamics, conserve = self.dynamics, self.conserve
-        return type(self).of(self.alpha, self.beta, dynamics=dynamics, conserve=conserve)
+        made = type(self).of(self.alpha, self.beta, dynamics=self.dynamics)
+        return replace(made, conserve=self.conserve, killed=self.killed)
 
     def companions(self) -> dict[str, Self]:
         """Return the parts of the equation that a flow is compared with, by their labels."""
         if self.dynamics is None or self.reaction is None:
             return {}
         alone = self.without_reaction()
-        if self.rate is not None:
+        if self.rate is not None or self.killed:  # without transport nothing is absorbed
             return {alone.label: alone}
         other = self.without_transport()
         return {alone.label: alone, other.label: other}

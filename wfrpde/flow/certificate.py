@@ -184,8 +184,15 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
     *_, finest = runs
     count = min(len(run.march.times) for run in runs)
     fields = [run.march.u[:count] for run in runs]
-    twice = problem.tolerance is not None
-    growths = [run.march.growth[:count] for run in runs]
+    twice = problem.tolerance is not None and not _irregular(problem)
+    growth, left, killing = (
+        np.array(opinions_on_numbers(values, nested=ladder.nested, twice=twice))
+        for values in (
+            [run.march.growth[:count] for run in runs],
+            [run.march.left[:count] for run in runs],
+            [run.march.killing[:count] for run in runs],
+        )
+    )
     outcome = Outcome(
         finest.march.times[:count],
         ladder.interpolations[-1],
@@ -198,7 +205,9 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
         complete,
         _warnings(finest),
         finest.facts.get("start_defect", 0.0),
-        np.array(opinions_on_numbers(growths, nested=ladder.nested, twice=twice)),
+        growth,
+        left,
+        killing,
     )
     if len(runs) == 1:
         return outcome
@@ -242,9 +251,16 @@ def _shares(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Share
         return [1.0 if problem.tolerance is None else ladder.share]
     if len(fields) == 2:
         return [1.0]
+    if _irregular(problem):
+        return [1.0, BY_CHANCE]
     if problem.tolerance is None:
         return [1 / 3, BY_CHANCE]
     return [_regularity(problem, ladder.interpolations, fields), None]
+
+
+def _irregular(problem: Problem) -> bool:
+    """Whether no order is to be counted on: walls cut the cells of every grid in another way."""
+    return problem.absorption is not None and problem.absorption.curved
 
 
 def _regularity(problem: Problem, nodes: list[Interpolation], fields: list[Array]) -> Array:

@@ -17,13 +17,19 @@ from wfrpde.discretisation.functionals import Evaluator, Functionals, Samples
 from wfrpde.engine import Wish, engine_for
 from wfrpde.flow.checks import invariants
 from wfrpde.flow.exact import GeometricMean, sampled
-from wfrpde.flow.normalisation import edge_warnings, log_normalising_constant, without_transport
+from wfrpde.flow.normalisation import (
+    edge_warnings,
+    killed,
+    log_normalising_constant,
+    without_transport,
+)
 from wfrpde.flow.outcome import Context, Outcome, Share
 from wfrpde.flow.schemes.scheme import Scheme
 from wfrpde.flow.solution import ErrorEstimate, Solution
 from wfrpde.parallel import Stopped
 
 Array = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 Comparison = tuple[Functionals, Array, Array]
 logger = logging.getLogger("wfrpde")
 
@@ -60,12 +66,13 @@ def _report(
 ) -> Solution:
     problem, equation = context.problem, context.problem.equation
     context.tell("evaluating", float(outcome.times[-1]), 0.0, np.nan, context.done)
-    known = _known_fields(problem, outcome.times)
+    known, sink = _known_fields(problem, outcome.times), problem.absorption
     evaluator = Evaluator(
         context.comm,
         outcome.interpolation,
-        problem.potential,
+        _living(problem),
         problem.target.regions,
+        cuts=[] if sink is None or sink.region is None else [sink.region],
         # at degree 1 the sum over the cells needs both points; elements can do with one less
         fewer=int(outcome.facts.get("degree", 1) > 1 and not outcome.complete)
         - outcome.more_points,
@@ -82,6 +89,10 @@ def _report(
     shifted = {k: (field.theta, float(shift[k]), field.time) for k, field in known.items()}
     nodes = outcome.interpolation.nodes
     u = outcome.best + shift[:, None]
+    dead: Flags = np.zeros(len(nodes), dtype=bool)
+    if sink is not None:
+        dead = sink.holds(nodes)
+        u = np.maximum(u + sink.log_distance(nodes), EMPTY)
     for k, constants in shifted.items():
         # zero is no number that could be drawn
         u[k] = np.maximum(GeometricMean(problem, *constants)(nodes), EMPTY)
@@ -90,8 +101,11 @@ def _report(
     if equation.conserve:
         series["mass"] = outcome.mass
         spread["mass"] = np.abs(series["mass"] - 1)
-    series["min_density"] = np.exp(log_density.min(axis=1))
-    spread["min_density"] = _spread_of_smallest(outcome, log_density)
+    series["min_density"] = np.exp(log_density[:, ~dead].min(axis=1))
+    spread["min_density"] = _spread_of_smallest(outcome, log_density, dead)
+    if equation.killed:
+        for name, (value, bar) in killed(problem, outcome).items():
+            series[name], spread[name] = value, bar
     if equation.weighs:
         series["log_normalising_constant"], spread["log_normalising_constant"] = (
             log_normalising_constant(problem, outcome, evaluator, second)
@@ -191,6 +205,20 @@ def _compared(
     return comparisons
 
 
+def _living(problem: Problem) -> Callable[[Array], Array]:
+    """Return V as a function of points, +∞ where they are absorbed."""
+    sink = problem.absorption
+    if sink is None:
+        return problem.potential
+
+    def potential(x: Array) -> Array:
+        value, free = np.full(len(x), np.inf), ~sink.holds(x)
+        value[free] = problem.potential(x[free])
+        return value
+
+    return potential
+
+
 def _warnings(
     problem: Problem, outcome: Outcome, evaluator: Evaluator, fields: Samples
 ) -> tuple[str, ...]:
@@ -223,6 +251,8 @@ def _evaluated(
     exact = sampled([known[k] for k in sorted(known)], evaluator.points, problem.scales)
     unknown = [k for k in range(count) if k not in known]
     found = evaluator.sample(np.concatenate([u[unknown] for u in fields]))
+    if problem.absorption is not None:
+        found = found.plus(problem.absorption.log_distance(evaluator.points))
     evaluated = []
     for block in range(len(fields)):
         rows = slice(block * len(unknown), (block + 1) * len(unknown))
@@ -293,9 +323,9 @@ def _share_of_finest(first: Comparison, distance: Array) -> Array:
     return np.asarray(share * ratio)
 
 
-def _spread_of_smallest(outcome: Outcome, log_density: Array) -> Array:
+def _spread_of_smallest(outcome: Outcome, log_density: Array, dead: Flags) -> Array:
     """Distance of the smallest nodal density to what the other solutions make of it."""
-    node = log_density.argmin(axis=1)
+    node = np.where(dead, np.inf, log_density).argmin(axis=1)
     row = np.arange(len(node))
     smallest = np.exp(log_density[row, node])
     spread = np.zeros(len(node))

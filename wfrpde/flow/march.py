@@ -14,6 +14,7 @@ import numpy.typing as npt
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.errors import SolverError
+from wfrpde.fields.schedules import value_at
 from wfrpde.flow.control import StepPolicy
 from wfrpde.flow.schedule import Schedule
 from wfrpde.flow.steppers.stepper import Step, Stepper
@@ -36,6 +37,8 @@ class March(Result):
 
     ``u (T, n)``: log(ρ/π) on the canonical nodes at the times reached, t = 0 first.
     ``mass (T,)``: total mass as transport keeps it. ``growth (T,)``: ∫₀^t⟨r⟩ of a linear reaction.
+    ``left (T,)`` and ``killing (T,)``: log of the share that is not absorbed, and the rate at which
+    the rest is, per unit time.
     ``history``: ``t``, ``dt``, ``kl`` and ``mass`` after every accepted step, the start first;
     without steps empty.
     """
@@ -44,6 +47,8 @@ class March(Result):
     u: Array
     mass: Array
     growth: Array
+    left: Array
+    killing: Array
     history: Mapping[str, Array] = field(default_factory=dict)
     schedule: Schedule = field(default_factory=Schedule)
     worst_measure: float = 0.0
@@ -85,6 +90,8 @@ class Standing(Result):
     saved: Array
     masses: Array
     growths: Array
+    left: float
+    losses: Array
     policy: Mapping[str, Any]
 
 
@@ -142,6 +149,7 @@ def march(
     rows: list[tuple[float, ...]] = [(0.0, 0.0, kl, mass)]
     saved, masses, reached = [gather(stepper.log_relative(state))[1]], [mass], [0.0]
     growths, growth, drift = [0.0], 0.0, 0.0
+    left, losses = 0.0, [(0.0, runner.killing(state, 0.0))]
     t, increase, complete = 0.0, 0.0, True
     here = None if mark is None else mark.start
     if here is not None:
@@ -149,6 +157,7 @@ def march(
         growth, drift, increase = here.growth, here.drift, here.increase
         rows, saved = [tuple(map(float, row)) for row in here.rows], list(here.saved)
         masses, growths = list(map(float, here.masses)), list(map(float, here.growths))
+        left, losses = here.left, [(float(a), float(b)) for a, b in here.losses]
         reached += save[: len(saved) - 1]
         runner.retries = here.retries
         policy.recall(here.policy)
@@ -156,7 +165,8 @@ def march(
     def standing() -> Standing:
         every, before = gather(state)[1], (np.array(saved), np.array(masses), np.array(growths))
         counted = (growth, drift, increase, runner.retries)
-        return Standing(t, every, kl, *counted, np.array(rows), *before, policy.memory())
+        lost = (left, np.array(losses))
+        return Standing(t, every, kl, *counted, np.array(rows), *before, *lost, policy.memory())
 
     for end in save[len(reached) - 1 :]:
         while end - t > 1e-12 * end:
@@ -176,6 +186,7 @@ def march(
             t, state = now, step.state
             growth += step.growth
             drift += step.drift
+            left += step.left
             before, kl = kl, after
             mass = stepper.mass(state) * exp(max(-MOST_DRIFT, min(MOST_DRIFT, drift)))
             increase = max(increase, kl - before)
@@ -190,12 +201,15 @@ def march(
         saved.append(gather(stepper.log_relative(state))[1])
         masses.append(mass)
         growths.append(growth)
+        losses.append((left, runner.killing(state, end)))
         reached.append(end)
     return March(
         np.array(reached),
         np.array(saved),
         np.array(masses),
         np.array(growths),
+        np.array(losses)[:, 0],
+        np.array(losses)[:, 1],
         dict(zip(HISTORY, np.array(rows).T, strict=True)),
         policy.schedule(),
         policy.worst,
@@ -217,6 +231,14 @@ class _Retrying:
         """KL of a state over the nodes (collective)."""
         semi = self._stepper.semi
         return nodal_kl(semi.nodes, self._stepper.log_mass(state), semi.log_target)
+
+    def killing(self, state: Array, t: float) -> float:
+        """Rate at which a state of mass 1 is absorbed, per unit time (collective)."""
+        semi = self._stepper.semi
+        if semi.killing is None:
+            return 0.0
+        mass = np.exp(self._stepper.log_mass(state))
+        return semi.nodes.sum(mass * semi.killing) * value_at(semi.equation.alpha, t)
 
     def step(
         self, state: Array, t: float, dt: float, kl: float, depth: int = 0

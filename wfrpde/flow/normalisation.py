@@ -7,6 +7,7 @@ of what each multiplies the mass by.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -52,8 +53,36 @@ def log_normalising_constant(
     best = values[0]
     if not outcome.complete or len(values) == 1:
         return best, np.full_like(best, np.nan)
-    distances = [s * np.abs(v - best) for v, s in zip(values[1:], shares, strict=True)]
-    return best, np.max(distances, axis=0) + ROUND_OFF * np.abs(best)
+    return best, _distance(values, shares) + ROUND_OFF * np.abs(best)
+
+
+def _distance(values: list[Array], shares: Sequence[Array | float]) -> Array:
+    """Return the largest distance ``(T,)`` of the others from the first, by their shares."""
+    found = [s * np.abs(v - values[0]) for v, s in zip(values[1:], shares, strict=True)]
+    return np.asarray(np.max(found, axis=0))
+
+
+def killed(problem: Problem, outcome: Outcome) -> dict[str, tuple[Array, Array]]:
+    """Return what is told of absorption by name, with estimated errors, ``(T,)`` each.
+
+    ``survival`` S(t) = P(not absorbed by t) and ``first_passage_density`` −S'(t), per unit time; in
+    a flow with a reaction they are the share that transport would leave, and its rate.
+    """
+    left, killing = list(outcome.left), list(outcome.killing)
+    series = {
+        "survival": [np.exp(value) for value in left],
+        "first_passage_density": [
+            np.exp(share) * rate for share, rate in zip(left, killing, strict=True)
+        ],
+    }
+    shares = [0.0 if share is None else share for _, share in outcome.others]
+    result = {}
+    for name, values in series.items():
+        error = np.full_like(values[0], np.nan)
+        if outcome.complete and len(values) > 1:
+            error = _distance(values, shares) + ROUND_OFF * np.abs(values[0])
+        result[name] = (values[0], error)
+    return result
 
 
 def _closed_form(problem: Problem, evaluator: Evaluator, times: Array) -> Array:
@@ -84,10 +113,10 @@ def _closed_form(problem: Problem, evaluator: Evaluator, times: Array) -> Array:
 
 def edge_warnings(problem: Problem, evaluator: Evaluator, fields: Samples) -> list[str]:
     """Say so if a linear reaction holds mass where the mesh ends (collective)."""
-    if problem.equation.descends:
+    if problem.equation.rate is None:
         return []
     points, landscape = evaluator.points, problem.landscape
-    near = evaluator.near_walls()
+    near = evaluator.near_walls(but=problem.sides.absorbing)
     if len(points):
         near |= landscape.levels(points) > EDGE_LEVEL * landscape.level
     shares = evaluator.shares(fields, near)

@@ -63,6 +63,9 @@ class Outcome:
     growth
         ``(1 + len(others), T)`` the log of what a linear reaction has multiplied the mass by, of
         `best` and of the others.
+    left, killing
+        The same of the log of the share that is not absorbed, and of the rate at which what is left
+        is; 0 where nothing is.
     mass_defect
         Mass that the scheme lost or won, relative to it; every number may be off by as much.
     more_points
@@ -84,6 +87,8 @@ class Outcome:
     warnings: list[str]
     start_defect: float
     growth: Array
+    left: Array
+    killing: Array
     mass_defect: float = 0.0
     more_points: int = 0
     draft: Outcome | None = None

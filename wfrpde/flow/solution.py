@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,10 @@ import numpy.typing as npt
 
 from wfrpde.case.problem import Densities
 from wfrpde.case.stored import Result
+from wfrpde.discretisation.absorption import continued
 from wfrpde.discretisation.interpolation import Interpolation, OnNodes, evaluate, points_of
+from wfrpde.domain.absorption import Absorption
+from wfrpde.domain.sides import Sides
 from wfrpde.flow.exact import GeometricMean
 
 if TYPE_CHECKING:
@@ -88,7 +92,10 @@ class Solution(Result, OnNodes):
     series
         ``kl`` (KL(ρ‖π), nats), ``mass``, ``fisher_information`` (∫ρ|∇log(ρ/π)|²),
         ``reaction_variance`` (Var_ρ log(ρ/π)) and ``min_density`` (smallest nodal density), each
-        ``(T,)``; with a linear reaction ``log_normalising_constant``, ∫₀^t⟨r⟩ ds.
+        ``(T,)``; with a linear reaction ``log_normalising_constant``, ∫₀^t⟨r⟩ ds. Where something
+        absorbs, all are of the conditioned law, ``survival`` is the probability not to have been
+        absorbed, ``first_passage_density`` the rate at which it falls, and
+        ``fisher_information``, which is infinite, is NaN.
     mean, covariance
         ``(T, d)`` and ``(T, d, d)``.
     mode_mass
@@ -201,14 +208,35 @@ class Solution(Result, OnNodes):
 
     def _relative(self, indices: list[int], x: npt.ArrayLike) -> Array:
         points = self._points(x)
-        values, _ = evaluate(self.interpolation, self.log_relative[indices], points)
+        values, _ = evaluate(self.interpolation, self._smooth[indices], points)
         outside = np.isnan(values[0])
         for row, index in zip(values, indices, strict=True):
             exact = self.exact(index, points)
             if exact is not None:
                 row[:] = exact
+            elif self.absorption is not None:
+                row += self.absorption.log_distance(points)
+        if self.absorption is not None:
+            outside |= self.absorption.holds(points)
         values[:, outside] = -np.inf
         return values
+
+    @cached_property
+    def absorption(self) -> Absorption | None:
+        """What absorbs; None where nothing does."""
+        case, text = self.case, self.case.domain.absorbing
+        region = None if text is None else case.region(text, "domain.absorbing")
+        box = self.box if case.domain.box is None else np.array(case.domain.box, dtype=float)
+        return Absorption.of(Sides.of(case.domain.sides, self.dim), region, box)
+
+    @cached_property
+    def _smooth(self) -> Array:
+        """What is interpolated: log(ρ/π), less the log of the distance from what absorbs."""
+        if self.absorption is None:
+            return self.log_relative
+        dead = self.absorption.holds(self.nodes)
+        log_distance = np.where(dead, 0.0, self.absorption.log_distance(self.nodes))
+        return continued(self.interpolation, self.log_relative - log_distance, dead)
 
     def log_density(self, t: float, x: npt.ArrayLike) -> Array:
         """``log ρ`` at points ``(n, d)``; −∞ outside the domain. Not collective.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def generator(case: Case, comm: Comm | None = None) -> Operator:
-    """Make αL = α(Δ − ∇V·∇) of a case, zero in ``spectrum.absorbing`` (collective)."""
+    """Make αL = α(Δ − ∇V·∇) of a case, zero where the case absorbs (collective)."""
     return _assembled(case, comm)[1]
 
 
@@ -51,7 +51,8 @@ def linearised_flow(case: Case, comm: Comm | None = None) -> Operator:
 def _assembled(case: Case, comm: Comm | None) -> tuple[Problem, Operator]:
     comm = world_of(comm)
     text = case.spectrum.absorbing
-    regions: list[Region] = [] if text is None else [case.region(text, "spectrum.absorbing")]
+    own: list[Region] = [] if text is None else [case.region(text, "spectrum.absorbing")]
+    regions = [*own, *case.sinks]
     with collectively(comm):
         problem = make_problem(case, at_equilibrium=True, level=LEVELS[case.dim])
         problem.check_dynamics((), "an operator")

@@ -133,7 +133,7 @@ def solve_modes(
     alpha, tilt
         α and k; U is the ``flow.reaction`` of the case.
     absorbing
-        Regions where functions vanish.
+        Regions where functions vanish, besides those of the domain.
 
     Raises
     ------
@@ -144,6 +144,7 @@ def solve_modes(
     """
     level = LEVELS[case.dim]
     automatic = case.domain.mesh is None and case.domain.box is None
+    absorbing = [*absorbing, *case.sinks]
     while True:
         with collectively(comm):
             problem = make_problem(case, at_equilibrium=True, level=level)

@@ -164,7 +164,8 @@ class Spectrum(FromModes):
 def spectrum(case: Case, comm: Comm | None = None) -> Spectrum:
     """Compute the lowest ``spectrum.count`` rates of a case's generator (collective).
 
-    The case's start plays no part. With ``spectrum.absorbing`` functions vanish in that region.
+    The case's start plays no part. In ``spectrum.absorbing``, in ``domain.absorbing`` and at
+    absorbing sides functions vanish.
 
     Parameters
     ----------
@@ -207,7 +208,7 @@ def spectrum(case: Case, comm: Comm | None = None) -> Spectrum:
         functions=modes.functions,
         left_functions=modes.functions,
         mass=modes.mass,
-        absorbing=None if absorbing is None else absorbing.text,
+        absorbing=case.absorbing,
         wall_time=time.perf_counter() - began,
         **modes.shared,
     )

@@ -46,6 +46,7 @@ class ClosedForm(Scheme):
         times = np.array([0.0, *problem.save])
         nodes = interpolation_of(grid, 1, coarse).nodes
         fields = [without_transport(problem, float(t))(nodes) for t in times]
-        march = March(times, np.maximum(fields, EMPTY), np.ones(len(times)), np.zeros(len(times)))
+        mass, nothing = np.ones(len(times)), np.zeros(len(times))
+        march = March(times, np.maximum(fields, EMPTY), mass, nothing, nothing, nothing)
         shape = list(cells) or [coarse.n_cells]
         return Ladder((Run(grid, 1, march, {}),), None, shape, coarsest=coarse)

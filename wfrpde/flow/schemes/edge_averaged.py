@@ -121,6 +121,7 @@ class EdgeAveraged(Scheme):
 
     name = "edge-averaged"
     order = 2  # of the extrapolation
+    absorbs = True
     fallback = "log-density"
 
     def suits(self, problem: Problem) -> Fit:

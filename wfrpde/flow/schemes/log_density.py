@@ -104,6 +104,8 @@ class LogDensity(Scheme):
         """Return what is wrong if there is a linear reaction, or more than an interval."""
         needed = "'edge-averaged' or 'spectral' there"
         found = ""
+        if problem.absorption is not None:
+            return super().objection(problem)
         if not problem.equation.descends:
             found, needed = "with flow.reaction", "'edge-averaged', 'spectral' or 'auto' there"
         elif problem.equation.moving:

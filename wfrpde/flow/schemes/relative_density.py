@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.case.problem import Grid, Problem
+from wfrpde.discretisation.absorption import continued
+from wfrpde.discretisation.interpolation import Interpolation, interpolation_of
 from wfrpde.discretisation.nodes import Nodes, make_nodes
 from wfrpde.discretisation.semi_discrete import SemiDiscrete
+from wfrpde.domain.absorption import Absorption
 from wfrpde.engine import Wish
 from wfrpde.errors import SolverError
 from wfrpde.flow.certificate import Run
@@ -66,6 +69,7 @@ def _marched(
     mark: RunMark | None,
 ) -> tuple[March, dict[str, Any]]:
     problem = context.problem
+    sink = problem.absorption
     nodes = make_nodes(context.comm, grid, degree)
     owned = nodes.points[: nodes.n_owned]
     with SemiDiscrete(
@@ -73,10 +77,11 @@ def _marched(
         nodes,
         problem.potential(nodes.points),
         rate=problem.rate_at(owned),
+        absorption=None if sink is None else (sink, problem.potential),
         levels=lambda: problem.landscape.levels(nodes.points, least=nodes.least),
         wish=Wish.of(problem.numerics),
     ) as semi:
-        log_mass = semi.normalised(problem.log_initial(owned) + semi.log_weights)
+        log_mass = semi.conditioned(problem.log_initial(owned) + semi.log_weights)
         defect = _start_defect(problem, nodes, log_mass)
         limit = RINGING if semi.obtuse_edges else CURE_LIMIT
         if not semi.monotone:
@@ -101,6 +106,8 @@ def _marched(
             raise SolverError(
                 f"{phase}: {error}, also after halving the step repeatedly"
             ) from error
+    if sink is not None:
+        result = replace(result, u=_smooth(sink, interpolation_of(grid, degree), result.u))
     facts = {
         "nodes": nodes.n_global,
         "cells": grid.n_cells,
@@ -111,6 +118,13 @@ def _marched(
         "start_defect": defect,
     }
     return result, facts
+
+
+def _smooth(sink: Absorption, interpolation: Interpolation, u: Array) -> Array:
+    """Return ``w = u − log g`` ``(T, n)``, continued to the nodes behind the walls."""
+    points = interpolation.nodes
+    dead = sink.holds(points)
+    return continued(interpolation, u - np.where(dead, 0.0, sink.log_distance(points)), dead)
 
 
 def _counts(steps: Splitting) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
-from wfrpde.domain.sides import DEFAULT
+import numpy as np
+
 from wfrpde.errors import InputError
 from wfrpde.fields.complaints import choose
 from wfrpde.flow.steppers import STEPPERS
@@ -36,6 +37,8 @@ class Scheme(Protocol):
         The only order in time that it can do, if there is one.
     keeps_mass
         Whether transport keeps the mass up to round-off.
+    absorbs
+        Whether it can do absorbing sides and regions.
     fallback
         Name of the scheme that is tried where this one, chosen automatically, fails.
     takes
@@ -46,6 +49,7 @@ class Scheme(Protocol):
     default: ClassVar[str] = "strang"
     order: ClassVar[int | None] = None
     keeps_mass: ClassVar[bool] = True
+    absorbs: ClassVar[bool] = False
     fallback: ClassVar[str | None] = "edge-averaged"
     takes: ClassVar[frozenset[str]] = frozenset()
 
@@ -67,11 +71,15 @@ class Scheme(Protocol):
         beyond = problem.equation.objection(self.takes, f"formulation = '{self.name}'")
         if beyond is not None:
             return beyond
-        for ends, closed in zip(sides.names, sides.closed, strict=True):
-            others = [side for side in ends if side != DEFAULT and not closed]
-            if others:
-                needed = "reflecting, or one that closes an axis"
-                return InputError("domain.sides", f"'{others[0]}', which no scheme can do", needed)
+        unknown = ~(sides.reflecting | sides.absorbing | np.array(sides.closed)[:, None])
+        for axis, end in np.argwhere(unknown):
+            found = f"'{sides.names[axis][end]}', which no scheme can do"
+            needed = "reflecting, absorbing, or one that closes an axis"
+            return InputError("domain.sides", found, needed)
+        if problem.absorption is not None and not self.absorbs:
+            where = "domain.sides" if sides.absorbing.any() else "domain.absorbing"
+            found = f"what absorbs, with formulation = '{self.name}'"
+            return InputError(where, found, "formulation = 'edge-averaged' or 'auto' there")
         steppers, name = self._steppers(), numerics.stepper
         if name is not None:
             choose(name, STEPPERS, "numerics.stepper")

@@ -26,11 +26,11 @@ class Extrapolated(Splitting):
 
     def step(self, state: Array, t: float, dt: float) -> Step:
         """Return the state after `dt`, normalised if mass is conserved (collective)."""
-        once, growth = self.strang(state, t, dt)
+        once, growth, _ = self.strang(state, t, dt)
         if self.transport is None:
             return Step(once, 0.0, growth)
-        half, first = self.strang(state, t, dt / 2)
-        twice, second = self.strang(half, t + dt / 2, dt / 2)
+        half, first, _ = self.strang(state, t, dt / 2)
+        twice, second, _ = self.strang(half, t + dt / 2, dt / 2)
         with np.errstate(over="ignore", invalid="ignore"):
             factor = (4 - np.exp(once - twice)) / 3
         # where the coarse step overshoots the tail the finer step is kept: positive, order 2

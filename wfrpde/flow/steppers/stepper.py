@@ -26,12 +26,15 @@ class Step(NamedTuple):
         ∫⟨r⟩ over the step: log of what a reaction multiplied the mass by before it was normalised.
     drift
         Log of what transport made of the mass where the unknown does not keep it.
+    left
+        Log of the share of the mass that was not absorbed.
     """
 
     state: Array
     measure: float
     growth: float = 0.0
     drift: float = 0.0
+    left: float = 0.0
 
 
 class OnNodes(Protocol):
@@ -40,6 +43,7 @@ class OnNodes(Protocol):
     equation: Equation
     nodes: Nodes
     log_target: Array
+    killing: Array | None
 
 
 class Stepper(Protocol):

@@ -63,21 +63,37 @@ class Splitting:
         """``u = log(ρ/π)`` at the owned nodes."""
         return state - self.semi.log_target
 
-    def strang(self, log_mass: Array, t: float, dt: float) -> tuple[Array, float]:
-        """``R(Δt/2) W(Δt) R(Δt/2)`` from time t: the state, and ∫⟨r⟩ (collective)."""
+    def strang(self, log_mass: Array, t: float, dt: float) -> tuple[Array, float, float]:
+        """``R(Δt/2) W(Δt) R(Δt/2)`` from time t (collective).
+
+        Returns
+        -------
+        state, growth, left
+            The state, ∫⟨r⟩, and the log of the share that was not absorbed.
+        """
         equation = self.semi.equation
         if self.transport is None:
-            return self.reacted(log_mass, t, dt)
+            return *self.reacted(log_mass, t, dt), 0.0
         if equation.reaction is None:
-            return self.transport.step(log_mass, dt, t), 0.0
+            moved, left = self._moved(log_mass, t, dt)
+            return moved, 0.0, left
         before = 0.0
         if equation.weighs:
             half, before = self.reacted(log_mass, t, dt / 2)
         else:
             half = self._unnormalised(log_mass, t, dt / 2)
-        moved = self.transport.step(half, dt, t)
+        moved, left = self._moved(half, t, dt)
         state, after = self.reacted(moved, t + dt / 2, dt / 2)
-        return state, before + after
+        return state, before + after, left
+
+    def _moved(self, log_mass: Array, t: float, dt: float) -> tuple[Array, float]:
+        """Return the state after transport, of the same mass, and log of the share that is left."""
+        assert self.transport is not None
+        moved = self.transport.step(log_mass, dt, t)
+        if self.semi.killing is None:
+            return moved, 0.0
+        left = self.semi.nodes.logsumexp(moved) - self.semi.nodes.logsumexp(log_mass)
+        return np.where(self.semi.absorbed, moved, moved - left), left
 
     def reacted(self, log_mass: Array, t: float, dt: float) -> tuple[Array, float]:
         """Return the state after the reaction alone from time t, and ∫⟨r⟩ of a linear one.
@@ -118,10 +134,10 @@ class Strang(Splitting):
 
     def step(self, state: Array, t: float, dt: float) -> Step:
         """Return the state after `dt`, normalised if mass is conserved (collective)."""
-        new, growth = self.strang(state, t, dt)
+        new, growth, left = self.strang(state, t, dt)
         if self.transport is None or not self._measured:
-            return Step(new, 0.0, growth)
+            return Step(new, 0.0, growth, left=left)
         nodes, target = self.semi.nodes, self.semi.log_target
         gap = np.abs(new - self.reacted(state, t, dt)[0])
         near = (new - nodes.max(new) > -RELEVANT) | (target - nodes.max(target) > -RELEVANT)
-        return Step(new, max(0.0, nodes.max(gap[near])), growth)
+        return Step(new, max(0.0, nodes.max(gap[near])), growth, left=left)

@@ -8,7 +8,7 @@ from math import comb, factorial, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.discretisation.semi_discrete import SemiDiscrete
+from wfrpde.discretisation.semi_discrete import NO_MASS, SemiDiscrete
 from wfrpde.errors import SolverError
 from wfrpde.fields.schedules import integral
 
@@ -98,6 +98,8 @@ class Transport:
     def step(self, log_mass: Array, dt: float, t: float = 0.0) -> Array:
         """Return the nodal log mass at t + `dt` from that at t (collective).
 
+        Where nodes are absorbed the mass falls; what is left is returned as it is.
+
         Round-off of the matrix' diagonal changes the mass by about 1e-16 γ Δt λ_max in a step; the
         whole is scaled back by that factor, which is watched (`Incidents`).
 
@@ -109,7 +111,7 @@ class Transport:
         relative = log_mass - self._half
         shift = self._nodes.max(relative)
         relative = relative - shift
-        low = relative < UNDERFLOW
+        low = (relative < UNDERFLOW) & ~self._semi.absorbed
         if self._nodes.max(low.astype(float)) > 0:
             self._refuse_lost_mass(low, shift)
             self.incidents.underflows += int(np.count_nonzero(low))
@@ -117,6 +119,10 @@ class Transport:
         total, value = self._decayed(integral(self._alpha, t, dt), start)
         root = np.exp(self._half - self._nodes.max(self._half))
         before, after = self._nodes.sum(root * start), self._nodes.sum(root * total)
+        if self._semi.killing is not None:
+            total, _ = self._cured(total, value, root, before)
+            log_mass = np.log(total) + shift + self._half
+            return np.asarray(np.where(self._semi.absorbed, -NO_MASS, log_mass))
         jump = abs(after / before - 1) if before > 0 else 0.0
         self.incidents.largest_mass_jump = max(self.incidents.largest_mass_jump, jump)
         if not jump <= MASS_JUMP_LIMIT:

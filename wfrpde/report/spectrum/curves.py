@@ -63,7 +63,7 @@ def draw_sweep(sweep: Sweep) -> Drawing | None:
         return None
     order = np.flatnonzero(good)
     x, rates = sweep.values[order], sweep.rates[order]
-    free = sweep.case.spectrum.absorbing is None
+    free = sweep.case.absorbing is None
     first = 1 if free and rates.shape[1] > 1 else 0
     alpha, beta = sweep.case.flow.alpha, sweep.case.flow.beta
     figure = style.new_figure(7.6, 4.6)

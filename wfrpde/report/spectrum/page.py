@@ -85,7 +85,7 @@ def write_sweep_report(sweep: Sweep, folder: Path, *, figures: bool = True) -> l
         else f"It was stopped before its end: {int(sweep.solved.sum())} of {len(sweep.values)} "
         "values were solved.",
         "result": sweep_sentences(sweep),
-        "absorbing": sweep.case.spectrum.absorbing or "",
+        "absorbing": sweep.case.absorbing or "",
         "linear": "",
         "alpha": number(sweep.case.flow.alpha, 6, trim=True),
         "dynamics": _dynamics(sweep.case),
@@ -175,7 +175,7 @@ def study_sentences(study: SpectralStudy) -> list[str]:
 
 def sweep_sentences(sweep: Sweep) -> list[str]:
     """Say how the slowest rate changes over a sweep."""
-    first = 0 if sweep.case.spectrum.absorbing is not None else 1
+    first = 0 if sweep.case.absorbing is not None else 1
     if sweep.rates.shape[1] <= first:
         return []
     known = np.flatnonzero(np.isfinite(sweep.rates[:, first]))

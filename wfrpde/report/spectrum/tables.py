@@ -189,7 +189,7 @@ def _cumulants(study: SpectralStudy, polish: Polish) -> Table | None:
 
 def sweep_table(sweep: Sweep, polish: Polish = str) -> Table:
     """One row for each value: λ₁, the next rate, and the Eyring–Kramers estimate of λ₁."""
-    first = 0 if sweep.case.spectrum.absorbing is not None else 1
+    first = 0 if sweep.case.absorbing is not None else 1
     names = [f"λ{'₀₁₂₃'[i]}" for i in (first, first + 1)]
     rows = []
     for i, value in enumerate(sweep.values):

@@ -1,0 +1,199 @@
+"""Absorbing sides and regions: the law of what is left, its share, and when the rest is absorbed."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+from scipy.special import erf
+
+import wfrpde
+from wfrpde.errors import InputError
+
+TIMES = [0.1, 0.5, 1.0]
+
+
+def half_line(beta, **changes):
+    """dX = −X dt + √2 dW on x > 0 from ρ₀ ∝ x e^{−x²/0.6}; the reaction leads to x e^{−x²/2}."""
+    case = {
+        "target": {"potential": "x**2/2"},
+        "initial": {"density": "x*exp(-x**2/0.6)"},
+        "domain": {"box": [[0, 9]], "sides": {"x": ["absorbing", "reflecting"]}},
+        "flow": {"beta": beta, "save": TIMES},
+    }
+    if beta:
+        case["flow"]["reaction"] = f"{beta}*log(x)"
+    return wfrpde.Case.model_validate(case).with_overrides(changes)
+
+
+def exact(beta, times):
+    """v and log S: ρ = x e^{−x²/2v}/v, v' = 2(1 − v) + βv(1 − v), (log S)' = −1/v."""
+    flow = solve_ivp(
+        lambda t, y: [2 * (1 - y[0]) + beta * y[0] * (1 - y[0]), -1 / y[0]],
+        [0, times[-1]], [0.3, 0.0], t_eval=times, rtol=1e-12, atol=1e-13,
+    )  # fmt: skip
+    return flow.y
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0])
+def test_the_half_line(beta):
+    solution = wfrpde.solve(half_line(beta))
+    v, log_survival = exact(beta, solution.times)
+    survival, density = np.exp(log_survival), np.exp(log_survival) / v
+    series, error = solution.series, solution.error.series
+    np.testing.assert_allclose(series["survival"], survival, rtol=1e-6)
+    np.testing.assert_allclose(series["first_passage_density"], density, rtol=1e-6)
+    assert (np.abs(series["survival"] - survival) <= error["survival"] + 1e-9).all()
+    bar = error["first_passage_density"] + 1e-9
+    assert (np.abs(series["first_passage_density"] - density) <= bar).all()
+    x = np.concatenate([np.geomspace(1e-5, 0.1, 40), np.linspace(0.1, 7, 300)])
+    for t, variance in zip(solution.times, v, strict=True):
+        log_density = np.log(x) - x**2 / 2 / variance - np.log(variance)
+        near = log_density > log_density.max() - 10
+        found = solution.log_density(t, x[:, None])
+        np.testing.assert_allclose(found[near], log_density[near], atol=1e-5)
+    np.testing.assert_allclose(solution.mean[:, 0], np.sqrt(np.pi * v / 2), atol=1e-6)
+    # KL(x e^{−x²/2v}/v ‖ √(2/π) e^{−x²/2})
+    kl = 0.5 * np.log(2) - np.euler_gamma / 2 - 1 - 0.5 * np.log(v) + v + 0.5 * np.log(np.pi / 2)
+    np.testing.assert_allclose(series["kl"], kl, atol=1e-6)
+    np.testing.assert_allclose(series["mass"], 1.0, atol=1e-12)
+    assert solution.density(1.0, [[0.0]]) == 0.0
+    assert not solution.warnings
+    assert all(check["passed"] for check in solution.numerics["checks"])
+
+
+def test_survival_from_a_point():
+    """S = erf(x₀ e^{−t}/√(2(1 − e^{−2t}))), here averaged over a narrow start at 1."""
+    keys = {"initial": {"mean": [1.0], "covariance": [[1e-2]]}, "accuracy.tolerance": 1e-5}
+    solution = wfrpde.solve(half_line(0.0, **keys))
+    node, weight = np.polynomial.hermite_e.hermegauss(60)
+    x0, t = 1.0 + 0.1 * node, np.array(TIMES)[:, None]
+    each = erf(x0 * np.exp(-t) / np.sqrt(2 * -np.expm1(-2 * t)))
+    survival = each @ weight / weight.sum()
+    np.testing.assert_allclose(solution.series["survival"][1:], survival, rtol=1e-6)
+    assert solution.series["survival"][0] == 1.0
+
+
+def test_orders_in_cells_and_steps():
+    """Order 2 of one run in survival and rate; 3 extrapolated: a step's error has odd powers."""
+    v, log_survival = exact(0.0, TIMES)
+    truth = np.array([np.exp(log_survival), np.exp(log_survival) / v])
+    for certify, order, cells in ((False, 2.0, (60, 120, 240)), (True, 3.0, (30, 60, 120))):
+        errors = []
+        for n in cells:
+            keys = {"numerics.cells": n, "numerics.dt": 1.5 / n, "numerics.certify": certify}
+            series = wfrpde.solve(half_line(0.0, **keys)).series
+            found = np.array([series[k][1:] for k in ("survival", "first_passage_density")])
+            errors.append(np.abs(found - truth).max())
+        found_order = np.log2(errors[-2] / errors[-1])
+        assert found_order == pytest.approx(order, abs=0.35), errors
+        assert errors[-1] < (1e-3 if order == 2.0 else 1e-5)
+
+
+def test_both_ends_of_an_interval():
+    """V = 0 on [0, π]: sin x decays at rate 1, and sin 2x at rate 4."""
+    case = {
+        "target": {"potential": "0*x"},
+        "initial": {"density": "sin(x) + 0.3*sin(2*x)"},
+        "domain": {"box": [[0, np.pi]], "sides": {"x": "absorbing"}},
+        "flow": {"beta": 0.0, "save": TIMES},
+    }
+    solution = wfrpde.solve(wfrpde.Case.model_validate(case))
+    t = solution.times
+    np.testing.assert_allclose(solution.series["survival"], np.exp(-t), rtol=1e-6)
+    x = np.linspace(0.01, np.pi - 0.01, 50)
+    exact_density = (np.sin(x) + 0.3 * np.exp(-3 * 0.5) * np.sin(2 * x)) / 2
+    np.testing.assert_allclose(solution.density(0.5, x[:, None]), exact_density, rtol=1e-5)
+    rates = wfrpde.spectrum(wfrpde.Case.model_validate(case)).rates
+    np.testing.assert_allclose(rates[:4], [1, 4, 9, 16], rtol=1e-9)
+    limit = wfrpde.spectrum(wfrpde.Case.model_validate(case)).quasi_stationary_density(x[:, None])
+    np.testing.assert_allclose(limit, np.sin(x) / 2, rtol=1e-7)
+
+
+def test_a_region_of_a_line_is_where_it_ends():
+    """The same interval as a region of a wider box whose cells do not end there by themselves."""
+    case = {
+        "target": {"potential": "0*x"},
+        "initial": {"density": "sin(x)*(x > 0)*(x < pi)"},
+        "domain": {"box": [[-1.3, 4.1]], "absorbing": "x < 0 or x > pi"},
+        "flow": {"beta": 0.0, "save": TIMES},
+        "numerics": {"cells": 300},
+    }
+    case["initial"] = {"log_density": "log(abs(sin(x)))"}
+    solution = wfrpde.solve(wfrpde.Case.model_validate(case))
+    np.testing.assert_allclose(solution.series["survival"], np.exp(-solution.times), rtol=1e-5)
+    x = np.linspace(0.01, np.pi - 0.01, 50)
+    np.testing.assert_allclose(solution.density(1.0, x[:, None]), np.sin(x) / 2, rtol=1e-4)
+    assert (solution.density(1.0, [[-0.5], [3.5]]) == 0).all()
+
+
+DISK = [0.99941411, 0.96125927, 0.88809683], [0.52863211, 0.82071316, 0.84896308]
+"""Survival and variance at t = .2, 1, 2 by radial finite volumes, extrapolated to 1e-7."""
+
+
+def disk(**changes):
+    case = {
+        "target": {"potential": "(x**2 + y**2)/2"},
+        "initial": {"mean": [0, 0], "covariance": [[0.3, 0], [0, 0.3]]},
+        "domain": {"box": [[-3.2, 3.2], [-3.2, 3.2]], "absorbing": "x**2 + y**2 > 9"},
+        "flow": {"beta": 0.0, "save": [0.2, 1.0, 2.0]},
+    }
+    return wfrpde.Case.model_validate(case).with_overrides(changes)
+
+
+@pytest.mark.parametrize("cell", ["tensor", "simplex"])
+def test_a_disk(cell):
+    solution = wfrpde.solve(disk(**{"domain.cell": cell}))
+    survival, variance = map(np.array, DISK)
+    error = solution.error
+    for found, truth, bar in (
+        (solution.series["survival"][1:], survival, error.series["survival"][1:]),
+        (solution.covariance[1:, 1, 1], variance, error.covariance[1:, 1, 1]),
+    ):
+        np.testing.assert_allclose(found, truth, rtol=1e-3)
+        assert (np.abs(found - truth) < bar + 1e-7).all()
+    assert not solution.warnings
+
+
+def test_a_cylinder_with_an_absorbing_end(tmp_path):
+    """Periodic along x, and the half-line along y: factors, kept in a file."""
+    keys = {
+        "target.potential": "cos(x) + y**2/2",
+        "initial.density": "y*exp(-y**2/0.6)*(2 + sin(x))",
+        "domain.box": [[0.0, 2 * np.pi], [0.0, 8.0]],
+        "numerics.cells": [16, 40],
+        "domain.sides": {"x": "periodic", "y": ["absorbing", "reflecting"]},
+        "flow.save": [0.5],
+    }
+    solution = wfrpde.solve(half_line(0.0, **keys))
+    _, log_survival = exact(0.0, [0.5])
+    assert solution.series["survival"][1] == pytest.approx(np.exp(log_survival[0]), rel=2e-4)
+    solution.save(tmp_path / "kept.npz")
+    again = wfrpde.load_solution(tmp_path / "kept.npz")
+    x = np.random.default_rng(0).uniform([0, 0], [6, 5], (50, 2))
+    np.testing.assert_array_equal(again.log_density(0.5, x), solution.log_density(0.5, x))
+
+
+def test_the_reaction_is_of_the_conditioned_law():
+    """Mass is kept, and what the reaction brings back to the wall is absorbed, too."""
+    keys = {"flow.reaction": None, "flow.save": [1.0], "numerics.cells": 200}
+    solution = wfrpde.solve(half_line(1.0, **keys))
+    assert solution.series["mass"] == pytest.approx(1.0, abs=1e-12)
+    # the reaction towards π ∝ e^{−x²/2} brings mass to the wall: more is lost than without it
+    alone = wfrpde.solve(half_line(0.0, **{**keys, "flow.reaction": None}))
+    assert solution.series["survival"][1] < 0.9 * alone.series["survival"][1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"domain.box": None}, r"domain\.sides\.x: found 'absorbing' without a box"),
+        ({"domain.sides": {"x": ["absorbing", "periodic"]}}, "at the low end"),
+        ({"flow.conserve_mass": False}, r"flow\.conserve_mass: found false with absorbing"),
+        ({"numerics.formulation": "spectral"}, "what absorbs, with formulation = 'spectral'"),
+        ({"numerics.formulation": "log-density"}, "what absorbs, with formulation"),
+        ({"domain.absorbing": "x > -1"}, "every node of the mesh absorbed"),
+        ({"domain.absorbing": "x >"}, r"domain\.absorbing"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        wfrpde.solve(half_line(0.0, **changes))

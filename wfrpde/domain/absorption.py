@@ -1,0 +1,132 @@
+r"""Where particles die: at absorbing sides of a box, and in a region.
+
+The density of those that live vanishes at such a wall in proportion to the distance from it. With a
+function g that does so, too, ``w = log(ρ/(π g))`` is smooth up to the wall, and is what is
+interpolated there instead of log(ρ/π).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.domain.extent import sample
+from wfrpde.domain.sides import Sides
+from wfrpde.fields.regions import Region
+
+Array = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+POINTS = 4001
+"""Points of an interval between which the ends of a region are looked for."""
+
+ON_WALL = 1e-9
+"""Distance, relative to the box or to the range of a region's level, that counts as none."""
+
+BISECTIONS = 44
+
+LEAST_SHARE = 1e-6
+"""Least share of an edge that lies before the wall."""
+
+
+@dataclass(frozen=True, eq=False)
+class Absorption:
+    """The absorbing part of a domain.
+
+    Attributes
+    ----------
+    box
+        ``(d, 2)``.
+    ends
+        ``(d, 2)``: which sides absorb.
+    region
+        Where else particles die, its boundary included; None for nowhere.
+    planes
+        ``(k,)`` on a line: the ends of the region.
+    range
+        Largest distance of the region's level from 0 in the box.
+    """
+
+    box: Array
+    ends: Flags
+    region: Region | None
+    planes: Array
+    range: float
+
+    @classmethod
+    def of(cls, sides: Sides, region: Region | None, box: Array) -> Absorption | None:
+        """Return that of a box with a region; None where nothing absorbs."""
+        ends = sides.absorbing
+        if region is None and not ends.any():
+            return None
+        planes: Array = np.empty(0)
+        size = 1.0
+        if region is not None:
+            size = float(np.abs(region.level(sample(box))).max()) or 1.0
+            if len(box) == 1:
+                planes = _ends(region, *box[0])
+        return cls(np.asarray(box), ends, region, planes, size)
+
+    def holds(self, x: Array, within: float = ON_WALL) -> Flags:
+        """Which of the points ``(n, d)`` are absorbed, those on a wall among them."""
+        slack = within * np.ptp(self.box, axis=1)
+        dead = ((x <= self.box[:, 0] + slack) & self.ends[:, 0]).any(axis=1)
+        dead |= ((x >= self.box[:, 1] - slack) & self.ends[:, 1]).any(axis=1)
+        if self.region is not None:
+            dead |= self.region.level(x) >= -within * self.range
+        return np.asarray(dead)
+
+    @property
+    def curved(self) -> bool:
+        """Whether the walls cut cells: errors are then of second order, but not regular."""
+        return self.region is not None and len(self.box) > 1
+
+    @property
+    def faces(self) -> Flags:
+        """``(d, 2)``: beyond which faces of the box nothing lives."""
+        found, points = self.ends.copy(), sample(self.box)
+        for axis, end in np.argwhere(~found):
+            found[axis, end] = self.holds(points[points[:, axis] == self.box[axis, end]]).all()
+        return found
+
+    def log_distance(self, x: Array) -> Array:
+        """Return log g ``(n,)`` at points ``(n, d)``, −∞ where they are absorbed."""
+        distance: Array = np.ones(len(x))
+        width = np.ptp(self.box, axis=1)
+        for axis, end in np.argwhere(self.ends):
+            distance *= np.abs(x[:, axis] - self.box[axis, end]) / width[axis]
+        if len(self.planes):
+            for plane in self.planes:
+                distance *= np.abs(x[:, 0] - plane) / width[0]
+        elif self.region is not None:
+            distance *= np.maximum(-self.region.level(x), 0.0) / self.range
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.where(self.holds(x), -np.inf, np.log(distance)))
+
+    def before_wall(self, free: Array, way: Array) -> Array:
+        """Return the share ``(n,)`` of edges that lies before the wall, at `LEAST_SHARE` or more.
+
+        They go from points ``(n, d)`` that are `free` along `way` to such as are not.
+        """
+        low: Array = np.zeros(len(free))
+        high: Array = np.ones(len(free))
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            dead = self.holds(free + middle[:, None] * way, within=0.0)
+            low, high = np.where(dead, low, middle), np.where(dead, middle, high)
+        return np.asarray(np.maximum(high, LEAST_SHARE))
+
+
+def _ends(region: Region, low: float, high: float) -> Array:
+    """Coordinates at which a region of a line begins or ends."""
+    x = np.linspace(low, high, POINTS)
+    inside = region(x[:, None])
+    change = np.flatnonzero(inside[1:] != inside[:-1])
+    a, b, left = x[change], x[change + 1], inside[change]
+    for _ in range(60):
+        middle = (a + b) / 2
+        same = region(middle[:, None]) == left
+        a, b = np.where(same, middle, a), np.where(same, b, middle)
+    return np.asarray((a + b) / 2)
