@@ -1,4 +1,4 @@
-"""Absorbing sides and regions: the law of what is left, its share, and when the rest is absorbed."""
+"""Absorbing sides and regions: the law of what is left, its share, and when it is absorbed."""
 
 import numpy as np
 import pytest
