@@ -82,8 +82,10 @@ def test_examples_of_the_page_are_cases(tmp_path, monkeypatch):
     start = "\n[initial]\nmean = [1.0, 0.0]\ncovariance = [[0.01, 0.0], [0.0, 0.01]]\n"
     for number, text in enumerate(examples):
         path = tmp_path / f"example-{number}.toml"
-        path.write_text(text if "[initial]" in text else text + start, encoding="utf-8")
+        path.write_text(text if "initial" in text else text + start, encoding="utf-8")
         case = load_case(path)
+        if case.is_factored:
+            continue
         spec = case.target
         target = make_target(
             potential=spec.potential, python=spec.python, dim=spec.dim, parameters=spec.parameters

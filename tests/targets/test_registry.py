@@ -33,7 +33,8 @@ def test_unknown_kind_lists_the_kinds_and_guesses():
         ("double_well", {"tilt": True}, ["target.tilt: found True;", "a number"]),
         ("double_well", {"dim": 4}, ["target.dim: found 4;", "1, 2 or 3"]),
         ("ring", {"width": 0}, ["target.width: found 0;", "positive"]),
-        ("gaussian", {"mean": [0, 0, 0, 0]}, ["target.mean: found 4 numbers", "1, 2 or 3"]),
+        ("gaussian_mixture", {"means": [[0, 0, 0, 0]], "covariances": [1]},
+         ["target.means[0]: found 4 numbers", "1, 2 or 3"]),
         ("gaussian", {"mean": [0, "a"]}, ["target.mean: found", "numbers"]),
         ("gaussian", {"mean": [0, 0], "covariance": [[1, 0.4], [0.3, 1]]},
          ["target.covariance", "[0][1] = 0.4 but [1][0] = 0.3", "symmetric"]),
@@ -81,7 +82,10 @@ def test_a_model_made_in_python_is_checked_as_well():
     [
         ({}, ["target: found none of them", "exactly one of potential, kind, python"]),
         ({"kind": "ring", "potential": "x**2"}, ["target: found potential and kind"]),
-        ({"kind": "gaussian", "dim": 2}, ["target.dim: found 2;", "1, the dimension"]),
+        (
+            {"kind": "gaussian", "parameters": {"mean": [1.0]}, "dim": 2},
+            ["target.dim: found 2;", "1, the dimension"],
+        ),
         ({"kind": "ring", "dim": 1}, ["target.dim: found 1;", "2 or 3"]),
         ({"potential": "x**2", "dim": 4}, ["target.dim: found 4;"]),
         ({"potential": "x**2 + y**2", "dim": 1}, ["target.potential: found the coordinate y"]),

@@ -33,6 +33,7 @@ from pydantic import (
 
 from wfrpde.case.convergence import ConvergenceSpec
 from wfrpde.case.densities import (
+    FACTORS,
     INITIAL_EXAMPLE,
     TARGET_EXAMPLE,
     InitialSpec,
@@ -41,6 +42,7 @@ from wfrpde.case.densities import (
 )
 from wfrpde.case.domain import DomainSpec
 from wfrpde.case.dynamics import DynamicsSpec
+from wfrpde.case.factors import FactorSpec, check_product
 from wfrpde.case.files import find_case, read_toml
 from wfrpde.case.flow import FlowSpec
 from wfrpde.case.leaves import check_leaves
@@ -89,6 +91,7 @@ class Case(Shown, Section):
 
     title: Text = ""
     target: TargetSpec = Field(description="a target", examples=[TARGET_EXAMPLE])
+    factor: tuple[FactorSpec, ...] = ()
     initial: InitialSpec = Field(description="an initial density", examples=[INITIAL_EXAMPLE])
     domain: DomainSpec = DomainSpec()
     dynamics: DynamicsSpec = DynamicsSpec()
@@ -114,7 +117,7 @@ class Case(Shown, Section):
         cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
     ) -> Self:
         check_leaves(data)
-        data = plain(data)
+        data = _with_start_of_factors(plain(data))
         try:
             case = handler(data)
         except ValidationError as error:
@@ -128,6 +131,7 @@ class Case(Shown, Section):
         if source is not None:
             case._source = source
         case._check_domain(stored=(info.context or {}).get("stored", False))
+        check_product(case)
         case.initial.check_dimension(case.dim)
         case.flow.check_dimension(case.dim)
         case.dynamics.build(case.dim)
@@ -214,6 +218,8 @@ class Case(Shown, Section):
     @property
     def dim(self) -> int:
         """Dimension d of the space; of phase space if the dynamics are kinetic."""
+        if self.target.is_product:
+            return sum(factor.repeat * factor.target.dimension for factor in self.factor)
         return self.target.dimension * (2 if self.dynamics.kind == "kinetic" else 1)
 
     def build_target(self, box: npt.ArrayLike | None = None) -> Target:
@@ -224,6 +230,12 @@ class Case(Shown, Section):
 
         positions = None if box is None else np.asarray(box)[: self.target.dimension]
         return phase_space(self.target.build(positions))
+
+    @property
+    def is_factored(self) -> bool:
+        """Whether its flow is put together from those of factors, not solved on one mesh."""
+        closed = self.numerics.formulation == "closed form"
+        return self.target.is_product or closed or self.target.dimension > 3
 
     @property
     def equation(self) -> Equation:
@@ -340,12 +352,19 @@ def load_case(
         if folder not in sys.path:
             sys.path.append(folder)
     data = apply_overrides(data, overrides or {})
-    if not (start or _observed(data)):
+    if not (start or _observed(data) or "factor" in data):
         data.setdefault("initial", {"kind": "uniform"})
     try:
         return Case.from_dict(data, path)
     except InputError as error:
         raise error.at(f"{path.name}: {error.where}") from None
+
+
+def _with_start_of_factors(data: Any) -> Any:
+    """Add the start of a product, which its factors have."""
+    target = data.get("target") if isinstance(data, Mapping) else None
+    product = isinstance(target, Mapping) and target.get("kind") == "product"
+    return {"initial": {"kind": FACTORS}, **data} if product else data
 
 
 def _observed(data: Mapping[str, Any]) -> bool:

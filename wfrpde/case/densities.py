@@ -12,11 +12,17 @@ from pydantic import Field, Strict, field_validator, model_validator
 
 from wfrpde.case.sections import OpenSection, PositiveNumber, Text
 from wfrpde.errors import InputError
-from wfrpde.fields.complaints import check_length
+from wfrpde.fields.complaints import check_length, unknown_key
 
 if TYPE_CHECKING:
     from wfrpde.starts.initial import InitialDensity
     from wfrpde.targets import Target
+
+FACTORS = "factors"
+"""Kind of start of a product: that of each factor."""
+
+SPACIOUS = ("gaussian",)
+"""Kinds of target that may have more than three dimensions."""
 
 TARGET_EXAMPLE = '[target] potential = "(x**2 - 1)**2"'
 INITIAL_EXAMPLE = '[initial] kind = "gaussian", mean = [0.0], covariance = [[0.1]]'
@@ -34,18 +40,21 @@ class TargetSpec(OpenSection):
     python
         ``"module:object"``, a target defined in Python; in Python also the object itself.
     dim
-        Dimension, 1 to 3; by default the number of coordinates that V uses.
+        Dimension, 1 to 3, or more of a Gaussian; by default the number of coordinates that V uses.
     modes
-        Named regions (``"x < 0"``) whose mass is reported.
+        Named regions (``"x < 0"``) whose mass is reported; of a product regions of its factors:
+        ``"all(x > 0)"``, ``"any(x > 0)"``, ``"count(x > 0) >= 50"``, ``"sum(x) > 80"``,
+        ``"dot([1, 2]) > 0"``.
     parameters
-        The further keys of the table: parameters of ``kind`` or ``python``.
+        The further keys of the table: parameters of ``kind`` or ``python``; of a product
+        ``rotation``: an orthogonal matrix, or ``"random:seed"``.
     """
 
     section: ClassVar[str] = "target"
     potential: Text | None = None
     kind: Text | None = None
     python: Text | None = None
-    dim: Annotated[int, Strict(), Field(ge=1, le=3)] | None = None
+    dim: Annotated[int, Strict(), Field(ge=1)] | None = None
     modes: dict[str, Text] = {}  # noqa: RUF012 (pydantic copies it)
 
     @field_validator("python", mode="before")
@@ -69,6 +78,12 @@ class TargetSpec(OpenSection):
                 "exactly one of potential, kind and python",
                 "" if given else 'For example: potential = "(x**2 - 1)**2".',
             )
+        if self.dim is not None and self.dim > 3 and self.kind not in SPACIOUS:
+            needed = f"1, 2 or 3; more with target.kind = {' or '.join(map(repr, SPACIOUS))}"
+            raise InputError("target.dim", str(self.dim), needed)
+        if self.is_product:
+            self._check_product()
+            return self
         if self.potential is not None:
             self._reject_parameters("with target.potential")
         elif self.kind is not None:
@@ -79,17 +94,38 @@ class TargetSpec(OpenSection):
         self._check_modes()
         return self
 
+    def _check_product(self) -> None:
+        for key in self.parameters:
+            if key != "rotation":
+                known = ("dim", "kind", "modes", "rotation")
+                raise unknown_key("target", key, known, "of a product")
+        if self.dim is not None:
+            raise InputError("target.dim", str(self.dim), "none: that of the factors together")
+        self._check_modes()
+
     def _check_modes(self) -> None:
         from wfrpde.fields import parse_region
+        from wfrpde.fields.product_regions import check_factor_region, parse_product_region
 
         for name, text in self.modes.items():
+            where = f"target.modes.{name}"
             if not name.strip():
                 raise InputError("target.modes", "a region without a name", "a name for each")
-            parse_region(text, self.dimension, f"target.modes.{name}")
+            if self.is_product:
+                parse_product_region(text, where)  # the factors are checked with it by the case
+            elif self.dimension > 3:
+                check_factor_region(parse_product_region(text, where), self.dimension, where)
+            else:
+                parse_region(text, self.dimension, where)
+
+    @property
+    def is_product(self) -> bool:
+        """Whether it is made of factors."""
+        return self.kind == "product"
 
     @cached_property
     def dimension(self) -> int:
-        """Dimension d of the space that the target lives on."""
+        """Dimension d of the space that the target lives on; a case knows that of its factors."""
         if self.potential is None:
             if self.python is not None and self.dim is not None:
                 return self.dim  # the user's code runs when the flow is solved
@@ -158,6 +194,9 @@ class InitialSpec(OpenSection):
     def _check(self) -> Self:
         from wfrpde.starts import validate_initial
 
+        if self.kind == FACTORS:
+            self._reject_parameters("where each factor has its start")
+            return self
         validate_initial(self.kind, self.parameters)
         return self
 
@@ -181,6 +220,8 @@ class InitialSpec(OpenSection):
         """Raise `InputError` unless the parameters fit a target of dimension ``dim``."""
         from wfrpde.starts import validate_initial
 
+        if self.kind == FACTORS:
+            return
         validate_initial(self.kind, self.parameters).check_dimension(dim)
 
 

@@ -18,7 +18,8 @@ class NumericsSpec(Section):
     ----------
     formulation
         The unknown and its fluxes: ``edge-averaged`` and ``spectral`` solve for ρ/π,
-        ``log-density`` and ``characteristics`` for log(ρ/π); ``auto`` chooses and says why.
+        ``log-density`` and ``characteristics`` for log(ρ/π); ``closed form`` is that of Gaussians,
+        chosen beyond three dimensions; ``auto`` chooses and says why.
     degree
         Polynomial degree of the elements, 1 to 8.
     cells
@@ -43,9 +44,9 @@ class NumericsSpec(Section):
         Linear solver.
     """
 
-    formulation: Literal["auto", "edge-averaged", "log-density", "spectral", "characteristics"] = (
-        "auto"
-    )
+    formulation: Literal[
+        "auto", "edge-averaged", "log-density", "spectral", "characteristics", "closed form"
+    ] = "auto"
     degree: Annotated[int, Strict(), Field(ge=1, le=8)] | None = None
     cells: tuple[Annotated[int, Strict(), Field(ge=1)], ...] | None = None
     dt: PositiveNumber | None = None

@@ -57,6 +57,12 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
     level
         Levels (kT) beyond which nothing matters.
     """
+    if case.is_factored:
+        raise InputError(
+            "target",
+            f"{case.dim} dimensions, or factors",
+            "a target in one to three dimensions: this question is answered on a mesh",
+        )
     flow, equation = case.flow, case.equation
     if at_equilibrium:
         _refuse_moving(case)

@@ -121,6 +121,15 @@ class Result(Shown):
             ) from error
 
 
+def kind_of(path: str | Path) -> str:
+    """Return the name of the kind of result that a file holds, "" if it holds none."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return str(json.loads(str(data["content"]))[KIND])
+    except UNREADABLE:
+        return ""
+
+
 class Frozen(dict[Any, Any]):
     """A mapping that cannot be changed; JSON and comparisons take it for a dictionary."""
 

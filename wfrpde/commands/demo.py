@@ -19,7 +19,6 @@ from wfrpde.report.terminal import comparison_table, progress
 
 if TYPE_CHECKING:
     from wfrpde.commands.session import Session
-    from wfrpde.flow.solution import Solution
     from wfrpde.report.flow.run import FlowRun
 
 
@@ -122,9 +121,7 @@ def run_demo(folder: Path, session: Session, *, force: bool = False, resume: boo
 
 def _scene_table(scene: Scene, run: FlowRun) -> str:
     # from slow to fast, as far as they were computed
-    flows: dict[str, Solution] = {
-        name: run.flows[name] for name in ("W", "FR", "WFR") if name in run.flows
-    }
+    flows = dict(sorted(run.flows.items(), key=lambda flow: ["W", "FR", "WFR"].index(flow[0])))
     return comparison_table(flows, scene.far_mode)
 
 

@@ -16,7 +16,7 @@ from wfrpde.parallel.tasks import Store, Task, run_tasks
 
 if TYPE_CHECKING:
     from wfrpde.flow.checkpoints import Checkpoints
-    from wfrpde.flow.solution import Solution
+    from wfrpde.flow.product.solution import AnySolution
     from wfrpde.report.flow.run import FlowRun
 
 logger = logging.getLogger("wfrpde")
@@ -110,7 +110,8 @@ def run_case(
     from wfrpde.report.flow.run import FlowRun
 
     comm = world() if comm is None else comm
-    store: Store[Solution] | None = None
+    kept = None if case.is_factored else kept  # the factors are solved in seconds
+    store: Store[AnySolution] | None = None
     if kept is not None:
         store = Store(kept, Solution.arrays, Solution.from_arrays, sync=False, worth=_worth)
 
@@ -118,7 +119,7 @@ def run_case(
         points = None if kept is None else Checkpoints.of(kept, case, comm, scene)
         return _Flow(case, status, points)
 
-    companions: dict[str, Solution] = {}
+    companions: dict[str, AnySolution] = {}
     with StopRequest() as stop:
         own = flow(case)
         alone = run_tasks([own.task], comm, store=store, together=True, tolerated=())
@@ -146,10 +147,12 @@ def run_case(
     return FlowRun(solution, companions, comm.size)
 
 
-def _interrupted(solution: Solution) -> Solution:
+def _interrupted(solution: AnySolution) -> AnySolution:
     """Mark a solution as incomplete, and leave out what a waiting person does not need."""
+    from wfrpde.flow.solution import Solution
+
     case = solution.case
-    small = len(solution.nodes) <= WAITING_NODES
+    small = isinstance(solution, Solution) and len(solution.nodes) <= WAITING_NODES
     output = {"figures": False, "paraview": case.output.paraview and small}
     unfinished = case.model_copy(update={"output": case.output.model_copy(update=output)})
     return replace(solution, case=unfinished, complete=False)
@@ -168,21 +171,26 @@ class _Flow:
     case: Case
     status: Bar | None
     checkpoints: Checkpoints | None
-    unfinished: Solution | None = None
+    unfinished: AnySolution | None = None
 
     @property
-    def task(self) -> Task[Solution]:
+    def task(self) -> Task[AnySolution]:
         """What solves it, or takes it from the store."""
         key = "" if self.checkpoints is None else f"{self.checkpoints.name}-whole"
         return Task(self._solved, self.case.equation.label, key)
 
-    def _solved(self, comm: Any, _: StopRequest) -> Solution | None:
+    def _solved(self, comm: Any, _: StopRequest) -> AnySolution | None:
+        from wfrpde.flow.product.solve import solve_product
         from wfrpde.flow.solve import solve_from
 
         label = self.case.equation.label
         reporter = ProgressReporter(self.status, rank=comm.rank, label=label)
+        solution: AnySolution
         try:
-            solution = solve_from(self.case, comm, reporter, self.checkpoints)
+            if self.case.is_factored:
+                solution = solve_product(self.case, comm, reporter, on_stop="return")
+            else:
+                solution = solve_from(self.case, comm, reporter, self.checkpoints)
         finally:
             reporter.finish()
         if not solution.complete:
@@ -193,7 +201,10 @@ class _Flow:
         return solution
 
 
-def _worth(solution: Solution) -> bool:
+def _worth(solution: AnySolution) -> bool:
     from wfrpde.flow.checkpoints import worth_keeping
+    from wfrpde.flow.solution import Solution
 
-    return worth_keeping(solution.wall_time, solution.log_relative.nbytes)
+    return isinstance(solution, Solution) and worth_keeping(
+        solution.wall_time, solution.log_relative.nbytes
+    )

@@ -77,7 +77,7 @@ class Family:
         return self._known[rounded]
 
     def _solved(self, alpha: float, beta: float) -> Array | None:
-        from wfrpde.flow.solve import solve
+        from wfrpde.flow.solve import solve_on_mesh
         from wfrpde.parallel.mpi import MPI
 
         equation = Equation.of(alpha, beta, conserve=self.case.equation.conserve)
@@ -85,7 +85,7 @@ class Family:
         level = logger.level
         logger.setLevel(logging.ERROR)  # the person is told of the flows of the case only
         try:
-            solution = solve(case, comm=MPI.COMM_SELF, on_stop="return")
+            solution = solve_on_mesh(case, comm=MPI.COMM_SELF, on_stop="return")
         finally:
             logger.setLevel(level)
         if not solution.complete:

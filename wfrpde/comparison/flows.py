@@ -53,13 +53,13 @@ class Flows:
     def solution(self, claims: Equation | None) -> Solution:
         """Give the flow that is claimed; that of the case for samplers of π."""
         if claims not in self._solved:
-            from wfrpde.flow.solve import solve
+            from wfrpde.flow.solve import solve_on_mesh
             from wfrpde.parallel.mpi import MPI
 
             case = self.case if claims is None else self.case.with_equation(claims)
             if self.closely and claims is not None and claims == self.gradient_flow:
                 case = case.with_overrides({"flow.save": list(oracle_times(self.case))})
-            self._solved[claims] = solve(
+            self._solved[claims] = solve_on_mesh(
                 case, comm=MPI.COMM_SELF, observer=self.observer, on_stop="return"
             )
         return self._solved[claims]

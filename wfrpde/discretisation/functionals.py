@@ -194,6 +194,11 @@ class Evaluator:
         """Quadrature points ``(n, d)`` of this rank."""
         return self._rule.points
 
+    @property
+    def log_target(self) -> Array:
+        """Log of the mass of π at each of the points, ``(n,)``."""
+        return self._log_target
+
     def sample(self, u: Array, *, slopes: bool = True) -> Samples:
         """Values and squared slopes of nodal fields ``(T, n_nodes)`` at the points."""
         rule, interpolation = self._rule, self._interpolation

@@ -25,7 +25,7 @@ from wfrpde.flow.normalisation import (
 )
 from wfrpde.flow.outcome import Context, Outcome, Share
 from wfrpde.flow.schemes.scheme import Scheme
-from wfrpde.flow.solution import ErrorEstimate, Solution
+from wfrpde.flow.solution import ErrorEstimate, Opinions, Solution
 from wfrpde.parallel import Stopped
 
 Array = npt.NDArray[np.float64]
@@ -136,7 +136,21 @@ def _report(
         wall_time=time.perf_counter() - began,
         interpolation=outcome.interpolation,
         known=shifted,
+        opinions=_opinions(outcome, rest, comparisons) if error is not None else None,
     )
+
+
+def _opinions(
+    outcome: Outcome,
+    rest: list[tuple[Samples, Functionals, Array]],
+    comparisons: list[Comparison],
+) -> Opinions | None:
+    """Return the other solutions that the error was told from."""
+    if not comparisons:
+        return None
+    fields = [field + shift[:, None]
+              for (field, _), (_, _, shift) in zip(outcome.others, rest, strict=True)]  # fmt: skip
+    return Opinions(np.array(fields), np.array([share for _, _, share in comparisons]))
 
 
 def _facts(context: Context, outcome: Outcome, evaluator: Evaluator) -> dict[str, Any]:

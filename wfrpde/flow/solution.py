@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.case.problem import Densities
-from wfrpde.case.stored import Result
+from wfrpde.case.stored import Result, kind_of
 from wfrpde.discretisation.absorption import continued
 from wfrpde.discretisation.interpolation import Interpolation, OnNodes, evaluate, points_of
 from wfrpde.domain.absorption import Absorption
@@ -21,6 +21,7 @@ from wfrpde.flow.exact import GeometricMean
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
+    from wfrpde.flow.product.solution import ProductSolution
     from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
@@ -81,6 +82,22 @@ class ErrorEstimate(Result):
         raise KeyError(name)
 
 
+@dataclass(frozen=True)
+class Opinions(Result):
+    """Other solutions of the same flow, from which errors of further numbers can be told.
+
+    Attributes
+    ----------
+    log_relative
+        ``(k, T, n)`` nodal values of log(ρ/π).
+    shares
+        ``(k, T)``: share of the distance to each that is the error of the best.
+    """
+
+    log_relative: Array
+    shares: Array
+
+
 @dataclass(frozen=True, repr=False)
 class Solution(Result, OnNodes):
     """A flow that was solved, the same on every rank; it cannot be changed, and can be kept.
@@ -116,6 +133,8 @@ class Solution(Result, OnNodes):
         False if the run was interrupted; then `times` ends early.
     known
         Index of a time → the (θ, shift, t) of `GeometricMean`, where ρ is known in closed form.
+    opinions
+        The solutions from whose distance `error` was told; None without them.
     """
 
     case: Case
@@ -135,6 +154,7 @@ class Solution(Result, OnNodes):
     wall_time: float
     interpolation: Interpolation = field(repr=False)
     known: Mapping[int, tuple[float, float, float]] = field(repr=False)
+    opinions: Opinions | None = field(repr=False, default=None)
 
     def __repr__(self) -> str:
         state = "" if self.complete else ", incomplete"
@@ -291,7 +311,7 @@ class SavedDensity:
         return self.solution.log_density(self.t, x)
 
 
-def load_solution(path: str | Path) -> Solution:
+def load_solution(path: str | Path) -> Solution | ProductSolution:
     """Read a solution that `Solution.save` has written. Not collective.
 
     Densities at points are what they were to the last digit. Neither the file of the case nor that
@@ -302,4 +322,6 @@ def load_solution(path: str | Path) -> Solution:
     InputError
         If the file holds no solution.
     """
-    return Solution.load(path)
+    from wfrpde.flow.product.solution import ProductSolution
+
+    return (ProductSolution if kind_of(path) == "ProductSolution" else Solution).load(path)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
     from wfrpde.case import Case
+    from wfrpde.flow.product.solution import ProductSolution
 
 Array = npt.NDArray[np.float64]
 logger = logging.getLogger("wfrpde")
@@ -56,7 +57,7 @@ def solve(
     *,
     on_stop: OnStop = "raise",
     resume: str | Path | None = None,
-) -> Solution:
+) -> Solution | ProductSolution:
     """Integrate the Wasserstein–Fisher–Rao flow of a case (collective).
 
         ∂_t ρ = α ∇·(∇ρ + ρ∇V) + ρ (r − ⟨r⟩_ρ),   r = U − β log(ρ/π),   π ∝ e^{−V}
@@ -86,8 +87,9 @@ def solve(
 
     Returns
     -------
-    Solution
-        The same on every rank.
+    Solution, ProductSolution
+        The same on every rank; of a product, or in more than three dimensions, a
+        `ProductSolution`.
 
     Raises
     ------
@@ -101,6 +103,24 @@ def solve(
     AccuracyError
         If no formulation can represent the problem.
     """
+    require_case(case, "solve")
+    if case.is_factored:
+        from wfrpde.flow.product.solve import solve_product
+
+        checked_on_stop(on_stop)
+        return solve_product(case, comm, observer, on_stop=on_stop)
+    return solve_on_mesh(case, comm, observer, on_stop=on_stop, resume=resume)
+
+
+def solve_on_mesh(
+    case: Case,
+    comm: Comm | None = None,
+    observer: Callable[[Progress], None] | None = None,
+    *,
+    on_stop: OnStop = "raise",
+    resume: str | Path | None = None,
+) -> Solution:
+    """Do what `solve` does in one to three dimensions (collective)."""
     require_case(case, "solve")
     checked_on_stop(on_stop)
     from wfrpde.parallel.mpi import MPI

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from wfrpde.numbers import column, number, shortened
 
 if TYPE_CHECKING:
-    from wfrpde.flow.solution import Solution
+    from wfrpde.flow.product.solution import AnySolution
 
 ENGINES = {"scipy": "SciPy", "petsc": "PETSc"}
 """`numerics.engine`, for people."""
@@ -29,7 +29,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
-def solution_table(solution: Solution) -> str:
+def solution_table(solution: AnySolution) -> str:
     """Tabulate KL and the masses of the modes at the saved times, with their errors."""
     columns = {"KL": solution.estimated("kl")}
     if not solution.case.flow.conserve_mass:
@@ -42,7 +42,7 @@ def solution_table(solution: Solution) -> str:
     return table(["t", *columns], zip(_times(solution), *cells, strict=True))
 
 
-def _times(solution: Solution) -> list[str]:
+def _times(solution: AnySolution) -> list[str]:
     return [f"{float(t):.4g}" for t in solution.times]
 
 
@@ -61,7 +61,7 @@ def _aligned(cells: list[str]) -> list[str]:
     ]
 
 
-def run_summary(solution: Solution) -> str:
+def run_summary(solution: AnySolution) -> str:
     """Say what a run computed, how, and what to be careful about."""
     case = solution.case
     parts = [f"{case.title or case.name}\n", solution_table(solution), ""]
@@ -88,19 +88,19 @@ def run_summary(solution: Solution) -> str:
     return "\n".join(parts)
 
 
-def is_estimated(solution: Solution) -> bool:
+def is_estimated(solution: AnySolution) -> bool:
     """Whether errors were estimated: not of a run that was stopped before its second solution."""
     return bool(np.isfinite(solution.density_error).any())
 
 
-def progress(solution: Solution) -> str:
+def progress(solution: AnySolution) -> str:
     """Say how far a run that was stopped has got."""
     reached, end = float(solution.times[-1]), solution.case.flow.save[-1]
     saved = f"saved up to t = {number(reached, 4, trim=True)} of {number(end, 4, trim=True)}"
     return saved if reached < end else f"{saved}, without the flows to compare with"
 
 
-def comparison_table(solutions: dict[str, Solution], mode: str) -> str:
+def comparison_table(solutions: Mapping[str, AnySolution], mode: str) -> str:
     """Tabulate KL and the mass of one mode over time, for several flows side by side."""
     first = next(iter(solutions.values()))
     equilibrium = first.numerics["target_mode_mass"].get(mode)

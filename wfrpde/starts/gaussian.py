@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from wfrpde.fields.complaints import check_length
 from wfrpde.fields.parameters import Positive, Real, Vector
 from wfrpde.starts.initial import InitialDensity, InitialParameters
-from wfrpde.targets.covariance import mean_vector
+from wfrpde.targets.covariance import covariance_matrix, mean_vector
 from wfrpde.targets.gaussian import MEAN, GaussianParameters, MixtureParameters, log_norm
 from wfrpde.targets.reach import reach
 from wfrpde.targets.target import Target
@@ -31,12 +31,18 @@ class GaussianInitial(GaussianParameters, InitialParameters):
 
     def check_dimension(self, dim: int) -> None:
         """Raise `InputError` unless the parameters fit the dimension."""
-        check_length("initial.mean", self.mean, dim)
+        if not (dim > 3 and isinstance(self.mean, int | float)):  # a number for every coordinate
+            check_length("initial.mean", self.mean, dim)
 
     def build(self, dim: int, box: Array | None) -> InitialDensity:
         """Return the density in ``dim`` dimensions."""
         mean, covariance = self.moments()
         words = f"Gaussian with mean {mean.tolist()}, covariance {covariance.tolist()}"
+        if dim > 3:
+            words = f"Gaussian in {dim} dimensions"
+            if mean.size == 1:
+                mean = np.full(dim, mean[0])
+                covariance = covariance_matrix(self.covariance, dim, "covariance")
         return _gaussian(self.kind, words, mean, covariance)
 
 

@@ -15,10 +15,10 @@ Array = npt.NDArray[np.float64]
 CovarianceLike = float | Sequence[float] | Sequence[Sequence[float]]
 
 
-def mean_vector(mean: float | Sequence[float], where: str) -> Array:
-    """Return the mean as (d,) array, d = 1, 2, 3; a number is a mean in one dimension."""
+def mean_vector(mean: float | Sequence[float], where: str, most: float = 3) -> Array:
+    """Return the mean as (d,) array, d up to `most`; a number is a mean in one dimension."""
     vector = np.atleast_1d(np.asarray(mean, dtype=float))
-    if vector.ndim != 1 or not 1 <= vector.size <= 3:
+    if vector.ndim != 1 or not 1 <= vector.size <= most:
         raise InputError(where, f"{vector.size} numbers", "1, 2 or 3: one for each dimension")
     return vector
 

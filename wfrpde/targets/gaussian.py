@@ -38,7 +38,7 @@ class GaussianParameters(Parameters):
 
     def moments(self) -> tuple[Array, Array]:
         """Return the mean (d,) and the covariance (d, d)."""
-        mean = mean_vector(self.mean, "mean")
+        mean = mean_vector(self.mean, "mean", most=np.inf)
         return mean, covariance_matrix(self.covariance, mean.size, "covariance")
 
 
@@ -60,18 +60,28 @@ class MixtureParameters(Parameters):
 
 
 class GaussianTarget(GaussianParameters, TargetParameters):
-    r"""π = N(μ, Σ): V(x) = ½ (x − μ)ᵀ Σ⁻¹ (x − μ).
+    r"""π = N(μ, Σ): V(x) = ½ (x − μ)ᵀ Σ⁻¹ (x − μ), in any dimension.
 
-    ``mean`` has 1 to 3 entries, ``covariance`` is a number (isotropic), the variances, or the
-    full matrix.
+    ``mean`` is a list, or with ``dim`` a number for every coordinate; ``covariance`` is a number
+    (isotropic), the variances, or the full matrix.
     """
 
     kind: ClassVar[str] = "gaussian"
     mean: Real | Vector = Field(default=0.0, description=MEAN)
+    dim: int | None = Field(default=None, description="a positive number", gt=0)
+
+    def moments(self) -> tuple[Array, Array]:
+        """Return the mean (d,) and the covariance (d, d)."""
+        mean = mean_vector(self.mean, "mean", most=np.inf)
+        if self.dim is not None and isinstance(self.mean, int | float):
+            mean = np.full(self.dim, float(self.mean))
+        return mean, covariance_matrix(self.covariance, mean.size, "covariance")
 
     def build(self) -> Target:
         """Return the target with these parameters."""
         mean, covariance = self.moments()
+        if mean.size > 3:
+            return _spacious(mean, covariance)
         return symbolic_target(
             quadratic_form(mean, covariance),
             mean.size,
@@ -105,6 +115,29 @@ class GaussianMixtureTarget(MixtureParameters, TargetParameters):
             gaussian=(means[0], covariances[0]) if len(weights) == 1 else None,
             log_partition=0.0,
         )
+
+
+def _spacious(mean: Array, covariance: Array) -> Target:
+    """Return the Gaussian target in more dimensions than formulas have coordinates for."""
+    precision = np.linalg.inv(covariance)
+
+    def slope(x: npt.ArrayLike) -> Array:
+        return np.asarray((np.asarray(x, dtype=float) - mean) @ precision)
+
+    def value(x: npt.ArrayLike) -> Array:
+        gap = np.asarray(x, dtype=float) - mean
+        return np.asarray(np.einsum("ni,ni->n", gap, gap @ precision) / 2)
+
+    return Target(
+        dim=mean.size,
+        name="gaussian",
+        description=f"Gaussian in {mean.size} dimensions",
+        seeds=mean[None],
+        value=value,
+        slope=slope,
+        gaussian=(mean, covariance),
+        log_partition=-log_norm(covariance),
+    )
 
 
 def log_norm(covariance: Array) -> float:

@@ -86,7 +86,7 @@ def make_target(
         found = " and ".join(given) or "none of them"
         raise InputError("target", found, "exactly one of potential, kind, python")
     settings = dict(parameters or {})
-    if dim is not None and dim not in (1, 2, 3):
+    if dim is not None and dim not in (1, 2, 3) and kind is None:
         raise InputError("target.dim", repr(dim), "1, 2 or 3")
     if kind is not None:
         target = _of_library(kind, _frozen(settings), dim)

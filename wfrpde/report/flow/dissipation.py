@@ -13,12 +13,12 @@ from wfrpde.report.drawing import Drawing
 from wfrpde.report.flow.run import FlowRun
 
 if TYPE_CHECKING:
-    from wfrpde.flow.solution import Solution
+    from wfrpde.flow.product.solution import AnySolution
 
 __all__ = ["decay_rate", "draw_dissipation"]
 
 
-def decay_rate(flow: Solution) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def decay_rate(flow: AnySolution) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Estimate −dKL/dt from neighbouring steps, at their midpoints.
 
     Differences that are no larger than the round-off of KL itself are left out.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wfrpde.fields.schedules import written
+from wfrpde.flow.solution import Solution
 from wfrpde.parallel import collectively, world
 from wfrpde.report.files import FORMAT, write_columns, write_json
 from wfrpde.report.flow.page import write_report
@@ -19,15 +20,15 @@ from wfrpde.report.paraview import fields_can_be_written, write_paraview
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from wfrpde.flow.solution import Solution
+    from wfrpde.flow.product.solution import AnySolution
 
 __all__ = ["plot_run", "series_columns", "summarise", "write_run"]
 
 
 def write_run(
-    solution: Solution,
+    solution: AnySolution,
     folder: Path,
-    companions: Mapping[str, Solution] | None = None,
+    companions: Mapping[str, AnySolution] | None = None,
     *,
     options: Any = None,
     comm: Any = None,
@@ -108,12 +109,12 @@ def _write(run: FlowRun, folder: Path, asked: Any) -> list[Path]:
         solution.save(solution_file(folder)),
         *(flow.save(solution_file(folder, label)) for label, flow in run.companions.items()),
     ]
-    if asked.paraview and fields_can_be_written():
+    if asked.paraview and isinstance(solution, Solution) and fields_can_be_written():
         written += write_paraview(solution, folder)
     return written + write_report(run, folder, figures=asked.figures)
 
 
-def series_columns(solution: Solution) -> dict[str, NDArray[np.float64]]:
+def series_columns(solution: AnySolution) -> dict[str, NDArray[np.float64]]:
     """Give the columns of ``series.csv`` by name, each with one entry a saved time.
 
     A quantity ``q`` is followed by ``q_error``, its estimated error (empty where there is none).
@@ -155,13 +156,16 @@ def summarise(run: FlowRun) -> dict[str, Any]:
     }
 
 
-def _flow_facts(solution: Solution) -> dict[str, Any]:
-    names = {
+def _flow_facts(solution: AnySolution) -> dict[str, Any]:
+    names: dict[str, Any] = {
         "series": {name: _pair(solution, name) for name in solution.series},
         "mean": _pair(solution, "mean"),
-        "covariance": _pair(solution, "covariance"),
         "mode_mass": {name: _pair(solution, "mode_mass", name) for name in solution.mode_mass},
     }
+    if isinstance(solution, Solution):  # d² numbers are too many for a product
+        names["covariance"] = _pair(solution, "covariance")
+    else:
+        names["log_mode_mass"] = solution.log_mode_mass
     return {
         "complete": solution.complete,
         "wall_time": solution.wall_time,
@@ -171,6 +175,6 @@ def _flow_facts(solution: Solution) -> dict[str, Any]:
     }
 
 
-def _pair(solution: Solution, name: str, region: str = "") -> dict[str, Any]:
+def _pair(solution: AnySolution, name: str, region: str = "") -> dict[str, Any]:
     quantity = solution.estimated(name, region)
     return {"value": quantity.value, "error": quantity.error}

@@ -12,7 +12,7 @@ from wfrpde.report.drawing import Drawing
 from wfrpde.report.flow.run import FlowRun
 
 if TYPE_CHECKING:
-    from wfrpde.flow.solution import Solution
+    from wfrpde.flow.product.solution import AnySolution
 
 __all__ = ["draw_kl", "path_of"]
 
@@ -69,7 +69,7 @@ def draw_kl(run: FlowRun) -> Drawing:
     )
 
 
-def path_of(flow: Solution) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
+def path_of(flow: AnySolution) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
     """Give the curve through every step, or, where none was kept, through the saved times.
 
     The last entry says which: whether there are more points than saved times.

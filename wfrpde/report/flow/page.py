@@ -19,7 +19,8 @@ from wfrpde.report.flow.run import NORMALISATION, FlowRun
 
 if TYPE_CHECKING:
     from wfrpde.equation import Equation
-    from wfrpde.flow.solution import Estimated, Solution
+    from wfrpde.flow.product.solution import AnySolution
+    from wfrpde.flow.solution import Estimated
     from wfrpde.report.drawing import Drawing
 
 PARAVIEW_TIPS = {
@@ -35,14 +36,17 @@ def drawings(run: FlowRun) -> Iterator[Drawing | None]:
     from wfrpde.report.flow.dissipation import draw_dissipation
     from wfrpde.report.flow.growth import draw_growth
     from wfrpde.report.flow.kl import draw_kl
+    from wfrpde.report.flow.marginals import draw_marginals
     from wfrpde.report.flow.modes import draw_modes
 
-    densities = {
+    planar = {
         1: (density1d.draw_density, density1d.draw_comparison),
         2: (density2d.draw_maps, density2d.draw_log_maps),
         3: (density3d.draw_rendering, density3d.draw_marginals),
-    }[run.solution.dim]
-    for draw in (*densities, draw_growth, draw_kl, draw_modes, draw_dissipation):
+    }
+    densities = (draw_marginals,) if run.is_product else planar[run.solution.dim]
+    steps = () if run.is_product else (draw_dissipation,)
+    for draw in (*densities, draw_growth, draw_kl, draw_modes, *steps):
         yield draw(run)
 
 
@@ -73,7 +77,7 @@ def write_report(run: FlowRun, folder: Path, *, figures: bool = True) -> list[Pa
         "checks": checks,
         "method": _method(flow),
         "numerics": numerics_rows(flow.numerics),
-        "paraview": PARAVIEW_TIPS[flow.dim] if (folder / "solution.pvd").is_file() else "",
+        "paraview": PARAVIEW_TIPS.get(flow.dim, "") if (folder / "solution.pvd").is_file() else "",
     }
     facts = [
         ("date", run.created.replace("T", " ").replace("+00:00", " UTC")),
@@ -183,7 +187,7 @@ def _meaning(run: FlowRun) -> str:
     return f"{rates}: {words}. The flow descends KL(ρ‖π), the free energy in excess.{mass}"
 
 
-def _error_note(flow: Solution) -> str:
+def _error_note(flow: AnySolution) -> str:
     errors = flow.density_error[np.isfinite(flow.density_error)]
     if not errors.size:
         return "The errors of this run were not estimated, so nothing stands behind a ±."
@@ -194,7 +198,7 @@ def _error_note(flow: Solution) -> str:
     )
 
 
-def _method(flow: Solution) -> str:
+def _method(flow: AnySolution) -> str:
     facts = flow.numerics
     because = shortened(str(facts["reason"])).rstrip(".")
     return f"The {facts['formulation']} formulation was used, because: {because}."
@@ -234,7 +238,7 @@ def _plain(value: Any) -> str:
     return shortened(str(list(value) if isinstance(value, tuple) else value))
 
 
-def _checks(flow: Solution) -> list[dict[str, Any]]:
+def _checks(flow: AnySolution) -> list[dict[str, Any]]:
     return [
         {
             "name": str(check.get("name", "")),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from wfrpde.flow.solution import Estimated, Solution
+from wfrpde.flow.product.solution import AnySolution
+from wfrpde.flow.solution import Estimated
 from wfrpde.numbers import MISSING, column, number, pretty
 from wfrpde.report.flow.run import NORMALISATION, FlowRun, all_estimates
 from wfrpde.report.pages import Table
@@ -47,7 +48,7 @@ def more_tables(run: FlowRun) -> list[Table]:
     return tables
 
 
-def _mode_table(run: FlowRun, flow: Solution, label: str) -> list[Table]:
+def _mode_table(run: FlowRun, flow: AnySolution, label: str) -> list[Table]:
     masses = all_estimates(flow)["mode_mass"]
     if not masses:
         return []
@@ -59,12 +60,12 @@ def _mode_table(run: FlowRun, flow: Solution, label: str) -> list[Table]:
     return [Table(table.title, table.header, (*table.rows, last))]
 
 
-def _own(title: str, flow: Solution, columns: dict[str, Estimated]) -> Table:
+def _own(title: str, flow: AnySolution, columns: dict[str, Estimated]) -> Table:
     return _table(title, flow, dict.fromkeys(columns, flow), columns)
 
 
 def _table(
-    title: str, first: Solution, flows: dict[str, Solution], columns: dict[str, Estimated]
+    title: str, first: AnySolution, flows: dict[str, AnySolution], columns: dict[str, Estimated]
 ) -> Table:
     """One row for each time of the first flow; flows that did not get there leave a dash."""
     texts = [[pretty(number(float(t), 4, trim=True)) for t in first.times]]
@@ -74,6 +75,6 @@ def _table(
     return Table(title, ("t", *columns), tuple(zip(*texts, strict=True)))
 
 
-def _cell_at(t: float, flow: Solution, cells: list[str]) -> str:
+def _cell_at(t: float, flow: AnySolution, cells: list[str]) -> str:
     at = np.flatnonzero(abs(flow.times - t) <= 1e-12 * max(1.0, abs(t)))
     return cells[at[0]] if at.size else MISSING

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wfrpde.errors import InputError
-from wfrpde.flow.solution import Estimated, Solution
+from wfrpde.flow.product.solution import AnySolution
+from wfrpde.flow.solution import Estimated, Solution, load_solution
 from wfrpde.report.flow.pictures import Pictures, take_pictures
 from wfrpde.report.versions import software_versions
 
@@ -22,6 +23,9 @@ __all__ = ["FlowRun", "all_estimates", "read_run", "solution_file"]
 
 NORMALISATION = "log_normalising_constant"
 """The series that a linear reaction adds."""
+
+MOST_COORDINATES = 8
+"""Coordinates of a product whose moments are listed: the others are in its solution."""
 
 NEEDED = "the folder of a run, as 'wfrpde solve' writes it"
 
@@ -42,8 +46,8 @@ class FlowRun:
         When, and by which software.
     """
 
-    solution: Solution
-    companions: Mapping[str, Solution] = field(default_factory=dict)
+    solution: AnySolution
+    companions: Mapping[str, AnySolution] = field(default_factory=dict)
     ranks: int = 1
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     versions: Mapping[str, str] = field(default_factory=software_versions)
@@ -59,14 +63,20 @@ class FlowRun:
         return self.solution.case.equation
 
     @property
-    def flows(self) -> dict[str, Solution]:
+    def flows(self) -> dict[str, AnySolution]:
         """The run's own flow first, then its companions, by label."""
         return {self.equation.label: self.solution, **self.companions}
 
+    @property
+    def is_product(self) -> bool:
+        """Whether the flow consists of factors, without a mesh of its own."""
+        return self.solution.case.is_factored
+
     @cached_property
     def pictures(self) -> Pictures:
-        """The densities of all flows, to be drawn."""
-        return take_pictures(self.flows)
+        """The densities of all flows on meshes, to be drawn."""
+        flows = {k: flow for k, flow in self.flows.items() if isinstance(flow, Solution)}
+        return take_pictures(flows)
 
     @property
     def target_mode_mass(self) -> dict[str, float]:
@@ -74,19 +84,31 @@ class FlowRun:
         return dict(self.solution.numerics["target_mode_mass"])
 
 
-def all_estimates(solution: Solution) -> dict[str, dict[str, Estimated]]:
+def all_estimates(solution: AnySolution) -> dict[str, dict[str, Estimated]]:
     """Every number of a solution with its error: series, moments by their axes, mode masses."""
-    mean, covariance = solution.estimated("mean"), solution.estimated("covariance")
+    series = {name: solution.estimated(name) for name in solution.series}
+    modes = {name: solution.estimated("mode_mass", name) for name in solution.mode_mass}
+    mean = solution.estimated("mean")
+    if not isinstance(solution, Solution):
+        names = [f"x{i + 1}" for i in range(min(solution.dim, MOST_COORDINATES))]
+        spread = solution.variance
+        return {
+            "series": series,
+            "mean": {x: mean[:, i] for i, x in enumerate(names)},
+            "covariance": {x + x: spread[:, i] for i, x in enumerate(names)},
+            "mode_mass": modes,
+        }
+    covariance = solution.estimated("covariance")
     axes = "xyz"[: solution.dim]
     return {
-        "series": {name: solution.estimated(name) for name in solution.series},
+        "series": series,
         "mean": {x: mean[:, i] for i, x in enumerate(axes)},
         "covariance": {
             x + y: covariance[:, i, i + j]
             for i, x in enumerate(axes)
             for j, y in enumerate(axes[i:])
         },
-        "mode_mass": {name: solution.estimated("mode_mass", name) for name in solution.mode_mass},
+        "mode_mass": modes,
     }
 
 
@@ -124,5 +146,5 @@ def read_run(folder: Path) -> FlowRun:
     except (OSError, ValueError, KeyError, TypeError) as error:
         found = f"a run that cannot be read ({type(error).__name__}: {error})"
         raise InputError(str(folder), found, NEEDED) from error
-    companions = {label: Solution.load(solution_file(folder, label)) for label in labels}
-    return FlowRun(Solution.load(solution_file(folder)), companions, **facts)
+    companions = {label: load_solution(solution_file(folder, label)) for label in labels}
+    return FlowRun(load_solution(solution_file(folder)), companions, **facts)

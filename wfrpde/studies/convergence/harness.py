@@ -170,10 +170,10 @@ def _words(run: PlannedRun) -> str:
 
 def _solved(run: PlannedRun, comm: Comm, stop: StopRequest) -> Solution | None:
     """Solve one case (collective over `comm`); None if it was interrupted."""
-    from wfrpde.flow.solve import solve
+    from wfrpde.flow.solve import solve_on_mesh
 
     with quiet():
-        solution = solve(run.case, comm, on_stop="return")
+        solution = solve_on_mesh(run.case, comm, on_stop="return")
     return solution if solution.complete else None
 
 

@@ -109,12 +109,12 @@ def observe_decay(case: Case, spectrum: Spectrum, comm: Comm | None = None) -> l
 
 def _solved(case: Case, rate: float, beta: float, comm: Comm | None) -> Solution:
     """Solve until KL is at the floor: once to see how large it is, then over the right time."""
-    import wfrpde
+    from wfrpde.flow.solve import solve_on_mesh
 
     span = np.log(1 / FLOOR) / rate
     for _ in range(3):
         save = [float(t) for t in np.linspace(0, span, SAVED + 1)[1:]]
-        solution = wfrpde.solve(
+        solution = solve_on_mesh(
             case.with_overrides(
                 {
                     "flow.beta": beta,

@@ -1,0 +1,185 @@
+"""``[[factor]]``: the independent parts of a product, each with its own target and start.
+
+A flow whose target, start and rate of growth factorise stays a product, since log(ρ/π) is a sum:
+each factor follows its own flow. Identical factors are solved once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, Strict
+
+from wfrpde.case.densities import FACTORS, InitialSpec, TargetSpec
+from wfrpde.case.domain import DomainSpec
+from wfrpde.case.sections import Section, Text
+from wfrpde.errors import InputError
+
+if TYPE_CHECKING:
+    from wfrpde.case.case import Case
+
+Array = npt.NDArray[np.float64]
+
+MOST_DIMENSIONS = 100_000
+"""Coordinates beyond which a product is refused."""
+
+
+class FactorSpec(Section):
+    """One factor of a product, or several that are equal.
+
+    Attributes
+    ----------
+    target
+        Its target: any kind in one to three dimensions, or a Gaussian of any dimension.
+    initial
+        Its start, which a flow needs.
+    repeat
+        How many factors of this kind there are.
+    name
+        By which regions of the product mean it, as in ``"count(x > 0, wells) >= 8"``.
+    reaction
+        Its part u of a linear reaction U = Σ u(factor), as ``flow.reaction`` for one factor.
+    domain
+        Its domain, with the keys of ``[domain]``; by default a box that follows.
+    """
+
+    target: TargetSpec
+    initial: InitialSpec | None = None
+    repeat: Annotated[int, Strict(), Field(ge=1)] = 1
+    name: Text = ""
+    reaction: Text | None = None
+    domain: DomainSpec | None = None
+
+
+def factors_of(case: Case) -> tuple[FactorSpec, ...]:
+    """Return the factors of a case, in order: one, if it is no product."""
+    if case.target.is_product:
+        return case.factor
+    spec = FactorSpec.model_construct(
+        target=case.target,
+        initial=case.initial,
+        repeat=1,
+        name="",
+        reaction=case.flow.reaction,
+        domain=case.domain,
+    )
+    return (spec,)
+
+
+def check_product(case: Case) -> None:
+    """Raise `InputError` unless ``[[factor]]`` and the other tables of a product fit together."""
+    if case.is_factored and case.dynamics.model_fields_set:
+        key = f"dynamics.{sorted(case.dynamics.model_fields_set)[0]}"
+        raise InputError(key, "a key, with factors", "none: they follow −∇V with unit noise")
+    if not case.target.is_product:
+        if case.factor:
+            raise InputError(
+                "factor",
+                f"{len(case.factor)} tables without a product",
+                '[target] kind = "product" with them',
+            )
+        return
+    if not case.factor:
+        do = 'For example: [[factor]] repeat = 100, target = { kind = "double_well" }, …'
+        raise InputError("factor", "none, in a product", "at least one [[factor]] table", do)
+    if case.initial.kind != FACTORS:
+        raise InputError(
+            "initial", "a table beside factors", "a start of each factor: factor.initial"
+        )
+    for index, factor in enumerate(case.factor):
+        where = f"factor[{index}]"
+        if factor.target.is_product:
+            raise InputError(f"{where}.target.kind", "'product'", "the factors themselves")
+        if factor.target.modes:
+            do = 'For example: [target] modes = { right = "all(x > 0)" }.'
+            raise InputError(
+                f"{where}.target.modes", "regions of a factor", "regions of the product", do
+            )
+        if factor.initial is not None:
+            factor.initial.check_dimension(factor.target.dimension)
+    names = [factor.name for factor in case.factor if factor.name]
+    if len(names) != len(set(names)):
+        raise InputError("factor", f"the names {', '.join(names)}", "each name once")
+    if case.dim > MOST_DIMENSIONS:
+        raise InputError("factor", f"{case.dim} dimensions", f"at most {MOST_DIMENSIONS}")
+    _check_regions(case)
+    rotation_matrix(case.target.parameters.get("rotation"), case.dim)
+    unused: Mapping[str, Any] = {
+        "domain.box": case.domain.box,
+        "domain.mesh": case.domain.mesh,
+        "domain.sides": case.domain.sides or None,
+        "flow.reaction": case.flow.reaction,
+    }
+    for key, value in unused.items():
+        if value is not None:
+            needed = f"none here: factor.{key if key.startswith('domain') else 'reaction'}"
+            raise InputError(key, "a key of the whole product", needed)
+    if not case.flow.conserve_mass:
+        raise InputError(
+            "flow.conserve_mass", "false, in a product", "true: products are of conserved mass"
+        )
+
+
+def _check_regions(case: Case) -> None:
+    from wfrpde.fields.product_regions import check_factor_region, parse_product_region
+
+    known = {factor.name for factor in case.factor if factor.name}
+    for name, text in case.target.modes.items():
+        where = f"target.modes.{name}"
+        region = parse_product_region(text, where)
+        if unknown := sorted(set(region.names) - known):
+            needed = f"one of {', '.join(sorted(known))}" if known else "none: no factor has a name"
+            raise InputError(where, f"the factor {unknown[0]!r}", needed)
+        if region.kind == "dot" and len(region.weights) != case.dim:
+            raise InputError(
+                where, f"{len(region.weights)} weights", f"{case.dim}, one a coordinate"
+            )
+        for factor in case.factor:
+            if region.means(factor.name):
+                check_factor_region(region, factor.target.dimension, where)
+
+
+def rotation_matrix(given: Any, dim: int) -> Array | None:
+    """Return the orthogonal matrix R of x = R y, y the coordinates of the factors, or None.
+
+    Parameters
+    ----------
+    given
+        A matrix ``(d, d)``, ``"random:seed"`` (uniformly distributed), or None.
+
+    Raises
+    ------
+    InputError
+        If it is neither, or not orthogonal.
+    """
+    where, needed = "target.rotation", f'an orthogonal {dim}×{dim} matrix, or "random:seed"'
+    if given is None:
+        return None
+    if isinstance(given, str):
+        word, _, seed = given.partition(":")
+        if word != "random" or not seed.isdecimal():
+            raise InputError(where, repr(given), needed)
+        return random_rotation(dim, int(seed))
+    try:
+        matrix = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(where, "what is no matrix", needed) from None
+    if matrix.shape != (dim, dim):
+        shape = "×".join(map(str, matrix.shape)) or "single"
+        raise InputError(where, f"a {shape} array", needed)
+    defect = float(np.abs(matrix @ matrix.T - np.eye(dim)).max())
+    if not defect < 1e-8:
+        raise InputError(where, f"a matrix with |R Rᵀ − 1| = {defect:.1e}", needed)
+    # the nearest orthogonal matrix: what was typed has a few digits only
+    left, _, right = np.linalg.svd(matrix)
+    return np.asarray(left @ right)
+
+
+def random_rotation(dim: int, seed: int) -> Array:
+    """Return an orthogonal matrix that is uniformly distributed, by its seed."""
+    normal = np.random.default_rng(seed).standard_normal((dim, dim))
+    q, r = np.linalg.qr(normal)
+    return np.asarray(q * np.sign(np.diag(r)))

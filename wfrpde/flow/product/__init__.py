@@ -1,0 +1,1 @@
+"""Flows in any dimension, put together from those of independent factors."""

@@ -1,0 +1,111 @@
+r"""The flow between Gaussians in any dimension, by two closed forms that share no algebra.
+
+With :math:`P = C_\pi^{-1}`, :math:`D = C - C_\pi`, :math:`\Gamma = \alpha P + \beta/2` the Riccati
+equation reads :math:`D' = -\Gamma D - D\Gamma - \beta DPD`, and for :math:`D^{-1}` it is linear:
+
+.. math:: D_t = F\,[1 + D_0 B(1 - F^2)]^{-1} D_0 F,\qquad F = e^{-\Gamma t},\quad
+          B = \beta P (2\Gamma)^{-1},\qquad
+          m_t - m_\pi = e^{-\beta t/2} F\,[1 + D_0 B(1 - F^2)]^{-1} (m_0 - m_\pi),
+
+which for α = β = 1 is that of arXiv:2511.18060 and never overflows. `linear_fractional` instead
+takes steps of :math:`C = XY^{-1}`, where X and Y obey a linear equation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+STEP = 1.0
+"""Exponent Γ·dt of a step of `linear_fractional`, beyond which it would lose digits."""
+
+MOST_STEPS = 400
+"""Steps beyond which `linear_fractional` is not worth its time."""
+
+
+@dataclass(frozen=True)
+class GaussianFlow:
+    """The flow from N(m₀, C₀) to N(m_π, C_π) with rates α, β.
+
+    Attributes
+    ----------
+    mean, target_mean
+        ``(d,)``.
+    covariance, target_covariance
+        ``(d, d)``.
+    """
+
+    mean: Array
+    covariance: Array
+    target_mean: Array
+    target_covariance: Array
+    alpha: float
+    beta: float
+
+    def at(self, t: float) -> tuple[Array, Array]:
+        """Return mean ``(d,)`` and covariance ``(d, d)`` at time t."""
+        variance, basis = np.linalg.eigh(self.target_covariance)
+        gap = basis.T @ (self.mean - self.target_mean)
+        start = basis.T @ self.covariance @ basis - np.diag(variance)
+        gamma = self.alpha / variance + self.beta / 2
+        decay = np.exp(-gamma * t)
+        damping = self.beta / (2 * gamma * variance) * -np.expm1(-2 * gamma * t)
+        system = np.eye(len(variance)) + start * damping
+        moved = np.linalg.solve(system, np.column_stack([start, gap])) * decay[:, None]
+        difference = moved[:, :-1] * decay
+        difference = (difference + difference.T) / 2
+        mean = self.target_mean + np.exp(-self.beta * t / 2) * (basis @ moved[:, -1])
+        return mean, basis @ (np.diag(variance) + difference) @ basis.T
+
+    def linear_fractional(self, t: float) -> tuple[Array, Array] | None:
+        """Return what `at` does from the linear equation of X and Y, or None if it takes long.
+
+        X' = (β/2 − αP)X + 2αY,  Y' = βPX + (αP − β/2)Y,  C = XY^{-1};  the mean's equation
+        m' = −(α + βC)P(m − m_π) is linear, too: (m − m_π)_t = e^{-βt/2} Y^{-T}(m₀ − m_π).
+        """
+        precision = np.linalg.inv(self.target_covariance)
+        size = len(precision)
+        rate = self.alpha * float(np.linalg.eigvalsh(precision)[-1]) + self.beta / 2
+        steps = max(1, int(np.ceil(rate * t / STEP)))
+        if steps > MOST_STEPS:
+            return None
+        from scipy.linalg import expm
+
+        one = np.eye(size)
+        generator = np.block(
+            [
+                [self.beta / 2 * one - self.alpha * precision, 2 * self.alpha * one],
+                [self.beta * precision, self.alpha * precision - self.beta / 2 * one],
+            ]
+        )
+        step = expm(generator * (t / steps))
+        gap, covariance = self.mean - self.target_mean, self.covariance
+        for _ in range(steps):
+            x, y = np.split(step @ np.concatenate([covariance, one]), 2)
+            inverse = np.linalg.inv(y)
+            covariance = x @ inverse
+            covariance = (covariance + covariance.T) / 2
+            gap = np.exp(-self.beta * t / steps / 2) * (inverse.T @ gap)
+        return self.target_mean + gap, covariance
+
+    def numbers(self, mean: Array, covariance: Array) -> dict[str, float]:
+        """Return KL, Fisher information and Var log(ρ/π) of N(mean, covariance).
+
+        With A = C^{-1}: ∇ log(ρ/π) = (P − A)(x − m) + P(m − m_π).
+        """
+        precision = np.linalg.inv(self.target_covariance)
+        gap = mean - self.target_mean
+        force = precision @ gap
+        # by the eigenvalues of PC − 1: no cancellation near the target
+        factor = np.linalg.cholesky(self.target_covariance)
+        half = np.linalg.solve(factor, covariance - self.target_covariance)
+        excess = np.linalg.eigvalsh(np.linalg.solve(factor, half.T))
+        kl = float(np.sum(excess - np.log1p(excess)) + gap @ force) / 2
+        variance = float(np.sum(excess**2) / 2 + force @ covariance @ force)
+        slope = precision - np.linalg.inv(covariance)
+        fisher = float(np.sum((slope @ covariance) * slope) + force @ force)
+        return {"kl": kl, "fisher_information": fisher, "reaction_variance": variance}

@@ -1,0 +1,161 @@
+"""`Line`: the law of a linear form of one factor, by its moment generating function.
+
+M(z) = E e^{zS} for complex z is all that the law of a sum of independent S needs; see `sums`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Complex = npt.NDArray[np.complex128]
+
+EDGE = 0.01
+"""Share of the range at either end in which a tilted law feels where the range was cut off."""
+
+BLOCK = 2_000_000
+"""Exponentials that are computed at once."""
+
+
+class Line(Protocol):
+    """The law of a real random variable S."""
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Between which two values S lies."""
+
+    @property
+    def highest(self) -> float:
+        """Largest frequency for which `ratio` is right."""
+
+    def tilt(self, a: float) -> tuple[float, float, float]:
+        """Return log M(a), and mean and variance under the law ∝ e^{as}."""
+
+    def ratio(self, a: float, omega: Array) -> Complex:
+        """Return ``M(a + iω)/M(a)`` at the frequencies ``(m,)``."""
+
+    def error(self, a: float) -> float:
+        """Estimated relative error of M(a), where errors of different places do not cancel."""
+
+
+@dataclass(frozen=True)
+class Normal:
+    """The law N(mean, variance), known up to `defect` of mean and variance."""
+
+    mean: float
+    variance: float
+    mean_error: float = 0.0
+    variance_error: float = 0.0
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Between which two values S lies."""
+        return -np.inf, np.inf
+
+    @property
+    def highest(self) -> float:
+        """Largest frequency for which `ratio` is right."""
+        return np.inf
+
+    def tilt(self, a: float) -> tuple[float, float, float]:
+        """Return log M(a), and mean and variance under the law ∝ e^{as}."""
+        return (
+            a * self.mean + a * a * self.variance / 2,
+            self.mean + a * self.variance,
+            self.variance,
+        )
+
+    def ratio(self, a: float, omega: Array) -> Complex:
+        """Return ``M(a + iω)/M(a)`` at the frequencies ``(m,)``."""
+        mean = self.mean + a * self.variance
+        return np.asarray(np.exp(1j * omega * mean - omega**2 * self.variance / 2))
+
+    def error(self, a: float) -> float:
+        """Estimated relative error of M(a)."""
+        scale = np.sqrt(self.variance)
+        relative = self.variance_error / self.variance * (1 + a * a * self.variance)
+        return float(abs(a) * self.mean_error + self.mean_error / scale + relative)
+
+
+@dataclass(frozen=True)
+class Atoms:
+    """A law as masses at points, which a quadrature of its density has made of it.
+
+    Attributes
+    ----------
+    places
+        ``(n,)`` values of S.
+    log_mass
+        ``(n,)``, normalised.
+    defect
+        ``(n,)`` estimated absolute error of the log density at each.
+    second
+        The same law by another rule, whose distance is the error of this one; None without one.
+    cut
+        Share of the mass that the range lost.
+    gap
+        Distance between neighbours of the quadrature: it knows nothing of shorter waves.
+    open_ends
+        Whether the range was cut off where a density goes on, so that a law tilted against an end
+        of it is wrong there.
+    """
+
+    places: Array
+    log_mass: Array
+    defect: Array
+    second: Atoms | None = None
+    cut: float = 0.0
+    open_ends: bool = True
+    gap: float = 0.0
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Between which two values S lies."""
+        return float(self.places.min()), float(self.places.max())
+
+    @property
+    def highest(self) -> float:
+        """Largest frequency for which `ratio` is right."""
+        return np.pi / self.gap if self.gap > 0 else np.inf
+
+    def _tilted(self, a: float) -> tuple[float, Array]:
+        exponent = self.log_mass + a * self.places
+        top = float(exponent.max())
+        mass = np.exp(exponent - top)
+        total = float(mass.sum())
+        return top + float(np.log(total)), mass / total
+
+    def tilt(self, a: float) -> tuple[float, float, float]:
+        """Return log M(a), and mean and variance under the law ∝ e^{as}."""
+        log_mgf, mass = self._tilted(a)
+        mean = float(mass @ self.places)
+        return log_mgf, mean, float(mass @ (self.places - mean) ** 2)
+
+    def ratio(self, a: float, omega: Array) -> Complex:
+        """Return ``M(a + iω)/M(a)`` at the frequencies ``(m,)``."""
+        _, mass = self._tilted(a)
+        keep = mass > 1e-18
+        places, mass = self.places[keep], mass[keep]
+        size = max(1, BLOCK // len(places))
+        parts = [
+            np.exp(1j * omega[k : k + size, None] * places) @ mass
+            for k in range(0, len(omega), size)
+        ]
+        return np.concatenate(parts) if parts else np.empty(0, dtype=complex)
+
+    def error(self, a: float) -> float:
+        """Estimated relative error of M(a)."""
+        log_mgf, mass = self._tilted(a)
+        error = float(mass @ np.minimum(self.defect, 1.0)) + self.cut
+        if self.second is not None:
+            error += abs(self.second.tilt(a)[0] - log_mgf)
+        if self.open_ends and a != 0:
+            low, high = self.ends
+            margin = EDGE * (high - low)
+            edge = self.places > high - margin if a > 0 else self.places < low + margin
+            error += float(mass[edge].sum())
+        return error

@@ -1,0 +1,171 @@
+"""`solve_product`: the flows of the factors, each solved once, spread over the ranks."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wfrpde.case.case import Case
+from wfrpde.case.factors import FactorSpec, factors_of, rotation_matrix
+from wfrpde.errors import InputError
+from wfrpde.fields.product_regions import parse_product_region
+from wfrpde.flow.product.parts import GaussianPart, MeshPart, gaussian_part
+from wfrpde.flow.product.solution import ProductSolution, complement
+from wfrpde.flow.solve import solve_on_mesh
+from wfrpde.parallel import (
+    Interrupted,
+    OnStop,
+    Progress,
+    StopRequest,
+    collectively,
+    unless_stopped,
+    world,
+)
+from wfrpde.parallel.tasks import Task, run_tasks
+
+if TYPE_CHECKING:
+    from mpi4py.MPI import Comm
+
+logger = logging.getLogger("wfrpde")
+
+FINEST = 1e-9
+"""Least tolerance that is asked of a factor."""
+
+PartKind = MeshPart | GaussianPart
+
+
+def solve_product(
+    case: Case,
+    comm: Comm | None = None,
+    observer: Callable[[Progress], None] | None = None,
+    *,
+    on_stop: OnStop = "raise",
+) -> ProductSolution:
+    """Solve the flow of a case whose target and start factorise (collective).
+
+    Parameters, exceptions and stops are those of `wfrpde.solve`.
+
+    Returns
+    -------
+    ProductSolution
+        The same on every rank.
+    """
+    began = time.perf_counter()
+    comm = world() if comm is None else comm
+    with collectively(comm):
+        specs = factors_of(case)
+        rotation = rotation_matrix(case.target.parameters.get("rotation"), case.dim) if (
+            case.target.is_product) else None  # fmt: skip
+        cases = [factor_case(case, index) for index in range(len(specs))]
+        kinds: dict[str, int] = {}
+        which = [kinds.setdefault(_key(one), len(kinds)) for one in cases]
+        different = [cases[which.index(kind)] for kind in range(len(kinds))]
+    tasks: list[Task[PartKind]] = [
+        Task(partial(_part, one, _words(index, one)), _words(index, one), cost=10.0**one.dim)
+        for index, one in enumerate(different)
+    ]
+    alone = comm.size == 1 or len(tasks) == 1
+    with StopRequest():
+        done = run_tasks(
+            tasks, comm, observer=observer, counted="factors", together=alone, tolerated=()
+        )
+    if len(done.results) < len(tasks):
+        raise Interrupted(None)
+    parts = tuple(done.results[k] for k in range(len(tasks)))
+    order = tuple(kind for kind, spec in zip(which, specs, strict=True) for _ in range(spec.repeat))
+    names = tuple(spec.name for spec in specs for _ in range(spec.repeat))
+    solution = ProductSolution(
+        case=case,
+        parts=parts,
+        order=order,
+        names=names,
+        rotation=rotation,
+        complete=all(part.complete for part in parts),
+        wall_time=time.perf_counter() - began,
+        ranks=comm.size,
+    )
+    if comm.rank == 0:
+        for text in solution.warnings:
+            logger.warning(text)
+    return unless_stopped(solution, on_stop)
+
+
+def factor_case(case: Case, index: int) -> Case:
+    """Return the case of one factor alone.
+
+    Its modes are the regions that the modes of the product are made of, and their complements.
+    """
+    spec = factors_of(case)[index]
+    if spec.initial is None:
+        raise InputError(f"factor[{index}].initial", "nothing", "an initial density")
+    data = case.model_dump(exclude_unset=True)
+    target = spec.target.model_dump(exclude_unset=True)
+    target["modes"] = _regions(case, spec)
+    tables: dict[str, Any] = {
+        "target": target,
+        "initial": spec.initial.model_dump(exclude_unset=True),
+        "flow": {**data.get("flow", {})},
+        **{key: data[key] for key in ("numerics", "accuracy") if key in data},
+        **({} if spec.domain is None else {"domain": spec.domain.model_dump(exclude_unset=True)}),
+        "output": {"compare": False},
+    }
+    if case.accuracy.tolerance is not None:  # relative errors of masses add
+        count = sum(factor.repeat for factor in factors_of(case))
+        tables["accuracy"] = {"tolerance": max(case.accuracy.tolerance / count, FINEST)}
+    if spec.reaction is not None:
+        tables["flow"]["reaction"] = spec.reaction
+        if "beta" not in data.get("flow", {}):
+            tables["flow"]["beta"] = case.flow.beta
+    try:
+        return Case.from_dict(tables, case.source)
+    except InputError as error:
+        if not case.target.is_product:
+            raise
+        raise error.at(f"factor[{index}].{error.where}") from None
+
+
+def _regions(case: Case, spec: FactorSpec) -> dict[str, str]:
+    """Return the regions of one factor that those of the product are made of."""
+    if not (case.target.is_product or case.dim > 3):
+        return dict(spec.target.modes)
+    modes: dict[str, str] = {}
+    for name, text in case.target.modes.items():
+        region = parse_product_region(text, f"target.modes.{name}")
+        if region.kind == "count" and region.means(spec.name):
+            modes[region.region] = region.region
+            modes[complement(region.region)] = complement(region.region)
+    return modes
+
+
+def _key(case: Case) -> str:
+    """Text by which equal factors are found."""
+    return json.dumps(case.model_dump(mode="json"), sort_keys=True, default=str)
+
+
+def _words(index: int, case: Case) -> str:
+    return f"factor {index + 1} ({case.target.kind or case.target.potential or case.target.python})"
+
+
+def _part(case: Case, words: str, comm: Any, stop: StopRequest) -> PartKind | None:
+    times = np.array([0.0, *case.flow.save])
+    if case.dim > 3 or case.numerics.formulation == "closed form":
+        target = case.target.build()
+        start = case.initial.build(target).gaussian
+        if target.gaussian is None or start is None or case.flow.reaction is not None:
+            what = (
+                "a linear reaction" if case.flow.reaction else "a target or start of another kind"
+            )
+            raise InputError(
+                "numerics.formulation" if case.dim <= 3 else "initial",
+                f"{what}, in closed form",
+                "a Gaussian target, a Gaussian start and no linear reaction",
+            )
+        return gaussian_part(target, start, case.flow.alpha, case.flow.beta, times)
+    solution = solve_on_mesh(case, comm, on_stop="return")
+    return MeshPart(solution)

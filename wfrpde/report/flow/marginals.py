@@ -1,0 +1,91 @@
+"""Marginal densities of a product: of one coordinate of each kind of factor."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.flow.product.solution import ProductSolution
+from wfrpde.numbers import number
+from wfrpde.report import style
+from wfrpde.report.drawing import Drawing
+from wfrpde.report.flow.run import FlowRun
+
+__all__ = ["draw_marginals"]
+
+MOST_PANELS = 6
+"""Coordinates that are drawn at most."""
+
+VISIBLE = 1e-3
+"""Share of its maximum below which a density is not to be seen."""
+
+Array = npt.NDArray[np.float64]
+
+
+def draw_marginals(run: FlowRun) -> Drawing | None:
+    """Draw the density of single coordinates at the saved times, over that of the target."""
+    solution = run.solution
+    if not isinstance(solution, ProductSolution):
+        return None
+    shown = coordinates_to_show(solution)
+    columns = min(len(shown), 3)
+    rows = -(-len(shown) // columns)
+    figure = style.new_figure(7.2 if columns == 1 else 9.6, 0.8 + 2.8 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat[len(shown) :]:
+        axes.remove()
+    colours = style.time_colours(len(solution.times))
+    for axes, (coordinate, words) in zip(grid.flat, shown.items(), strict=False):
+        x = _line(solution, coordinate)
+        target = solution.marginal_density(np.inf, coordinate, x)
+        axes.fill_between(x, 0, target, color=style.TARGET, alpha=0.25, lw=0)
+        top = float(target.max())
+        for t, colour in zip(solution.times, colours, strict=True):
+            curve = solution.marginal_density(float(t), coordinate, x)
+            axes.plot(x, curve, color=colour)
+            if t > 0:
+                top = max(top, float(curve.max()))
+        axes.set_ylim(0, 1.08 * top)
+        axes.set_xlim(x[0], x[-1])
+        axes.set_xlabel(f"x{coordinate + 1}")
+        axes.set_title(style.text(words))
+    grid[0, 0].set_ylabel("marginal density")
+    last = number(float(solution.times[-1]), 3, trim=True)
+    return Drawing(
+        "marginals",
+        figure,
+        f"Marginal densities of {len(shown)} of {solution.dim} coordinates",
+        f"Densities of single coordinates of {solution.dim}, from pale (t = 0; what leaves the "
+        f"panel is the start) to dark (t = {last}), over those of the target (grey). Equal "
+        "factors share a panel.",
+    )
+
+
+def coordinates_to_show(solution: ProductSolution) -> dict[int, str]:
+    """Return some coordinates, counted from 0, with words for each."""
+    if solution.rotation is not None:
+        return {k: f"x{k + 1}" for k in range(min(solution.dim, MOST_PANELS))}
+    shown: dict[int, str] = {}
+    start = 0
+    seen: set[int] = set()
+    for kind, name in zip(solution.order, solution.names, strict=True):
+        part = solution.parts[kind]
+        if kind not in seen:
+            seen.add(kind)
+            times = f"{solution.counts[kind]} × " if solution.counts[kind] > 1 else ""
+            for axis in range(min(part.dim, 3)):
+                words = f"{times}{name or part.target.name}"
+                shown[start + axis] = words if part.dim == 1 else f"{words}, x{start + axis + 1}"
+        start += part.dim
+    return dict(list(shown.items())[:MOST_PANELS])
+
+
+def _line(solution: ProductSolution, coordinate: int) -> Array:
+    """Return points where the marginals at all times are to be seen."""
+    laws = [solution.marginal(float(t), coordinate) for t in (*solution.times, np.inf)]
+    low = min(law.mean - 4.5 * np.sqrt(law.variance) for law in laws)
+    high = max(law.mean + 4.5 * np.sqrt(law.variance) for law in laws)
+    x = np.linspace(low, high, 401)
+    ends = [solution.marginal_density(t, coordinate, x) for t in (0.0, solution.times[-1], np.inf)]
+    seen = x[np.any([curve > VISIBLE * curve.max() for curve in ends], axis=0)]
+    return np.linspace(seen[0], seen[-1], 401)
