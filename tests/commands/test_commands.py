@@ -263,3 +263,20 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def test_a_product_is_solved_and_drawn_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p.toml").write_text(
+        '[target]\nkind = "product"\nmodes = { right = "all(x > 0)" }\n'
+        "[[factor]]\nrepeat = 7\ntarget = { potential = 'x**2' }\n"
+        "initial = { mean = [1.0], covariance = [[0.3]] }\n[flow]\nsave = [0.5]\n"
+    )
+    assert main(["solve", "p.toml", "-o", "out", "--quiet"]) == 0
+    assert {path.name for path in (tmp_path / "out" / "figures").iterdir()} == {
+        "kl.png", "marginals.png", "modes.png",
+    }  # fmt: skip
+    assert "product of 7 ×" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert main(["plot", "out"]) == 0
+    assert main(["spectrum", "p.toml", "-o", "spec"]) == 2
+    assert not (tmp_path / "spec").exists()

@@ -315,11 +315,21 @@ class Case(Shown, Section):
         return cls.model_json_schema()
 
 
-def require_case(case: Any, function: str) -> None:
-    """Raise TypeError unless ``function`` was given a case."""
+def require_case(case: Any, function: str, *, factored: bool = False) -> None:
+    """Raise TypeError unless ``function`` was given a case.
+
+    Unless it takes them, one of factors, or in more than three dimensions, is an `InputError`.
+    """
     if not isinstance(case, Case):
         raise TypeError(
             f"{function} needs a Case, not {type(case).__name__}: wfrpde.load_case makes one"
+        )
+    if case.is_factored and not factored:
+        raise InputError(
+            "target",
+            f"{case.dim} dimensions of factors, in {function}",
+            "a target in one to three dimensions, solved on a mesh",
+            "For products and beyond three dimensions there are wfrpde.solve and its command.",
         )
 
 

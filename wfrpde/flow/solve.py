@@ -103,7 +103,7 @@ def solve(
     AccuracyError
         If no formulation can represent the problem.
     """
-    require_case(case, "solve")
+    require_case(case, "solve", factored=True)
     if case.is_factored:
         from wfrpde.flow.product.solve import solve_product
 
