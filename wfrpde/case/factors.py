@@ -71,9 +71,10 @@ def factors_of(case: Case) -> tuple[FactorSpec, ...]:
 
 def check_product(case: Case) -> None:
     """Raise `InputError` unless ``[[factor]]`` and the other tables of a product fit together."""
-    if case.is_factored and case.dynamics.model_fields_set:
-        key = f"dynamics.{sorted(case.dynamics.model_fields_set)[0]}"
-        raise InputError(key, "a key, with factors", "none: they follow −∇V with unit noise")
+    if case.is_factored and case.dynamics.model_dump() != type(case.dynamics)().model_dump():
+        raise InputError(
+            "dynamics", "a table, with factors", "none: they follow −∇V with unit noise"
+        )
     if not case.target.is_product:
         if case.factor:
             raise InputError(
