@@ -280,3 +280,17 @@ def test_a_product_is_solved_and_drawn_again(tmp_path, monkeypatch, capsys):
     assert main(["plot", "out"]) == 0
     assert main(["spectrum", "p.toml", "-o", "spec"]) == 2
     assert not (tmp_path / "spec").exists()
+
+
+def test_without_a_command_help_is_printed(capsys):
+    assert main([]) == 0
+    assert "wfrpde demo" in capsys.readouterr().out
+
+
+def test_the_version_is_printed(capsys):
+    import wfrpde
+
+    with pytest.raises(SystemExit) as left:
+        main(["--version"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out == f"wfrpde {wfrpde.__version__}\n"

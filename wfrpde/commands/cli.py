@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from wfrpde import __version__
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -37,8 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.set_threshold(100_000)
     # At exit the collector would go through all that SymPy and others made, for 0.4 s.
     atexit.register(gc.freeze)
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
     try:
+        if arguments.command is None:
+            parser.print_help()
+            return 0
         code: int = arguments.command(arguments)
         sys.stdout.flush()
     except OSError as error:
@@ -63,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Wasserstein-Fisher-Rao gradient flows of KL(rho|pi), solved on meshes.",
         epilog="Begin with 'wfrpde demo'. Under MPI: mpirun -n 2 wfrpde solve CASE (pays in 3-D).",
     )
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    parser.add_argument("--version", action="version", version=f"wfrpde {__version__}")
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     solve = commands.add_parser(
         "solve",

@@ -13,7 +13,7 @@ from wfrpde.parallel import (
     leave_together,
     world,
 )
-from wfrpde.parallel.screen import logger
+from wfrpde.parallel.screen import logger, wrapped
 
 
 class Session:
@@ -73,7 +73,7 @@ class Session:
             if self.status is not None:
                 self.status.clear()
             if self.rank == 0:
-                sys.stderr.write(f"{message}\n")
+                sys.stderr.write(f"{wrapped(message, sys.stderr)}\n")
                 sys.stderr.flush()
         logger.handlers.clear()  # the stream may be gone when the caller logs again
         leave_together(self._farewell, self.code, message)
@@ -86,4 +86,4 @@ class Session:
         if self.rank == 0 and not self.quiet:
             if self.status is not None:
                 self.status.clear()
-            print(text, flush=True)
+            print(wrapped(text), flush=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
@@ -11,6 +14,33 @@ from typing import TextIO
 from wfrpde.parallel.bars import TerminalBar
 
 logger = logging.getLogger("wfrpde")
+
+
+UNLIMITED = 100_000
+"""Width of what is no terminal: a program that reads a file finds whole lines."""
+
+
+def screen_width(stream: TextIO | None = None) -> int:
+    """Return the number of characters in a line of a stream, by default of standard output.
+
+    ``COLUMNS`` overrules the terminal.
+    """
+    stream = sys.stdout if stream is None else stream
+    if os.environ.get("COLUMNS", "").isdecimal() or stream.isatty():
+        return shutil.get_terminal_size().columns
+    return UNLIMITED
+
+
+def wrapped(text: str, stream: TextIO | None = None) -> str:
+    """Break lines that are too long for a stream between words, and keep how they are indented."""
+    width = screen_width(stream)
+    lines = []
+    for line in text.split("\n"):
+        indent = " " * (len(line) - len(line.lstrip()))
+        lines += [line] if len(line) <= width else textwrap.wrap(
+            line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )  # fmt: skip
+    return "\n".join(lines)
 
 
 class _AboveBar(logging.Handler):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wfrpde.numbers import column, number, shortened
+from wfrpde.parallel.screen import screen_width
 
 if TYPE_CHECKING:
     from wfrpde.flow.product.solution import AnySolution
@@ -16,17 +19,48 @@ ENGINES = {"scipy": "SciPy", "petsc": "PETSc"}
 """`numerics.engine`, for people."""
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Align columns, the first to the right and the others to the left."""
+PROSE = 30
+"""Characters of a cell from which it is prose, and may be wrapped."""
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], width: int | None = None) -> str:
+    """Align columns, the first to the right and the others to the left.
+
+    A table that is wider than ``width``, by default that of the terminal, has its last column
+    wrapped between words if that is prose. If it is too wide still, it is cut into tables one below
+    the other, which all begin with the first column.
+    """
+    most = screen_width() if width is None else width
     lines = [list(header), *[list(row) for row in rows]]
     widths = [max(len(line[k]) for line in lines) for k in range(len(header))]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if k == 0 else cell.ljust(width)
-            for k, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
+    if widths[-1] > PROSE:
+        widths[-1] = min(widths[-1], max(PROSE, most - sum(widths[:-1]) - GAP * len(widths[1:])))
+    blocks: list[list[int]] = [[0]]
+    for k in range(1, len(header)):
+        taken = sum(widths[i] + GAP for i in blocks[-1])
+        if taken + widths[k] > most and len(blocks[-1]) > 1:
+            blocks.append([0])
+        blocks[-1].append(k)
+    return "\n\n".join(_block(lines, widths, block) for block in blocks)
+
+
+GAP = 2
+"""Blanks between columns."""
+
+
+def _block(lines: list[list[str]], widths: list[int], columns: list[int]) -> str:
+    """Write some columns below one another; cells that are too wide take several lines."""
+    written = []
+    for line in lines:
+        cells = [textwrap.wrap(line[k], widths[k]) if len(line[k]) > widths[k] else [line[k]]
+                 for k in columns]  # fmt: skip
+        for parts in zip_longest(*cells, fillvalue=""):
+            padded = [
+                part.rjust(widths[k]) if k == 0 else part.ljust(widths[k])
+                for k, part in zip(columns, parts, strict=True)
+            ]
+            written.append((" " * GAP).join(padded).rstrip())
+    return "\n".join(written)
 
 
 def solution_table(solution: AnySolution) -> str:
