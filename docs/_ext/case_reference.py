@@ -12,13 +12,15 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, get_args
+from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
+
+from wfrpde.case.schema import key_texts, tables
 
 DEPENDENT_DEFAULTS = {
     ("target", "dim"): "from V or its parameters",
@@ -44,38 +46,17 @@ DEPENDENT_DEFAULTS = {
 """Defaults that follow from other keys, in words; all others are read from the models."""
 
 
-UNDOCUMENTED = {
-    ("initial", "kind"): "What kind of density; the other keys depend on it, see below.",
-    ("initial", "mass"): "Mass of ρ₀; other than 1 only with `flow.conserve_mass = false`.",
-    ("accuracy", "tolerance"): (
-        "Relative error aimed at, for the density in L2 and every reported number."
-    ),
-    ("spectrum", "count"): "How many eigenvalues are wanted.",
-}
-"""Meanings of the keys that the docstrings of the models do not list."""
-
-
 def section_models() -> dict[str, type[BaseModel]]:
     """Give the tables of a case file and their models, in the order of the file."""
     from wfrpde.case import Case
 
-    # [[sampler]] is a list of tables: tuple[SamplerSpec, ...]
-    annotations = {
-        name: (*get_args(field.annotation), field.annotation)[0]
-        for name, field in Case.model_fields.items()
-    }
-    return {
-        name: model
-        for name, model in annotations.items()
-        if isinstance(model, type) and issubclass(model, BaseModel)
-    }
+    return tables(Case)
 
 
 def section_rows(name: str) -> list[tuple[str, str, str, str]]:
     """Give key, type, default and meaning of every key of one table."""
     model = section_models()[name]
-    meanings = {k: text for (table, k), text in UNDOCUMENTED.items() if table == name}
-    meanings |= attribute_texts(model)
+    meanings = key_texts(model)
     shapes = model.model_json_schema()
     rows = []
     for key, field in model.model_fields.items():
@@ -115,20 +96,6 @@ def sampler_models() -> dict[str, type[BaseModel]]:
 def docstring(model: type) -> str:
     """Docstring of a model, cleaned of its indentation."""
     return inspect.getdoc(model) or ""
-
-
-def attribute_texts(model: type[BaseModel]) -> dict[str, str]:
-    """Read what the ``Attributes`` part of a docstring says about each name."""
-    _, _, listing = docstring(model).partition("Attributes\n----------\n")
-    texts: dict[str, list[str]] = {}
-    name = ""
-    for line in listing.splitlines():
-        if line and not line.startswith(" "):
-            name = line.split(":")[0].strip()
-            texts[name] = []
-        elif line.strip() and name:
-            texts[name].append(line.strip())
-    return {key: " ".join(lines).replace("``", "`") for key, lines in texts.items()}
 
 
 def default_text(field: Any) -> str:

@@ -60,7 +60,6 @@ def test_page_shows_every_table():
 def test_words_for_keys_that_exist():
     known = {(name, key) for name in TABLES for key in TABLES[name]["properties"]}
     assert set(reference.DEPENDENT_DEFAULTS) <= known
-    assert set(reference.UNDOCUMENTED) <= known
 
 
 def test_every_parameter_of_the_library_has_a_meaning():

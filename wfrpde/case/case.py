@@ -72,6 +72,11 @@ if TYPE_CHECKING:
 class Case(Shown, Section):
     """Everything that defines one computation; see the module's docstring.
 
+    Attributes
+    ----------
+    title
+        What the report is called.
+
     Examples
     --------
     >>> case = Case.model_validate({
@@ -312,7 +317,9 @@ class Case(Shown, Section):
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
         """JSON schema of case files, for completion and checks in editors."""
-        return cls.model_json_schema()
+        from wfrpde.case.schema import schema_of
+
+        return schema_of(cls)
 
 
 def require_case(case: Any, function: str, *, factored: bool = False) -> None:

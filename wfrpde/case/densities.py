@@ -161,6 +161,13 @@ class InitialSpec(OpenSection):
     ``kind`` is ``gaussian`` (``mean``, ``covariance``), ``mixture`` (``weights``, ``means``,
     ``covariances``), ``expression`` (``log_density`` or ``density``), ``uniform`` (``box``,
     optional) or ``dirac`` (``point``, ``width``); when it is left out it follows from those keys.
+
+    Attributes
+    ----------
+    kind
+        What kind of density; the other keys depend on it.
+    mass
+        Mass of ρ₀; other than 1 only with ``flow.conserve_mass = false``.
     """
 
     section: ClassVar[str] = "initial"
