@@ -1,4 +1,6 @@
-"""Make the pictures anew: ``tools/env python docs/make_pictures.py``.
+"""Make the pictures anew: ``tools/env python docs/make_pictures.py [CASE…]``.
+
+With names of shipped cases, only their pictures of the gallery.
 
 ``barrier.png``, of the README, is what its example draws, exactly.
 ``comparison.png`` and ``four-modes.png`` are figures of the runs of two shipped cases, and
@@ -9,11 +11,13 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PICTURES = HERE / "_static"
+GALLERY = PICTURES / "gallery"
 
 
 def draw_example(folder: Path) -> None:
@@ -51,26 +55,55 @@ def draw_spectrum(
     keep(out / "figures" / figure, PICTURES / picture)
 
 
-def keep(source: Path, target: Path) -> None:
-    """Copy a picture, packed as well as PNG can."""
+def draw_gallery(name: str, folder: Path) -> None:
+    """Run what a shipped case is for, and keep the figure that shows most of it."""
+    from wfrpde.case import load_case
+    from wfrpde.commands.cli import main as wfrpde
+
+    case = load_case(name)
+    if case.samplers:
+        command, figures = "validate", ["differences"]
+    elif "spectrum" in case.model_fields_set:
+        command, figures = "spectrum", ["modes"]
+    else:
+        command, figures = "solve", ["comparison", "density"]
+    out = folder / f"gallery-{name}"
+    wfrpde([command, name, "--out", str(out), "--quiet", "--set", "output.paraview=false"])
+    drawn = [out / "figures" / f"{figure}.png" for figure in figures]
+    keep(next(path for path in drawn if path.is_file()), GALLERY / f"{name}.png", colours=96)
+
+
+def keep(source: Path, target: Path, colours: int = 0) -> None:
+    """Copy a picture, packed as well as PNG can, with so many colours or all."""
     from PIL import Image
 
     with Image.open(source) as image:
-        image.convert("RGB").save(target, optimize=True)
+        picture = image.convert("RGB")
+        if colours:
+            picture = picture.quantize(colours, dither=Image.Dither.NONE)
+        picture.save(target, optimize=True)
     print(f"{target.relative_to(HERE.parent)}: {target.stat().st_size // 1000} kB")
 
 
 def main() -> None:
-    """Make all pictures."""
+    """Make all pictures, or those of some cases."""
+    from wfrpde.case.files import case_titles
+
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.chdir(folder)
+        if len(sys.argv) > 1:
+            for case in sys.argv[1:]:
+                draw_gallery(case, folder)
+            return
         draw_example(folder)
         draw_run("tilted-double-well", "comparison.png", "comparison.png", folder)
         draw_run("four-modes", "density.png", "four-modes.png", folder)
         barriers = ("target.barrier", [float(b) for b in range(2, 41, 2)])
         draw_spectrum("slow-sampler", "sweep.png", "sweep.png", folder, barriers)
         draw_spectrum("slow-sampler", "modes.png", "modes.png", folder)
+        for case in case_titles():
+            draw_gallery(case, folder)
 
 
 if __name__ == "__main__":

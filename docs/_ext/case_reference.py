@@ -2,7 +2,8 @@
 
 ``{case-table} flow`` tabulates the keys of one table of a case file; ``{target-kinds}``,
 ``{initial-kinds}`` and ``{sampler-kinds}`` the kinds of targets, initial densities and samplers
-with their parameters; ``{shipped-cases}`` the cases that come with the package;
+with their parameters; ``{shipped-cases}`` the cases that come with the package,
+``{case-gallery}`` with their pictures and what their files say of them;
 ``{expression-names}`` the functions and constants of expressions.
 So the reference cannot fall behind the code.
 """
@@ -12,6 +13,9 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Sequence
+from html import escape
+from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -236,6 +240,23 @@ class ShippedCases(MarkdownDirective):
         yield from markdown_table(("name", "title"), rows)
 
 
+class CaseGallery(MarkdownDirective):
+    """``{case-gallery}``: title, picture and first comment of every case that ships."""
+
+    def markdown(self) -> Iterator[str]:
+        from wfrpde.case.files import case_titles, shipped_cases
+
+        pictures = Path(__file__).parents[1] / "_static" / "gallery"
+        for name, title in case_titles().items():
+            lines = shipped_cases()[name].read_text(encoding="utf-8").splitlines()
+            words = [line[1:].strip() for line in takewhile(lambda line: line[:1] == "#", lines)]
+            yield from (f"**{title}** (`{name}`)", "")
+            if (pictures / f"{name}.png").is_file():
+                yield from (f"![{title}](_static/gallery/{name}.png)", "")
+            # as text: a comment may hold what Markdown would take for formatting
+            yield from ("```{raw} html", f"<p>{escape(' '.join(words))}</p>", "```", "")
+
+
 class ExpressionNames(MarkdownDirective):
     """``{expression-names}``: what an expression may contain besides arithmetic."""
 
@@ -252,6 +273,7 @@ DIRECTIVES = {
     "initial-kinds": InitialKinds,
     "sampler-kinds": SamplerKinds,
     "shipped-cases": ShippedCases,
+    "case-gallery": CaseGallery,
     "expression-names": ExpressionNames,
 }
 

@@ -23,6 +23,7 @@ from problems import PROBLEMS
 from with_wfrpde import case
 
 import wfrpde
+from wfrpde.numbers import pretty
 
 PARTS = {
     "problem and box": ["wfrpde.flow.solve:make_problem", "wfrpde.flow.solve:choose"],
@@ -126,10 +127,12 @@ def main() -> None:
         for digit in given.digits:
             repeats = given.repeats if digit < 6 else 1
             spent, solution = measured(clock, name, 10.0**-digit, repeats)
-            runs = ", ".join(f"{r['nodes']} × {r['steps']}" for r in solution.numerics["runs"])
+            every = solution.numerics["runs"]
+            runs = ", ".join(f"{r['nodes']}\u00a0×\u00a0{r['steps']}" for r in every)
+            tolerance = pretty(f"1e-{digit}")
             parts = " | ".join(f"{1e3 * spent[part]:.1f}" for part in columns)
             total = 1e3 * sum(spent.values())
-            lines.append(f"| {name} | 1e-{digit} | {runs} | {total:.1f} | {parts} |")
+            lines.append(f"| {name} | {tolerance} | {runs} | {total:.1f} | {parts} |")
             print(lines[-1], flush=True)
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "what-bounds-it.md").write_text("\n".join(lines) + "\n")

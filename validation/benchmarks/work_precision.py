@@ -30,6 +30,8 @@ from machine import machine
 from problems import PROBLEMS, BenchmarkProblem
 from reference import Reference, reference
 
+from wfrpde.numbers import pretty
+
 HERE = Path(__file__).parent
 OURS = "wfrpde"
 PEERS = {
@@ -127,12 +129,17 @@ def cost(runs: list[Measurement], target: float, *, between: bool) -> tuple[floa
     return np.nan, np.nan
 
 
+def _plain(error: float) -> str:
+    """Write an error so that a cell of a table does not break within it."""
+    return pretty(f"{error:.0e}")
+
+
 def table(problem: BenchmarkProblem, runs: list[Measurement]) -> str:
     """Cost at equal error, in Markdown: one row for each method."""
     methods = sorted({run.method for run in runs}, key=lambda m: (m != OURS, m))
     ours = [run for run in runs if run.method == OURS]
     lines = [
-        "| method | " + " | ".join(f"{target:.0e}" for target in TARGETS) + " |",
+        "| method | " + " | ".join(_plain(target) for target in TARGETS) + " |",
         "| --- |" + " --- |" * len(TARGETS),
     ]
     for method in methods:
@@ -144,9 +151,9 @@ def table(problem: BenchmarkProblem, runs: list[Measurement]) -> str:
             if not np.isfinite(seconds):
                 cells.append("–")
             elif method == OURS or not np.isfinite(own):
-                cells.append(f"{seconds:.2g} s [{mass:.0e}]")
+                cells.append(f"{seconds:.2g}\u00a0s [{_plain(mass)}]")
             else:
-                cells.append(f"{seconds:.2g} s ({seconds / own:.2g}×) [{mass:.0e}]")
+                cells.append(f"{seconds:.2g}\u00a0s ({seconds / own:.2g}×) [{_plain(mass)}]")
         lines.append(f"| {method} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wfrpde.numbers import column, number, pretty
 from wfrpde.report import style
 from wfrpde.report.explorer import coordinates, packed, points, thinned, time_text
 from wfrpde.report.flow.kl import path_of
@@ -51,8 +52,6 @@ def flow_explorer(run: FlowRun) -> dict[str, Any]:
 
 def pretty_share(error: float) -> str:
     """Write the relative error of a density, or nothing where it is not known."""
-    from wfrpde.numbers import number, pretty
-
     return pretty(number(error, 1)) if np.isfinite(error) else ""
 
 
@@ -133,6 +132,12 @@ def _curves(run: FlowRun) -> list[dict[str, Any]]:
 
 
 def _curve(title: str, label: str, series: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    for at in {point["x"] for one in series for point in one["points"]}:
+        # what stands in one column of the page's table has one format
+        own = [p for one in series for p in one["points"] if p["x"] == at]
+        words = column([p["y"] for p in own], [p["error"] for p in own], 7)
+        for point, text in zip(own, words, strict=True):
+            point["text"] = pretty(text)
     defaults = {"short": title, "log": False, "goal": None}
     return {**defaults, "title": title, "label": label, "series": series, **more}
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wfrpde.comparison.metrics import METRICS
-from wfrpde.numbers import MISSING, duration, number, pretty, with_error
+from wfrpde.numbers import MISSING, column, duration, number, pretty, with_error
 from wfrpde.report.pages import Table, write_report
 
 if TYPE_CHECKING:
-    from wfrpde.comparison import Row, ValidationReport
+    from wfrpde.comparison import ValidationReport
     from wfrpde.comparison.results import BiasSplit, Fit
     from wfrpde.report.drawing import Drawing
 
@@ -140,68 +140,72 @@ def _pair(pair: tuple[float, float]) -> str:
 
 def _rows_of(report: ValidationReport, sampler: str) -> Table:
     own = report.rows(sampler)
-    header = ("observable", "t", "sampler", "Eulerian", "p-value", "verdict")
-    if all(row.ess is None for row in own):
-        return Table(sampler, header, tuple(_cells(row) for row in own))
-    mixing = [(pretty(number(row.ess, 3)), pretty(number(row.r_hat, 4))) for row in own]
-    rows = tuple((*_cells(row), *more) for row, more in zip(own, mixing, strict=True))
-    return Table(sampler, (*header, "ESS", "R̂"), rows)
+    columns = {
+        "observable": [row.observable for row in own],
+        "t": [time_text(row.time) for row in own],
+        "sampler": _column((row.mean, row.standard_error) for row in own),
+        "Eulerian": _column(((row.reference, row.reference_error) for row in own), 7),
+        "p-value": [_p_value(row.p_value) for row in own],
+        "verdict": [row.words for row in own],
+    }
+    if any(row.ess is not None for row in own):
+        columns["ESS"] = [pretty(number(row.ess, 3)) for row in own]
+        columns["R̂"] = [pretty(number(row.r_hat, 4)) for row in own]
+    return _table(sampler, columns)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    return (
-        row.observable,
-        time_text(row.time),
-        pretty(with_error(row.mean, row.standard_error)),
-        pretty(with_error(row.reference, row.reference_error, 7)),
-        pretty(number(row.p_value, 2)),
-        row.words,
-    )
+def _table(title: str, columns: Mapping[str, Sequence[str]]) -> Table:
+    return Table(title, tuple(columns), tuple(zip(*columns.values(), strict=True)))
+
+
+def _column(pairs: Iterable[tuple[float, float]], digits: int = 9) -> list[str]:
+    """Write numbers with their errors in one format."""
+    values, errors = zip(*pairs, strict=True)
+    return [pretty(cell) for cell in column(values, errors, digits)]
+
+
+def _plain_column(values: Iterable[float]) -> list[str]:
+    return [pretty(cell) for cell in column(values, digits=2)]
+
+
+def _p_value(p: float) -> str:
+    return MISSING if np.isnan(p) else f"{p:.4f}" if p >= 1e-4 else "< 0.0001"
 
 
 def _distances(report: ValidationReport) -> list[Table]:
     tables = []
     for sampler in dict.fromkeys(m.sampler for m in report.metrics):
         own = [m for m in report.metrics if m.sampler == sampler]
-        rows = tuple(
-            (
-                METRICS[m.metric].symbol if m.metric in METRICS else m.metric,
-                time_text(m.time),
-                pretty(with_error(m.value, m.standard_error)),
-                pretty(number(m.floor, 3)),
-                pretty(number(m.excess, 2)),
-            )
-            for m in own
-        )
-        header = ("distance", "t", "sampler", "noise floor", "excess")
-        tables.append(Table(sampler, header, rows))
+        columns = {
+            "distance": [
+                METRICS[m.metric].symbol if m.metric in METRICS else m.metric for m in own
+            ],
+            "t": [time_text(m.time) for m in own],
+            "sampler": _column((m.value, m.standard_error) for m in own),
+            "noise floor": _plain_column(m.floor for m in own),
+            "excess": _plain_column(m.excess for m in own),
+        }
+        tables.append(_table(sampler, columns))
     return tables
 
 
 def _biases(report: ValidationReport) -> list[Table]:
-    if not report.splits:
+    splits = report.splits
+    if not splits:
         return []
-    rows = tuple(
-        (
-            s.sampler,
-            s.observable,
-            time_text(s.time),
-            *(_pair(p) if np.isfinite(p[0]) else MISSING for p in _measured(s)),
-            pretty(number(s.limit_step, 2)),
-            pretty(number(s.limit_rest, 2)),
-            pretty(number(s.limit_order, 2)),
-        )
-        for s in report.splits
-    )
-    header = (
-        "sampler", "observable", "t", "bias", "time step", "finite N", "rest",
-        "step, N = ∞", "rest, N = ∞", "order, N = ∞",
-    )  # fmt: skip
-    return [Table("Where the bias comes from", header, rows)]
-
-
-def _measured(split: BiasSplit) -> tuple[tuple[float, float], ...]:
-    return split.total, split.step, split.finite_n, split.rest
+    columns = {
+        "sampler": [s.sampler for s in splits],
+        "observable": [s.observable for s in splits],
+        "t": [time_text(s.time) for s in splits],
+        "bias": _column(s.total for s in splits),
+        "time step": _column(s.step for s in splits),
+        "finite N": _column(s.finite_n for s in splits),
+        "rest": _column(s.rest for s in splits),
+        "step, N = ∞": _plain_column(s.limit_step for s in splits),
+        "rest, N = ∞": _plain_column(s.limit_rest for s in splits),
+        "order, N = ∞": [pretty(number(s.limit_order, 2)) for s in splits],
+    }
+    return [_table("Where the bias comes from", columns)]
 
 
 def _candidates(report: ValidationReport) -> list[Table]:
