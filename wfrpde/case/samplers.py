@@ -63,6 +63,10 @@ class SamplerSpec(OpenSection):
         after the other) or ``(chains*steps, d)`` (chain after chain).
     chains
         Number of chains in one list of points.
+    depends
+        Files and folders that its replicates depend on besides what Python has loaded: those of a
+        ``command``, data that it reads. Without it ``--resume`` makes those of a ``command`` anew;
+        ``[]`` says that there are none but the files that the command names.
     parameters
         The further keys of the table: parameters of ``kind`` or ``python``, or what ``command``
         is told.
@@ -83,6 +87,7 @@ class SamplerSpec(OpenSection):
     time_limit: PositiveNumber = 600.0
     layout: Layout = "(N, d)"
     chains: Annotated[int, Strict(), Field(ge=1)] | None = None
+    depends: tuple[Text, ...] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:

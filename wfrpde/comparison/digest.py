@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wfrpde.errors import InputError
+
 if TYPE_CHECKING:
     from wfrpde.case import Case
 
@@ -44,6 +46,12 @@ def _fingerprints(case: Case, sampler: dict[str, Any]) -> list[str]:
     paths = [folder / str(word) for word in (sampler.get("command") or ())]
     if sampler.get("samples"):
         paths.append(folder / str(sampler["samples"]))
+    for word in sampler.get("depends") or ():
+        path = folder / str(word)
+        if not path.exists():
+            where = f"sampler {sampler.get('name')}: depends"
+            raise InputError(where, f"{word}, which is not there", "a file or a folder")
+        paths += sorted(path.rglob("*")) if path.is_dir() else [path]
     for code in (sampler.get("python"), case.target.python):
         with suppress(ImportError, ValueError):
             found = importlib.util.find_spec(str(code).partition(":")[0]) if code else None

@@ -6,17 +6,20 @@ level of its ladder and the replicate's number: which rank computes it makes no 
 
 from __future__ import annotations
 
+import json
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wfrpde.comparison.replicates import Judge, Replicate
+from wfrpde.comparison.replicates import UNKNOWN, Judge, Replicate
 from wfrpde.errors import InputError, SamplerError
+from wfrpde.fields.user_code import changed_code
 from wfrpde.parallel import Progress, StopRequest
 from wfrpde.parallel.screen import logger
 from wfrpde.parallel.tasks import Store, Task, run_tasks, store_key
@@ -143,14 +146,18 @@ def harvest(
     failed = dict(failed or {})
     running = [k for k, level in enumerate(levels) if level.sampler not in failed]
     jobs = [(k, number) for k in running for number in range(levels[k].replicates)]
+    stale: set[str] = set()
     done = run_tasks(
         [levels[k].task(number) for k, number in jobs],
         comm,
-        store=None if folder is None else Store(folder, Replicate.arrays, Replicate.of),
+        store=None if folder is None else Store(folder, Replicate.arrays, partial(_valid, stale)),
         observer=observer,
         counted="replicates",
         tolerated=(SamplerError, InputError),
     )
+    if stale and (comm is None or comm.rank == 0):
+        why = ", ".join(sorted(stale))
+        logger.warning("replicates that were kept were made anew: %s", why)
     for name, error in done.failures.items():
         failed[name] = error.what if isinstance(error, SamplerError) else str(error)
     if comm is None or comm.rank == 0:
@@ -161,3 +168,17 @@ def harvest(
         replicates[jobs[job][0]].append(replicate)
     computed = len(done.results) - done.reused
     return Harvest(replicates, failed, done.complete, computed, done.reused)
+
+
+def _valid(stale: set[str], arrays: dict[str, Any]) -> Replicate:
+    """Read a replicate; raise ValueError, and say why, if other code has made it."""
+    replicate = Replicate.of(arrays)
+    if replicate.code == UNKNOWN:
+        stale.add("what a command consists of is not known unless sampler.depends names its files")
+        raise ValueError
+    if replicate.code:
+        changed = changed_code(json.loads(replicate.code))
+        if changed:
+            stale.update(f"{name} has changed" for name in changed)
+            raise ValueError
+    return replicate

@@ -65,6 +65,9 @@ class Replicate:
         Number of Markov chains.
     note
         What looks odd about the order of its points, or "".
+    code
+        What code of the user made it, as JSON of `wfrpde.fields.user_code.loaded_code`; "" where
+        there was none, `UNKNOWN` where that cannot be told.
     """
 
     times: Array
@@ -81,6 +84,7 @@ class Replicate:
     shown: Array
     chains: int = 1
     note: str = ""
+    code: str = ""
 
     def arrays(self) -> dict[str, Any]:
         """As named arrays, for a file."""
@@ -93,12 +97,16 @@ class Replicate:
         named = {key: key.removeprefix(f"{_NAMED}.") for key in arrays if key.startswith(_NAMED)}
         data: dict[str, Any] = {key: arrays[key] for key in arrays if key not in named}
         data[_NAMED] = {name: arrays[key] for key, name in named.items()}
-        for key, kind in (("seconds", float), ("particles", int), ("chains", int), ("note", str)):
+        for key, kind in (("seconds", float), ("particles", int), ("chains", int), *_TEXTS):
             data[key] = kind(data[key])
         return cls(**data)
 
 
 _NAMED = "metrics"
+_TEXTS = (("note", str), ("code", str))
+
+UNKNOWN = "unknown"
+"""What `Replicate.code` says of a program whose files are not known."""
 
 
 @dataclass(frozen=True)
@@ -230,6 +238,7 @@ class Judge:
             shown=np.array(shown) if shown else np.empty((0, 0, 0)),
             chains=chains,
             note=note or next((a.note for a in along if a.note), ""),
+            code=str(trajectory.facts.get("code", "")),
         )
 
     def _in_box(self, ensemble: Ensemble, density: MeshedDensity) -> tuple[Ensemble, str]:

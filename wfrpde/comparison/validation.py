@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,10 +25,11 @@ from wfrpde.comparison.harness import Harvest, Level, harvest
 from wfrpde.comparison.ladders import ladder_levels, limit_averages, step_part
 from wfrpde.comparison.metrics import METRICS
 from wfrpde.comparison.noise_floor import noise_floors
-from wfrpde.comparison.replicates import Judge
+from wfrpde.comparison.replicates import UNKNOWN, Judge
 from wfrpde.comparison.results import Diagnosis, ValidationReport
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError, SamplerError
+from wfrpde.fields.user_code import loaded_code
 from wfrpde.parallel import (
     OnStop,
     Progress,
@@ -41,7 +43,8 @@ from wfrpde.parallel import (
 from wfrpde.parallel.screen import logger
 from wfrpde.samplers import SamplerContext, make_sampler
 from wfrpde.samplers.in_memory import run_in_memory, table_of
-from wfrpde.samplers.registry import claim, default_step
+from wfrpde.samplers.isolated import IsolatedSampler
+from wfrpde.samplers.registry import claim, default_step, imported
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -141,13 +144,20 @@ def validate(
         watched(observer, comm, "validate") as observer,
         ExitStack() as leaving,
     ):
+        loaded, lost = _imported(case, entrants, comm)
+        for isolated in loaded.values():
+            leaving.callback(isolated.close)
         with collectively(comm):
             closely = any(s.parameters.get("density") == "oracle" for s, _ in entrants)
             flows = Flows(case, observer, closely)
             context = SamplerContext.of(case, flows.oracle)
             contestants = [
-                make_contestant(case, spec, flows, context, thing) for spec, thing in entrants
-            ]
+                make_contestant(
+                    case, spec, flows, context, thing,
+                    isolated=loaded.get(spec.name), failure=lost.get(spec.name, ""),
+                )
+                for spec, thing in entrants
+            ]  # fmt: skip
         for contestant in contestants:
             leaving.callback(contestant.close)
         if stop.requested(comm):
@@ -295,19 +305,65 @@ def _entrants(case: Case, given: Mapping[str, Any]) -> list[tuple[SamplerSpec, A
     return [*((spec, None) for spec in case.samplers), *zip(specs, things, strict=True)]
 
 
+def _imported(
+    case: Case, entrants: Sequence[tuple[SamplerSpec, Any]], comm: Any
+) -> tuple[dict[str, IsolatedSampler], dict[str, str]]:
+    """Import the samplers of the user's Python code, before anything is solved (collective).
+
+    Return those that could be imported, by name, and why others could not.
+
+    Raises
+    ------
+    InputError
+        If none of the samplers could be.
+    """
+    folder = None if case.source is None else case.source.resolve().parent
+    loaded: dict[str, IsolatedSampler] = {}
+    lost: dict[str, InputError | SamplerError] = {}
+    with collectively(comm):
+        for spec, thing in entrants:
+            try:
+                isolated = imported(spec, folder) if thing is None else None
+            except (InputError, SamplerError) as error:
+                lost[spec.name] = error
+            else:
+                if isolated is not None:
+                    loaded[spec.name] = isolated
+        if len(lost) == len(entrants):
+            raise next(iter(lost.values()))
+    why = {n: e.what if isinstance(e, SamplerError) else str(e) for n, e in lost.items()}
+    return loaded, why
+
+
 def make_contestant(
-    case: Case, spec: SamplerSpec, flows: Flows, context: SamplerContext, thing: Any = None
+    case: Case,
+    spec: SamplerSpec,
+    flows: Flows,
+    context: SamplerContext,
+    thing: Any = None,
+    *,
+    isolated: IsolatedSampler | None = None,
+    failure: str = "",
 ) -> Contestant:
-    """Make a sampler of a case, or of an object that was handed over, and what judges it."""
+    """Make a sampler of a case, or of an object that was handed over, and what judges it.
+
+    Parameters
+    ----------
+    isolated
+        Its process, if it has one already.
+    failure
+        Why it cannot be made, if that is known already.
+    """
     step = default_step(spec, context)
     if step is not None:
         logger.info("sampler %s: dt = %g, for the curvature of V at its minima", spec.name, step)
         spec = spec.model_copy(update={"dt": step})
     sampler: SamplerRun | None = None
-    failure = ""
     try:
-        if thing is None:
-            sampler = make_sampler(spec, context)
+        if failure:
+            pass
+        elif thing is None:
+            sampler = make_sampler(spec, context, isolated)
         else:
             sampler = run_in_memory(spec, thing, context)
     except SamplerError as error:
@@ -319,7 +375,13 @@ def make_contestant(
         seed: np.random.SeedSequence, n: int, dt: float, stop: Callable[[], bool]
     ) -> Trajectory:
         assert sampler is not None
-        return sampler.run(seed, n, dt, times, stop=stop)
+        made = sampler.run(seed, n, dt, times, stop=stop)
+        code = made.facts.get("code", "")
+        if not code and case.target.python is not None:
+            code = json.dumps(loaded_code())
+        if spec.command is not None and spec.depends is None:
+            code = UNKNOWN
+        return replace(made, facts={**made.facts, "code": code})
 
     table = spec.model_dump(mode="json")
     base = Level(

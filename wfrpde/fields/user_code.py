@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import importlib.metadata
 import os
 import sys
+import sysconfig
 import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +56,68 @@ def load_object(reference: str, where: str) -> Any:
             raise InputError(where, f"no {path} in {module_name}", f"one of {public or 'nothing'}")
         thing = getattr(thing, part)
     return thing
+
+
+_hashes: dict[str, str] = {}
+"""Path of a module that this process has loaded → hash of what it was when it was seen first."""
+
+
+def loaded_code() -> dict[str, str]:
+    """Return what of other people's code this process has loaded.
+
+    Path → hash of the file of each of the user's modules; ``name==`` → version of each installed
+    package. Python's own library is left out, and so is this package, which has a version.
+    """
+    own, library = Path(__file__).parents[1], Path(sysconfig.get_path("stdlib"))
+    found: dict[str, str] = {}
+    installed: set[str] = set()
+    for name, module in list(sys.modules.items()):
+        origin = getattr(module, "__file__", None)
+        if origin is None or name == "__main__":
+            continue
+        path = Path(origin)
+        if {"site-packages", "dist-packages"} & set(path.parts):
+            installed.add(name.partition(".")[0])
+        elif own not in path.parents and library not in path.parents:
+            found[str(path)] = _hashes.setdefault(str(path), _hash(path))
+    versions = {f"{name}==": _version(name) for name in sorted(installed)}
+    return {**found, **{name: version for name, version in versions.items() if version}}
+
+
+def changed_code(code: Mapping[str, str]) -> list[str]:
+    """Return what is not any more as `loaded_code` found it: names of files and packages."""
+    changed = []
+    for name, known in code.items():
+        if name.endswith("=="):
+            package = name.removesuffix("==")
+            if _version(package) != known:
+                changed.append(package)
+        elif _hash(Path(name)) != known or known == UNREADABLE:
+            changed.append(Path(name).name)
+    return changed
+
+
+UNREADABLE = "unreadable"
+"""What stands for the hash of a file that is gone; nothing equals it."""
+
+
+def _hash(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except OSError:
+        return UNREADABLE
+
+
+@cache
+def _version(module: str) -> str:
+    """Return the version of the package that brings a module along, or "" if none says so."""
+    packages = [module, *_packages().get(module, ())]
+    for package in packages:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(package)
+    return ""
+
+
+@cache
+def _packages() -> Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()

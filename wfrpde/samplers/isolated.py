@@ -66,6 +66,8 @@ class IsolatedSampler(SamplerRun):
     ----------
     name, claims
         As of any sampler that runs.
+    reference
+        ``"module:object"``.
     setup
         What the worker needs to make the sampler; see `wfrpde.samplers.worker`.
     folder
@@ -75,11 +77,25 @@ class IsolatedSampler(SamplerRun):
     """
 
     name: str
-    claims: Equation | None
-    setup: dict[str, Any]
+    reference: str
     folder: Path | None
     time_limit: float
+    claims: Equation | None = None
+    setup: dict[str, Any] = field(default_factory=dict)
     _process: _Process | None = field(default=None, repr=False)
+    _made: bool = field(default=False, repr=False)
+
+    def load(self) -> None:
+        """Start the worker, if it does not run, and let it import the sampler.
+
+        Raises
+        ------
+        InputError, SamplerError
+            As `start` does.
+        """
+        if self._process is None:
+            self._process, self._made = _Process(self.folder), False
+            self._ask((self.reference, f"sampler {self.name}: python"), None)
 
     def start(self) -> None:
         """Start the worker, if it does not run, and let it make the sampler.
@@ -91,9 +107,10 @@ class IsolatedSampler(SamplerRun):
         SamplerError
             If that crashes or takes too long.
         """
-        if self._process is None:
-            self._process = _Process(self.folder)
+        self.load()
+        if not self._made:
             self._ask(self.setup, None)
+            self._made = True
 
     def replicate(self, request: Request) -> Trajectory:
         """Run one replicate; ``stop`` is asked while it waits, and must not communicate."""

@@ -78,7 +78,34 @@ def validate_sampler(kind: str, parameters: Mapping[str, Any]) -> Parameters | N
     return checked(parameters_of(KINDS[kind]), parameters, "sampler")
 
 
-def make_sampler(table: Any, context: SamplerContext) -> SamplerRun:
+def imported(table: Any, folder: Path | None) -> IsolatedSampler | None:
+    """Import the sampler of a table in a process of its own, before anything else is done.
+
+    None for one that is not of the user's Python code.
+
+    Raises
+    ------
+    InputError, SamplerError
+        If it cannot be imported.
+    """
+    reference = table.python
+    if table.kind is not None and table.kind not in KINDS:
+        reference = registered().get(table.kind)
+    if reference is None:
+        return None
+    place = Path.cwd() if folder is None else folder
+    isolated = IsolatedSampler(table.name, reference, place, table.time_limit)
+    try:
+        isolated.load()
+    except BaseException:
+        isolated.close()
+        raise
+    return isolated
+
+
+def make_sampler(
+    table: Any, context: SamplerContext, isolated: IsolatedSampler | None = None
+) -> SamplerRun:
     """Return what runs the replicates of a table ``[[sampler]]``, a `wfrpde.case.SamplerSpec`.
 
     What is wrong with a file of recorded samples is told by its ``run``, as if the sampler had
@@ -114,15 +141,17 @@ def make_sampler(table: Any, context: SamplerContext) -> SamplerRun:
         return CommandSampler(
             name, claims, table.command, context, table.parameters, layout, table.time_limit
         )
-    setup = {
+    isolated = isolated or imported(table, _folder(context))
+    assert isolated is not None
+    isolated.claims = claims
+    isolated.setup = {
         "name": name,
-        "reference": table.python if table.kind is None else registered()[table.kind],
+        "reference": isolated.reference,
         "claims": claims,
         "context": context,
         "parameters": table.parameters,
         "layout": layout,
     }
-    isolated = IsolatedSampler(name, claims, setup, _folder(context), table.time_limit)
     isolated.start()
     return isolated
 
