@@ -532,7 +532,7 @@ def test_netcdf_needs_arviz(prepare, tmp_path):
     try:
         import arviz  # noqa: F401
     except ImportError:
-        words = "pip install arviz"
+        words = r"pip install 'wfrpde\[arviz\]'"
     else:
         words = "has no posterior to read"
     with pytest.raises(SamplerError, match=words):
