@@ -14,7 +14,7 @@ from wfrpde.comparison.ladders import _split
 from wfrpde.parallel import StopRequest
 from wfrpde.samplers import registry
 from wfrpde.samplers.ensemble import Ensemble
-from wfrpde.samplers.langevin import euler_maruyama
+from wfrpde.samplers.moves import euler_maruyama
 from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.targets import Target
 

@@ -205,3 +205,13 @@ def test_it_is_kept(tmp_path):
     points = np.array([[0.5, 0.2], [-1.0, 2.0]])
     assert (again.log_density(0.1, points) == solution.log_density(0.1, points)).all()
     assert again.dim == 2
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0])
+def test_a_drift_whose_law_is_unknown(beta):
+    """−(I + 10J)Ax as a drift beside a target that has nothing to do with it, nor with its law."""
+    full, target = (np.eye(2) + 10 * TURN) @ A, 1.5 * np.eye(2)
+    rest = target - full
+    drift = [f"({a})*x + ({b})*y" for a, b in rest.tolist()]
+    solution = wfrpde.solve(case("0.75*(x**2 + y**2)", {"drift": drift}, [0.25, 1.0], beta))
+    compared(solution, riccati(solution.times, full, np.eye(2), target, beta), 1e-6)

@@ -8,11 +8,12 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.equation import Dynamics
 from wfrpde.fields.schedules import integral
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
-from wfrpde.samplers.langevin import euler_maruyama
 from wfrpde.samplers.law import LawStep
+from wfrpde.samplers.moves import moved
 from wfrpde.samplers.parameters import (
     Alpha,
     Bandwidth,
@@ -61,6 +62,8 @@ class BirthDeathLangevin(LibrarySampler):
         Rate of diffusion, per unit model time.
     walls
         What brings particles back into the box.
+    dynamics
+        How particles move, but for their rate; dX = −∇V dt + √2 dW by default.
 
     References
     ----------
@@ -74,8 +77,10 @@ class BirthDeathLangevin(LibrarySampler):
     name: str = "birth_death"
     ranks: Ranks = field(default_factory=Ranks)
     walls: Walls | None = None
+    dynamics: Dynamics | None = None
     kind: ClassVar[str] = "birth_death"
     claims: ClassVar[str] = "WFR"
+    takes: ClassVar[frozenset[str]] = frozenset({"diffusion", "circulation", "drift", "kinetic"})
 
     @classmethod
     def of(
@@ -93,12 +98,14 @@ class BirthDeathLangevin(LibrarySampler):
         """Make the sampler of a case."""
         alpha, beta = gradient_rates(cls.kind, context, alpha, beta)
         reaction = density_reaction(name, context, beta, density, cells, smoothing, bandwidth)
-        return cls(context.target, reaction, alpha, name, context.ranks, context.walls)
+        rest = context.ranks, context.walls, context.equation.dynamics
+        return cls(context.target, reaction, alpha, name, *rest)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Move every particle, then let them die and multiply (collective)."""
         h = integral(self.alpha, t, dt)
-        positions = euler_maruyama(self.target, ensemble.positions, h, rng, self.walls)
+        here = ensemble.positions
+        positions = moved(self.target, self.dynamics, here, h, rng, self.walls)
         growth = self.reaction.growth(ensemble, positions, t, dt)
         # a mean of e^growth of 1 keeps the number of particles up to chance
         growth = growth - self.ranks.log_total(growth) + np.log(self.ranks.count(ensemble))
@@ -112,7 +119,8 @@ class BirthDeathLangevin(LibrarySampler):
 
     def law(self) -> LawStep | None:
         """Return that of weighted particles with the same reaction."""
-        return self.reaction.law(self.alpha)
+        plain = self.dynamics is None or not self.dynamics.terms
+        return self.reaction.law(self.alpha) if plain else None
 
 
 def branched(growth: Array, rng: np.random.Generator) -> npt.NDArray[np.int64]:

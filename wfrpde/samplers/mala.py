@@ -9,7 +9,8 @@ import numpy as np
 
 from wfrpde.fields.schedules import integral
 from wfrpde.samplers.ensemble import Ensemble
-from wfrpde.samplers.langevin import Langevin, gradient
+from wfrpde.samplers.langevin import Langevin
+from wfrpde.samplers.moves import gradient
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Mala(Langevin):
 
     name: str = "mala"
     kind: ClassVar[str] = "mala"
+    takes: ClassVar[frozenset[str]] = frozenset()
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Propose a move to every particle."""

@@ -21,6 +21,9 @@ _Number = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
 Alpha = Annotated[
     _Number, Field(description="a number ≥ 0, the rate of diffusion; `flow.alpha` by default")
 ]
+Friction = Annotated[
+    Positive | None, Field(description="a number > 0; `dynamics.friction` by default")
+]
 Beta = Annotated[
     _Number, Field(description="a number ≥ 0, the rate of the reaction; `flow.beta` by default")
 ]

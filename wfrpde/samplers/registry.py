@@ -19,6 +19,7 @@ from wfrpde.samplers.command import CommandSampler
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.fisher_rao import FisherRao
 from wfrpde.samplers.isolated import IsolatedSampler
+from wfrpde.samplers.kinetic import Baoab, Obabo
 from wfrpde.samplers.langevin import Langevin
 from wfrpde.samplers.mala import Mala
 from wfrpde.samplers.parameters import parameters_of
@@ -57,7 +58,10 @@ def register(sampler: Kind) -> Kind:
 
 
 # a new sampler of the library adds its class here
-for _kind in (Langevin, Mala, FisherRao, WeightedLangevin, BirthDeathLangevin, SmcWfr, FeynmanKac):
+for _kind in (
+    *(Langevin, Mala, Baoab, Obabo),
+    *(FisherRao, WeightedLangevin, BirthDeathLangevin, SmcWfr, FeynmanKac),
+):
     register(_kind)
 
 

@@ -14,8 +14,8 @@ from wfrpde.fields.schedules import integral
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.density import KERNEL_REACH, TINY, kernel_sum, log_relative_of_law
 from wfrpde.samplers.ensemble import Ensemble
-from wfrpde.samplers.langevin import gradient
 from wfrpde.samplers.law import LawStep
+from wfrpde.samplers.moves import gradient
 from wfrpde.samplers.parameters import Alpha, Beta, SchemeName, Threshold, gradient_rates
 from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.samplers.ranks import Ranks

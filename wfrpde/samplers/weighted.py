@@ -13,13 +13,14 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 from pydantic import Field
 
+from wfrpde.equation import Dynamics
 from wfrpde.errors import InputError
 from wfrpde.fields.protocols import Formula
 from wfrpde.fields.schedules import integral
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
-from wfrpde.samplers.langevin import euler_maruyama
 from wfrpde.samplers.law import LawStep
+from wfrpde.samplers.moves import moved
 from wfrpde.samplers.parameters import (
     Alpha,
     Bandwidth,
@@ -64,6 +65,8 @@ class WeightedLangevin(LibrarySampler):
         When and how to resample.
     walls
         What brings particles back into the box.
+    dynamics
+        How particles move, but for their rate; dX = −∇V dt + √2 dW by default.
 
     References
     ----------
@@ -77,8 +80,10 @@ class WeightedLangevin(LibrarySampler):
     name: str = "weighted"
     ranks: Ranks = field(default_factory=Ranks)
     walls: Walls | None = None
+    dynamics: Dynamics | None = None
     kind: ClassVar[str] = "weighted"
     claims: ClassVar[str] = "WFR"
+    takes: ClassVar[frozenset[str]] = frozenset({"diffusion", "circulation", "drift", "kinetic"})
 
     @classmethod
     def of(
@@ -99,20 +104,23 @@ class WeightedLangevin(LibrarySampler):
         alpha, beta = gradient_rates(cls.kind, context, alpha, beta)
         reaction = density_reaction(name, context, beta, density, cells, smoothing, bandwidth)
         when = Resampling.named(resampling, ess_threshold)
-        return cls(context.target, reaction, alpha, when, name, context.ranks, context.walls)
+        rest = context.ranks, context.walls, context.equation.dynamics
+        return cls(context.target, reaction, alpha, when, name, *rest)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Move, weigh and, if need be, resample (collective)."""
         h = integral(self.alpha, t, dt)
-        positions = euler_maruyama(self.target, ensemble.positions, h, rng, self.walls)
+        here = ensemble.positions
+        positions = moved(self.target, self.dynamics, here, h, rng, self.walls)
         log_weights = ensemble.log_weights + self.reaction.growth(ensemble, positions, t, dt)
         log_weights -= self.ranks.log_total(log_weights)
-        moved = Ensemble(positions, log_weights, ensemble.counts)
-        return self.resampling(moved, rng, self.ranks)
+        weighed = Ensemble(positions, log_weights, ensemble.counts)
+        return self.resampling(weighed, rng, self.ranks)
 
     def law(self) -> LawStep | None:
         """Return that of the moves with the reaction; resampling leaves it."""
-        return self.reaction.law(self.alpha)
+        plain = self.dynamics is None or not self.dynamics.terms
+        return self.reaction.law(self.alpha) if plain else None
 
 
 @dataclass(frozen=True)
@@ -147,4 +155,5 @@ class FeynmanKac(WeightedLangevin):
         alpha = context.equation.alpha if alpha is None else alpha
         when = Resampling.named(resampling, ess_threshold)
         path = PathReaction(lambda t, x: known(x, t))
-        return cls(context.target, path, alpha, when, name, context.ranks, context.walls)
+        rest = context.ranks, context.walls, context.equation.dynamics
+        return cls(context.target, path, alpha, when, name, *rest)

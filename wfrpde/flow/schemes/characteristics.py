@@ -21,8 +21,9 @@ from wfrpde.domain.grid import TensorGrid
 from wfrpde.errors import AccuracyError, InputError
 from wfrpde.fields.schedules import is_moving
 from wfrpde.flow.certificate import Ladder, Run
+from wfrpde.flow.checkpoints import RunMark
 from wfrpde.flow.control import LadderControl, Replay, StepPolicy
-from wfrpde.flow.march import march
+from wfrpde.flow.march import March, march
 from wfrpde.flow.outcome import MOST_NODES, Context, Share, is_free
 from wfrpde.flow.schedule import uniform
 from wfrpde.flow.schemes.scheme import Fit, Scheme
@@ -160,6 +161,20 @@ class Characteristics(Scheme):
     def _run(
         self, context: Context, form: CharacteristicForm, policy: StepPolicy, share: float
     ) -> Run:
+        def solve(mark: RunMark | None) -> tuple[March, dict[str, Any]]:
+            return self._marched(context, form, policy, share, mark)
+
+        assert isinstance(form.nodes.grid, TensorGrid)
+        return Run(form.nodes.grid, 1, *context.made(share, solve))
+
+    def _marched(
+        self,
+        context: Context,
+        form: CharacteristicForm,
+        policy: StepPolicy,
+        share: float,
+        mark: RunMark | None,
+    ) -> tuple[March, dict[str, Any]]:
         problem, comm = context.problem, context.comm
         u = np.maximum(problem.log_initial(form.points), EMPTY) + form.potential
         u += np.log(problem.initial_mass) - form.nodes.logsumexp(form.log_target + u)
@@ -170,12 +185,12 @@ class Characteristics(Scheme):
             policy,
             on_step=context.on_step(f"degree {form.degree}", share),
             stop=context.stop,
+            mark=mark,
         )
         result = comm.bcast(found if comm.rank == 0 else None)
         facts: dict[str, Any] = {"nodes": len(u), "degree": form.degree, **result.facts}
         facts["log_mass"] = float(np.log(result.history["mass"][-1]))
-        assert isinstance(form.nodes.grid, TensorGrid)
-        return Run(form.nodes.grid, 1, result, facts)
+        return result, facts
 
 
 def _opinions(fields: list[Array]) -> list[tuple[Array, Share]]:
