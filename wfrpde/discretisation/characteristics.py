@@ -60,7 +60,11 @@ class CharacteristicForm:
         Those of the grid, of degree 1.
     log_target
         ``(n,)`` log of the nodal mass of π, which sums to 1.
+    killing
+        None: nothing is absorbed.
     """
+
+    killing: Array | None = None
 
     def __init__(self, problem: Problem, grid: TensorGrid, degree: int) -> None:
         from mpi4py import MPI

@@ -124,14 +124,14 @@ class Characteristics(Scheme):
         return self._ladder(context, cells, dt)
 
     def finer(self, context: Context, ladder: Ladder) -> Ladder | None:
-        """Solve anew with half the steps and more nodes (collective)."""
-        cells = tuple(int(np.ceil(1.3 * n)) for n in ladder.cells or ())
-        problem = context.problem
+        """Solve anew with half the steps, or with more nodes if these matter more (collective)."""
+        problem, halve = context.problem, _steps_matter(context.problem, ladder)
+        cells = tuple(int(np.ceil((1.1 if halve else 1.4) * n)) for n in ladder.cells or ())
         if not is_free(problem) or np.prod(cells) > MOST_NODES[problem.dim]:
             return None
         context.done = 0.0
         dt = float(ladder.runs[0].march.schedule.dt.max())
-        return self._ladder(context, cells, dt / 2)
+        return self._ladder(context, cells, dt / 2 if halve else dt)
 
     def _ladder(self, context: Context, cells: tuple[int, ...], dt: float) -> Ladder:
         problem = context.problem
@@ -200,6 +200,22 @@ def _opinions(fields: list[Array]) -> list[tuple[Array, Share]]:
     coarse, middle, lower, fine = fields
     once, twice = middle + (middle - coarse) / 3, fine + (fine - middle) / 3
     return [(twice, 1.0), (once, TIME), (twice + lower - fine, SPACE)]
+
+
+def _steps_matter(problem: Problem, ladder: Ladder) -> bool:
+    """Whether more of the error, where mass is, comes from the steps than from the nodes."""
+    fields = [run.march.u for run in ladder.runs]
+    if len(fields) < 4:
+        return True
+    (best, _), *others = _opinions(fields)
+    log_density = best - problem.potential(ladder.interpolations[-1].nodes)
+    density = np.exp(log_density - log_density.max(axis=1, keepdims=True))
+    steps, nodes = (
+        float(share * (density * np.abs(field - best)).sum(axis=1).max())
+        for field, share in others
+        if isinstance(share, float)
+    )
+    return steps > nodes
 
 
 def _defect(runs: list[Run]) -> float:
