@@ -152,7 +152,7 @@ def test_a_dumped_case_is_the_case_again(minimal):
 def test_json_schema_describes_every_table():
     schema = Case.json_schema()
     assert set(schema["properties"]) >= {"target", "initial", "domain", "flow", "numerics"}
-    assert set(schema["required"]) == {"target", "initial"}
+    assert set(schema["required"]) == {"target"}
     target = schema["$defs"]["TargetSpec"]
     assert "parameters" not in target["properties"]
     assert target["additionalProperties"]

@@ -30,6 +30,8 @@ def schema_of(case: type[BaseModel]) -> dict[str, Any]:
             _first_line(tables(case)[key]) if key in tables(case) else key_texts(case)[key]
         )
     schema["description"] = _first_line(case)
+    # questions about the target need no start, and those of a product are with its factors
+    schema["required"] = [key for key in schema["required"] if key != "initial"]
     return {"$schema": GenerateJsonSchema.schema_dialect, "$id": IDENTIFIER, **schema}
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from wfrpde.case import load_case
 from wfrpde.commands.folder import RunFolder
 from wfrpde.commands.solve import run_case
+from wfrpde.parallel.screen import screen_width
 from wfrpde.report.pages import write_page
 from wfrpde.report.terminal import comparison_table, progress
 
@@ -95,7 +96,7 @@ def run_demo(folder: Path, session: Session, *, force: bool = False, resume: boo
             )
             runs.append(run)
             session.say(_scene_table(scene, run))
-            session.say(f"\n{textwrap.fill(scene.explanation, 88)}")
+            session.say(f"\n{textwrap.fill(scene.explanation, min(88, screen_width()))}")
             if not run.solution.complete:
                 break
         if session.rank == 0:

@@ -74,13 +74,14 @@ def validation_summary(report: ValidationReport) -> str:
         rows = [row for row in rows if row.verdict != "consistent"]
         rows = sorted(rows, key=_urgency)[:MOST_ROWS]
     if rows:
-        order = [s.name for s in report.samplers]
-        rows = sorted(rows, key=lambda row: order.index(row.sampler))
-        header = ["sampler", "observable", "t", "average", "Eulerian", "verdict"]
-        parts.append(table(header, map(_cells, rows)))
+        header = ["observable", "t", "average", "Eulerian", "verdict"]
+        for sampler in report.samplers:
+            own = [row for row in rows if row.sampler == sampler.name]
+            if own:
+                parts += [f"{sampler.name}\n", table(header, map(_cells, own)), ""]
     if len(rows) < len(report.table):
-        parts.append(f"... and {len(report.table) - len(rows)} more rows in validation.csv")
-    parts += ["", *_verdict_lines(report)]
+        parts += [f"... and {len(report.table) - len(rows)} more rows in validation.csv", ""]
+    parts += _verdict_lines(report)
     for heading, sentences in (
         ("Which equation is it?", equation_sentences(report)),
         ("Where does the bias come from?", split_sentences(report)),
@@ -101,7 +102,6 @@ def _urgency(row: Row) -> tuple[bool, float]:
 
 def _cells(row: Row) -> list[str]:
     return [
-        row.sampler,
         row.observable,
         time_text(row.time),
         pretty(with_error(row.mean, row.standard_error)),

@@ -19,7 +19,7 @@ ENGINES = {"scipy": "SciPy", "petsc": "PETSc"}
 """`numerics.engine`, for people."""
 
 
-PROSE = 30
+PROSE = 24
 """Characters of a cell from which it is prose, and may be wrapped."""
 
 
