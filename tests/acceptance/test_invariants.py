@@ -14,8 +14,10 @@ EXPENSIVE = {"four-modes", "banana", "ring", "muller-brown", "gaussian-3d"}
 
 
 def falls(case):
-    """Whether it is a gradient flow on a mesh: a linear reaction leads elsewhere than to π."""
-    return case.flow.reaction is None and not case.is_factored
+    """Whether it is a gradient flow on a mesh: no linear reaction, no rotation, no momenta."""
+    if case.flow.reaction is not None or case.is_factored:
+        return False
+    return not case.dynamics.build(case.dim).terms
 
 
 GRADIENT_FLOWS = [n for n in shipped_cases() if falls(wfrpde.load_case(n))]

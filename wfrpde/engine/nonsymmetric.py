@@ -38,6 +38,13 @@ REAL = 1e-9
 PIVOT = 0.01
 """Share of the largest entry of its column from which a diagonal entry is good enough a pivot."""
 
+ROUND_OFF = 4e-15
+"""Perturbation of a matrix by round-off, relative to its largest entry."""
+
+MEETING, MOST_SCATTER = 1e5, 1e-2
+"""Condition number from which eigenvalues may have met, and how far they scatter at most, relative
+to 1 + |λ|."""
+
 WITHIN = 0.999
 """Share of the distance to the farthest eigenvalue found within which none is missing."""
 
@@ -85,13 +92,11 @@ class _Found:
 
     def add(self, values: ComplexArray, vectors: ComplexArray, *, left: bool) -> None:
         known, rows = (self.left_values, self.left) if left else (self.values, self.right)
+        before = list(zip(known, rows, strict=True))  # those of this shift are distinct
         for value, vector in zip(values, vectors.T, strict=True):
             if value.imag < -REAL * (1 + abs(value)):
                 continue  # its conjugate is here, too
-            close = [
-                row for old, row in zip(known, rows, strict=True)
-                if abs(old - value) < SAME * (1 + abs(value))
-            ]  # fmt: skip
+            close = [row for old, row in before if abs(old - value) < SAME * (1 + abs(value))]
             rest = vector / np.linalg.norm(vector)
             if close:
                 basis = np.linalg.qr(np.array(close).T)[0]
@@ -113,6 +118,7 @@ def lowest(
     scale: float,
     rotation: Callable[[ComplexArray], float],
     left: bool = True,
+    ordering: str = "MMD_AT_PLUS_A",
 ) -> Eigenpairs:
     """Compute the eigenvalues of smallest real part (one process).
 
@@ -128,6 +134,8 @@ def lowest(
         The largest imaginary part that has to be searched, given the values chosen so far.
     left
         Whether left vectors and conditions are wanted; NaN otherwise.
+    ordering
+        SuperLU's ordering: by default that of patterns that are symmetric.
 
     Raises
     ------
@@ -141,7 +149,7 @@ def lowest(
         return _dense(matrix, count)
     found = _Found()
     around = min(count + EXTRA, n - 2)
-    radius = _searched(csc, -scale, around, found, sides)
+    radius = _searched(csc, -scale, around, found, sides, ordering)
     shifts = 1
     chosen = found.lowest(count)
     height = _height(radius - scale, chosen)
@@ -149,7 +157,7 @@ def lowest(
     wanted = rotation(chosen)
     while (height < wanted or len(chosen) < count) and shifts < MOST_SHIFTS:
         omega = height + 0.8 * step
-        radius = _searched(csc, 1j * omega, around, found, sides)
+        radius = _searched(csc, 1j * omega, around, found, sides, ordering)
         shifts += 1
         chosen = found.lowest(count)
         half = _height(radius, chosen)
@@ -171,7 +179,12 @@ def _height(radius: float, chosen: ComplexArray) -> float:
 
 
 def _searched(
-    csc: Any, shift: complex, around: int, found: _Found, sides: tuple[bool, ...]
+    csc: Any,
+    shift: complex,
+    around: int,
+    found: _Found,
+    sides: tuple[bool, ...],
+    ordering: str,
 ) -> float:
     """Add the eigenvalues around a shift; return the radius within which there are no others."""
     from scipy.sparse import identity
@@ -183,7 +196,7 @@ def _searched(
     sigma = shift if turned else shift.real
     factor = splu(
         (csc - sigma * identity(n, format="csc")).astype(kind).tocsc(),
-        permc_spec="MMD_AT_PLUS_A",  # the pattern is symmetric
+        permc_spec=ordering,
         diag_pivot_thresh=PIVOT,
         options={"SymmetricMode": True},
     )
@@ -234,24 +247,28 @@ def _paired(
     rows: list[tuple[complex, ComplexArray, ComplexArray]] = []
     for k in order:
         value = values[k]
-        near = 10 * SAME * (1 + abs(value))
-        own = np.flatnonzero(np.abs(values - value) < near)
-        other = np.flatnonzero(np.abs(left_values - value) < near)
         dual: ComplexArray = np.full(right.shape[1], np.nan, dtype=complex)
-        if len(left):
-            if len(other) == 0:
-                raise SolverError(f"no left vector was found for the eigenvalue {value:.6g}")
-            dual = _dual(right[own], left[other], int(np.flatnonzero(own == k)[0]))
+        for near in (1 + abs(value)) * SAME * 10.0 ** np.arange(1, 5) if len(left) else ():
+            own = np.flatnonzero(np.abs(values - value) < near)
+            other = np.flatnonzero(np.abs(left_values - value) < near)
+            if len(other) >= len(own):  # else they are scattered, as where eigenvalues meet
+                dual = _dual(right[own], left[other], int(np.flatnonzero(own == k)[0]))
+                break
+        else:
+            if len(left):  # the nearest will do to tell that the condition is poor
+                nearest = int(np.abs(left_values - value).argmin())
+                dual = _dual(right[[k]], left[[nearest]], 0)
         rows.append((complex(value), right[k], dual))
         if _turns(value):
             rows.append((complex(value).conjugate(), right[k].conj(), dual.conj()))
-        if len(rows) >= count:
-            break
-    rows = rows[:count]
     chosen: ComplexArray = np.array([row[0] for row in rows], dtype=complex)
     x = np.array([row[1] for row in rows])
     y = np.array([row[2] for row in rows])
     residual = np.linalg.norm((matrix @ x.T).T - chosen[:, None] * x, axis=1)
+    if len(left):
+        chosen = _met(chosen, np.linalg.norm(y, axis=1), float(abs(matrix).max()))
+    order = sorted(range(len(rows)), key=lambda k: _order(complex(chosen[k])))[:count]
+    chosen, x, y, residual = chosen[order], x[order], y[order], residual[order]
     conditions = np.linalg.norm(y, axis=1)
     real = ~np.array([_turns(v) for v in chosen])
     chosen[real] = chosen[real].real
@@ -265,6 +282,21 @@ def _dual(right: ComplexArray, left: ComplexArray, k: int) -> ComplexArray:
     dual = np.linalg.lstsq(gram, wanted, rcond=1e-15)[0].conj() @ left
     pairing = np.vdot(dual, right[k])
     return np.asarray(dual / np.conj(pairing) if pairing != 0 else dual * np.inf)
+
+
+def _met(values: ComplexArray, conditions: Array, norm: float) -> ComplexArray:
+    """Replace eigenvalues that have met by their mean.
+
+    Round-off δ scatters m of them over a distance of δ^{1/m}, and their conditions tell; their mean
+    moves by no more than δ.
+    """
+    blur = np.nan_to_num(conditions, nan=np.inf) * ROUND_OFF * norm
+    badly = conditions > MEETING
+    result = values.copy()
+    for k in np.flatnonzero(badly):
+        reach = np.maximum(blur, blur[k]).clip(max=MOST_SCATTER * (1 + abs(values[k])))
+        result[k] = values[badly & (np.abs(values - values[k]) <= reach)].mean()
+    return result
 
 
 def _turns(value: complex) -> bool:

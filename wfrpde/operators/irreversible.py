@@ -255,7 +255,7 @@ def _combined(levels: list[_Level], count: int, scale: float) -> dict[str, Any]:
     looked_at = chosen[-1] + 1 if len(chosen) == count else len(known)
     dropped = values[:looked_at][~known[:looked_at]]
     values, errors = values[chosen], errors[chosen]
-    functions, left = _phased(functions[chosen], left[chosen], mass)
+    functions, left = phased(functions[chosen], left[chosen], mass)
     warnings = []
     if len(dropped):
         named = ", ".join(_word(v) for v in dropped[:4]) + ", …" * (len(dropped) > 4)
@@ -268,11 +268,7 @@ def _combined(levels: list[_Level], count: int, scale: float) -> dict[str, Any]:
             f"modes that rotate faster than |Im λ| = {pairs.searched:.3g} were not looked for: "
             "some with as small a rate may be missing"
         )
-    if (vague := int((errors > VAGUE * np.maximum(np.abs(values), scale)).sum())) > 0:
-        warnings.append(
-            f"{vague} of {len(values)} eigenvalues have an estimated error of more than "
-            f"{VAGUE:.0%}: take more cells, or do not rely on them"
-        )
+    warnings += vague_warnings(values, errors, scale)
     return {
         "values": values,
         "errors": errors,
@@ -296,6 +292,17 @@ def _combined(levels: list[_Level], count: int, scale: float) -> dict[str, Any]:
             "extrapolated": False,
         },
     }
+
+
+def vague_warnings(values: ComplexArray, errors: Array, scale: float) -> list[str]:
+    """Say so if eigenvalues are known poorly; less than `scale` counts as that."""
+    vague = int((errors > VAGUE * np.maximum(np.abs(values), scale)).sum())
+    if vague == 0:
+        return []
+    return [
+        f"{vague} of {len(values)} eigenvalues have an estimated error of more than {VAGUE:.0%}: "
+        "take more cells, or do not rely on them"
+    ]
 
 
 def _compared(
@@ -345,7 +352,7 @@ def _steep_share(level: _Level) -> Array:
     return np.asarray((np.abs(level.pairs.right[:, rough]) ** 2).sum(axis=1))
 
 
-def _phased(
+def phased(
     functions: ComplexArray, left: ComplexArray, mass: Array
 ) -> tuple[ComplexArray, ComplexArray]:
     """Give u norm 1, and make it real and positive where |u|√M is largest; w follows."""

@@ -26,14 +26,14 @@ import numpy.typing as npt
 from wfrpde.case.case import require_case
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import Interpolation, OnNodes, evaluate, points_of
-from wfrpde.operators.irreversible import solve_irreversible
+from wfrpde.operators.irreversible import Rotating, solve_irreversible
+from wfrpde.operators.kinetic import solve_kinetic
 from wfrpde.operators.modes import Modes, solve_modes
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
     from wfrpde.case import Case
-    from wfrpde.equation import Dynamics
     from wfrpde.fields import Region
     from wfrpde.targets import Target
 
@@ -188,8 +188,12 @@ def spectrum(case: Case, comm: Comm | None = None) -> Spectrum:
     absorbing = None if text is None else case.region(text, "spectrum.absorbing")
     regions = [] if absorbing is None else [absorbing]
     dynamics = case.dynamics.build(case.dim)
+    if dynamics.friction is not None:
+        rotating = solve_kinetic(case, comm, dynamics.friction, case.spectrum.count)
+        return _of_rotating(case, comm, rotating, absorbing, began)
     if not dynamics.reversible or dynamics.diffusion is not None:
-        return _of_rotating(case, comm, dynamics, absorbing, began)
+        rotating = solve_irreversible(case, comm, dynamics, case.spectrum.count, regions)
+        return _of_rotating(case, comm, rotating, absorbing, began)
     modes = solve_modes(case, comm, case.spectrum.count, absorbing=regions)
     if len(modes.values) < case.spectrum.count:
         modes.warnings.append(
@@ -215,12 +219,10 @@ def spectrum(case: Case, comm: Comm | None = None) -> Spectrum:
 
 
 def _of_rotating(
-    case: Case, comm: Comm, dynamics: Dynamics, absorbing: Region | None, began: float
+    case: Case, comm: Comm, modes: Rotating, absorbing: Region | None, began: float
 ) -> Spectrum:
-    """Compute the spectrum of dynamics whose generator is not that of the reversible solver."""
+    """Make the result of modes whose generator is not that of the reversible solver."""
     count = case.spectrum.count
-    regions = [] if absorbing is None else [absorbing]
-    modes = solve_irreversible(case, comm, dynamics, count, regions)
     if len(modes.values) < count:
         modes.warnings.append(
             f"{len(modes.values)} of {count} modes are resolved by both discretisations: take more "
