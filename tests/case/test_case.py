@@ -410,7 +410,7 @@ def test_a_shipped_case_loads_and_says_what_it_shows(name):
     if case.is_factored:  # its factors are built when it is solved, in tests/flow
         return
     target = case.target.build()
-    assert target.dim == case.dim
+    assert target.dim == case.target.dimension
     assert len(target.regions) >= 2
     initial = case.initial.build(target, case.domain.box)
     assert np.all(np.isfinite(initial.log_density(initial.seeds)))
