@@ -70,7 +70,7 @@ def spectrum_explorer(study: SpectralStudy, window: Window) -> dict[str, Any]:
 
 def _mode(study: SpectralStudy, window: Window, i: int, rate: str) -> list[dict[str, Any]]:
     """Give a mode π u; in space, integrated over each coordinate in turn."""
-    values = study.spectrum.density(i, window.points).reshape(window.shape)
+    values = study.spectrum.density(i, window.points).real.reshape(window.shape)
     planes: list[tuple[Sequence[int], Array]] = [(range(len(window.axes)), values)]
     if len(window.axes) == 3:
         planes = [((0, 1), values.sum(2)), ((0, 2), values.sum(1)), ((1, 2), values.sum(0))]
