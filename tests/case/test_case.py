@@ -412,9 +412,10 @@ def test_a_shipped_case_loads_and_says_what_it_shows(name):
     target = case.target.build()
     assert target.dim == case.target.dimension
     assert len(target.regions) >= 2
-    initial = case.initial.build(target, case.domain.box)
-    assert np.all(np.isfinite(initial.log_density(initial.seeds)))
+    if case.dim == target.dim:  # the start of kinetic dynamics is one in phase space
+        initial = case.initial.build(target, case.domain.box)
+        assert np.all(np.isfinite(initial.log_density(initial.seeds)))
     # The regions are modes: every point lies in exactly one.
-    points = np.random.default_rng(0).uniform(-10, 10, (200, case.dim))
+    points = np.random.default_rng(0).uniform(-10, 10, (200, target.dim))
     counts = sum(region(points).astype(int) for region in target.regions.values())
     assert np.all(counts == 1)
