@@ -240,7 +240,8 @@ class Case(Shown, Section):
     def is_factored(self) -> bool:
         """Whether its flow is put together from those of factors, not solved on one mesh."""
         closed = self.numerics.formulation == "closed form"
-        return self.target.is_product or closed or self.target.dimension > 3
+        radial = self.target.kind == "radial"
+        return self.target.is_product or closed or radial or self.target.dimension > 3
 
     @property
     def equation(self) -> Equation:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FACTORS = "factors"
 """Kind of start of a product: that of each factor."""
 
-SPACIOUS = ("gaussian",)
+SPACIOUS = ("gaussian", "radial")
 """Kinds of target that may have more than three dimensions."""
 
 TARGET_EXAMPLE = '[target] potential = "(x**2 - 1)**2"'
@@ -66,6 +66,19 @@ class TargetSpec(OpenSection):
 
         return name_of(value)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _formula_in_r(cls, data: Any) -> Any:
+        """Take the potential of a radial target, a formula in r, as its parameter."""
+        radial = isinstance(data, Mapping) and data.get("kind") == "radial"
+        if not radial or data.get("potential") is None:
+            return data
+        rest = {key: value for key, value in data.items() if key != "potential"}
+        return {
+            **rest,
+            "parameters": {**rest.get("parameters", {}), "potential": data["potential"]},
+        }
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         given = [k for k in ("potential", "kind", "python") if getattr(self, k) is not None]
@@ -89,7 +102,8 @@ class TargetSpec(OpenSection):
         elif self.kind is not None:
             from wfrpde.targets import validate_parameters
 
-            validate_parameters(self.kind, self.parameters)
+            own_dim = {"dim": self.dim} if self.kind in SPACIOUS and self.dim else {}
+            validate_parameters(self.kind, {**self.parameters, **own_dim})
         _ = self.dimension
         self._check_modes()
         return self

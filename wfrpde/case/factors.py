@@ -99,6 +99,8 @@ def check_product(case: Case) -> None:
             raise InputError(
                 f"{where}.target.modes", "regions of a factor", "regions of the product", do
             )
+        if factor.domain is not None and factor.domain.kills:
+            raise InputError(f"{where}.domain", "absorbing sides or regions", "none, in a product")
         if factor.initial is not None:
             factor.initial.check_dimension(factor.target.dimension)
     names = [factor.name for factor in case.factor if factor.name]

@@ -13,6 +13,7 @@ from wfrpde.fields.complaints import checked, choose
 from wfrpde.starts.expression import ExpressionInitial
 from wfrpde.starts.gaussian import DiracInitial, GaussianInitial, MixtureInitial
 from wfrpde.starts.initial import InitialDensity, InitialParameters
+from wfrpde.starts.radial import RadialInitial
 from wfrpde.starts.uniform import UniformInitial
 from wfrpde.starts.wrapping import wrapped
 from wfrpde.targets.minima import box_sides
@@ -27,6 +28,7 @@ KINDS: dict[str, type[InitialParameters]] = {
         ExpressionInitial,
         UniformInitial,
         DiracInitial,
+        RadialInitial,
     )
 }
 

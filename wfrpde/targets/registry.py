@@ -19,6 +19,7 @@ from wfrpde.targets.landscapes import BananaTarget, FourModesTarget, MullerBrown
 from wfrpde.targets.minima import find_minima
 from wfrpde.targets.phase_space import phase_space
 from wfrpde.targets.python_target import load_python_target
+from wfrpde.targets.radial import RadialTarget
 from wfrpde.targets.target import Target, TargetParameters, read_regions, symbolic_target
 
 # A new target adds its class here; `TargetParameters` says what it needs.
@@ -32,6 +33,7 @@ LIBRARY: dict[str, type[TargetParameters]] = {
         BananaTarget,
         RingTarget,
         MullerBrownTarget,
+        RadialTarget,
     )
 }
 

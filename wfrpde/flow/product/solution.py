@@ -17,6 +17,7 @@ from wfrpde.fields.product_regions import ProductRegion, linear_weights, parse_p
 from wfrpde.flow.product.counts import log_at_least
 from wfrpde.flow.product.lines import Complex, Line
 from wfrpde.flow.product.parts import GaussianPart, Index, MeshPart
+from wfrpde.flow.product.radial import RadialPart
 from wfrpde.flow.product.sums import SumLaw, Tail
 from wfrpde.flow.solution import ErrorEstimate, Estimated, Solution
 from wfrpde.numbers import shortened
@@ -54,7 +55,7 @@ class ProductSolution(Result):
     """
 
     case: Case
-    parts: tuple[MeshPart | GaussianPart, ...] = field(repr=False)
+    parts: tuple[MeshPart | GaussianPart | RadialPart, ...] = field(repr=False)
     order: tuple[int, ...] = field(repr=False)
     names: tuple[str, ...] = field(repr=False)
     rotation: Array | None = field(repr=False)
@@ -228,8 +229,9 @@ class ProductSolution(Result):
         count = len(self.times)
         density = np.zeros(count)
         for part, n in zip(self.parts, self.counts, strict=True):
-            if isinstance(part, MeshPart):
-                density += n * part.solution.density_error[:count]
+            mesh = part.distance if isinstance(part, RadialPart) else part
+            if isinstance(mesh, MeshPart):
+                density += n * mesh.solution.density_error[:count]
         return ErrorEstimate(
             series={name: entry.error for name, entry in self._series.items()},
             mean=self._means.error,
@@ -355,7 +357,7 @@ class ProductSolution(Result):
             return first * second
         return self._planar(t, coordinates, points)
 
-    def _alone(self, coordinate: int) -> MeshPart | GaussianPart | None:
+    def _alone(self, coordinate: int) -> MeshPart | GaussianPart | RadialPart | None:
         """Return the one-dimensional factor that a coordinate is, if it is one."""
         if self.rotation is not None:
             return None

@@ -16,6 +16,7 @@ from wfrpde.case.factors import FactorSpec, factors_of, rotation_matrix
 from wfrpde.errors import InputError
 from wfrpde.fields.product_regions import parse_product_region
 from wfrpde.flow.product.parts import GaussianPart, MeshPart, gaussian_part
+from wfrpde.flow.product.radial import RadialPart, distance_case
 from wfrpde.flow.product.solution import ProductSolution, complement
 from wfrpde.flow.solve import solve_on_mesh
 from wfrpde.parallel import (
@@ -37,7 +38,7 @@ logger = logging.getLogger("wfrpde")
 FINEST = 1e-9
 """Least tolerance that is asked of a factor."""
 
-PartKind = MeshPart | GaussianPart
+PartKind = MeshPart | GaussianPart | RadialPart
 
 
 def solve_product(
@@ -67,7 +68,11 @@ def solve_product(
         which = [kinds.setdefault(_key(one), len(kinds)) for one in cases]
         different = [cases[which.index(kind)] for kind in range(len(kinds))]
     tasks: list[Task[PartKind]] = [
-        Task(partial(_part, one, _words(index, one)), _words(index, one), cost=10.0**one.dim)
+        Task(
+            partial(_part, one, _words(index, one)),
+            _words(index, one),
+            cost=10.0 ** min(one.dim, 3),
+        )
         for index, one in enumerate(different)
     ]
     alone = comm.size == 1 or len(tasks) == 1
@@ -153,6 +158,9 @@ def _words(index: int, case: Case) -> str:
 
 
 def _part(case: Case, words: str, comm: Any, stop: StopRequest) -> PartKind | None:
+    if case.target.kind == "radial":
+        with_line = solve_on_mesh(distance_case(case), comm, on_stop="return")
+        return RadialPart(case.target.build(), MeshPart(with_line))
     times = np.array([0.0, *case.flow.save])
     if case.dim > 3 or case.numerics.formulation == "closed form":
         target = case.target.build()

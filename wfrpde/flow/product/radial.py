@@ -1,0 +1,224 @@
+r"""Radial flows: those of the distance from the origin, in any dimension.
+
+With :math:`\rho(x) = \rho_1(r)\,r^{1-d}/|S^{d-1}|` the distance follows the flow on a line with the
+potential :math:`v(r) - (d - 1)\log r`; the ratio ρ/π, and with it KL, is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import gammaln, roots_jacobi
+
+from wfrpde.case.case import Case
+from wfrpde.case.stored import Result
+from wfrpde.errors import InputError
+from wfrpde.flow.product.lines import Atoms, Complex, Line
+from wfrpde.flow.product.parts import Index, MeshPart
+from wfrpde.flow.solution import Estimated
+from wfrpde.targets.radial import RadialFormula, RadialTarget
+
+if TYPE_CHECKING:
+    from wfrpde.targets import Target
+
+Array = npt.NDArray[np.float64]
+
+ANGLES = 64
+"""Angles of the quadrature over a sphere."""
+
+LEVEL = 38.0
+"""Level (kT) of the box of the distance: beyond it neither density holds mass."""
+
+SMALLEST = 1e-6
+"""Least distance, in units of the largest, that the box begins at."""
+
+
+@dataclass(frozen=True)
+class RadialPart(Result):
+    """A radial factor: the flow of its distance from the origin."""
+
+    target: Target
+    distance: MeshPart
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the factor."""
+        return self.target.dim
+
+    @property
+    def times(self) -> Array:
+        """Saved times ``(T,)``."""
+        return self.distance.times
+
+    @property
+    def complete(self) -> bool:
+        """Whether it reached its end."""
+        return self.distance.complete
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know."""
+        return self.distance.warnings
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """How it was computed, JSON-ready."""
+        return {**self.distance.facts, "coordinate": "the distance from the origin"}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the scalar series."""
+        return self.distance.names
+
+    def estimated(self, name: str, region: str = "") -> Estimated:
+        """Return a number at all times, as `Solution.estimated` does."""
+        if name == "mode_mass":
+            raise KeyError(region)
+        _, lost = self._hole
+        if name not in ("mean", "covariance"):
+            own = self.distance.estimated(name)
+            return Estimated(own.value, own.error + lost * (1 + np.abs(own.value)))
+        count, dim = len(self.times), self.dim
+        if name == "mean":
+            return Estimated(np.zeros((count, dim)), np.zeros((count, dim)))
+        mean, variance = (self.distance.estimated(k) for k in ("mean", "covariance"))
+        square = (variance.value[:, 0, 0] + mean.value[:, 0] ** 2) / dim
+        error = variance.error[:, 0, 0] + 2 * mean.value[:, 0] * mean.error[:, 0]
+        error += lost * square * dim
+        one = np.eye(dim)
+        return Estimated(square[:, None, None] * one, error[:, None, None] / dim * one)
+
+    def region_mass(self, index: Index, region: str) -> tuple[float, float]:
+        """Return the mass of a region that its case names, and its error."""
+        raise KeyError(region)
+
+    def log_relative_density(self, index: Index, x: Array) -> Array:
+        """Return log(ρ/π) at points ``(n, d)``."""
+        return np.asarray(self.distance.log_relative_density(index, self._distances(x)))
+
+    def log_density(self, index: Index, x: Array) -> Array:
+        """Return log ρ at points ``(n, d)``."""
+        r = self._distances(x)
+        sphere = np.log(2.0) + self.dim / 2 * np.log(np.pi) - gammaln(self.dim / 2)
+        value = self.distance.log_density(index, r) - (self.dim - 1) * np.log(r[:, 0]) - sphere
+        return np.asarray(value)
+
+    def _distances(self, x: Array) -> Array:
+        """Return |x| ``(n, 1)``, no less than where the line begins."""
+        r = np.linalg.norm(x, axis=1)
+        return np.asarray(np.maximum(r, self._hole[0])[:, None])
+
+    @cached_property
+    def _hole(self) -> tuple[float, float]:
+        """Where the line begins, and the largest share of mass nearer to the origin."""
+        r = float(self.distance.solution.box[0, 0])
+        at = np.array([[r]])
+        logs = [float(self.distance.log_density(k, at)[0]) for k in (None, *range(len(self.times)))]
+        return r, r / self.dim * float(np.exp(max(logs)))
+
+    @cached_property
+    def _angles(self) -> tuple[Array, Array]:
+        power = (self.dim - 3) / 2
+        cosine, weight = roots_jacobi(ANGLES, power, power)
+        keep = weight > 0
+        return cosine[keep], np.log(weight[keep] / weight.sum())
+
+    def line(self, index: Index, weights: Array) -> Line:
+        """Return the law of w·x at a time: |w| r cos θ."""
+        law = self.distance.line(index, np.ones(1))
+        size = float(np.linalg.norm(weights))
+        if not isinstance(law, Atoms):
+            raise TypeError("the distance is on a mesh")
+        keep = law.log_mass > law.log_mass.max() - 60.0
+        cosine, log_weight = self._angles
+        places = size * np.multiply.outer(law.places[keep], cosine)
+        log_mass = np.add.outer(law.log_mass[keep], log_weight)
+        defect = np.broadcast_to(law.defect[keep, None], places.shape)
+        gap = float(size * law.places.max() * np.diff(cosine).max())
+        return Atoms(places.ravel(), log_mass.ravel(), defect.ravel(), cut=law.cut, gap=gap)
+
+    def characteristic(self, index: Index, omega: Array) -> Complex:
+        """Return E e^{iω·x} at frequencies ``(m, d)``."""
+        law = self.line(index, np.eye(1, self.dim)[0])
+        return law.ratio(0.0, np.linalg.norm(omega, axis=1))
+
+
+def distance_case(case: Case) -> Case:
+    """Return the case of the distance from the origin, of a radial target with a radial start.
+
+    Raises
+    ------
+    InputError
+        If the start is not radial.
+    """
+    target = RadialTarget.model_validate({**case.target.parameters, "dim": case.dim})
+    start = start_of(case)
+    growth = case.dim - 1
+    formula = f"({target.text()}) - {growth}*log(x)"
+    log_start = f"-({start.text()}) + {growth}*log(x)"
+    box = distance_box(target, start, growth)
+    data = case.model_dump(exclude_unset=True)
+    tables: dict[str, Any] = {
+        key: data[key] for key in ("flow", "numerics", "accuracy") if key in data
+    }
+    return Case.from_dict(
+        {
+            **tables,
+            "target": {"potential": formula, "dim": 1},
+            "initial": {"kind": "expression", "log_density": log_start},
+            "domain": {"box": [box]},
+            "output": {"compare": False},
+        },
+        case.source,
+    )
+
+
+def start_of(case: Case) -> RadialFormula:
+    """Return the start's potential as a formula in r."""
+    initial = case.initial
+    if initial.kind == "radial":
+        return RadialFormula.model_validate(initial.parameters)
+    needed = "a radial one, or a Gaussian about the origin that is equal in all directions"
+    density = initial.build(case.target.build())
+    if density.gaussian is None:
+        raise InputError("initial", f"a start of the kind {initial.kind}", needed)
+    mean, covariance = density.gaussian
+    variance = float(covariance[0, 0])
+    if mean.any() or np.abs(covariance - variance * np.eye(len(mean))).max() > 1e-14 * variance:
+        raise InputError("initial", "a Gaussian start off the centre, or not round", needed)
+    return RadialFormula(potential=f"r**2/{2 * variance!r}")
+
+
+def distance_box(target: RadialFormula, start: RadialFormula, growth: int) -> list[float]:
+    """Return the interval of r that holds both densities, and geometric means of them."""
+    functions = [formula.functions("target.potential")[0] for formula in (target, start)]
+    high = 1.0
+    for _ in range(200):
+        r = high * np.linspace(1e-6, 1.0, 4001)
+        levels = [_levels(function, growth, r) for function in functions]
+        if min(level[-1] for level in levels) > LEVEL:
+            break
+        high *= 1.4
+    else:
+        raise InputError("target.potential", "one that does not confine", "one that grows with r")
+    for _ in range(60):  # towards the part that matters
+        inside = np.min(levels, axis=0) < LEVEL
+        if inside.mean() > 0.2:
+            break
+        first, last = r[inside][[0, -1]]
+        room = last - first + 2 * (r[1] - r[0])
+        r = np.linspace(max(first - room, 1e-6 * last), last + room, 4001)
+        levels = [_levels(function, growth, r) for function in functions]
+    keep = r[inside]
+    low = max(float(keep[0]), SMALLEST * float(keep[-1]))
+    return [low, float(keep[-1])]
+
+
+def _levels(function: Any, growth: int, r: Array) -> Array:
+    value = np.asarray(function(r) - growth * np.log(r))
+    return np.asarray(value - value.min())
