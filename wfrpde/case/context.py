@@ -38,6 +38,10 @@ def sampler_context(
 
 def walls_of(problem: Problem) -> Walls | None:
     """Return what the sides of a box that the case gives do to particles."""
+    sink, sides = problem.absorption, problem.sides
     if problem.domain.box is None:
-        return None
-    return Walls(problem.box, np.array(problem.sides.closed), problem.sides.reflecting)
+        if sink is None:
+            return None
+        nothing = np.zeros((problem.dim, 2), dtype=bool)
+        return Walls(problem.box, nothing[:, 0], nothing, sink)
+    return Walls(problem.box, np.array(sides.closed), sides.reflecting, sink)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,16 @@ CELL_POINTS = {1: 4, 2: 3, 3: 2}
 
 LARGEST = 1 / 512
 """On a line cells with more of the mass than that are halved."""
+
+
+@runtime_checkable
+class Survivors(Protocol):
+    """A density of what has not been absorbed."""
+
+    @property
+    def survival(self) -> float:
+        """Share that has not been."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -72,12 +82,15 @@ class MeshedDensity:
         What knows log ρ, which is −∞ outside the mesh.
     error
         Estimated error of ρ in L2, relative to its norm; NaN where it was not estimated.
+    survival
+        Share that has not been absorbed; ρ is the law of that.
     """
 
     time: float
     interpolation: Interpolation
     source: Density
     error: float
+    survival: float = 1.0
 
     def log_density(self, x: Array) -> Array:
         """Return log ρ ``(n,)`` at points ``(n, d)``, per unit volume."""
@@ -85,7 +98,8 @@ class MeshedDensity:
 
     def of(self, other: Density) -> MeshedDensity:
         """Return another density on the same mesh, as if it were exact."""
-        return replace(self, source=other, error=0.0)
+        left = other.survival if isinstance(other, Survivors) else 1.0
+        return replace(self, source=other, error=0.0, survival=left)
 
     @property
     def dim(self) -> int:
@@ -156,7 +170,7 @@ class MeshedDensity:
         """The quadrature points of the sub-cells with their masses; see `atoms`."""
         cells = self.cells
         shape = cells.points.shape
-        with np.errstate(under="ignore"):
+        with np.errstate(under="ignore", invalid="ignore"):  # cells may hold nothing
             share = np.exp(cells.log_values - cells.log_values.max(axis=1, keepdims=True))
         if cells.box:
             _, weight = leggauss(CELL_POINTS[self.dim])
@@ -181,7 +195,8 @@ def density_of(solution: Solution, t: float) -> MeshedDensity:
     index = int(np.argmin(np.abs(solution.times - t)))
     t = float(solution.times[index])
     error = np.nan if solution.error is None else float(solution.error.density[index])
-    return MeshedDensity(t, solution.interpolation, solution.at(t), error)
+    left = float(solution.series.get("survival", np.ones(index + 1))[index])
+    return MeshedDensity(t, solution.interpolation, solution.at(t), error, left)
 
 
 @dataclass(frozen=True)

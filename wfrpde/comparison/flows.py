@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wfrpde.comparison.density import density_of
-from wfrpde.comparison.observables import AXES, Observable, expressions, masses, moments
+from wfrpde.comparison.observables import AXES, Observable, expressions, masses, moments, survival
 from wfrpde.comparison.replicates import Judge
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
@@ -86,6 +86,8 @@ def observables_of(case: Case, solution: Solution) -> list[Observable]:
 
     spec, dim = case.validation, case.dim
     result = moments(dim) if spec.moments else []
+    if "survival" in solution.series:
+        result.append(survival())
     if spec.modes:
         result += masses(_independent(solution))
     regions = {
@@ -119,6 +121,8 @@ def known_errors(solution: Solution) -> dict[float, dict[str, float]]:
             for j in range(i, dim):
                 name = f"var {AXES[i]}" if i == j else f"cov {AXES[i]}{AXES[j]}"
                 names[name] = float(error.covariance[k, i, j])
+        if "survival" in error.series:
+            names["survival"] = float(error.series["survival"][k])
         names |= {f"mass {mode}": float(bars[k]) for mode, bars in error.mode_mass.items()}
         result[float(t)] = names
     return result

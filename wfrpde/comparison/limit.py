@@ -21,7 +21,7 @@ from wfrpde.fields.schedules import is_moving
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.lattice import Lattice
 from wfrpde.samplers.law import LawStep, log_mass
-from wfrpde.samplers.walls import Walls
+from wfrpde.samplers.walls import Sink, Walls
 from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
@@ -61,11 +61,17 @@ class Law:
         ``(n,)`` mass at each node.
     volumes
         ``(n,)`` share of its cell that belongs to each; None for 1.
+    survival
+        Share that has not been absorbed.
+    sink
+        What absorbs, near which the density vanishes; None where nothing does.
     """
 
     lattice: Lattice
     masses: Array
     volumes: Array | None = None
+    survival: float = 1.0
+    sink: Sink | None = None
 
     @property
     def dim(self) -> int:
@@ -80,6 +86,8 @@ class Law:
         per_cell = self.masses / np.where(own > 0, own, 1.0) / np.prod(self.lattice.spacing)
         field = self.lattice.joined(per_cell.reshape(self.lattice.shape).copy())
         field = log_mass(field)
+        if self.sink is not None:
+            field = _less_distance(field, self.lattice, self.sink)
         # beyond a cliff the spline would swing high above what is left there
         field = np.maximum(field, field.max() - DEPTH)
         at = np.stack(self.lattice.coordinates(np.array(x, dtype=float)))
@@ -87,7 +95,19 @@ class Law:
             around = np.arange(-MARGIN, self.lattice.shape[axis] + MARGIN)
             field = field.take(around % (self.lattice.shape[axis] - 1), axis=axis)
             at[axis] += MARGIN
-        return np.asarray(map_coordinates(field, at, order=3, mode="nearest"))
+        value = np.asarray(map_coordinates(field, at, order=3, mode="nearest"))
+        return value if self.sink is None else value + self.sink.log_distance(x)
+
+
+def _less_distance(field: Array, lattice: Lattice, sink: Sink) -> Array:
+    """Take the log of the distance from what absorbs off a field; there the nearest node counts."""
+    from scipy.ndimage import distance_transform_edt
+
+    dead = sink.holds(lattice.points).reshape(lattice.shape)
+    with np.errstate(invalid="ignore"):
+        smooth = field - sink.log_distance(lattice.points).reshape(lattice.shape)
+    nearest = distance_transform_edt(dead, return_distances=False, return_indices=True)
+    return np.asarray(smooth[tuple(nearest)])
 
 
 def limit_laws(
@@ -124,12 +144,15 @@ def limit_laws(
         return None
     points = lattice.points
     volumes = _volumes(lattice, walls)
+    sink = None if walls is None else walls.sink
+    if sink is not None:
+        volumes = np.where(sink.holds(points), 0.0, volumes)
     with np.errstate(divide="ignore"):
         log_target = np.log(volumes) - target.potential(points)
     log_target = np.maximum(log_target - log_target.max(), LEAST)
     mass = volumes * np.exp(initial.log_density(points) - np.max(initial.log_density(points)))
     mass /= mass.sum()
-    laws, now = [], 0.0
+    laws, now, log_survival = [], 0.0, 0.0
     matrices: dict[float, Any] = {}
     for count, size, end in zip(steps, sizes, times, strict=True):
         key = float(f"{size:.12g}")
@@ -138,14 +161,19 @@ def limit_laws(
             matrices[key] = _moves(lattice, points, target, h, step.temperature, walls)
         for k in range(count):
             t = now + size * k
+            whole = mass
             if step.before is not None:
                 mass = mass * step.before(points, t, size)
-            mass = matrices[key] @ mass
+            moved = matrices[key] @ mass
+            if sink is not None:
+                plain = moved if step.before is None else matrices[key] @ whole
+                log_survival += math.log(plain.sum() / whole.sum())
+            mass = moved
             if step.after is not None:
                 mass = step.after(points, mass, t, size, log_target)
             mass = mass / mass.sum()
         now = end
-        laws.append(Law(lattice, mass, volumes))
+        laws.append(Law(lattice, mass, volumes, math.exp(log_survival), sink))
     return laws
 
 
@@ -196,6 +224,9 @@ def _moves(
         value = (value[:, :, None] * weight[:, None, :]).reshape(len(points), -1)
     column = np.broadcast_to(np.arange(len(points))[:, None], number.shape)
     kept = value > 0
+    if walls is not None and walls.sink is not None:
+        ends = points[column[kept]], points[number[kept]]
+        value[kept] *= np.exp(walls.sink.log_survival(*ends, h * temperature))
     shape = (len(points), len(points))
     # entries of one place are summed
     return csr_array((value[kept], (number[kept], column[kept])), shape=shape)

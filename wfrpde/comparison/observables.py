@@ -39,12 +39,15 @@ class Observable:
         use: the mean of the Eulerian density at the time.
     region
         The region, if this is the indicator of one.
+    survival
+        Whether it is no average over the law, but the share that has not been absorbed.
     """
 
     name: str
     description: str
     evaluate: Callable[[Array, Array], Array] = field(repr=False)
     region: Region | None = None
+    survival: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,12 @@ def masses(regions: Mapping[str, Region], prefix: str = "mass") -> list[Observab
     ]
 
 
+def survival() -> Observable:
+    """Give the share that has not been absorbed: the mean of the weights of particles."""
+    one = _free(lambda x: np.ones(len(x)))
+    return Observable("survival", "share that has not been absorbed", one, survival=True)
+
+
 def expressions(texts: Mapping[str, str], dim: int, where: str) -> list[Observable]:
     """Give the averages of the user's expressions; errors name ``where.<name>``."""
     from wfrpde.fields import numpy_function, parse_expression
@@ -121,6 +130,12 @@ def reference_values(
     centre = density.moments[0]
     result = []
     for observable in observables:
+        if observable.survival:
+            error = float(np.nan_to_num(known.get(observable.name, 0.0)))
+            value = density.survival
+            spread = float(np.sqrt(max(value - value**2, 0.0)))
+            result.append(ReferenceValue(value, error + 1e-13, spread))
+            continue
         value, square = _integrals(observable, fine, centre)
         other, _ = _integrals(observable, coarse, centre)
         spread = float(np.sqrt(max(square - value**2, 0.0)))

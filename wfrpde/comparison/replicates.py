@@ -155,7 +155,12 @@ class Judge:
             x, mass = other.atoms(regions)
             held = mass > 0  # where there is nothing φ may overflow
             x, mass, centre = x[held], mass[held], density.moments[0]
-            rows.append([mass @ o.evaluate(x, centre) for o in self.observables])
+            rows.append(
+                [
+                    other.survival if o.survival else mass @ o.evaluate(x, centre)
+                    for o in self.observables
+                ]
+            )
         return np.array(rows)
 
     def averages_of_laws(self, laws: Iterable[Density]) -> Array:
@@ -201,12 +206,15 @@ class Judge:
             note = note or odd
             rows.append((*found, ensemble))
         averages, along, shown = [], [], []
+        own = [o.survival for o in self.observables]
         chains = int(trajectory.facts.get("chains", 1))
         distances: dict[str, list[float]] = {}
         for t, density, ensemble in rows:
             x, weights = ensemble.positions, ensemble.weights
             phi = values(self.observables, x, density.moments[0])
             mean = weights @ phi
+            # absorbed particles have no weight, and those that are left one that tells of it
+            mean[own] = np.exp(ensemble.log_weights).mean()
             if not np.isfinite(mean).all():
                 bad = self.observables[int(np.argmin(np.isfinite(mean)))].name
                 raise SamplerError(name, f"observable {bad} is not finite at its particles")

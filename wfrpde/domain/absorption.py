@@ -105,6 +105,39 @@ class Absorption:
         with np.errstate(divide="ignore"):
             return np.asarray(np.where(self.holds(x), -np.inf, np.log(distance)))
 
+    def log_survival(self, before: Array, after: Array, diffusivity: float) -> Array:
+        """Return the log of the probability ``(n,)`` that a step did not meet a wall on its way.
+
+        Given its two ends a step is a Brownian bridge of variance 2h, h the `diffusivity`, which
+        stays on one side of a plane at the distances a and b of its ends with the probability
+        ``1 − e^{−ab/h}``. A curved wall counts as its tangent plane. −∞ where it ends beyond.
+
+        References
+        ----------
+        E. Gobet (2000), Weak approximation of killed diffusion using Euler schemes, Stochastic
+        Process. Appl. 87, 167–197: of weak order 1, where looking at the ends alone gives 1/2.
+        """
+        result: Array = np.zeros(len(after))
+        for axis, end in np.argwhere(self.ends):
+            wall, sign = self.box[axis, end], 1.0 - 2.0 * end
+            start, stop = sign * (before[:, axis] - wall), sign * (after[:, axis] - wall)
+            result += _unmet(start, stop, diffusivity)
+        if self.region is not None:
+            result += _unmet(self._distance(before), self._distance(after), diffusivity)
+        return result
+
+    def _distance(self, x: Array) -> Array:
+        """Distance ``(n,)`` from the region to first order: −level/|∇level|."""
+        assert self.region is not None
+        level, squared = self.region.level(x), np.zeros(len(x))
+        for axis, width in enumerate(np.ptp(self.box, axis=1)):
+            step = np.zeros(len(self.box))
+            step[axis] = 1e-6 * width
+            rise = self.region.level(x + step) - self.region.level(x - step)
+            squared += (rise / (2 * step[axis])) ** 2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(-level / np.sqrt(np.maximum(squared, 1e-300)))
+
     def before_wall(self, free: Array, way: Array) -> Array:
         """Return the share ``(n,)`` of edges that lies before the wall, at `LEAST_SHARE` or more.
 
@@ -130,3 +163,11 @@ def _ends(region: Region, low: float, high: float) -> Array:
         same = region(middle[:, None]) == left
         a, b = np.where(same, middle, a), np.where(same, b, middle)
     return np.asarray((a + b) / 2)
+
+
+def _unmet(before: Array, after: Array, diffusivity: float) -> Array:
+    """Log of the probability that a bridge between two distances from a plane does not meet it."""
+    product = before * np.maximum(after, 0.0)
+    with np.errstate(divide="ignore", over="ignore"):
+        met = np.exp(-np.minimum(product / max(diffusivity, 1e-300), 700.0))
+        return np.where((after > 0) & (before > 0), np.log1p(-met), -np.inf)

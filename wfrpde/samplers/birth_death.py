@@ -79,6 +79,7 @@ class BirthDeathLangevin(LibrarySampler):
     walls: Walls | None = None
     dynamics: Dynamics | None = None
     kind: ClassVar[str] = "birth_death"
+    dies: ClassVar[bool] = True
     claims: ClassVar[str] = "WFR"
     takes: ClassVar[frozenset[str]] = frozenset({"diffusion", "circulation", "drift", "kinetic"})
 
@@ -104,11 +105,20 @@ class BirthDeathLangevin(LibrarySampler):
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Move every particle, then let them die and multiply (collective)."""
         h = integral(self.alpha, t, dt)
-        here = ensemble.positions
+        here, size = ensemble.positions, self.ranks.count(ensemble)
         positions = moved(self.target, self.dynamics, here, h, rng, self.walls)
-        growth = self.reaction.growth(ensemble, positions, t, dt)
+        left = None
+        if self.walls is not None:
+            positions, left = self.walls.survivors(here, positions, h)
+        if left is not None:
+            share = self.ranks.log_total(left) - np.log(size)
+            living = ensemble.reweighted(ensemble.log_weights + left)
+            growth = left + self.reaction.growth(living, positions, t, dt)
+            ensemble = ensemble.reweighted(ensemble.log_weights + share)
+        else:
+            growth = self.reaction.growth(ensemble, positions, t, dt)
         # a mean of e^growth of 1 keeps the number of particles up to chance
-        growth = growth - self.ranks.log_total(growth) + np.log(self.ranks.count(ensemble))
+        growth = growth - self.ranks.log_total(growth) + np.log(size)
         copies = branched(growth, rng)
         total = float(self.ranks.sum(int(copies.sum())))
         if total > 0:  # else all have died, and the step is without jumps

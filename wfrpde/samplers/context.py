@@ -103,8 +103,9 @@ class SamplerContext:
     @cached_property
     def _oracle(self) -> Oracle:
         assert self.solution is not None
-        closed = () if self.walls is None else tuple(self.walls.closed)
-        return Oracle.of(self.solution, closed)
+        if self.walls is None:
+            return Oracle.of(self.solution)
+        return Oracle.of(self.solution, tuple(self.walls.closed), self.walls.sink)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave π, ρ₀ and the flow behind: another process makes the first two again."""

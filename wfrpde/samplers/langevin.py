@@ -31,6 +31,9 @@ class Langevin(LibrarySampler):
     off π by O(dt). Particles are independent: no bias in N. It is unstable where α dt exceeds 2
     over the curvature of V.
 
+    Where something absorbs, weights are multiplied by the probability that a step did not meet it,
+    and their mean is the share that is left.
+
     Parameters
     ----------
     target
@@ -53,6 +56,7 @@ class Langevin(LibrarySampler):
     walls: Walls | None = None
     dynamics: Dynamics | None = None
     kind: ClassVar[str] = "langevin"
+    dies: ClassVar[bool] = True
     claims: ClassVar[str] = "W"
     takes: ClassVar[frozenset[str]] = frozenset({"diffusion", "circulation", "drift"})
 
@@ -65,7 +69,12 @@ class Langevin(LibrarySampler):
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Move every particle once."""
         h, here = integral(self.alpha, t, dt), ensemble.positions
-        return ensemble.moved(moved(self.target, self.dynamics, here, h, rng, self.walls))
+        there = moved(self.target, self.dynamics, here, h, rng, self.walls)
+        left = None
+        if self.walls is not None:
+            there, left = self.walls.survivors(here, there, h)
+        ensemble = ensemble.moved(there)
+        return ensemble if left is None else ensemble.reweighted(ensemble.log_weights + left)
 
     def law(self) -> LawStep | None:
         """Move the law, and nothing else; unknown of other dynamics than the plain ones."""

@@ -39,6 +39,7 @@ class Mala(Langevin):
 
     name: str = "mala"
     kind: ClassVar[str] = "mala"
+    dies: ClassVar[bool] = False
     takes: ClassVar[frozenset[str]] = frozenset()
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:

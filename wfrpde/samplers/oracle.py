@@ -16,6 +16,7 @@ import numpy.typing as npt
 from wfrpde.errors import InputError
 from wfrpde.samplers.density import CELLS, DensitySource
 from wfrpde.samplers.lattice import Lattice
+from wfrpde.samplers.walls import Sink
 from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
@@ -81,29 +82,35 @@ class Oracle(DensitySource):
         Largest over the times of the root-mean-square error, under ρ, of log(ρ/π) when a tabulated
         time is left out and interpolated from its neighbours; between neighbouring times the error
         is some 2⁴ times smaller.
+    sink
+        What absorbs: the log of the distance from it is left out of the table.
     """
 
     times: Array
     lattice: Lattice
     coefficients: Array
     interpolation_error: float
+    sink: Sink | None = None
 
     @classmethod
-    def of(cls, flow: SavedFlow, closed: tuple[bool, ...] = ()) -> Oracle:
-        """Tabulate a flow that was solved; some axes may close upon themselves. Not collective."""
+    def of(cls, flow: SavedFlow, closed: tuple[bool, ...] = (), sink: Sink | None = None) -> Oracle:
+        """Tabulate a flow that was solved. Not collective.
+
+        Some axes may be `closed` upon themselves, and a `sink` may absorb.
+        """
         from scipy.ndimage import spline_filter
 
         box, times = flow.box, np.asarray(flow.times, dtype=float)
         cells = NODES[len(box)]
         lattice = Lattice.over(box, (box[:, 1] - box[:, 0]) / cells, CELLS[len(box)])
-        fields = _tabulated(flow, lattice)
+        fields = _tabulated(flow, lattice, sink)
         potential = flow.target.potential(lattice.points).reshape(lattice.shape)
         error = _left_out_error(times, fields, potential)
         for axis, around in enumerate(closed):
             if around:
                 fields, lattice = _continued(fields, lattice, axis)
         coefficients = np.stack([spline_filter(f, order=3, mode="nearest") for f in fields])
-        return cls(times, lattice, coefficients, error)
+        return cls(times, lattice, coefficients, error, sink)
 
     def __call__(self, t: float, positions: Array) -> Array:
         """Return log(ρ_t/π) ``(N,)`` at the positions ``(N, d)``.
@@ -122,6 +129,8 @@ class Oracle(DensitySource):
         field = np.tensordot(shares, self.coefficients[first : first + len(shares)], axes=1)
         at = np.stack(self.lattice.coordinates(positions))
         values = map_coordinates(field, at, order=3, mode="nearest", prefilter=False)
+        if self.sink is not None:
+            values = np.maximum(values + self.sink.log_distance(positions), LOWEST)
         return np.asarray(values)
 
     def log_relative(self, positions: Array, weights: Array, t: float) -> Array:
@@ -140,11 +149,17 @@ def _continued(fields: Array, lattice: Lattice, axis: int) -> tuple[Array, Latti
     return fields, Lattice(low, lattice.spacing, tuple(shape))
 
 
-def _tabulated(flow: SavedFlow, lattice: Lattice) -> Array:
-    """Tabulate u = log(ρ/π) ``(T, …)``; outside the domain, that of the nearest point in it."""
+def _tabulated(flow: SavedFlow, lattice: Lattice, sink: Sink | None = None) -> Array:
+    """Tabulate u = log(ρ/π) ``(T, …)``; outside the domain, that of the nearest point in it.
+
+    What vanishes towards a sink is left out.
+    """
     from scipy.ndimage import distance_transform_edt
 
     values = flow.log_relative_densities(lattice.points)
+    if sink is not None:
+        distance = sink.log_distance(lattice.points)
+        values = values - np.where(np.isneginf(distance), 0.0, distance)
     # a density that is zero at first is not so at all times
     outside = np.isneginf(values).all(axis=0).reshape(lattice.shape)
     fields = np.maximum(values, LOWEST).reshape(-1, *lattice.shape)

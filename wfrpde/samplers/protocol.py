@@ -46,6 +46,9 @@ class LibrarySampler(ABC):
         ``target`` if its samples are to be those of π alone.
     takes
         What the dynamics of the case may have: names in `wfrpde.equation.dynamics.TERMS`.
+    dies
+        Whether its particles die where something absorbs: then the mean of its weights is the share
+        that is left.
     exact_in_time
         Whether one step goes from each saved time to the next.
     """
@@ -53,6 +56,7 @@ class LibrarySampler(ABC):
     kind: ClassVar[str]
     claims: ClassVar[str]
     exact_in_time: ClassVar[bool] = False
+    dies: ClassVar[bool] = False
     takes: ClassVar[frozenset[str]] = frozenset()
     name: str
 

@@ -144,6 +144,10 @@ def density_reaction(
             raise InputError(
                 f"sampler {name}: {key}", f"it with density = '{density}'", "it left out"
             )
+    sink = None if context.walls is None else context.walls.sink
+    if sink is not None and density == "kde":
+        found = f"'{density}' where sides or regions absorb"
+        raise InputError(f"sampler {name}: density", found, "'mesh' or 'oracle' there")
     if density == "oracle":
         oracle = context.oracle(name)
         return PathReaction(lambda t, x: -value_at(beta, t) * oracle(t, x))

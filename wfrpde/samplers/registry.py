@@ -127,6 +127,15 @@ def make_sampler(
         objection = context.equation.objection(kind.takes, f"sampler {name}")
         if objection is not None and (table.claims or kind.claims) not in ("FR", "target"):
             raise objection
+        sink = None if context.walls is None else context.walls.sink
+        if sink is not None and not kind.dies and (table.claims or kind.claims) not in ("FR",):
+            those = ", ".join(sorted(name for name, other in KINDS.items() if other.dies))
+            found = f"'{table.kind}' where sides or regions absorb"
+            raise InputError(f"sampler {name}: kind", found, f"one of {those}")
+        dynamics = context.equation.dynamics
+        if sink is not None and dynamics is not None and dynamics.terms:
+            found = f"{', '.join(sorted(dynamics.terms))} where sides or regions absorb"
+            raise InputError("dynamics", found, "overdamped dynamics alone there")
         sampler = kind.of(context, name, **dict(parameters))
         return StepByStep(name, claim(table, context, kind.claims), sampler, context)
     claims = claim(table, context)

@@ -13,12 +13,29 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+
+
+class Sink(Protocol):
+    """Where particles die."""
+
+    def holds(self, x: Array) -> Flags:
+        """Which of the points ``(N, d)`` are there."""
+        ...
+
+    def log_distance(self, x: Array) -> Array:
+        """Log ``(N,)`` of what vanishes there like a density; −∞ there."""
+        ...
+
+    def log_survival(self, before: Array, after: Array, diffusivity: float) -> Array:
+        """Log of the probability ``(N,)`` that a step of variance 2h did not meet it on its way."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,16 +51,19 @@ class Walls:
     reflecting
         ``(d, 2)`` which ends send particles back: those of a box that the case gives. A box that
         follows from the densities cuts off what has no mass, and particles pass.
+    sink
+        What absorbs; None where nothing does.
     """
 
     box: Array
     closed: Flags
     reflecting: Flags
+    sink: Sink | None = None
 
     @property
     def open(self) -> bool:
         """Whether nothing happens at any side."""
-        return not (self.closed.any() or self.reflecting.any())
+        return not (self.closed.any() or self.reflecting.any() or self.sink is not None)
 
     def folded(self, x: Array) -> Array:
         """Return where particles ``(N, d)`` are that moved to `x`."""
@@ -80,11 +100,24 @@ class Walls:
         """Which of the points ``(N, d)`` lie where no particle can be."""
         low = (x < self.box[:, 0]) & self.reflecting[:, 0]
         high = (x > self.box[:, 1]) & self.reflecting[:, 1]
-        return np.asarray((low | high).any(axis=1))
+        dead = np.asarray((low | high).any(axis=1))
+        return dead if self.sink is None else dead | self.sink.holds(x)
 
     def _holds(self, x: Array) -> bool:
         low, high = x.min(axis=0), x.max(axis=0)
         return bool(((low >= self.box[:, 0]) & (high < self.box[:, 1])).all())
+
+    def survivors(
+        self, before: Array, after: Array, diffusivity: float
+    ) -> tuple[Array, Array | None]:
+        """Return positions, and the log of the probability ``(N,)`` that each step survived.
+
+        None stands for 1. What has died stays where it was, with −∞.
+        """
+        if self.sink is None:
+            return after, None
+        left = self.sink.log_survival(before, after, diffusivity)
+        return np.where(np.isneginf(left)[:, None], before, after), left
 
     def images(self, x: Array, weights: Array, reach: Array) -> tuple[Array, Array]:
         """Return particles and weights, and those images of them that a kernel brings in.

@@ -82,6 +82,7 @@ class WeightedLangevin(LibrarySampler):
     walls: Walls | None = None
     dynamics: Dynamics | None = None
     kind: ClassVar[str] = "weighted"
+    dies: ClassVar[bool] = True
     claims: ClassVar[str] = "WFR"
     takes: ClassVar[frozenset[str]] = frozenset({"diffusion", "circulation", "drift", "kinetic"})
 
@@ -112,10 +113,21 @@ class WeightedLangevin(LibrarySampler):
         h = integral(self.alpha, t, dt)
         here = ensemble.positions
         positions = moved(self.target, self.dynamics, here, h, rng, self.walls)
+        left, total = None, 0.0
+        if self.walls is not None:
+            positions, left = self.walls.survivors(here, positions, h)
+        if left is not None:
+            ensemble = ensemble.reweighted(ensemble.log_weights + left)
+            total = self.ranks.log_total(ensemble.log_weights)  # the reaction keeps it
         log_weights = ensemble.log_weights + self.reaction.growth(ensemble, positions, t, dt)
-        log_weights -= self.ranks.log_total(log_weights)
-        weighed = Ensemble(positions, log_weights, ensemble.counts)
-        return self.resampling(weighed, rng, self.ranks)
+        log_weights += total - self.ranks.log_total(log_weights)
+        weighed = self.resampling(
+            Ensemble(positions, log_weights, ensemble.counts), rng, self.ranks
+        )
+        if left is None:
+            return weighed
+        gone = self.ranks.log_total(weighed.log_weights) - total
+        return weighed.reweighted(weighed.log_weights - gone)
 
     def law(self) -> LawStep | None:
         """Return that of the moves with the reaction; resampling leaves it."""

@@ -80,6 +80,10 @@ class Scheme(Protocol):
             where = "domain.sides" if sides.absorbing.any() else "domain.absorbing"
             found = f"what absorbs, with formulation = '{self.name}'"
             return InputError(where, found, "formulation = 'edge-averaged' or 'auto' there")
+        dynamics = problem.equation.dynamics
+        if problem.absorption is not None and dynamics is not None and dynamics.terms:
+            found = f"{', '.join(sorted(dynamics.terms))} where sides or regions absorb"
+            return InputError("dynamics", found, "overdamped dynamics alone there")
         steppers, name = self._steppers(), numerics.stepper
         if name is not None:
             choose(name, STEPPERS, "numerics.stepper")
