@@ -70,7 +70,11 @@ def spectrum_explorer(study: SpectralStudy, window: Window) -> dict[str, Any]:
 
 def _mode(study: SpectralStudy, window: Window, i: int, rate: str) -> list[dict[str, Any]]:
     """Give a mode π u; in space, integrated over each coordinate in turn."""
-    values = study.spectrum.density(i, window.points).real.reshape(window.shape)
+    complex_values = study.spectrum.density(i, window.points).reshape(window.shape)
+    turn = float(study.spectrum.eigenvalues[i].imag)
+    # the two modes of a pair that rotates are conjugate: between them they show both parts
+    values = np.asarray(complex_values.imag if turn < 0 else complex_values.real)
+    part = "imaginary part of " if turn < 0 else "real part of " if turn > 0 else ""
     planes: list[tuple[Sequence[int], Array]] = [(range(len(window.axes)), values)]
     if len(window.axes) == 3:
         planes = [((0, 1), values.sum(2)), ((0, 2), values.sum(1)), ((1, 2), values.sum(0))]
@@ -78,11 +82,14 @@ def _mode(study: SpectralStudy, window: Window, i: int, rate: str) -> list[dict[
     for pair, plane in planes:
         names = [axis for k, axis in enumerate("xyz") if k in pair]
         short = f"mode {i}" + (f", {names[0]}{names[1]}" if len(window.axes) == 3 else "")
-        words = f"λ{below(i)} = {rate}, {time_words(study, i)}. Blue: what a start has too much of"
+        words = f"{'Re ' * bool(turn)}λ{below(i)} = {rate}, {time_words(study, i)}"
+        if turn:
+            words += f", turning by {pretty(number(turn, 4))} per unit time"
+        words += ". Blue: what a start has too much of"
         words += ", orange: too little; this part of the difference dies out at the rate αλ."
         if len(window.axes) == 1:
             words = words.replace("Blue", "Above 0").replace("orange", "below")
-        field = _field(window, plane, short, f"mode {i}: πu / its largest value", words, pair)
+        field = _field(window, plane, short, f"mode {i}: {part}πu / its largest value", words, pair)
         result.append({**field, "mode": i})
     return result
 
