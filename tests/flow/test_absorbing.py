@@ -190,10 +190,19 @@ def test_the_reaction_is_of_the_conditioned_law():
         ({"flow.conserve_mass": False}, r"flow\.conserve_mass: found false with absorbing"),
         ({"numerics.formulation": "spectral"}, "what absorbs, with formulation = 'spectral'"),
         ({"numerics.formulation": "log-density"}, "what absorbs, with formulation"),
-        ({"domain.absorbing": "x > -1"}, "every node of the mesh absorbed"),
+        ({"domain.absorbing": "x > -1"}, "no mass in the domain"),
         ({"domain.absorbing": "x >"}, r"domain\.absorbing"),
     ],
 )
 def test_what_cannot_be_done_is_refused(changes, message):
     with pytest.raises(InputError, match=message):
         wfrpde.solve(half_line(0.0, **changes))
+
+
+def test_a_start_that_is_partly_absorbed_is_told():
+    keys = {"initial": {"mean": [1.0], "covariance": [[0.25]]}, "numerics.cells": 60}
+    for changes in ({}, {"domain.box": [[-2, 8]], "domain.sides": {}, "domain.absorbing": "x < 0"}):
+        solution = wfrpde.solve(half_line(0.0, **keys, **changes))
+        assert any("2.3e-02 of the mass of the initial" in text for text in solution.warnings)
+        assert solution.series["survival"][0] == 1.0
+        assert solution.density(0.0, [[0.5]])[0] == pytest.approx(0.4839414 / 0.9772499, rel=1e-4)

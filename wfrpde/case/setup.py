@@ -178,6 +178,16 @@ def _check_closed(problem: Problem) -> None:
             )
 
 
+def _absorbed_at_first(problem: Problem) -> float:
+    """Share of the start that lies where it is absorbed, within the box."""
+    if problem.absorption is None:
+        return 0.0
+    points = sample(problem.box)
+    weight = problem.log_initial(points, zero=-np.inf)
+    weight = np.exp(weight - weight.max())
+    return float(weight[problem.absorption.holds(points)].sum() / weight.sum())
+
+
 def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
     """Report the mass that the box cuts off, and refuse a start that lies outside."""
     limit = problem.domain.cut_off_share
@@ -188,8 +198,15 @@ def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
     landscape = problem.landscape
     dead = False if problem.absorption is None else problem.absorption.faces
 
-    def beyond(surprise: Callable[[Array], Array], log_density: Callable[[Array], Array]) -> float:
-        """Share of a density beyond a box that the case gives, in a box of its own."""
+    def beyond(
+        surprise: Callable[[Array], Array],
+        log_density: Callable[[Array], Array],
+        nothing: bool | npt.NDArray[np.bool_] = dead,
+    ) -> float:
+        """Share of a density beyond a box that the case gives, in a box of its own.
+
+        Beyond some faces there is `nothing`.
+        """
         if bounds is None:
             return 0.0
         alone = replace(
@@ -200,14 +217,14 @@ def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
             wide = automatic_box(alone, trimmed=False)
         except InputError:
             return 0.0  # not confining: nothing to compare with
-        # nothing lies beyond
-        wide = np.where(closed[:, None] | dead, problem.box, wide)
+        wide = np.where(closed[:, None] | nothing, problem.box, wide)
         return share_outside(log_density, problem.box, wide)
 
     shares = {
         "target": beyond(problem.target.potential, lambda x: -problem.target.potential(x)),
         # beyond the box the formula of a density need not make sense
-        "initial": beyond(landscape.surprise, problem.initial.log_density),
+        "initial": beyond(landscape.surprise, problem.initial.log_density, nothing=False)
+        + _absorbed_at_first(problem),
     }
     if landscape.favoured:
         shares["favoured"] = max(beyond(f, lambda x, f=f: -f(x)) for f in landscape.favoured)  # type: ignore[misc]

@@ -70,6 +70,8 @@ def solution_table(solution: AnySolution) -> str:
         columns["mass"] = solution.estimated("mass")
     if "log_normalising_constant" in solution.series:
         columns["log γ(1)"] = solution.estimated("log_normalising_constant")
+    if "survival" in solution.series:
+        columns["survival"] = solution.estimated("survival")
     for name in solution.mode_mass:
         columns[f"mass {name}"] = solution.estimated("mode_mass", name)
     cells = [_aligned(column(entry.value, entry.error, 9)) for entry in columns.values()]

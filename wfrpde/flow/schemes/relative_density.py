@@ -15,6 +15,7 @@ from wfrpde.discretisation.interpolation import Interpolation, interpolation_of
 from wfrpde.discretisation.nodes import Nodes, make_nodes
 from wfrpde.discretisation.semi_discrete import SemiDiscrete
 from wfrpde.domain.absorption import Absorption
+from wfrpde.domain.extent import sample
 from wfrpde.engine import Wish
 from wfrpde.errors import SolverError
 from wfrpde.flow.certificate import Run
@@ -166,6 +167,9 @@ def _start_defect(problem: Problem, nodes: Nodes, log_mass: Array) -> float:
     box = problem.box
     if ((mean - 6 * width < box[:, 0]) | (mean + 6 * width > box[:, 1])).any():
         return 0.0  # cut off: its moments are no longer those of the formula
+    reach = np.stack([mean - 6 * width, mean + 6 * width], axis=1)
+    if problem.absorption is not None and problem.absorption.holds(sample(reach)).any():
+        return 0.0
     found = np.array([nodes.sum(mass * x[:, k]) for k in range(nodes.dim)])
     spread = np.array([nodes.sum(mass * (x[:, k] - found[k]) ** 2) for k in range(nodes.dim)])
     defect = np.abs(found - mean) / width + np.abs(spread / width**2 - 1)

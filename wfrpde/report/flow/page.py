@@ -38,6 +38,7 @@ def drawings(run: FlowRun) -> Iterator[Drawing | None]:
     from wfrpde.report.flow.kl import draw_kl
     from wfrpde.report.flow.marginals import draw_marginals
     from wfrpde.report.flow.modes import draw_modes
+    from wfrpde.report.flow.survival import draw_survival
 
     planar = {
         1: (density1d.draw_density, density1d.draw_comparison),
@@ -46,7 +47,7 @@ def drawings(run: FlowRun) -> Iterator[Drawing | None]:
     }
     densities = (draw_marginals,) if run.is_product else planar[run.solution.dim]
     steps = () if run.is_product else (draw_dissipation,)
-    for draw in (*densities, draw_growth, draw_kl, draw_modes, *steps):
+    for draw in (*densities, draw_growth, draw_survival, draw_kl, draw_modes, *steps):
         yield draw(run)
 
 
@@ -182,6 +183,8 @@ def _meaning(run: FlowRun) -> str:
         "FK": "mass multiplies at the rate U where it is" + moves * (equation.dynamics is not None),
     }[equation.label]
     mass = "" if equation.conserve else " The total mass is free to change."
+    if equation.killed:
+        mass = " What arrives where the domain absorbs is gone; the law is that of what is left."
     if not equation.reaches_target:
         return f"{rates}: {words}. The flow does not lead to the target.{mass}"
     return f"{rates}: {words}. The flow descends KL(ρ‖π), the free energy in excess.{mass}"

@@ -13,6 +13,10 @@ from wfrpde.report.pages import Table
 __all__ = ["main_tables", "more_tables"]
 
 
+SURVIVAL = ("survival", "first_passage_density")
+"""Series of a flow where something absorbs."""
+
+
 def main_tables(run: FlowRun) -> list[Table]:
     """KL of every flow, and the mode masses of the run's own flow."""
     columns = {f"KL {label}": flow.estimated("kl") for label, flow in run.flows.items()}
@@ -20,6 +24,10 @@ def main_tables(run: FlowRun) -> list[Table]:
     if NORMALISATION in run.solution.series:
         growth = {"log γₜ(1)": run.solution.estimated(NORMALISATION)}
         tables.append(_own("Log of the normalising constant", run.solution, growth))
+    if SURVIVAL[0] in run.solution.series:
+        left = dict(zip(("survival", "absorbed per unit time"), SURVIVAL, strict=True))
+        shares = {word: run.solution.estimated(name) for word, name in left.items()}
+        tables.append(_own("What has not been absorbed", run.solution, shares))
     return tables + _mode_table(run, run.solution, run.equation.label)
 
 
@@ -36,7 +44,7 @@ def more_tables(run: FlowRun) -> list[Table]:
         "reaction_variance": "Var log(ρ/π)",
         "min_density": "smallest density at a node",
     }
-    elsewhere = ("kl", "mass", NORMALISATION)
+    elsewhere = ("kl", "mass", NORMALISATION, *SURVIVAL)
     scalars = {words.get(k, k): v for k, v in found["series"].items() if k not in elsewhere}
     mass = found["series"]["mass"]
     if run.equation.conserve:
