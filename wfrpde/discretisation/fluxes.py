@@ -146,17 +146,21 @@ def bernoulli(z: Array) -> Array:
     return np.where(small, 1 - near / 2 + near * near / 12, safe / np.expm1(safe))
 
 
-def edge_averaged(edges: Edges, potential: Array, weights: Array) -> Triplets:
+def edge_averaged(
+    edges: Edges, potential: Array, weights: Array, diffusion: Array | None = None
+) -> Triplets:
     """Edge-averaged (Scharfetter–Gummel, EAFE) flux.
 
     ``K_ij = −κ_ij √(π_i π_j) z / sinh z``, z = (V_i − V_j)/2: the harmonic average of π along the
-    edge.
+    edge. With a `diffusion` D ``(n,)`` along it, that of πD: V − log D stands for V.
 
     References
     ----------
     Xu and Zikatanov, Math. Comp. 68 (1999) 1429.
     """
     i, j, kappa = edges.i, edges.j, edges.conductance
+    if diffusion is not None:  # D_i/w_i in place of 1/w_i
+        potential, weights = potential - np.log(diffusion), weights / diffusion
     z = (potential[i] - potential[j]) / 2
     off = -kappa * half_bernoulli(z) / np.sqrt(weights[i] * weights[j])
     at_i, at_j = kappa / weights[i] * bernoulli(-2 * z), kappa / weights[j] * bernoulli(2 * z)
@@ -164,10 +168,13 @@ def edge_averaged(edges: Edges, potential: Array, weights: Array) -> Triplets:
     return Triplets(row, column, np.concatenate([off, off, at_i, at_j]))
 
 
-def spectral(lines: Lines, degree: int, potential: Array, weights: Array) -> Triplets:
+def spectral(
+    lines: Lines, degree: int, potential: Array, weights: Array, diffusion: Array | None = None
+) -> Triplets:
     """Spectral-element flux of degree p, collocated at the GLL nodes, one line at a time.
 
-    ``S_ik = Σ_q ŵ_q D_qi D_qk exp((V_i + V_k)/2 − V_q)`` with the weights of the line.
+    ``S_ik = Σ_q ŵ_q D_qi D_qk exp((V_i + V_k)/2 − V_q)`` with the weights of the line, times the
+    `diffusion` ``(n,)`` along it at q.
     """
     rule = gll_rule(degree)
     value = potential[lines.nodes]
@@ -177,6 +184,8 @@ def spectral(lines: Lines, degree: int, potential: Array, weights: Array) -> Tri
         * np.exp((value[:, None, :] - value[:, :, None]) / 2)
         * np.sqrt(rule.weights)[None, :, None]
     )
+    if diffusion is not None:
+        scaled *= np.sqrt(diffusion[lines.nodes])[:, :, None]
     factor = 2 * lines.transverse / lines.length
     stiffness = np.einsum("lqi,lqk->lik", scaled, scaled) * factor[:, None, None]
     root = np.sqrt(weights[lines.nodes])
@@ -210,12 +219,13 @@ def steep(lines: Lines, potential: Array, levels: Array | None = None) -> npt.ND
 
 
 def symmetrised_stiffness(
-    nodes: Nodes, potential: Array, levels: Array | None = None
+    nodes: Nodes, potential: Array, levels: Array | None = None, diffusion: Array | None = None
 ) -> tuple[Triplets, dict[str, float]]:
     """Entries of S on `nodes` (degree 1: edge-averaged; beyond: hybrid), and facts about the flux.
 
     `levels` (kT) of the nodes, at which they matter, keep the largest eigenvalue of S small beyond
-    degree 1: see `steep`.
+    degree 1: see `steep`. `diffusion` ``(n, d)`` is that along each axis; on simplices all are the
+    same.
 
     Facts: ``steep_lines``, the share of lines with the edge-averaged flux (degree > 1), and
     ``obtuse_edges``, the number of edges of simplices with a negative conductance, where the
@@ -226,20 +236,26 @@ def symmetrised_stiffness(
         # of the whole grid, since an edge on the border of two ranks has a part on each
         whole = merge_edges(simplex_edges(nodes.grid.points, nodes.grid.cells)).conductance
         negative = int((whole < -1e-12 * np.abs(whole).max(initial=0)).sum())
-        return edge_averaged(edges, potential, nodes.weights), {"obtuse_edges": negative}
+        spread = None if diffusion is None else diffusion[:, 0]
+        made = edge_averaged(edges, potential, nodes.weights, spread)
+        return made, {"obtuse_edges": negative}
+    along = [None] * nodes.dim if diffusion is None else list(diffusion.T)
     if nodes.degree == 1:
-        parts = [line_edges(lines, 1) for lines in cell_lines(nodes)]
-        return Triplets.joined([edge_averaged(e, potential, nodes.weights) for e in parts]), {}
+        parts = [
+            edge_averaged(line_edges(lines, 1), potential, nodes.weights, spread)
+            for lines, spread in zip(cell_lines(nodes), along, strict=True)
+        ]
+        return Triplets.joined(parts), {}
     parts_t, n_steep, n_lines = [], 0, 0
-    for lines in cell_lines(nodes):
+    for lines, spread in zip(cell_lines(nodes), along, strict=True):
         rough = steep(lines, potential, levels)
         n_steep += int(lines.cells[rough].sum())
         n_lines += int(lines.cells.sum())
         smooth = lines.where(~rough)
-        parts_t.append(spectral(smooth, nodes.degree, potential, nodes.weights))
+        parts_t.append(spectral(smooth, nodes.degree, potential, nodes.weights, spread))
         if rough.any():
             sub = line_edges(lines.where(rough), nodes.degree)
-            parts_t.append(edge_averaged(sub, potential, nodes.weights))
+            parts_t.append(edge_averaged(sub, potential, nodes.weights, spread))
     counts = [nodes.comm.allreduce(n) for n in (n_steep, n_lines)]
     return Triplets.joined(parts_t), {"steep_lines": counts[0] / max(counts[1], 1)}
 

@@ -22,11 +22,11 @@ from wfrpde.discretisation.nodes import Nodes
 from wfrpde.engine import Traits, Wish, decay, is_polynomial
 from wfrpde.engine.exponential import Exponential
 from wfrpde.engine.shifted import ShiftedSolver
-from wfrpde.errors import AccuracyError, InputError
+from wfrpde.errors import AccuracyError, InputError, place
 
 if TYPE_CHECKING:
     from wfrpde.domain.absorption import Absorption
-    from wfrpde.equation import Equation
+    from wfrpde.equation import Dynamics, Equation
 
 Array = npt.NDArray[np.float64]
 
@@ -123,7 +123,9 @@ class SemiDiscrete:
         polynomial = is_polynomial(nodes.dim, wish)
         matters = levels() if polynomial and not self.monotone and levels is not None else None
         if absorption is None:
-            triplets, self.flux = symmetrised_stiffness(nodes, potential, matters)
+            triplets, self.flux = symmetrised_stiffness(
+                nodes, potential, matters, _along_axes(equation.dynamics, nodes.points)
+            )
         else:
             sink, value = absorption
             triplets, self.killing, self.flux = killed_stiffness(
@@ -181,3 +183,18 @@ class SemiDiscrete:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _along_axes(dynamics: Dynamics, points: Array) -> Array | None:
+    """Return D along each axis ``(n, d)``; None where it is 1."""
+    if dynamics.diffusion is None:
+        return None
+    values = np.einsum("nii->ni", dynamics.diffusion_at(points))
+    bad = ~(np.isfinite(values) & (values > 0)).all(axis=1)
+    if bad.any():
+        raise InputError(
+            "dynamics.diffusion",
+            f"{values[bad][0].min():g} at x = {place(points[bad][0])}",
+            "a positive number everywhere in the domain",
+        )
+    return np.asarray(values)

@@ -120,6 +120,7 @@ class EdgeAveraged(Scheme):
     """
 
     name = "edge-averaged"
+    takes = frozenset({"diffusion"})
     order = 2  # of the extrapolation
     absorbs = True
     fallback = "log-density"

@@ -71,6 +71,10 @@ class Scheme(Protocol):
         beyond = problem.equation.objection(self.takes, f"formulation = '{self.name}'")
         if beyond is not None:
             return beyond
+        found = _what_edges_cannot_do(problem)
+        if found is not None:
+            needed = "one along each axis of a box of tensor cells, without absorption"
+            return InputError("dynamics.diffusion", found, needed)
         unknown = ~(sides.reflecting | sides.absorbing | np.array(sides.closed)[:, None])
         for axis, end in np.argwhere(unknown):
             found = f"'{sides.names[axis][end]}', which no scheme can do"
@@ -120,3 +124,17 @@ class Scheme(Protocol):
             for name, stepper in STEPPERS.items()
             if stepper.unknown == unknown and self.order in (None, stepper.order)
         }
+
+
+def _what_edges_cannot_do(problem: Problem) -> str | None:
+    """Say what of a diffusion no flux along the edges of a grid can represent."""
+    dynamics = problem.equation.dynamics
+    if dynamics is None or dynamics.diffusion is None:
+        return None
+    if not dynamics.diffusion.is_diagonal:
+        return "a full matrix in a flow"
+    if problem.mesh is not None or problem.domain.cell == "simplex":
+        return "one in a flow on simplices"
+    if problem.absorption is not None:
+        return "one in a flow with what absorbs"
+    return None

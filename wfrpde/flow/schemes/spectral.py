@@ -164,6 +164,7 @@ class Spectral(Scheme):
     """ρ/π on GLL elements, at degree p, and at p − 1 with steps twice as long for the error."""
 
     name = "spectral"
+    takes = frozenset({"diffusion"})
     default = "extrapolated"
 
     def suits(self, problem: Problem) -> Fit:

@@ -36,6 +36,8 @@ def draw_dissipation(run: FlowRun) -> Drawing | None:
     flow, equation = run.solution, run.equation
     if not equation.descends or not equation.conserve:
         return None
+    if equation.dynamics is not None and equation.dynamics.diffusion is not None:
+        return None  # I would have to be taken with D
     figure = style.new_figure(7.2, 4.2)
     axes = figure.add_subplot()
     colour = style.flow_colour(equation.label)
