@@ -220,6 +220,20 @@ def test_a_terminal_has_one_line_that_is_taken_away(monkeypatch):
     assert before.rindex("\x1b[?25h") > before.rindex("\x1b[?25l"), "the cursor is there"
 
 
+def test_a_run_that_takes_longer_than_the_interval_is_told_each(monkeypatch, log):
+    clock = iter([0.0, 0.0, 16.0, 32.0, 48.0])
+    monkeypatch.setattr("wfrpde.parallel.progress.time.monotonic", lambda: next(clock))
+    reporter = ProgressReporter(label="converge")
+    for done in range(4):
+        reporter(Progress.count("run", done, 3, "runs"))
+    lines = log.getvalue().splitlines()
+    assert [line.split(": ")[1].split(" (")[0] for line in lines] == [
+        f"runs {done} of 3" for done in range(4)
+    ]
+    assert "32 s left" in lines[1]
+    assert "0.062 runs/s" in lines[1]
+
+
 def test_the_cursor_is_never_hidden(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()

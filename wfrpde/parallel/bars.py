@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-WIDTH = 16
+WIDTH = 12
 """Characters of the bar itself; the words beside it tell more."""
 
 
@@ -41,13 +41,15 @@ class TerminalBar:
     def show(self, text: str, share: float) -> None:
         """Show words, cut to the width of the terminal, and a share of the work."""
         with suppress(OSError):  # a terminal that was closed: the run goes on to its end
-            if self._drawn is None:
-                self._drawn = _drawn(self.console)
+            begun = self._drawn is not None
+            self._drawn = self._drawn or _drawn(self.console)
+            self._drawn.update(self._drawn.task_ids[0], completed=share, description=text)
+            if begun:
+                self._drawn.refresh()
+            else:
                 self._drawn.start()
                 # a process that is killed would leave a terminal without its cursor
                 self.console.show_cursor(True)
-            self._drawn.update(self._drawn.task_ids[0], completed=share, description=text)
-            self._drawn.refresh()
 
     def clear(self) -> None:
         """Take the bar away."""
@@ -94,13 +96,14 @@ def _drawn(console: Console | None = None) -> Progress:
     from rich.progress import BarColumn, Progress, TextColumn
     from rich.table import Column
 
-    words = TextColumn(
-        "{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")
-    )
+    # the words take what the bar leaves, and are cut there
+    rest = Column(no_wrap=True, overflow="ellipsis", ratio=1)
+    words = TextColumn("{task.description}", markup=False, table_column=rest)
     drawn = Progress(
-        BarColumn(WIDTH),
+        BarColumn(WIDTH, table_column=Column(width=WIDTH)),
         words,
         console=console,
+        expand=True,
         transient=True,
         auto_refresh=False,
         # standard output may be a file, while the bar is on standard error
