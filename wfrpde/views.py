@@ -21,6 +21,7 @@ _FLOW, _SPECTRUM = "wfrpde.report.views.flow", "wfrpde.report.views.spectrum"
 VIEWS: dict[str, tuple[str, str]] = {
     "Case": ("wfrpde.report.views.case", "CASE"),
     "Solution": (_FLOW, "SOLUTION"),
+    "ProductSolution": (_FLOW, "SOLUTION"),
     "ErrorEstimate": (_FLOW, "ERRORS"),
     "Spectrum": (_SPECTRUM, "SPECTRUM"),
     "SpectralStudy": (_SPECTRUM, "STUDY"),

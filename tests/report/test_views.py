@@ -145,6 +145,27 @@ def test_a_study():
     assert isinstance(result.plot("h"), Figure)
 
 
+def test_a_product():
+    case = wfrpde.Case.model_validate(
+        {
+            "target": {"kind": "product", "modes": {"right": "all(x > 0)"}},
+            "factor": [
+                {
+                    "repeat": 7,
+                    "target": {"potential": "x**2"},
+                    "initial": {"mean": [1.0], "covariance": [[0.3]]},
+                }
+            ],
+            "flow": {"save": [0.5]},
+        }
+    )
+    solution = wfrpde.solve(case)
+    assert "mass of right" in solution._repr_html_()
+    frame = solution.to_dataframe()
+    np.testing.assert_array_equal(frame["kl"], solution.series["kl"])
+    assert isinstance(solution.plot("kl"), Figure)
+
+
 def test_a_case():
     case = wfrpde.load_case("tilted-double-well")
     assert "target.barrier" in case._repr_html_()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wfrpde.flow.solution import ErrorEstimate, Solution
+from wfrpde.flow.solution import ErrorEstimate
 from wfrpde.numbers import column, number, pretty
 from wfrpde.report.flow.files import series_columns
 from wfrpde.report.flow.page import drawings, result_sentences
@@ -17,13 +17,14 @@ from wfrpde.report.terminal import progress
 from wfrpde.report.views.view import Card, View
 
 if TYPE_CHECKING:
+    from wfrpde.flow.product.solution import AnySolution
     from wfrpde.report.drawing import Drawing
 
 MOST_ROWS = 12
 """Saved times that a card shows: as many at most, spread evenly."""
 
 
-def _card(solution: Solution) -> Card:
+def _card(solution: AnySolution) -> Card:
     wanted = {"KL": solution.estimated("kl")}
     wanted |= {f"mass of {n}": solution.estimated("mode_mass", n) for n in solution.mode_mass}
     cells = [[pretty(c) for c in column(e.value, e.error, 7)] for e in wanted.values()]
@@ -32,7 +33,7 @@ def _card(solution: Solution) -> Card:
     shown = np.unique(np.linspace(0, len(rows) - 1, MOST_ROWS).round().astype(int))
     stopped = () if solution.complete else (f"Interrupted: {progress(solution)}.",)
     return Card(
-        solution.case.title or solution.target.name,
+        solution.case.title or solution.case.name,
         tuple(result_sentences(FlowRun(solution))),
         (Table("", ("t", *wanted), tuple(rows[i] for i in shown)),),
         (*stopped, *solution.warnings),
@@ -40,7 +41,7 @@ def _card(solution: Solution) -> Card:
     )
 
 
-def _drawings(solution: Solution) -> Iterable[Drawing | None]:
+def _drawings(solution: AnySolution) -> Iterable[Drawing | None]:
     return drawings(FlowRun(solution))
 
 
