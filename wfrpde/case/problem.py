@@ -14,6 +14,7 @@ import numpy.typing as npt
 from wfrpde.domain.absorption import Absorption
 from wfrpde.domain.extent import (
     SPAN,
+    TOP,
     Landscape,
     sample,
     share_outside,
@@ -241,6 +242,8 @@ class Problem(Densities):
 
         Without a reaction only the relative density will do, and V must not span more than `SPAN`:
         the ends of a wide start that lie higher are left out, if they hold no mass to speak of.
+        Ends where V is infinite are left out with all that lies beyond twice the level, whatever
+        the start has there: that share is told.
         """
         if any(self.sides.closed):
             return self.box
@@ -254,12 +257,33 @@ class Problem(Densities):
             return np.array([[max(low, inside[0] - step), min(high, inside[-1] + step)]])
 
         whole = ends(matters)
-        if self.equation.beta > 0:
-            return whole
         value = self.target.potential(x[:, None])
-        part = ends(matters & (value - np.nanmin(value) < SPAN))
+        within = (x >= whole[0, 0]) & (x <= whole[0, 1])
+        walled = np.isposinf(value[within]).any()
+        if self.equation.beta > 0 and not walled:
+            return whole
+        with np.errstate(invalid="ignore"):
+            low_enough = value - np.nanmin(value) < (2 * self.landscape.level if walled else SPAN)
+        part = ends(matters & low_enough)
+        if walled:
+            return self._between_walls(part, x, value)
         lost = share_outside(self.initial.log_density, part, whole)
         return part if lost < self.domain.cut_off_share else whole
+
+    def _between_walls(self, part: Array, x: Array, value: Array) -> Array:
+        """Return the part, if no wall stands within it."""
+        wall = x[np.isposinf(value) & (x > part[0, 0]) & (x < part[0, 1])]
+        if len(wall):
+            side = [[f"{wall[-1]:g}", f"{part[0, 1]:g}"], [f"{part[0, 0]:g}", f"{wall[0]:g}"]]
+            right = float(self.initial.seeds[0, 0]) > wall[0] if len(self.initial.seeds) else True
+            box = ", ".join(side[0] if right else side[1])
+            raise InputError(
+                "target",
+                f"a potential that is inf at x = {wall[0]:g}, between parts of the domain",
+                "a domain on one side of the wall, which nothing crosses",
+                f"For example: [domain] box = [[{box}]].",
+            )
+        return part
 
     @property
     def reaction_rate(self) -> float:
@@ -305,9 +329,10 @@ class Problem(Densities):
         flow between them would be seen: V is let rise until the mesh is in one piece.
         """
         value = self.target.potential(points)
-        walls = np.isposinf(value).reshape(shape)
         with np.errstate(invalid="ignore"):
             height = value - np.nanmin(value)
+        # a large cell may reach from where it matters to where √π leaves floating point's range
+        walls = (height > TOP).reshape(shape)
         level = self.landscape.level
         keep = (self.landscape.levels(points) < level) & (height < SPAN)
         mesh = grid.cut(keep.reshape(shape), walls)

@@ -18,6 +18,7 @@ from wfrpde.domain.extent import (
     share_outside,
     with_favoured,
     with_orbits,
+    within_reach,
 )
 from wfrpde.domain.meshes import read_gmsh
 from wfrpde.domain.sides import Sides
@@ -98,12 +99,18 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
             landscape = with_orbits(landscape)
     if equation.rate is not None and not at_equilibrium:
         landscape = _favoured(landscape, equation, flow.t_end, bounds)
-    box = automatic_box(landscape) if bounds is None else np.asarray(bounds)
+    heavy, all_levels = False, landscape.level
+    if bounds is None:
+        whole = automatic_box(landscape)
+        landscape, box = within_reach(landscape, whole)
+        heavy = box is not whole
+    else:
+        box = np.asarray(bounds)
     scales = landscape.scales(box)
     problem = Problem(target, initial, equation, case, landscape, box, mesh, scales, flow.save)
     problem.facts["box"] = box.tolist()
     problem.rate(sample(box))  # refuses what is not finite
-    _check_cut_off(problem, bounds)
+    _check_cut_off(problem, box if heavy else bounds, all_levels)
     return problem
 
 
@@ -188,8 +195,11 @@ def _absorbed_at_first(problem: Problem) -> float:
     return float(weight[problem.absorption.holds(points)].sum() / weight.sum())
 
 
-def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
-    """Report the mass that the box cuts off, and refuse a start that lies outside."""
+def _check_cut_off(problem: Problem, bounds: Array | None, level: float) -> None:
+    """Report the mass that the box cuts off, and refuse a start that lies outside.
+
+    Each density is looked at in a box of its own, of all levels (kT) up to the given one.
+    """
     limit = problem.domain.cut_off_share
     problem.log_initial(sample(problem.box))  # refuses NaN
     closed = np.array(problem.sides.closed)
@@ -211,7 +221,7 @@ def _check_cut_off(problem: Problem, bounds: Array | None) -> None:
             return 0.0
         alone = replace(
             landscape, potential=surprise, surprise=surprise, reaction=False, transport=False,
-            favoured=(),
+            favoured=(), level=level,
         )  # fmt: skip
         try:
             wide = automatic_box(alone, trimmed=False)

@@ -27,6 +27,19 @@ START_BULK = 4.5
 SPAN = 1000.0
 """Level of V above which cells are left out in any case: √π would leave floating point's range."""
 
+TOP = 1380.0
+"""Level of V that no cell reaches up to: the relative density spans 1400 kT at most."""
+
+MOST_LENGTHS = {1: 1000.0, 2: 120.0, 3: 40.0}
+"""Shortest lengths along an axis of a box beyond which no grid resolves it, by dimension."""
+
+HEAVY = 3.0
+"""How many times wider a box is than that of half its levels where a tail is heavy: √2 for a
+Gaussian, 2 for an exponential tail."""
+
+LEAST_LEVEL = 12.0
+"""Levels (kT) that a box holds at least, however heavy the tails."""
+
 SAMPLES = {1: 2001, 2: 121, 3: 33}
 """Sample points along each axis, by dimension."""
 
@@ -257,6 +270,29 @@ def automatic_box(landscape: Landscape, *, trimmed: bool = True) -> Array:
     low = np.maximum(inside.min(axis=0) - spacing, box[:, 0])
     high = np.minimum(inside.max(axis=0) + spacing, box[:, 1])
     return np.asarray(_rounded(np.stack([low, high], axis=1)))
+
+
+def within_reach(landscape: Landscape, box: Array) -> tuple[Landscape, Array]:
+    """Cut heavy tails off a box ``(d, 2)`` that no grid would resolve.
+
+    Where V grows like a logarithm, as that of Student's t, the levels that matter reach thousands
+    of lengths out. Fewer levels do then, as many as a grid can hold; what lies beyond is cut off,
+    and has to be counted.
+    """
+    most = MOST_LENGTHS[landscape.dim]
+
+    def lengths(box: Array, of: Landscape) -> float:
+        return float((np.ptp(box, axis=1) / of.scales(box)).max())
+
+    if lengths(box, landscape) <= most:
+        return landscape, box
+    half = replace(landscape, level=landscape.level / 2)
+    if np.ptp(box, axis=1).max() < HEAVY * np.ptp(automatic_box(half), axis=1).max():
+        return landscape, box
+    while lengths(box, landscape) > most and landscape.level > LEAST_LEVEL:
+        landscape = replace(landscape, level=max(0.95 * landscape.level, LEAST_LEVEL))
+        box = automatic_box(landscape)
+    return landscape, box
 
 
 def with_orbits(landscape: Landscape) -> Landscape:

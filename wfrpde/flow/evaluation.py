@@ -319,7 +319,7 @@ def _error(
         series={name: gap(attrgetter(name), extra) for name, extra in beyond.items()},
         mean=gap(attrgetter("mean"), reach),
         covariance=gap(attrgetter("covariance"), reach**2),
-        mode_mass={name: gap(_mass_of(name), 0.0) for name in numbers.mode_mass},
+        mode_mass={name: gap(_mass_of(name), 1.0) for name in numbers.mode_mass},
         density=np.max([share * l2 for _, l2, share in comparisons], axis=0) + cut + start_defect,
     )
 
