@@ -30,18 +30,11 @@ def test_a_function_of_points_in_numpy():
         assert target.gradient is None
 
 
-def test_jax_differentiates():
-    pytest.importorskip("jax")
+@pytest.mark.parametrize("library", ["jax", "torch"])
+def test_other_libraries_differentiate(library):
+    pytest.importorskip(library)
     for function, many in ((banana, False), (batched, True)):
-        target = log_prob_target(function, 2, library="jax", batched=many)
-        np.testing.assert_allclose(target.potential(X), POTENTIAL, rtol=1e-14)
-        np.testing.assert_allclose(target.gradient(X), GRADIENT, rtol=1e-14, atol=1e-15)
-
-
-def test_torch_differentiates():
-    pytest.importorskip("torch")
-    for function, many in ((banana, False), (batched, True)):
-        target = log_prob_target(function, 2, library="torch", batched=many)
+        target = log_prob_target(function, 2, library=library, batched=many)
         np.testing.assert_allclose(target.potential(X), POTENTIAL, rtol=1e-14)
         np.testing.assert_allclose(target.gradient(X), GRADIENT, rtol=1e-14, atol=1e-15)
 
