@@ -95,3 +95,34 @@ def test_a_sweep_goes_on(solve, tmp_path, monkeypatch):
     assert solve(*words, command="spectrum")[0] == 0
     assert not (tmp_path / "run" / "checkpoints").exists()
     assert len((tmp_path / "run" / "sweep.csv").read_text().splitlines()) == 4
+
+
+def test_a_failed_check_changes_the_exit_code(solve, monkeypatch):
+    from wfrpde.flow import evaluation
+
+    red = {"name": "normalisation residual", "value": 1.0, "limit": 0.01, "passed": False}
+    monkeypatch.setattr(evaluation, "invariants", lambda *_, **__: [red])
+    code, _, err = solve()
+    assert code == 1
+    assert "check failed: normalisation residual is 1.0e+00" in err
+
+
+def test_a_spectrum_of_a_target_in_python_is_drawn_again(solve, tmp_path, monkeypatch, capsys):
+    import sys
+
+    lines = (
+        "class V:",
+        "    dim = 1",
+        "    def potential(self, x):",
+        "        return x[:, 0]**2/2",
+    )
+    (tmp_path / "well_of_mine.py").write_text("\n".join(lines))
+    text = CASE.replace('potential = "x**2/2"', 'python = "well_of_mine:V"')
+    (tmp_path / "case.toml").write_text(text)
+    assert solve(command="spectrum")[0] == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    sys.modules.pop("well_of_mine")
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p != str(tmp_path)])
+    assert main(["plot", str(tmp_path / "run")]) == 0
+    assert "mode" in capsys.readouterr().out

@@ -255,6 +255,8 @@ def _solve(arguments: argparse.Namespace) -> int:
         session.say(_where_to_look(str(folder), interrupted, (folder / "solution.pvd").is_file()))
         if interrupted:
             session.code = INTERRUPTED
+        elif any(not check["passed"] for check in run.solution.numerics["checks"]):
+            session.code = 1  # a warning has told which
     return session.code
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wfrpde.errors import InputError
+from wfrpde.report.files import reach_code
 
 __all__ = ["redraw"]
 
@@ -68,7 +69,9 @@ def _validation(folder: Path) -> list[Path]:
             "what its figures are drawn from",
             "'wfrpde validate CASE --out FOLDER --resume' writes it from the stored replicates.",
         )
-    return write_validation_report(ValidationReport.load(folder / REPORT), folder)
+    report = ValidationReport.load(folder / REPORT)
+    reach_code(report.case)
+    return write_validation_report(report, folder)
 
 
 def _study(folder: Path) -> list[Path]:
@@ -86,7 +89,9 @@ def _spectrum(folder: Path) -> list[Path]:
     from wfrpde.report.spectrum.page import write_study_report
     from wfrpde.studies.spectral.study import SpectralStudy
 
-    return write_study_report(SpectralStudy.load(folder / STUDY), folder)
+    study = SpectralStudy.load(folder / STUDY)
+    reach_code(study.case)
+    return write_study_report(study, folder)
 
 
 def _sweep(folder: Path) -> list[Path]:
@@ -94,4 +99,6 @@ def _sweep(folder: Path) -> list[Path]:
     from wfrpde.report.spectrum.files import SWEEP
     from wfrpde.report.spectrum.page import write_sweep_report
 
-    return write_sweep_report(Sweep.load(folder / SWEEP), folder)
+    sweep = Sweep.load(folder / SWEEP)
+    reach_code(sweep.case)
+    return write_sweep_report(sweep, folder)

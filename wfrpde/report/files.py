@@ -8,19 +8,29 @@ from __future__ import annotations
 import csv
 import json
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wfrpde.parallel.files import atomic
 
-__all__ = ["json_ready", "write_columns", "write_json"]
+if TYPE_CHECKING:
+    from wfrpde.case import Case
+
+__all__ = ["json_ready", "reach_code", "write_columns", "write_json"]
 
 FORMAT = 1
 """Raised when the meaning of a key of a summary changes."""
+
+
+def reach_code(case: Case) -> None:
+    """Let a stored case find its target in Python: next to its file, as when it was read."""
+    if case.target.python is not None and case.source is not None:
+        sys.path.append(str(case.source.resolve().parent))
 
 
 def write_json(content: Mapping[str, Any], path: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import numpy as np
 from wfrpde.fields.schedules import written
 from wfrpde.flow.solution import Solution
 from wfrpde.parallel import collectively, world
-from wfrpde.report.files import FORMAT, write_columns, write_json
+from wfrpde.report.files import FORMAT, reach_code, write_columns, write_json
 from wfrpde.report.flow.page import write_report
 from wfrpde.report.flow.run import FlowRun, all_estimates, read_run, solution_file
 from wfrpde.report.paraview import fields_can_be_written, write_paraview
@@ -92,10 +91,7 @@ def plot_run(folder: Path) -> list[Path]:
     """
     folder = Path(folder)
     run = read_run(folder)
-    case = run.solution.case
-    if case.target.python is not None and case.source is not None:
-        # As when the case was read: a target written in Python usually lies next to its case file.
-        sys.path.append(str(case.source.resolve().parent))
+    reach_code(run.solution.case)
     return write_report(run, folder)
 
 
