@@ -2,15 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib.util
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from wfrpde.errors import DependencyMissingError, InputError
+
 if TYPE_CHECKING:
     from wfrpde import Solution
+
+
+OPTIONAL = {
+    *("dolfinx", "basix", "ufl", "petsc4py", "slepc4py", "mpi4py", "meshio", "gmsh"),
+    *("pyvista", "vtkmodules", "arviz", "IPython", "sphinx"),
+}
+"""What pip alone does not bring (`make test-pip`)."""
+
+
+@contextmanager
+def skipping() -> Iterator[None]:
+    """Skip what needs DOLFINx, PETSc, MPI or an extra where it is not installed."""
+    try:
+        yield
+    except DependencyMissingError as error:
+        if importlib.util.find_spec("dolfinx") is not None:
+            raise
+        pytest.skip(str(error))
+    except InputError as error:
+        if "for the SciPy engine (since there is no" not in str(error):
+            raise
+        pytest.skip(str(error))
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] not in OPTIONAL:
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup() -> Generator[None, object, object]:
+    with skipping():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, object, object]:
+    with skipping():
+        return (yield)
 
 
 @pytest.fixture(scope="session")
@@ -46,10 +88,9 @@ def tensor_grid():
 @pytest.fixture
 def nodes_of(tensor_grid):
     """Return (kind, dim, degree) -> nodes of a tensor or simplex grid on this process alone."""
-    from mpi4py import MPI
-
     from wfrpde.discretisation.nodes import make_nodes
     from wfrpde.domain.grid import simplices_of_box
+    from wfrpde.parallel.mpi import MPI
 
     def make(kind, dim, degree=1, **options):
         grid = tensor_grid(dim, **options)

@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("dolfinx")
-
 FUZZ = Path(__file__).resolve().parents[2] / "validation" / "fuzz"
 COVERED = 0.97
 SEEDS = [

@@ -78,8 +78,6 @@ def derivative(t: np.ndarray, value: np.ndarray, at: float) -> float:
 @shipped
 def test_a_step_from_equilibrium_stays_there(name):
     """Defect in L1 after one step of the h-form, at degree 1 and, in a box, at degree 4."""
-    from mpi4py import MPI
-
     from wfrpde.case.setup import make_problem
     from wfrpde.flow.control import Replay
     from wfrpde.flow.outcome import Context
@@ -87,6 +85,7 @@ def test_a_step_from_equilibrium_stays_there(name):
     from wfrpde.flow.schemes.edge_averaged import default_cells
     from wfrpde.flow.schemes.relative_density import run
     from wfrpde.flow.steppers.strang import Strang
+    from wfrpde.parallel.mpi import MPI
     from wfrpde.starts.initial import InitialDensity
 
     problem = make_problem(wfrpde.load_case(name))
@@ -117,9 +116,8 @@ def test_a_step_from_equilibrium_stays_there(name):
 
 def distance(problem, grid, degree: int, u: np.ndarray) -> float:
     """L1 distance of π e^u from π, ``Σ π |e^u − 1|`` over the nodes."""
-    from mpi4py import MPI
-
     from wfrpde.discretisation.nodes import make_nodes
+    from wfrpde.parallel.mpi import MPI
 
     nodes = make_nodes(MPI.COMM_SELF, grid, degree)
     log_target = np.log(nodes.weights) - problem.target.potential(nodes.points)

@@ -2,9 +2,6 @@
 
 import numpy as np
 import pytest
-
-pytest.importorskip("dolfinx")
-
 from scipy.integrate import quad
 
 import wfrpde

@@ -7,9 +7,6 @@ import logging
 
 import numpy as np
 import pytest
-
-pytest.importorskip("dolfinx")
-
 from scipy.special import ndtr
 
 import wfrpde

@@ -213,7 +213,6 @@ def test_links(tmp_path):
 
 
 def test_the_current_folder_twice(here):
-    pytest.importorskip("dolfinx")
     words = ["solve", "well.toml", "--no-compare", "--quiet", "--set", "output.figures=false"]
     assert main([*words, "--out", "."]) == 2
     for _ in range(2):
@@ -243,7 +242,6 @@ def test_numbers_stay_when_the_rest_fails(tmp_path):
 @pytest.mark.parametrize("command", ["solve", "converge", "validate", "sweep"])
 def test_no_figures_are_no_reason_to_lose_a_run(here, command):
     """The words of the process as a person sees them, with a backend that Matplotlib refuses."""
-    pytest.importorskip("dolfinx")
     more = {
         "solve": ["--no-compare"],
         "converge": [

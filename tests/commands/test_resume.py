@@ -2,8 +2,6 @@
 
 import pytest
 
-pytest.importorskip("dolfinx")
-
 from wfrpde.commands.cli import main
 
 CASE = """

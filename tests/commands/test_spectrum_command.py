@@ -90,7 +90,6 @@ BAD = [
 
 @pytest.mark.parametrize(("words", "message"), BAD)
 def test_bad_input_is_told_once_and_leaves_nothing(case, words, message, capsys):
-    pytest.importorskip("dolfinx")
     assert main(["spectrum", *words]) == 2
     captured = capsys.readouterr()
     assert message in captured.err
@@ -101,7 +100,6 @@ def test_bad_input_is_told_once_and_leaves_nothing(case, words, message, capsys)
 
 
 def test_a_folder_that_is_not_empty_is_kept(case, capsys):
-    pytest.importorskip("dolfinx")
     (case.parent / "run").mkdir()
     (case.parent / "run" / "notes.txt").write_text("mine")
     assert main(["spectrum", "well.toml", "--out", "run"]) == 2
@@ -113,7 +111,6 @@ def test_a_folder_that_is_not_empty_is_kept(case, capsys):
 
 
 def test_spectrum_says_what_it_found(case, capsys):
-    pytest.importorskip("dolfinx")
     assert main(["spectrum", "well.toml"]) == 0
     captured = capsys.readouterr()
     for words in ("2αλ₁", "2(αλ₁ + β)", "Exit times", "Eyring-Kramers", "wfr-spectrum-well/report"):
@@ -139,7 +136,6 @@ def test_spectrum_says_what_it_found(case, capsys):
 
 
 def test_an_absorbing_region_asks_for_the_exit(case, capsys):
-    pytest.importorskip("dolfinx")
     words = ["--set", "spectrum.absorbing=right", "--set", "output.paraview=false"]
     assert main(["spectrum", "well.toml", *words]) == 0
     assert "2αλ₁" not in capsys.readouterr().out
@@ -152,7 +148,6 @@ def test_an_absorbing_region_asks_for_the_exit(case, capsys):
 
 
 def test_a_sweep_writes_its_table(case, capsys):
-    pytest.importorskip("dolfinx")
     import wfrpde
 
     assert main(["spectrum", "well.toml", "--sweep", "target.barrier=2:6:3"]) == 0
@@ -181,7 +176,6 @@ def test_a_sweep_writes_its_table(case, capsys):
 
 
 def test_a_value_that_cannot_be_solved_leaves_the_others(case, capsys):
-    pytest.importorskip("dolfinx")
     words = ["--sweep", "spectrum.count=3:400:2", "--quiet"]
     assert main(["spectrum", "well.toml", *words]) == 0
     assert "spectrum.count = 400: " in capsys.readouterr().err
@@ -192,7 +186,6 @@ def test_a_value_that_cannot_be_solved_leaves_the_others(case, capsys):
 
 
 def test_an_interrupted_sweep_keeps_what_is_finished(case):
-    pytest.importorskip("dolfinx")
     command = [sys.executable, "-m", "wfrpde", "spectrum", "well.toml", "--sweep"]
     process = subprocess.Popen(
         [*command, "target.barrier=2:9:500"],

@@ -14,8 +14,6 @@ import time
 
 import pytest
 
-pytest.importorskip("dolfinx")
-
 from wfrpde.commands.cli import main
 
 CASE = """

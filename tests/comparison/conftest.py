@@ -2,8 +2,6 @@
 
 import pytest
 
-pytest.importorskip("dolfinx")
-
 import wfrpde
 from wfrpde.comparison.density import density_of
 

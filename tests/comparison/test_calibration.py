@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("dolfinx")
-
 SCRIPT = Path(__file__).parents[2] / "validation" / "calibration.py"
 
 

@@ -6,8 +6,6 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-pytest.importorskip("dolfinx")
-
 import wfrpde
 from wfrpde.comparison.bias import Measurement, split_bias
 from wfrpde.comparison.ladders import _split

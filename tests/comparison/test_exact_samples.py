@@ -6,8 +6,6 @@ All seeds are fixed; the bounds are in standard errors of exact sampling.
 import numpy as np
 import pytest
 
-pytest.importorskip("dolfinx")
-
 import wfrpde
 from wfrpde.comparison.density import density_of
 from wfrpde.comparison.exact_samples import exact_sampler

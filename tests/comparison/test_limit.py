@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("dolfinx")
-
 import wfrpde
 from wfrpde.comparison.flows import Flows
 from wfrpde.comparison.limit import limit_laws

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("dolfinx")
-
 from wfrpde.comparison.density import density_of
 from wfrpde.comparison.exact_samples import exact_sampler
 from wfrpde.comparison.metrics import (

@@ -1,5 +1,1 @@
 """Meshes and nodes need DOLFINx."""
-
-import pytest
-
-pytest.importorskip("dolfinx")

@@ -27,7 +27,8 @@ def stiffness_of_dolfinx(grid, degree):
     """∫ ∇φ_i·∇φ_j by UFL and FFCx, and the coordinates of the nodes: GLL quadrature on boxes."""
     import ufl
     from dolfinx import fem
-    from mpi4py import MPI
+
+    from wfrpde.parallel.mpi import MPI
 
     mesh = _compat.create_mesh(MPI.COMM_SELF, grid.cells, grid.points, grid.cell)
     space = _compat.lagrange_space(mesh, degree)
@@ -94,9 +95,8 @@ def test_equilibrium_symmetry_and_sign(nodes_of, dense, kind, dim, degree):
 def test_an_obtuse_mesh_is_reported(nodes_of):
     points = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 0.1], [0.5, -0.1]])
     flat = SimplexGrid(points, np.array([[0, 1, 2], [0, 1, 3]]))
-    from mpi4py import MPI
-
     from wfrpde.discretisation.nodes import make_nodes
+    from wfrpde.parallel.mpi import MPI
 
     nodes = make_nodes(MPI.COMM_SELF, flat)
     assert symmetrised_stiffness(nodes, np.zeros(4))[1] == {"obtuse_edges": 1}
@@ -194,9 +194,8 @@ def test_bernoulli_functions_of_huge_arguments():
 
 def test_a_wall_of_900_kt_between_two_nodes_keeps_equilibrium(dense):
     """Neither overflow nor a wrong diagonal where √π changes by e^450 along an edge."""
-    from mpi4py import MPI
-
     from wfrpde.discretisation.nodes import make_nodes
+    from wfrpde.parallel.mpi import MPI
 
     grid = TensorGrid((np.array([0.0, 1.0, 2.0]),), np.ones(2, dtype=bool))
     nodes = make_nodes(MPI.COMM_SELF, grid)

@@ -2,15 +2,12 @@
 
 import numpy as np
 import pytest
-
-pytest.importorskip("dolfinx")
-
-from mpi4py import MPI
 from scipy.special import ndtr
 
 from wfrpde.discretisation.functionals import Evaluator, Samples
 from wfrpde.discretisation.interpolation import SimplexInterpolation, TensorInterpolation
 from wfrpde.domain.grid import TensorGrid, simplices_of_box
+from wfrpde.parallel.mpi import MPI
 
 MEAN = np.array([0.4, -0.3])
 COVARIANCE = np.array([[0.6, 0.2], [0.2, 0.5]])

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("dolfinx")
-
 from wfrpde.case import Case
 from wfrpde.case.setup import make_problem
 from wfrpde.discretisation.log_density import LogDensityForm

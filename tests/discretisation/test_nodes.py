@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from mpi4py import MPI
 
 from wfrpde.discretisation.gll import gll_rule
 from wfrpde.discretisation.nodes import _owners, make_nodes, simplex_volumes
 from wfrpde.domain.grid import simplices_of_box
+from wfrpde.parallel.mpi import MPI
 
 
 @pytest.mark.parametrize("degree", range(1, 9))

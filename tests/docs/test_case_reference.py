@@ -9,6 +9,8 @@ import pytest
 from wfrpde.case import Case, load_case
 from wfrpde.targets import make_target
 
+pytest.importorskip("docutils")
+
 DOCS = Path(__file__).parents[2] / "docs"
 sys.path.append(str(DOCS / "_ext"))
 

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import wfrpde
 case = wfrpde.Case.from_dict({
@@ -17,6 +19,7 @@ print(sorted(PETSc.Options().getAll()))
 
 
 def test_options_files_are_not_read(tmp_path):
+    pytest.importorskip("petsc4py")
     (tmp_path / ".petscrc").write_text(f"-log_view :{tmp_path}/written\n-wfrpde_ksp_type cg\n")
     for cell in ("tensor", "simplex"):
         script = SCRIPT.replace("CELL", repr(cell))

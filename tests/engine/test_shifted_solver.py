@@ -32,6 +32,7 @@ def solver(system, method="auto", **options):
 
 
 def ksp_of(shifted):
+    pytest.importorskip("petsc4py")
     return next(iter(shifted.factors.values())).ksp
 
 
@@ -93,6 +94,7 @@ def test_factorisations_are_kept_for_the_last_few_shifts(system):
 
 
 def test_destroy_frees_the_solvers_and_the_matrix(system):
+    pytest.importorskip("petsc4py")
     made = system()
     _, s, _ = made
     shifted = solver(made)

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 from pydantic import Field
 
-pytest.importorskip("dolfinx")
-
 import wfrpde
 from wfrpde.comparison import metrics
 from wfrpde.comparison.metrics import METRICS, Metric

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("dolfinx")
-
 import wfrpde
 from wfrpde.errors import InputError
 from wfrpde.flow.exact import gaussian_flow

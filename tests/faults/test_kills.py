@@ -8,8 +8,6 @@ import signal
 
 import pytest
 
-pytest.importorskip("dolfinx")
-
 from tests.faults.killing import Bench
 
 pytestmark = [

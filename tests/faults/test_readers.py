@@ -3,10 +3,6 @@
 import subprocess
 import sys
 
-import pytest
-
-pytest.importorskip("dolfinx")
-
 from tests.faults.killing import CASES
 
 

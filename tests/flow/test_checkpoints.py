@@ -8,8 +8,6 @@ import signal
 import numpy as np
 import pytest
 
-pytest.importorskip("dolfinx")
-
 import wfrpde
 from wfrpde.errors import InputError
 from wfrpde.flow import checkpoints

@@ -10,9 +10,6 @@ and for α = 1, β = c = 0 it is log E exp k∫X, with ∫X Gaussian.
 
 import numpy as np
 import pytest
-
-pytest.importorskip("dolfinx")
-
 from scipy.integrate import solve_ivp
 from scipy.linalg import eigh_tridiagonal
 

@@ -2,9 +2,6 @@
 
 import numpy as np
 import pytest
-
-pytest.importorskip("dolfinx")
-
 from scipy.integrate import cumulative_simpson, quad
 
 import wfrpde

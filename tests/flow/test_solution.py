@@ -9,8 +9,6 @@ import sys
 import numpy as np
 import pytest
 
-pytest.importorskip("dolfinx")
-
 import wfrpde
 from wfrpde.case import Case
 from wfrpde.errors import InputError

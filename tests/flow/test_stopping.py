@@ -6,8 +6,6 @@ import signal
 import numpy as np
 import pytest
 
-pytest.importorskip("dolfinx")
-
 import wfrpde
 from wfrpde.case import Case
 from wfrpde.commands.solve import run_case

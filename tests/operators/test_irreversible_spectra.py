@@ -82,11 +82,10 @@ def test_what_two_degrees_do_not_share_is_named():
 
 def test_the_target_is_stationary_and_constants_are_harmonic():
     """With J(x) and D(x) that are formulas, to round-off, on a mesh that resolves nothing."""
-    from mpi4py import MPI
-
     from wfrpde.case.setup import make_problem
     from wfrpde.discretisation.nodes import make_nodes
     from wfrpde.operators.generator_form import GeneratorForm
+    from wfrpde.parallel.mpi import MPI
 
     dynamics = {
         "circulation": "1 + x*y",

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 pyvista = pytest.importorskip("pyvista")
-pytest.importorskip("dolfinx")
 
 CASES = {
     "plane": """

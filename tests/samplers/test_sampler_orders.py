@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("dolfinx")
-
 SCRIPT = Path(__file__).parents[2] / "validation" / "samplers" / "measure.py"
 
 WEIGHTED = {"kind": "weighted", "resampling": "none"}

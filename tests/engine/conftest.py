@@ -1,5 +1,0 @@
-"""Matrices need PETSc, which comes with DOLFINx."""
-
-import pytest
-
-pytest.importorskip("dolfinx")
