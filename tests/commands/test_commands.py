@@ -196,6 +196,7 @@ def test_solve_writes_its_folder_and_says_where(case, capsys):
 
 
 def test_solve_quietly_alone_over_an_old_run(case, capsys):
+    pytest.importorskip("vtkmodules")
     words = ["solve", "well.toml", "--out", "a/b", "--no-compare", "--quiet", "--set"]
     assert main([*words, "output.figures=false"]) == 0
     folder = case.parent / "a" / "b"

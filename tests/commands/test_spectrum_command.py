@@ -111,6 +111,7 @@ def test_a_folder_that_is_not_empty_is_kept(case, capsys):
 
 
 def test_spectrum_says_what_it_found(case, capsys):
+    pytest.importorskip("vtkmodules")
     assert main(["spectrum", "well.toml"]) == 0
     captured = capsys.readouterr()
     for words in ("2αλ₁", "2(αλ₁ + β)", "Exit times", "Eyring-Kramers", "wfr-spectrum-well/report"):
