@@ -32,6 +32,8 @@ def schema_of(case: type[BaseModel]) -> dict[str, Any]:
     schema["description"] = _first_line(case)
     # questions about the target need no start, and those of a product are with its factors
     schema["required"] = [key for key in schema["required"] if key != "initial"]
+    # the kind of a start follows from its other keys
+    schema["$defs"]["InitialSpec"].pop("required", None)
     return {"$schema": GenerateJsonSchema.schema_dialect, "$id": IDENTIFIER, **schema}
 
 
