@@ -18,7 +18,8 @@ test-browser:  ## the pages in a headless Chromium, which is installed if there 
 	tools/browser $(ENV) python -m pytest tests/report/test_explorer.py -q
 
 test-pip:  ## the quick tests where only pip has installed something: no DOLFINx, PETSc, MPI
-	$(ENV) --pip-test python -m pytest -n auto --dist loadfile -m "not slow"
+	$(ENV) --pip-test python -m pytest -n auto --dist loadfile -m "not slow" \
+		--ignore tests/mpi --ignore tests/tools --ignore tests/convergence
 
 package:  ## sdist and wheel, installed in an empty virtual environment, run the demo there
 	tools/check_package
