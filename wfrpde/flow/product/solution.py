@@ -402,6 +402,21 @@ class ProductSolution(Result):
                 total *= self.parts[k].characteristic(index, omega @ block)
         return total
 
+    def characteristic(self, t: float, weights: npt.ArrayLike, omega: Array) -> Complex:
+        """E e^{iω w·x} at frequencies ``(m,)``, w ``(d,)`` in the coordinates of the case."""
+        w, index = np.asarray(weights, dtype=float), self._index(t)
+        inner = w if self.rotation is None else self.rotation.T @ w
+        total = np.ones(len(omega), dtype=complex)
+        for number, part in enumerate(self.parts):
+            starts = self._starts[:-1][np.array(self.order) == number]
+            blocks = inner[starts[:, None] + np.arange(part.dim)]
+            blocks = blocks[blocks.any(axis=1)]
+            if len(blocks):
+                waves = np.multiply.outer(omega, blocks).reshape(-1, part.dim)
+                values = part.characteristic(index, waves).reshape(len(omega), -1)
+                total *= values.prod(axis=1)
+        return total
+
     @property
     def variance(self) -> Estimated:
         """Variance of each coordinate, ``(T, d)``."""
