@@ -70,7 +70,7 @@ def draw_gallery(name: str, folder: Path) -> None:
     out = folder / f"gallery-{name}"
     wfrpde([command, name, "--out", str(out), "--quiet", "--set", "output.paraview=false"])
     drawn = [out / "figures" / f"{figure}.png" for figure in figures]
-    keep(next(path for path in drawn if path.is_file()), GALLERY / f"{name}.png", colours=96)
+    keep(next(path for path in drawn if path.is_file()), GALLERY / f"{name}.png", colours=192)
 
 
 def keep(source: Path, target: Path, colours: int = 0) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wfrpde.flow.product.solution import ProductSolution
 from wfrpde.numbers import column, number, pretty
 from wfrpde.report import style
 from wfrpde.report.explorer import coordinates, packed, points, thinned, time_text
 from wfrpde.report.flow.kl import path_of
+from wfrpde.report.flow.marginals import coordinates_to_show, line_of
 from wfrpde.report.flow.modes import FLOOR, grows_from_nothing
 from wfrpde.report.flow.run import NORMALISATION, FlowRun
 from wfrpde.report.levels import enclosing_levels
@@ -31,10 +34,13 @@ CONTOURS = (0.9,)
 
 def flow_explorer(run: FlowRun) -> dict[str, Any]:
     """Gather the data of a run's explorer, JSON-ready."""
-    dim = run.solution.dim
-    times = [float(t) for t in run.pictures.times]
+    solution = run.solution
+    product = isinstance(solution, ProductSolution)
+    dim = 1 if product else solution.dim
+    times = [float(t) for t in (solution.times if product else run.pictures.times)]
     at = [int(np.argmin(np.abs(run.solution.times - t))) for t in times]
-    known = [pretty_share(float(run.solution.density_error[i])) for i in at]
+    # that of the density as a whole says nothing of its marginals
+    known = ["" if product else pretty_share(float(solution.density_error[i])) for i in at]
     return {
         "kind": "flow",
         "dim": dim,
@@ -42,7 +48,9 @@ def flow_explorer(run: FlowRun) -> dict[str, Any]:
         "time_texts": [time_text(t) for t in times],
         "known": known,
         "flows": [{"label": k, "colour": style.flow_colour(k)} for k in run.flows],
-        "views": _views(run),
+        "views": _coordinates(run, solution)
+        if isinstance(solution, ProductSolution)
+        else _views(run),
         "kept": KEPT[dim],
         "shown": SHOWN,
         "colours": list(style.DENSITY_STEPS),
@@ -53,6 +61,31 @@ def flow_explorer(run: FlowRun) -> dict[str, Any]:
 def pretty_share(error: float) -> str:
     """Write the relative error of a density, or nothing where it is not known."""
     return pretty(number(error, 1)) if np.isfinite(error) else ""
+
+
+def _coordinates(run: FlowRun, solution: ProductSolution) -> list[dict[str, Any]]:
+    """One view for each coordinate of a product that is shown."""
+    result = []
+    for coordinate in coordinates_to_show(solution):
+        x = line_of(solution, coordinate)
+
+        def log_marginal(flow: Any, t: float, coordinate: int = coordinate, x: Array = x) -> Array:
+            # a flow that was stopped before has nothing to show
+            if np.isfinite(t) and not np.any(np.abs(flow.times - t) <= 1e-9 * max(1.0, t)):
+                return np.full(len(x), np.nan)
+            with np.errstate(divide="ignore"):
+                # that of rotated factors comes from a Fourier sum, and may fall a hair below 0
+                density = np.maximum(flow.marginal_density(t, coordinate, x), 0.0)
+                return np.asarray(np.log(density))
+
+        densities = {
+            label: np.array([log_marginal(flow, float(t)) for t in solution.times])
+            for label, flow in run.flows.items()
+        }
+        target = log_marginal(solution, np.inf)
+        view = _view((f"x{coordinate + 1}",), (x,), densities, target)
+        result.append(view)
+    return result
 
 
 def _views(run: FlowRun) -> list[dict[str, Any]]:
@@ -85,7 +118,7 @@ def _marginal(log_density: Array, axis: int, step: float) -> Array:
 
 
 def _view(
-    names: str, axes: tuple[Array, ...], densities: dict[str, Array], target: Array
+    names: Sequence[str], axes: tuple[Array, ...], densities: dict[str, Array], target: Array
 ) -> dict[str, Any]:
     dim = len(axes)
     count = sum(values.size for values in densities.values()) if dim > 1 else 0
@@ -121,6 +154,9 @@ def _curves(run: FlowRun) -> list[dict[str, Any]]:
     if NORMALISATION in run.solution.series:
         own = _series(run.equation.label, run.solution, NORMALISATION)
         curves.append(_curve("log γₜ(1)", "log γₜ(1)", [own]))
+    if "survival" in run.solution.series:
+        left = [_series(k, flow, "survival") for k, flow in run.flows.items()]
+        curves.append(_curve("survival", "share that is left", left))
     for name in run.solution.mode_mass:
         goal = run.target_mode_mass.get(name)
         series = [_series(k, flow, "mode_mass", name) for k, flow in run.flows.items()]

@@ -11,7 +11,7 @@ from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
 from wfrpde.report.flow.run import FlowRun
 
-__all__ = ["draw_marginals"]
+__all__ = ["coordinates_to_show", "draw_marginals", "line_of"]
 
 MOST_PANELS = 6
 """Coordinates that are drawn at most."""
@@ -36,7 +36,7 @@ def draw_marginals(run: FlowRun) -> Drawing | None:
         axes.remove()
     colours = style.time_colours(len(solution.times))
     for axes, (coordinate, words) in zip(grid.flat, shown.items(), strict=False):
-        x = _line(solution, coordinate)
+        x = line_of(solution, coordinate)
         target = solution.marginal_density(np.inf, coordinate, x)
         axes.fill_between(x, 0, target, color=style.TARGET, alpha=0.25, lw=0)
         top = float(target.max())
@@ -80,7 +80,7 @@ def coordinates_to_show(solution: ProductSolution) -> dict[int, str]:
     return dict(list(shown.items())[:MOST_PANELS])
 
 
-def _line(solution: ProductSolution, coordinate: int) -> Array:
+def line_of(solution: ProductSolution, coordinate: int) -> Array:
     """Return points where the marginals at all times are to be seen."""
     laws = [solution.marginal(float(t), coordinate) for t in (*solution.times, np.inf)]
     low = min(law.mean - 4.5 * np.sqrt(law.variance) for law in laws)

@@ -86,7 +86,7 @@ def write_report(run: FlowRun, folder: Path, *, figures: bool = True) -> list[Pa
         *((f"wall time of {k}", duration(c.wall_time)) for k, c in run.companions.items()),
         ("MPI ranks", str(run.ranks)),
     ]
-    if figures and not run.is_product:
+    if figures:
         from wfrpde.report.flow.explorer import flow_explorer
 
         words["explorer"] = flow_explorer(run)
