@@ -70,6 +70,17 @@ class DynamicsSpec(Section):
             raise InputError("dynamics.friction", "one of overdamped dynamics", "kind = 'kinetic'")
         return self
 
+    @property
+    def reversed_circulation(self) -> Any:
+        """−J, as a case file has it."""
+
+        def minus(part: Any) -> Any:
+            if isinstance(part, tuple):
+                return tuple(minus(entry) for entry in part)
+            return f"-({part})" if isinstance(part, str) else -part
+
+        return None if self.circulation is None else minus(self.circulation)
+
     def build(self, dim: int) -> Dynamics:
         """Return the dynamics with α = 1 in ``dim`` coordinates.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -76,12 +76,19 @@ class Family:
                 self._known[rounded] = None
         return self._known[rounded]
 
+    def other_flow(self, name: str, overrides: Mapping[str, Any]) -> Array | None:
+        """Averages ``(T, k)`` under the flow with other keys of the case, which `name` tells."""
+        return self._once((name,), lambda: self._solved_case(self.case.with_overrides(overrides)))
+
     def _solved(self, alpha: float, beta: float) -> Array | None:
+        equation = Equation.of(alpha, beta, conserve=self.case.equation.conserve)
+        return self._solved_case(self.case.with_equation(equation))
+
+    def _solved_case(self, case: Case) -> Array | None:
         from wfrpde.flow.solve import solve_on_mesh
         from wfrpde.parallel.mpi import MPI
 
-        equation = Equation.of(alpha, beta, conserve=self.case.equation.conserve)
-        case = self.case.with_equation(equation).with_overrides({"numerics.certify": False})
+        case = case.with_overrides({"numerics.certify": False})
         level = logger.level
         logger.setLevel(logging.ERROR)  # the person is told of the flows of the case only
         try:

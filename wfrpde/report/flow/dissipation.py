@@ -32,12 +32,15 @@ def decay_rate(flow: AnySolution) -> tuple[NDArray[np.float64], NDArray[np.float
 
 
 def draw_dissipation(run: FlowRun) -> Drawing | None:
-    """Draw both sides of the identity; ``None`` where mass changes or a linear reaction acts."""
+    """Draw both sides of the identity; ``None`` where mass changes or a linear reaction acts.
+
+    So it is where D is not the unit matrix: I is an integral of all slopes.
+    """
     flow, equation = run.solution, run.equation
     if not equation.descends or not equation.conserve:
         return None
-    if equation.dynamics is not None and equation.dynamics.diffusion is not None:
-        return None  # I would have to be taken with D
+    if equation.objection({"circulation"}, "") is not None:
+        return None
     figure = style.new_figure(7.2, 4.2)
     axes = figure.add_subplot()
     colour = style.flow_colour(equation.label)
