@@ -116,3 +116,9 @@ def test_what_a_formulation_cannot_solve_is_refused():
         with pytest.raises(InputError) as error:
             wfrpde.solve(turned.with_overrides({"numerics.formulation": formulation}))
         assert error.value.where == "dynamics.circulation"
+
+
+def test_positions_of_kinetic_dynamics_have_one_dimension():
+    with pytest.raises(InputError) as error:
+        case(kind="kinetic")
+    assert error.value.where == "dynamics.kind"

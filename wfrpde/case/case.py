@@ -135,6 +135,7 @@ class Case(Shown, Section):
         source = (info.context or {}).get("source")
         if source is not None:
             case._source = source
+        case._check_momenta()
         case._check_domain(stored=(info.context or {}).get("stored", False))
         check_product(case)
         case.initial.check_dimension(case.dim)
@@ -154,6 +155,11 @@ class Case(Shown, Section):
         for index, text in enumerate(case.spectrum.committor or ()):
             case.region(text, f"spectrum.committor[{index}]")
         return case
+
+    def _check_momenta(self) -> None:
+        if self.dynamics.kind == "kinetic" and self.target.dimension > 1:
+            found = f"'kinetic' with positions in {self.target.dimension} dimensions"
+            raise InputError("dynamics.kind", found, "a target in one dimension")
 
     def _check_domain(self, *, stored: bool) -> None:
         if self.domain.box is not None:

@@ -33,7 +33,8 @@ class DynamicsSpec(Section):
     Attributes
     ----------
     kind
-        ``overdamped``, or ``kinetic``: the flow is then one of positions and momenta.
+        ``overdamped``, or ``kinetic``: the flow is then one of positions, in one dimension, and
+        momenta.
     diffusion
         D: a number, a formula, one of them for each axis, or a symmetric matrix. The drift that
         keeps π is implied.
