@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -55,6 +56,7 @@ from wfrpde.case.spectrum import SpectrumSpec
 from wfrpde.case.validation import ValidationSpec
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
+from wfrpde.equation.alternation import Alternation
 from wfrpde.errors import InputError
 from wfrpde.fields.complaints import check_length, choose, input_error
 from wfrpde.fields.parameters import plain
@@ -140,6 +142,7 @@ class Case(Shown, Section):
         check_product(case)
         case.initial.check_dimension(case.dim)
         case.flow.check_dimension(case.dim)
+        case.flow.check_splitting(case.numerics.dt, samplers=len(case.sampler))
         case.dynamics.build(case.dim)
         if not (info.context or {}).get("stored", False):
             check_size(case.dim, case.flow.t_end, case.numerics, case.convergence, case.samplers)
@@ -258,7 +261,10 @@ class Case(Shown, Section):
             rate = Formula(flow.reaction, self.dim, "flow.reaction", timed=True)
         dynamics = self.dynamics.build(self.dim)
         how = {"conserve": flow.conserve_mass, "killed": self.domain.kills}
-        return Equation.of(flow.alpha, flow.beta, rate, dynamics=dynamics, **how)
+        whole = Equation.of(flow.alpha, flow.beta, rate, dynamics=dynamics, **how)
+        if flow.splitting is None:
+            return whole
+        return replace(whole, alternation=Alternation(flow.splitting, self.numerics.dt or 0.0))
 
     def with_equation(self, equation: Equation) -> Case:
         """Return the case with another equation, and the formulation left to choose."""
@@ -271,6 +277,7 @@ class Case(Shown, Section):
                 "flow.beta": equation.beta,
                 "flow.reaction": None if rate is None else rate.text,
                 "flow.conserve_mass": equation.conserve,
+                "flow.splitting": None if equation.alternation is None else self.flow.splitting,
                 "numerics.formulation": "auto",
             }
         )

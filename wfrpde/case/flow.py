@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AllowInfNan,
@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from wfrpde.case.sections import Flag, PositiveNumber, Section, Text
+from wfrpde.equation.alternation import Alternation
 from wfrpde.errors import InputError
 from wfrpde.fields.schedules import Schedule, rate_of
 
@@ -64,6 +65,10 @@ class FlowSpec(Section):
         Model time at which the flow ends; by default the last of ``save``, or 1.
     save
         Model times, ascending, that are saved besides 0; by default ten up to ``t_end``.
+    splitting
+        ``W-FR``, ``FR-W`` or ``strang``: transport and reaction take turns, each solved exactly, in
+        steps of ``numerics.dt``, however long: what a splitting scheme makes of the flow. By
+        default both act at once.
     conserve_mass
         Whether the mean reaction rate is subtracted. If not, the mass evolves too.
     """
@@ -74,6 +79,7 @@ class FlowSpec(Section):
     t_end: PositiveNumber = 1.0
     save: tuple[PositiveNumber, ...] = ()
     conserve_mass: Flag = True
+    splitting: Literal["strang", "W-FR", "FR-W"] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -100,6 +106,24 @@ class FlowSpec(Section):
                 "With both 0 nothing flows.",
             )
         return self
+
+    def check_splitting(self, dt: float | None, *, samplers: int) -> None:
+        """Raise `InputError` unless a splitting has two parts, and its steps end at all times."""
+        if self.splitting is None:
+            return
+        found = ""
+        if self.alpha == 0 or self.beta == 0 or self.reaction is not None:
+            found = "one where transport and a Fisher–Rao reaction are not all there is"
+        elif dt is None:
+            found = "one without a numerics.dt, the size of its steps"
+        elif samplers:
+            found = "one with samplers, which follow the flow itself"
+        elif not all(Alternation(self.splitting, dt).at_end(t) for t in self.save):
+            found = f"steps of {dt:g}, of which a saved time is no multiple"
+        if found:
+            raise InputError(
+                "flow.splitting", found, "alpha > 0, beta > 0, and save a list of multiples of dt"
+            )
 
     def check_dimension(self, dim: int) -> None:
         """Raise `InputError` unless the reaction is a formula in ``dim`` coordinates."""

@@ -18,6 +18,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.equation.alternation import Alternation
 from wfrpde.equation.dynamics import Dynamics
 from wfrpde.equation.reaction import fisher_rao, gain
 from wfrpde.errors import InputError
@@ -122,12 +123,16 @@ class Equation:
     killed
         Whether transport loses mass at absorbing sides or regions. ρ is then the law of what is
         left, conditioned, and so is ⟨r⟩_ρ.
+    alternation
+        The order and size of steps in which transport and reaction take turns, each exact; None
+        where both act at once.
     """
 
     dynamics: Dynamics | None
     reaction: Reaction | None
     conserve: bool = True
     killed: bool = False
+    alternation: Alternation | None = None
 
     @classmethod
     def of(
@@ -215,11 +220,11 @@ class Equation:
 
     def without_reaction(self) -> Self:
         """Return the transport alone (W)."""
-        return replace(self, reaction=None)
+        return replace(self, reaction=None, alternation=None)
 
     def without_transport(self) -> Self:
         """Return the reaction alone."""
-        return replace(self, dynamics=None, killed=False)
+        return replace(self, dynamics=None, killed=False, alternation=None)
 
     def without_rate(self) -> Self:
         """Return the equation with U = 0."""

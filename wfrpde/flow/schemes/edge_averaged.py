@@ -102,14 +102,29 @@ def default_dt(problem: Problem) -> float:
 
 def first_control(problem: Problem, dt: float, runs: int) -> StepPolicy:
     """Return the step control of the coarsest of so many runs, whose largest step is dt."""
-    if problem.numerics.dt is not None:
+    if problem.numerics.dt is not None and problem.equation.alternation is None:
         return Replay(uniform(np.array(problem.save), dt))
     own, size = DEFAULTS[problem.dim], default_size(problem)
     change = own.log_change[runs - 1] if size is None else float(np.clip(4.0 * size, 0.5, 6.0))
     # down to the time in which the shortest length relaxes
     relaxation = float(problem.scales.min()) ** 2 / problem.equation.alpha
     needed = np.ceil(np.log2(max(dt / (RELAXED * relaxation), 1.0)))
-    return LadderControl(problem.save, dt, change, int(np.clip(needed, own.rungs, MOST_RUNGS)))
+    rungs = int(np.clip(needed, own.rungs, MOST_RUNGS))
+    return LadderControl(_landings(problem), dt, change, rungs)
+
+
+def _landings(problem: Problem) -> tuple[float, ...]:
+    """Return the times to land on: those that are saved, and those at which turns change."""
+    turns = problem.equation.alternation
+    if turns is None:
+        return problem.save
+    steps = np.arange(1, round(problem.t_end / turns.step) + 1)
+    save = np.array(problem.save)
+    every = turns.step * steps
+    # a saved time as it was given, so that the march ends there
+    near = np.abs(every[:, None] - save[None, :]).argmin(axis=1)
+    same = np.abs(every - save[near]) < 1e-9 * turns.step
+    return tuple(float(t) for t in np.where(same, save[near], every))
 
 
 class EdgeAveraged(Scheme):
@@ -123,6 +138,7 @@ class EdgeAveraged(Scheme):
     takes = frozenset({"diffusion"})
     order = 2  # of the extrapolation
     absorbs = True
+    alternates = True
     fallback = "log-density"
 
     def suits(self, problem: Problem) -> Fit:
@@ -149,7 +165,9 @@ class EdgeAveraged(Scheme):
         problem = context.problem
         numerics = problem.numerics
         cells = numerics.cells or (default_cells(problem) if problem.mesh is None else ())
-        dt = numerics.dt or default_dt(problem)
+        dt = default_dt(problem)
+        if numerics.dt is not None and problem.equation.alternation is None:
+            dt = numerics.dt
         if not numerics.certify:
             grid, count, dt = problem.grid(cells).refined(), 1, dt / 2
         elif _can_widen(problem, cells):

@@ -41,6 +41,8 @@ class Scheme(Protocol):
         Whether it can do absorbing sides and regions.
     fallback
         Name of the scheme that is tried where this one, chosen automatically, fails.
+    alternates
+        Whether it solves transport and reaction in turns: `wfrpde.equation.alternation`.
     takes
         What dynamics may have: names in `wfrpde.equation.dynamics.TERMS`.
     """
@@ -52,6 +54,7 @@ class Scheme(Protocol):
     absorbs: ClassVar[bool] = False
     fallback: ClassVar[str | None] = "edge-averaged"
     takes: ClassVar[frozenset[str]] = frozenset()
+    alternates: ClassVar[bool] = False
 
     def suits(self, problem: Problem) -> Fit:
         """Whether the automatic choice may fall on this scheme."""
@@ -71,10 +74,13 @@ class Scheme(Protocol):
         beyond = problem.equation.objection(self.takes, f"formulation = '{self.name}'")
         if beyond is not None:
             return beyond
-        found = _what_edges_cannot_do(problem)
-        if found is not None:
+        if problem.equation.alternation is not None and not self.alternates:
+            found = f"'{problem.case.flow.splitting}' with formulation = '{self.name}'"
+            return InputError("flow.splitting", found, "formulation = 'edge-averaged' or 'auto'")
+        lacks = _what_edges_cannot_do(problem)
+        if lacks is not None:
             needed = "one along each axis of a box of tensor cells, without absorption"
-            return InputError("dynamics.diffusion", found, needed)
+            return InputError("dynamics.diffusion", lacks, needed)
         unknown = ~(sides.reflecting | sides.absorbing | np.array(sides.closed)[:, None])
         for axis, end in np.argwhere(unknown):
             found = f"'{sides.names[axis][end]}', which no scheme can do"

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from wfrpde.discretisation.semi_discrete import SemiDiscrete
 from wfrpde.equation import Reaction
+from wfrpde.equation.alternation import Alternation
 from wfrpde.fields.schedules import value_at
 from wfrpde.flow.steppers.stepper import Step
 from wfrpde.flow.steppers.transport import SECOND_ORDER, RationalStep, Transport
@@ -134,10 +135,26 @@ class Strang(Splitting):
 
     def step(self, state: Array, t: float, dt: float) -> Step:
         """Return the state after `dt`, normalised if mass is conserved (collective)."""
+        turns = self.semi.equation.alternation
+        if turns is not None:
+            return self._in_turn(turns, state, t, dt)
         new, growth, left = self.strang(state, t, dt)
         if self.transport is None or not self._measured:
             return Step(new, 0.0, growth, left=left)
+        change = self._largest(new, new - self.reacted(state, t, dt)[0])
+        return Step(new, change, growth, left=left)
+
+    def _in_turn(self, turns: Alternation, state: Array, t: float, dt: float) -> Step:
+        """Return the state after transport for `dt`, with the reaction where it has its turn."""
+        before, after = turns.before(t), turns.after(t + dt)
+        start = self.reacted(state, t, before)[0] if before else state
+        moved, left = self._moved(start, t, dt)
+        change = self._largest(moved, moved - start) if self._measured else 0.0
+        new = self.reacted(moved, t + dt - after, after)[0] if after else moved
+        return Step(new, change, left=left)
+
+    def _largest(self, state: Array, change: Array) -> float:
+        """Return the largest change at a node that matters."""
         nodes, target = self.semi.nodes, self.semi.log_target
-        gap = np.abs(new - self.reacted(state, t, dt)[0])
-        near = (new - nodes.max(new) > -RELEVANT) | (target - nodes.max(target) > -RELEVANT)
-        return Step(new, max(0.0, nodes.max(gap[near])), growth, left=left)
+        near = (state - nodes.max(state) > -RELEVANT) | (target - nodes.max(target) > -RELEVANT)
+        return max(0.0, nodes.max(np.abs(change)[near]))

@@ -39,8 +39,8 @@ def draw_dissipation(run: FlowRun) -> Drawing | None:
     flow, equation = run.solution, run.equation
     if not equation.descends or not equation.conserve:
         return None
-    if equation.objection({"circulation"}, "") is not None:
-        return None
+    if equation.alternation is not None or equation.objection({"circulation"}, "") is not None:
+        return None  # one of the two acts at a time, or D or a drift change the identity
     figure = style.new_figure(7.2, 4.2)
     axes = figure.add_subplot()
     colour = style.flow_colour(equation.label)
