@@ -101,7 +101,7 @@ def test_monte_carlo_in_four_dimensions(four, single):
         assert abs(p + law.below(c).probability - 1) < 1e-9
 
 
-@pytest.mark.parametrize("d", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("d", [2])
 def test_a_rotated_product_is_the_mesh(d):
     factors = [WELL, WIDE, {**WIDE, "target": {"kind": "gaussian", "covariance": 0.6}}][:d]
     matrix = random_rotation(d, 3)
