@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from wfrpde import __version__
+from wfrpde.errors import DependencyMissingError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         code: int = arguments.command(arguments)
         sys.stdout.flush()
+    except DependencyMissingError as error:  # of MPI itself, before a session is there
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EPIPE, errno.EIO):
             raise

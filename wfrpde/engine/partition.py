@@ -27,6 +27,7 @@ def partition(
         Who owns which vertex; the numbers ``(n,)`` of this rank's vertices in the mesh, ghosts
         included; and the vertices ``(m, d+1)``, as this rank numbers them, of its own cells.
     """
+    _compat.require_dolfinx()
     import wfrpde.engine.petsc  # noqa: F401  PETSc starts without options files
 
     mine, share = (
