@@ -194,10 +194,11 @@ def _questions(case: Case, spectrum: Spectrum, comm: Comm) -> dict[str, Callable
     result: dict[str, Callable[[], Any]] = {}
     if case.dynamics.build(case.dim).terms:
         return result
-    if spec.absorbing is None:
+    regions: dict[str, str] = {}
+    if spectrum.absorbing is None:
         result["metastable sets"] = lambda: operators.metastable_sets(spectrum, spec.sets)
         regions = {k: f"not ({region.text})" for k, region in spectrum.target.regions.items()}
-    else:
+    elif spec.absorbing is not None:  # where a side absorbs, its rate is the first of the spectrum
         regions = {f"outside {spec.absorbing}": spec.absorbing}
     if alpha > 0:
         for name, region in regions.items():
