@@ -192,7 +192,9 @@ def spectrum(case: Case, comm: Comm | None = None) -> Spectrum:
         rotating = solve_kinetic(case, comm, dynamics.friction, case.spectrum.count)
         return _of_rotating(case, comm, rotating, absorbing, began)
     if not dynamics.reversible or dynamics.diffusion is not None:
-        rotating = solve_irreversible(case, comm, dynamics, case.spectrum.count, regions)
+        rotating = solve_irreversible(
+            case, comm, dynamics, case.spectrum.count, [*regions, *case.sinks]
+        )
         return _of_rotating(case, comm, rotating, absorbing, began)
     modes = solve_modes(case, comm, case.spectrum.count, absorbing=regions)
     if len(modes.values) < case.spectrum.count:

@@ -133,7 +133,7 @@ def _field(
 
 def sweep_explorer(sweep: Sweep) -> dict[str, Any] | None:
     """Gather the rates of a sweep as curves over the values of its key."""
-    first = 0 if sweep.case.spectrum.absorbing is not None else 1
+    first = 0 if sweep.case.absorbing is not None else 1
     series: list[dict[str, Any]] = []
     for k in range(first, sweep.rates.shape[1]):
         known = np.isfinite(sweep.rates[:, k])

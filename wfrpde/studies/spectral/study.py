@@ -167,7 +167,7 @@ def check_questions(case: Case) -> None:
                     "it left out: eigenvalues and functions alone are known there",
                 )
     if spec.sets is not None:
-        if spec.absorbing is not None:
+        if case.absorbing is not None:
             raise InputError(
                 "spectrum.sets", "an absorbing region", "sets or spectrum.absorbing, not both"
             )
@@ -177,7 +177,7 @@ def check_questions(case: Case) -> None:
                 f"{spec.sets} with spectrum.count = {spec.count}",
                 "at least as many modes as sets",
             )
-    if spec.observe and (spec.absorbing is not None or spec.count < 2):
+    if spec.observe and (case.absorbing is not None or spec.count < 2):
         raise InputError(
             "spectrum.observe",
             "an absorbing region" if spec.count > 1 else "spectrum.count = 1",
@@ -194,12 +194,11 @@ def _questions(case: Case, spectrum: Spectrum, comm: Comm) -> dict[str, Callable
     result: dict[str, Callable[[], Any]] = {}
     if case.dynamics.build(case.dim).terms:
         return result
-    regions: dict[str, str] = {}
-    if spectrum.absorbing is None:
+    if case.absorbing is None:
         result["metastable sets"] = lambda: operators.metastable_sets(spectrum, spec.sets)
         regions = {k: f"not ({region.text})" for k, region in spectrum.target.regions.items()}
-    elif spec.absorbing is not None:  # where a side absorbs, its rate is the first of the spectrum
-        regions = {f"outside {spec.absorbing}": spec.absorbing}
+    else:
+        regions = {f"outside {case.absorbing}": case.absorbing}
     if alpha > 0:
         for name, region in regions.items():
             result[EXIT + name] = partial(operators.mean_exit_time, case, region, comm)
