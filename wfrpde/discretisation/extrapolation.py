@@ -36,6 +36,12 @@ def prolong(coarse: Interpolation, values: Array, fine: Interpolation) -> Array:
     return evaluate(coarse, values, fine.nodes)[0]
 
 
+def divided(coarse: TensorInterpolation, values: Array, fine: TensorInterpolation) -> Array:
+    """Represent fields ``(T, n_coarse)`` on parts of their elements, ``(T, n_fine)``: the same."""
+    on_box = OnAxes(coarse, fine.axes).polynomial(values)
+    return np.asarray(on_box.reshape(len(values), -1)[:, fine.active_nodes])
+
+
 def extrapolate(
     coarse: Interpolation,
     u_coarse: Array,

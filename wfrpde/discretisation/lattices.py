@@ -55,6 +55,10 @@ class OnAxes:
                 squared = np.where(steep, linear, squared)
         return np.where(steep, low, high), squared
 
+    def polynomial(self, fields: Array) -> Array:
+        """Return the values ``(m, n_1, …, n_d)`` of the elements' polynomials, steep or not."""
+        return _contracted(self._interpolation.on_box(fields), self._value)
+
 
 def _tables(column: Index, weights: list[Array], nodes: int, *, dense: bool) -> list[Any]:
     """Return matrices ``(n, nodes)`` with `weights` ``(n, s)`` in the columns of each row."""

@@ -1,38 +1,49 @@
-"""The log-density form in one dimension: its right-hand side and Jacobian on GLL elements.
+r"""The log-density form on boxes: its right-hand side and Jacobian on GLL elements.
 
-    u_t = α (u'' + u'² − V' u') − β u,    u = log(ρ/π)
+.. math:: \partial_t u = \alpha\,(\Delta u + |\nabla u|^2 - \nabla V\cdot\nabla u) - \beta u,
+          \qquad u = \log(\rho/\pi)
 
 (The mean of the reaction only shifts u; ρ is normalised at output.) No exponential of V or u
 enters, so that potentials of any height are represented.
+
+At walls :math:`\partial_n u = 0`, the natural condition of the weak form. Where a box ends only
+because nothing matters beyond, this would bend u, and with large elements all over the box. There
+the sides are *open*: the equation itself holds up to them, as if elements went on. Where ρ and π
+are Gaussian u is then a polynomial of degree 2 at all times, on any elements.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.discretisation.gll import gll_rule
-from wfrpde.discretisation.nodes import make_nodes
+from wfrpde.discretisation.nodes import cell_extents, make_nodes
+from wfrpde.engine.serial import Solve, pattern_of
 
 if TYPE_CHECKING:
     from wfrpde.case.problem import Problem
     from wfrpde.domain.grid import TensorGrid
 
 Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
 
 
 class LogDensityForm:
-    """Right-hand side and Jacobian of the log-density form on an interval, node by node.
+    """Right-hand side and Jacobian of the log-density form on a tensor grid, node by node.
 
-    At both ends u' = 0, which is the no-flux wall: it is the natural condition of the weak form.
-    A few hundred unknowns: every rank holds all of them.
+    Some hundreds or thousands of unknowns: every rank holds all of them. With `open_sides` the box
+    has no walls.
 
     Attributes
     ----------
-    x, weights
-        ``(n,)`` coordinates and quadrature weights of the nodes.
+    nodes
+        GLL nodes of the grid, all of them on this rank.
+    potential
+        ``(n,)`` V at the nodes.
     log_target
         ``(n,)`` log of the nodal mass of π, which sums to 1.
     killing
@@ -41,60 +52,114 @@ class LogDensityForm:
 
     killing: Array | None = None
 
-    def __init__(self, problem: Problem, grid: TensorGrid, degree: int) -> None:
+    def __init__(
+        self, problem: Problem, grid: TensorGrid, degree: int, *, open_sides: bool = False
+    ) -> None:
         from wfrpde.parallel.mpi import MPI
 
-        rule = gll_rule(degree)
         self.equation, self.degree = problem.equation, degree
         self.nodes = make_nodes(MPI.COMM_SELF, grid, degree)
         points = self.nodes.points
-        self.x: Array = points[:, 0]
         self.potential = problem.potential(points)
-        self._element = self.nodes.cell_nodes
-        length = np.diff(grid.breaks[0])[:, None]
-        self._d = rule.derivative
-        self._stiff = rule.weights * 2 / length  # quadrature of u' v' in reference slopes
-        self._mass = rule.weights * length / 2
-        self._scale = 2 / length
-        self._slope = problem.target.gradient(points)[self._element, 0]
         self.weights = self.nodes.weights
         self.log_target = self.normalised(np.log(self.weights) - self.potential)
-        # LAPACK's banded storage (3p + 1, n), column by column: entry (i, j) in row 2p + i − j
-        i = np.repeat(self._element[:, :, None], degree + 1, axis=2)
-        j = np.repeat(self._element[:, None, :], degree + 1, axis=1)
-        self._band = (j * (3 * degree + 1) + 2 * degree + i - j).ravel()
-        block = np.einsum("eq,qi,qk->eik", self._stiff, self._d, self._d) / self.weights[i]
-        self._diffusion = self._banded(block)
-        self._drift = self._mass * self._scale / self.weights[self._element]
-
-    def _banded(self, blocks: Array) -> Array:
-        rows, n = 3 * self.degree + 1, len(self.weights)
-        band = np.bincount(self._band, blocks.ravel(), minlength=rows * n)
-        return np.asarray(band.reshape(n, rows).T, dtype=float)
+        self._rule, self._dim = gll_rule(degree), grid.dim
+        cells = self.nodes.cell_nodes
+        # (cells, p + 1, …, p + 1), an axis of space each after the first
+        self._element = cells.reshape(-1, *[degree + 1] * grid.dim)
+        self._own = self.nodes.cell_weights().reshape(self._element.shape)
+        self._share = self._own / self.weights[self._element]
+        extents = cell_extents(grid, cells, points)
+        self._scale = [2 / self._along(extents[:, k], None) for k in range(grid.dim)]
+        gradient = problem.target.gradient(points)
+        self._slope = [gradient[self._element, k] for k in range(grid.dim)]
+        self._outward = [self._ends(grid, k) if open_sides else None for k in range(grid.dim)]
+        rows, columns = map(np.concatenate, zip(*self._couplings(), strict=True))
+        band = degree if grid.dim == 1 and not grid.closed_axes else None
+        self._pattern = pattern_of(rows, columns, len(points), band)
+        blocks = [self._diffusion(k) for k in range(grid.dim)]
+        self._stiffness = self._pattern.stored(np.concatenate(blocks))
 
     def __call__(self, u: Array) -> Array:
         """Right-hand side ``(n,)``."""
         return self.equation.alpha * self.transport(u) - self.equation.beta * u
 
     def transport(self, u: Array) -> Array:
-        """``u'' + u'² − V' u'`` in the weak form, divided by the mass."""
-        reference = u[self._element] @ self._d.T
-        slope = reference * self._scale
-        force = -(self._stiff * reference) @ self._d + self._mass * slope * (slope - self._slope)
-        return np.bincount(self._element.ravel(), force.ravel()) / self.weights
+        """``Δu + |∇u|² − ∇V·∇u`` in the weak form, divided by the mass."""
+        local = u[self._element]
+        force = np.zeros_like(local)
+        for k, slope in self._slopes(local):
+            force += self._own * slope * (slope - self._slope[k])
+            if (outward := self._outward[k]) is not None:
+                force += outward * slope
+            flux = self._own * self._scale[k] * slope
+            force -= self._applied(self._rule.derivative.T, flux, k)
+        return np.bincount(self._element.ravel(), force.ravel(), len(u)) / self.weights
 
-    def shifted_jacobian(self, u: Array, shift: float) -> Array:
-        """``shift I − J`` with the Jacobian J of the right-hand side, in LAPACK's banded storage.
-
-        ``(3p + 1, n)``: the first p rows are room for the factorisation.
-        """
-        slope = (u[self._element] @ self._d.T) * self._scale
-        speed = (2 * slope - self._slope) * self._drift
-        band = self._diffusion - self._banded(speed[:, :, None] * self._d)
-        band *= self.equation.alpha
-        band[2 * self.degree] += self.equation.beta + shift
-        return band
+    def shifted_jacobian(self, u: Array, shift: float) -> Solve | None:
+        """Return what solves with ``shift I − J``, J the Jacobian of the right-hand side."""
+        blocks = []
+        for k, slope in self._slopes(u[self._element]):
+            speed = self._share * (2 * slope - self._slope[k]) * self._scale[k]
+            blocks.append(self._line(speed, k, self._rule.derivative))
+        drift = self._pattern.stored(np.concatenate(blocks))
+        alpha, beta = self.equation.alpha, self.equation.beta
+        return self._pattern.factored(-alpha * (self._stiffness + drift), beta + shift)
 
     def normalised(self, log_mass: Array) -> Array:
         """Return the nodal log mass shifted so that it sums to 1."""
         return log_mass - self.nodes.logsumexp(log_mass)
+
+    def _slopes(self, local: Array) -> Iterator[tuple[int, Array]]:
+        """Axes and the slopes along them, at the nodes of each cell."""
+        for k in range(self._dim):
+            yield k, self._scale[k] * self._applied(self._rule.derivative, local, k)
+
+    def _along(self, values: Array, axis: int | None) -> Array:
+        """Values by cell, or by node along an axis, as they multiply a field of all cells."""
+        shape = [1] * (self._dim + 1)
+        shape[0 if axis is None else axis + 1] = -1
+        return values.reshape(shape)
+
+    @staticmethod
+    def _applied(matrix: Array, local: Array, axis: int) -> Array:
+        """Apply a matrix ``(p+1, p+1)`` along an axis of the cells."""
+        return np.moveaxis(np.moveaxis(local, axis + 1, -1) @ matrix.T, -1, axis + 1)
+
+    @staticmethod
+    def _line(values: Array, axis: int, matrix: Array) -> Array:
+        """Entries ``values_i matrix_ij`` of the lines along an axis, in `_couplings`' order."""
+        return np.asarray((np.moveaxis(values, axis + 1, -1)[..., None] * matrix).ravel())
+
+    def _couplings(self) -> Iterator[tuple[Index, Index]]:
+        """Rows and columns of the entries along each axis."""
+        for k in range(self._dim):
+            line = np.moveaxis(self._element, k + 1, -1)
+            shape = (*line.shape, line.shape[-1])
+            yield (
+                np.broadcast_to(line[..., :, None], shape).ravel(),
+                np.broadcast_to(line[..., None, :], shape).ravel(),
+            )
+
+    def _diffusion(self, k: int) -> Array:
+        """Entries of the Laplacian along an axis."""
+        derivative, weight = self._rule.derivative, self._rule.weights
+        stiffness = -np.einsum("q,qi,qj->ij", weight, derivative, derivative)
+        # a node's share of its mass, over its own weight along the axis, is that of the line
+        across = self._share * self._scale[k] ** 2 / self._along(weight, k)
+        entries = self._line(across, k, stiffness)
+        if (outward := self._outward[k]) is not None:
+            at_ends = outward * self._scale[k] / self.weights[self._element]
+            entries += self._line(at_ends, k, derivative)
+        return entries
+
+    def _ends(self, grid: TensorGrid, k: int) -> Array:
+        """Return the areas by which nodes at the two ends of the box stand for them, − and +."""
+        area = np.zeros(self._own.shape)
+        cell = np.nonzero(grid.active)[k]
+        for end, sign, last in ((0, -1.0, 0), (-1, 1.0, grid.active.shape[k] - 1)):
+            index: list[Any] = [slice(None)] * (self._dim + 1)
+            index[0], index[k + 1] = cell == last, end
+            at = tuple(index)
+            area[at] = (sign * self._own * self._scale[k] / self._rule.weights[0])[at]
+        return area

@@ -9,7 +9,8 @@ are even powers of both. Extrapolated once and twice they are
 Where a tolerance is asked for, :math:`|c'' - c| \le s\,|c'' - b'|` with s = 1/12 where the runs
 converge with order 2, else s = 1/4. Without one, c' is taken: even at half its order it is four
 times nearer to the truth than b' is. Of two runs b' is taken, and :math:`|b' - b|` is its error.
-Runs that are not nested give the finest, and a share of its distance to the one before.
+Runs that are not nested give the finest, and a share of its distance to the one before: a constant,
+or what a geometric series leaves where there are three.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ BY_CHANCE = 1 / 20
 
 MORE_POINTS = 2
 """Gauss points that cells of wide and smooth grids have beyond the usual ones on each axis."""
+
+CAUTION = 4.0
+"""Factor on what a geometric series leaves."""
 
 DRAFT_NODES = 12_000
 """Nodes beyond which a person who stopped the run is given the result on the coarser grid."""
@@ -242,12 +246,17 @@ def _fields(ladder: Ladder, fields: list[Array], *, twice: bool) -> list[Array]:
     def brought(u: Array) -> Array:
         return prolong(nodes[-2], u, nodes[-1])
 
-    return opinions(fields, improved, brought, nested=ladder.nested, twice=twice)
+    found = opinions(fields, improved, brought, nested=ladder.nested, twice=twice)
+    if not ladder.nested and len(fields) > 2:  # it seldom agrees by chance as well
+        found.append(prolong(nodes[-3], fields[-3], nodes[-1]))
+    return found
 
 
 def _shares(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Share]:
     """Return the share of the distance of each other opinion from the best that is its error."""
     if not ladder.nested:
+        if len(fields) > 2:
+            return [np.clip(_trend(problem, ladder, fields), ladder.share, 1.0), None]
         return [1.0 if problem.tolerance is None else ladder.share]
     if len(fields) == 2:
         return [1.0]
@@ -263,18 +272,34 @@ def _irregular(problem: Problem) -> bool:
     return problem.absorption is not None and problem.absorption.curved
 
 
+def _trend(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
+    """Return the share ``(T,)`` of the last run's distance to the one before that is its error.
+
+    Where runs converge geometrically their distances fall by one factor r < 1 after the other, and
+    r/(1 − r) of the last one is left; `CAUTION` times as much is told.
+    """
+    nodes = ladder.interpolations[-3:]
+    coarse, middle = (prolong(nodes[k], fields[k - 3], nodes[2]) for k in (0, 1))
+    size = _sizes(problem, nodes[2], fields[-1])
+    before, last = size(middle - coarse), size(fields[-1] - middle)
+    ratio = np.divide(last, before, out=np.ones_like(last), where=before > 0)
+    return np.asarray(CAUTION * ratio / np.maximum(1 - ratio, 0.1))
+
+
+def _sizes(problem: Problem, nodes: Interpolation, u: Array) -> Callable[[Array], Array]:
+    """Return what tells L2 norms ``(T,)`` at nodes, weighted by the density ρ of `u`."""
+    log_mass = u - problem.potential(nodes.nodes)
+    mass = np.exp(log_mass - log_mass.max(axis=1, keepdims=True))
+    return lambda gap: np.asarray(np.sqrt((mass * gap**2).sum(axis=1)))
+
+
 def _regularity(problem: Problem, nodes: list[Interpolation], fields: list[Array]) -> Array:
     """Return s ``(T,)``: the order is that of L2 norms, weighted by ρ at the coarse nodes."""
     coarse, middle, fine = nodes[-3:]
     once = coarse_positions(coarse, middle)
     twice = coarse_positions(middle, fine)[once]
     u, middle_u = fields[-1][:, twice], fields[-2][:, once]
-    log_mass = u - problem.potential(coarse.nodes)
-    mass = np.exp(log_mass - log_mass.max(axis=1, keepdims=True))
-
-    def size(gap: Array) -> Array:
-        return np.asarray(np.sqrt((mass * gap**2).sum(axis=1)))
-
+    size = _sizes(problem, coarse, u)
     first, second = middle_u - fields[-3], u - middle_u
     gained = size(u + second / 3 - (middle_u + first / 3))
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -246,10 +246,14 @@ def _solved(context: Context, scheme: Scheme, reason: str, began: float) -> Solu
 
 
 def _fallback(problem: Problem, scheme: Scheme) -> Scheme | None:
+    """Return the next scheme that suits, or what the last one falls back on."""
     if problem.numerics.formulation != "auto" or scheme.fallback is None:
         return None
-    other = SCHEMES[scheme.fallback]
-    return other if other.objection(problem) is None else None
+    every = list(SCHEMES.values())
+    for other in (*every[every.index(scheme) + 1 :], SCHEMES[scheme.fallback]):
+        if other.objection(problem) is None and other.suits(problem).good:
+            return other
+    return None
 
 
 def _worst(solution: Solution) -> float:

@@ -9,6 +9,6 @@ from wfrpde.flow.schemes.spectral import Spectral
 
 SCHEMES: dict[str, Scheme] = {
     scheme.name: scheme
-    for scheme in (ClosedForm(), Characteristics(), LogDensity(), Spectral(), EdgeAveraged())
+    for scheme in (ClosedForm(), Characteristics(), Spectral(), LogDensity(), EdgeAveraged())
 }
 """The automatic choice takes the first that suits."""

@@ -1,8 +1,8 @@
-"""The log-density form in one dimension: u = log(ρ/π) on GLL elements, stepped by RODASP.
+"""The log-density form on boxes: u = log(ρ/π) on GLL elements, stepped by RODASP.
 
 See `wfrpde.discretisation.log_density` for its equation. Nothing is conserved structurally, so that
-mass and entropy are checked. A few hundred unknowns are solved redundantly on every rank, and rank
-0's result is shared.
+mass and entropy are checked. The few unknowns are solved redundantly on every rank, and rank 0's
+result is shared.
 """
 
 from __future__ import annotations
@@ -14,9 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.case.problem import EMPTY, Problem
+from wfrpde.discretisation.extrapolation import divided
+from wfrpde.discretisation.interpolation import TensorInterpolation
 from wfrpde.discretisation.log_density import LogDensityForm
+from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.discretisation.semi_discrete import SPAN_LIMIT
+from wfrpde.domain.extent import SAMPLES, sample
 from wfrpde.domain.grid import TensorGrid
+from wfrpde.domain.kinks import Kinks
 from wfrpde.errors import InputError, SolverError
 from wfrpde.flow.certificate import Ladder, Run
 from wfrpde.flow.checkpoints import RunMark
@@ -30,47 +35,70 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Defaults:
-    """What holds where the case says nothing.
+    """What holds in a dimension where the case says nothing.
 
-    ℓ is the shortest length scale, h the size of an element, ε the tolerance, e the largest
-    weighted error of u in a step of the finer run.
+    ℓ is the shortest length scale (beyond one dimension: of `bending_lengths`), h the size of an
+    element, ε the tolerance, e the largest weighted error of u in a step of the finest run.
 
     Attributes
     ----------
     degree
-        Of the elements; that of the coarser run is less by 2.
-    resolution, most_cells
-        h/ℓ without a tolerance, and the number of elements beyond which h grows.
+        Of the elements; that of the coarser run is less by 2 on a line, by 1 and 3 beyond.
+    resolution, least_cells, most_cells
+        h/ℓ without a tolerance, and the least and the largest number of elements along an axis.
     local_error, looser
-        e without a tolerance, and that of the coarser run over e.
+        e without a tolerance, and the factor by which e is larger in each coarser run.
     share, most, looser_still
-        With a tolerance e = min(share ε, most), and that of the coarser run over e.
+        With a tolerance e = min(share ε, most), and the same factor.
     least
         e below which round-off shows.
     fine_share
-        With a tolerance, share of the distance of the two runs that is the error of the finer one.
+        Least share of the distance of two runs that is the error of the finer one.
     first_step
         First step in units of e^{1/4} ℓ²/α.
     """
 
-    degree: int = 8
-    resolution: float = 1.5
-    most_cells: int = 600
-    local_error: float = 1e-8
-    looser: float = 10.0
-    share: float = 0.18
-    most: float = 6e-5
-    looser_still: float = 32.0
+    degree: int
+    resolution: float
+    least_cells: int
+    most_cells: int
+    local_error: float
+    looser: float
+    share: float
+    most: float
+    looser_still: float
     least: float = 1e-13
     fine_share: float = 1 / 4
     first_step: float = 0.1
 
 
-DEFAULTS = Defaults()
+LINE = Defaults(8, 1.5, 24, 600, 1e-8, 10.0, share=0.18, most=6e-5, looser_still=32.0)
+PLANE = Defaults(6, 0.7, 4, 20, 1e-5, 5.6, share=0.3, most=1e-5, looser_still=5.6, fine_share=1 / 2)
+SPACE = replace(PLANE, degree=4, most_cells=4)
+
+BULK = 20.0
+"""Levels (kT) within which the bends of V and log ρ₀ count."""
+
+QUADRATURE = 1.5
+"""Largest cells of quadrature in the plane and in space, in units of the shortest length."""
+
+MOST_LENGTHS = 80.0
+"""Largest ratio of a plane box's width to the shortest length along it."""
+
+REFINED = 32.0
+"""Factor by which a refinement has a smaller error of the steps."""
+
+MOST_NODES = 20_000
+"""Nodes in the plane or in space beyond which nothing is refined: the factors fill."""
+
+
+def defaults_for(problem: Problem) -> Defaults:
+    """Return what holds in the problem's dimension."""
+    return (LINE, PLANE, SPACE)[problem.dim - 1]
 
 
 class LogDensity(Scheme):
-    """Degree 8, and degree 6 with larger errors of the steps to tell its error."""
+    """Elements of degree 8 on a line, 6 in a plane, 4 in space, beside runs of lower degree."""
 
     name = "log-density"
     default = "rodasp"
@@ -79,10 +107,13 @@ class LogDensity(Scheme):
     def suits(self, problem: Problem) -> Fit:
         """Whether u is smooth on a line, with a reaction to keep it so, or nothing else will do.
 
-        That is: no zero of ρ₀, no kink, no ridge too sharp to resolve.
+        That is: no zero of ρ₀, no kink, no ridge too sharp to resolve. In the plane: no kink, and
+        a box of few lengths; whether the run succeeds is seen at once.
         """
         if problem.numerics.degree is not None or self.objection(problem) is not None:
             return Fit(False)
+        if problem.dim > 1:
+            return self._suits_plane(problem)
         value = problem.potential(problem.tensor_grid((1000,)).points)
         span = float(np.ptp(value[np.isfinite(value)]))
         if span > SPAN_LIMIT:
@@ -96,12 +127,22 @@ class LogDensity(Scheme):
             problem.equation.beta > 0
             and problem.starts_positive
             and not landscape.has_kink(stretch)
-            and float(np.ptp(stretch)) / landscape.sharpest(stretch) <= DEFAULTS.most_cells
+            and float(np.ptp(stretch)) / landscape.sharpest(stretch) <= LINE.most_cells
         )
         return Fit(smooth, "one dimension, a smooth positive start and a reaction")
 
+    def _suits_plane(self, problem: Problem) -> Fit:
+        lengths = float((np.ptp(problem.box, axis=1) / problem.scales).max())
+        endless = problem.dim == 2 and problem.domain.box is None
+        if not (endless and lengths <= MOST_LENGTHS and _smooth(problem.kinks)):
+            return Fit(False)
+        points = sample(problem.box)
+        bounded = np.isfinite(problem.potential(points)).all()
+        positive = problem.log_initial(points).min() > EMPTY
+        return Fit(bool(bounded and positive), "a smooth positive start in a plane of few lengths")
+
     def objection(self, problem: Problem) -> InputError | None:
-        """Return what is wrong if there is a linear reaction, or more than an interval."""
+        """Return what is wrong if there is a linear reaction, or no box that ends at walls."""
         needed = "'edge-averaged' or 'spectral' there"
         found = ""
         if problem.absorption is not None:
@@ -110,10 +151,8 @@ class LogDensity(Scheme):
             found, needed = "with flow.reaction", "'edge-averaged', 'spectral' or 'auto' there"
         elif problem.equation.moving:
             found = "with rates that depend on time"
-        elif problem.dim != 1:
-            found = f"in {problem.dim} dimensions"
-        elif problem.mesh is not None:
-            found = "with a mesh"
+        elif problem.mesh is not None or problem.domain.cell == "simplex":
+            found = "on simplices" if problem.mesh is None else "with a mesh"
         elif any(problem.sides.closed):
             found = "with domain.sides that close an axis"
         if found:
@@ -121,17 +160,21 @@ class LogDensity(Scheme):
         return super().objection(problem)
 
     def runs(self, context: Context) -> Ladder:
-        """Solve with larger errors at degree 6, and at degree 8 (collective)."""
-        problem, own = context.problem, DEFAULTS
+        """Solve at lower degrees with larger errors of the steps, and at degree p (collective)."""
+        problem, own = context.problem, defaults_for(context.problem)
         numerics, tolerance = problem.numerics, problem.tolerance
         limit, looser = own.local_error, own.looser
         if tolerance is not None:
             limit, looser = min(own.share * tolerance, own.most), own.looser_still
         degree = numerics.degree or own.degree
-        grid = problem.tensor_grid(numerics.cells or (default_cells(problem),))
+        grid = _grid(problem, numerics.cells or default_cells(problem))
         rungs = [(degree, limit)]
-        if numerics.certify:
+        if numerics.certify and problem.dim == 1:
             rungs.insert(0, (max(1, degree - 2), limit * looser))
+        elif numerics.certify:
+            lower = [p for p in (degree - 3, degree - 1) if p > 1]
+            orders = [*lower, degree]
+            rungs = [(p, limit * looser ** (len(lower) - k)) for k, p in enumerate(orders)]
         runs: list[Run] = []
         for p, error in rungs:
             share = p**2 / sum(q**2 for q, _ in rungs)
@@ -142,14 +185,16 @@ class LogDensity(Scheme):
 
     def finer(self, context: Context, ladder: Ladder) -> Ladder | None:
         """Add a run with smaller elements and a smaller error of each step (collective)."""
-        coarse = ladder.runs[-1]
-        limit = coarse.facts["local_error"] / DEFAULTS.looser_still
-        if not is_free(context.problem) or limit < DEFAULTS.least:
+        problem, coarse, own = context.problem, ladder.runs[-1], defaults_for(context.problem)
+        limit = coarse.facts["local_error"] / REFINED
+        cells = tuple(int(np.ceil(1.5 * n)) for n in coarse.facts["cells"])
+        nodes = float(np.prod([n * coarse.degree + 1 for n in cells]))
+        if not is_free(problem) or limit < own.least or (problem.dim > 1 and nodes > MOST_NODES):
             return None
         context.done = 0.0
-        grid = context.problem.tensor_grid((int(np.ceil(1.5 * coarse.grid.n_cells)),))
-        fine = self._run(context, grid, coarse.degree, limit, 1.0)
-        return replace(ladder, runs=(coarse, fine))
+        fine = self._run(context, _grid(problem, cells), coarse.degree, limit, 1.0)
+        kept = ladder.runs[-2:] if problem.dim > 1 else ladder.runs[-1:]
+        return replace(ladder, runs=(*kept, fine))
 
     def _run(
         self, context: Context, grid: TensorGrid, degree: int, limit: float, share: float
@@ -157,7 +202,9 @@ class LogDensity(Scheme):
         def solve(mark: RunMark | None) -> tuple[March, dict[str, Any]]:
             return self._marched(context, grid, degree, limit, share, mark)
 
-        return Run(grid, degree, *context.made(share, solve))
+        problem = context.problem
+        told = grid if problem.dim == 1 else _for_quadrature(problem, grid)
+        return Run(told, degree, *context.made(share, solve))
 
     def _marched(
         self,
@@ -169,34 +216,116 @@ class LogDensity(Scheme):
         mark: RunMark | None,
     ) -> tuple[March, dict[str, Any]]:
         problem, comm = context.problem, context.comm
-        form = LogDensityForm(problem, grid, degree)
+        endless = problem.dim > 1 and problem.domain.box is None
+        form = LogDensityForm(problem, grid, degree, open_sides=endless)
         start = problem.log_initial(form.nodes.points)
         if start.min() <= EMPTY:
             raise SolverError("the log-density form needs a start that is positive everywhere")
         u = start + form.potential
         u += np.log(problem.initial_mass) - form.nodes.logsumexp(form.log_target + u)
-        relaxation = float(problem.scales[0]) ** 2 / problem.equation.alpha
-        first = max(1e-7 * problem.t_end, DEFAULTS.first_step * relaxation * limit**0.25)
+        relaxation = float(problem.scales.min()) ** 2 / problem.equation.alpha
+        step = defaults_for(problem).first_step * relaxation * limit**0.25
         found = march(
             self.stepper(problem.numerics)(form, t_end=problem.t_end),
             u,
             problem.save,
-            ErrorControl(problem.save, limit, first, problem.numerics.dt),
+            ErrorControl(problem.save, limit, max(1e-7 * problem.t_end, step), problem.numerics.dt),
             on_step=context.on_step(f"degree {degree}", share),
             stop=context.stop,
             mark=mark,
         )
         result = comm.bcast(found if comm.rank == 0 else None)
-        facts = {"nodes": len(u), "cells": grid.n_cells, "degree": degree, "local_error": limit}
-        return result, {**facts, **result.facts}
+        facts = {
+            "nodes": len(u),
+            "cells": list(grid.active.shape),
+            "degree": degree,
+            "local_error": limit,
+        }
+        if problem.dim > 1:
+            result = _on_parts(problem, form, grid, result)
+        return result, facts | result.facts
 
 
-def default_cells(problem: Problem) -> int:
-    """Return the number of elements, from the shortest length scale."""
-    width, tolerance = float(np.ptp(problem.box[0])), problem.tolerance
-    size, least, length = DEFAULTS.resolution, 24, float(problem.scales[0])
-    if tolerance is not None:
-        size, least = float(np.clip(size * (tolerance / 1e-9) ** (1 / 9), 1.0, 4.5)), 6
-        # a ridge between two modes is where u is hardest to represent
-        length = min(length, problem.landscape.sharpest(problem.stretch, ridges=True))
-    return int(np.clip(np.ceil(width / (size * length)), least, DEFAULTS.most_cells))
+def _smooth(kinks: Kinks) -> bool:
+    return not kinks.oblique and not any(len(planes) for planes in kinks.planes)
+
+
+def _grid(problem: Problem, cells: tuple[int, ...]) -> TensorGrid:
+    """Divide the whole box: where cells were cut away, |∇u|² blows up at reentrant corners."""
+    grid = problem.tensor_grid(cells)
+    if problem.dim == 1:
+        return grid
+    return TensorGrid(grid.breaks, np.ones_like(grid.active), grid.closed)
+
+
+def _for_quadrature(problem: Problem, grid: TensorGrid) -> TensorGrid:
+    """Divide cells, in which u is a polynomial, so that ρ is resolved, and leave out empty ones."""
+    size = [np.diff(breaks).max() for breaks in grid.breaks]
+    parts = np.ceil(np.array(size) / (QUADRATURE * problem.scales)).astype(int)
+    shape = tuple(int(k) * n for k, n in zip(parts, grid.active.shape, strict=True))
+    return problem.tensor_grid(shape)
+
+
+def _on_parts(problem: Problem, form: LogDensityForm, grid: TensorGrid, found: March) -> March:
+    """Return the same fields on cells of quadrature, and what these say of the mass.
+
+    What the elements said step by step of integrals of ρ is left out.
+    """
+    finer, degree = _for_quadrature(problem, grid), form.degree
+    elements, parts = TensorInterpolation(grid, degree), TensorInterpolation(finer, degree)
+    u = divided(elements, found.u, parts)
+    mass = np.ones(len(u))
+    if problem.equation.beta == 0:  # else u says nothing of it
+        whole = make_nodes(form.nodes.comm, finer, degree)
+        target = np.log(whole.weights) - problem.potential(whole.points)
+        log_mass = np.array([whole.logsumexp(target + row) for row in u])
+        mass = np.exp(log_mass - log_mass[0])
+    return replace(found, u=u, mass=mass, history={}, kl_increase=0.0)
+
+
+def default_cells(problem: Problem) -> tuple[int, ...]:
+    """Return the number of elements along each axis, from the lengths over which u bends."""
+    own, tolerance = defaults_for(problem), problem.tolerance
+    width = np.ptp(problem.box, axis=1)
+    size, least = own.resolution, own.least_cells
+    if problem.dim > 1:
+        lengths = bending_lengths(problem)
+        if tolerance is not None:
+            size = float(np.clip(size * (tolerance / 1e-5) ** (1 / 7), size / 2, 1.3 * size))
+    else:
+        lengths = problem.scales
+        if tolerance is not None:
+            size, least = float(np.clip(size * (tolerance / 1e-9) ** (1 / 9), 1.0, 4.5)), 6
+            # a ridge between two modes is where u is hardest to represent
+            ridge = problem.landscape.sharpest(problem.stretch, ridges=True)
+            lengths = np.minimum(lengths, ridge)
+    wanted = np.ceil(width / (size * lengths))
+    return tuple(int(n) for n in np.clip(wanted, least, own.most_cells))
+
+
+def bending_lengths(problem: Problem) -> Array:
+    """Lengths ``(d,)`` over which V and log ρ₀ are not quadratic along the axes, to some `BULK` kT.
+
+    With the largest second, third and fourth derivatives A₂, A₃, A₄ along an axis it is the less of
+    A₂/A₃ and (A₂/A₄)^{1/2}: elements represent a quadratic u whatever their size.
+    """
+    count = SAMPLES[problem.dim]
+    points = sample(problem.box)
+    lengths = np.ptp(problem.box, axis=1)
+    spacing = lengths / (count - 1)
+    for function in (problem.landscape.potential, problem.landscape.surprise):
+        value = function(points).reshape([count] * problem.dim)
+        outside = value - value.min() > BULK
+        for axis in range(problem.dim):
+            line = np.moveaxis(value, axis, -1)
+            left_out = np.moveaxis(outside, axis, -1)
+            largest = {}
+            for order in (2, 3, 4):
+                bend = np.diff(line, order, axis=-1) / spacing[axis] ** order
+                middle = left_out[..., order // 2 : order // 2 + bend.shape[-1]]
+                largest[order] = float(np.abs(np.where(middle, 0.0, bend)).max())
+            if largest[2] > 0:
+                for order in (3, 4):
+                    ratio = largest[2] / max(largest[order], 1e-9 * largest[2])
+                    lengths[axis] = min(lengths[axis], ratio ** (1 / (order - 2)))
+    return np.asarray(lengths)

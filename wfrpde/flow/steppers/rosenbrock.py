@@ -90,10 +90,11 @@ class Rodasp:
     order: ClassVar[int] = 4
     unknown: ClassVar[str] = "log density"
     estimates_error: ClassVar[bool] = True
-    kl_slack: ClassVar[float] = 1e-7
 
     def __init__(self, semi: LogDensityForm, *, t_end: float) -> None:
         self.semi, self._t_end = semi, t_end
+        # elements larger than ρ is wide hardly tell KL: there a blow-up is all that shows
+        self.kl_slack = 1e-7 if semi.nodes.dim == 1 else 1e-3
         self._known: tuple[Array, Array] = (np.empty(0), np.empty(0))
 
     def log_mass(self, state: Array) -> Array:
@@ -112,19 +113,11 @@ class Rodasp:
 
     def step(self, state: Array, t: float, dt: float) -> Step:
         """Return the state after `dt`, with an infinite error if the arithmetic breaks down."""
-        from scipy.linalg import lapack
-
-        semi, p = self.semi, self.semi.degree
-        beta = semi.equation.beta
+        semi, beta = self.semi, self.semi.equation.beta
         with np.errstate(all="ignore"):
-            band = semi.shifted_jacobian(state, 1 / (GAMMA * dt))
-            factors, pivots, info = lapack.dgbtrf(band, p, p, overwrite_ab=1)
-            if info != 0:
+            solve = semi.shifted_jacobian(state, 1 / (GAMMA * dt))
+            if solve is None:
                 return Step(state, math.inf)
-
-            def solve(rhs: Array) -> Array:
-                return np.asarray(lapack.dgbtrs(factors, p, p, rhs, pivots, overwrite_b=1)[0])
-
             slope = semi(state)
             new, gap = rodasp_step(state, slope, semi, solve, dt)
             # what is wrong now matters where there is mass, or where the reaction will bring it

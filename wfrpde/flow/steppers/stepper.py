@@ -64,7 +64,11 @@ class Stepper(Protocol):
     order: ClassVar[int]
     unknown: ClassVar[str]
     estimates_error: ClassVar[bool]
-    kl_slack: ClassVar[float]
+
+    @property
+    def kl_slack(self) -> float:
+        """Return the relative increase of KL that is allowed in a step."""
+        ...
 
     @property
     def semi(self) -> OnNodes:

@@ -1,0 +1,157 @@
+"""The log-density form in the plane: exact for Gaussians on four elements, cheap and covered."""
+
+import numpy as np
+import pytest
+from gaussian_flow import GaussianFlow
+from mpi4py import MPI
+
+from wfrpde import Case, solve
+from wfrpde.case.setup import make_problem
+from wfrpde.discretisation.log_density import LogDensityForm
+from wfrpde.errors import SolverError
+from wfrpde.flow.schemes import log_density
+
+TIMES = (0.1, 0.5, 1.0, 2.0)
+NARROW = GaussianFlow((0.0, 0.0), np.eye(2), (2.0, -1.0), [[1.0, 0.6], [0.6, 0.5]])
+
+
+def gaussian_case(flow, **tables):
+    return Case.from_dict(
+        {
+            "target": {
+                "kind": "gaussian",
+                "mean": list(flow.target_mean),
+                "covariance": [list(row) for row in flow.target_covariance],
+            },
+            "initial": {
+                "mean": list(flow.mean),
+                "covariance": np.asarray(flow.covariance).tolist(),
+            },
+            "flow": {"save": list(TIMES), "beta": flow.beta},
+            **tables,
+        }
+    )
+
+
+WELLS = {
+    "target": {"potential": "5*(x**2-1)**2+3*(y-0.3*x)**2", "modes": {"right": "x > 0"}},
+    "initial": {"mean": [-1.0, 0.0], "covariance": [[0.02, 0.0], [0.0, 0.02]]},
+    "flow": {"t_end": 2.0, "save": [0.1, 2.0]},
+}
+
+
+@pytest.fixture(scope="module")
+def form():
+    problem = make_problem(gaussian_case(NARROW))
+    return LogDensityForm(problem, problem.tensor_grid((3, 2)), 5, open_sides=True)
+
+
+def test_the_equation_holds_up_to_open_sides(form):
+    """For a quadratic u every term is known, on elements of any size, at the sides as well."""
+    x, y = form.nodes.points.T
+    u = 0.3 * x**2 - 0.2 * x * y + 0.1 * y**2 + x - y
+    slope = np.stack([0.6 * x - 0.2 * y + 1, -0.2 * x + 0.2 * y - 1])
+    precision = np.linalg.inv(NARROW.target_covariance)
+    force = precision @ np.stack([x - 2.0, y + 1.0])
+    exact = 0.8 + (slope * (slope - force)).sum(axis=0)
+    np.testing.assert_allclose(form.transport(u), exact, atol=1e-12 * np.abs(exact).max())
+
+
+def test_the_jacobian_is_that_of_the_right_hand_side(form):
+    rng = np.random.default_rng(0)
+    u, change = rng.normal(size=(2, len(form.weights)))
+    ahead, behind = (form(u + sign * change) for sign in (1.0, -1.0))
+    product = (ahead - behind) / 2  # the form is quadratic in u
+    solve = form.shifted_jacobian(u, 7.0)
+    np.testing.assert_allclose(solve(7.0 * change - product), change, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0])
+@pytest.mark.parametrize("tolerance", [None, 1e-4, 1e-6])
+def test_a_correlated_gaussian(beta, tolerance):
+    """A start wider than the target in a direction that is no axis, on a few hundred nodes."""
+    flow = NARROW.rates(1.0, beta)
+    tables = {} if tolerance is None else {"accuracy": {"tolerance": tolerance}}
+    solution = solve(gaussian_case(flow, **tables))
+    assert solution.numerics["formulation"] == "log-density"
+    assert "fallbacks" not in solution.numerics
+    assert solution.numerics["runs"][-1]["nodes"] < 1000
+    states = [flow.at(t) for t in (0.0, *TIMES)]
+    mean, covariance = (np.array(part) for part in zip(*states, strict=True))
+    kl = np.array([flow.kl(t) for t in (0.0, *TIMES)])
+    gaps = {
+        "mean": np.abs(solution.mean - mean)[1:],
+        "covariance": np.abs(solution.covariance - covariance)[1:],
+        "kl": np.abs(solution.series["kl"] - kl)[1:],
+    }
+    bars = {
+        "mean": solution.error.mean[1:],
+        "covariance": solution.error.covariance[1:],
+        "kl": solution.error.series["kl"][1:],
+    }
+    absolute = 2e-6 if tolerance is None else tolerance / 4
+    for name, gap in gaps.items():
+        assert gap.max() < absolute, name
+        assert (gap <= 1.6 * bars[name] + 1e-12).all(), name
+        assert (gap <= bars[name]).mean() > 0.7, name
+    if beta == 0:  # nothing keeps the mass but accuracy
+        assert np.abs(solution.series["mass"] - 1).max() < 1e-3
+
+
+def test_two_wells():
+    """Against the edge-averaged form to its own error, 3e-6; the mean by an order of 4 in h."""
+    solution = solve(Case.from_dict({**WELLS, "accuracy": {"tolerance": 1e-4}}))
+    assert solution.numerics["formulation"] == "log-density"
+    # edge-averaged with tolerance 1e-5, 71 s
+    mean = [[-0.94513554, -0.13717928], [-0.30758368, -0.09313000]]
+    variance = [0.03506104, 0.84217979]
+    np.testing.assert_allclose(solution.mean[1:], mean, atol=3e-6)
+    np.testing.assert_allclose(solution.covariance[1:, 0, 0], variance, atol=3e-6)
+    np.testing.assert_allclose(solution.series["kl"][1:], [0.77390520, 0.05304752], atol=3e-6)
+    errors = []
+    for cells in ([5, 4], [10, 8]):
+        numerics = {"formulation": "log-density", "cells": cells, "degree": 4, "certify": False}
+        found = solve(Case.from_dict({**WELLS, "flow": {"save": [0.1]}, "numerics": numerics}))
+        errors.append(np.abs(found.mean[1] - mean[0]).max())
+    assert errors[1] < 2e-4
+    assert np.log2(errors[0] / errors[1]) > 3.5
+
+
+def test_what_fails_is_left_to_another_form(monkeypatch):
+    """Fronts in u break the run off at once; then the next form that suits is tried."""
+
+    def broken(self, context):
+        raise SolverError("the steps stall")
+
+    monkeypatch.setattr(log_density.LogDensity, "runs", broken)
+    solution = solve(Case.from_dict({**WELLS, "flow": {"save": [0.1]}}))
+    assert solution.numerics["formulation"] == "edge-averaged"
+    assert solution.numerics["fallbacks"] == 1
+    assert "the log-density formulation was tried first" in solution.numerics["reason"]
+
+
+def test_lengths_over_which_u_bends():
+    """None along a quadratic; a quartic by its third and fourth derivatives."""
+    problem = make_problem(Case.from_dict(WELLS))
+    lengths = log_density.bending_lengths(problem)
+    width = np.ptp(problem.box, axis=1)
+    assert lengths[1] == pytest.approx(width[1])
+    assert 0.5 < lengths[0] < 1.2
+    assert log_density.default_cells(problem)[1] == log_density.PLANE.least_cells
+
+
+def test_walls_of_a_given_box_reflect():
+    """A flat potential between walls: the cosine mode decays with its rate."""
+    case = Case.from_dict(
+        {
+            "target": {"potential": "1e-9*(x + y)"},
+            "initial": {"log_density": "log(1 + 0.5*cos(pi*x))", "kind": "expression"},
+            "domain": {"box": [[0.0, 1.0], [0.0, 1.0]]},
+            "flow": {"beta": 0.0, "save": [0.05]},
+            "numerics": {"formulation": "log-density", "cells": [4, 3]},
+        }
+    )
+    solution = solve(case, MPI.COMM_WORLD)
+    x = np.array([[0.1, 0.5], [0.4, 0.2], [0.9, 0.7]])
+    exact = 1 + 0.5 * np.exp(-(np.pi**2) * 0.05) * np.cos(np.pi * x[:, 0])
+    np.testing.assert_allclose(solution.density(0.05, x), exact, atol=1e-6)

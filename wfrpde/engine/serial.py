@@ -1,0 +1,99 @@
+"""Unsymmetric matrices that every rank holds whole: LAPACK's bands on a line, SuperLU beyond."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+Solve = Callable[[Array], Array]
+
+
+class Pattern(Protocol):
+    """Where the entries of a matrix are stored; those given for one place are added up."""
+
+    def stored(self, values: Array) -> Array:
+        """Return the stored entries of `values`, which come in the order of rows and columns."""
+        ...
+
+    def factored(self, stored: Array, shift: float) -> Solve | None:
+        """Factorise ``shift I + A`` and return what solves with it; None if it is singular."""
+        ...
+
+
+def pattern_of(rows: Index, columns: Index, size: int, bandwidth: int | None) -> Pattern:
+    """Return a band of half the width `bandwidth`, or a sparse matrix where there is none."""
+    if bandwidth is not None:
+        return Band(rows, columns, size, bandwidth)
+    return Sparse(rows, columns, size)
+
+
+class Band:
+    """Entries within `half` of the diagonal, stored as LAPACK's ``gbtrf`` wants them.
+
+    Entry (i, j) is in row 2 half + i − j of column j; the first rows are room to factorise in.
+    """
+
+    def __init__(self, rows: Index, columns: Index, size: int, half: int) -> None:
+        self._half, self._size = half, size
+        self._place = columns * (3 * half + 1) + 2 * half + rows - columns
+
+    def stored(self, values: Array) -> Array:
+        """Return ``(3 half + 1, n)`` entries."""
+        height = 3 * self._half + 1
+        flat = np.bincount(self._place, values, minlength=height * self._size)
+        return np.asarray(flat.reshape(self._size, height).T)
+
+    def factored(self, stored: Array, shift: float) -> Solve | None:
+        """Factorise ``shift I + A``."""
+        from scipy.linalg import lapack
+
+        half = self._half
+        band = stored.copy(order="K")
+        band[2 * half] += shift
+        factors, pivots, info = lapack.dgbtrf(band, half, half, overwrite_ab=1)
+        if info != 0:
+            return None
+        return lambda b: np.asarray(lapack.dgbtrs(factors, half, half, b, pivots)[0])
+
+
+class Sparse:
+    """Compressed columns; SuperLU orders them by the minimum degree of A + Aᵀ."""
+
+    def __init__(self, rows: Index, columns: Index, size: int) -> None:
+        every = np.arange(size)
+        key = np.concatenate([columns * size + rows, every * (size + 1)])
+        places, index = np.unique(key, return_inverse=True)
+        self._size, self._count = size, len(places)
+        self._place, self._diagonal = index[: len(rows)], index[len(rows) :]
+        self._rows = (places % size).astype(np.int32)
+        self._first = np.searchsorted(places // size, np.arange(size + 1)).astype(np.int32)
+
+    def stored(self, values: Array) -> Array:
+        """Return ``(nnz,)`` entries, column by column."""
+        return np.bincount(self._place, values, self._count).astype(np.float64, copy=False)
+
+    def factored(self, stored: Array, shift: float) -> Solve | None:
+        """Factorise ``shift I + A``; pivots leave the diagonal only where it is tiny."""
+        from scipy.sparse import csc_array
+        from scipy.sparse.linalg import splu
+
+        data = stored.copy()
+        data[self._diagonal] += shift
+        if not np.isfinite(data).all():
+            return None
+        matrix = csc_array((data, self._rows, self._first), shape=(self._size, self._size))
+        try:
+            factors = splu(
+                matrix,
+                permc_spec="MMD_AT_PLUS_A",
+                diag_pivot_thresh=0.01,
+                options={"SymmetricMode": True},
+            )
+        except RuntimeError:  # exactly singular
+            return None
+        return lambda b: np.asarray(factors.solve(b))
