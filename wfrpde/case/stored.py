@@ -117,7 +117,7 @@ class Result(Shown):
             raise InputError(
                 str(path),
                 f"a file that cannot be read ({type(error).__name__}: {error})",
-                f"one that {cls.__name__}.save has written",
+                f"one that {cls.__name__}.save of this version of wfrpde has written",
             ) from error
 
 
