@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -15,6 +16,9 @@ from wfrpde.errors import DependencyMissingError, InputError
 
 if TYPE_CHECKING:
     from wfrpde import Solution
+
+
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it in its workers, and lines are broken at it
 
 
 OPTIONAL = {

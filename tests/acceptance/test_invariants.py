@@ -28,11 +28,18 @@ shipped = pytest.mark.parametrize(
 )
 
 
+def elements(solution) -> bool:
+    """Whether elements wider than ρ tell of its integrals at the saved times only."""
+    return solution.numerics["formulation"] == "log-density" and solution.dim > 1
+
+
 @shipped
 def test_mass_sign_and_entropy(solved, name):
     solution = solved(name)
     assert solution.complete
-    if solution.numerics["formulation"] == "log-density":
+    if elements(solution):
+        pass  # normalised; the mass is told where there is no reaction
+    elif solution.numerics["formulation"] == "log-density":
         # not conserved by construction: normalised, and what that mended is reported
         residual = next(
             check["value"]
@@ -57,6 +64,8 @@ def test_mass_sign_and_entropy(solved, name):
 def test_kl_falls_at_the_rate_of_dissipation(solved, name):
     """−dKL/dt = α ∫ρ|∇log(ρ/π)|² + β Var log(ρ/π), with the slope of KL from the steps taken."""
     solution = solved(name)
+    if elements(solution) or "survival" in solution.series:
+        pytest.skip("KL at the saved times only, or of a conditioned law, whose rate is another")
     flow, series, history = solution.case.flow, solution.series, solution.history
     rate = flow.alpha * series["fisher_information"] + flow.beta * series["reaction_variance"]
     for k, t in enumerate(solution.times[1:], 1):
@@ -89,6 +98,8 @@ def test_a_step_from_equilibrium_stays_there(name):
     from wfrpde.starts.initial import InitialDensity
 
     problem = make_problem(wfrpde.load_case(name))
+    if problem.absorption is not None:
+        pytest.skip("what absorbs leaves no equilibrium")
     potential = problem.target.potential
     start = InitialDensity(
         problem.dim,
@@ -121,6 +132,5 @@ def distance(problem, grid, degree: int, u: np.ndarray) -> float:
 
     nodes = make_nodes(MPI.COMM_SELF, grid, degree)
     log_target = np.log(nodes.weights) - problem.target.potential(nodes.points)
-    order = np.argsort(nodes.canonical[: nodes.n_owned])
-    target = np.exp(log_target - log_target.max())[order]
+    target = nodes.gather(np.exp(log_target - log_target.max()))[1]
     return float((target * np.abs(np.expm1(u))).sum() / target.sum())

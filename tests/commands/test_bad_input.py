@@ -67,7 +67,6 @@ BAD = {
     "nothing flows": ("flow={alpha=0.0, beta=0.0}", "flow", ""),
     "degree": ("numerics.degree=9", "numerics.degree", ""),
     "formulation": ("numerics.formulation=finite", "numerics.formulation", ""),
-    "log-density in 2-D": ("numerics.formulation=log-density", "numerics.formulation", ""),
     "no mesh": ("domain.mesh=none.msh", "domain.mesh", "none.msh"),
     "mesh of edges": ("domain.mesh=edges.msh", "domain.mesh", "edges.msh"),
     "broken mesh": ("domain.mesh=broken.msh", "domain.mesh", "broken.msh"),

@@ -26,5 +26,7 @@ def test_options_files_are_not_read(tmp_path):
         done = subprocess.run(
             [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
         )
-        assert done.stdout.splitlines()[-1] == "['skip_petscrc']", done.stdout + done.stderr
+        assert done.stdout.splitlines()[-1] == "['no_signal_handler', 'skip_petscrc']", (
+            done.stdout + done.stderr
+        )
     assert sorted(p.name for p in tmp_path.iterdir()) == [".petscrc"]

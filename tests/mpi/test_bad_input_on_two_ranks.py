@@ -51,7 +51,7 @@ pytestmark = [
         ("target.potential=x**2 + y**2 + sqrt(x + 0.3)", "target"),
         ("initial.mean=[90.0, 0.0]", "no mass in the domain"),
         ("initial.covariance=[[1.0, 2.0], [2.0, 1.0]]", "initial.covariance"),
-        ("numerics.formulation=log-density", "numerics.formulation"),
+        ("numerics.formulation=rational", "numerics.formulation"),
         ("domain={mesh='edges.msh'}", "edges.msh"),
     ],
     ids=["NaN", "no mass", "indefinite", "formulation", "mesh of edges"],
