@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from gaussian_flow import GaussianFlow
-from mpi4py import MPI
 
 from wfrpde import Case, solve
 from wfrpde.case.setup import make_problem
@@ -151,7 +150,7 @@ def test_walls_of_a_given_box_reflect():
             "numerics": {"formulation": "log-density", "cells": [4, 3]},
         }
     )
-    solution = solve(case, MPI.COMM_WORLD)
+    solution = solve(case)
     x = np.array([[0.1, 0.5], [0.4, 0.2], [0.9, 0.7]])
     exact = 1 + 0.5 * np.exp(-(np.pi**2) * 0.05) * np.cos(np.pi * x[:, 0])
     np.testing.assert_allclose(solution.density(0.05, x), exact, atol=1e-6)

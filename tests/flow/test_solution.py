@@ -35,6 +35,7 @@ def line():
 
 @pytest.fixture(scope="module")
 def triangles():
+    pytest.importorskip("dolfinx")
     return wfrpde.solve(
         Case.model_validate(
             {

@@ -1,5 +1,6 @@
 """Runs stopped by Ctrl-C at one place or another give what a whole run gives, up to there."""
 
+import importlib.util
 import os
 import signal
 
@@ -124,7 +125,8 @@ def test_a_stop_while_figures_are_drawn(tmp_path, monkeypatch):
     kept = read_run(tmp_path).solution
     assert not kept.complete
     np.testing.assert_array_equal(kept.mean, run.solution.mean)
-    assert (tmp_path / "solution.pvd").is_file()
+    if importlib.util.find_spec("pyvista") is not None:  # else there is nothing for ParaView
+        assert (tmp_path / "solution.pvd").is_file()
     assert "incomplete" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert not list(tmp_path.rglob("*.png"))
     assert not list(tmp_path.rglob(".*"))

@@ -30,6 +30,8 @@ ALWAYS = {"density.png", "kl.png", "modes.png", "dissipation.png"}
     ],
 )
 def test_the_figures_that_suit_the_dimension(name, more, tmp_path):
+    if "3d" in name:
+        pytest.importorskip("pyvista")
     pictures = saved(drawings(FlowRun(closed_form(name))), tmp_path / "figures")
     assert {p.path.name for p in pictures} == ALWAYS | more
     for picture in pictures:
@@ -46,6 +48,8 @@ def test_companions_stand_side_by_side(modes_1d, companions_1d, tmp_path):
 
 
 def test_a_renderer_that_crashes_leaves_the_marginals(tmp_path, monkeypatch, caplog):
+    pytest.importorskip("pyvista")
+
     def crash(command, **options):
         return subprocess.CompletedProcess(command, -11, "", "")
 
