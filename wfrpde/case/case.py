@@ -236,6 +236,20 @@ class Case(Shown, Section):
             return sum(factor.repeat * factor.target.dimension for factor in self.factor)
         return self.target.dimension * (2 if self.dynamics.kind == "kinetic" else 1)
 
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """Names of the coordinates in results: positions are q and momenta p, where there are any.
+
+        Else ``x``, ``y``, ``z``, or ``x1``, ``x2``, … in more dimensions.
+        """
+        if self.dynamics.kind == "kinetic":
+            positions = self.target.dimension
+            numbers = [""] if positions == 1 else [str(k + 1) for k in range(positions)]
+            return tuple(name + number for name in "qp" for number in numbers)
+        if self.dim > 3:
+            return tuple(f"x{k + 1}" for k in range(self.dim))
+        return tuple("xyz"[: self.dim])
+
     def build_target(self, box: npt.ArrayLike | None = None) -> Target:
         """Return π, in phase space if the dynamics are kinetic; ``box`` (d, 2) is the domain."""
         if self.dynamics.kind != "kinetic":

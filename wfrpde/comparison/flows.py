@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wfrpde.comparison.density import density_of
-from wfrpde.comparison.observables import AXES, Observable, expressions, masses, moments, survival
+from wfrpde.comparison.observables import Observable, expressions, masses, moments, survival
 from wfrpde.comparison.replicates import Judge
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
@@ -85,7 +85,7 @@ def observables_of(case: Case, solution: Solution) -> list[Observable]:
     from wfrpde.fields import parse_region
 
     spec, dim = case.validation, case.dim
-    result = moments(dim) if spec.moments else []
+    result = moments(case.coordinates) if spec.moments else []
     if "survival" in solution.series:
         result.append(survival())
     if spec.modes:
@@ -113,13 +113,14 @@ def known_errors(solution: Solution) -> dict[float, dict[str, float]]:
     error = solution.error
     if error is None:
         return {}
-    dim = solution.mean.shape[1]
+    axes = solution.case.coordinates
+    dim = len(axes)
     result: dict[float, dict[str, float]] = {}
     for k, t in enumerate(solution.times):
-        names = {f"mean {AXES[i]}": float(error.mean[k, i]) for i in range(dim)}
+        names = {f"mean {axes[i]}": float(error.mean[k, i]) for i in range(dim)}
         for i in range(dim):
             for j in range(i, dim):
-                name = f"var {AXES[i]}" if i == j else f"cov {AXES[i]}{AXES[j]}"
+                name = f"var {axes[i]}" if i == j else f"cov {axes[i]}{axes[j]}"
                 names[name] = float(error.covariance[k, i, j])
         if "survival" in error.series:
             names["survival"] = float(error.series["survival"][k])

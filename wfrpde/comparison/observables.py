@@ -7,7 +7,7 @@ regions, and the user's expressions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from wfrpde.fields import Region
 
 Array = npt.NDArray[np.float64]
-
-AXES = "xyz"
 
 
 @dataclass(frozen=True)
@@ -69,19 +67,20 @@ class ReferenceValue:
     spread: float
 
 
-def moments(dim: int) -> list[Observable]:
+def moments(names: Sequence[str]) -> list[Observable]:
     """Give the mean of each coordinate, and second moments about the Eulerian mean."""
     first = [
-        Observable(f"mean {AXES[i]}", f"mean of {AXES[i]}", _coordinate(i)) for i in range(dim)
+        Observable(f"mean {name}", f"mean of {name}", _coordinate(i))
+        for i, name in enumerate(names)
     ]
     second = [
         Observable(
-            f"var {AXES[i]}" if i == j else f"cov {AXES[i]}{AXES[j]}",
-            f"second moment of {AXES[i]}{AXES[j]} about the Eulerian mean",
+            f"var {names[i]}" if i == j else f"cov {names[i]}{names[j]}",
+            f"second moment of {names[i]}{names[j]} about the Eulerian mean",
             _second_moment(i, j),
         )
-        for i in range(dim)
-        for j in range(i, dim)
+        for i in range(len(names))
+        for j in range(i, len(names))
     ]
     return first + second
 

@@ -83,6 +83,7 @@ def _maps(run: FlowRun, *, log: bool) -> Figure:
     columns = min(count, MOST_COLUMNS if several else 3)
     rows = len(labels) * -(-count // columns)
     x, y = pictures.axes
+    names = run.solution.case.coordinates
     shape = float(np.ptp(y) / np.ptp(x))
     equal = 0.3 <= shape <= 3.0
     width = 10.5
@@ -108,7 +109,7 @@ def _maps(run: FlowRun, *, log: bool) -> Figure:
             if flow == 0:
                 axes.set_title(f"t = {number(float(pictures.times[index]), 3, trim=True)}")
             if column == 0:
-                axes.set_ylabel("y")
+                axes.set_ylabel(names[1])
             if several and column == 0:
                 axes.annotate(
                     label, (0, 0.5), xytext=(-44, 0), xycoords="axes fraction", ha="right",
@@ -116,7 +117,7 @@ def _maps(run: FlowRun, *, log: bool) -> Figure:
                     color=style.flow_colour(label), fontweight="bold", annotation_clip=False,
                 )  # fmt: skip
             if flow == len(labels) - 1 and index + columns >= count:
-                axes.set_xlabel("x")
+                axes.set_xlabel(names[0])
                 axes.tick_params(labelbottom=True)
     if image is not None:
         bar = figure.colorbar(image, ax=figure.axes, shrink=0.85, aspect=32, pad=0.02)

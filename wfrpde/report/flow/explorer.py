@@ -93,7 +93,7 @@ def _views(run: FlowRun) -> list[dict[str, Any]]:
     pictures = run.pictures
     densities, target = dict(pictures.log_density), pictures.log_target
     if run.solution.dim < 3:
-        return [_view("xy"[: run.solution.dim], pictures.axes, densities, target)]
+        return [_view(run.solution.case.coordinates, pictures.axes, densities, target)]
     result = []
     for first, second in ((0, 1), (0, 2), (1, 2)):
         along = 3 - first - second

@@ -14,6 +14,7 @@ import numpy as np
 from wfrpde.fields.schedules import written
 from wfrpde.numbers import duration, number, pretty, shortened, with_error
 from wfrpde.report import pages
+from wfrpde.report.dynamics import dynamics_sentence
 from wfrpde.report.flow.report_tables import main_tables, more_tables
 from wfrpde.report.flow.run import NORMALISATION, FlowRun
 
@@ -68,6 +69,8 @@ def write_report(run: FlowRun, folder: Path, *, figures: bool = True) -> list[Pa
         "warnings": [text for text in flow.warnings if not text.startswith("interrupted")],
         "result": result_sentences(run),
         "alpha": written(equation.alpha),
+        "general": bool(equation.dynamics and equation.dynamics.terms),
+        "dynamics": dynamics_sentence(run.solution.case),
         "beta": written(equation.beta),
         "linear": "" if equation.rate is None else shortened(equation.rate.text),
         "conserves_mass": equation.conserve,

@@ -99,7 +99,7 @@ def all_estimates(solution: AnySolution) -> dict[str, dict[str, Estimated]]:
             "mode_mass": modes,
         }
     covariance = solution.estimated("covariance")
-    axes = "xyz"[: solution.dim]
+    axes = solution.case.coordinates
     return {
         "series": series,
         "mean": {x: mean[:, i] for i, x in enumerate(axes)},

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wfrpde.numbers import duration, number, pretty, shortened, with_error
+from wfrpde.report.dynamics import dynamics_sentence
 from wfrpde.report.flow.page import PARAVIEW_TIPS, numerics_rows
 from wfrpde.report.pages import write_report
 from wfrpde.report.spectrum.tables import study_tables, sweep_table
 from wfrpde.report.spectrum.window import Window, window_of
 
 if TYPE_CHECKING:
-    from wfrpde.case import Case
     from wfrpde.operators import Sweep
     from wfrpde.report.drawing import Drawing
     from wfrpde.studies.spectral.study import SpectralStudy
@@ -49,7 +49,7 @@ def write_study_report(study: SpectralStudy, folder: Path, *, figures: bool = Tr
         "absorbing": spectrum.absorbing or "",
         "linear": shortened(flow.reaction or ""),
         "alpha": number(flow.alpha, 6, trim=True),
-        "dynamics": _dynamics(study.case),
+        "dynamics": dynamics_sentence(study.case),
         "tables": study_tables(study, pretty),
         "note": _note(study),
         "method": numerics_rows(
@@ -88,7 +88,7 @@ def write_sweep_report(sweep: Sweep, folder: Path, *, figures: bool = True) -> l
         "absorbing": sweep.case.absorbing or "",
         "linear": "",
         "alpha": number(sweep.case.flow.alpha, 6, trim=True),
-        "dynamics": _dynamics(sweep.case),
+        "dynamics": dynamics_sentence(sweep.case),
         "tables": [sweep_table(sweep, pretty)],
         "note": ERROR_NOTE,
         "method": [],
@@ -109,21 +109,11 @@ def _facts(result: SpectralStudy | Sweep) -> list[tuple[str, str]]:
 
 TEMPLATE = "spectrum.html.j2"
 
-TERMS_IN_WORDS = {
-    "diffusion": "a diffusion D of its own",
-    "circulation": "a circulation J, which keeps π",
-    "drift": "a further drift",
-    "kinetic": "momenta p that friction γ damps",
-}
 
 ERROR_NOTE = (
     "What follows ± is the estimated error of each number, from a second discretisation and the "
     "residual of the eigenvalue equation."
 )
-
-
-def _dynamics(case: Case) -> str:
-    return " and ".join(TERMS_IN_WORDS[term] for term in case.dynamics.build(case.dim).terms)
 
 
 def study_sentences(study: SpectralStudy) -> list[str]:

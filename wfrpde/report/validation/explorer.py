@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,7 @@ def validation_explorer(report: ValidationReport) -> dict[str, Any] | None:
     times = sorted({row.time for row in report.table})
     at = {t: k for k, t in enumerate(times)}
     judged = {row.sampler for row in report.table}
+    names = report.case.coordinates
     return {
         "kind": "validation",
         "samplers": [
@@ -61,7 +63,9 @@ def validation_explorer(report: ValidationReport) -> dict[str, Any] | None:
         ],
         "curves": _curves(report),
         "pictures": [
-            _picture(picture, at[picture.time]) for picture in report.pictures if picture.time in at
+            _picture(picture, at[picture.time], names)
+            for picture in report.pictures
+            if picture.time in at
         ],
         "clouds": [
             _cloud(name, at[t], x, weights)
@@ -91,7 +95,7 @@ def _curves(report: ValidationReport) -> list[dict[str, Any]]:
     ]
 
 
-def _picture(picture: DensityPicture, time: int) -> dict[str, Any]:
+def _picture(picture: DensityPicture, time: int, names: Sequence[str]) -> dict[str, Any]:
     """Give a density on a line or in the plane; in space its marginal of the first two axes."""
     values, axes = picture.values, picture.axes[:2]
     if values.ndim == 3:
@@ -102,7 +106,7 @@ def _picture(picture: DensityPicture, time: int) -> dict[str, Any]:
     return {
         "claims": picture.claims,
         "time": time,
-        "names": list("xy"[: len(axes)]),
+        "names": list(names[: len(axes)]),
         "axes": [coordinates(axis) for axis in axes],
         "packed": packed(logs.T if len(axes) == 2 else logs[np.newaxis], top - KEPT, top),
     }

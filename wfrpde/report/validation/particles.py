@@ -44,7 +44,7 @@ def draw_particles(report: ValidationReport) -> Drawing | None:
         10.5 if columns > 1 else 6.0, 0.4 + (1.9 if dim == 1 else 2.7) * len(names)
     )
     grid = figure.subplots(len(names), columns, squeeze=False)
-    colour = palette.colours(report)
+    colour, coordinates = palette.colours(report), report.case.coordinates
     for line, name in zip(grid, names, strict=True):
         for axes in line[len(panels[name]) :]:
             axes.remove()
@@ -56,9 +56,9 @@ def draw_particles(report: ValidationReport) -> Drawing | None:
             when = "π" if np.isinf(t) else f"t = {t:.3g}"
             axes.set_title(f"{style.text(name)}, {when}" if axes is line[0] else when)
             if name == names[-1] or dim == 3:
-                axes.set_xlabel("xyz"[pair[0]])
+                axes.set_xlabel(coordinates[pair[0]])
             if dim > 1 and (axes is line[0] or dim == 3):
-                axes.set_ylabel("xyz"[pair[1]])
+                axes.set_ylabel(coordinates[pair[1]])
         if dim == 1:
             line[0].set_ylabel("density")
     what = "Weighted histograms" if dim == 1 else "Points, larger where their weight is,"
