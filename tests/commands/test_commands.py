@@ -251,6 +251,7 @@ def test_demo_shows_the_barrier_being_crossed(case, capsys):
     assert "KL W" in text
     assert "right WFR" in text
     assert "bottom WFR" in text
+    assert text.count("Estimated errors: at most ") == 2
     assert "wfr-demo/index.html" in text
     folder = case.parent / "wfr-demo"
     assert left_behind(folder) == {"index.html", "tilted-double-well", "four-modes"}
