@@ -263,7 +263,7 @@ def _half_spaces(
     law = solution.projection(t, w)
     width = float(np.sqrt(law.variance))
     omega = (np.arange(FREQUENCIES) + 0.5) * (2 * np.pi / (PERIOD * width))
-    values = solution.characteristic(t, w, omega)
+    values = solution.characteristic(t, np.multiply.outer(omega, w))
     bounds = law.mean + width * np.array(QUANTILES)
     turned = (values * np.exp(-1j * np.multiply.outer(bounds, omega))).imag / omega
     shares = 0.5 + turned.sum(axis=1) * (omega[1] - omega[0]) / np.pi

@@ -287,18 +287,29 @@ class Solution(Result, OnNodes):
         return np.asarray(np.exp(self.log_density(t, x)))
 
     def _index(self, t: float) -> int:
-        index = int(np.argmin(np.abs(self.times - t)))
-        if not abs(self.times[index] - t) <= 1e-9 * max(1.0, abs(t)):
-            known = ", ".join(f"{time:g}" for time in self.times)
-            raise ValueError(f"t = {t:g} was not saved; the saved times are {known}")
-        return index
+        return saved_index(self.times, t)
+
+
+def saved_index(times: Array, t: float) -> int:
+    """Return which of the saved times ``(T,)`` equals t up to round-off.
+
+    Raises
+    ------
+    ValueError
+        If none does.
+    """
+    index = int(np.argmin(np.abs(times - t)))
+    if not abs(times[index] - t) <= 1e-9 * max(1.0, abs(t)):
+        known = ", ".join(f"{time:g}" for time in times)
+        raise ValueError(f"t = {t:g} was not saved; the saved times are {known}")
+    return index
 
 
 @dataclass(frozen=True)
 class SavedDensity:
-    """The density of a `Solution` at one of its times."""
+    """The density of a solution at one of its times."""
 
-    solution: Solution
+    solution: Solution | ProductSolution
     t: float
 
     @property

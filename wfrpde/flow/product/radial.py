@@ -19,7 +19,8 @@ from wfrpde.case.case import Case
 from wfrpde.case.stored import Result
 from wfrpde.errors import InputError
 from wfrpde.flow.product.lines import Atoms, Complex, Line
-from wfrpde.flow.product.parts import Index, MeshPart
+from wfrpde.flow.product.mesh_part import MeshPart
+from wfrpde.flow.product.parts import Index
 from wfrpde.flow.solution import Estimated
 from wfrpde.targets.radial import RadialFormula, RadialTarget
 

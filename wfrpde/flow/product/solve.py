@@ -15,9 +15,12 @@ from wfrpde.case.case import Case
 from wfrpde.case.factors import FactorSpec, factors_of, rotation_matrix
 from wfrpde.errors import InputError
 from wfrpde.fields.product_regions import parse_product_region
-from wfrpde.flow.product.parts import GaussianPart, MeshPart, gaussian_part
+from wfrpde.flow.product.factors import AnyPart
+from wfrpde.flow.product.gaussian_part import gaussian_part
+from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.radial import RadialPart, distance_case
-from wfrpde.flow.product.solution import ProductSolution, complement
+from wfrpde.flow.product.regions import complement
+from wfrpde.flow.product.solution import ProductSolution
 from wfrpde.flow.solve import solve_on_mesh
 from wfrpde.parallel import (
     Interrupted,
@@ -37,8 +40,6 @@ logger = logging.getLogger("wfrpde")
 
 FINEST = 1e-9
 """Least tolerance that is asked of a factor."""
-
-PartKind = MeshPart | GaussianPart | RadialPart
 
 
 def solve_product(
@@ -67,7 +68,7 @@ def solve_product(
         kinds: dict[str, int] = {}
         which = [kinds.setdefault(_key(one), len(kinds)) for one in cases]
         different = [cases[which.index(kind)] for kind in range(len(kinds))]
-    tasks: list[Task[PartKind]] = [
+    tasks: list[Task[AnyPart]] = [
         Task(
             partial(_part, one, _words(index, one)),
             _words(index, one),
@@ -157,7 +158,7 @@ def _words(index: int, case: Case) -> str:
     return f"factor {index + 1} ({case.target.kind or case.target.potential or case.target.python})"
 
 
-def _part(case: Case, words: str, comm: Any, stop: StopRequest) -> PartKind | None:
+def _part(case: Case, words: str, comm: Any, stop: StopRequest) -> AnyPart | None:
     if case.target.kind == "radial":
         with_line = solve_on_mesh(distance_case(case), comm, on_stop="return")
         return RadialPart(case.target.build(), MeshPart(with_line))

@@ -1,0 +1,76 @@
+"""Quadratures of a factor's domain, for integrals that oscillate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.discretisation.quadrature import gauss_rule
+from wfrpde.flow.product.lines import BLOCK, Complex
+
+Array = npt.NDArray[np.float64]
+
+PIECES = 400
+"""Pieces of a line, at least, on each of which a density is integrated by Gauss' rule."""
+
+TABLE, PHASE = 4000, 0.05
+"""Frequencies beyond which a table of the characteristic function is interpolated, and the largest
+phase between two of its entries: splines of degree 5 are then right to 1e-11."""
+
+
+@dataclass(frozen=True, eq=False)
+class PointRule:
+    """A quadrature of a factor's domain.
+
+    Attributes
+    ----------
+    points
+        ``(n, d)``.
+    log_target
+        ``(n,)`` log of the mass of π at each, up to a constant.
+    gaps
+        ``(d,)`` largest distance between neighbours along each axis.
+    """
+
+    points: Array
+    log_target: Array
+    gaps: Array
+
+
+def line_rule(nodes: Array, potential: Callable[[Array], Array], count: int) -> PointRule:
+    """Return Gauss' rule of `count` points on pieces between nodes that are short everywhere."""
+    ends = np.unique(nodes)
+    widest = float(ends[-1] - ends[0]) / PIECES
+    pieces = [
+        np.linspace(low, high, int(np.ceil((high - low) / widest)) + 1)[:-1]
+        for low, high in pairwise(ends)
+    ]
+    breaks = np.append(np.concatenate(pieces), ends[-1])
+    node, weight = gauss_rule(count)
+    size = np.diff(breaks)[:, None]
+    points = (breaks[:-1, None] + size * node).reshape(-1, 1)
+    log_target = np.log((size * weight).ravel()) - potential(points)
+    return PointRule(points, log_target, np.diff(points[:, 0]).max(keepdims=True))
+
+
+def interpolated(points: Array, mass: Array, omega: Array) -> Complex:
+    """Return E e^{iωx} of masses at points by splines of degree 5 on a table of frequencies."""
+    from scipy.interpolate import make_interp_spline
+
+    middle = float(mass @ points)
+    reach = float(np.abs(points - middle).max())
+    step = PHASE / reach
+    table = step * np.arange(int(np.abs(omega).max() / step) + 8)
+    size = max(1, BLOCK // len(points))
+    values = np.concatenate(
+        [np.exp(1j * np.outer(table[k : k + size], points - middle)) @ mass
+         for k in range(0, len(table), size)]
+    )  # fmt: skip
+    size_of = np.abs(omega)
+    real, imaginary = (make_interp_spline(table, part, k=5)(size_of)
+                       for part in (values.real, values.imag))  # fmt: skip
+    return np.asarray((real + 1j * np.sign(omega) * imaginary) * np.exp(1j * omega * middle))
