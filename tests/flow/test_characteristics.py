@@ -215,3 +215,17 @@ def test_a_drift_whose_law_is_unknown(beta):
     drift = [f"({a})*x + ({b})*y" for a, b in rest.tolist()]
     solution = wfrpde.solve(case("0.75*(x**2 + y**2)", {"drift": drift}, [0.25, 1.0], beta))
     compared(solution, riccati(solution.times, full, np.eye(2), target, beta), 1e-6)
+
+
+def test_a_diffusion_along_each_axis_beside_a_circulation():
+    """D = diag(½, 2), and in phase space noise on positions, too: no reversible part is left."""
+    turned, spread = 3.0 * TURN, np.diag([0.5, 2.0])
+    dynamics = {"circulation": turned, "diffusion": [0.5, 2.0]}
+    numerics = {"cells": [40, 40], "dt": 0.05, "certify": False}
+    solution = wfrpde.solve(case(QUADRATIC, dynamics, [0.3], 1.0, numerics=numerics))
+    mean, covariance, kl = riccati(solution.times, (spread + turned) @ A, spread, A, 1.0)
+    np.testing.assert_allclose(solution.mean, mean, atol=2e-6)
+    np.testing.assert_allclose(solution.covariance, covariance, atol=2e-6)
+    np.testing.assert_allclose(solution.series["kl"], kl, atol=1e-5)
+    with pytest.raises(InputError, match=r"dynamics\.diffusion"):
+        wfrpde.solve(case(QUADRATIC, {**dynamics, "diffusion": "1 + x**2"}, [0.3]))

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +24,7 @@ from wfrpde.comparison.family import Family
 from wfrpde.comparison.replicates import Judge, Replicate
 from wfrpde.comparison.results import Candidate, Diagnosis, Fit
 from wfrpde.comparison.statistics import holm, p_value, t_quantile
+from wfrpde.comparison.wrong_dynamics import wrong_dynamics
 from wfrpde.equation import Equation
 from wfrpde.numbers import number, pretty
 
@@ -122,7 +122,7 @@ def diagnose(
             further = _linear_flows(family, both)
             tried = [*further, *_mistakes(family, step_bias is None)]
         else:
-            further = tried = _wrong_dynamics(family)
+            further = tried = wrong_dynamics(family)
         every = few + len(tried)
         candidates += _fitted(tried, data, level, lambda done: tell(few + done, every))
         flows += further
@@ -201,35 +201,6 @@ def _mistakes(family: Family, steps_count: bool) -> list[_Model]:
     if steps_count:
         own = f"{label} by steps of dt = {family.dt:g}"
         models.append((own, {}, lambda _: scheme(beta, 1.0)))
-    return models
-
-
-def _wrong_dynamics(family: Family) -> list[_Model]:
-    """Flows of the claimed rates with other dynamics, where the case has its own."""
-    claims, own = family.judge.claims, family.case.dynamics
-    if claims is None or claims.dynamics is None:
-        return []
-    label, alpha, beta = claims.label, claims.alpha, claims.beta
-    models: list[_Model] = []
-
-    def changed(p: Array, name: str, circulation: Any) -> Array | None:
-        keys = {"flow.alpha": float(p[0]), "flow.beta": beta, "dynamics.circulation": circulation}
-        return family.other_flow(f"{label} {name}, α = {p[0]:.6g}", keys)
-
-    def rubbed(p: Array) -> Array | None:
-        keys = {"flow.alpha": alpha, "flow.beta": beta, "dynamics.friction": float(p[0])}
-        return family.other_flow(f"{label}, γ = {p[0]:.6g}", keys)
-
-    if own.circulation is not None:
-        for name, circulation in (
-            ("with the circulation reversed", own.reversed_circulation),
-            ("without the circulation", None),
-        ):
-            model = partial(changed, name=name, circulation=circulation)
-            models.append((f"{label} {name}", {"α": alpha}, model))
-    if claims.dynamics.friction is not None:
-        friction = {"γ": claims.dynamics.friction}
-        models.append((f"{label} with another friction", friction, rubbed))
     return models
 
 

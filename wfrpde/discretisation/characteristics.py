@@ -150,7 +150,8 @@ class CharacteristicForm:
             decay = float(np.exp(-dynamics.alpha * dynamics.friction * dt))
             momentum = (decay, float(np.sqrt(1 - decay**2)))
             return [(1.0, 0.0)] * (dim // 2) + [momentum] * (dim // 2)
-        return [(1.0, float(np.sqrt(2 * dynamics.alpha * dt)))] * dim
+        each = np.ones(dim) if dynamics.diffusion is None else np.diag(dynamics.diffusion.matrix)
+        return [(1.0, float(s)) for s in np.sqrt(2 * dynamics.alpha * each * dt)]
 
     def diffused(self, u: Array, dt: float) -> Array:
         """Return u after noise (and friction) alone for `dt`."""

@@ -2,8 +2,9 @@
 
 Three runs with steps Δt, Δt/2 and Δt/4 on one grid give two extrapolated results E₁ and E₂, whose
 distance over 15 is what the steps leave of the error of E₂; a fourth run with the steps of the
-third, interpolated by polynomials of two degrees less, tells what the grid does. Nothing is solved,
-so that every rank does the same, and rank 0's result is shared.
+third, interpolated by polynomials of two degrees less, tells what the grid does. Without a
+certificate the first two runs are all. Nothing is solved, so that every rank does the same, and
+rank 0's result is shared.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class Characteristics(Scheme):
     order = 2
     keeps_mass = False
     fallback = None
-    takes = frozenset({"circulation", "drift", "kinetic"})
+    takes = frozenset({"diffusion", "circulation", "drift", "kinetic"})
 
     def suits(self, problem: Problem) -> Fit:
         """Whether the dynamics are such that no symmetric form is there."""
@@ -102,7 +103,15 @@ class Characteristics(Scheme):
 
     def objection(self, problem: Problem) -> InputError | None:
         """Return what is wrong if there is a linear reaction, or no box of tensor cells."""
+        dynamics = problem.equation.dynamics
+        spread = None if dynamics is None else dynamics.diffusion
         found = ""
+        if spread is not None and not (spread.constant and spread.is_diagonal):
+            return InputError(
+                "dynamics.diffusion",
+                "one that is no number for each axis, with formulation = 'characteristics'",
+                "numbers there, or a diffusion without circulation, drift or momenta",
+            )
         if problem.equation.rate is not None:
             found = "with flow.reaction"
         elif is_moving(problem.equation.alpha):
@@ -142,8 +151,12 @@ class Characteristics(Scheme):
         form = CharacteristicForm(problem, grid, degree)
         policy = _first_control(problem, dt)
         if not problem.numerics.certify:
-            runs = [self._run(context, form, policy, 1.0)]
-            return Ladder(tuple(runs), self.stepper(problem.numerics), list(cells))
+            runs = [self._run(context, form, policy, 1 / 3)]
+            if runs[0].march.complete:
+                runs.append(self._run(context, form, runs[0].repeated, 2 / 3))
+            _check_mass(runs[-1])
+            stepper = self.stepper(problem.numerics)
+            return Ladder(tuple(runs), stepper, list(cells), opinions=_opinions)
         runs = [self._run(context, form, policy, 1 / 11)]
         for share in (2 / 11, 4 / 11):
             if runs[-1].march.complete:
@@ -195,6 +208,9 @@ class Characteristics(Scheme):
 
 def _opinions(fields: list[Array]) -> list[tuple[Array, Share]]:
     """Return the best field, and the two whose distances from it tell its error, with shares."""
+    if len(fields) == 2:
+        coarse, fine = fields
+        return [(fine + (fine - coarse) / 3, 1.0)]
     if len(fields) < 4:
         return [(fields[-1], 1.0)]
     coarse, middle, lower, fine = fields
