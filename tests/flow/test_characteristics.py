@@ -221,7 +221,7 @@ def test_a_diffusion_along_each_axis_beside_a_circulation():
     """D = diag(½, 2), and in phase space noise on positions, too: no reversible part is left."""
     turned, spread = 3.0 * TURN, np.diag([0.5, 2.0])
     dynamics = {"circulation": turned, "diffusion": [0.5, 2.0]}
-    numerics = {"cells": [40, 40], "dt": 0.05, "certify": False}
+    numerics = {"cells": [40, 40], "dt": 0.025, "certify": False}
     solution = wfrpde.solve(case(QUADRATIC, dynamics, [0.3], 1.0, numerics=numerics))
     mean, covariance, kl = riccati(solution.times, (spread + turned) @ A, spread, A, 1.0)
     np.testing.assert_allclose(solution.mean, mean, atol=2e-6)
