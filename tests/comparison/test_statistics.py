@@ -274,6 +274,36 @@ def test_two_chains_that_are_stuck_know_nothing():
     assert found.r_hat[1] > 1.5
 
 
+def slow_banana(rng, chains, n):
+    """Exact draws ``(C, n)`` of y = x² + noise, x ~ N(0, 1) an autoregression with τ = 19."""
+    x = autoregressive(0.9, n, rng, chains)
+    return (x**2 + 0.1 * rng.normal(size=x.shape)).T
+
+
+def test_chains_that_miss_a_tail_keep_the_level():
+    """Second moments of a banana: skewed averages whose variance is small where they are."""
+    rng, trials = np.random.default_rng(24), 80
+    truth, spread = 1.0, np.sqrt(2 + 0.1**2)
+    # Var (y − 1)² = E(y − 1)⁴ − (Var y)², with E(x² − 1)⁴ = 60
+    second, wide = spread**2, np.sqrt(60 + 6 * 2 * 0.1**2 + 3 * 0.1**4 - spread**4)
+    wrong = {"alone": 0, "told": 0}
+    for _ in range(trials):
+        y = slow_banana(rng, 4, 400).reshape(-1)
+        phi = np.stack([y, (y - truth) ** 2], axis=1)
+        weights = np.full(len(y), 1 / len(y))
+        for name, spreads in (("alone", None), ("told", np.array([spread, wide]))):
+            found = chains_error(phi, weights, 4, spreads)
+            gap = phi.mean(axis=0) - [truth, second]
+            p = [p_value(*row) for row in zip(gap, [0, 0], found.error, found.freedom, strict=True)]
+            wrong[name] += holm(np.array(p), 0.05).any()
+    assert wrong["told"] / trials <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / trials)
+    assert wrong["alone"] / trials > 0.08  # what the chains' own variance makes of it
+    # a mistake is still found: samples of a law that is a fifth too narrow
+    y = slow_banana(rng, 4, 10_000).reshape(-1) * 0.8
+    found = chains_error(y[:, None], np.full(len(y), 1 / len(y)), 4, np.array([spread]))
+    assert p_value(float(y.mean()) - truth, 0.0, found.error[0], found.freedom[0]) < 0.01
+
+
 def test_mixing_is_measured_as_arviz_does():
     """R̂ and ESS of ArviZ 0.21 for sequences that are given by formulas."""
     k = np.arange(200.0)

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from wfrpde import __version__
+from wfrpde.commands.launcher import end_with_launcher, launcher
 from wfrpde.errors import DependencyMissingError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.set_threshold(100_000)
     # At exit the collector would go through all that SymPy and others made, for 0.4 s.
     atexit.register(gc.freeze)
+    end_with_launcher()  # before imports, which take seconds on a busy machine
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
@@ -343,25 +345,14 @@ def _tell_how_to_stop(session: Session) -> None:
     if "OMPI_COMM_WORLD_SIZE" not in os.environ:  # set by Open MPI's mpirun
         how = "to stop it in order, press Ctrl-C once"
     else:
+        process = launcher() or "<process id of mpirun>"
         how = (
-            f"to stop it in order, 'kill -USR1 {_process_of_mpirun()}' "
+            f"to stop it in order, 'kill -USR1 {process}' "
             "(Ctrl-C lets mpirun kill the ranks before they can write)"
         )
     from wfrpde.parallel.screen import logger
 
     logger.info("%d MPI ranks; %s", session.comm.size, how)
-
-
-def _process_of_mpirun() -> str:
-    """Give the id of this rank's mpirun, if that is its parent (on the first machine it is)."""
-    from pathlib import Path
-
-    try:
-        name = Path(f"/proc/{os.getppid()}/comm").read_text(encoding="utf-8").strip()
-    except OSError:
-        name = ""
-    known = name in ("mpirun", "mpiexec", "prterun", "orterun")
-    return str(os.getppid()) if known else "<process id of mpirun>"
 
 
 def _where_to_look(folder: str, interrupted: bool, fields: bool) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from wfrpde.comparison.results import (
 )
 from wfrpde.comparison.statistics import Average, average, chain_average
 from wfrpde.comparison.verdicts import RARE, Comparison, Rules, judge
+from wfrpde.numbers import number, pretty
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -163,6 +164,27 @@ def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[C
                     r_hat,
                 )
             )
+    return _told_of_unseen(rows, judge_)
+
+
+def _told_of_unseen(rows: list[Comparison], judge_: Judge) -> list[Comparison]:
+    """Tell all rows of chains of a region that none of them has been in, and should have been.
+
+    An average over chains that stay in one mode is off by what the others hold, and no chain can
+    know. A region is missed if its mass, times the effective points of the median row, is `ENOUGH`.
+    """
+    along = [row for row in rows if np.isinf(row.time) and row.ess is not None]
+    regions = {o.name for o in judge_.observables if o.region is not None}
+    points = float(np.median([row.ess for row in along if row.ess])) if along else 0.0
+    for row in rows:
+        found = row.average.value
+        if row.observable in regions and np.isinf(row.time) and min(found, 1 - found) < 1e-12:
+            inside = found < 0.5
+            share = row.reference.value if inside else 1 - row.reference.value
+            if share * points >= ENOUGH:
+                where = f"{'in' if inside else 'outside'} {row.observable.partition(' ')[2]}"
+                why = f"no chain has been {where}, where {pretty(number(share, 2))} of π is"
+                return [replace(r, unseen=why) if np.isinf(r.time) else r for r in rows]
     return rows
 
 
@@ -250,6 +272,9 @@ def _overall(rows: list[Row], failure: str | None) -> tuple[str, str]:
             f"{worst.words}"
         )
     if open_:
+        doubts = [row.doubt for row in open_ if row.doubt]
+        if doubts:
+            return "undecided", f"undecided in {len(open_)} of {len(rows)} rows: {doubts[0]}"
         more = max(row.needed_replicates for row in open_)
         needs = f": needs about {more} more replicates" if more < 10**9 else ""
         return "undecided", f"undecided in {len(open_)} of {len(rows)} rows{needs}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -112,13 +112,19 @@ class Averages:
     note: str = ""
 
 
-def chains_error(series: Array, weights: Array, chains: int) -> Averages:
+def chains_error(
+    series: Array, weights: Array, chains: int, spread: Array | None = None
+) -> Averages:
     """Find the errors of chains of one length that stand behind one another.
 
     The larger one of the errors within and between the chains counts, the latter with Student's
     C − 1 degrees of freedom. Where the chains disagree (R̂ > 1.05), or a chain is worth fewer than
     20 points, there are C − 1 of them in any case. Many chains are themselves a series, whose
     autocorrelation counts.
+
+    Chains that have missed the tails of π find averages that are off *and* too small a variance,
+    both at once. What is tested is that they sample π, under which the variance is known: errors
+    are widened by the ratio of the standard deviations wherever the chains' own is the smaller one.
 
     Parameters
     ----------
@@ -128,7 +134,19 @@ def chains_error(series: Array, weights: Array, chains: int) -> Averages:
         ``(n,)`` weights of the points, summing to one.
     chains
         How many chains there are; taken for one if they are not of one length.
+    spread
+        ``(k,)`` standard deviations of the observables under π; None where they are not known.
     """
+    found = _chains_error(series, weights, chains)
+    if spread is None:
+        return found
+    own = np.sqrt(weights @ (series - weights @ series) ** 2)
+    ratio = np.divide(spread, own, out=np.ones_like(own), where=own > 0)
+    return replace(found, error=found.error * np.maximum(ratio, 1.0))
+
+
+def _chains_error(series: Array, weights: Array, chains: int) -> Averages:
+    """Do what `chains_error` does, from the chains alone."""
     if len(series) % chains:
         chains = 1
     # (C, n, k), (C, n)
@@ -161,7 +179,7 @@ def _one_chain(series: Array, weights: Array, alone: Averages) -> Averages:
         return alone
     length = len(series) // period
     order = np.arange(length * period).reshape(length, period).T.ravel()
-    several = chains_error(series[order], weights[order] / weights[order].sum(), period)
+    several = _chains_error(series[order], weights[order] / weights[order].sum(), period)
     larger = several.error > alone.error
     return Averages(
         np.where(larger, several.error, alone.error),

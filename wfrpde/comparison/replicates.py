@@ -220,7 +220,8 @@ class Judge:
                 raise SamplerError(name, f"observable {bad} is not finite at its particles")
             averages.append(mean)
             if np.isinf(t):
-                along.append(chains_error(phi, weights, chains))
+                spread = np.array([r.spread for r in self.references[t]])
+                along.append(chains_error(phi, weights, chains, spread))
             else:
                 unknown = np.full(len(mean), np.nan)
                 along.append(Averages(unknown, unknown, unknown, unknown))

@@ -46,6 +46,8 @@ class Row:
         Where it is undecided: how many more replicates would decide; otherwise 0.
     ess, r_hat
         Of Markov chains: effective sample size of the bulk, and R̂, both rank-normalised; else None.
+    doubt
+        Why chains are not believed, or "".
     """
 
     sampler: str
@@ -64,6 +66,7 @@ class Row:
     needed_replicates: int
     ess: float | None = None
     r_hat: float | None = None
+    doubt: str = ""
 
     @property
     def difference(self) -> float:
@@ -77,6 +80,8 @@ class Row:
             half = (self.interval[1] - self.interval[0]) / 2 + self.reference_error
             return f"biased by {pretty(with_error(self.difference, half))}"
         if self.verdict == "undecided":
+            if self.doubt:
+                return f"undecided: {self.doubt}"
             if self.needed_replicates >= 10**9:
                 if np.isinf(self.time):
                     return "undecided: the chains never change it"

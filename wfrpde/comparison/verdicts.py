@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wfrpde.comparison.autocorrelation import MIXED
 from wfrpde.comparison.observables import ReferenceValue
 from wfrpde.comparison.results import Row, Verdict
 from wfrpde.comparison.statistics import (
@@ -17,6 +18,7 @@ from wfrpde.comparison.statistics import (
     p_value,
     poisson_p_value,
 )
+from wfrpde.numbers import number, pretty
 
 RARE = 50.0
 """Expected number of particles in a region below which the normal approximation is not trusted."""
@@ -37,7 +39,7 @@ class Comparison:
     ``trials`` is the number of particles of all replicates if the observable is the mass of a
     region, else 0. ``witnesses`` is how many replicates, in effect, have seen a region that one
     replicate need not see; ∞ where that does not matter. ``ess`` and ``r_hat`` are those of
-    Markov chains.
+    Markov chains; ``unseen`` is a region that they should have seen and have not, in words, or "".
     """
 
     sampler: str
@@ -50,6 +52,16 @@ class Comparison:
     witnesses: float = np.inf
     ess: float | None = None
     r_hat: float | None = None
+    unseen: str = ""
+
+    @property
+    def doubt(self) -> str:
+        """Why chains are no evidence of a bias, or "": replicates know their error without them."""
+        if self.unseen:
+            return self.unseen
+        if self.r_hat is None or self.replicates > 1 or self.r_hat <= MIXED:
+            return ""
+        return f"the chains have not mixed (R̂ = {pretty(number(self.r_hat, 3))})"
 
     @property
     def seen_by_too_few(self) -> bool:
@@ -79,7 +91,8 @@ def judge(comparisons: Sequence[Comparison], rules: Rules) -> list[Row]:
     A row is *biased* if Holm's procedure over all rows rejects that the sampler's expectation
     lies within the reference's error (and the tolerance) of the reference. A row that is not
     rejected is *consistent* if a bias of ``resolution`` would have been found, at the level that
-    Holm's procedure starts with, with probability ``power``; else it is *undecided*.
+    Holm's procedure starts with, with probability ``power``; else it is *undecided*. So is a row of
+    Markov chains that have not mixed.
     """
     if not comparisons:
         return []
@@ -96,7 +109,7 @@ def judge(comparisons: Sequence[Comparison], rules: Rules) -> list[Row]:
 def _p_value(comparison: Comparison, allowed: float) -> float:
     """Test by t; of rare events also an exact Poisson test, and the less significant of the two."""
     average, reference = comparison.average, comparison.reference
-    if comparison.seen_by_too_few:
+    if comparison.seen_by_too_few or comparison.doubt:
         return 1.0
     gap = average.value - reference.value
     p = p_value(gap, allowed, average.standard_error, average.freedom)
@@ -128,7 +141,7 @@ def _row(
         verdict, visible = "undecided", np.inf
         more = FEW / comparison.witnesses - 1 if comparison.witnesses > 0 else np.inf
         needed = int(min(np.ceil(more * comparison.replicates), 10**9))
-    elif visible > matters:
+    elif visible > matters or comparison.doubt:
         verdict = "undecided"
         total = needed_replicates(
             average.standard_error, comparison.replicates, matters - allowed, level, rules.power
@@ -154,4 +167,5 @@ def _row(
         needed_replicates=needed,
         ess=comparison.ess,
         r_hat=comparison.r_hat,
+        doubt=comparison.doubt,
     )
