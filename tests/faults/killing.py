@@ -75,8 +75,11 @@ COMMANDS = {
 
 SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
 
-ALWAYS = "import sys; import wfrpde.flow.checkpoints as c; c.EVERY = c.LATENCY = 0; c.SHARE = 9; "
-"""Before a command: checkpoints after every step."""
+ALWAYS = (
+    "from wfrpde.commands.launcher import end_with_launcher; end_with_launcher(); "
+    "import sys; import wfrpde.flow.checkpoints as c; c.EVERY = c.LATENCY = 0; c.SHARE = 9; "
+)
+"""Before a command: what it begins with, and checkpoints after every step."""
 
 MARK = "WFRPDE_KILLED"
 """Variable by which the processes of a command are found again."""

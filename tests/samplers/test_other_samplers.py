@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import textwrap
 import time
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from wfrpde.errors import InputError, SamplerError
 from wfrpde.samplers import SamplerContext, make_sampler
 from wfrpde.samplers.python_sampler import load_python_sampler
 from wfrpde.samplers.recorded import read_samples
+from wfrpde.samplers.run import Request
 
 CASE = """
 [target]
@@ -331,6 +333,63 @@ def test_a_command(program):
     )
 
 
+SEVERAL = """
+import json
+import sys
+
+import numpy as np
+
+request = json.load(sys.stdin)
+assert request["seed"] == request["seeds"][0]
+shape = (len(request["times"]), request["particles"], request["dim"])
+x = [np.random.default_rng(seed).standard_normal(shape) for seed in request["seeds"]]
+with open("starts", "a") as file:
+    file.write(f"{len(x)}\\n")
+np.savez(request["output"], positions=x, log_weights=np.zeros((len(x), *shape[:2])))
+"""
+
+
+def test_a_command_that_makes_many_replicates_in_one_process(program, tmp_path):
+    """Each is that of its own seed, whichever others are made with it."""
+    alone, run = program(PROGRAM), program(SEVERAL, "batch = 3")
+    seeds = np.random.SeedSequence(5).spawn(5)
+    made = run.together([Request(seed, 20, 0.1, TIMES) for seed in seeds])
+    assert (tmp_path / "starts").read_text().split() == ["3", "2"]
+    (tmp_path / "program.py").write_text(textwrap.dedent(PROGRAM), encoding="utf-8")
+    for seed, trajectory in zip(seeds, made, strict=True):
+        same = alone.run(seed, 20, 0.1, TIMES)
+        for one, other in zip(trajectory.ensembles, same.ensembles, strict=True):
+            assert np.array_equal(one.positions, other.positions)
+
+
+def test_a_command_that_does_not_heed_its_batch(program):
+    with pytest.raises(SamplerError, match=r"needed 3 replicates in front, one of each seed"):
+        program(PROGRAM, "batch = 3").together([Request(SEED, 20, 0.1, TIMES)] * 3)
+
+
+def test_a_batch_is_for_commands(prepare):
+    with pytest.raises(InputError, match=r"without sampler\.command"):
+        prepare('kind = "langevin"\nbatch = 3')
+
+
+def test_a_command_that_complains_without_end(program, tmp_path, monkeypatch):
+    """A hundred megabytes of complaints are neither kept nor written to the disk."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    text = f"""
+        import os, sys
+        for k in range(100):
+            sys.stderr.write("x" * 1_000_000)
+        most = max(os.path.getsize(os.path.join(place, name))
+                   for place, _, names in os.walk({str(tmp_path / "temporary")!r})
+                   for name in names)
+        sys.exit(f"\\nthe largest file has less than a megabyte: {{most < 1_000_000}}")
+        """
+    with pytest.raises(SamplerError, match="less than a megabyte: True") as caught:
+        program(text).run(SEED, 20, 0.1, TIMES)
+    assert len(str(caught.value)) < 2000
+
+
 def test_a_command_that_samples_the_target(program):
     run = program(PROGRAM, 'claims = "target"')
     assert run.run(SEED, 10, 0.1, TIMES).times.tolist() == [np.inf]
@@ -340,7 +399,7 @@ def test_the_request(program, tmp_path):
     from wfrpde.fields import numpy_function, parse_expression
 
     run = program(PROGRAM, "depth = 3")
-    request = run.request(SEED, 7, 0.1, np.array(TIMES), tmp_path / "out.npz")
+    request = run.request([SEED], 7, 0.1, np.array(TIMES), tmp_path / "out.npz")
     assert json.loads(json.dumps(request)) == request
     assert request["parameters"] == {"depth": 3}
     assert request["initial"]["mean"] == [0.0, 1.0]

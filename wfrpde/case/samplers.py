@@ -55,7 +55,8 @@ class SamplerSpec(OpenSection):
     seed
         Seed of its random numbers; by default it follows from that of the case.
     time_limit
-        Seconds after which a replicate is given up, where the sampler is not of the library.
+        Seconds after which a replicate is given up, where the sampler is not of the library; of a
+        ``batch`` as many times that.
     layout
         Order of the axes of arrays of positions that are not made by wfrpde: ``(N, d)`` or
         ``(d, N)`` of the last two; of recorded Markov chains also ``(chains, steps, d)`` or
@@ -63,6 +64,10 @@ class SamplerSpec(OpenSection):
         after the other) or ``(chains*steps, d)`` (chain after chain).
     chains
         Number of chains in one list of points.
+    batch
+        How many replicates a ``command`` makes in one process, so that what it compiles serves
+        them all: its request then holds a list of ``seeds``, and its arrays an axis of replicates
+        in front. By default one replicate, without that axis.
     depends
         Files and folders that its replicates depend on besides what Python has loaded: those of a
         ``command``, data that it reads. Without it ``--resume`` makes those of a ``command`` anew;
@@ -87,6 +92,7 @@ class SamplerSpec(OpenSection):
     time_limit: PositiveNumber = 600.0
     layout: Layout = "(N, d)"
     chains: Annotated[int, Strict(), Field(ge=1)] | None = None
+    batch: Annotated[int, Strict(), Field(ge=1)] | None = None
     depends: tuple[Text, ...] | None = None
 
     @model_validator(mode="after")
@@ -112,6 +118,10 @@ class SamplerSpec(OpenSection):
             raise InputError("sampler.chains", found, needed)
         if self.command is not None and not self.command:
             raise InputError("sampler.command", "an empty list", "a program and its arguments")
+        if self.batch is not None and self.command is None:
+            raise InputError(
+                "sampler.batch", "it without sampler.command", "a command that heeds it"
+            )
         # Written past the frozen fields, and kept out of model_fields_set, like all defaults that
         # depend on other keys.
         if not self.name:

@@ -27,8 +27,10 @@ from wfrpde.parallel.tasks import Store, Task, run_tasks, store_key
 if TYPE_CHECKING:
     from wfrpde.samplers import Trajectory
 
-#: Runs one replicate: (seed, particles, dt, asked to stop?) -> trajectory.
-Run = Callable[[np.random.SeedSequence, int, float, Callable[[], bool]], "Trajectory"]
+#: Runs replicates: (their seeds, particles, dt, asked to stop?) -> trajectories.
+Run = Callable[
+    [Sequence[np.random.SeedSequence], int, float, Callable[[], bool]], "list[Trajectory]"
+]
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,11 @@ class Level:
     digest
         Changes with everything that a replicate depends on.
     run, judge
-        How a replicate is made and reduced.
+        How replicates are made, and one of them reduced.
     stored
         Whether its replicates are worth a file.
+    batch
+        How many replicates are made at a time.
     """
 
     sampler: str
@@ -63,18 +67,27 @@ class Level:
     run: Run
     judge: Judge
     stored: bool = True
+    batch: int = 1
 
-    def key(self, number: int) -> str:
-        """File name of a replicate."""
-        return store_key(f"{self.sampler[:28]} {self.label}", self.digest, f"{number:05d}")
+    @property
+    def batches(self) -> list[range]:
+        """The numbers of the replicates that are made together."""
+        every = range(self.replicates)
+        return [every[k : k + self.batch] for k in range(0, self.replicates, self.batch)]
+
+    def key(self, numbers: range) -> str:
+        """File name of replicates."""
+        last = f"-{numbers[-1]:05d}" if len(numbers) > 1 else ""
+        name = f"{self.sampler[:28]} {self.label}"
+        return store_key(name, self.digest, f"{numbers[0]:05d}{last}")
 
     def seed_of(self, number: int) -> np.random.SeedSequence:
         """Seed of a replicate."""
         words = (zlib.crc32(self.sampler.encode()), zlib.crc32(self.label.encode()), number)
         return np.random.SeedSequence(self.seed, spawn_key=words)
 
-    def replicate(self, number: int, stop: StopRequest) -> Replicate | None:
-        """Make a replicate and reduce it to its numbers; None if it was stopped.
+    def made(self, numbers: range, stop: StopRequest) -> list[Replicate] | None:
+        """Make replicates and reduce them to their numbers; None if one was stopped.
 
         Raises
         ------
@@ -82,22 +95,27 @@ class Level:
             If the sampler fails.
         """
         began = time.perf_counter()
-        seed = self.seed_of(number)
-        trajectory = self.run(seed, self.particles, self.dt, lambda: stop.requested())
-        if not trajectory.facts.get("complete", True):
+        seeds = [self.seed_of(number) for number in numbers]
+        trajectories = self.run(seeds, self.particles, self.dt, lambda: stop.requested())
+        if not all(trajectory.facts.get("complete", True) for trajectory in trajectories):
             return None
-        seconds = time.perf_counter() - began
-        show = number == 0 and self.label == "base"
-        return self.judge.assess(self.sampler, trajectory, seconds, show=show)
+        seconds = (time.perf_counter() - began) / len(numbers)
+        return [
+            self.judge.assess(
+                self.sampler, trajectory, seconds, show=number == 0 and self.label == "base"
+            )
+            for number, trajectory in zip(numbers, trajectories, strict=True)
+        ]
 
-    def task(self, number: int) -> Task[Replicate]:
-        """Give what makes a replicate."""
+    def task(self, numbers: range) -> Task[list[Replicate]]:
+        """Give what makes replicates."""
+        cost = self.particles / self.dt if self.dt > 0 else float(self.particles)
         return Task(
-            lambda _, stop: self.replicate(number, stop),
+            lambda _, stop: self.made(numbers, stop),
             self.sampler if self.label == "base" else f"{self.sampler} {self.label}",
-            self.key(number) if self.stored else "",
+            self.key(numbers) if self.stored else "",
             group=self.sampler,
-            cost=self.particles / self.dt if self.dt > 0 else float(self.particles),
+            cost=cost * len(numbers),
         )
 
 
@@ -145,14 +163,15 @@ def harvest(
     """
     failed = dict(failed or {})
     running = [k for k, level in enumerate(levels) if level.sampler not in failed]
-    jobs = [(k, number) for k in running for number in range(levels[k].replicates)]
+    jobs = [(k, numbers) for k in running for numbers in levels[k].batches]
+    alone = all(len(numbers) == 1 for _, numbers in jobs)
     stale: set[str] = set()
     done = run_tasks(
-        [levels[k].task(number) for k, number in jobs],
+        [levels[k].task(numbers) for k, numbers in jobs],
         comm,
-        store=None if folder is None else Store(folder, Replicate.arrays, partial(_valid, stale)),
+        store=None if folder is None else Store(folder, _packed, partial(_valid, stale)),
         observer=observer,
-        counted="replicates",
+        counted="replicates" if alone else "batches",
         tolerated=(SamplerError, InputError),
     )
     if stale and (comm is None or comm.rank == 0):
@@ -164,15 +183,32 @@ def harvest(
         for name, message in failed.items():
             logger.warning("sampler %s failed, the others go on: %s", name, message)
     replicates: list[list[Replicate]] = [[] for _ in levels]
-    for job, replicate in done.results.items():
-        replicates[jobs[job][0]].append(replicate)
-    computed = len(done.results) - done.reused
-    return Harvest(replicates, failed, done.complete, computed, done.reused)
+    for job, made in done.results.items():
+        replicates[jobs[job][0]] += made
+    reused = sum(len(jobs[job][1]) for job in done.kept)
+    computed = sum(map(len, replicates)) - reused
+    return Harvest(replicates, failed, done.complete, computed, reused)
 
 
-def _valid(stale: set[str], arrays: dict[str, Any]) -> Replicate:
-    """Read a replicate; raise ValueError, and say why, if other code has made it."""
-    replicate = Replicate.of(arrays)
+def _packed(replicates: Sequence[Replicate]) -> dict[str, Any]:
+    """Replicates as named arrays, for a file."""
+    return {
+        f"{k}:{name}": array
+        for k, replicate in enumerate(replicates)
+        for name, array in replicate.arrays().items()
+    }
+
+
+def _valid(stale: set[str], arrays: dict[str, Any]) -> list[Replicate]:
+    """Read replicates; raise ValueError, and say why, if other code has made them."""
+    split: dict[int, dict[str, Any]] = {}
+    for key, array in arrays.items():
+        number, _, name = key.partition(":")
+        split.setdefault(int(number), {})[name] = array
+    return [_current(stale, Replicate.of(split[k])) for k in sorted(split)]
+
+
+def _current(stale: set[str], replicate: Replicate) -> Replicate:
     if replicate.code == UNKNOWN:
         stale.add("what a command consists of is not known unless sampler.depends names its files")
         raise ValueError

@@ -67,14 +67,17 @@ def _level(case: Case, judge: Judge, n: int) -> Level:
     samplers: dict[float, ExactSampler] = {}
 
     def run(
-        seed: np.random.SeedSequence, count: int, dt: float, stop: Callable[[], bool]
-    ) -> Trajectory:
-        rng = np.random.default_rng(seed)
+        seeds: Sequence[np.random.SeedSequence], count: int, dt: float, stop: Callable[[], bool]
+    ) -> list[Trajectory]:
         for t, density in judge.densities.items():
             if t not in samplers:
                 samplers[t] = exact_sampler(density)
-        ensembles = tuple(Ensemble.equal(samplers[t].draw(count, rng)) for t in judge.times)
-        return Trajectory(np.array(judge.times), ensembles)
+        made = []
+        for seed in seeds:
+            rng = np.random.default_rng(seed)
+            draws = (samplers[t].draw(count, rng) for t in judge.times)
+            made.append(Trajectory(np.array(judge.times), tuple(map(Ensemble.equal, draws))))
+        return made
 
     return Level(
         sampler=f"exact samples of {judge.label}",

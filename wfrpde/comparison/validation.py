@@ -45,6 +45,7 @@ from wfrpde.samplers import SamplerContext, make_sampler
 from wfrpde.samplers.in_memory import run_in_memory, table_of
 from wfrpde.samplers.isolated import IsolatedSampler
 from wfrpde.samplers.registry import claim, default_step, imported
+from wfrpde.samplers.run import Request
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -372,16 +373,14 @@ def make_contestant(
     times = list(case.flow.save)
 
     def run(
-        seed: np.random.SeedSequence, n: int, dt: float, stop: Callable[[], bool]
-    ) -> Trajectory:
+        seeds: Sequence[np.random.SeedSequence], n: int, dt: float, stop: Callable[[], bool]
+    ) -> list[Trajectory]:
         assert sampler is not None
-        made = sampler.run(seed, n, dt, times, stop=stop)
-        code = made.facts.get("code", "")
-        if not code and case.target.python is not None:
-            code = json.dumps(loaded_code())
+        made = sampler.together([Request(seed, n, dt, times, stop) for seed in seeds])
+        own = json.dumps(loaded_code()) if case.target.python is not None else ""
         if spec.command is not None and spec.depends is None:
-            code = UNKNOWN
-        return replace(made, facts={**made.facts, "code": code})
+            own = UNKNOWN
+        return [replace(t, facts={**t.facts, "code": t.facts.get("code", "") or own}) for t in made]
 
     table = spec.model_dump(mode="json")
     base = Level(
@@ -403,5 +402,6 @@ def make_contestant(
         run=run,
         judge=judge,
         stored=spec.samples is None and thing is None,  # nothing tells one object from another
+        batch=spec.batch or 1,
     )
     return Contestant(spec, sampler, judge, base, failure)

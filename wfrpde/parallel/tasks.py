@@ -110,14 +110,19 @@ class Outcome(Generic[T]):
         Group → why one of its tasks failed: the first of them.
     complete
         Whether every task was finished that could be.
-    reused
-        How many results the store had.
+    kept
+        Numbers of the tasks whose results the store had.
     """
 
     results: dict[int, T]
     failures: dict[str, WfrpdeError]
     complete: bool
-    reused: int
+    kept: frozenset[int]
+
+    @property
+    def reused(self) -> int:
+        """How many results the store had."""
+        return len(self.kept)
 
 
 def run_tasks(
@@ -211,7 +216,7 @@ def run_tasks(
     tell()
     results = found | (mine if together else _gathered(comm, mine, everywhere))
     failures = {group: error for group, (_, error) in sorted(news.failures.items())}
-    return Outcome(dict(sorted(results.items())), failures, not news.stopped, len(kept))
+    return Outcome(dict(sorted(results.items())), failures, not news.stopped, frozenset(kept))
 
 
 def _alone(comm: Any) -> Any:

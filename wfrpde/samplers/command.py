@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from wfrpde.equation import Equation
 from wfrpde.errors import SamplerError
 from wfrpde.fields.schedules import written
+from wfrpde.samplers.complaints import Complaints
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Trajectory
 from wfrpde.samplers.exchange import read_arrays
@@ -30,15 +31,12 @@ Array = npt.NDArray[np.float64]
 FORMAT = 1
 """Version of the request; raised when an entry changes its meaning."""
 
-LINES = 5
-"""Last lines of a program's complaints that are shown."""
-
 _MPI_VARIABLES = ("OMPI_", "PMIX_", "PMI_", "PRTE_", "HYDRA_", "MPI_")
 
 
 @dataclass(frozen=True)
 class CommandSampler(ArraySampler):
-    """A program that is started once for each replicate.
+    """A program that is started once for each replicate, or each batch of them.
 
     The path of the request is its last argument, and the request its standard input. It runs in
     the folder of the case file, in a session of its own, without the variables by which an MPI
@@ -58,6 +56,9 @@ class CommandSampler(ArraySampler):
         Order of the last two axes of the positions.
     time_limit
         Seconds for one replicate.
+    batch
+        How many replicates it makes at a time: it is told their seeds, and its arrays have an axis
+        of replicates in front. None for one, without that axis.
     """
 
     name: str
@@ -67,22 +68,56 @@ class CommandSampler(ArraySampler):
     parameters: Mapping[str, Any]
     layout: str
     time_limit: float
+    batch: int | None = None
 
     def replicate(self, request: Request) -> Trajectory:
         """Run one replicate."""
-        try:
-            return super().replicate(request)
-        except Stopped:
-            return unfinished()
+        return self.together([request])[0]
+
+    def together(self, requests: Sequence[Request]) -> list[Trajectory]:
+        """Run replicates, so many at a time as the program makes."""
+        made: list[Trajectory] = []
+        for k in range(0, len(requests), self.batch or 1):
+            try:
+                made += self._batch(requests[k : k + (self.batch or 1)])
+            except Stopped:
+                return [*made, unfinished()]
+        return made
+
+    def _batch(self, requests: Sequence[Request]) -> list[Trajectory]:
+        if self.batch is None:
+            return [super().replicate(requests[0])]
+        times, began = self.times(requests[0]), time.monotonic()
+        arrays = dict(zip(("positions", "log weights"), self._drawn(requests, times), strict=True))
+        for what, array in arrays.items():
+            if array is not None and (not np.ndim(array) or len(array) != len(requests)):
+                shape = np.shape(array)
+                needed = f"{len(requests)} replicates in front, one of each seed"
+                raise SamplerError(self.name, f"{what} of shape {shape}; needed {needed}")
+        positions, log_weights = arrays.values()
+        seconds = (time.monotonic() - began) / len(requests)
+        return [
+            self.checked(request, times, x, w, seconds)
+            for request, x, w in zip(
+                requests,
+                positions,
+                [None] * len(requests) if log_weights is None else log_weights,
+                strict=True,
+            )
+        ]
 
     def draw(self, request: Request, times: Array) -> tuple[Any, Any]:
         """Start the program, and read what it wrote."""
+        return self._drawn([request], times)
+
+    def _drawn(self, requests: Sequence[Request], times: Array) -> tuple[Any, Any]:
         with tempfile.TemporaryDirectory(prefix="wfrpde-") as place:
             folder = Path(place)
             question, output = folder / "request.json", folder / "samples.npz"
-            told = self.request(request.seed, request.n, request.dt, times, output)
+            seeds, first = [request.seed for request in requests], requests[0]
+            told = self.request(seeds, first.n, first.dt, times, output)
             question.write_text(json.dumps(told, indent=1), encoding="utf-8")
-            self._start(question, folder / "stderr", request.stop)
+            self._start(question, first.stop, len(requests) * self.time_limit)
             if not output.is_file():
                 raise SamplerError(self.name, f"ended well, but wrote no file {output.name}")
             arrays = read_arrays(self.name, output)
@@ -92,9 +127,15 @@ class CommandSampler(ArraySampler):
         return arrays["positions"], arrays.get("log_weights")
 
     def request(
-        self, seed: np.random.SeedSequence, n: int, dt: float, times: Array, output: Path
+        self,
+        seeds: Sequence[np.random.SeedSequence],
+        n: int,
+        dt: float,
+        times: Array,
+        output: Path,
     ) -> dict[str, Any]:
         """Return what the program is told, JSON-ready."""
+        numbers = [int(s.generate_state(1, np.uint64)[0] >> np.uint64(11)) for s in seeds]
         target, equation = self.context.target, self.context.equation
         expression, rate = target.expression, equation.rate
         return {
@@ -109,20 +150,21 @@ class CommandSampler(ArraySampler):
             "times": None if self.claims is None else times.tolist(),
             "dt": dt,
             "particles": n,
-            "seed": int(seed.generate_state(1, np.uint64)[0] >> np.uint64(11)),
+            "seed": numbers[0],
+            **({} if self.batch is None else {"seeds": numbers}),
             "layout": self.layout,
             "parameters": dict(self.parameters),
             "output": str(output),
         }
 
-    def _start(self, request: Path, log: Path, stop: Callable[[], bool] | None) -> None:
-        with request.open("rb") as told, log.open("wb") as complaints:
+    def _start(self, request: Path, stop: Callable[[], bool] | None, limit: float) -> None:
+        with request.open("rb") as told, Complaints() as complaints:
             try:
                 process = subprocess.Popen(
                     [*self.command, str(request)],
                     stdin=told,
                     stdout=subprocess.DEVNULL,
-                    stderr=complaints,
+                    stderr=complaints.end,
                     cwd=self.context.folder,
                     env=own_environment(),
                     start_new_session=True,
@@ -130,15 +172,15 @@ class CommandSampler(ArraySampler):
             except OSError as error:
                 what = f"{self.command[0]} cannot be started: {error.strerror}"
                 raise SamplerError(self.name, what) from None
-        try:
-            code = waited(process, self.time_limit, stop)
-        finally:
-            end_group(process)
+            try:
+                code = waited(process, limit, stop)
+            finally:
+                end_group(process)
         if code is None:
-            raise SamplerError(self.name, f"not done after {self.time_limit:g} s, and ended")
+            raise SamplerError(self.name, f"not done after {limit:g} s, and ended")
         if code != 0:
             how = f"exit code {code}" if code > 0 else f"killed by signal {-code}"
-            raise SamplerError(self.name, f"{how}{last_lines(log)}")
+            raise SamplerError(self.name, f"{how}{complaints.last_lines()}")
 
 
 class Stopped(Exception):
@@ -181,12 +223,3 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
 def own_environment() -> dict[str, str]:
     """Environment for a process that is no rank of this MPI program, if this is one."""
     return {k: v for k, v in os.environ.items() if not k.startswith(_MPI_VARIABLES)}
-
-
-def last_lines(log: Path) -> str:
-    """Last lines of what a process complained of, for a message."""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 10_000))
-        lines = file.read().decode("utf-8", errors="replace").rstrip().splitlines()
-    shown = [line[:300] for line in lines[-LINES:]]
-    return "".join(f"\n    {line}" for line in shown)

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import subprocess
 import sys
-import tempfile
 import time
 import weakref
 from collections.abc import Callable
@@ -17,42 +16,42 @@ from typing import Any
 
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError, SamplerError
-from wfrpde.samplers.command import Stopped, end_group, last_lines, own_environment, unfinished
+from wfrpde.samplers.command import Stopped, end_group, own_environment, unfinished
+from wfrpde.samplers.complaints import Complaints
 from wfrpde.samplers.ensemble import Trajectory
 from wfrpde.samplers.run import Request, SamplerRun
 
 
 class _Process:
-    """A worker, the connection to it, and the file that takes what it prints."""
+    """A worker, the connection to it, and what it prints."""
 
     def __init__(self, folder: Path | None) -> None:
-        self.log = Path(tempfile.mkstemp(prefix="wfrpde-", suffix=".log")[1])
+        self.log = Complaints()
         self.connection, other = multiprocessing.Pipe()
         places = [str(folder), *sys.path] if folder is not None else sys.path
         paths = [str(Path(p).resolve()) for p in dict.fromkeys(places)]
         environment = {**own_environment(), "PYTHONPATH": os.pathsep.join(paths)}
-        with self.log.open("wb") as log:
+        with self.log as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "wfrpde.samplers.worker", str(other.fileno())],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=log.end,
+                stderr=log.end,
                 env=environment,
                 pass_fds=[other.fileno()],
                 start_new_session=True,
             )
         other.close()
-        self._end = weakref.finalize(self, _end, self.connection, self.process, self.log)
+        self._end = weakref.finalize(self, _end, self.connection, self.process)
 
     def end(self) -> None:
         """Kill it."""
         self._end()
 
 
-def _end(connection: Connection[Any, Any], process: subprocess.Popen[bytes], log: Path) -> None:
+def _end(connection: Connection[Any, Any], process: subprocess.Popen[bytes]) -> None:
     connection.close()
     end_group(process)
-    log.unlink(missing_ok=True)
 
 
 @dataclass
@@ -143,7 +142,7 @@ class IsolatedSampler(SamplerRun):
             kind, answer = connection.recv()
         except (EOFError, OSError):
             code = self._process.process.wait()
-            lines = last_lines(self._process.log)
+            lines = self._process.log.last_lines()
             self.close()
             how = f"exit code {code}" if code >= 0 else f"signal {-code}"
             raise SamplerError(self.name, f"its process ended ({how}){lines}") from None

@@ -152,7 +152,14 @@ def make_sampler(
         raise InputError("comm", found, "a sampler of the library for an ensemble on many ranks")
     if table.command is not None:
         return CommandSampler(
-            name, claims, table.command, context, table.parameters, layout, table.time_limit
+            name,
+            claims,
+            table.command,
+            context,
+            table.parameters,
+            layout,
+            table.time_limit,
+            table.batch,
         )
     isolated = isolated or imported(table, _folder(context))
     assert isolated is not None

@@ -70,6 +70,18 @@ class SamplerRun(ABC):
     def replicate(self, request: Request) -> Trajectory:
         """Run the replicate that is asked for; see `run`."""
 
+    def together(self, requests: Sequence[Request]) -> list[Trajectory]:
+        """Run the replicates that are asked for, one after the other; they end with a stopped one.
+
+        A sampler whose start is dear may do better.
+        """
+        made: list[Trajectory] = []
+        for request in requests:
+            made.append(self.replicate(request))
+            if not made[-1].facts.get("complete", True):
+                break
+        return made
+
     @property
     def replicates(self) -> float:
         """Number of replicates that there are at most."""
@@ -95,11 +107,27 @@ class ArraySampler(SamplerRun):
 
     def replicate(self, request: Request) -> Trajectory:
         """Run one replicate, and check what comes of it."""
-        times = np.array([np.inf]) if self.claims is None else checked_times(request.times)
-        began, n, dim = time.monotonic(), request.n, self.context.target.dim
+        times, began = self.times(request), time.monotonic()
         positions, log_weights = self.draw(request, times)
+        return self.checked(request, times, positions, log_weights, time.monotonic() - began)
+
+    def times(self, request: Request) -> Array:
+        """Return the times ``(T,)`` of the arrays: of a sampler of π itself [∞]."""
+        return np.array([np.inf]) if self.claims is None else checked_times(request.times)
+
+    def checked(
+        self, request: Request, times: Array, positions: Any, log_weights: Any, seconds: float
+    ) -> Trajectory:
+        """Return the trajectory of arrays that took so many seconds.
+
+        Raises
+        ------
+        SamplerError
+            If they are not what is needed.
+        """
+        n, dim = request.n, self.context.target.dim
         shaped = shaped_positions(self.name, positions, len(times), dim, self.layout, n)
-        facts = {"particles": n, "seconds": time.monotonic() - began, "complete": True}
+        facts = {"particles": n, "seconds": seconds, "complete": True}
         return to_trajectory(self.name, shaped, log_weights, times, facts)
 
 

@@ -66,9 +66,9 @@ class _Block:
     @property
     def key(self) -> str:
         """File name: it changes with everything that the numbers depend on."""
-        text = f"{self.level.key(self.first)} {self.count} {self.level.seed}"
-        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-        return f"{self.level.key(self.first)}-{digest}"
+        first = self.level.key(range(self.first, self.first + 1))
+        text = f"{first} {self.count} {self.level.seed}"
+        return f"{first}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     @property
     def task(self) -> Task[Array]:
@@ -188,13 +188,8 @@ def _blocks(level: Level) -> list[_Block]:
 
 def _replicates(block: _Block, comm: Any, stop: StopRequest) -> Array | None:
     """Averages of all observables at the last time ``(count, k)``; None if it was stopped."""
-    rows = []
-    for number in range(block.first, block.first + block.count):
-        replicate = block.level.replicate(number, stop)
-        if replicate is None:
-            return None
-        rows.append(replicate.values[-1])
-    return np.array(rows)
+    made = block.level.made(range(block.first, block.first + block.count), stop)
+    return None if made is None else np.array([replicate.values[-1] for replicate in made])
 
 
 def _judged(study: _Planned, values: dict[str, Array], failures: Mapping[str, Any]) -> StudyResult:
