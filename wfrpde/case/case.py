@@ -49,6 +49,7 @@ from wfrpde.case.flow import FlowSpec
 from wfrpde.case.leaves import check_leaves
 from wfrpde.case.numerics import AccuracySpec, NumericsSpec
 from wfrpde.case.output import OutputSpec
+from wfrpde.case.path import PathSpec, check_annealed, with_path
 from wfrpde.case.samplers import SamplerSpec, checked_samplers
 from wfrpde.case.sections import Section, Text
 from wfrpde.case.size import check_size
@@ -57,6 +58,7 @@ from wfrpde.case.validation import ValidationSpec
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
 from wfrpde.equation.alternation import Alternation
+from wfrpde.equation.path import ANNEALED, Annealed
 from wfrpde.errors import InputError
 from wfrpde.fields.complaints import check_length, choose, input_error
 from wfrpde.fields.parameters import plain
@@ -102,6 +104,7 @@ class Case(Shown, Section):
     initial: InitialSpec = Field(description="an initial density", examples=[INITIAL_EXAMPLE])
     domain: DomainSpec = DomainSpec()
     dynamics: DynamicsSpec = DynamicsSpec()
+    path: PathSpec = PathSpec()
     flow: FlowSpec = FlowSpec()
     numerics: NumericsSpec = NumericsSpec()
     accuracy: AccuracySpec = AccuracySpec()
@@ -124,7 +127,7 @@ class Case(Shown, Section):
         cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
     ) -> Self:
         check_leaves(data)
-        data = _with_start_of_factors(plain(data))
+        data = with_path(_with_start_of_factors(plain(data)))
         try:
             case = handler(data)
         except ValidationError as error:
@@ -142,6 +145,8 @@ class Case(Shown, Section):
         check_product(case)
         case.initial.check_dimension(case.dim)
         case.flow.check_dimension(case.dim)
+        check_annealed(case.path, case.flow.reaction)
+        case._check_path()
         case.flow.check_splitting(case.numerics.dt, samplers=len(case.sampler))
         case.dynamics.build(case.dim)
         if not (info.context or {}).get("stored", False):
@@ -163,6 +168,22 @@ class Case(Shown, Section):
         if self.dynamics.kind == "kinetic" and self.target.dimension > 1:
             found = f"'kinetic' with positions in {self.target.dimension} dimensions"
             raise InputError("dynamics.kind", found, "a target in one dimension")
+
+    def _check_path(self) -> None:
+        if self.path.kind is None:
+            return
+        self.path.build(self.dim if self.dim <= 3 else 1, self.flow.t_end)
+        beyond = {
+            "flow.splitting": self.flow.splitting is not None,
+            "flow.conserve_mass": not self.flow.conserve_mass,
+            "domain": self.domain.kills,
+            "dynamics.kind": self.dynamics.kind == "kinetic",
+            "target": self.is_factored,
+        }
+        for where, given in beyond.items():
+            if given:
+                needed = "a path of an overdamped flow in one to three dimensions that keeps mass"
+                raise InputError(where, "what no flow with a [path] can do yet", needed)
 
     def _check_domain(self, *, stored: bool) -> None:
         if self.domain.box is not None:
@@ -270,12 +291,18 @@ class Case(Shown, Section):
     def equation(self) -> Equation:
         """What the flow of this case solves."""
         flow = self.flow
-        rate = None
-        if flow.reaction is not None:
+        path = self.path.build(self.dim, flow.t_end)
+        rate: Formula | Annealed | None = None
+        if flow.reaction == ANNEALED and path is not None:
+            rate = self.path.annealed(path)
+        elif flow.reaction is not None:
             rate = Formula(flow.reaction, self.dim, "flow.reaction", timed=True)
         dynamics = self.dynamics.build(self.dim)
-        how = {"conserve": flow.conserve_mass, "killed": self.domain.kills}
-        whole = Equation.of(flow.alpha, flow.beta, rate, dynamics=dynamics, **how)
+        conserve, killed = flow.conserve_mass, self.domain.kills
+        whole = Equation.of(
+            flow.alpha, flow.beta, rate,
+            dynamics=dynamics, conserve=conserve, killed=killed, path=path,
+        )  # fmt: skip
         if flow.splitting is None:
             return whole
         return replace(whole, alternation=Alternation(flow.splitting, self.numerics.dt or 0.0))
@@ -293,8 +320,15 @@ class Case(Shown, Section):
                 "flow.conserve_mass": equation.conserve,
                 "flow.splitting": None if equation.alternation is None else self.flow.splitting,
                 "numerics.formulation": "auto",
+                **self._of_path(equation),
             }
         )
+
+    def _of_path(self, equation: Equation) -> dict[str, Any]:
+        """Return the overrides that make the weights of a path those of another equation."""
+        if self.path.power == 1.0:
+            return {}
+        return {} if equation.annealed is not None else {"path.power": 1.0}
 
     def sampler_context(
         self, solution: SavedFlow | None = None, comm: Any = None

@@ -17,6 +17,7 @@ from pydantic import (
 
 from wfrpde.case.sections import Flag, PositiveNumber, Section, Text
 from wfrpde.equation.alternation import Alternation
+from wfrpde.equation.path import ANNEALED
 from wfrpde.errors import InputError
 from wfrpde.fields.schedules import Schedule, rate_of
 
@@ -60,7 +61,8 @@ class FlowSpec(Section):
         t; 0: Langevin. 1 by default, or 0 with a ``reaction``.
     reaction
         Rate U of a linear (Feynman–Kac) reaction as a formula in x, y, z and t, per unit model
-        time: mass multiplies by e^{∫U} along the paths.
+        time: mass multiplies by e^{∫U} along the paths. ``annealed``: −∂V/∂t of the ``[path]``,
+        with which Langevin dynamics follow π_t exactly.
     t_end
         Model time at which the flow ends; by default the last of ``save``, or 1.
     save
@@ -129,7 +131,7 @@ class FlowSpec(Section):
         """Raise `InputError` unless the reaction is a formula in ``dim`` coordinates."""
         from wfrpde.fields import parse_expression
 
-        if self.reaction is not None:
+        if self.reaction is not None and self.reaction != ANNEALED:
             parse_expression(self.reaction, dim, "flow.reaction", timed=True)
 
     def _check_save(self) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -25,6 +26,8 @@ from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
 from wfrpde.equation.equation import PANELS
 from wfrpde.errors import InputError, place
+from wfrpde.fields.protocols import Formula
+from wfrpde.fields.schedules import integral, value_at
 from wfrpde.starts import InitialDensity
 from wfrpde.targets import Target
 
@@ -38,6 +41,9 @@ Grid = TensorGrid | SimplexGrid
 GridT = TypeVar("GridT", TensorGrid, SimplexGrid)
 
 logger = logging.getLogger("wfrpde")
+
+SLOW = 5.0
+"""How many times longer a step may be on the time scale of a V that moves, whose part is exact."""
 
 REACHED = 15.0
 """Levels (kT) within which a linear reaction's range sets the time scale."""
@@ -111,12 +117,55 @@ class Densities:
         value = self.rate(x)
         return lambda t: value
 
+    def moving(self, x: Array) -> Callable[[float], Array] | None:
+        """Return V at points ``(n, d)`` as a function of time; None where π does not move."""
+        path = self.equation.path
+        if path is None:
+            return None
+        value = path.on(x)
+
+        def checked(t: float) -> Array:
+            found = np.asarray(value(t), dtype=float)
+            bad = np.isnan(found) | np.isneginf(found)
+            if bad.any():
+                raise InputError(
+                    "path",
+                    f"a potential that is {found[bad][0]:g} at x = {place(x[bad][0])}, t = {t:g}",
+                    "a number (or +inf) everywhere in the domain, at all times",
+                )
+            return found
+
+        return checked
+
     def gained(self, x: Array, t: float) -> Array:
-        """Return what U alone adds to log ρ ``(n,)`` by time t; see `Reaction.gained`."""
-        reaction = self.equation.reaction
-        if reaction is None or reaction.rate is None:
+        """Return what U and the motion of π alone add to log ρ ``(n,)`` by time t.
+
+        See `Reaction.gained`; towards a V_s that moves, r = −β log(ρ/π_s) is −β log(ρ/π) with the
+        linear reaction β (V − V_s) beside it.
+        """
+        reaction, path = self.equation.reaction, self.equation.path
+        if reaction is None or (reaction.rate is None and path is None):
             return np.zeros(len(x))
-        return np.asarray(reaction.gained(self.rate_at(x), 0.0, t, PANELS))
+        if path is None:
+            return np.asarray(reaction.gained(self.rate_at(x), 0.0, t, PANELS))
+        linear = reaction.rate
+        if reaction.beta == 0 and linear is not None and linear is self.equation.annealed:
+            return linear.on(x)(0.0, t)
+        here, end = path.on(x), self.potential(x)
+        given = None if linear is None else self.rate_at(x)
+
+        def rate(s: float) -> Array:
+            pulled = value_at(reaction.beta, s) * (end - here(s))
+            return pulled if given is None else pulled + given(s)
+
+        moving = replace(reaction, rate=Formula("t", 0, timed=True))  # what it is, `rate` tells
+        total = np.zeros(len(x))
+        for begin, stop in pairwise((0.0, *path.corners(t), t)):
+            parts = max(1, round(PANELS * (stop - begin) / t))
+            kept = np.exp(-sum(integral(reaction.beta, begin + k * (stop - begin) / parts,
+                                        (stop - begin) / parts) for k in range(parts)))  # fmt: skip
+            total = kept * total + moving.gained(rate, begin, stop - begin, parts)
+        return np.asarray(total)
 
 
 @dataclass(frozen=True)
@@ -229,7 +278,7 @@ class Problem(Densities):
     def looks(self) -> Array:
         """Times at which what moves is looked at."""
         rate = self.equation.rate
-        moves = rate is not None and rate.moving
+        moves = self.equation.path is not None or (rate is not None and rate.moving)
         return np.asarray(np.linspace(0.0, self.t_end, LOOKS if moves else 1), dtype=float)
 
     def rate_on_average(self, x: Array) -> Array:
@@ -289,14 +338,20 @@ class Problem(Densities):
     def reaction_rate(self) -> float:
         """How fast the reaction changes a density, as a β: a linear one by its range where mass is.
 
-        With β, log ρ changes by β times its own range, some `REACHED` kT.
+        With β, log ρ changes by β times its own range, some `REACHED` kT. Where π moves its V
+        changes by that of ∂V/∂t.
         """
-        rate = self.equation.beta
-        if self.equation.rate is not None:
+        rate, path = self.equation.beta, self.equation.path
+        if self.equation.rate is not None or path is not None:
             points = sample(self.box)
             near = points[self.landscape.levels(points, ways=False) < REACHED]
-            ranges = [np.ptp(self.rate(near, t)) for t in self.looks] if len(near) else [0.0]
-            rate += float(max(ranges)) / REACHED
+            looks = list(self.looks) if len(near) else []
+            ranges = []
+            if self.equation.annealed is None:
+                ranges = [float(np.ptp(self.rate(near, t))) for t in looks]
+            if path is not None:
+                ranges += [float(np.ptp(path.in_time(near, t))) / SLOW for t in looks]
+            rate += max(ranges, default=0.0) / REACHED
         return rate
 
     def tensor_grid(

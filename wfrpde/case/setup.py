@@ -22,7 +22,7 @@ from wfrpde.domain.extent import (
 )
 from wfrpde.domain.meshes import read_gmsh
 from wfrpde.domain.sides import Sides
-from wfrpde.equation import Equation
+from wfrpde.equation import Equation, Path
 from wfrpde.errors import InputError
 from wfrpde.fields.schedules import gauss, is_moving, written
 from wfrpde.starts import InitialDensity
@@ -34,6 +34,9 @@ Array = npt.NDArray[np.float64]
 
 HORIZONS = 4
 """Times, the end among them, at which it is asked where a moving reaction has led to."""
+
+STATIONS = 5
+"""Times, both ends among them, at which the levels of a V that moves are looked at."""
 
 FAR = 50.0
 """Levels (kT) that the box of dynamics that are not reversible holds at least: what is cut off from
@@ -84,6 +87,10 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
             f"{case.initial.mass:g} with flow.conserve_mass = true",
             "1, or flow.conserve_mass = false",
         )
+    if at_equilibrium:
+        equation = replace(equation, path=None)
+    if equation.path is not None:
+        equation = equation.along(equation.path.between(initial, target))
     landscape = Landscape(
         target.potential,
         lambda x: -np.maximum(np.nan_to_num(initial.log_density(x), nan=EMPTY), EMPTY),
@@ -97,7 +104,9 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
         landscape = replace(landscape, level=max(level, FAR))
         if bounds is None:
             landscape = with_orbits(landscape)
-    if equation.rate is not None and not at_equilibrium:
+    if equation.path is not None:
+        landscape = replace(landscape, favoured=_along(equation.path, flow.t_end))
+    elif equation.rate is not None and not at_equilibrium:
         landscape = _favoured(landscape, equation, flow.t_end, bounds)
     heavy, all_levels = False, landscape.level
     if bounds is None:
@@ -112,6 +121,12 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
     problem.rate(sample(box))  # refuses what is not finite
     _check_cut_off(problem, box if heavy else bounds, all_levels)
     return problem
+
+
+def _along(path: Path, t_end: float) -> tuple[Callable[[Array], Array], ...]:
+    """Return V_t at a few times, where a density that follows it has its mass."""
+    times = t_end * np.linspace(0.0, 1.0, STATIONS)
+    return tuple(path.at(float(t)) for t in times)
 
 
 def _refuse_moving(case: Case) -> None:

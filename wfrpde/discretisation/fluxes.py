@@ -12,6 +12,7 @@ row.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -242,8 +243,8 @@ def symmetrised_stiffness(
     along = [None] * nodes.dim if diffusion is None else list(diffusion.T)
     if nodes.degree == 1:
         parts = [
-            edge_averaged(line_edges(lines, 1), potential, nodes.weights, spread)
-            for lines, spread in zip(cell_lines(nodes), along, strict=True)
+            edge_averaged(edges, potential, nodes.weights, spread)
+            for edges, spread in zip(_edges_along_axes(nodes), along, strict=True)
         ]
         return Triplets.joined(parts), {}
     parts_t, n_steep, n_lines = [], 0, 0
@@ -258,6 +259,12 @@ def symmetrised_stiffness(
             parts_t.append(edge_averaged(sub, potential, nodes.weights, spread))
     counts = [nodes.comm.allreduce(n) for n in (n_steep, n_lines)]
     return Triplets.joined(parts_t), {"steep_lines": counts[0] / max(counts[1], 1)}
+
+
+@lru_cache(maxsize=2)
+def _edges_along_axes(nodes: Nodes) -> list[Edges]:
+    """Return the edges of nodes of degree 1, by axis: a V that moves asks for them often."""
+    return [line_edges(lines, 1) for lines in cell_lines(nodes)]
 
 
 def merge_edges(edges: Edges) -> Edges:

@@ -262,6 +262,32 @@ class Evaluator:
         norm = float(np.sqrt(square))
         return kl, mass, fisher, second[0], mean, covariance, total[5 + dim :], norm
 
+    def kl_to(self, samples: Samples, lifts: Array) -> Array:
+        """KL ``(T,)`` of each field to the density of another potential, normalised.
+
+        `lifts` ``(T, n)`` are V less that potential at the points.
+        """
+        result = []
+        for row, lift in zip(samples.value, lifts, strict=True):
+            log_other = self._log_target + lift
+            log_other = log_other - self._logsumexp(log_other)
+            with np.errstate(invalid="ignore"):
+                field = self._log_target + row - log_other
+            rho, other = _exp(log_other + field), _exp(log_other)
+            field = np.where(rho > 0, field, 0.0)
+            entropy = np.where(
+                (field > 0.5) | (rho == 0),
+                rho * field - rho + other,
+                other * _entropy(np.minimum(field, 0.5)),
+            )
+            result.append(self._sum(entropy))
+        return np.array(result)
+
+    def free_energy(self, lifts: Array) -> Array:
+        """``−log Z_t/Z_0 (T,)`` of the potentials that `lifts` ``(T, n)`` are V less of."""
+        value = np.array([self._logsumexp(self._log_target + lift) for lift in lifts])
+        return np.asarray(value[0] - value)
+
     def l2_difference(self, one: Samples, other: Samples) -> Array:
         """``‖ρ₁ − ρ₂‖ / ‖ρ₁‖`` in L2(dx), ``(T,)``."""
         result = []

@@ -27,7 +27,7 @@ Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Nodes(Layout):
     """GLL nodes of a distributed mesh: unknowns of a `Layout`, with their places and weights.
 
@@ -94,9 +94,10 @@ class Nodes(Layout):
         return every, values[np.searchsorted(numbers, _identified(every, self.grid, self.degree))]
 
     def owned_of(self, values: Array) -> Array:
-        """Return the values ``(n_owned,)`` at this rank's own nodes, of all that `gather` gave."""
+        """Return the values at this rank's own nodes, of all that `gather` gave, or of rows."""
         numbers = self._repeated() if self.closed_axes else self._order[0]
-        return np.asarray(values[np.searchsorted(numbers, self.canonical[: self.n_owned])])
+        here = np.searchsorted(numbers, self.canonical[: self.n_owned])
+        return np.ascontiguousarray(values[..., here])
 
     def _repeated(self) -> Index:
         """Canonical numbers, with those at the end of an axis that closes upon itself."""

@@ -10,7 +10,7 @@ for (I + cS)^{-1} follows from what S is: `SemiDiscrete.monotone`, and how its f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -32,6 +32,9 @@ Array = npt.NDArray[np.float64]
 
 NO_MASS = 1e5
 """Minus the log of the mass of an absorbed node: it vanishes, and differences are finite."""
+
+WORK = ("factorisations", "solves", "iterations")
+"""What is counted of the linear algebra."""
 
 SPAN_LIMIT = 1400.0
 """Span of V (kT) over the mesh beyond which √π under- or overflows in the symmetrised variable."""
@@ -55,6 +58,10 @@ class SemiDiscrete:
     levels
         Gives the levels ``(n,)`` (kT) at which nodes matter; asked for where the largest
         eigenvalue of S decides what e^{−τS} costs.
+    moving
+        V ``(n,)`` at all nodes of this rank at a time, where it moves; then `potential` is the
+        reference that `log_target` stands for, and `at` gives the equation at a time. None where V
+        stays.
     wish
         What a case asks of the linear solvers.
 
@@ -91,9 +98,13 @@ class SemiDiscrete:
         rate: Callable[[float], Array | float] | None = None,
         levels: Callable[[], Array] | None = None,
         absorption: tuple[Absorption, Callable[[Array], Array]] | None = None,
+        moving: Callable[[float], Array] | None = None,
         wish: Wish | None = None,
     ) -> None:
         self.equation, self.nodes = equation, nodes
+        self._moving, self._wish = moving, wish
+        self._frame: tuple[float, SemiDiscrete] | None = None
+        self._spent = dict.fromkeys(WORK, 0)
         self.rate = rate or (lambda t: 0.0)
         self.monotone = nodes.degree == 1
         n = nodes.n_owned
@@ -110,6 +121,9 @@ class SemiDiscrete:
         self.exponential: Exponential | None = None
         self.flux: dict[str, float] = {}
         if equation.dynamics is None:
+            return
+        if moving is not None:
+            self.flux = self.at(0.0).flux
             return
         free = potential[:n][~self.absorbed]
         span = nodes.max(free) + nodes.max(-free)
@@ -147,8 +161,42 @@ class SemiDiscrete:
     def work(self) -> dict[str, int]:
         """Factorisations, solves and iterations so far."""
         made = self.solver or self.exponential
-        names = ("factorisations", "solves", "iterations")
-        return {name: getattr(made, name) if made else 0 for name in names}
+        own = {name: getattr(made, name) if made else 0 for name in WORK}
+        if self._frame is not None:
+            own = self._frame[1].work
+        return {name: count + self._spent[name] for name, count in own.items()}
+
+    def recall(self, work: Mapping[str, int], factors: Sequence[float]) -> None:
+        """Bring factors and counts to where they were (collective)."""
+        if self.solver is not None:
+            self.solver.recall(factors)
+        made = self.solver or self.exponential
+        for name in WORK:
+            if made is None:
+                self._spent[name] = work[name] - self.work[name]
+            else:
+                setattr(made, name, work[name])
+
+    def at(self, t: float) -> SemiDiscrete:
+        """Return the equation with the V of a time, frozen; itself where V stays (collective).
+
+        Solvers of the one before are freed.
+        """
+        if self._moving is None:
+            return self
+        if self._frame is None or self._frame[0] != t:
+            if self._frame is not None:
+                self._spent = self.work
+                self._frame[1].close()
+                self._frame = None
+            frame = SemiDiscrete(self.equation, self.nodes, self._moving(t), wish=self._wish)
+            self._frame = (t, frame)
+        return self._frame[1]
+
+    def potential(self, t: float) -> Array:
+        """V ``(n_owned,)`` of a time at the owned nodes, where it moves."""
+        assert self._moving is not None
+        return self._moving(t)[: self.nodes.n_owned]
 
     def normalised(self, log_mass: Array) -> Array:
         """Return the nodal log mass ``(n_owned,)`` shifted so that it sums to 1 (collective)."""
@@ -177,6 +225,8 @@ class SemiDiscrete:
         for part in (self.solver, self.exponential):
             if part is not None:
                 part.destroy()
+        if self._frame is not None:
+            self._frame[1].close()
 
     def __enter__(self) -> Self:
         return self

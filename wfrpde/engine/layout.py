@@ -38,7 +38,7 @@ class Triplets:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
     """Unknowns shared out over the ranks of a communicator.
 

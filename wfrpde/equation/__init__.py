@@ -2,5 +2,6 @@
 
 from wfrpde.equation.dynamics import Dynamics
 from wfrpde.equation.equation import CLAIMS, Equation, Reaction
+from wfrpde.equation.path import Annealed, Path
 
-__all__ = ["CLAIMS", "Dynamics", "Equation", "Reaction"]
+__all__ = ["CLAIMS", "Annealed", "Dynamics", "Equation", "Path", "Reaction"]

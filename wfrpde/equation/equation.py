@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from wfrpde.equation.alternation import Alternation
 from wfrpde.equation.dynamics import Dynamics
+from wfrpde.equation.path import Annealed, Path
 from wfrpde.equation.reaction import fisher_rao, gain
 from wfrpde.errors import InputError
 from wfrpde.fields.protocols import Formula
@@ -50,11 +51,12 @@ class Reaction:
     beta
         Rate β ≥ 0 of the Fisher–Rao part, per unit time; perhaps a `Schedule`.
     rate
-        U of a linear (Feynman–Kac) reaction, per unit time; None for U = 0.
+        U of a linear (Feynman–Kac) reaction, per unit time; None for U = 0. `Annealed`: that of a
+        path.
     """
 
     beta: float = 0.0
-    rate: Formula | None = None
+    rate: Formula | Annealed | None = None
 
     @property
     def moving(self) -> bool:
@@ -126,6 +128,8 @@ class Equation:
     alternation
         The order and size of steps in which transport and reaction take turns, each exact; None
         where both act at once.
+    path
+        How π moves; None where it does not.
     """
 
     dynamics: Dynamics | None
@@ -133,17 +137,19 @@ class Equation:
     conserve: bool = True
     killed: bool = False
     alternation: Alternation | None = None
+    path: Path | None = None
 
     @classmethod
     def of(
         cls,
         alpha: float,
         beta: float,
-        rate: Formula | None = None,
+        rate: Formula | Annealed | None = None,
         *,
         dynamics: Dynamics | None = None,
         conserve: bool = True,
         killed: bool = False,
+        path: Path | None = None,
     ) -> Self:
         """Make the equation with the rates α and β, and U; what is zero is left out.
 
@@ -154,6 +160,7 @@ class Equation:
             Reaction(beta, rate) if beta > 0 or rate is not None else None,
             conserve,
             killed and alpha > 0,
+            path=path,
         )
 
     @property
@@ -167,14 +174,20 @@ class Equation:
         return 0.0 if self.reaction is None else self.reaction.beta
 
     @property
-    def rate(self) -> Formula | None:
+    def rate(self) -> Formula | Annealed | None:
         """U of a linear reaction; None without."""
         return None if self.reaction is None else self.reaction.rate
 
     @property
     def moving(self) -> bool:
-        """Whether α, β or U depend on time."""
-        return is_moving(self.alpha) or (self.reaction is not None and self.reaction.moving)
+        """Whether α, β, U or π depend on time."""
+        moves = self.reaction is not None and self.reaction.moving
+        return self.path is not None or moves or is_moving(self.alpha)
+
+    @property
+    def annealed(self) -> Annealed | None:
+        """The reaction of a path; None without."""
+        return self.rate if isinstance(self.rate, Annealed) else None
 
     @property
     def label(self) -> str:
@@ -195,9 +208,12 @@ class Equation:
 
     @property
     def descends(self) -> bool:
-        """Whether KL(ρ‖π) falls along the flow: not where U or a further drift leads elsewhere."""
+        """Whether KL(ρ‖π) falls along the flow: not where U or a further drift leads elsewhere.
+
+        Nor where π moves.
+        """
         keeps = self.dynamics is None or (self.dynamics.keeps_target and not self.killed)
-        return self.rate is None and keeps
+        return self.rate is None and keeps and self.path is None
 
     @property
     def weighs(self) -> bool:
@@ -215,7 +231,7 @@ class Equation:
 
     def with_rates(self, alpha: float, beta: float) -> Self:
         """Return the equation with other rates α and β, and the same dynamics and U."""
-        made = type(self).of(alpha, beta, self.rate, dynamics=self.dynamics)
+        made = type(self).of(alpha, beta, self.rate, dynamics=self.dynamics, path=self.path)
         return replace(made, conserve=self.conserve, killed=self.killed and alpha > 0)
 
     def without_reaction(self) -> Self:
@@ -228,8 +244,16 @@ class Equation:
 
     def without_rate(self) -> Self:
         """Return the equation with U = 0."""
-        made = type(self).of(self.alpha, self.beta, dynamics=self.dynamics)
+        made = type(self).of(self.alpha, self.beta, dynamics=self.dynamics, path=self.path)
         return replace(made, conserve=self.conserve, killed=self.killed)
+
+    def along(self, path: Path) -> Self:
+        """Return the equation with another path, which its reaction may be that of."""
+        if self.annealed is None:
+            return replace(self, path=path)
+        assert self.reaction is not None
+        reaction = replace(self.reaction, rate=replace(self.annealed, path=path))
+        return replace(self, path=path, reaction=reaction)
 
     def companions(self) -> dict[str, Self]:
         """Return the parts of the equation that a flow is compared with, by their labels."""
@@ -259,10 +283,10 @@ class Equation:
         if word not in CLAIMS:
             raise ValueError(f"{word!r} names no equation; one of {', '.join(CLAIMS)} does")
         if word == "feynman-kac":
-            rate = rate or self.rate
-            if rate is None:
+            known = rate or self.rate
+            if known is None:
                 return None
-            return replace(self, reaction=Reaction(0.0, rate))
+            return replace(self, reaction=Reaction(0.0, known))
         part = self.without_rate()
         if word == "W":
             part = part.without_reaction()

@@ -197,6 +197,14 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
             [run.march.killing[:count] for run in runs],
         )
     )
+    tallies = {
+        name: np.array(
+            opinions_on_numbers(
+                [run.march.tallies[name][:count] for run in runs], nested=ladder.nested, twice=twice
+            )
+        )
+        for name in finest.march.tallies
+    }
     outcome = Outcome(
         finest.march.times[:count],
         ladder.interpolations[-1],
@@ -212,6 +220,7 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
         growth,
         left,
         killing,
+        tallies,
     )
     if len(runs) == 1:
         return outcome

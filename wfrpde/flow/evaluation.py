@@ -24,6 +24,7 @@ from wfrpde.flow.normalisation import (
     without_transport,
 )
 from wfrpde.flow.outcome import Context, Outcome, Share
+from wfrpde.flow.path import along_path, path_checks
 from wfrpde.flow.schemes.scheme import Scheme
 from wfrpde.flow.solution import ErrorEstimate, Opinions, Solution
 from wfrpde.parallel import Stopped
@@ -85,7 +86,9 @@ def _report(
     if others and context.stop():
         raise Stopped
     comparisons = _compared(evaluator, fields, rest, [share for _, share in others])
-    error, second = _estimated(problem, outcome, evaluator, known, numbers, shift, comparisons)
+    error, second, again = _estimated(
+        problem, outcome, evaluator, known, numbers, shift, comparisons
+    )
     shifted = {k: (field.theta, float(shift[k]), field.time) for k, field in known.items()}
     nodes = outcome.interpolation.nodes
     u = outcome.best + shift[:, None]
@@ -110,6 +113,14 @@ def _report(
         series["log_normalising_constant"], spread["log_normalising_constant"] = (
             log_normalising_constant(problem, outcome, evaluator, second)
         )
+    checks = invariants(equation, outcome, series, keeps_mass=scheme.keeps_mass)
+    if equation.path is not None:
+        shares = [share for *_, share in comparisons]
+        every = [fields, *(field for field, *_ in rest)]
+        told = along_path(problem, outcome, (evaluator, second), every, again, shares)
+        for name, (value, bar) in told.items():
+            series[name], spread[name] = value, bar
+        checks += path_checks(problem, outcome, told)
     if error is not None:
         error = replace(error, series={**error.series, **spread})
     still = {"t": outcome.times, "dt": 0 * outcome.times, "kl": series["kl"], "mass": outcome.mass}
@@ -129,7 +140,7 @@ def _report(
             "formulation": scheme.name,
             "reason": reason,
             **_facts(context, outcome, evaluator),
-            "checks": invariants(equation, outcome, series, keeps_mass=scheme.keeps_mass),
+            "checks": checks,
         },
         warnings=_warnings(problem, outcome, evaluator, fields),
         complete=outcome.complete,
@@ -173,19 +184,20 @@ def _estimated(
     numbers: Functionals,
     shift: Array,
     comparisons: list[Comparison],
-) -> tuple[ErrorEstimate | None, Evaluator | None]:
+) -> tuple[ErrorEstimate | None, Evaluator | None, Samples | None]:
     """Return the errors that the case asks for, and the second rule that they took."""
     if not problem.numerics.certify:
-        return None, None
+        return None, None, None
     nothing = np.zeros(len(outcome.times))
     if not outcome.complete:
-        return _error(numbers, [(numbers, nothing, nothing)], problem, nothing).unknown(), None
+        unknown = _error(numbers, [(numbers, nothing, nothing)], problem, nothing).unknown()
+        return unknown, None, None
     second = evaluator.second()
-    ((_, integrals, other),) = _evaluated(problem, second, [outcome.best], known)
+    ((again, integrals, other),) = _evaluated(problem, second, [outcome.best], known)
     # what normalises ρ and π is an integral, too
     constants = np.abs((shift - numbers.log_normalisation) - (other - integrals.log_normalisation))
     every = [*comparisons, (integrals, constants, SECOND_RULE + nothing)]
-    return _error(numbers, every, problem, _start_defect(problem, outcome)), second
+    return _error(numbers, every, problem, _start_defect(problem, outcome)), second, again
 
 
 def _start_defect(problem: Problem, outcome: Outcome) -> Array:

@@ -40,7 +40,7 @@ class March(Result):
     ``left (T,)`` and ``killing (T,)``: log of the share that is not absorbed, and the rate at which
     the rest is, per unit time.
     ``history``: ``t``, ``dt``, ``kl`` and ``mass`` after every accepted step, the start first;
-    without steps empty.
+    without steps empty. ``tallies``: name → ``(T,)`` of `Stepper.tallies`.
     """
 
     times: Array
@@ -56,6 +56,7 @@ class March(Result):
     retries: int = 0
     kl_increase: float = 0.0
     complete: bool = True
+    tallies: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -76,7 +77,8 @@ class Standing(Result):
     """Where a run stands between two steps: all that it takes to go on with the same digits.
 
     ``state`` and ``saved`` are on the canonical nodes; ``rows (steps + 1, 4)`` is the `HISTORY` so
-    far. ``policy`` is the memory of the step control.
+    far; ``tallied (T + 1, k)`` are sums at the saved times, and now. ``policy`` is the memory of
+    the step control.
     """
 
     t: float
@@ -92,6 +94,7 @@ class Standing(Result):
     growths: Array
     left: float
     losses: Array
+    tallied: Array
     policy: Mapping[str, Any]
 
 
@@ -150,6 +153,8 @@ def march(
     saved, masses, reached = [gather(stepper.log_relative(state))[1]], [mass], [0.0]
     growths, growth, drift = [0.0], 0.0, 0.0
     left, losses = 0.0, [(0.0, runner.killing(state, 0.0))]
+    tally: Array = np.zeros(len(stepper.tallies))
+    tallied = [tally]
     t, increase, complete = 0.0, 0.0, True
     here = None if mark is None else mark.start
     if here is not None:
@@ -158,14 +163,18 @@ def march(
         rows, saved = [tuple(map(float, row)) for row in here.rows], list(here.saved)
         masses, growths = list(map(float, here.masses)), list(map(float, here.growths))
         left, losses = here.left, [(float(a), float(b)) for a, b in here.losses]
+        *tallied, tally = list(here.tallied)
         reached += save[: len(saved) - 1]
         runner.retries = here.retries
         policy.recall(here.policy)
 
     def standing() -> Standing:
-        every, before = gather(state)[1], (np.array(saved), np.array(masses), np.array(growths))
+        every, before = (
+            _gathered(nodes, state),
+            (np.array(saved), np.array(masses), np.array(growths)),
+        )
         counted = (growth, drift, increase, runner.retries)
-        lost = (left, np.array(losses))
+        lost = (left, np.array(losses), np.array([*tallied, tally]))
         return Standing(t, every, kl, *counted, np.array(rows), *before, *lost, policy.memory())
 
     for end in save[len(reached) - 1 :]:
@@ -187,6 +196,7 @@ def march(
             growth += step.growth
             drift += step.drift
             left += step.left
+            tally = tally + step.tallied
             before, kl = kl, after
             mass = stepper.mass(state) * exp(max(-MOST_DRIFT, min(MOST_DRIFT, drift)))
             increase = max(increase, kl - before)
@@ -202,6 +212,7 @@ def march(
         masses.append(mass)
         growths.append(growth)
         losses.append((left, runner.killing(state, end)))
+        tallied.append(tally)
         reached.append(end)
     return March(
         np.array(reached),
@@ -217,7 +228,15 @@ def march(
         runner.retries,
         increase,
         complete,
+        dict(zip(stepper.tallies, np.array(tallied).T, strict=True)),
     )
+
+
+def _gathered(nodes: Nodes, state: Array) -> Array:
+    """Return a state, or its rows, on the canonical nodes (collective)."""
+    if state.ndim == 1:
+        return nodes.gather(state)[1]
+    return np.array([nodes.gather(row)[1] for row in state])
 
 
 class _Retrying:
@@ -261,6 +280,5 @@ class _Retrying:
             self.retries += 1
             first, middle = self.step(state, t, dt / 2, kl, depth + 1)
             second, end = self.step(first.state, t + dt / 2, dt / 2, middle, depth + 1)
-            both = (a + b for a, b in zip(first[1:], second[1:], strict=True))
-            return Step(second.state, *both), end
+            return first.then(second), end
         return step, after

@@ -62,6 +62,19 @@ def _distance(values: list[Array], shares: Sequence[Array | float]) -> Array:
     return np.asarray(np.max(found, axis=0))
 
 
+def told_with_error(outcome: Outcome, values: list[Array]) -> tuple[Array, Array]:
+    """Return a number ``(T,)`` of the best solution and its estimated error.
+
+    `values` are those of the best solution and of the others. The error is NaN where nothing tells
+    it.
+    """
+    error = np.full_like(values[0], np.nan)
+    if outcome.complete and len(values) > 1:
+        shares = [0.0 if share is None else share for _, share in outcome.others]
+        error = _distance(values, shares) + ROUND_OFF * np.abs(values[0])
+    return values[0], error
+
+
 def killed(problem: Problem, outcome: Outcome) -> dict[str, tuple[Array, Array]]:
     """Return what is told of absorption by name, with estimated errors, ``(T,)`` each.
 
@@ -75,14 +88,7 @@ def killed(problem: Problem, outcome: Outcome) -> dict[str, tuple[Array, Array]]
             np.exp(share) * rate for share, rate in zip(left, killing, strict=True)
         ],
     }
-    shares = [0.0 if share is None else share for _, share in outcome.others]
-    result = {}
-    for name, values in series.items():
-        error = np.full_like(values[0], np.nan)
-        if outcome.complete and len(values) > 1:
-            error = _distance(values, shares) + ROUND_OFF * np.abs(values[0])
-        result[name] = (values[0], error)
-    return result
+    return {name: told_with_error(outcome, values) for name, values in series.items()}
 
 
 def _closed_form(problem: Problem, evaluator: Evaluator, times: Array) -> Array:

@@ -67,6 +67,8 @@ class Outcome:
     left, killing
         The same of the log of the share that is not absorbed, and of the rate at which what is left
         is; 0 where nothing is.
+    tallies
+        The same of what the steps were summed of, by name.
     mass_defect
         Mass that the scheme lost or won, relative to it; every number may be off by as much.
     more_points
@@ -90,6 +92,7 @@ class Outcome:
     growth: Array
     left: Array
     killing: Array
+    tallies: Mapping[str, Array]
     mass_defect: float = 0.0
     more_points: int = 0
     draft: Outcome | None = None

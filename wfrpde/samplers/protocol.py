@@ -49,6 +49,8 @@ class LibrarySampler(ABC):
     dies
         Whether its particles die where something absorbs: then the mean of its weights is the share
         that is left.
+    follows
+        Whether it follows a target that moves.
     exact_in_time
         Whether one step goes from each saved time to the next.
     """
@@ -57,6 +59,7 @@ class LibrarySampler(ABC):
     claims: ClassVar[str]
     exact_in_time: ClassVar[bool] = False
     dies: ClassVar[bool] = False
+    follows: ClassVar[bool] = False
     takes: ClassVar[frozenset[str]] = frozenset()
     name: str
 

@@ -122,6 +122,9 @@ def make_sampler(
     """
     name, word, layout = table.name, table.claims, table.layout
     parameters = None if table.kind is None else validate_sampler(table.kind, table.parameters)
+    if context.equation.path is not None and not (table.kind and KINDS[table.kind].follows):
+        found = f"a [path], which sampler {name} knows nothing of"
+        raise InputError("path", found, "a target that stays, or a sampler that follows it")
     if table.kind is not None and parameters is not None:
         kind = KINDS[table.kind]
         objection = context.equation.objection(kind.takes, f"sampler {name}")

@@ -22,6 +22,7 @@ from wfrpde.flow.outcome import MOST_NODES, Context, is_free
 from wfrpde.flow.schedule import uniform
 from wfrpde.flow.schemes.relative_density import run
 from wfrpde.flow.schemes.scheme import Fit, Scheme
+from wfrpde.flow.steppers.following import Following
 
 Array = npt.NDArray[np.float64]
 
@@ -139,6 +140,7 @@ class EdgeAveraged(Scheme):
     order = 2  # of the extrapolation
     absorbs = True
     alternates = True
+    follows = True
     fallback = "log-density"
 
     def suits(self, problem: Problem) -> Fit:
@@ -174,7 +176,7 @@ class EdgeAveraged(Scheme):
             grid, count, dt = problem.grid(tuple(n // 2 for n in cells)), 3, 2 * dt
         else:
             grid, count = problem.grid(cells), 2
-        stepper = self.stepper(numerics)
+        stepper = self.stepper(numerics) if problem.equation.path is None else Following
         cost = 2.0 ** (np.arange(count) * (problem.dim + 1))
         runs: list[Run] = []
         for share in cost / cost.sum():

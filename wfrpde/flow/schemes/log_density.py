@@ -145,7 +145,7 @@ class LogDensity(Scheme):
         """Return what is wrong if there is a linear reaction, or no box that ends at walls."""
         needed = "'edge-averaged' or 'spectral' there"
         found = ""
-        if problem.absorption is not None:
+        if problem.absorption is not None or problem.equation.path is not None:
             return super().objection(problem)
         if not problem.equation.descends:
             found, needed = "with flow.reaction", "'edge-averaged', 'spectral' or 'auto' there"

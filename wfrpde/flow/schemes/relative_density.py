@@ -79,6 +79,7 @@ def _marched(
         problem.potential(nodes.points),
         rate=problem.rate_at(owned),
         absorption=None if sink is None else (sink, problem.potential),
+        moving=problem.moving(nodes.points),
         levels=lambda: problem.landscape.levels(nodes.points, least=nodes.least),
         wish=Wish.of(problem.numerics),
     ) as semi:
@@ -95,7 +96,7 @@ def _marched(
         try:
             result = march(
                 steps,
-                log_mass + np.log(problem.initial_mass),
+                steps.begun(log_mass + np.log(problem.initial_mass)),
                 problem.save,
                 policy,
                 on_step=context.on_step(phase, share),
@@ -146,11 +147,7 @@ def _recall(steps: Splitting, work: Mapping[str, Any]) -> None:
     """Bring factors and counts to where they were (collective)."""
     assert steps.transport is not None
     semi = steps.semi
-    if semi.solver is not None:
-        semi.solver.recall(work["factors"])
-    made = semi.solver or semi.exponential
-    for name in semi.work:
-        setattr(made, name, work[name])
+    semi.recall(work, work["factors"])
     for name in asdict(steps.transport.incidents):
         # those of all ranks
         count = 0 if name == "underflows" and semi.nodes.comm.rank > 0 else work[name]

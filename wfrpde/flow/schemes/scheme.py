@@ -43,6 +43,8 @@ class Scheme(Protocol):
         Name of the scheme that is tried where this one, chosen automatically, fails.
     alternates
         Whether it solves transport and reaction in turns: `wfrpde.equation.alternation`.
+    follows
+        Whether π may move.
     takes
         What dynamics may have: names in `wfrpde.equation.dynamics.TERMS`.
     """
@@ -55,6 +57,7 @@ class Scheme(Protocol):
     fallback: ClassVar[str | None] = "edge-averaged"
     takes: ClassVar[frozenset[str]] = frozenset()
     alternates: ClassVar[bool] = False
+    follows: ClassVar[bool] = False
 
     def suits(self, problem: Problem) -> Fit:
         """Whether the automatic choice may fall on this scheme."""
@@ -74,6 +77,9 @@ class Scheme(Protocol):
         beyond = problem.equation.objection(self.takes, f"formulation = '{self.name}'")
         if beyond is not None:
             return beyond
+        if problem.equation.path is not None and not self.follows:
+            found = f"one with formulation = '{self.name}'"
+            return InputError("path", found, "formulation = 'edge-averaged' or 'auto' there")
         if problem.equation.alternation is not None and not self.alternates:
             found = f"'{problem.case.flow.splitting}' with formulation = '{self.name}'"
             return InputError("flow.splitting", found, "formulation = 'edge-averaged' or 'auto'")

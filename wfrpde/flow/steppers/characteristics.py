@@ -33,6 +33,7 @@ class AlongCharacteristics:
     unknown: ClassVar[str] = "log density along characteristics"
     estimates_error: ClassVar[bool] = False
     kl_slack: ClassVar[float] = 1e-4
+    tallies: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, semi: CharacteristicForm, *, measured: bool = True) -> None:
         self.semi, self._measured = semi, measured

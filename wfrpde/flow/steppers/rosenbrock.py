@@ -90,6 +90,7 @@ class Rodasp:
     order: ClassVar[int] = 4
     unknown: ClassVar[str] = "log density"
     estimates_error: ClassVar[bool] = True
+    tallies: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, semi: LogDensityForm, *, t_end: float) -> None:
         self.semi, self._t_end = semi, t_end

@@ -13,6 +13,9 @@ from wfrpde.equation import Equation
 Array = npt.NDArray[np.float64]
 
 
+NOTHING: Array = np.zeros(0)
+
+
 class Step(NamedTuple):
     """The outcome of a step.
 
@@ -28,6 +31,8 @@ class Step(NamedTuple):
         Log of what transport made of the mass where the unknown does not keep it.
     left
         Log of the share of the mass that was not absorbed.
+    tallied
+        What the step adds to each of `Stepper.tallies`.
     """
 
     state: Array
@@ -35,6 +40,18 @@ class Step(NamedTuple):
     growth: float = 0.0
     drift: float = 0.0
     left: float = 0.0
+    tallied: Array = NOTHING
+
+    def then(self, other: Step) -> Step:
+        """Return this step and another one after it as one."""
+        return Step(
+            other.state,
+            self.measure + other.measure,
+            self.growth + other.growth,
+            self.drift + other.drift,
+            self.left + other.left,
+            self.tallied + other.tallied,
+        )
 
 
 class OnNodes(Protocol):
@@ -59,11 +76,20 @@ class Stepper(Protocol):
         Whether the measure of a step is an estimate of its own error.
     kl_slack
         Increase of KL by round-off that is allowed in a step, relative to KL plus one.
+    tallies
+        Names of numbers that are summed over the steps.
+
+    A state is ``(n_owned,)``, or has rows of that length.
     """
 
     order: ClassVar[int]
     unknown: ClassVar[str]
     estimates_error: ClassVar[bool]
+
+    @property
+    def tallies(self) -> tuple[str, ...]:
+        """Return the names of what is summed."""
+        ...
 
     @property
     def kl_slack(self) -> float:

@@ -37,6 +37,7 @@ class Splitting:
     unknown: ClassVar[str] = "log mass"
     estimates_error: ClassVar[bool]
     kl_slack: ClassVar[float] = 1e-12
+    tallies: ClassVar[tuple[str, ...]] = ()
     rational: ClassVar[RationalStep] = SECOND_ORDER
 
     def __init__(
@@ -51,6 +52,10 @@ class Splitting:
     def step(self, state: Array, t: float, dt: float) -> Step:
         """Return the state after `dt`, normalised if mass is conserved (collective)."""
         raise NotImplementedError
+
+    def begun(self, log_mass: Array) -> Array:
+        """Return the state to begin with, of a nodal log mass."""
+        return log_mass
 
     def log_mass(self, state: Array) -> Array:
         """Return the state, which is that."""

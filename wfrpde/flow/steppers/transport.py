@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb, factorial, sqrt
 
@@ -90,7 +91,6 @@ class Transport:
         cure_limit: float = 1e-9,
     ) -> None:
         self._semi, self._nodes, self._alpha = semi, semi.nodes, semi.equation.alpha
-        self._half = semi.log_target / 2
         self._rational, self._coefficients = rational, rational.coefficients
         self._cure_limit = cure_limit
         self.incidents = Incidents()
@@ -98,7 +98,8 @@ class Transport:
     def step(self, log_mass: Array, dt: float, t: float = 0.0) -> Array:
         """Return the nodal log mass at t + `dt` from that at t (collective).
 
-        Where nodes are absorbed the mass falls; what is left is returned as it is.
+        A V that moves is frozen in the middle. Where nodes are absorbed the mass falls; what is
+        left is returned as it is.
 
         Round-off of the matrix' diagonal changes the mass by about 1e-16 γ Δt λ_max in a step; the
         whole is scaled back by that factor, which is watched (`Incidents`).
@@ -108,21 +109,34 @@ class Transport:
         SolverError
             If the linear solver fails, or the mass changes by more than `MASS_JUMP_LIMIT`.
         """
-        relative = log_mass - self._half
+        return self.carried(log_mass, [], dt, t)[0]
+
+    def carried(
+        self, log_mass: Array, fields: Sequence[Array], dt: float, t: float = 0.0
+    ) -> tuple[Array, list[Array]]:
+        """Return the log mass after a `step`, and what became of means over those who are there.
+
+        `fields` ``(n_owned,)`` are conditional means E[A | X = x], of whatever particles carry
+        along. As averages they stay between their extremes.
+        """
+        frame = self._semi.at(t + dt / 2)
+        half = frame.log_target / 2
+        relative = log_mass - half
         shift = self._nodes.max(relative)
         relative = relative - shift
         low = (relative < UNDERFLOW) & ~self._semi.absorbed
         if self._nodes.max(low.astype(float)) > 0:
-            self._refuse_lost_mass(low, shift)
+            self._refuse_lost_mass(low, shift + half)
             self.incidents.underflows += int(np.count_nonzero(low))
         start = np.exp(np.maximum(relative, UNDERFLOW))
-        total, value = self._decayed(integral(self._alpha, t, dt), start)
-        root = np.exp(self._half - self._nodes.max(self._half))
+        tau = integral(self._alpha, t, dt)
+        total, value = self._decayed(frame, tau, start)
+        root = np.exp(half - self._nodes.max(half))
         before, after = self._nodes.sum(root * start), self._nodes.sum(root * total)
         if self._semi.killing is not None:
             total, _ = self._cured(total, value, root, before)
-            log_mass = np.log(total) + shift + self._half
-            return np.asarray(np.where(self._semi.absorbed, -NO_MASS, log_mass))
+            log_mass = np.log(total) + shift + half
+            return np.where(self._semi.absorbed, -NO_MASS, log_mass), list(fields)
         jump = abs(after / before - 1) if before > 0 else 0.0
         self.incidents.largest_mass_jump = max(self.incidents.largest_mass_jump, jump)
         if not jump <= MASS_JUMP_LIMIT:
@@ -130,13 +144,20 @@ class Transport:
                 f"a transport step of {dt:.3g} changed the mass by {jump:.1e} of itself"
             )
         total, after = self._cured(total, value, root, before)
-        return np.asarray(np.log(total) + (shift - np.log(after / before)) + self._half)
+        means = [
+            np.clip(self._decayed(frame, tau, start * field)[0] / total, *self._extremes(field))
+            for field in fields
+        ]
+        return np.asarray(np.log(total) + (shift - np.log(after / before)) + half), means
 
-    def _decayed(self, tau: float, start: Array) -> tuple[Array, Array]:
+    def _extremes(self, field: Array) -> tuple[float, float]:
+        return -self._nodes.max(-field), self._nodes.max(field)
+
+    def _decayed(self, frame: SemiDiscrete, tau: float, start: Array) -> tuple[Array, Array]:
         """Return ``e^{−τS}`` of the start, and what stands in where that is not positive."""
-        if self._semi.exponential is not None:
-            return self._semi.exponential.apply(tau, start), start
-        solver = self._semi.solver
+        if frame.exponential is not None:
+            return frame.exponential.apply(tau, start), start
+        solver = frame.solver
         assert solver is not None
         value, total = start, np.zeros_like(start)
         for coefficient in self._coefficients:
@@ -144,9 +165,12 @@ class Transport:
             total += coefficient * value
         return total, value
 
-    def _refuse_lost_mass(self, low: npt.NDArray[np.bool_], shift: float) -> None:
-        """Refuse to raise values below e^{−700} of the largest to it where that makes mass."""
-        made = self._nodes.sum(np.where(low, np.exp(UNDERFLOW + shift + self._half), 0.0))
+    def _refuse_lost_mass(self, low: npt.NDArray[np.bool_], scale: Array) -> None:
+        """Refuse to raise values below e^{−700} of the largest to it where that makes mass.
+
+        `scale` is the log of the mass that 1 stands for.
+        """
+        made = self._nodes.sum(np.where(low, np.exp(UNDERFLOW + scale), 0.0))
         if made > LOST_MASS_LIMIT:
             raise SolverError(
                 f"√π h spans more than e^700 over the mesh, which would make "

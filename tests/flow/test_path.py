@@ -1,0 +1,230 @@
+"""Targets that move: closed forms of Gaussians, the identity of annealing, work and weights."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad, solve_ivp
+
+import wfrpde
+from wfrpde.errors import InputError
+
+ANNEALED = {"reaction": "annealed"}
+WELL = "8*(x**2 - 1)**2 + x/2"
+
+
+def case(potential, box, *, flow, numerics=None, initial=None, **path):
+    tables = {
+        "target": {"potential": potential},
+        "path": {"kind": "expression", **path},
+        "domain": {"box": box},
+        "flow": flow,
+        "numerics": numerics or {},
+    }
+    if initial is not None:
+        tables["initial"] = initial
+    return wfrpde.Case.model_validate(tables)
+
+
+CENTRE, VARIANCE = "1.5*sin(1.5*t)", "1/(1 + 0.8*sin(2*t)**2)"
+MOVING = f"(x - {CENTRE})**2/2*(1 + 0.8*sin(2*t)**2)"
+
+
+def riccati(alpha, beta, times, start=(0.0, 1.0)):
+    """Mean and variance towards N(c(t), s²(t))."""
+
+    def slope(t, y):
+        m, v = y
+        precision = 1 + 0.8 * np.sin(2 * t) ** 2
+        gap = m - 1.5 * np.sin(1.5 * t)
+        return (
+            -(alpha + beta * v) * precision * gap,
+            alpha * (2 - 2 * precision * v) + beta * (v - precision * v**2),
+        )
+
+    found = solve_ivp(slope, (0, times[-1]), start, t_eval=times, rtol=1e-12, atol=1e-13,
+                      method="DOP853")  # fmt: skip
+    return found.y
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(1.0, 1.0), (1.0, 0.0)])
+@pytest.mark.parametrize(("certify", "order", "error"), [(False, 2, 2e-3), (True, 4, 4e-6)])
+def test_orders_towards_a_gaussian_that_moves(alpha, beta, certify, order, error):
+    mean, variance = riccati(alpha, beta, [2.0])
+    found = []
+    for n in (1, 2):
+        numerics = {"cells": [72 * n], "dt": 0.1 / n, "certify": certify}
+        solution = wfrpde.solve(
+            case(MOVING, [[-9, 9]], flow={"alpha": alpha, "beta": beta, "save": [2.0]},
+                 numerics=numerics)
+        )  # fmt: skip
+        gap = abs(solution.mean[-1, 0] - mean[0]) + abs(solution.covariance[-1, 0, 0] - variance[0])
+        found.append(gap)
+    assert found[1] < error
+    assert np.log2(found[0] / found[1]) > order - 0.35
+
+
+def test_annealing_keeps_to_the_path_with_steps_of_any_size():
+    flow = {**ANNEALED, "save": [0.5, 1.0, 2.0]}
+    numerics = {"cells": [400], "dt": 0.5}
+    solution = wfrpde.solve(
+        case(f"(1 - t/2)*x**2/8 + t/2*({WELL})", [[-3.5, 3.5]], flow=flow, numerics=numerics)
+    )
+    x = solution.nodes
+    for k, t in enumerate(solution.times):
+        v = (1 - t / 2) * x[:, 0] ** 2 / 8 + t / 2 * (8 * (x[:, 0] ** 2 - 1) ** 2 + x[:, 0] / 2)
+        path, law = np.exp(-v), np.exp(solution.log_density(t, x))
+        assert np.abs(law / law.sum() - path / path.sum()).sum() < 1e-12, k
+    z = [quad(lambda s, f=f: np.exp(-f(s)), -3.5, 3.5, epsabs=0, epsrel=1e-13, points=[-1, 1])[0]
+         for f in (lambda s: s * s / 8, lambda s: 8 * (s * s - 1) ** 2 + s / 2)]  # fmt: skip
+    assert abs(solution.series["log_normalising_constant"][-1] - np.log(z[1] / z[0])) < 1e-10
+    assert abs(solution.series["free_energy"][-1] + np.log(z[1] / z[0])) < 1e-10
+    assert all(check["passed"] for check in solution.numerics["checks"])
+    assert "largest L1 distance of the nodes from the path" in [
+        check["name"] for check in solution.numerics["checks"]
+    ]
+
+
+def test_a_dragged_well_does_gaussian_work():
+    # V = k (x − vt)²/2 from equilibrium: ⟨W⟩ = v² (t − (1 − e^{−kt})/k), Var W = 2⟨W⟩, ΔF = 0
+    speed, k, t = 0.8, 1.5, np.array([0.5, 1.0])
+    numerics = {"cells": [320], "dt": 0.008}
+    solution = wfrpde.solve(
+        case("0.75*(x - 0.8*t)**2", [[-7.5, 8.3]], flow={**ANNEALED, "save": [0.5, 1.0]},
+             numerics=numerics)
+    )  # fmt: skip
+    work = speed**2 * (t - (1 - np.exp(-k * t)) / k)
+    assert np.abs(solution.series["work"][1:] - work).max() < 1e-8
+    assert np.abs(solution.series["dissipated"][1:] - work).max() < 1e-8
+    assert np.abs(solution.series["work_variance"][1:] - 2 * work).max() < 1e-8
+    assert np.abs(solution.series["ess"][1:] - np.exp(-2 * work)).max() < 1e-8
+    for name in ("work", "work_variance", "ess"):
+        gap = np.abs(solution.series[name][1:] - {"work": work, "work_variance": 2 * work}.get(
+            name, np.exp(-2 * work)))  # fmt: skip
+        assert (gap <= solution.error.series[name][1:] + 1e-11).all()
+
+
+def test_a_stiffening_well():
+    # V = k(t) x²/2: E x² = s solves s' = 2 − 2 k s; ⟨W⟩ = ½∫ k' s, and E w^2 by a Riccati equation
+    k, rate = lambda t: 1 + 2 * t, 2.0
+
+    def slope(t, y):
+        s, _, c, _ = y
+        # the flow with weights e^{−2W}: variance c' = 2 − 2kc − 2k'c², log mass' = −k'c
+        return 2 - 2 * k(t) * s, rate * s / 2, 2 - 2 * k(t) * c - 2 * rate * c**2, -rate * c
+
+    s, work, _, second = solve_ivp(slope, (0, 1), [1.0, 0, 1.0, 0], rtol=1e-12, atol=1e-13,
+                                   method="DOP853").y[:, -1]  # fmt: skip
+    numerics = {"cells": [320], "dt": 0.008}
+    solution = wfrpde.solve(
+        case("(1 + 2*t)*x**2/2", [[-9, 9]], flow={**ANNEALED, "save": [1.0]}, numerics=numerics)
+    )
+    free = np.log(3) / 2
+    assert abs(solution.series["work"][-1] - work) < 1e-8
+    assert abs(solution.series["free_energy"][-1] - free) < 1e-10
+    assert abs(-np.log(solution.series["ess"][-1]) - (second + 2 * free)) < 1e-8
+    assert s < 1
+
+
+@pytest.mark.parametrize("duration", [0.5, 2.0])
+def test_tempered_fisher_rao_is_a_geometric_mean(duration):
+    # ρ_T ∝ π₀^{1−c} π₁^c with c = 1 − (1 − e^{−T})/T: less than without tempering
+    solution = wfrpde.solve(
+        wfrpde.Case.model_validate({
+            "target": {"potential": WELL},
+            "initial": {"mean": [0.0], "covariance": [[0.64]]},
+            "path": {"kind": "temper"},
+            "flow": {"alpha": 0.0, "save": [duration]},
+        })
+    )  # fmt: skip
+    c = 1 - (1 - np.exp(-duration)) / duration
+    x = np.linspace(-1.5, 1.5, 41)[:, None]
+    u = solution.log_density(duration, x) + x[:, 0] ** 2 / 1.28
+    rise = -(8 * (x[:, 0] ** 2 - 1) ** 2 + x[:, 0] / 2) + x[:, 0] ** 2 / 1.28
+    slope = np.polyfit(rise, u, 1)[0]
+    assert abs(slope - c) < 1e-10
+    assert c < 1 - np.exp(-duration)
+
+
+def test_the_ledger_of_kl_and_the_second_law_are_checked():
+    solution = wfrpde.solve(
+        case(MOVING, [[-9, 9]], flow={"save": [1.0, 2.0]}, numerics={"cells": [72], "dt": 0.05})
+    )
+    names = {check["name"] for check in solution.numerics["checks"] if check["passed"]}
+    assert {"largest breach of the second law", "residual of the ledger of KL"} <= names
+    mean, variance = riccati(1.0, 1.0, [1.0, 2.0])
+    centre, v = 1.5 * np.sin(1.5 * np.array([1.0, 2.0])), 1 + 0.8 * np.sin([2.0, 4.0]) ** 2
+    kl = (variance * v - 1 - np.log(variance * v) + v * (mean - centre) ** 2) / 2
+    assert np.abs(solution.series["kl_to_path"][1:] - kl).max() < 1e-5
+
+
+def test_in_the_plane():
+    text = "(x - t)**2/2 + (y + 0.3*x)**2"
+    flow = {**ANNEALED, "save": [0.5]}
+    solution = wfrpde.solve(case(text, [[-5, 6], [-5, 5]], flow=flow, numerics={"cells": [16, 16]}))
+    # the well is dragged along x: its force there is linear, and y relaxes beside it
+    a = np.array([[1 + 0.18, 0.6], [0.6, 2.0]])
+
+    def slope(t, y):  # mean displacement d of the plain process from the centre of V at t
+        pull = a @ (y[:2] - np.array([t, 0.0])) + np.array([0.0, 0.6 * t])
+        pull = np.array([y[0] - t + 0.6 * (y[1] + 0.3 * y[0]), 2 * (y[1] + 0.3 * y[0])])
+        return [*-pull, -(y[0] - t)]
+
+    work = solve_ivp(slope, (0, 0.5), [0, 0, 0], rtol=1e-11, atol=1e-12).y[2, -1]
+    assert abs(solution.series["work"][-1] - work) < 2e-4
+    assert abs(solution.series["work"][-1] - work) < solution.error.series["work"][-1] + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"path": {"kind": "expression"}}, "path.kind"),
+        ({"path": {"kind": "anneal"}}, "path.schedule"),
+        ({"path": {"kind": "anneal", "schedule": "1 - 2*t"}}, "path.schedule"),
+        ({"path": {"kind": "temper", "schedule": [[0.0, 1.0]]}}, "path.schedule"),
+        ({"flow": ANNEALED}, "flow.reaction"),
+        ({"path": {"kind": "temper"}, "flow": {"reaction": "x"}}, "flow.reaction"),
+        ({"path": {"kind": "temper", "power": 2.0}}, "path.power"),
+        ({"path": {"power": 2.0}}, "path.kind"),
+        (
+            {
+                "path": {"kind": "temper"},
+                "dynamics": {"kind": "kinetic"},
+                "initial": {"mean": [0.0, 0.0], "covariance": [[0.1, 0.0], [0.0, 0.1]]},
+            },
+            "dynamics.kind",
+        ),
+        ({"path": {"kind": "temper"}, "flow": {"conserve_mass": False}}, "flow.conserve_mass"),
+    ],
+)
+def test_refusals(change, where):
+    tables = {"target": {"potential": WELL}, "initial": {"mean": [0.0], "covariance": [[0.1]]}}
+    with pytest.raises(InputError) as complaint:
+        wfrpde.Case.model_validate({**tables, **change})
+    assert complaint.value.where == where
+
+
+def test_other_formulations_refuse_a_path():
+    tables = {
+        "target": {"potential": "x**2/2"},
+        "initial": {"mean": [0.0], "covariance": [[0.5]]},
+        "path": {"kind": "temper"},
+    }
+    for name in ("log-density", "spectral", "characteristics"):
+        given = wfrpde.Case.model_validate({**tables, "numerics": {"formulation": name}})
+        with pytest.raises(InputError, match="path"):
+            wfrpde.solve(given)
+
+
+def test_a_solution_that_is_kept(tmp_path):
+    tables = {
+        "target": {"potential": "x**2/2"},
+        "initial": {"mean": [0.0], "covariance": [[0.5]]},
+        "path": {"kind": "temper", "schedule": [[0.0, 0.0], [0.3, 1.0]]},
+        "flow": {"reaction": "annealed", "save": [0.5]},
+        "numerics": {"cells": [60], "dt": 0.05},
+    }
+    solution = wfrpde.solve(wfrpde.Case.model_validate(tables))
+    kept = wfrpde.load_solution(solution.save(tmp_path / "run.npz"))
+    x = np.linspace(-1, 1, 5)[:, None]
+    assert np.array_equal(kept.log_density(0.5, x), solution.log_density(0.5, x))
+    assert kept.case.equation == solution.case.equation
+    assert abs(solution.series["log_normalising_constant"][-1] - np.log(2 * np.pi) / 2) < 1e-6

@@ -1,0 +1,150 @@
+"""``[path]``: how the target moves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from wfrpde.case.sections import Number, PositiveNumber, Section, Text
+from wfrpde.equation.path import ANNEALED, Annealed, Path
+from wfrpde.errors import InputError
+from wfrpde.fields.courses import Course
+from wfrpde.fields.protocols import Formula
+
+TIME = re.compile(r"\bt\b")
+
+_SCHEDULE = "a formula in t, or a list of pairs [t, value]"
+
+
+class PathSpec(Section):
+    """A target that moves: π_t ∝ exp(−V_t). Without a kind the target stays what it is.
+
+    Attributes
+    ----------
+    kind
+        ``temper``: V_t = (1 − s) V₀ + s V, from the initial density π₀ ∝ exp(−V₀) to the target;
+        ``anneal``: V_t = V/T; ``expression``: ``target.potential`` contains t.
+    schedule
+        s(t) of ``temper``, clipped to [0, 1], or the temperature T(t) of ``anneal``: a formula in
+        t, or a list of pairs [t, value] with straight lines between them. By default s = t/t_end.
+    potential
+        V(x, t) of ``expression``: what ``target.potential`` said with t in it. The target itself is
+        then that at t_end.
+    power
+        λ of ``flow.reaction = "annealed"``: weights are e^{−λW} with the work W. 1 gives π_t, 2 the
+        second moment of the weights.
+    """
+
+    kind: Literal["temper", "anneal", "expression"] | None = None
+    schedule: Text | tuple[tuple[Number, Number], ...] | None = Field(
+        default=None, description=_SCHEDULE
+    )
+    potential: Text | None = None
+    power: PositiveNumber = 1.0
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.kind is None:
+            if (self.schedule, self.potential, self.power) != (None, None, 1.0):
+                raise InputError("path.kind", "none", "'temper', 'anneal' or 'expression'")
+            return self
+        if self.kind == "expression":
+            if self.potential is None:
+                found, needed = (
+                    "'expression', and a target that does not contain t",
+                    "V(x, t) there",
+                )
+                raise InputError("path.kind", found, needed, 'potential = "(x - t)**2/2"')
+            if self.schedule is not None:
+                raise InputError(
+                    "path.schedule", "one with kind = 'expression'", "t in the formula"
+                )
+            return self
+        if self.potential is not None:
+            found = f"one with kind = '{self.kind}'"
+            raise InputError("path.potential", found, "kind = 'expression', or target.potential")
+        if self.kind == "anneal" and self.schedule is None:
+            needed = 'the temperature T(t), e.g. schedule = "1 + 4*exp(-t)"'
+            raise InputError("path.schedule", "none with kind = 'anneal'", needed)
+        if self.schedule is not None:
+            Course.of(self.schedule, "path.schedule")
+        return self
+
+    def build(self, dim: int, t_end: float) -> Path | None:
+        """Return the path, which does not know its ends yet; None where the target stays.
+
+        Raises
+        ------
+        InputError
+            If a formula cannot be read, or what it gives is no number up to ``t_end``.
+        """
+        if self.kind is None:
+            return None
+        if self.potential is not None:
+            formula = Formula(self.potential, dim, "path.potential", timed=True).checked()
+            return Path(self.kind, Course("0"), formula)
+        given = f"t/{t_end!r}" if self.schedule is None else self.schedule
+        tempers = self.kind == "temper"
+        bounds = (0.0, 1.0) if tempers else (-float("inf"), float("inf"))
+        course = Course.of(given, "path.schedule", bounds)
+        return Path(self.kind, course.checked(t_end, positive=not tempers))
+
+    def annealed(self, path: Path) -> Annealed:
+        """Return the reaction of this path."""
+        return Annealed(path, self.power)
+
+
+def with_path(data: Any) -> Any:
+    """Move a V(x, t) from ``[target]`` to ``[path]``; the target is that at the end.
+
+    Without a start a path that is a formula, or anneals one, starts from its own beginning.
+    """
+    path = data.get("path") if isinstance(data, Mapping) else None
+    target = data.get("target") if isinstance(data, Mapping) else None
+    if not isinstance(path, Mapping) or not isinstance(target, Mapping | None):
+        return data
+    text = None if target is None else target.get("potential")
+    if (
+        path.get("kind") == "anneal"
+        and isinstance(text, str)
+        and isinstance(path.get("schedule"), str)
+    ):
+        begin = f"-({text})/({TIME.sub('(0.0)', path['schedule'])})"
+        return {"initial": {"kind": "expression", "log_density": begin}, **data}
+    if path.get("kind") != "expression":
+        return data
+    moving = isinstance(text, str) and TIME.search(text) is not None
+    text = text if moving else path.get("potential")
+    if not isinstance(text, str):
+        return data
+    begin = f"-({TIME.sub('(0.0)', text)})"
+    return {
+        "initial": {"kind": "expression", "log_density": begin},
+        **data,
+        "path": {**path, "potential": text},
+        "target": {**(target or {}), "potential": TIME.sub(f"({_end(data)!r})", text)},
+    }
+
+
+def _end(data: Mapping[str, Any]) -> float:
+    """Return the time at which a flow ends, of what is not checked yet."""
+    flow = data.get("flow")
+    if not isinstance(flow, Mapping):
+        return 1.0
+    save = flow.get("save")
+    last = save[-1] if isinstance(save, list | tuple) and save else 1.0
+    end = flow.get("t_end", last)
+    return float(end) if isinstance(end, int | float) else 1.0
+
+
+def check_annealed(path: PathSpec, reaction: str | None) -> None:
+    """Raise `InputError` for a reaction of a path where there is none."""
+    if reaction == ANNEALED and path.kind is None:
+        raise InputError("flow.reaction", "'annealed' without a [path]", "a target that moves")
+    if path.kind is not None and reaction not in (None, ANNEALED):
+        raise InputError("flow.reaction", "a formula beside a [path]", "'annealed', or none")
+    if path.power != 1.0 and reaction != ANNEALED:
+        raise InputError("path.power", f"{path.power:g}", "flow.reaction = 'annealed' beside it")

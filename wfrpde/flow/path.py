@@ -1,0 +1,127 @@
+"""What is told of a flow whose target moves, and the checks that replace a KL that falls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.case.problem import Problem
+from wfrpde.discretisation.functionals import Evaluator, Samples
+from wfrpde.flow.normalisation import told_with_error
+from wfrpde.flow.outcome import Outcome
+
+Array = npt.NDArray[np.float64]
+Told = tuple[Array, Array]
+
+IDENTITY = 1e-11
+"""L1 distance of the law of weighted particles from π_t up to which they count as the same."""
+
+SLACK = 1e-9
+"""What checks of energies allow beside the estimated errors (kT)."""
+
+
+def along_path(
+    problem: Problem,
+    outcome: Outcome,
+    evaluators: tuple[Evaluator, Evaluator | None],
+    fields: list[Samples],
+    second: Samples | None,
+    shares: Sequence[Array],
+) -> dict[str, Told]:
+    """Return what is told where π moves by name, with estimated errors, ``(T,)`` each (collective).
+
+    ``kl_to_path`` KL(ρ_t‖π_t); ``free_energy`` −log Z_t/Z_0; and of flows with transport ``work``
+    ⟨W⟩, of particles without weights if there are any; ``dissipated`` ⟨W⟩ less the free energy;
+    ``work_variance`` and ``ess``, E²w/E w² of weights, where there are weights.
+
+    Parameters
+    ----------
+    evaluators
+        The rule, and a second one.
+    fields
+        Samples of the best solution and of the others by the first rule; `second` those of the best
+        one by the second rule.
+    shares
+        Of the distances of the others from the best that are its error.
+    """
+    times = outcome.times
+    first, other = evaluators
+    lifts = _lifts(problem, first, times)
+    kls = [first.kl_to(sample, lifts) for sample in fields]
+    error = np.zeros(len(times))
+    for value, share in zip(kls[1:], shares, strict=True):
+        error = np.maximum(error, np.asarray(share) * np.abs(value - kls[0]))
+    free = first.free_energy(lifts)
+    unknown = np.full(len(times), np.nan)
+    told: dict[str, Told] = {"kl_to_path": (kls[0], error), "free_energy": (free, unknown)}
+    if other is not None and second is not None:
+        again = _lifts(problem, other, times)
+        gap = np.abs(other.kl_to(second, again) - kls[0])
+        told["kl_to_path"] = (kls[0], np.maximum(error, gap))
+        told["free_energy"] = (free, np.abs(other.free_energy(again) - free))
+    if not outcome.tallies:
+        return told
+    tallies = dict(outcome.tallies)
+    told["work"] = told_with_error(outcome, list(tallies["work"]))
+    dissipated = tallies["work"] + tallies["log_partition"]
+    told["dissipated"] = told_with_error(outcome, list(dissipated))
+    if problem.equation.annealed is not None:
+        told["work_variance"] = told_with_error(outcome, list(tallies["work_variance"]))
+        told["ess"] = told_with_error(outcome, list(np.exp(-tallies["log_second_moment"])))
+    return told
+
+
+def _lifts(problem: Problem, evaluator: Evaluator, times: Array) -> Array:
+    """Return V − V_t ``(T, n)`` at the points of a rule."""
+    points = evaluator.points
+    moving = problem.moving(points)
+    assert moving is not None
+    end = problem.potential(points)
+    return np.array([end - moving(float(t)) for t in times]).reshape(len(times), len(points))
+
+
+def path_checks(problem: Problem, outcome: Outcome, told: dict[str, Told]) -> list[dict[str, Any]]:
+    """Return the checks: the second law, the ledger of KL, and the identity of annealing."""
+    checks = []
+
+    def add(title: str, value: float, limit: float) -> None:
+        passed = bool(value <= limit)
+        checks.append(
+            {"name": title, "value": float(value), "limit": float(limit), "passed": passed}
+        )
+
+    if "dissipated" in told:
+        value, error = told["dissipated"]
+        # what the target adds to KL, and does not come back, is dissipated
+        weighted = problem.equation.annealed is not None
+        start, _ = told["kl_to_path"] if not weighted else (np.zeros(1), None)
+        limit = float(np.nanmax(error, initial=0.0)) + SLACK
+        add("largest breach of the second law", float(-(value + start[0]).min()), limit)
+        if not weighted:
+            kl, bar = told["kl_to_path"]
+            left = kl[0] + value - outcome.tallies["kl_lost"][0] - kl
+            limit = float(np.nanmax(error + bar, initial=0.0)) + SLACK
+            add("residual of the ledger of KL", float(np.abs(left).max()), limit)
+    distance = _from_path(problem, outcome)
+    annealed = problem.equation.annealed
+    if annealed is not None and annealed.power == 1 and distance[0] <= IDENTITY:
+        add("largest L1 distance of the nodes from the path", float(distance.max()), IDENTITY)
+    return checks
+
+
+def _from_path(problem: Problem, outcome: Outcome) -> Array:
+    """Return the L1 distances ``(T,)`` of what the nodes hold from π_t there."""
+    nodes = outcome.interpolation.nodes
+    moving = problem.moving(nodes)
+    assert moving is not None
+    end = problem.potential(nodes)
+
+    def shares(log_density: Array) -> Array:
+        mass = np.exp(log_density - log_density.max())
+        return np.asarray(mass / mass.sum())
+
+    pairs = zip(outcome.best, outcome.times, strict=True)
+    return np.array([np.abs(shares(u - end) - shares(-moving(float(t)))).sum() for u, t in pairs])
