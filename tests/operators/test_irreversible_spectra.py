@@ -178,10 +178,8 @@ def test_what_is_refused():
         )
     from wfrpde.studies.spectral.study import study_spectrum
 
-    with pytest.raises(InputError, match=r"spectrum\.committor"):
-        study_spectrum(
-            gaussian({"circulation": 1.0}, 4, spectrum={"committor": ["x < -1", "x > 1"]})
-        )
+    with pytest.raises(InputError, match=r"spectrum\.sets"):
+        study_spectrum(gaussian({"circulation": 1.0}, 4, spectrum={"sets": 2}))
     with pytest.raises(InputError, match="simplices"):
         wfrpde.spectrum(gaussian({"circulation": 1.0}, 4, domain={"cell": "simplex"}))
 
@@ -193,3 +191,22 @@ def test_kept_and_read_again(tmp_path):
     np.testing.assert_array_equal(again.eigenvalues, spectrum.eigenvalues)
     point = np.array([[0.3, 0.4]])
     assert again.eigenfunction(1, point) == spectrum.eigenfunction(1, point)
+
+
+def test_functions_are_those_of_the_backward_operator():
+    """u = c·x with Bᵀc = λc for b = −Bx, not Bc = λc, whatever makes up B: J, or J and a drift."""
+    turn = np.array([[0.0, 0.3], [-0.3, 0.0]])
+    points = np.array([[0.5, 0.0], [0.0, 0.5]])
+    box = {"domain": {"box": [[-8.5, 8.5], [-6.5, 6.5]]}, "numerics": {"cells": [10, 9]}}
+    rest = (turn @ STIFFNESS).tolist()
+    drift = [f"({a})*x + ({b})*y" for a, b in rest]
+    for dynamics, b in (
+        ({"circulation": 0.3}, (np.eye(2) + turn) @ STIFFNESS),
+        ({"circulation": 0.3, "drift": drift}, STIFFNESS),  # f = JAx undoes −J∇V
+    ):
+        spectrum = wfrpde.spectrum(gaussian(dynamics, 3, **box))
+        values, vectors = np.linalg.eig(b.T)
+        slow = vectors[:, values.argmin()]
+        assert spectrum.eigenvalues[1] == pytest.approx(values.min(), abs=1e-7)
+        found = spectrum.eigenfunction(1, points)
+        assert found[1] / found[0] == pytest.approx(slow[1] / slow[0], rel=1e-6)

@@ -104,6 +104,19 @@ def _crossings(region: Region, start: Array, axis: int, ends: Array) -> list[flo
     return [float(p) for p in (low + high) / 2]
 
 
+def _level(region: Region, nodes: Nodes) -> Array:
+    """Level of a region at the nodes; where an axis closes, the higher one of its two ends."""
+    level: Array = np.array(region.level(nodes.points))
+    for axis in nodes.closed_axes:
+        low, high = nodes.grid.box[axis]
+        first = np.flatnonzero(nodes.points[:, axis] == low)
+        if len(first):
+            last = nodes.points[first]
+            last[:, axis] = high
+            level[first] = np.maximum(level[first], region.level(last))
+    return level
+
+
 def absorbing_nodes(regions: Sequence[Region], nodes: Nodes) -> Mask | None:
     """Return ``(n,)``: the nodes, ghosts included, in any of the regions or on their boundaries.
 
@@ -116,7 +129,7 @@ def absorbing_nodes(regions: Sequence[Region], nodes: Nodes) -> Mask | None:
         return None
     absorbed = np.zeros(len(nodes.points), dtype=bool)
     for region in regions:
-        level = region.level(nodes.points)
+        level = _level(region, nodes)
         reach = nodes.max(np.abs(level[: nodes.n_owned]))
         inside = level >= -ON_BOUNDARY * reach
         if nodes.sum(inside[: nodes.n_owned].astype(float)) == 0:

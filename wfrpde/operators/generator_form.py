@@ -1,9 +1,10 @@
 r"""The generator of any dynamics in weak form, on tensor spectral elements.
 
-.. math:: \langle v, -L h\rangle_\pi = \int \pi\,\nabla v\cdot(D + J)\nabla h
+.. math:: \langle v, -L h\rangle_\pi = \int\pi\,\nabla v\cdot(D - J)\nabla h
           - \int \pi\, v\, f\cdot\nabla h,
 
-for dX = b dt + √(2D) dW with b = −(D + J)∇V + div(D + J) + f. Constants are in the kernel, and as
+for dX = b dt + √(2D) dW with b = −(D + J)∇V + div(D + J) + f: L acts on functions, and densities
+over π move with D + J in place of D − J. Constants are in the kernel, and as
 test functions too where f = 0: π is stationary to round-off whatever the mesh. Boundaries reflect.
 """
 
@@ -98,7 +99,7 @@ def _cell_blocks(nodes: Nodes, potential: Array, dynamics: Dynamics) -> Array:
     spread = dynamics.diffusion_at(flat).reshape(shape)
     whole = np.array(spread)
     if dynamics.circulation is not None:
-        whole += dynamics.circulation(flat).reshape(shape)
+        whole -= dynamics.circulation(flat).reshape(shape)
     gradients = []
     for axis in range(dim):
         factors = [rule.derivative if k == axis else np.eye(nodes.degree + 1) for k in range(dim)]

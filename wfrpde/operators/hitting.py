@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from wfrpde.errors import InputError
 from wfrpde.operators.absorbing import absorbing_nodes
+from wfrpde.operators.driven_hitting import committor_answers, exit_answers
 from wfrpde.operators.eigen import along, solved
 from wfrpde.operators.ladder import Level
 from wfrpde.operators.modes import solve_modes
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
     from wfrpde.case import Case
+    from wfrpde.fields import Region
 
 Array = npt.NDArray[np.float64]
 
@@ -45,7 +47,7 @@ to the linear solver: their own round-off, far from the wells, would be kept in 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
 class Exit(FromModes):
-    """Exit of dX = −α∇V dt + √(2α) dW into an absorbing region A, the same on every rank.
+    """Exit of a process into an absorbing region A, the same on every rank.
 
     Attributes
     ----------
@@ -87,8 +89,8 @@ class Committor(FromModes):
     values
         ``(n,)`` nodal values of q.
     rate, rate_error
-        Reactive flux ∫π α|∇q|²: transitions from A to B per unit time in equilibrium, and its
-        estimated error.
+        Reactive flux ∫π α∇q·D∇q: transitions from A to B per unit time in the state π, and its
+        estimated error; NaN with a further drift, under which π is not that state.
     error
         Largest difference of q to its value on the coarser discretisation, up to `REACHED`
         kT above the lowest point at which it is undecided.
@@ -124,6 +126,8 @@ def mean_exit_time(case: Case, region: str, comm: Comm | None = None) -> Exit:
     comm = world_of(comm)
     alpha = _positive_alpha(case)
     absorbing = case.region(region, "region")
+    if _has_terms(case):
+        return _driven_exit(case, absorbing, comm)
     modes = solve_modes(case, comm, MODES, alpha=alpha, absorbing=[absorbing])
     tell_warnings(modes.warnings, comm)
     times, means = [], []
@@ -164,6 +168,8 @@ def committor(case: Case, source: str, sink: str, comm: Comm | None = None) -> C
     comm = world_of(comm)
     alpha = _positive_alpha(case)
     first, second = case.region(source, "source"), case.region(sink, "sink")
+    if _has_terms(case):
+        return _driven_committor(case, first, second, comm)
     modes = solve_modes(case, comm, MODES, alpha=alpha, absorbing=[first, second])
     tell_warnings(modes.warnings, comm)
     fields, fluxes = [], []
@@ -188,11 +194,7 @@ def committor(case: Case, source: str, sink: str, comm: Comm | None = None) -> C
     best = modes.ladder.function(fields)[0]
     error = np.nan
     if len(fields) > 1:
-        gap = np.abs(best - modes.ladder.from_coarser(fields[-2])[0])
-        level = -np.log(np.maximum(modes.mass, np.finfo(float).tiny))
-        undecided = (best > 0.2) & (best < 0.8)
-        top = level[undecided].min() if undecided.any() else level.min()
-        error = float(gap[level < top + REACHED].max())
+        error = _undecided(best, modes.ladder.from_coarser(fields[-2])[0], modes.mass)
     return Committor(
         source=first.text,
         sink=second.text,
@@ -202,6 +204,52 @@ def committor(case: Case, source: str, sink: str, comm: Comm | None = None) -> C
         rate_error=float(rate_error),
         **modes.shared,
     )
+
+
+def _has_terms(case: Case) -> bool:
+    dynamics = case.equation.dynamics
+    return dynamics is not None and bool(dynamics.terms)
+
+
+def _driven_exit(case: Case, absorbing: Region, comm: Comm) -> Exit:
+    found = exit_answers(case, [absorbing], comm)
+    tell_warnings(found.warnings, comm)
+    rate, rate_error = found.estimated("rate")
+    mean, error = found.estimated("mean_time")
+    return Exit(
+        region=absorbing.text,
+        rate=rate,
+        rate_error=rate_error,
+        mean_time=mean,
+        mean_time_error=error,
+        times=found.functions["times"][-1],
+        quasi_stationary=found.functions["state"][-1],
+        **found.shared,
+    )
+
+
+def _driven_committor(case: Case, source: Region, sink: Region, comm: Comm) -> Committor:
+    found = committor_answers(case, source, sink, comm)
+    tell_warnings(found.warnings, comm)
+    rate, rate_error = found.estimated("rate")
+    *coarser, best = found.functions["q"]
+    return Committor(
+        source=source.text,
+        sink=sink.text,
+        values=best,
+        error=_undecided(best, coarser[-1], found.mass) if coarser else np.nan,
+        rate=rate,
+        rate_error=rate_error,
+        **found.shared,
+    )
+
+
+def _undecided(best: Array, coarse: Array, mass: Array) -> float:
+    """Largest distance of a committor to a coarser one where it is decided, and a way above."""
+    level = -np.log(np.maximum(mass, np.finfo(float).tiny))
+    undecided = (best > 0.2) & (best < 0.8)
+    top = level[undecided].min() if undecided.any() else level.min()
+    return float(np.abs(best - coarse)[level < top + REACHED].max())
 
 
 def _solved(level: Level, functional: Array, scale: float) -> Array:

@@ -138,12 +138,7 @@ def solve_irreversible(
     """
     level = LEVEL
     automatic = case.domain.box is None
-    if case.domain.mesh is not None or case.domain.cell == "simplex":
-        raise InputError(
-            "domain",
-            "simplices, with a [dynamics] whose spectrum takes spectral elements",
-            "a box of intervals, quadrilaterals or hexahedra",
-        )
+    refuse_simplices(case)
     while True:
         with collectively(comm):
             problem = make_problem(case, at_equilibrium=True, level=level)
@@ -152,7 +147,7 @@ def solve_irreversible(
             if comm.rank == 0:
                 solved = _solved(problem, dynamics, count, absorbing, through)
         rotating, wall_share = comm.bcast(None if solved is None else solved[1:])
-        interpolation = interpolation_of(*_finest(problem, through))
+        interpolation = interpolation_of(*finest_grid(problem, through))
         if not automatic or wall_share < WALL_LIMIT or level >= HIGHEST_LEVEL:
             break
         level *= 1.3
@@ -170,7 +165,18 @@ def solve_irreversible(
     )  # fmt: skip
 
 
-def _finest(problem: Problem, through: tuple[Array, ...]) -> tuple[TensorGrid, int]:
+def refuse_simplices(case: Case) -> None:
+    """Refuse what is no box of tensor cells."""
+    if case.domain.mesh is not None or case.domain.cell == "simplex":
+        raise InputError(
+            "domain",
+            "simplices, with a [dynamics] whose generator takes spectral elements",
+            "a box of intervals, quadrilaterals or hexahedra",
+        )
+
+
+def finest_grid(problem: Problem, through: tuple[Array, ...]) -> tuple[TensorGrid, int]:
+    """Return the grid of spectral elements, whose cells end at planes, and the higher degree."""
     degree = problem.numerics.degree or DEGREE[problem.dim]
     cells = problem.numerics.cells or cells_for(problem, degree)
     return problem.tensor_grid(cells, through), degree
@@ -185,7 +191,7 @@ def _solved(
 ) -> tuple[list[_Level], dict[str, Any], float]:
     from wfrpde.parallel.mpi import MPI
 
-    grid, degree = _finest(problem, through)
+    grid, degree = finest_grid(problem, through)
     scale = 1.0 / float(np.ptp(problem.box, axis=1).max()) ** 2
     degrees = [degree - 1, degree] if problem.numerics.certify and degree > 1 else [degree]
     levels = []

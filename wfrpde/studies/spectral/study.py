@@ -158,13 +158,15 @@ def check_questions(case: Case) -> None:
                     "a positive flow.alpha",
                     "Without diffusion nothing is ever reached.",
                 )
-    if case.dynamics.build(case.dim).terms:
+    dynamics = case.dynamics.build(case.dim)
+    if dynamics.terms:
         for key in ("sets", "committor", "tilts", "observe"):
-            if getattr(spec, key):
+            if getattr(spec, key) and (key != "committor" or dynamics.kinetic):
                 raise InputError(
                     f"spectrum.{key}",
                     "it with a [dynamics] of its own",
-                    "it left out: eigenvalues and functions alone are known there",
+                    "it left out: eigenvalues, functions, exits and committors are known there"
+                    + ", without momenta" * dynamics.kinetic,
                 )
     if spec.sets is not None:
         if case.absorbing is not None:
@@ -192,10 +194,12 @@ def _questions(case: Case, spectrum: Spectrum, comm: Comm) -> dict[str, Callable
 
     spec, alpha = case.spectrum, case.flow.alpha
     result: dict[str, Callable[[], Any]] = {}
-    if case.dynamics.build(case.dim).terms:
+    dynamics = case.dynamics.build(case.dim)
+    if dynamics.kinetic:
         return result
     if case.absorbing is None:
-        result["metastable sets"] = lambda: operators.metastable_sets(spectrum, spec.sets)
+        if not dynamics.terms:
+            result["metastable sets"] = lambda: operators.metastable_sets(spectrum, spec.sets)
         regions = {k: f"not ({region.text})" for k, region in spectrum.target.regions.items()}
     else:
         regions = {f"outside {case.absorbing}": case.absorbing}
@@ -205,7 +209,7 @@ def _questions(case: Case, spectrum: Spectrum, comm: Comm) -> dict[str, Callable
     if spec.committor is not None:
         source, sink = spec.committor
         result["committor"] = partial(operators.committor, case, source, sink, comm)
-    if case.flow.reaction is not None and alpha > 0:
+    if case.flow.reaction is not None and alpha > 0 and not dynamics.terms:
         result["Feynman-Kac"] = partial(operators.feynman_kac, case, comm)
     if spec.tilts:
         result["cumulants"] = partial(operators.cumulants, case, spec.tilts, comm)
