@@ -1,12 +1,12 @@
 # Every target runs its command through tools/env, which makes the place that it needs if there is none.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pip package test-browser test-mpi test-latest lint docs bench lock clean-env
+.PHONY: help demo test test-pip test-pip-quick package test-browser test-mpi test-latest lint docs bench lock clean-env
 
 ENV := tools/env
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo:  ## two targets with a barrier: writes a report that you open in a browser
 	$(ENV) --quick wfrpde demo --force
@@ -20,6 +20,15 @@ test-browser:  ## the pages in a headless Chromium, which is installed if there 
 test-pip:  ## the quick tests where only pip has installed something: no DOLFINx, PETSc, MPI
 	$(ENV) --pip-test python -m pytest -n auto --dist loadfile -m "not slow" \
 		--ignore tests/mpi --ignore tests/tools --ignore tests/convergence
+
+# What the linear algebra and the missing packages change: the others are the same Python on the same NumPy.
+engine_rooms := tests/engine tests/flow tests/operators tests/studies tests/extensions tests/parallel \
+	tests/comparison/test_validation.py tests/commands/test_commands.py tests/commands/test_spectrum_command.py \
+	tests/report/test_views.py tests/test_house.py
+
+test-pip-quick:  ## of them those in which another engine, or a missing package, makes a difference
+	$(ENV) --pip-test python -m pytest -qq --collect-only --ignore tests/mpi --ignore tests/tools
+	$(ENV) --pip-test python -m pytest -n auto --dist loadfile -m "not slow" $(engine_rooms)
 
 package:  ## sdist and wheel, installed in an empty virtual environment, run the demo there
 	tools/check_package

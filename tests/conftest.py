@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 from collections.abc import Callable, Generator, Iterator
@@ -60,13 +61,23 @@ def pytest_pyfunc_call() -> Generator[None, object, object]:
 
 
 @pytest.fixture(scope="session")
-def solved() -> Callable[[str], Solution]:
-    """Solutions of the shipped cases by name, each computed once."""
+def solved(tmp_path_factory) -> Callable[[str], Solution]:
+    """Solutions of the shipped cases by name, each computed once, also by several workers."""
     import wfrpde
+
+    alone = os.environ.get("PYTEST_XDIST_WORKER") is None
+    folder = tmp_path_factory.getbasetemp()
 
     @cache
     def solve(name: str) -> Solution:
-        return wfrpde.solve(wfrpde.load_case(name))
+        if alone:
+            return wfrpde.solve(wfrpde.load_case(name))
+        kept = folder.parent / f"{name}.npz"
+        with (folder.parent / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # whoever comes second waits, and reads
+            if not kept.exists():
+                wfrpde.solve(wfrpde.load_case(name)).save(kept)
+        return wfrpde.load_solution(kept)
 
     return solve
 

@@ -12,6 +12,8 @@ import sys
 import numpy as np
 import pytest
 
+from wfrpde.commands.cli import main
+
 pyvista = pytest.importorskip("pyvista")
 
 CASES = {
@@ -22,7 +24,7 @@ potential = "3*(x**2 - 1)**2 + 0.3*x + (y - x/2)**2"
 modes = { left = "x < 0", right = "x >= 0" }
 [numerics]
 degree = 4
-cells = [12, 10]
+cells = [8, 6]
 [spectrum]
 count = 4
 committor = ["x < -0.9", "x > 0.9"]
@@ -34,7 +36,7 @@ potential = "3*(x**2 - 1)**2 + 0.3*x + (y - x/2)**2"
 [domain]
 cell = "simplex"
 [numerics]
-cells = [16, 12]
+cells = [10, 8]
 [spectrum]
 count = 3
 """,
@@ -55,19 +57,21 @@ tilts = [-1.0, 0.0, 1.0]
 
 def run(folder, name: str, ranks: int, *words: str):
     """Write a case and its run folder by the command, on some ranks."""
-    (folder / f"{name}.toml").write_text(CASES[name])
-    command = [sys.executable, "-m", "wfrpde", "spectrum", f"{name}.toml", "--quiet"]
-    if ranks > 1:
-        command = ["mpirun", "-n", str(ranks), *command]
+    case, out = folder / f"{name}.toml", folder / f"run-{ranks}"
+    case.write_text(CASES[name])
+    command = ["spectrum", str(case), "--quiet", "--out", str(out), *words]
+    if ranks == 1:
+        assert main(command) == 0
+        return out
     subprocess.run(
-        [*command, "--out", f"run-{ranks}", *words],
-        cwd=folder, check=True, timeout=240,
+        ["mpirun", "-n", str(ranks), sys.executable, "-m", "wfrpde", *command],
+        check=True, timeout=240,
         env=os.environ | {
             "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
             "OMPI_MCA_rmaps_base_oversubscribe": "1",
         },
     )  # fmt: skip
-    return folder / f"run-{ranks}"
+    return out
 
 
 @pytest.mark.slow
@@ -120,12 +124,17 @@ def test_modes_are_the_eigenfunctions(name, tmp_path):
             assert np.nanmax(grid.point_data["exit_time_left"][near]) > 1.0
 
 
-def test_files_of_a_study(tmp_path):
-    folder = run(tmp_path, "line", 1)
-    summary = json.loads((folder / "summary.json").read_text())
+@pytest.fixture(scope="module")
+def line(tmp_path_factory):
+    """Folder of a study in one dimension."""
+    return run(tmp_path_factory.mktemp("line"), "line", 1)
+
+
+def test_files_of_a_study(line):
+    summary = json.loads((line / "summary.json").read_text())
     results = summary["results"]
     rates = np.array(results["rates"]["value"])
-    with (folder / "spectrum.csv").open() as stream:
+    with (line / "spectrum.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert [float(row["rate"]) for row in rows] == rates.tolist()
     assert [float(row["residual"]) for row in rows] == results["residuals"]
@@ -136,16 +145,15 @@ def test_files_of_a_study(tmp_path):
     principal = results["feynman_kac"]["principal_eigenvalue"]["value"]
     assert curve["values"]["value"][2] == pytest.approx(principal, rel=1e-10)
     assert set(results["exits"]) == {"left", "right"}
-    names = {path.name for path in (folder / "figures").iterdir()}
+    names = {path.name for path in (line / "figures").iterdir()}
     assert names == {"levels.png", "modes.png", "sets.png", "cumulants.png"}
-    grid = pyvista.read(folder / "modes.vtu")
+    grid = pyvista.read(line / "modes.vtu")
     left, right = (grid.point_data[f"feynman_kac_{k}"] for k in ("left", "right"))
     np.testing.assert_allclose(left, right * grid.point_data["target"], rtol=1e-9, atol=1e-300)
 
 
-def test_report_of_a_study(tmp_path):
-    folder = run(tmp_path, "line", 1)
-    page = (folder / "report.html").read_text(encoding="utf-8")
+def test_report_of_a_study(line):
+    page = (line / "report.html").read_text(encoding="utf-8")
     for words in (
         "Paths that are rewarded", "λ₁ = ", "metastable sets", "Λ = ", "θ(k)", "Exit times",
         "modes.pvd",

@@ -23,6 +23,9 @@ MIXED = 1.05
 FEW_POINTS = 20.0
 """Independent points that a chain has to be worth before it is believed what its error is."""
 
+AT_ONCE = 1_000_000
+"""Values of chains that are looked at together: short chains are many, and long ones large."""
+
 TELLING = 0.1
 """Correlation, where there should be none, that says that an array is in another order."""
 
@@ -64,7 +67,8 @@ def chain_error(series: Array, weights: Array | None = None) -> tuple[Array, Arr
     series
         ``(n, k)`` observables along the chain.
     weights
-        ``(n,)`` weights of the points, summing to one; equal where there are none.
+        ``(n,)``, or ``(n, k)`` for each observable its own: weights of the points, summing to one;
+        equal where there are none.
 
     Returns
     -------
@@ -75,9 +79,10 @@ def chain_error(series: Array, weights: Array | None = None) -> tuple[Array, Arr
     n = len(series)
     if weights is None:
         weights = np.full(n, 1.0 / n)
-    mean = weights @ series
+    columns = weights.reshape(n, -1)
+    mean = (columns * series).sum(axis=0)
     # linearised self-normalised average: its summands are a chain with equal weights
-    summands = n * weights[:, None] * (series - mean)
+    summands = n * columns * (series - mean)
     worth = n / integrated_time(summands)
     error = np.sqrt((summands**2).mean(axis=0) / worth)
     freedom = np.maximum(worth - 1.0, 1.0)
@@ -151,10 +156,10 @@ def _chains_error(series: Array, weights: Array, chains: int) -> Averages:
         chains = 1
     # (C, n, k), (C, n)
     phi, w = series.reshape(chains, -1, series.shape[1]), weights.reshape(chains, -1)
-    each = [chain_error(x, v / v.sum()) for x, v in zip(phi, w, strict=True)]
+    errors, worth, known = _alone(phi, w)
     share = w.sum(axis=1)
-    error = np.sqrt(sum((s * e) ** 2 for s, (e, _, _) in zip(share, each, strict=True)))
-    freedom = np.sum([f for _, _, f in each], axis=0)
+    error = np.sqrt(((share[:, None] * errors) ** 2).sum(axis=0))
+    freedom = known.sum(axis=0)
     columns = np.moveaxis(phi, 2, 0)
     ratio = np.array([r_hat(x) for x in columns])
     ess = np.array([bulk_ess(x) for x in columns])
@@ -166,10 +171,24 @@ def _chains_error(series: Array, weights: Array, chains: int) -> Averages:
         between, _, known = chain_error(summands)
     else:
         known = np.full(len(between), count)
-    doubtful = ~(ratio <= MIXED) | (np.min([n for _, n, _ in each], axis=0) < FEW_POINTS)
+    doubtful = ~(ratio <= MIXED) | (worth.min(axis=0) < FEW_POINTS)
     freedom = np.where(between > error, known, np.where(doubtful, count, freedom))
     note = _order_of_chains(phi)
     return Averages(np.maximum(error, between), freedom, ess, ratio, note)
+
+
+def _alone(phi: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Return what `chain_error` says of each of the chains ``(C, n, k)``: three ``(C, k)``."""
+    chains, n, k = phi.shape
+    at_once = max(1, AT_ONCE // (n * k))
+    found = []
+    for first in range(0, chains, at_once):
+        x, w = phi[first : first + at_once], weights[first : first + at_once]
+        series = np.moveaxis(x, 0, 1).reshape(n, -1)  # chain after chain, each with k columns
+        columns = np.repeat((w / w.sum(axis=1, keepdims=True)).T, k, axis=1)
+        found.append([part.reshape(len(x), k) for part in chain_error(series, columns)])
+    errors, worth, freedom = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return errors, worth, freedom
 
 
 def _one_chain(series: Array, weights: Array, alone: Averages) -> Averages:

@@ -139,13 +139,7 @@ class Atoms:
         """Return ``M(a + iω)/M(a)`` at the frequencies ``(m,)``."""
         _, mass = self._tilted(a)
         keep = mass > 1e-18
-        places, mass = self.places[keep], mass[keep]
-        size = max(1, BLOCK // len(places))
-        parts = [
-            np.exp(1j * omega[k : k + size, None] * places) @ mass
-            for k in range(0, len(omega), size)
-        ]
-        return np.concatenate(parts) if parts else np.empty(0, dtype=complex)
+        return _characteristic(self.places[keep], mass[keep], omega)
 
     def error(self, a: float) -> float:
         """Estimated relative error of M(a)."""
@@ -159,3 +153,22 @@ class Atoms:
             edge = self.places > high - margin if a > 0 else self.places < low + margin
             error += float(mass[edge].sum())
         return error
+
+
+def _characteristic(places: Array, mass: Array, omega: Array) -> Complex:
+    """Return Σ m_k e^{iωx_k} at the frequencies ``(m,)``.
+
+    Equidistant ones, ω_j = ω_0 + jΔ with j = pB + q, take a product of matrices e^{i(ω_0 + pBΔ)x}
+    and m e^{iqΔx}: 2 √m exponentials for each x, not m.
+    """
+    block = int(np.sqrt(len(omega))) or 1
+    gaps = np.diff(omega)
+    if len(omega) < 4 or np.ptp(gaps) > 1e-12 * np.abs(omega).max() or len(omega) % block:
+        block = 1
+    far, near = omega[::block], omega[:block] - omega[:1]
+    total = np.zeros((len(far), len(near)), dtype=complex)
+    size = max(1, BLOCK // (len(far) + len(near) + 1))
+    for k in range(0, len(places), size):
+        x, m = places[k : k + size], mass[k : k + size]
+        total += np.exp(1j * np.outer(far, x)) @ (m * np.exp(1j * np.outer(near, x))).T
+    return total.ravel()
