@@ -17,6 +17,7 @@ FLOORS = [
         "targets",
         "starts",
         "equation",
+        "noising",
     ),
     *("samplers", "domain", "case", "engine", "discretisation", "flow", "operators"),
     *("comparison", "studies", "report", "commands", "__main__"),

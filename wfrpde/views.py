@@ -22,6 +22,7 @@ VIEWS: dict[str, tuple[str, str]] = {
     "Case": ("wfrpde.report.views.case", "CASE"),
     "Solution": (_FLOW, "SOLUTION"),
     "ProductSolution": (_FLOW, "SOLUTION"),
+    "NoisingSolution": ("wfrpde.report.views.noising", "NOISING"),
     "ErrorEstimate": (_FLOW, "ERRORS"),
     "Spectrum": (_SPECTRUM, "SPECTRUM"),
     "SpectralStudy": (_SPECTRUM, "STUDY"),

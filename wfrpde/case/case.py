@@ -47,6 +47,7 @@ from wfrpde.case.factors import FactorSpec, check_product
 from wfrpde.case.files import find_case, read_toml
 from wfrpde.case.flow import FlowSpec
 from wfrpde.case.leaves import check_leaves
+from wfrpde.case.noising import NoisingSpec, ScoreSpec, check_noising, with_noising
 from wfrpde.case.numerics import AccuracySpec, NumericsSpec
 from wfrpde.case.output import OutputSpec
 from wfrpde.case.path import PathSpec, check_annealed, with_path
@@ -105,6 +106,8 @@ class Case(Shown, Section):
     domain: DomainSpec = DomainSpec()
     dynamics: DynamicsSpec = DynamicsSpec()
     path: PathSpec = PathSpec()
+    noising: NoisingSpec | None = None
+    score: ScoreSpec | None = None
     flow: FlowSpec = FlowSpec()
     numerics: NumericsSpec = NumericsSpec()
     accuracy: AccuracySpec = AccuracySpec()
@@ -127,7 +130,7 @@ class Case(Shown, Section):
         cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
     ) -> Self:
         check_leaves(data)
-        data = with_path(_with_start_of_factors(plain(data)))
+        data = with_noising(with_path(_with_start_of_factors(plain(data))))
         try:
             case = handler(data)
         except ValidationError as error:
@@ -141,6 +144,7 @@ class Case(Shown, Section):
         if source is not None:
             case._source = source
         case._check_momenta()
+        check_noising(case)
         case._check_domain(stored=(info.context or {}).get("stored", False))
         check_product(case)
         case.initial.check_dimension(case.dim)
@@ -384,15 +388,19 @@ class Case(Shown, Section):
         return schema_of(cls)
 
 
-def require_case(case: Any, function: str, *, factored: bool = False) -> None:
+def require_case(case: Any, function: str, *, factored: bool = False, noised: bool = False) -> None:
     """Raise TypeError unless ``function`` was given a case.
 
-    Unless it takes them, one of factors, or in more than three dimensions, is an `InputError`.
+    Unless it takes them, one of factors, in more than three dimensions, or with noise for data is
+    an `InputError`.
     """
     if not isinstance(case, Case):
         raise TypeError(
             f"{function} needs a Case, not {type(case).__name__}: wfrpde.load_case makes one"
         )
+    if case.noising is not None and not noised:
+        needed = "a flow towards a target: score-based processes are solved by wfrpde.solve"
+        raise InputError("noising", f"a score-based process, in {function}", needed)
     if case.is_factored and not factored:
         raise InputError(
             "target",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 import numpy.typing as npt
 from pydantic import Field, Strict, field_validator, model_validator
 
+from wfrpde.case.noising import NOISED
 from wfrpde.case.sections import OpenSection, PositiveNumber, Text
 from wfrpde.errors import InputError
 from wfrpde.fields.complaints import check_length, unknown_key
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 FACTORS = "factors"
 """Kind of start of a product: that of each factor."""
+
+UNSAID = {
+    FACTORS: "where each factor has its start",
+    NOISED: "of a start that is the noised data",
+}
+"""Kinds of start that say nothing themselves, and why."""
 
 SPACIOUS = ("gaussian", "radial")
 """Kinds of target that may have more than three dimensions."""
@@ -215,8 +222,8 @@ class InitialSpec(OpenSection):
     def _check(self) -> Self:
         from wfrpde.starts import validate_initial
 
-        if self.kind == FACTORS:
-            self._reject_parameters("where each factor has its start")
+        if self.kind in UNSAID:
+            self._reject_parameters(UNSAID[self.kind])
             return self
         validate_initial(self.kind, self.parameters)
         return self
@@ -241,7 +248,7 @@ class InitialSpec(OpenSection):
         """Raise `InputError` unless the parameters fit a target of dimension ``dim``."""
         from wfrpde.starts import validate_initial
 
-        if self.kind == FACTORS:
+        if self.kind in UNSAID:
             return
         validate_initial(self.kind, self.parameters).check_dimension(dim)
 

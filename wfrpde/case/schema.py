@@ -26,6 +26,9 @@ def schema_of(case: type[BaseModel]) -> dict[str, Any]:
             if key in texts:
                 entry["description"] = texts[key]
     for key, entry in schema["properties"].items():
+        if "$ref" in entry.get("anyOf", [{}])[0]:  # a table that may be left out
+            entry["$ref"] = entry.pop("anyOf")[0]["$ref"]
+            entry.pop("default")
         entry["description"] = (
             _first_line(tables(case)[key]) if key in tables(case) else key_texts(case)[key]
         )

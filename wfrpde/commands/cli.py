@@ -243,6 +243,14 @@ def _solve(arguments: argparse.Namespace) -> int:
         from wfrpde.parallel import collectively
         from wfrpde.report.terminal import run_summary
 
+        if case.noising is not None:
+            from wfrpde.commands.noising import run_noising
+
+            with RunFolder(folder, "solve", force=arguments.force, comm=session.comm) as output:
+                session.say(run_noising(case, output.path, session.comm, session.status))
+            session.say(f"\nReport   {folder}/report.html")
+            session.say(f"Numbers  {folder}/summary.json, series.csv")
+            return session.code
         run = None
         if arguments.resume:
             with collectively(session.comm):

@@ -37,6 +37,7 @@ def redraw(folder: Path) -> list[Path]:
         "convergence.json": _study,
         "spectrum.csv": _spectrum,
         "sweep.csv": _sweep,
+        "noising.npz": _noising,
     }
     for name, drawn in kinds.items():
         if (folder / name).is_file():
@@ -102,3 +103,9 @@ def _sweep(folder: Path) -> list[Path]:
     sweep = Sweep.load(folder / SWEEP)
     reach_code(sweep.case)
     return write_sweep_report(sweep, folder)
+
+
+def _noising(folder: Path) -> list[Path]:
+    from wfrpde.report.noising import plot_noising
+
+    return plot_noising(folder)

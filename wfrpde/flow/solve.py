@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
     from wfrpde.case import Case
+    from wfrpde.flow.noising.solution import NoisingSolution
     from wfrpde.flow.product.solution import ProductSolution
 
 Array = npt.NDArray[np.float64]
@@ -57,7 +58,7 @@ def solve(
     *,
     on_stop: OnStop = "raise",
     resume: str | Path | None = None,
-) -> Solution | ProductSolution:
+) -> Solution | ProductSolution | NoisingSolution:
     """Integrate the Wasserstein–Fisher–Rao flow of a case (collective).
 
         ∂_t ρ = α ∇·(∇ρ + ρ∇V) + ρ (r − ⟨r⟩_ρ),   r = U − β log(ρ/π),   π ∝ e^{−V}
@@ -87,9 +88,9 @@ def solve(
 
     Returns
     -------
-    Solution, ProductSolution
+    Solution, ProductSolution, NoisingSolution
         The same on every rank; of a product, or in more than three dimensions, a
-        `ProductSolution`.
+        `ProductSolution`; with ``[noising]`` a `NoisingSolution`.
 
     Raises
     ------
@@ -103,7 +104,11 @@ def solve(
     AccuracyError
         If no formulation can represent the problem.
     """
-    require_case(case, "solve", factored=True)
+    require_case(case, "solve", factored=True, noised=True)
+    if case.noising is not None:
+        from wfrpde.flow.noising.solve import solve_noising
+
+        return solve_noising(case, comm, observer)
     if case.is_factored:
         from wfrpde.flow.product.solve import solve_product
 

@@ -119,7 +119,7 @@ def _solved(content: Mapping[str, Any]) -> Told:
     if content.get("kind") == "spectrum":
         return _spectrum(content)
     results = content["results"]
-    kl = results["series"]["kl"]
+    kl = results["series"]["reverse_kl" if content.get("kind") == "noising" else "kl"]
     last = pretty(number(results["times"][-1], 4, trim=True))
     words = pretty(with_error(kl["value"][-1], kl["error"][-1], 7))
     failed = sum(not check["passed"] for check in content["numerics"].get("checks") or [])
@@ -128,7 +128,8 @@ def _solved(content: Mapping[str, Any]) -> Told:
         f"{failed} checks failed" if failed else "",
         f"{len(content['warnings'])} warnings" if content["warnings"] else "",
     ]
-    kind = f"{content['flow']} flow in {content['dimension']}-D"
+    what = "process" if content.get("kind") == "noising" else "flow"
+    kind = f"{content['flow']} {what} in {content['dimension']}-D"
     return kind, f"KL {words} at t = {last}", ", ".join(filter(None, troubles))
 
 

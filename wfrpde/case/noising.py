@@ -1,0 +1,168 @@
+"""``[noising]`` and ``[score]``: score-based diffusion, forwards and in reverse."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, Strict, model_validator
+
+from wfrpde.case.sections import Number, OpenSection, PositiveNumber, Section, Text
+from wfrpde.errors import InputError
+from wfrpde.fields.complaints import checked, choose
+from wfrpde.noising.schedules import NOISINGS, Noising
+
+NOISED = "noised"
+"""Kind of start of a reverse process: the noised data themselves."""
+
+
+class NoisingSpec(OpenSection):
+    """Noise for data: X_t = a(t) X_0 + s(t) Z. Without ``[score]`` the density of X_t is solved.
+
+    The data are then ``[initial]``; with ``[score]`` they are ``[target]``, ``[initial]`` is the
+    start of the reverse process (the noised data by default), and t of ``[flow]`` is its time.
+
+    Attributes
+    ----------
+    kind
+        ``vp`` (``beta_min``, ``beta_max``), ``subvp`` (the same), ``ve`` (``sigma_min``,
+        ``sigma_max``) or ``ou``; the further keys are of the table.
+    stop
+        Time before that of the data, at which a reverse process ends.
+    steps
+        Number of steps of a sampler, whose own law is then part of the error budget (in one
+        dimension).
+    spacing
+        How these steps lie: ``cubic`` (even in the cube root of the time that is left), ``log`` or
+        ``even``.
+    """
+
+    section: ClassVar[str] = "noising"
+    kind: Text
+    stop: PositiveNumber = 0.01
+    steps: Annotated[int, Strict(), Field(ge=1, le=100_000)] | None = None
+    spacing: Literal["cubic", "log", "even"] = "cubic"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        self.build()
+        return self
+
+    def build(self) -> Noising:
+        """Return the schedule."""
+        model = NOISINGS[choose(self.kind, NOISINGS, "noising.kind")]
+        return checked(model, self.parameters, "noising")
+
+
+class ScoreSpec(Section):
+    """The score that a reverse process uses: exact, wrong on purpose, or the user's.
+
+    Attributes
+    ----------
+    kind
+        ``exact`` (closed form where the data are a mixture), or ``mesh``: of the data on a grid.
+    python
+        ``"module:object"``, a function f(x, t) that takes points (n, d) and gives (n, d), in
+        NumPy, JAX or PyTorch.
+    process
+        ``sde``, or ``ode`` for the probability flow.
+    weights
+        Weights of a mixture that the score is of, instead of those of the data.
+    shift
+        What is added to the means of that mixture.
+    spread
+        Factor of its standard deviations.
+    scale
+        Factor of the score.
+    ripple
+        A of a wrong term A sin(k x), per unit of x.
+    wave
+        k of it.
+    rotation
+        ω of a wrong term ω J∇ log p in the plane, which changes no marginal law.
+    """
+
+    kind: Literal["exact", "mesh"] = "exact"
+    python: Text | None = None
+    process: Literal["sde", "ode"] = "sde"
+    weights: tuple[PositiveNumber, ...] | None = None
+    shift: Number = 0.0
+    spread: PositiveNumber = 1.0
+    scale: Number = 1.0
+    ripple: Number = 0.0
+    wave: Number = 8.0
+    rotation: Number = 0.0
+
+    @property
+    def alters_mixture(self) -> bool:
+        """Whether it is of another mixture than the data."""
+        return self.weights is not None or self.shift != 0.0 or self.spread != 1.0
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing is wrong with it."""
+        plain = (self.scale, self.ripple, self.rotation) == (1.0, 0.0, 0.0)
+        return self.python is None and plain and not self.alters_mixture
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.python is not None and self.alters_mixture:
+            raise InputError("score", "python and weights, shift or spread", "one of the two")
+        return self
+
+
+def with_noising(data: dict[str, Any]) -> dict[str, Any]:
+    """Add the target of forward noising, and the start of a reverse process."""
+    if not isinstance(data.get("noising"), dict):
+        return data
+    if isinstance(data.get("score"), dict):
+        return {"initial": {"kind": NOISED}, **data}
+    start = data.get("initial")
+    if "target" in data or not isinstance(start, dict):
+        return data
+    mean = start.get("mean", (start.get("means") or [0.0])[0])
+    zeros = [0.0] * (len(mean) if isinstance(mean, list | tuple) else 1)
+    return {"target": {"kind": "gaussian", "mean": zeros}, **data}
+
+
+def check_noising(case: Any) -> None:
+    """Raise `InputError` unless the tables of a `wfrpde.case.Case` fit a score-based process."""
+    if case.noising is None:
+        if case.score is not None:
+            raise InputError("score", "one without [noising]", "[noising] beside it")
+        if case.initial.kind == NOISED:
+            raise InputError("initial.kind", repr(NOISED), "[noising] and [score] beside it")
+        return
+    reverse, flow = case.score is not None, case.flow
+    for key, wrong in {
+        "flow.alpha": flow.alpha != 1.0,
+        "flow.beta": flow.beta not in (0.0, 1.0),  # 1 by default
+        "flow.reaction": flow.reaction is not None,
+        "flow.splitting": flow.splitting is not None,
+        "dynamics": case.dynamics != type(case.dynamics)(),
+        "domain.mesh": case.domain.mesh is not None,
+        "domain.sides": bool(case.domain.sides),
+        "domain.absorbing": case.domain.absorbing is not None,
+        "factor": bool(case.factor),
+    }.items():
+        if wrong:
+            raise InputError(key, "one beside [noising]", "none: the noise is all that moves")
+    if not reverse and case.initial.kind == NOISED:
+        raise InputError("initial.kind", repr(NOISED), "the data, or [score] for a reverse process")
+    if not reverse:
+        return
+    end = flow.t_end
+    if not case.noising.stop < end:
+        found = f"{case.noising.stop:g} with flow.t_end = {end:g}"
+        raise InputError("noising.stop", found, "less than t_end")
+    if "save" not in flow.model_fields_set:
+        left = np.linspace(np.cbrt(end), np.cbrt(case.noising.stop), 9)[1:-1] ** 3
+        save = (*(end - left).tolist(), end - case.noising.stop)
+        object.__setattr__(flow, "save", save)  # as the flow itself writes defaults of that kind
+    if flow.save[-1] > end - case.noising.stop + 1e-12 * end:
+        raise InputError(
+            "flow.save", f"{flow.save[-1]:g}",
+            f"times up to t_end − noising.stop = {end - case.noising.stop:g}",
+        )  # fmt: skip
+    if case.score.rotation and case.dim != 2:
+        raise InputError("score.rotation", f"one in {case.dim} dimension(s)", "the plane")

@@ -1,0 +1,1 @@
+"""Laws of score-based processes: solved on lattices, as chains of steps, and along paths."""

@@ -1,0 +1,292 @@
+"""`NoisingSolution`: the law of a score-based process at its saved times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.case.case import Case
+from wfrpde.case.stored import Result
+from wfrpde.discretisation.interpolation import points_of
+from wfrpde.fields import parse_region
+from wfrpde.flow.noising.certified import Law, Run
+from wfrpde.flow.noising.setup import Process
+from wfrpde.flow.solution import Estimated
+from wfrpde.noising.tabulated import Tabulated
+
+Array = npt.NDArray[np.float64]
+
+AT_WALL = 1e-6
+"""Share of mass in the outermost cells of the lattice above which a warning is given."""
+
+
+@dataclass(frozen=True, repr=False)
+class NoisingSolution(Result):
+    """The law ρ_t of noised data, or of a reverse process, whose time t goes from noise to data.
+
+    Attributes
+    ----------
+    case
+        What was solved.
+    times
+        Saved times ``(T,)`` of the process, 0 first.
+    law
+        The law in the units of `wfrpde.noising.schedules`: of y = x/r.
+    wall_time, ranks
+        Seconds, and MPI ranks.
+    """
+
+    case: Case
+    times: Array
+    law: Law = field(repr=False)
+    wall_time: float
+    ranks: int
+    complete: bool = True
+
+    def __repr__(self) -> str:
+        way = "reverse process" if self.process.reverse else "noised data"
+        return (
+            f"<NoisingSolution of {self.case.title or self.case.name!r}: {way} in {self.dim}-D, "
+            f"{len(self.times)} times up to t = {self.times[-1]:g}>"
+        )
+
+    @cached_property
+    def process(self) -> Process:
+        """Data, schedule and score."""
+        return Process.of(self.case)
+
+    @property
+    def dim(self) -> int:
+        """Dimension d."""
+        return self.case.dim
+
+    @cached_property
+    def units(self) -> Array:
+        """Length r ``(T,)`` of y = 1 at the saved times."""
+        noise = [self.process.noise_time(float(t)) for t in self.times]
+        return np.array([self.process.noising.unit(t) for t in noise])
+
+    # --- numbers -----------------------------------------------------------------------------
+
+    @cached_property
+    def series(self) -> Mapping[str, Array]:
+        """``kl`` and ``reverse_kl``, KL(ρ_t‖p_t) and KL(p_t‖ρ_t), and ``l1``, ∫|ρ_t − p_t|.
+
+        p_t are the noised data at the same noise; all are 0 of a process that makes no error.
+        """
+        return {name: entry.value for name, entry in self._series.items()}
+
+    @cached_property
+    def _series(self) -> dict[str, Estimated]:
+        if not self.process.reverse:
+            zero = np.zeros(len(self.times))
+            return {name: Estimated(zero, zero) for name in ("kl", "reverse_kl", "l1")}
+        return {name: self.law.estimated(self._distance(name)) for name in _DISTANCES}
+
+    def _distance(self, name: str) -> Callable[[Run, int], float]:
+        def distance(run: Run, index: int) -> float:
+            return _DISTANCES[name](run.masses(index), self._exact_masses(run, index))
+
+        return distance
+
+    def _exact_masses(self, run: Run, index: int) -> Array:
+        key = (run.lattice.shape, index)
+        if key not in self._masses:
+            from wfrpde.flow.noising.solve import _exact_logs
+
+            logs = _exact_logs(self.process, run.lattice, float(self.times[index]))
+            masses = np.exp(logs - logs.max()).reshape(run.lattice.shape) * run.lattice.weights
+            self._masses[key] = masses / masses.sum()
+        return self._masses[key]
+
+    @cached_property
+    def _masses(self) -> dict[Any, Array]:
+        return {}
+
+    @cached_property
+    def _means(self) -> Estimated:
+        def mean(run: Run, index: int) -> Array:
+            return np.asarray(self.units[index] * (run.masses(index).ravel() @ run.lattice.points))
+
+        return self.law.estimated(mean)
+
+    @property
+    def mean(self) -> Array:
+        """Mean ``(T, d)``."""
+        return self._means.value
+
+    @cached_property
+    def _covariances(self) -> Estimated:
+        def covariance(run: Run, index: int) -> Array:
+            masses, y = run.masses(index).ravel(), run.lattice.points
+            gap = y - masses @ y
+            return np.asarray(self.units[index] ** 2 * (gap.T * masses) @ gap)
+
+        return self.law.estimated(covariance)
+
+    @property
+    def covariance(self) -> Array:
+        """Covariance ``(T, d, d)``."""
+        return self._covariances.value
+
+    @property
+    def mode_mass(self) -> Mapping[str, Array]:
+        """Mass ``(T,)`` of each named region."""
+        return {name: entry.value for name, entry in self._modes.items()}
+
+    @cached_property
+    def _modes(self) -> dict[str, Estimated]:
+        return {name: self.mass_of(region) for name, region in self.regions.items()}
+
+    @cached_property
+    def regions(self) -> dict[str, Any]:
+        """Named regions: those of ``target.modes``, or the data's own in a reverse process."""
+        own = self.case.target.modes
+        if own or not self.process.reverse:
+            return {name: parse_region(text, self.dim, name) for name, text in own.items()}
+        return dict(self.case.build_target().regions)
+
+    def mass_of(self, region: str | Callable[[Array], Any]) -> Estimated:
+        """Mass ``(T,)`` of a region, such as ``"x < 0"``, with its error."""
+        inside = parse_region(region, self.dim, "region") if isinstance(region, str) else region
+
+        def mass(run: Run, index: int) -> float:
+            unit, density = float(self.units[index]), run.density(index)
+            part = run.lattice.mass_in(density, lambda y: np.asarray(inside(unit * y)))
+            return part / float((density * run.lattice.weights).sum())
+
+        return self.law.estimated(mass)
+
+    def estimated(self, name: str, region: str = "") -> Estimated:
+        """Return a number at the saved times with its estimated error.
+
+        Parameters
+        ----------
+        name
+            One of `series`, ``mean``, ``covariance``, or ``mode_mass`` of a `region`.
+
+        Raises
+        ------
+        KeyError
+            If there is no such number.
+        """
+        if name == "mode_mass":
+            return self._modes[region]
+        if name in ("mean", "covariance"):
+            return self._means if name == "mean" else self._covariances
+        return self._series[name]
+
+    @cached_property
+    def density_error(self) -> Array:
+        """Estimated error ``(T,)`` of the density in L1."""
+        if not self.process.reverse:
+            return np.zeros(len(self.times))
+        return np.array([self.law.density_error(k) for k in range(len(self.times))])
+
+    @cached_property
+    def depth(self) -> Array:
+        """Levels (kT) below the maximum ``(T,)`` down to which log ρ is right to 0.05."""
+        if not self.process.reverse:
+            return np.full(len(self.times), np.inf)
+        return np.array([self.law.depth(k) for k in range(len(self.times))])
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know."""
+        found = []
+        fine = self.law.runs[-1]
+        outer = np.ones(fine.lattice.shape, dtype=bool)
+        outer[tuple([slice(4, -4)] * self.dim)] = False
+        walls = max(float(fine.masses(k)[outer].sum()) for k in range(len(self.times)))
+        if walls > AT_WALL:
+            found.append(
+                f"a share of {walls:.1e} of the mass is at the sides of the box, which keep it in: "
+                "the score does not confine it, or domain.box (in units of y = x/r) is too small"
+            )
+        asked = self.case.accuracy.tolerance
+        if asked is not None and self.density_error.max() > asked:
+            found.append(
+                f"the estimated L1 error of the density is {self.density_error.max():.1e}, more "
+                f"than accuracy.tolerance = {asked:g}: numerics.cells asks for a finer lattice"
+            )
+        return tuple(found)
+
+    @property
+    def numerics(self) -> dict[str, Any]:
+        """How it was computed, JSON-ready."""
+        process = self.process
+        table = isinstance(process.data, Tabulated)
+        exact = "sum over a grid of the data" if table else "closed form"
+        return {
+            "formulation": "fluxes on a lattice" if process.reverse else exact,
+            "reason": "the reverse process of a score" if process.reverse else "noised data",
+            "box_of_y": [list(map(float, side)) for side in process.box],
+            "cells": [4 * n for n in process.cells],
+            "depth_kT": [float(d) for d in self.depth] if process.reverse else [],
+            "mended_mass": self.law.mended,
+            "ranks": self.ranks,
+            "checks": [],
+        }
+
+    # --- densities ---------------------------------------------------------------------------
+
+    def _index(self, t: float) -> int:
+        index = int(np.argmin(np.abs(self.times - t)))
+        if not abs(self.times[index] - t) <= 1e-9 * max(1.0, abs(t)):
+            known = ", ".join(f"{time:g}" for time in self.times)
+            raise ValueError(f"t = {t:g} was not saved; the saved times are {known}")
+        return index
+
+    def log_density(self, t: float, x: npt.ArrayLike) -> Array:
+        """``log ρ`` at points ``(n, d)``; t is one of `times`. Not collective."""
+        points, index = points_of(x, self.dim), self._index(t)
+        if not self.process.reverse:
+            return self.log_exact_density(t, points)
+        unit = float(self.units[index])
+        scaled = np.asarray(points / unit, dtype=float)
+        return np.asarray(self.law.log_density(index, scaled) - self.dim * np.log(unit))
+
+    def density(self, t: float, x: npt.ArrayLike) -> Array:
+        """Density with respect to Lebesgue measure ``(n,)`` at points ``(n, d)``."""
+        return np.asarray(np.exp(self.log_density(t, x)))
+
+    def log_exact_density(self, t: float, x: npt.ArrayLike) -> Array:
+        """``log p_t`` of the noised data at points ``(n, d)``, at any t of the process."""
+        points = points_of(x, self.dim)
+        if self.process.noise_time(t) == 0.0 and isinstance(self.process.data, Tabulated):
+            return data_log_density(self.case, self.process.data)(points)
+        return np.asarray(self.process.exact_law(t).log_density(points))
+
+
+def data_log_density(case: Case, data: Tabulated) -> Callable[[Array], Array]:
+    """Return log p₀ of data on a grid, from what the case says of them, normalised on the grid."""
+    if case.score is not None:
+        potential = case.build_target().potential
+
+        def raw(x: Array) -> Array:
+            return -potential(x)
+    else:
+        raw = case.initial.build(case.build_target()).log_density
+    grid = np.unravel_index(int(data.masses.argmax()), data.masses.shape)
+    place = np.array([[axis[i] for axis, i in zip(data.axes, grid, strict=True)]])
+    cell = np.prod([axis[1] - axis[0] for axis in data.axes])
+    constant = np.log(data.masses.max() / cell) - float(raw(place)[0])
+    return lambda x: raw(x) + constant
+
+
+def kl(p: Array, q: Array) -> float:
+    """KL(p‖q) of nodal masses."""
+    held = p > 1e-290
+    return float((p[held] * (np.log(p[held]) - np.log(np.maximum(q[held], 1e-300)))).sum())
+
+
+_DISTANCES: dict[str, Callable[[Array, Array], float]] = {
+    "kl": kl,
+    "reverse_kl": lambda rho, exact: kl(exact, rho),
+    "l1": lambda rho, exact: float(np.abs(rho - exact).sum()),
+}

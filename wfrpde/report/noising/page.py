@@ -1,0 +1,79 @@
+"""The report of a score-based process: one page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from wfrpde.flow.noising.solution import NoisingSolution
+from wfrpde.numbers import column, duration, number, pretty, shortened, with_error
+from wfrpde.report import pages
+from wfrpde.report.flow.page import numerics_rows
+from wfrpde.report.noising.figures import drawings
+from wfrpde.report.pages import Table
+
+
+def write_report(solution: NoisingSolution, folder: Path, *, figures: bool = True) -> list[Path]:
+    """Draw the figures, and write ``report.html``. Not collective."""
+    facts = [("wall time", duration(solution.wall_time)), ("MPI ranks", str(solution.ranks))]
+    return pages.write_report(
+        folder,
+        "noising.html.j2",
+        solution.case,
+        drawings(solution) if figures else (),
+        facts,
+        kicker=kicker(solution),
+        warnings=solution.warnings,
+        result=result_sentences(solution),
+        tables=tables(solution),
+        numerics=numerics_rows(solution.numerics),
+    )
+
+
+def kicker(solution: NoisingSolution) -> str:
+    """Say what was solved."""
+    spec = solution.case.noising
+    kind = "" if spec is None else spec.kind.upper()
+    way = "reverse process" if solution.process.reverse else "noise"
+    target = solution.case.build_target()
+    data = shortened(target.description or target.name) if solution.process.reverse else "[initial]"
+    return f"{kind} {way} in {solution.dim}-D, data: {data}"
+
+
+def result_sentences(solution: NoisingSolution) -> list[str]:
+    """Say what came out."""
+    last = pretty(number(float(solution.times[-1]), 4, trim=True))
+    if not solution.process.reverse:
+        words = solution.numerics["formulation"]
+        return [f"The noised data at {len(solution.times)} times up to t = {last}: {words}."]
+    kl, gap = solution.estimated("reverse_kl"), solution.estimated("l1")
+    depth = pretty(number(float(solution.depth[-1]), 2))
+    return [
+        f"At t = {last} the data with as much noise have the relative entropy KL(p‖ρ) = "
+        f"{_last(kl.value, kl.error)} to the law ρ of the process, at an L1 distance of "
+        f"{_last(gap.value, gap.error)}.",
+        f"The density is right to {pretty(number(float(solution.density_error.max()), 1))} in L1 "
+        f"at every saved time, and log ρ down to {depth} kT below its maximum at the last.",
+    ]
+
+
+def _last(value: object, error: object) -> str:
+    return pretty(with_error(float(value[-1]), float(error[-1]), 7))  # type: ignore[index]
+
+
+def tables(solution: NoisingSolution) -> list[Table]:
+    """Give the numbers at the saved times."""
+    wanted = {"KL(p‖ρ)": "reverse_kl", "KL(ρ‖p)": "kl", "L1": "l1"}
+    entries = {}
+    if solution.process.reverse:
+        entries = {words: solution.estimated(name) for words, name in wanted.items()}
+    entries |= {f"mass of {n}": solution.estimated("mode_mass", n) for n in solution.mode_mass}
+    mean = solution.estimated("mean")
+    entries |= {f"mean {x}": mean[:, i] for i, x in enumerate("xyz"[: solution.dim])}
+    cells = [[pretty(c) for c in column(e.value, e.error, 7)] for e in entries.values()]
+    return [Table("At the saved times", ("t", *entries), _rows(solution, cells))]
+
+
+def _rows(solution: NoisingSolution, cells: Iterable[list[str]]) -> tuple[tuple[str, ...], ...]:
+    times = [pretty(number(float(t), 4, trim=True)) for t in solution.times]
+    return tuple(zip(times, *cells, strict=True))
