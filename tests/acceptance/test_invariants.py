@@ -15,8 +15,8 @@ EXPENSIVE = {"four-modes", "banana", "ring", "muller-brown", "gaussian-3d"}
 
 
 def falls(case):
-    """Whether it is a gradient flow on a mesh: no linear reaction, no rotation, no momenta."""
-    if case.flow.reaction is not None or case.is_factored:
+    """Whether it is a gradient flow on a mesh: no reaction, rotation, noise, momenta."""
+    if case.flow.reaction is not None or case.is_factored or case.noising is not None:
         return False
     return not case.dynamics.build(case.dim).terms
 
