@@ -89,7 +89,7 @@ class GaussianFlow:
         return float(np.linalg.norm(solution.density(t, x) - exact) / np.linalg.norm(exact))
 
     def case(self, *save: float, **sections: dict[str, Any]) -> Case:
-        """The case, saved at the given times; `sections` are further tables."""
+        """The case on a mesh, saved at the given times; `sections` are further tables."""
         tables: dict[str, Any] = {
             "target": {
                 "kind": "gaussian",
@@ -102,9 +102,11 @@ class GaussianFlow:
                 "covariance": np.array(self.covariance).tolist(),
             },
             "flow": {"alpha": self.alpha, "beta": self.beta, "save": list(save)},
+            "numerics": {"formulation": "mesh"},
         }
         flow = {**tables["flow"], **sections.pop("flow", {})}
-        return Case.model_validate({**tables, "flow": flow, **sections})
+        numerics = {**tables["numerics"], **sections.pop("numerics", {})}
+        return Case.model_validate({**tables, "flow": flow, "numerics": numerics, **sections})
 
 
 LINE = GaussianFlow((-1.0,), [[0.3]], (0.0,), [[1.0]])

@@ -40,7 +40,8 @@ WELLS = {
 
 def solved(data, tolerance, **keys):
     case = wfrpde.Case.model_validate(data)
-    return wfrpde.solve(case.with_overrides({"accuracy.tolerance": tolerance, **keys}))
+    keys = {"numerics.formulation": "mesh", "accuracy.tolerance": tolerance, **keys}
+    return wfrpde.solve(case.with_overrides(keys))
 
 
 def errors_of_gaussians(data, solution):

@@ -20,7 +20,7 @@ MODES = 200.0
 
 def tables(problem: Problem) -> dict[str, Any]:
     """Return the tables of the case."""
-    made: dict[str, Any] = {"numerics": problem["numerics"]}
+    made: dict[str, Any] = {"numerics": {"formulation": "mesh", **problem["numerics"]}}
     if problem["tolerance"]:
         made["accuracy"] = {"tolerance": problem["tolerance"]}
     if "flow" in problem:

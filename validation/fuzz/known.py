@@ -267,7 +267,7 @@ def thin(formulation: str | None = None) -> Answer:
     end = ([0.0, 0.0], np.diag([1.0, 1 / 900]))
     start = ([-1.0, 0.05], np.diag([0.3, 1 / 300]))
     problem = case({"kind": "gaussian", **normal(*end)}, normal(*start), {"save": save},
-                   numerics={"formulation": formulation} if formulation else {})  # fmt: skip
+                   numerics={"formulation": formulation or "mesh"})  # fmt: skip
     return flow(problem, gaussian(start, end, save))
 
 

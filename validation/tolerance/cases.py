@@ -33,7 +33,9 @@ class Probe:
     def case(self, **keys: Any) -> wfrpde.Case:
         """Return the case with some keys."""
         data = {"target": self.target, "initial": self.initial, "flow": self.flow}
-        return wfrpde.Case.model_validate(data).with_overrides(keys)
+        return wfrpde.Case.model_validate(data).with_overrides(
+            {"numerics.formulation": "mesh", **keys}
+        )
 
     @property
     def times(self) -> tuple[float, ...]:

@@ -287,9 +287,8 @@ class Case(Shown, Section):
     @property
     def is_factored(self) -> bool:
         """Whether its flow is put together from those of factors, not solved on one mesh."""
-        closed = self.numerics.formulation == "closed form"
         radial = self.target.kind == "radial"
-        return self.target.is_product or closed or radial or self.target.dimension > 3
+        return self.target.is_product or radial or self.target.dimension > 3
 
     @property
     def equation(self) -> Equation:
@@ -323,7 +322,7 @@ class Case(Shown, Section):
                 "flow.reaction": None if rate is None else rate.text,
                 "flow.conserve_mass": equation.conserve,
                 "flow.splitting": None if equation.alternation is None else self.flow.splitting,
-                "numerics.formulation": "auto",
+                "numerics.formulation": "mesh" if self.numerics.formulation == "mesh" else "auto",
                 **self._of_path(equation),
             }
         )

@@ -18,8 +18,8 @@ class NumericsSpec(Section):
     ----------
     formulation
         The unknown and its fluxes: ``edge-averaged`` and ``spectral`` solve for ρ/π,
-        ``log-density`` and ``characteristics`` for log(ρ/π); ``closed form`` is that of Gaussians,
-        chosen beyond three dimensions; ``auto`` chooses and says why.
+        ``log-density`` and ``characteristics`` for log(ρ/π); ``closed form`` is that of Gaussians
+        in any dimension; ``auto`` chooses and says why, ``mesh`` does without closed forms.
     degree
         Polynomial degree of the elements, 1 to 8.
     cells
@@ -35,6 +35,9 @@ class NumericsSpec(Section):
         `wfrpde.flow.steppers.STEPPERS`.
     certify
         Whether a second run estimates the error of what is reported.
+    cross_check
+        Whether a closed form is compared with a run on a mesh, number by number, in units of both
+        error bars; a difference fails a check.
     engine
         Linear algebra: ``petsc`` (PETSc and SLEPc: needed on several MPI ranks), ``scipy`` (one
         process); ``auto`` takes PETSc where it is installed.
@@ -45,7 +48,13 @@ class NumericsSpec(Section):
     """
 
     formulation: Literal[
-        "auto", "edge-averaged", "log-density", "spectral", "characteristics", "closed form"
+        "auto",
+        "mesh",
+        "edge-averaged",
+        "log-density",
+        "spectral",
+        "characteristics",
+        "closed form",
     ] = "auto"
     degree: Annotated[int, Strict(), Field(ge=1, le=8)] | None = None
     cells: tuple[Annotated[int, Strict(), Field(ge=1)], ...] | None = None
@@ -53,9 +62,15 @@ class NumericsSpec(Section):
     time_order: Literal[2, 4] | None = None
     stepper: str | None = None
     certify: Flag = True
+    cross_check: Flag = False
     engine: Literal["auto", "scipy", "petsc"] = "auto"
     petsc_options: dict[str, str | int | float | bool] = {}  # noqa: RUF012 (pydantic copies it)
     solver: Literal["auto", "direct", "iterative"] = "auto"
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the formulation is chosen for the case."""
+        return self.formulation in ("auto", "mesh")
 
     @field_validator("petsc_options")
     @classmethod

@@ -16,7 +16,7 @@ from wfrpde.case.problem import EMPTY, Densities, Problem
 from wfrpde.discretisation.functionals import Evaluator, Functionals, Samples
 from wfrpde.engine import Wish, engine_for
 from wfrpde.flow.checks import invariants
-from wfrpde.flow.exact import GeometricMean, sampled
+from wfrpde.flow.exact import GeometricMean, blur_defect, sampled
 from wfrpde.flow.normalisation import (
     edge_warnings,
     killed,
@@ -204,15 +204,10 @@ def _start_defect(problem: Problem, outcome: Outcome) -> Array:
     """Return the relative errors ``(T,)`` that come from the start, or from mass that was lost.
 
     They are 0 at t = 0.
-
-    What stands for a point, of width w, has the variance w² where a point has 0; by diffusion both
-    grow by about 2αt.
     """
     defect = np.full(len(outcome.times), outcome.start_defect + outcome.mass_defect)
-    if (blur := problem.initial.blur**2) > 0:
-        defect += blur / (blur + 2 * problem.equation.alpha * outcome.times)
     defect[0] = 0.0
-    return defect
+    return defect + blur_defect(problem, outcome.times)
 
 
 def _compared(

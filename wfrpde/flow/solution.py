@@ -17,7 +17,7 @@ from wfrpde.discretisation.absorption import continued
 from wfrpde.discretisation.interpolation import Interpolation, OnNodes, evaluate, points_of
 from wfrpde.domain.absorption import Absorption
 from wfrpde.domain.sides import Sides
-from wfrpde.flow.exact import GeometricMean
+from wfrpde.flow.exact import GeometricMean, gaussian_log_density
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -135,6 +135,8 @@ class Solution(Result, OnNodes):
         Index of a time → the (θ, shift, t) of `GeometricMean`, where ρ is known in closed form.
     opinions
         The solutions from whose distance `error` was told; None without them.
+    gaussian
+        Whether ρ and π are Gaussian, so that `mean` and `covariance` are all that there is.
     """
 
     case: Case
@@ -155,6 +157,7 @@ class Solution(Result, OnNodes):
     interpolation: Interpolation = field(repr=False)
     known: Mapping[int, tuple[float, float, float]] = field(repr=False)
     opinions: Opinions | None = field(repr=False, default=None)
+    gaussian: bool = field(repr=False, default=False)
 
     def __repr__(self) -> str:
         state = "" if self.complete else ", incomplete"
@@ -206,6 +209,10 @@ class Solution(Result, OnNodes):
 
     def exact(self, index: int, x: Array) -> Array | None:
         """Return log(ρ/π) ``(n,)`` at points ``(n, d)`` where a closed form gives it, else None."""
+        if self.gaussian:
+            assert self.target.gaussian is not None
+            log_target = gaussian_log_density(x, *self.target.gaussian)
+            return gaussian_log_density(x, self.mean[index], self.covariance[index]) - log_target
         if index not in self.known:
             return None
         return GeometricMean(self.densities, *self.known[index])(x)

@@ -21,6 +21,7 @@ from wfrpde.flow.accuracy import level_for, refined_to_tolerance, worst_error
 from wfrpde.flow.certificate import Ladder, certified
 from wfrpde.flow.checkpoints import FOLDER, Checkpoints
 from wfrpde.flow.checks import error_warnings
+from wfrpde.flow.cross_check import cross_check
 from wfrpde.flow.evaluation import report
 from wfrpde.flow.outcome import Context
 from wfrpde.flow.schemes import SCHEMES
@@ -186,6 +187,13 @@ def solve_from(
             if checkpoints is not None:
                 checkpoints.remove()  # it would fail again
             raise
+        if solution.gaussian and case.numerics.cross_check:
+            changes = {"numerics.formulation": "mesh", "numerics.cross_check": False}
+            mesh = solve_from(case.with_overrides(changes), comm, None, None)
+            if mesh.complete:
+                checks = (*solution.numerics["checks"], cross_check(solution, mesh))
+                facts = {**solution.numerics, "checks": checks}
+                solution = replace(solution, numerics=facts)
         warnings = (*solution.warnings, *error_warnings(solution))
         solution = replace(solution, warnings=warnings)
         if comm.rank == 0:
@@ -198,8 +206,8 @@ def solve_from(
 
 def choose(problem: Problem) -> tuple[str, str]:
     """Name of the scheme in `SCHEMES`, and why."""
-    asked = problem.numerics.formulation
-    if asked != "auto" and problem.equation.dynamics is not None:
+    asked, chooses = problem.numerics.formulation, problem.numerics.chooses
+    if not chooses and problem.equation.dynamics is not None:
         scheme, fit = SCHEMES[asked], Fit(True, "as the case asks")
     else:
         fits = ((scheme, scheme.suits(problem)) for scheme in SCHEMES.values())
@@ -208,7 +216,7 @@ def choose(problem: Problem) -> tuple[str, str]:
     if objection is None:
         return scheme.name, fit.reason
     stepper = problem.numerics.stepper
-    if stepper is not None and asked == "auto":
+    if stepper is not None and chooses:
         # the scheme of which it is the default comes first
         for other in sorted(SCHEMES.values(), key=lambda other: other.default != stepper):
             if other.objection(problem) is None:
@@ -244,6 +252,9 @@ def _attempt(context: Context, scheme: Scheme, reason: str, began: float) -> Sol
 
 
 def _solved(context: Context, scheme: Scheme, reason: str, began: float) -> Solution:
+    if (answer := scheme.answer(context, reason, began)) is not None:
+        return answer
+
     def evaluate(ladder: Ladder) -> Solution:
         return report(context, certified(context, ladder), scheme, reason, began)
 
@@ -252,7 +263,7 @@ def _solved(context: Context, scheme: Scheme, reason: str, began: float) -> Solu
 
 def _fallback(problem: Problem, scheme: Scheme) -> Scheme | None:
     """Return the next scheme that suits, or what the last one falls back on."""
-    if problem.numerics.formulation != "auto" or scheme.fallback is None:
+    if not problem.numerics.chooses or scheme.fallback is None:
         return None
     every = list(SCHEMES.values())
     for other in (*every[every.index(scheme) + 1 :], SCHEMES[scheme.fallback]):

@@ -110,20 +110,25 @@ class GaussianPart(Result):
     def _spread(self, index: int, numbers: Mapping[str, float]) -> dict[str, float]:
         """Return how far the numbers may move with mean and covariance by their errors.
 
-        Moments in units of the smallest standard deviations of ρ and π are off by e; a number q
-        that is quadratic in distances of moments moves by less than e (q + √(d q)).
+        A number q that is quadratic in distances of moments moves by less than e (q + √(d q)).
         """
-        least = float(np.linalg.eigvalsh(self.covariances[index])[0])
-        least = min(least, float(np.linalg.eigvalsh(self.flow.target_covariance)[0]))
-        e = float(np.abs(self.covariance_errors[index]).max()) / least
-        e += float(np.abs(self.mean_errors[index]).max()) / np.sqrt(least)
+        e = self.relative_errors[index]
         return {name: self.dim * e * (q + np.sqrt(self.dim * q)) for name, q in numbers.items()}
+
+    @cached_property
+    def relative_errors(self) -> Array:
+        """Errors e ``(T,)`` of the moments in units of the least standard deviation of ρ and π."""
+        least = np.linalg.eigvalsh(self.covariances)[:, 0]
+        least = np.minimum(least, np.linalg.eigvalsh(self.flow.target_covariance)[0])
+        e = self.covariance_errors.max(axis=(1, 2)) / least
+        return np.asarray(e + self.mean_errors.max(axis=1) / np.sqrt(least))
 
     def region_mass(self, index: Index, region: str) -> tuple[float, float]:
         """Return the mass of a region that its case names, and its error."""
         raise KeyError(region)
 
-    def _moments(self, index: Index) -> tuple[Array, Array]:
+    def moments(self, index: Index) -> tuple[Array, Array]:
+        """Return mean ``(d,)`` and covariance ``(d, d)``."""
         if index is None:
             return self.flow.target_mean, self.flow.target_covariance
         return self.means[index], self.covariances[index]
@@ -134,17 +139,17 @@ class GaussianPart(Result):
 
     def log_density(self, index: Index, x: Array) -> Array:
         """Return log ρ at points ``(n, d)``."""
-        return gaussian_log_density(x, *self._moments(index))
+        return gaussian_log_density(x, *self.moments(index))
 
     def characteristic(self, index: Index, omega: Array) -> Complex:
         """Return E e^{iω·x} at frequencies ``(m, d)``."""
-        mean, covariance = self._moments(index)
+        mean, covariance = self.moments(index)
         spread = np.einsum("mi,ij,mj->m", omega, covariance, omega) / 2
         return np.asarray(np.exp(1j * (omega @ mean) - spread))
 
     def line(self, index: Index, weights: Array) -> Line:
         """Return the law of w·x at a time."""
-        mean, covariance = self._moments(index)
+        mean, covariance = self.moments(index)
         if index is None:
             return Normal(float(weights @ mean), float(weights @ covariance @ weights))
         size = np.abs(weights)

@@ -3,12 +3,20 @@
 from wfrpde.flow.schemes.characteristics import Characteristics
 from wfrpde.flow.schemes.closed_form import ClosedForm
 from wfrpde.flow.schemes.edge_averaged import EdgeAveraged
+from wfrpde.flow.schemes.gaussian import Gaussian
 from wfrpde.flow.schemes.log_density import LogDensity
 from wfrpde.flow.schemes.scheme import Scheme
 from wfrpde.flow.schemes.spectral import Spectral
 
 SCHEMES: dict[str, Scheme] = {
     scheme.name: scheme
-    for scheme in (ClosedForm(), Characteristics(), Spectral(), LogDensity(), EdgeAveraged())
+    for scheme in (
+        Gaussian(),
+        ClosedForm(),
+        Characteristics(),
+        Spectral(),
+        LogDensity(),
+        EdgeAveraged(),
+    )
 }
 """The automatic choice takes the first that suits."""

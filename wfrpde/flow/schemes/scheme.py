@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from wfrpde.case.problem import Problem
     from wfrpde.flow.certificate import Ladder
     from wfrpde.flow.outcome import Context
+    from wfrpde.flow.solution import Solution
 
 
 class Fit(NamedTuple):
@@ -62,6 +63,10 @@ class Scheme(Protocol):
     def suits(self, problem: Problem) -> Fit:
         """Whether the automatic choice may fall on this scheme."""
         ...
+
+    def answer(self, context: Context, reason: str, began: float) -> Solution | None:
+        """Return what is known without any run (collective); None where it takes runs."""
+        return None
 
     def runs(self, context: Context) -> Ladder:
         """Solve, from coarse to fine (collective)."""

@@ -142,7 +142,7 @@ def _order_in_time(case: Case) -> int:
     from wfrpde.flow.schemes import SCHEMES
 
     name = case.numerics.formulation
-    scheme = SCHEMES["spectral" if name == "auto" else name]
+    scheme = SCHEMES["spectral" if case.numerics.chooses else name]
     return int(scheme.stepper(case.numerics).order)
 
 

@@ -1,0 +1,120 @@
+"""Flows between Gaussians in one to three dimensions: chosen by themselves, and right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from gaussian_flow import LINE, PLANE, SPACE, GaussianFlow
+from scipy.special import ndtr
+
+import wfrpde
+from wfrpde.case.setup import make_problem
+from wfrpde.errors import InputError
+from wfrpde.flow.normal_mass import normal_mass
+from wfrpde.flow.solve import choose
+
+NARROW = GaussianFlow((0.0, 0.0), np.eye(2), (2.0, -1.0), [[1.0, 0.6], [0.6, 0.5]])
+
+
+def closed_case(flow: GaussianFlow, *save: float, **sections) -> wfrpde.Case:
+    numerics = {"formulation": "auto", **sections.pop("numerics", {})}
+    return flow.case(*save, numerics=numerics, **sections)
+
+
+@pytest.mark.parametrize("rates", [(1.0, 1.0), (1.0, 0.0), (0.0, 1.0), (0.5, 2.0)])
+@pytest.mark.parametrize("flow", [LINE, PLANE, SPACE, NARROW], ids=["1-D", "2-D", "3-D", "narrow"])
+def test_numbers_at_round_off(flow, rates):
+    flow = flow.rates(*rates)
+    solution = wfrpde.solve(closed_case(flow, 0.1, 0.5, 1.0, accuracy={"tolerance": 1e-6}))
+    assert solution.numerics["formulation"] == "closed form"
+    for k, t in enumerate(solution.times):
+        mean, covariance = flow.at(t)
+        assert np.abs(solution.mean[k] - mean).max() < 1e-10
+        assert np.abs(solution.covariance[k] - covariance).max() < 1e-10
+        assert solution.series["kl"][k] == pytest.approx(flow.kl(t), abs=1e-10)
+        assert solution.error.covariance[k].max() < 1e-8
+    x = np.random.default_rng(0).normal(0, 0.5, (20, flow.dim))
+    mean, covariance = flow.at(0.5)
+    gap = x - mean
+    square = np.einsum("ni,ij,nj->n", gap, np.linalg.inv(covariance), gap)
+    exact = -(square + np.linalg.slogdet(2 * np.pi * covariance)[1]) / 2
+    assert np.abs(solution.log_density(0.5, x) - exact).max() < 1e-9
+
+
+def test_a_condition_number_of_a_thousand():
+    turn, variance = np.array([[0.8, -0.6], [0.6, 0.8]]), np.array([1.0, 1e-3])
+    goal = turn @ np.diag(variance) @ turn.T
+    flow = GaussianFlow((0.0, 0.0), np.eye(2), (2.0, -1.0), goal)
+    solution = wfrpde.solve(closed_case(flow, 0.005, 2.0))
+    assert solution.series["kl"][1] == pytest.approx(flow.kl(0.005), rel=1e-9)
+    assert (solution.error.density < 1e-6).all()
+    solution = wfrpde.solve(closed_case(flow.rates(1.0, 0.0), 0.1, 2.0))
+    for k, t in enumerate(solution.times):
+        exact = variance + np.exp(-2 * t / variance) * (1 - variance)
+        assert np.abs(solution.covariance[k] - turn @ np.diag(exact) @ turn.T).max() < 1e-12
+
+
+def test_masses_of_regions():
+    modes = {"right": "x > 1", "diagonal": "x + y < 0", "disk": "x**2 + y**2 < 1"}
+    start = {"kind": "gaussian", "mean": [0.0, 0.0], "covariance": 1.0}
+    case = closed_case(NARROW, 0.5, initial=start)
+    case = case.with_overrides({"target.modes": modes})
+    solution = wfrpde.solve(case)
+    for k, t in enumerate(solution.times):
+        mean, covariance = NARROW.at(t)
+        w = np.array([1.0, 1.0])
+        right = ndtr((mean[0] - 1) / np.sqrt(covariance[0, 0]))
+        diagonal = ndtr(-(w @ mean) / np.sqrt(w @ covariance @ w))
+        assert solution.mode_mass["right"][k] == pytest.approx(right, abs=1e-9)
+        assert solution.mode_mass["diagonal"][k] == pytest.approx(diagonal, abs=1e-9)
+    disk = solution.estimated("mode_mass", "disk")
+    assert abs(disk.value[0] - (1 - np.exp(-0.5))) <= disk.error[0] < 1e-5
+
+
+def test_masses_far_out_keep_their_digits():
+    value, error = normal_mass(lambda x: x[:, 0] > 7.0, np.zeros(1), np.eye(1))
+    assert value == pytest.approx(ndtr(-7.0), rel=1e-10)
+    assert error < 1e-24
+
+
+def test_a_ball():
+    def ball(x):
+        return (x**2).sum(axis=1) < 1
+
+    value, error = normal_mass(ball, np.zeros(3), np.eye(3))
+    assert abs(value - 0.19874804309879915) <= error < 5e-3
+
+
+def test_a_run_on_a_mesh_checks_it_on_request():
+    solution = wfrpde.solve(
+        closed_case(PLANE, 0.5, numerics={"cross_check": True}, accuracy={"tolerance": 1e-3})
+    )
+    *_, check = solution.numerics["checks"]
+    assert "mesh" in check["name"]
+    assert check["passed"]
+    assert check["value"] < 3.0
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("flow.reaction", "x"),
+        ("flow.beta", "1 + t"),
+        ("domain.box", [[-6, 6], [-6, 6]]),
+        ("initial", {"kind": "uniform", "box": [[-1, 1], [-1, 1]]}),
+        ("numerics.cells", [8, 8]),
+    ],
+)
+def test_what_it_does_not_know_is_refused_and_never_chosen(key, value):
+    case = closed_case(PLANE, 0.1).with_overrides({key: value})
+    with pytest.raises(InputError, match="closed form"):
+        wfrpde.solve(case.with_overrides({"numerics.formulation": "closed form"}))
+    assert choose(make_problem(case))[0] != "closed form"
+
+
+def test_it_is_kept(tmp_path):
+    solution = wfrpde.solve(closed_case(PLANE, 0.5))
+    solution.save(tmp_path / "run.npz")
+    x = np.zeros((1, 2))
+    loaded = wfrpde.load_solution(tmp_path / "run.npz")
+    assert loaded.log_density(0.5, x) == solution.log_density(0.5, x)
