@@ -7,6 +7,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import wfrpde
+from wfrpde.discretisation.fluxes import symmetrised_stiffness
 from wfrpde.errors import InputError
 
 WELL = {
@@ -99,3 +100,68 @@ def test_refused(changes, text):
     case = wfrpde.Case.from_dict(WELL).with_overrides(changes)
     with pytest.raises(InputError, match=text):
         wfrpde.solve(case)
+
+
+PRECISION = np.array([[1.0, 0.4], [0.4, 2.0]])
+START = np.array([1.5, -0.5]), np.array([[0.3, 0.1], [0.1, 0.4]])
+
+
+def tilted(ratio):
+    """D with the eigenvalues 1 and 1/ratio, the first along 30 degrees."""
+    c, s = np.cos(np.pi / 6), np.sin(np.pi / 6)
+    turn = np.array([[c, -s], [s, c]])
+    return turn @ np.diag([1.0, 1 / ratio]) @ turn.T
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0])
+def test_a_full_matrix_of_anisotropy_100(beta):
+    """dX = −DAX dt + √(2D) dW at 30 degrees to the axes, against its Gaussian; order in cells."""
+    spread = tilted(100.0)
+
+    def slope(_, z):
+        m, c = z[:2], z[2:].reshape(2, 2)
+        b = spread @ PRECISION
+        dc = 2 * spread - b @ c - c @ b.T + beta * (c - c @ PRECISION @ c)
+        return np.concatenate([-b @ m - beta * c @ PRECISION @ m, dc.ravel()])
+
+    start = np.concatenate([START[0], START[1].ravel()])
+    exact = solve_ivp(slope, (0, 0.4), start, method="DOP853", rtol=1e-11, atol=1e-13).y[:, -1]
+    case = {
+        "target": {"potential": "0.5*(x**2 + 0.8*x*y + 2*y**2)"},
+        "initial": {"mean": START[0], "covariance": START[1]},
+        "dynamics": {"diffusion": spread},
+        "flow": {"beta": beta, "save": [0.4]},
+        "domain": {"box": [[-8, 8], [-6, 6]]},
+    }
+    errors = []
+    for cells in ((8, 6), (15, 12)):
+        numerics = {"cells": cells, "degree": 6}
+        solution = wfrpde.solve(wfrpde.Case.from_dict({**case, "numerics": numerics}))
+        assert solution.numerics["formulation"] == "spectral"
+        found = np.concatenate([solution.mean[-1], solution.covariance[-1].ravel()])
+        bars = [solution.error.mean[-1], solution.error.covariance[-1].ravel()]
+        gap = np.abs(found - exact)
+        errors.append(gap.max())
+    assert (gap <= np.concatenate(bars)).all()
+    assert errors[1] < 2e-6, errors
+    assert np.log(errors[0] / errors[1]) / np.log(15 / 8) > 5, errors
+    assert all(check["passed"] for check in solution.numerics["checks"])
+
+
+def test_full_and_diagonal_forms_agree(nodes_of, dense):
+    """The same S where the matrix is diagonal; symmetric with the kernel √M where it turns."""
+    nodes = nodes_of("tensor", 2, 4)
+    x, y = nodes.points.T
+    potential = x**2 + 0.5 * np.sin(y) * x
+    each = np.stack([1 + 0.5 * np.sin(x), 2 + np.cos(y)], axis=1)
+    full = np.einsum("ni,ij->nij", each, np.eye(2))
+    one, _ = symmetrised_stiffness(nodes, potential, np.zeros(len(x)), each)
+    other, _ = symmetrised_stiffness(nodes, potential, np.zeros(len(x)), full)
+    size = np.abs(dense(nodes, one)).max()
+    np.testing.assert_allclose(dense(nodes, other), dense(nodes, one), atol=1e-13 * size)
+    full[:, 0, 1] = full[:, 1, 0] = 0.9 * np.sqrt(each.prod(axis=1)) * np.cos(3 * x * y)
+    matrix = dense(nodes, symmetrised_stiffness(nodes, potential, None, full)[0])
+    root = np.sqrt(nodes.weights * np.exp(-potential))
+    assert np.abs(matrix - matrix.T).max() < 1e-13 * size
+    assert np.abs(matrix @ root).max() < 1e-12 * size
+    assert np.linalg.eigvalsh(matrix)[0] > -1e-11 * size

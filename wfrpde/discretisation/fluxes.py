@@ -12,7 +12,7 @@ row.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -219,6 +219,41 @@ def steep(lines: Lines, potential: Array, levels: Array | None = None) -> npt.ND
     )
 
 
+def full_matrix(nodes: Nodes, potential: Array, diffusion: Array) -> Triplets:
+    """Flux πD∇h of spectral elements with a full matrix D ``(n, d, d)`` at the nodes.
+
+    ``S_ij = Σ_q w_q e^{(V_i + V_j)/2 − V_q} ∇φ_i(x_q)·D(x_q)∇φ_j(x_q) / √(w_i w_j)`` by
+    collocation: symmetric, and with the kernel √M to round-off, whatever the anisotropy.
+    """
+    cells, dim = nodes.cell_nodes, nodes.dim
+    assert isinstance(nodes.grid, TensorGrid)
+    extents = cell_extents(nodes.grid, cells, nodes.points)
+    value, root = potential[cells], np.sqrt(nodes.weights[cells])
+    scale = np.exp((value[:, None, :] - value[:, :, None]) / 2)  # [q, i]: e^{(V_i − V_q)/2}
+    slope = gll_rule(nodes.degree).derivative
+    gradients = []
+    for axis in range(dim):
+        factors = [slope if k == axis else np.eye(nodes.degree + 1) for k in range(dim)]
+        along = reduce(lambda a, b: np.asarray(np.kron(a, b)), factors)
+        gradients.append(along[None] * scale * (2 / extents[:, axis])[:, None, None])
+    weighted = nodes.cell_weights()[:, :, None, None] * diffusion[cells]
+    block = np.zeros_like(scale)
+    for a, b in np.ndindex(dim, dim):
+        if weighted[:, :, a, b].any():
+            block += np.einsum(
+                "cqi,cqj->cij", gradients[a], weighted[:, :, a, b, None] * gradients[b]
+            )
+    block /= root[:, :, None] * root[:, None, :]
+    ratio = np.exp((value[:, :, None] - value[:, None, :]) / 2) * root[:, None] / root[:, :, None]
+    own = np.arange(cells.shape[1])
+    block[:, own, own] = 0.0
+    block[:, own, own] = -(block * ratio).sum(axis=2)
+    kept = block.ravel() != 0.0
+    row = np.broadcast_to(cells[:, :, None], block.shape).ravel()[kept]
+    column = np.broadcast_to(cells[:, None, :], block.shape).ravel()[kept]
+    return Triplets(row, column, block.ravel()[kept])
+
+
 def symmetrised_stiffness(
     nodes: Nodes, potential: Array, levels: Array | None = None, diffusion: Array | None = None
 ) -> tuple[Triplets, dict[str, float]]:
@@ -226,12 +261,14 @@ def symmetrised_stiffness(
 
     `levels` (kT) of the nodes, at which they matter, keep the largest eigenvalue of S small beyond
     degree 1: see `steep`. `diffusion` ``(n, d)`` is that along each axis; on simplices all are the
-    same.
+    same. ``(n, d, d)`` is a full matrix, on tensor cells beyond degree 1.
 
     Facts: ``steep_lines``, the share of lines with the edge-averaged flux (degree > 1), and
     ``obtuse_edges``, the number of edges of simplices with a negative conductance, where the
     scheme is not monotone. Both count the whole mesh (collective).
     """
+    if diffusion is not None and diffusion.ndim == 3:
+        return full_matrix(nodes, potential, diffusion), {}
     if isinstance(nodes.grid, SimplexGrid):
         edges = merge_edges(simplex_edges(nodes.points, nodes.cell_nodes))
         # of the whole grid, since an edge on the border of two ranks has a part on each

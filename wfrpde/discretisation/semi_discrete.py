@@ -138,7 +138,7 @@ class SemiDiscrete:
         matters = levels() if polynomial and not self.monotone and levels is not None else None
         if absorption is None:
             triplets, self.flux = symmetrised_stiffness(
-                nodes, potential, matters, _along_axes(equation.dynamics, nodes.points)
+                nodes, potential, matters, _spread(equation.dynamics, nodes.points)
             )
         else:
             sink, value = absorption
@@ -235,16 +235,18 @@ class SemiDiscrete:
         self.close()
 
 
-def _along_axes(dynamics: Dynamics, points: Array) -> Array | None:
-    """Return D along each axis ``(n, d)``; None where it is 1."""
+def _spread(dynamics: Dynamics, points: Array) -> Array | None:
+    """Return D along each axis ``(n, d)``, or whole ``(n, d, d)``; None where it is 1."""
     if dynamics.diffusion is None:
         return None
-    values = np.einsum("nii->ni", dynamics.diffusion_at(points))
+    whole = dynamics.diffusion_at(points)
+    full = not dynamics.diffusion.is_diagonal
+    values = np.linalg.eigvalsh(whole) if full else np.einsum("nii->ni", whole)
     bad = ~(np.isfinite(values) & (values > 0)).all(axis=1)
     if bad.any():
         raise InputError(
             "dynamics.diffusion",
-            f"{values[bad][0].min():g} at x = {place(points[bad][0])}",
+            f"{'an eigenvalue of ' * full}{values[bad][0].min():g} at x = {place(points[bad][0])}",
             "a positive number everywhere in the domain",
         )
-    return np.asarray(values)
+    return np.asarray(whole if full else values)

@@ -46,6 +46,8 @@ class Scheme(Protocol):
         Whether it solves transport and reaction in turns: `wfrpde.equation.alternation`.
     follows
         Whether π may move.
+    full_diffusion
+        Whether a diffusion may be a full matrix.
     takes
         What dynamics may have: names in `wfrpde.equation.dynamics.TERMS`.
     """
@@ -58,6 +60,7 @@ class Scheme(Protocol):
     fallback: ClassVar[str | None] = "edge-averaged"
     takes: ClassVar[frozenset[str]] = frozenset()
     alternates: ClassVar[bool] = False
+    full_diffusion: ClassVar[bool] = False
     follows: ClassVar[bool] = False
 
     def suits(self, problem: Problem) -> Fit:
@@ -88,7 +91,7 @@ class Scheme(Protocol):
         if problem.equation.alternation is not None and not self.alternates:
             found = f"'{problem.case.flow.splitting}' with formulation = '{self.name}'"
             return InputError("flow.splitting", found, "formulation = 'edge-averaged' or 'auto'")
-        lacks = _what_edges_cannot_do(problem)
+        lacks = _what_edges_cannot_do(problem, full=self.full_diffusion)
         if lacks is not None:
             needed = "one along each axis of a box of tensor cells, without absorption"
             return InputError("dynamics.diffusion", lacks, needed)
@@ -143,13 +146,13 @@ class Scheme(Protocol):
         }
 
 
-def _what_edges_cannot_do(problem: Problem) -> str | None:
+def _what_edges_cannot_do(problem: Problem, *, full: bool) -> str | None:
     """Say what of a diffusion no flux along the edges of a grid can represent."""
     dynamics = problem.equation.dynamics
     if dynamics is None or dynamics.diffusion is None:
         return None
-    if not dynamics.diffusion.is_diagonal:
-        return "a full matrix in a flow"
+    if not (full or dynamics.diffusion.is_diagonal):
+        return "a full matrix, which takes formulation = 'spectral'"
     if problem.mesh is not None or problem.domain.cell == "simplex":
         return "one in a flow on simplices"
     if problem.absorption is not None:

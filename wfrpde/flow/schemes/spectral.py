@@ -166,6 +166,7 @@ class Spectral(Scheme):
     name = "spectral"
     takes = frozenset({"diffusion"})
     default = "extrapolated"
+    full_diffusion = True
 
     def suits(self, problem: Problem) -> Fit:
         """Whether the case asks for a degree or an order, or the elements resolve the problem."""
@@ -174,6 +175,10 @@ class Spectral(Scheme):
             return Fit(degree > 1, f"numerics.degree = {degree} asks for spectral elements")
         if not plane or self.objection(problem) is not None:
             return Fit(False)
+        dynamics = problem.equation.dynamics
+        spread = None if dynamics is None else dynamics.diffusion
+        if spread is not None and not spread.is_diagonal:
+            return Fit(True, "a full diffusion matrix takes spectral elements")
         if problem.numerics.time_order == 4:
             return Fit(True, "numerics.time_order = 4 asks for spectral elements")
         return Fit(resolves(problem), "one basin, smooth enough for spectral elements")
