@@ -70,6 +70,8 @@ def test_orders_against_the_exact_flow():
     for fit, order in zip(study.orders.values(), (4, 2, 2), strict=True):
         assert abs(fit.order - order) <= 0.1
         assert fit.low <= fit.order <= fit.high
+    assert repr(study).startswith("<ConvergenceStudy of ")
+    assert "h, degree 2: passed, order 3.9" in repr(study) or "order 4.0" in repr(study)
     assert len(study.table) == 9
     assert study.table[2].error <= 5e-6
     assert all(row.used for row in study.table)

@@ -27,7 +27,7 @@ from wfrpde.operators.absorbing import absorbing_nodes, planes
 from wfrpde.operators.generator_form import GeneratorForm, rotation_bound
 from wfrpde.operators.ladder import cells_for
 from wfrpde.operators.walls import wall_nodes
-from wfrpde.parallel import collectively
+from wfrpde.parallel import Progress, collectively, watched
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -145,7 +145,8 @@ def solve_irreversible(
             through, smooth = planes(absorbing, problem)
             solved = None
             if comm.rank == 0:
-                solved = _solved(problem, dynamics, count, absorbing, through)
+                with watched(None, comm, "eigenvalues") as observer:
+                    solved = _solved(problem, dynamics, count, absorbing, through, observer)
         rotating, wall_share = comm.bcast(None if solved is None else solved[1:])
         interpolation = interpolation_of(*finest_grid(problem, through))
         if not automatic or wall_share < WALL_LIMIT or level >= HIGHEST_LEVEL:
@@ -188,6 +189,7 @@ def _solved(
     count: int,
     absorbing: Sequence[Region],
     through: tuple[Array, ...],
+    observer: Callable[[Progress], None] | None,
 ) -> tuple[list[_Level], dict[str, Any], float]:
     from wfrpde.parallel.mpi import MPI
 
@@ -195,7 +197,9 @@ def _solved(
     scale = 1.0 / float(np.ptp(problem.box, axis=1).max()) ** 2
     degrees = [degree - 1, degree] if problem.numerics.certify and degree > 1 else [degree]
     levels = []
-    for p in degrees:
+    for done, p in enumerate(degrees):
+        if observer is not None:
+            observer(Progress.count(f"degree {p}", done, len(degrees), "discretisations"))
         nodes = make_nodes(MPI.COMM_SELF, grid, p)
         form = GeneratorForm.of(
             nodes,

@@ -29,7 +29,7 @@ from wfrpde.domain.grid import TensorGrid
 from wfrpde.engine.nonsymmetric import Eigenpairs, lowest
 from wfrpde.errors import InputError, SolverError
 from wfrpde.operators.irreversible import EXTRA, Rotating, vague_warnings
-from wfrpde.parallel import collectively
+from wfrpde.parallel import Progress, collectively, watched
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -171,12 +171,15 @@ def _refined(problem: Problem, friction: float, count: int) -> dict[str, Any]:
     """Refine q and p together until the eigenvalues stay."""
     runs = [_solved(problem, friction, count, 0)]
     gap = np.full(count, np.inf)
-    for refinement in range(1, MOST_REFINEMENTS + 1):
-        runs.append(_solved(problem, friction, count, refinement))
-        values, before = runs[-1].pairs.values[:count], runs[-2].pairs.values
-        gap = np.abs(values[:, None] - before[None, :]).min(axis=1)
-        if (gap <= AGREED * np.abs(values) + 1e-12).all():
-            break
+    with watched(None, None, "eigenvalues") as observer:
+        for refinement in range(1, MOST_REFINEMENTS + 1):
+            if observer is not None:
+                observer(Progress.count("", refinement, MOST_REFINEMENTS + 1, "resolutions"))
+            runs.append(_solved(problem, friction, count, refinement))
+            values, before = runs[-1].pairs.values[:count], runs[-2].pairs.values
+            gap = np.abs(values[:, None] - before[None, :]).min(axis=1)
+            if (gap <= AGREED * np.abs(values) + 1e-12).all():
+                break
     return _combined(problem, runs, gap, count)
 
 

@@ -8,7 +8,7 @@ feel, do not matter.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ from wfrpde.operators.eigen import lowest
 from wfrpde.operators.ladder import Ladder, Level, discretisations
 from wfrpde.operators.operator import Operator
 from wfrpde.operators.walls import wall_nodes
-from wfrpde.parallel import collectively
+from wfrpde.parallel import Progress, collectively, watched
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -150,7 +150,8 @@ def solve_modes(
             problem = make_problem(case, at_equilibrium=True, level=level)
             problem.check_dynamics((), "a spectrum")
             through, smooth = planes(absorbing, problem)
-        modes = _solved(problem, comm, count, alpha, tilt, absorbing, through, smooth)
+        with watched(None, comm, "eigenvalues") as observer:
+            modes = _solved(problem, comm, count, alpha, tilt, absorbing, through, smooth, observer)
         if not automatic or modes.wall_share < WALL_LIMIT or level >= HIGHEST_LEVEL:
             break
         level *= 1.5
@@ -177,11 +178,15 @@ def _solved(
     absorbing: Sequence[Region],
     through: tuple[Array, ...],
     smooth: bool,
+    observer: Callable[[Progress], None] | None,
 ) -> Modes:
     wish = Wish.of(problem.numerics)
     scale = alpha / float(np.ptp(problem.box, axis=1).max()) ** 2
     levels = []
-    for grid, degree in discretisations(problem, through, count):
+    grids = discretisations(problem, through, count)
+    for done, (grid, degree) in enumerate(grids):
+        if observer is not None:
+            observer(Progress.count(f"degree {degree}", done, len(grids), "discretisations"))
         nodes = make_nodes(comm, grid, degree)
         operator = Operator(
             DirichletForm(nodes, problem.potential(nodes.points)),

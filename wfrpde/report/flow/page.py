@@ -123,9 +123,9 @@ def result_sentences(run: FlowRun) -> list[str]:
         )
     for other in run.companions.values():
         parts = [f"is at KL {pretty(number(float(other.series['kl'][-1]), 3))}"]
-        if mode is not None:
-            mass_there = pretty(number(float(other.mode_mass[mode][-1]), 2))
-            parts.append(f"has {mass_there} of the mass in “{mode}”")
+        there = np.nan if mode is None else float(other.mode_mass[mode][-1])
+        if np.isfinite(there):
+            parts.append(f"has {pretty(number(there, 2))} of the mass in “{mode}”")
         then = pretty(number(float(other.times[-1]), 4, trim=True))
         when = "then" if then == last else f"at t = {then}"
         sentences.append(f"{_alone(other.case.equation)} {' and '.join(parts)} {when}.")

@@ -86,7 +86,7 @@ class StudyResult:
         return self.vary in ("h", "dt", "particles")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ConvergenceStudy(Result):
     """All studies of a case.
 
@@ -100,6 +100,11 @@ class ConvergenceStudy(Result):
 
     title: str
     studies: tuple[StudyResult, ...]
+
+    def __repr__(self) -> str:
+        orders = {name: f", order {fit.order:.3f}" for name, fit in self.orders.items()}
+        words = (f"{name}: {v}{orders.get(name, '')}" for name, v in self.verdicts.items())
+        return f"<ConvergenceStudy of {self.title!r}: {'; '.join(words)}>"
 
     @property
     def table(self) -> tuple[Row, ...]:
