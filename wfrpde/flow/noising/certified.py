@@ -87,6 +87,18 @@ class Law(Result):
         values = [np.array([number(run, k) for k in range(len(self.times))]) for run in self.runs]
         return extrapolated(*values)
 
+    def distance(self, number: Callable[[Run, int], float]) -> Estimated:
+        """Return what is least where a law is right, of extrapolated laws, with its error.
+
+        It is of second order in their errors, where extrapolated numbers are of first.
+        """
+        values = []
+        for run, logs in zip(self.runs, (self._coarser, self.best[1]), strict=False):
+            own = Run(run.lattice, logs, run.growth, run.mended)
+            values.append(np.array([number(own, k) for k in range(len(self.times))]))
+        coarse, fine = values
+        return Estimated(fine, SHARE * np.abs(fine - coarse) + LEFT_OUT * (1 + np.abs(fine)))
+
     def total_growth(self) -> Estimated:
         """Log of the mass of the flow that is not normalised, ``(T,)``."""
         return extrapolated(*(run.growth for run in self.runs))
@@ -95,20 +107,25 @@ class Law(Result):
     def best(self) -> tuple[Lattice, Array]:
         """Extrapolated log ρ ``(T, …)``, of integral one, at the nodes of the middle lattice."""
         middle, fine = self.runs[-2], self.runs[-1]
+        return middle.lattice, self._together(middle, fine)
+
+    @cached_property
+    def _coarser(self) -> Array:
+        return self._together(self.runs[0], self.runs[1])
+
+    def _together(self, middle: Run, fine: Run) -> Array:
         coarser = fine.logs[(slice(None), *[slice(None, None, 2)] * len(self.axes))]
         logs = coarser + (coarser - middle.logs) / 3
         most = logs.reshape(len(logs), -1).max(axis=1).reshape(-1, *[1] * len(self.axes))
         axes = tuple(range(1, logs.ndim))
         total = (np.exp(logs - most) * middle.lattice.weights).sum(axis=axes, keepdims=True)
-        return middle.lattice, logs - most - np.log(total)
+        return np.asarray(logs - most - np.log(total))
 
     @cached_property
     def difference(self) -> Array:
         """|log ρ| apart, of two extrapolated solutions, at the coarsest nodes ``(T, …)``."""
         skip = (slice(None), *[slice(None, None, 2)] * len(self.axes))
-        coarse, middle = self.runs[0].logs, self.runs[1].logs
-        first = middle[skip] + (middle[skip] - coarse) / 3
-        return np.asarray(np.abs(self.best[1][skip] - first))
+        return np.asarray(np.abs(self.best[1][skip] - self._coarser))
 
     def density_error(self, index: int) -> float:
         """Estimated L1 error of the density at a time."""

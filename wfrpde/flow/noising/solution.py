@@ -14,9 +14,13 @@ from wfrpde.case.case import Case
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import points_of
 from wfrpde.fields import parse_region
+from wfrpde.flow.noising.budget import Part
 from wfrpde.flow.noising.certified import Law, Run
+from wfrpde.flow.noising.distances import DISTANCES
+from wfrpde.flow.noising.reverse import data_log_density, exact_logs
 from wfrpde.flow.noising.setup import Process
 from wfrpde.flow.solution import Estimated
+from wfrpde.noising.characteristics import flow_log_density
 from wfrpde.noising.tabulated import Tabulated
 
 Array = npt.NDArray[np.float64]
@@ -37,6 +41,8 @@ class NoisingSolution(Result):
         Saved times ``(T,)`` of the process, 0 first.
     law
         The law in the units of `wfrpde.noising.schedules`: of y = x/r.
+    budget
+        What each fault of a reverse process costs, alone and together.
     wall_time, ranks
         Seconds, and MPI ranks.
     """
@@ -44,6 +50,7 @@ class NoisingSolution(Result):
     case: Case
     times: Array
     law: Law = field(repr=False)
+    budget: tuple[Part, ...] = field(repr=False)
     wall_time: float
     ranks: int
     complete: bool = True
@@ -64,6 +71,11 @@ class NoisingSolution(Result):
     def dim(self) -> int:
         """Dimension d."""
         return self.case.dim
+
+    @property
+    def is_flow(self) -> bool:
+        """Whether it is the probability flow, whose density follows characteristics."""
+        return self.case.score is not None and self.case.score.process == "ode"
 
     @cached_property
     def units(self) -> Array:
@@ -86,20 +98,19 @@ class NoisingSolution(Result):
         if not self.process.reverse:
             zero = np.zeros(len(self.times))
             return {name: Estimated(zero, zero) for name in ("kl", "reverse_kl", "l1")}
-        return {name: self.law.estimated(self._distance(name)) for name in _DISTANCES}
+        return {name: self.law.distance(self._distance(name)) for name in DISTANCES}
 
     def _distance(self, name: str) -> Callable[[Run, int], float]:
         def distance(run: Run, index: int) -> float:
-            return _DISTANCES[name](run.masses(index), self._exact_masses(run, index))
+            return DISTANCES[name](run.masses(index), self._exact_masses(run, index))
 
         return distance
 
     def _exact_masses(self, run: Run, index: int) -> Array:
         key = (run.lattice.shape, index)
         if key not in self._masses:
-            from wfrpde.flow.noising.solve import _exact_logs
-
-            logs = _exact_logs(self.process, run.lattice, float(self.times[index]))
+            noise = self.process.noise_time(float(self.times[index]))
+            logs = exact_logs(self.process, run.lattice, float(self.units[index]), noise)
             masses = np.exp(logs - logs.max()).reshape(run.lattice.shape) * run.lattice.weights
             self._masses[key] = masses / masses.sum()
         return self._masses[key]
@@ -191,7 +202,7 @@ class NoisingSolution(Result):
     @cached_property
     def depth(self) -> Array:
         """Levels (kT) below the maximum ``(T,)`` down to which log ρ is right to 0.05."""
-        if not self.process.reverse:
+        if not self.process.reverse or self.is_flow:
             return np.full(len(self.times), np.inf)
         return np.array([self.law.depth(k) for k in range(len(self.times))])
 
@@ -221,13 +232,14 @@ class NoisingSolution(Result):
         """How it was computed, JSON-ready."""
         process = self.process
         table = isinstance(process.data, Tabulated)
+        method = "characteristics" if self.is_flow else "fluxes on a lattice"
         exact = "sum over a grid of the data" if table else "closed form"
         return {
-            "formulation": "fluxes on a lattice" if process.reverse else exact,
+            "formulation": method if process.reverse else exact,
             "reason": "the reverse process of a score" if process.reverse else "noised data",
             "box_of_y": [list(map(float, side)) for side in process.box],
             "cells": [4 * n for n in process.cells],
-            "depth_kT": [float(d) for d in self.depth] if process.reverse else [],
+            "depth_kT": [float(d) for d in self.depth if np.isfinite(d)],
             "mended_mass": self.law.mended,
             "ranks": self.ranks,
             "checks": [],
@@ -247,7 +259,12 @@ class NoisingSolution(Result):
         points, index = points_of(x, self.dim), self._index(t)
         if not self.process.reverse:
             return self.log_exact_density(t, points)
-        unit = float(self.units[index])
+        process, unit = self.process, float(self.units[index])
+        if self.is_flow:
+            noise = process.noise_time(float(self.times[index]))
+            return flow_log_density(
+                process.noising, process.score, process.end, noise, points, process.log_start
+            )
         scaled = np.asarray(points / unit, dtype=float)
         return np.asarray(self.law.log_density(index, scaled) - self.dim * np.log(unit))
 
@@ -261,32 +278,3 @@ class NoisingSolution(Result):
         if self.process.noise_time(t) == 0.0 and isinstance(self.process.data, Tabulated):
             return data_log_density(self.case, self.process.data)(points)
         return np.asarray(self.process.exact_law(t).log_density(points))
-
-
-def data_log_density(case: Case, data: Tabulated) -> Callable[[Array], Array]:
-    """Return log p₀ of data on a grid, from what the case says of them, normalised on the grid."""
-    if case.score is not None:
-        potential = case.build_target().potential
-
-        def raw(x: Array) -> Array:
-            return -potential(x)
-    else:
-        raw = case.initial.build(case.build_target()).log_density
-    grid = np.unravel_index(int(data.masses.argmax()), data.masses.shape)
-    place = np.array([[axis[i] for axis, i in zip(data.axes, grid, strict=True)]])
-    cell = np.prod([axis[1] - axis[0] for axis in data.axes])
-    constant = np.log(data.masses.max() / cell) - float(raw(place)[0])
-    return lambda x: raw(x) + constant
-
-
-def kl(p: Array, q: Array) -> float:
-    """KL(p‖q) of nodal masses."""
-    held = p > 1e-290
-    return float((p[held] * (np.log(p[held]) - np.log(np.maximum(q[held], 1e-300)))).sum())
-
-
-_DISTANCES: dict[str, Callable[[Array, Array], float]] = {
-    "kl": kl,
-    "reverse_kl": lambda rho, exact: kl(exact, rho),
-    "l1": lambda rho, exact: float(np.abs(rho - exact).sum()),
-}

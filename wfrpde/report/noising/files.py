@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,7 @@ def summary(solution: NoisingSolution) -> dict[str, Any]:
         "case": solution.case.model_dump(mode="json"),
         "numerics": solution.numerics,
         "warnings": solution.warnings,
+        "budget": [asdict(part) for part in solution.budget],
         "results": {
             "times": solution.times,
             "series": {name: pair(name) for name in solution.series},

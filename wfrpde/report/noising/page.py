@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
+from wfrpde.flow.noising.budget import Part
 from wfrpde.flow.noising.solution import NoisingSolution
 from wfrpde.numbers import column, duration, number, pretty, shortened, with_error
 from wfrpde.report import pages
@@ -47,13 +50,16 @@ def result_sentences(solution: NoisingSolution) -> list[str]:
         words = solution.numerics["formulation"]
         return [f"The noised data at {len(solution.times)} times up to t = {last}: {words}."]
     kl, gap = solution.estimated("reverse_kl"), solution.estimated("l1")
-    depth = pretty(number(float(solution.depth[-1]), 2))
+    depth = ""
+    if np.isfinite(solution.depth[-1]):
+        deep = pretty(number(float(solution.depth[-1]), 2))
+        depth = f", and log ρ down to {deep} kT below its maximum at the last"
     return [
         f"At t = {last} the data with as much noise have the relative entropy KL(p‖ρ) = "
         f"{_last(kl.value, kl.error)} to the law ρ of the process, at an L1 distance of "
         f"{_last(gap.value, gap.error)}.",
         f"The density is right to {pretty(number(float(solution.density_error.max()), 1))} in L1 "
-        f"at every saved time, and log ρ down to {depth} kT below its maximum at the last.",
+        f"at every saved time{depth}.",
     ]
 
 
@@ -71,7 +77,27 @@ def tables(solution: NoisingSolution) -> list[Table]:
     mean = solution.estimated("mean")
     entries |= {f"mean {x}": mean[:, i] for i, x in enumerate("xyz"[: solution.dim])}
     cells = [[pretty(c) for c in column(e.value, e.error, 7)] for e in entries.values()]
-    return [Table("At the saved times", ("t", *entries), _rows(solution, cells))]
+    found = [Table("At the saved times", ("t", *entries), _rows(solution, cells))]
+    if solution.budget:
+        rows = tuple(_budget_row(part) for part in solution.budget)
+        header = ("", "KL", "L1", "Girsanov's bound of KL")
+        found.insert(0, Table("Error budget: each part alone, and all together", header, rows))
+    return found
+
+
+_WORDS = {
+    "start": "start: not the noised data",
+    "score": "score: not that of the data",
+    "steps": "steps of Euler and Maruyama",
+    "stopping": "stopping before the data",
+    "together": "all together",
+}
+
+
+def _budget_row(part: Part) -> tuple[str, ...]:
+    bound = "–" if not np.isfinite(part.bound) else pretty(number(part.bound, 3))
+    pairs = ((part.kl, part.kl_error), (part.l1, part.l1_error))
+    return (_WORDS[part.name], *(pretty(with_error(*pair, 4)) for pair in pairs), bound)
 
 
 def _rows(solution: NoisingSolution, cells: Iterable[list[str]]) -> tuple[tuple[str, ...], ...]:
