@@ -20,7 +20,8 @@ GAUSSIAN = {
 @pytest.fixture(scope="module")
 def context():
     case = wfrpde.Case.model_validate(GAUSSIAN)
-    return SamplerContext.of(case, Flows(case, closely=True).oracle)
+    flows = Flows(case, closely=True)
+    return SamplerContext.of(case, flows.solution(flows.gradient_flow))
 
 
 def limit(context, kind, dt, **parameters):

@@ -191,6 +191,22 @@ def test_recorded_chains_are_judged_against_the_target(tmp_path):
     assert row.standard_error == pytest.approx(np.sqrt((19 + 4) / (n * chains)), rel=0.25)
 
 
+def test_no_flow_is_solved_for_samplers_of_the_target(monkeypatch):
+    """π needs a mesh and no step: its moments are those of the closed form."""
+    monkeypatch.setattr("wfrpde.flow.schemes.relative_density.march", None)
+    monkeypatch.setattr("wfrpde.flow.schemes.log_density.march", None)
+    rng = np.random.default_rng(8)
+    x = 4.0 * (rng.random(20_000) < 0.5) + rng.normal(size=20_000)
+    found = wfrpde.validate(case([], **QUICK), samplers={"exact": x, "shifted": x + 0.2})
+    assert {s.name: s.verdict for s in found.samplers} == {
+        "exact": "consistent", "shifted": "biased"
+    }  # fmt: skip
+    right = {"mean x": 2.0, "var x": 5.0, "mass right": 0.5}
+    for row in found.rows("exact"):
+        assert abs(row.reference - right[row.observable]) <= row.reference_error
+        assert row.reference_error < 1e-5
+
+
 def exact_chains(rng, chains, n, phi):
     """Exact autoregressive chains ``(n, C)`` of N(0, 1)."""
     z = np.empty((n, chains))

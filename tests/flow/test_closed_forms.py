@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import wfrpde
 from wfrpde.flow.exact import (
     GeometricMean,
     gaussian_flow,
@@ -15,6 +16,24 @@ from wfrpde.flow.exact import (
 
 M0, C0 = np.array([-1.0, 0.5]), np.array([[0.3, 0.1], [0.1, 0.5]])
 MU, SIGMA = np.array([0.2, -0.4]), np.array([[1.0, 0.4], [0.4, 0.7]])
+
+
+@pytest.mark.parametrize("start", ["gaussian", "expression"])
+def test_fisher_information_of_the_start(start):
+    """I(0) = c (1 − 1/c)² + m² of N(m, c) towards N(0, 1), within its bar, which is small."""
+    m, c = -1.2, 0.4
+    initial = {"mean": [m], "covariance": [[c]]}
+    if start == "expression":
+        initial = {"density": f"exp(-(x - ({m}))**2/(2*{c}))"}
+    case = {
+        "target": {"kind": "gaussian", "mean": [0.0], "covariance": [[1.0]]},
+        "initial": initial,
+        "flow": {"save": [0.2]},
+    }
+    solution = wfrpde.solve(wfrpde.Case.model_validate(case))
+    value, bar = (s["fisher_information"][0] for s in (solution.series, solution.error.series))
+    assert abs(value - (c * (1 - 1 / c) ** 2 + m**2)) <= bar
+    assert bar < 1e-8
 
 
 def test_fisher_rao_mixes_precisions():

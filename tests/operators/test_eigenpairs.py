@@ -94,6 +94,26 @@ def test_tiny_rates_that_nearly_agree(ratio):
         np.testing.assert_allclose(spectrum.eigenfunction(1, wells), [-1, 1, -1, 1], atol=1e-5)
 
 
+@pytest.mark.parametrize("terms", [{}, {"dynamics": {"drift": ["1"]}}], ids=["gradient", "drift"])
+def test_nodes_that_close_an_axis_count_once(terms):
+    """Masses of a flat circle sum to one, and its modes are √2 cos, √2 sin: their mean is 0."""
+    case = {
+        "target": {"potential": "0*x"},
+        "initial": {"log_density": "cos(x)"},
+        "domain": {"box": [[0.0, 2 * np.pi]], "sides": {"x": "periodic"}},
+        "numerics": {"cells": [10]},
+        "spectrum": {"count": 3},
+        **terms,
+    }
+    spectrum = wfrpde.spectrum(wfrpde.Case.model_validate(case))
+    assert spectrum.mass.sum() == pytest.approx(1.0, abs=1e-13)
+    mean = spectrum.functions @ spectrum.mass
+    assert abs(mean[0]) == pytest.approx(1.0, abs=1e-12)
+    assert np.abs(mean[1:]).max() < 1e-12
+    norms = (np.abs(spectrum.functions) ** 2) @ spectrum.mass
+    assert norms == pytest.approx(1.0, abs=1e-12)
+
+
 def test_signs_norms_and_densities():
     target = {"kind": "double_well", "barrier": 6.0, "tilt": 0.4}
     spectrum = wfrpde.spectrum(case_of(target))

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from wfrpde.comparison.density import density_of
 from wfrpde.comparison.observables import Observable, expressions, masses, moments, survival
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.fields import Region
     from wfrpde.flow.solution import Solution
+    from wfrpde.targets import Target
+
+Array = npt.NDArray[np.float64]
 
 
 @dataclass
@@ -32,11 +36,14 @@ class Flows:
     ----------
     closely
         Whether the gradient flow is saved as often as samplers need that ask it for the density.
+    timeless
+        Whether π alone is judged: then there is a mesh for it, and no flow is solved.
     """
 
     case: Case
     observer: Callable[[Any], None] | None = None
     closely: bool = False
+    timeless: bool = False
     _solved: dict[Equation | None, Solution] = field(default_factory=dict, repr=False)
     _judges: dict[Equation | None, Judge] = field(default_factory=dict, repr=False)
 
@@ -46,17 +53,33 @@ class Flows:
         return self.case.equation.claimed("WFR")
 
     @property
-    def oracle(self) -> Solution | None:
+    def oracle(self) -> FlowWhenAsked | None:
         """The flow that samplers may ask for the density."""
-        return None if self.gradient_flow is None else self.solution(self.gradient_flow)
+        return None if self.gradient_flow is None else FlowWhenAsked(self)
+
+    @property
+    def _still(self) -> Case | None:
+        """The case without transport, which is known in closed form; None where π is not all."""
+        equation, domain = self.case.equation, self.case.domain
+        terms = equation.dynamics is not None and equation.dynamics.terms
+        absorbs = Sides.of(domain.sides, self.case.dim).absorbing.any() or domain.absorbing
+        if terms or absorbs:
+            return None
+        return self.case.with_overrides(
+            {
+                **{"flow.alpha": 0.0, "flow.beta": 1.0, "flow.reaction": None},
+                **{"flow.splitting": None, "numerics.formulation": "auto"},
+            }
+        )
 
     def solution(self, claims: Equation | None) -> Solution:
-        """Give the flow that is claimed; that of the case for samplers of π."""
+        """Give the flow that is claimed; for samplers of π that of the case, or a still one."""
         if claims not in self._solved:
             from wfrpde.flow.solve import solve_on_mesh
             from wfrpde.parallel.mpi import MPI
 
-            case = self.case if claims is None else self.case.with_equation(claims)
+            still = self._still if claims is None and self.timeless else None
+            case = still or (self.case if claims is None else self.case.with_equation(claims))
             if self.closely and claims is not None and claims == self.gradient_flow:
                 case = case.with_overrides({"flow.save": list(oracle_times(self.case))})
             self._solved[claims] = solve_on_mesh(
@@ -78,6 +101,36 @@ class Flows:
                 sides=Sides.of(self.case.domain.sides, self.case.dim),
             )
         return self._judges[claims]
+
+
+@dataclass(frozen=True)
+class FlowWhenAsked:
+    """The gradient flow of a case, which is solved when something of it is asked for."""
+
+    flows: Flows = field(repr=False)
+
+    @property
+    def _solution(self) -> Solution:
+        return self.flows.solution(self.flows.gradient_flow)
+
+    @property
+    def target(self) -> Target:
+        """The density π that it tends to."""
+        return self._solution.target
+
+    @property
+    def times(self) -> Array:
+        """``(T,)`` saved times, ascending."""
+        return self._solution.times
+
+    @property
+    def box(self) -> Array:
+        """Corners ``(d, 2)`` of the domain's bounding box."""
+        return self._solution.box
+
+    def log_relative_densities(self, x: Array) -> Array:
+        """Return log(ρ/π) ``(T, n)`` at points ``(n, d)`` at all times; −∞ outside the domain."""
+        return self._solution.log_relative_densities(x)
 
 
 def observables_of(case: Case, solution: Solution) -> list[Observable]:

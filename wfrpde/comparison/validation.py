@@ -152,13 +152,15 @@ def validate(
             closely = any(s.parameters.get("density") == "oracle" for s, _ in entrants)
             flows = Flows(case, observer, closely)
             context = SamplerContext.of(case, flows.oracle)
-            contestants = [
-                make_contestant(
-                    case, spec, flows, context, thing,
+            made = [
+                _made(
+                    spec, context, thing,
                     isolated=loaded.get(spec.name), failure=lost.get(spec.name, ""),
                 )
                 for spec, thing in entrants
             ]  # fmt: skip
+            flows.timeless = all(one.claims is None for one in made)
+            contestants = [_contestant(case, flows, one) for one in made]
         for contestant in contestants:
             leaving.callback(contestant.close)
         if stop.requested(comm):
@@ -337,16 +339,32 @@ def _imported(
 
 
 def make_contestant(
-    case: Case,
+    case: Case, spec: SamplerSpec, flows: Flows, context: SamplerContext
+) -> Contestant:
+    """Make a sampler of a case, and what judges it."""
+    return _contestant(case, flows, _made(spec, context))
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A sampler before it is known what judges it."""
+
+    spec: SamplerSpec
+    run: SamplerRun | None
+    claims: Equation | None
+    failure: str
+    in_memory: bool
+
+
+def _made(
     spec: SamplerSpec,
-    flows: Flows,
     context: SamplerContext,
     thing: Any = None,
     *,
     isolated: IsolatedSampler | None = None,
     failure: str = "",
-) -> Contestant:
-    """Make a sampler of a case, or of an object that was handed over, and what judges it.
+) -> _Made:
+    """Make a sampler of a case, or of an object that was handed over.
 
     Parameters
     ----------
@@ -369,18 +387,26 @@ def make_contestant(
             sampler = run_in_memory(spec, thing, context)
     except SamplerError as error:
         failure = error.what
-    judge = flows.judge(claim(spec, context) if sampler is None else sampler.claims)
+    claims = claim(spec, context) if sampler is None else sampler.claims
+    return _Made(spec, sampler, claims, failure, thing is not None)
+
+
+def _contestant(case: Case, flows: Flows, made: _Made) -> Contestant:
+    """Give a sampler what judges it."""
+    spec, sampler, judge = made.spec, made.run, flows.judge(made.claims)
     times = list(case.flow.save)
 
     def run(
         seeds: Sequence[np.random.SeedSequence], n: int, dt: float, stop: Callable[[], bool]
     ) -> list[Trajectory]:
         assert sampler is not None
-        made = sampler.together([Request(seed, n, dt, times, stop) for seed in seeds])
+        found = sampler.together([Request(seed, n, dt, times, stop) for seed in seeds])
         own = json.dumps(loaded_code()) if case.target.python is not None else ""
         if spec.command is not None and spec.depends is None:
             own = UNKNOWN
-        return [replace(t, facts={**t.facts, "code": t.facts.get("code", "") or own}) for t in made]
+        return [
+            replace(t, facts={**t.facts, "code": t.facts.get("code", "") or own}) for t in found
+        ]
 
     table = spec.model_dump(mode="json")
     base = Level(
@@ -401,7 +427,7 @@ def make_contestant(
         ),
         run=run,
         judge=judge,
-        stored=spec.samples is None and thing is None,  # nothing tells one object from another
+        stored=spec.samples is None and not made.in_memory,  # nothing tells one object from another
         batch=spec.batch or 1,
     )
-    return Contestant(spec, sampler, judge, base, failure)
+    return Contestant(spec, sampler, judge, base, made.failure)

@@ -93,6 +93,16 @@ class Nodes(Layout):
         every = self._repeated()
         return every, values[np.searchsorted(numbers, _identified(every, self.grid, self.degree))]
 
+    def gather_masses(self, owned: Array) -> Array:
+        """Return what `gather` gives of masses, and 0 where it repeats a node (collective).
+
+        Sums count each node once.
+        """
+        numbers, values = self.gather(owned)
+        if not isinstance(self.grid, TensorGrid) or not self.closed_axes:
+            return values
+        return np.where(_identified(numbers, self.grid, self.degree) == numbers, values, 0.0)
+
     def owned_of(self, values: Array) -> Array:
         """Return the values at this rank's own nodes, of all that `gather` gave, or of rows."""
         numbers = self._repeated() if self.closed_axes else self._order[0]

@@ -238,11 +238,7 @@ def _combined(levels: list[_Level], count: int, scale: float) -> dict[str, Any]:
     """Compare the degrees, leave out what only the finer one knows, and fix phases."""
     fine = levels[-1]
     values, pairs = fine.pairs.values.copy(), fine.pairs
-    mass = fine.nodes.gather(fine.form.mass)[1]
-    if fine.nodes.closed_axes:  # the nodes that close an axis are listed twice
-        numbers = fine.nodes.gather(np.arange(len(fine.form.mass), dtype=float))[1]
-        first = np.unique(numbers, return_index=True)[1]
-        mass = np.where(np.isin(np.arange(len(mass)), first), mass, 0.0)
+    mass = fine.nodes.gather_masses(fine.form.mass)
     functions, left = fine.right, fine.left
     norm = float(abs(fine.form.matrix).max())
     if fine.form.conservative:  # constants

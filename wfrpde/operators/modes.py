@@ -207,7 +207,7 @@ def _combined(problem: Problem, ladder: Ladder, count: int, scale: float) -> Mod
     finest = ladder.finest
     operator, pairs = finest.operator, finest.pairs
     form, nodes = operator.form, operator.form.nodes
-    mass = finest.gathered(form.mass)
+    mass = nodes.gather_masses(form.mass)
     functions = np.array([finest.gathered(row) for row in pairs.functions])
     values: Array = pairs.values
     residuals: Array = pairs.residuals
