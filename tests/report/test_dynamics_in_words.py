@@ -2,11 +2,14 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import wfrpde
 from wfrpde.report.dynamics import dynamics_sentence
-from wfrpde.report.flow import write_run
+from wfrpde.report.flow import FlowRun, write_run
+from wfrpde.report.flow.currents import draw_currents
+from wfrpde.report.paraview import write_paraview
 
 PLANE = {
     "target": {"potential": "x**2/2 + y**2/2"},
@@ -47,3 +50,24 @@ def test_a_report_of_phase_space(tmp_path):
     assert "mean y" not in html
     header = (tmp_path / "series.csv").read_text(encoding="utf-8").splitlines()[0]
     assert "mean_q,mean_q_error,mean_p," in header
+
+
+def test_currents_are_drawn_and_written(tmp_path):
+    """Vectors in the files for ParaView, and streamlines, where dynamics are not reversible."""
+    pytest.importorskip("vtkmodules")
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridReader
+
+    solution = wfrpde.solve(wfrpde.Case.model_validate(KINETIC))
+    (file,) = (p for p in write_paraview(solution, tmp_path) if p.name == "solution_0001.vtu")
+    reader = vtkXMLUnstructuredGridReader()
+    reader.SetFileName(str(file))
+    reader.Update()
+    written = vtk_to_numpy(reader.GetOutput().GetPointData().GetArray("current"))
+    current = solution.current(0.1, solution.nodes)
+    np.testing.assert_allclose(written[:, :2], current, atol=1e-14)
+    assert (written[:, 2] == 0).all()
+    assert np.abs(current).max() > 0.01
+    drawn = draw_currents(FlowRun(solution))
+    assert drawn.name == "currents"
+    assert [axes.get_xlabel() for axes in drawn.figure.axes] == ["q", "q"]

@@ -17,6 +17,7 @@ from wfrpde.discretisation.absorption import continued
 from wfrpde.discretisation.interpolation import Interpolation, OnNodes, evaluate, points_of
 from wfrpde.domain.absorption import Absorption
 from wfrpde.domain.sides import Sides
+from wfrpde.flow.currents import slope_of_distance, slopes, velocity_of_mass
 from wfrpde.flow.exact import GeometricMean, gaussian_log_density
 
 if TYPE_CHECKING:
@@ -292,6 +293,23 @@ class Solution(Result, OnNodes):
         Between the nodes it is π e^u with the exact π and u = log(ρ/π) interpolated.
         """
         return np.asarray(np.exp(self.log_density(t, x)))
+
+    def current(self, t: float, x: npt.ArrayLike) -> Array:
+        """Probability current ``(n, d)`` per unit time at points ``(n, d)``. Not collective.
+
+        ``j = α(bρ − ∇·(Dρ))``: transport alone is ∂_t ρ = −∇·j; see `wfrpde.flow.currents`. 0
+        without transport, and outside the domain.
+        """
+        points, index = self._points(x), self._index(t)
+        dynamics = self.densities.equation.dynamics
+        if dynamics is None:
+            return np.zeros_like(points)
+        slope = slopes(self.interpolation, self._smooth[index], points)
+        if self.absorption is not None:
+            slope += slope_of_distance(self.absorption, points)
+        velocity = velocity_of_mass(dynamics, self.target, float(self.times[index]), points, slope)
+        current = self.density(t, points)[:, None] * velocity
+        return np.where(np.isfinite(current), current, 0.0)
 
     def _index(self, t: float) -> int:
         return saved_index(self.times, t)

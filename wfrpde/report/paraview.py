@@ -49,8 +49,9 @@ def write_paraview(solution: Solution, folder: Path) -> list[Path]:
     """Write the nodal fields at every saved time. Not collective: call it on one rank.
 
     Fields: ``density`` ρ (per unit volume), ``log_density``, ``relative_density`` ρ/π,
-    ``log_relative_density`` (natural logarithms), ``potential`` V (kT). Where ρ/π exceeds what a
-    double holds it is NaN, and its logarithm is to be used.
+    ``log_relative_density`` (natural logarithms), ``potential`` V (kT), and the vectors
+    ``current`` (of probability, per unit time) of dynamics that are not reversible. Where ρ/π
+    exceeds what a double holds it is NaN, and its logarithm is to be used.
 
     Parameters
     ----------
@@ -89,12 +90,21 @@ def write_paraview(solution: Solution, folder: Path) -> list[Path]:
             "log_relative_density": log_relative,
             "potential": potential,
         }
+        if circulates(solution):
+            current = solution.current(float(solution.times[index]), nodes)
+            fields["current"] = np.pad(current, ((0, 0), (0, 3 - current.shape[1])))
         path = folder / f"solution_{index:04d}.vtu"
         write_fields(grid, fields, path)
         paths.append(path)
     collection = folder / "solution.pvd"
     write_collection(collection, [float(t) for t in solution.times], paths)
     return [collection, *paths]
+
+
+def circulates(solution: Solution) -> bool:
+    """Whether there may be a current even where nothing changes."""
+    dynamics = solution.densities.equation.dynamics
+    return dynamics is not None and not dynamics.reversible
 
 
 def unstructured_grid(nodes: Array, cells: NDArray[np.integer[Any]], cell_type: str) -> Any:

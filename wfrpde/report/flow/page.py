@@ -34,6 +34,7 @@ PARAVIEW_TIPS = {
 def drawings(run: FlowRun) -> Iterator[Drawing | None]:
     """Draw every figure that suits the run, in the order to look at them."""
     from wfrpde.report.flow import density1d, density2d, density3d
+    from wfrpde.report.flow.currents import draw_currents
     from wfrpde.report.flow.dissipation import draw_dissipation
     from wfrpde.report.flow.growth import draw_growth
     from wfrpde.report.flow.kl import draw_kl
@@ -48,7 +49,8 @@ def drawings(run: FlowRun) -> Iterator[Drawing | None]:
     }
     densities = (draw_marginals,) if run.is_product else planar[run.solution.dim]
     steps = () if run.is_product else (draw_dissipation,)
-    for draw in (*densities, draw_growth, draw_survival, draw_kl, draw_modes, *steps):
+    curves = (draw_growth, draw_survival, draw_kl, draw_modes)
+    for draw in (*densities, draw_currents, *curves, *steps):
         yield draw(run)
 
 
