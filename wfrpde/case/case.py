@@ -47,7 +47,7 @@ from wfrpde.case.factors import FactorSpec, check_product
 from wfrpde.case.files import find_case, read_toml
 from wfrpde.case.flow import FlowSpec
 from wfrpde.case.leaves import check_leaves
-from wfrpde.case.noising import NoisingSpec, ScoreSpec, check_noising, with_noising
+from wfrpde.case.noising import CorrectorSpec, NoisingSpec, ScoreSpec, check_noising, with_noising
 from wfrpde.case.numerics import AccuracySpec, NumericsSpec
 from wfrpde.case.output import OutputSpec
 from wfrpde.case.path import PathSpec, check_annealed, with_path
@@ -108,6 +108,7 @@ class Case(Shown, Section):
     path: PathSpec = PathSpec()
     noising: NoisingSpec | None = None
     score: ScoreSpec | None = None
+    corrector: CorrectorSpec | None = None
     flow: FlowSpec = FlowSpec()
     numerics: NumericsSpec = NumericsSpec()
     accuracy: AccuracySpec = AccuracySpec()

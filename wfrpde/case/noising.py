@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, Strict, model_validator
 
-from wfrpde.case.sections import Number, OpenSection, PositiveNumber, Section, Text
+from wfrpde.case.sections import Flag, Number, OpenSection, PositiveNumber, Section, Text
 from wfrpde.errors import InputError
 from wfrpde.fields.complaints import checked, choose
 from wfrpde.noising.schedules import NOISINGS, Noising
@@ -111,6 +111,61 @@ class ScoreSpec(Section):
         return self
 
 
+class CorrectorSpec(Section):
+    """Weights that make a wrong drift sample the right law: Feynman–Kac correctors.
+
+    The law aimed at is q_t: p_t^``power``, a product, a guided density p_t^{1+w}/other^w, or p_t
+    e^{reward} with a reward that grows evenly in the clock of the noise.
+
+    Attributes
+    ----------
+    kind
+        ``anneal``, ``product``, ``guidance`` or ``reward``.
+    power
+        γ of ``anneal``.
+    guidance
+        w of ``guidance``, of which the target is the conditional density.
+    other
+        ``weights``, ``means``, ``covariances`` of a second mixture of data: the other expert of
+        ``product``, or the unconditional density of ``guidance``.
+    reward
+        R of ``reward``, a formula in x, y, z, in units of r.
+    drift
+        ``tame``: the probability flow and D∇ log q, or ``score``: twice the score of q (of the
+        data, with a reward), whose weights can have infinite variance.
+    a
+        0 to ½, of the family of drifts of ``anneal`` with ``score``.
+    diffusion
+        D of ``tame``.
+    weights
+        Whether particles are weighed; if not, the law is that of the drift alone.
+    """
+
+    kind: Literal["anneal", "product", "guidance", "reward"]
+    power: PositiveNumber = 1.0
+    guidance: Number = 1.0
+    other: dict[str, Any] | None = None
+    reward: Text | None = None
+    drift: Literal["tame", "score"] = "tame"
+    a: Annotated[float, Strict(), Field(ge=0, le=0.5)] = 0.0
+    diffusion: PositiveNumber = 1.0
+    weights: Flag = True
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        from wfrpde.targets.gaussian import MixtureParameters
+
+        if (self.kind in ("product", "guidance")) != (self.other is not None):
+            needed = "a table for product and guidance, and for them alone"
+            raise InputError("corrector.other", repr(self.other), needed)
+        if self.other is not None:
+            checked(MixtureParameters, self.other, "corrector.other")
+        if (self.kind == "reward") != (self.reward is not None):
+            needed = "a formula for kind = 'reward', and for it alone"
+            raise InputError("corrector.reward", repr(self.reward), needed)
+        return self
+
+
 def with_noising(data: dict[str, Any]) -> dict[str, Any]:
     """Add the target of forward noising, and the start of a reverse process."""
     if not isinstance(data.get("noising"), dict):
@@ -130,6 +185,10 @@ def check_noising(case: Any) -> None:
     if case.noising is None:
         if case.score is not None:
             raise InputError("score", "one without [noising]", "[noising] beside it")
+        if case.corrector is not None:
+            raise InputError(
+                "corrector", "one without [noising]", "[noising] and [score] beside it"
+            )
         if case.initial.kind == NOISED:
             raise InputError("initial.kind", repr(NOISED), "[noising] and [score] beside it")
         return
@@ -150,7 +209,19 @@ def check_noising(case: Any) -> None:
     if not reverse and case.initial.kind == NOISED:
         raise InputError("initial.kind", repr(NOISED), "the data, or [score] for a reverse process")
     if not reverse:
+        if case.corrector is not None:
+            raise InputError("corrector", "one without [score]", "[score] beside it")
         return
+    if case.corrector is not None:
+        if not case.score.is_exact or case.score.kind != "exact" or case.score.process != "sde":
+            found = "one that is wrong, of the mesh, or of the probability flow, with [corrector]"
+            raise InputError("score", found, "the exact one of a mixture")
+        if case.noising.steps is not None:
+            raise InputError("noising.steps", "some, with [corrector]", "none there")
+        if case.corrector.reward is not None:
+            from wfrpde.fields import parse_expression
+
+            parse_expression(case.corrector.reward, case.dim, "corrector.reward")
     end = flow.t_end
     if not case.noising.stop < end:
         found = f"{case.noising.stop:g} with flow.t_end = {end:g}"

@@ -24,6 +24,9 @@ SHARE, CORRECTION, LEFT_OUT = 0.5, 2e-3, 1e-8
 """error ≤ SHARE·|e₂ − e₁| + CORRECTION·|e₂ − v₂| + LEFT_OUT, of values v₀, v₁, v₂ from coarse to
 fine and e_k = v_k + (v_k − v_{k−1})/3; the last is what a box of 6.5 deviations leaves out."""
 
+MENDED_SHARE = 4.0
+"""Share of the mass that was kept positive by hand that is added to every error."""
+
 AGREE = 0.05
 """Difference of log ρ up to which two solutions agree."""
 
@@ -85,7 +88,10 @@ class Law(Result):
     def estimated(self, number: Callable[[Run, int], float | Array]) -> Estimated:
         """Return a number of each run and time, extrapolated, with its error."""
         values = [np.array([number(run, k) for k in range(len(self.times))]) for run in self.runs]
-        return extrapolated(*values)
+        return self._mended(extrapolated(*values))
+
+    def _mended(self, entry: Estimated) -> Estimated:
+        return Estimated(entry.value, entry.error + MENDED_SHARE * self.mended)
 
     def distance(self, number: Callable[[Run, int], float]) -> Estimated:
         """Return what is least where a law is right, of extrapolated laws, with its error.
@@ -97,11 +103,12 @@ class Law(Result):
             own = Run(run.lattice, logs, run.growth, run.mended)
             values.append(np.array([number(own, k) for k in range(len(self.times))]))
         coarse, fine = values
-        return Estimated(fine, SHARE * np.abs(fine - coarse) + LEFT_OUT * (1 + np.abs(fine)))
+        error = SHARE * np.abs(fine - coarse) + LEFT_OUT * (1 + np.abs(fine))
+        return self._mended(Estimated(fine, error))
 
     def total_growth(self) -> Estimated:
         """Log of the mass of the flow that is not normalised, ``(T,)``."""
-        return extrapolated(*(run.growth for run in self.runs))
+        return self._mended(extrapolated(*(run.growth for run in self.runs)))
 
     @cached_property
     def best(self) -> tuple[Lattice, Array]:
@@ -132,7 +139,8 @@ class Law(Result):
         skip = tuple([slice(None, None, 2)] * len(self.axes))
         density = np.exp(self.best[1][index][skip])
         masses = density * self.runs[0].lattice.weights
-        return float(SHARE * (masses * np.minimum(self.difference[index], 2.0)).sum()) + LEFT_OUT
+        apart = float((masses * np.minimum(self.difference[index], 2.0)).sum())
+        return SHARE * apart + LEFT_OUT + MENDED_SHARE * self.mended
 
     def depth(self, index: int) -> float:
         """Levels (kT) below the maximum down to which the solutions agree."""

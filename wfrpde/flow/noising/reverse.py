@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,37 @@ def exact_logs(process: Process, lattice: Lattice, unit: float, noise: float) ->
     return np.asarray(law.log_density(x))
 
 
-def reverse_law(process: Process, tell: Callable[[float], None] | None = None) -> Law:
-    """Return the law of the reverse process with the score of the case."""
+def evolution(process: Process, order: float = 1.0) -> Evolution:
+    """Return what moves the particles, and weighs them by a power of their weights."""
+    corrector, spec = process.corrector, process.case.corrector
+    if corrector is None or spec is None:
+        return Evolution(reverse_drift(process, process.score), lambda _: 1.0)
+    own = Evolution(
+        lambda lattice, clock: corrector.drift(lattice.points, clock),
+        lambda _: corrector.diffusion,
+        lambda lattice, clock: corrector.reaction(lattice.points, clock),
+    )
+    return own.tilted(order) if spec.weights else replace(own, reaction=None)
+
+
+def reference_logs(process: Process, lattice: Lattice, unit: float, noise: float) -> Array:
+    """Return log of what the process aims at, up to a constant, at x = unit·y of the nodes."""
+    if process.corrector is None:
+        return exact_logs(process, lattice, unit, noise)
+    clock = process.noising.clock(process.end) - process.noising.clock(noise)
+    return process.corrector.log_path(lattice.points, clock)
+
+
+def reverse_law(
+    process: Process, tell: Callable[[float], None] | None = None, order: float = 1.0
+) -> Law:
+    """Return the law of the reverse process with the score of the case.
+
+    Parameters
+    ----------
+    order
+        Of the moment of the weights, with a corrector: 2 for their variance.
+    """
     noising, end = process.noising, process.end
     whole = noising.clock(end)
     clocks = np.array([whole - noising.clock(process.noise_time(t)) for t in process.times])
@@ -60,7 +90,7 @@ def reverse_law(process: Process, tell: Callable[[float], None] | None = None) -
     if process.case.score.process == "ode":
         return flow_law(process, clocks)
     return solved(
-        Evolution(reverse_drift(process, process.score), lambda _: 1.0),
+        evolution(process, order),
         process.box,
         process.cells,
         lambda y: process.log_start(first * y),

@@ -14,6 +14,7 @@ from wfrpde.case.noising import NOISED
 from wfrpde.domain.extent import Landscape, automatic_box
 from wfrpde.errors import InputError
 from wfrpde.fields.user_code import load_object
+from wfrpde.noising.correctors import Corrector, Reward, annealed, combined, rewarded
 from wfrpde.noising.mixture import Mixture
 from wfrpde.noising.schedules import Noising
 from wfrpde.noising.scores import Data, Exact, OfUser, Score, Wrong, altered
@@ -130,8 +131,38 @@ class Process:
         """Whether the reverse process starts from the noised data themselves."""
         return self.case.initial.kind == NOISED
 
+    @cached_property
+    def corrector(self) -> Corrector | None:
+        """What the particles are driven and weighed by; None for the plain reverse process."""
+        spec = self.case.corrector
+        if spec is None:
+            return None
+        if not isinstance(self.data, Mixture):
+            raise InputError("target", "data that are no mixture, with [corrector]", "a mixture")
+        whole = self.noising.clock(self.end)
+        last = whole - self.noising.clock(float(self.noise_time(self.times[-1])))
+        tame, rest = spec.drift == "tame", {"diffusion": spec.diffusion}
+        if spec.kind == "anneal":
+            a = None if tame else spec.a
+            return annealed(self.data, spec.power, whole, last, a=a, **rest)
+        if spec.kind == "reward":
+            assert spec.reward is not None
+            reward = _reward(spec.reward, self.case.dim)
+            return rewarded(self.data, reward, whole, last, tame=tame, **rest)
+        other = mixture_of("mixture", spec.other, self.case.dim)
+        assert other is not None
+        if other.dim != self.data.dim:
+            needed = f"{self.data.dim}, that of the target"
+            raise InputError("corrector.other", f"means in {other.dim} dimension(s)", needed)
+        w = spec.guidance
+        powers = (1.0, 1.0) if spec.kind == "product" else (1 + w, -w)
+        return combined((self.data, other), powers, whole, last, tame=tame, **rest)
+
     def log_start(self, x: Array) -> Array:
         """Log density at t = 0 of the reverse process, at points ``(n, d)``."""
+        if self.starts_noised and self.corrector is not None:
+            y = np.asarray(x / self.noising.unit(self.end), dtype=float)
+            return self.corrector.log_path(y, 0.0)
         if self.starts_noised:
             return np.asarray(self.exact_law(0.0).log_density(x))
         return np.asarray(self._initial.log_density(x))
@@ -165,6 +196,12 @@ class Process:
         if spec is not None and spec.alters_mixture and isinstance(self.data, Mixture):
             other = altered(self.data, spec.weights, spec.shift, spec.spread)
             boxes.append(_reach(other, self.noising, late) / unit(late))
+        if self.corrector is not None and self.corrector.powers[0] < 1:
+            boxes += [box / np.sqrt(self.corrector.powers[0]) for box in list(boxes)]
+        if self.corrector is not None:
+            for t in (late, self.end):
+                a, s2 = self.noising.scale(t), self.noising.variance(t)
+                boxes += [p.noised(a, s2).reach(REACH) / unit(t) for p in self.corrector.parts]
         sides = np.array(boxes)
         return np.stack([sides[..., 0].min(axis=0), sides[..., 1].max(axis=0)], axis=1)
 
@@ -216,6 +253,16 @@ def _reach(data: Data, noising: Noising, t: float) -> Array:
     if isinstance(data, Mixture):
         return data.noised(a, s * s).reach(REACH)
     return a * data.reach(REACH) + REACH * s * np.array([-1.0, 1.0])
+
+
+def _reward(text: str, dim: int) -> Reward:
+    """Return a reward, its gradient and its Laplacian from a formula."""
+    from wfrpde.fields import coordinates, numpy_function, numpy_gradient, parse_expression
+
+    formula = parse_expression(text, dim, "corrector.reward")
+    value, slope = numpy_function(formula, dim), numpy_gradient(formula, dim)
+    bend = numpy_function(sum(formula.diff(s, 2) for s in coordinates(dim)), dim)
+    return lambda y: (value(y), slope(y), bend(y))
 
 
 def _landscape(potential: Any, seeds: Array) -> Landscape:

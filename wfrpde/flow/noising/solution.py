@@ -15,9 +15,9 @@ from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import points_of
 from wfrpde.fields import parse_region
 from wfrpde.flow.noising.budget import Part
-from wfrpde.flow.noising.certified import Law, Run
+from wfrpde.flow.noising.certified import LEFT_OUT, Law, Run
 from wfrpde.flow.noising.distances import DISTANCES
-from wfrpde.flow.noising.reverse import data_log_density, exact_logs
+from wfrpde.flow.noising.reverse import data_log_density, reference_logs
 from wfrpde.flow.noising.setup import Process
 from wfrpde.flow.solution import Estimated
 from wfrpde.noising.characteristics import flow_log_density
@@ -27,6 +27,10 @@ Array = npt.NDArray[np.float64]
 
 AT_WALL = 1e-6
 """Share of mass in the outermost cells of the lattice above which a warning is given."""
+
+
+MENDED = 1e-6
+"""Share of mass that was kept positive by hand above which a warning is given."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,6 +49,10 @@ class NoisingSolution(Result):
         What each fault of a reverse process costs, alone and together.
     wall_time, ranks
         Seconds, and MPI ranks.
+    tilted
+        Law of the squared weights of a corrector.
+    moment_ends
+        Time of the process from which these have an infinite mean; ∞ if never.
     """
 
     case: Case
@@ -54,6 +62,8 @@ class NoisingSolution(Result):
     wall_time: float
     ranks: int
     complete: bool = True
+    tilted: Law | None = field(default=None, repr=False)
+    moment_ends: float = np.inf
 
     def __repr__(self) -> str:
         way = "reverse process" if self.process.reverse else "noised data"
@@ -89,7 +99,9 @@ class NoisingSolution(Result):
     def series(self) -> Mapping[str, Array]:
         """``kl`` and ``reverse_kl``, KL(ρ_t‖p_t) and KL(p_t‖ρ_t), and ``l1``, ∫|ρ_t − p_t|.
 
-        p_t are the noised data at the same noise; all are 0 of a process that makes no error.
+        p_t are the noised data at the same noise, or what a corrector aims at; all are 0 of a
+        process that makes no error. With weights w of a corrector also ``ess``, (E w)²/E w², and
+        ``log_normalising_constant``, log E w, beside ``log_normalising_constant_of_path``.
         """
         return {name: entry.value for name, entry in self._series.items()}
 
@@ -98,7 +110,28 @@ class NoisingSolution(Result):
         if not self.process.reverse:
             zero = np.zeros(len(self.times))
             return {name: Estimated(zero, zero) for name in ("kl", "reverse_kl", "l1")}
-        return {name: self.law.distance(self._distance(name)) for name in DISTANCES}
+        found = {name: self.law.distance(self._distance(name)) for name in DISTANCES}
+        return found if self.tilted is None else {**found, **self._weights(self.tilted)}
+
+    def _weights(self, tilted: Law) -> dict[str, Estimated]:
+        """Return what is known of the weights; the law and their growth end within the box."""
+        once, twice = self.law.total_growth(), tilted.total_growth()
+        ess = np.exp(np.minimum(2 * once.value - twice.value, 0.0))
+        error = ess * np.expm1(np.minimum(2 * once.error + twice.error, 700.0))
+        error = np.where(self.times >= self.moment_ends, np.inf, error)
+        lattice = self.law.runs[-1].lattice
+        totals = []
+        for k, t in enumerate(self.times):
+            noise = self.process.noise_time(float(t))
+            logs = reference_logs(self.process, lattice, float(self.units[k]), noise)
+            mass = np.exp(logs - logs.max()) @ lattice.weights.ravel()
+            totals.append(float(np.log(mass) + logs.max()))
+        path = np.array(totals) - totals[0]
+        return {
+            "ess": Estimated(ess, error),
+            "log_normalising_constant": once,
+            "log_normalising_constant_of_path": Estimated(path, np.full(len(path), LEFT_OUT)),
+        }
 
     def _distance(self, name: str) -> Callable[[Run, int], float]:
         def distance(run: Run, index: int) -> float:
@@ -110,7 +143,7 @@ class NoisingSolution(Result):
         key = (run.lattice.shape, index)
         if key not in self._masses:
             noise = self.process.noise_time(float(self.times[index]))
-            logs = exact_logs(self.process, run.lattice, float(self.units[index]), noise)
+            logs = reference_logs(self.process, run.lattice, float(self.units[index]), noise)
             masses = np.exp(logs - logs.max()).reshape(run.lattice.shape) * run.lattice.weights
             self._masses[key] = masses / masses.sum()
         return self._masses[key]
@@ -219,6 +252,17 @@ class NoisingSolution(Result):
                 f"a share of {walls:.1e} of the mass is at the sides of the box, which keep it in: "
                 "the score does not confine it, or domain.box (in units of y = x/r) is too small"
             )
+        if np.isfinite(self.moment_ends):
+            found.append(
+                f"the weights have no second moment from t = {self.moment_ends:.3g} on: no number "
+                "of particles makes their averages reliable there, and ess has no error bar; "
+                'corrector.drift = "tame" has weights that grow less'
+            )
+        if self.law.mended > MENDED:
+            found.append(
+                f"the weights grow too fast at the sides of the box: {self.law.mended:.1e} of the "
+                "mass was kept positive by hand, which the error bars count"
+            )
         asked = self.case.accuracy.tolerance
         if asked is not None and self.density_error.max() > asked:
             found.append(
@@ -273,8 +317,20 @@ class NoisingSolution(Result):
         return np.asarray(np.exp(self.log_density(t, x)))
 
     def log_exact_density(self, t: float, x: npt.ArrayLike) -> Array:
-        """``log p_t`` of the noised data at points ``(n, d)``, at any t of the process."""
+        """``log p_t`` at points ``(n, d)``, of the noised data at any t of the process.
+
+        With a corrector of what it aims at, normalised, at one of `times`.
+        """
         points = points_of(x, self.dim)
+        if self.process.corrector is not None:
+            index = self._index(t)
+            unit, lattice = float(self.units[index]), self.law.runs[-1].lattice
+            noise = self.process.noise_time(float(self.times[index]))
+            logs = reference_logs(self.process, lattice, unit, noise)
+            mass = np.exp(logs - logs.max()) @ lattice.weights.ravel()
+            clock = self.process.noising.clock(self.process.end) - self.process.noising.clock(noise)
+            raw = self.process.corrector.log_path(np.asarray(points / unit), clock)
+            return np.asarray(raw - logs.max() - np.log(mass) - self.dim * np.log(unit))
         if self.process.noise_time(t) == 0.0 and isinstance(self.process.data, Tabulated):
             return data_log_density(self.case, self.process.data)(points)
         return np.asarray(self.process.exact_law(t).log_density(points))

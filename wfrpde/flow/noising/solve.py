@@ -43,6 +43,23 @@ def solve_noising(
 
         process = Process.of(case)
         law = reverse_law(process, tell) if process.reverse else forward_law(process)
-        budget = error_budget(process, law) if process.reverse else ()
+        plain = process.reverse and process.corrector is None
+        budget = error_budget(process, law) if plain else ()
+        tilted, ends = None, np.inf
+        if case.corrector is not None and case.corrector.weights and process.corrector is not None:
+            tilted = reverse_law(process, order=2.0)
+            ends = _moment_ends(process)
         spent = time.perf_counter() - began
-        return NoisingSolution(case, process.times, law, budget, spent, comm.size)
+        return NoisingSolution(
+            case, process.times, law, budget, spent, comm.size, tilted=tilted, moment_ends=ends
+        )
+
+
+def _moment_ends(process: Process) -> float:
+    """Return the time of the process from which weights have no second moment; ∞ if never."""
+    assert process.corrector is not None
+    clock = process.corrector.moment_ends()
+    if not np.isfinite(clock):
+        return float(np.inf)
+    left = process.noising.clock(process.end) - clock
+    return process.end - process.noising.time(left, process.end)

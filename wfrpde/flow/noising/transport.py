@@ -10,7 +10,7 @@ extrapolated: order 2 in space, 4 in time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -49,7 +49,7 @@ class Evolution:
         reaction = self.reaction
         if reaction is None:
             return self
-        return Evolution(self.drift, self.diffusion, lambda grid, t: power * reaction(grid, t))
+        return replace(self, reaction=lambda grid, t: power * reaction(grid, t))
 
 
 @dataclass(frozen=True)

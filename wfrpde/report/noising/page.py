@@ -73,6 +73,8 @@ def tables(solution: NoisingSolution) -> list[Table]:
     entries = {}
     if solution.process.reverse:
         entries = {words: solution.estimated(name) for words, name in wanted.items()}
+        weighed = {"ESS/N": "ess", "log E w": "log_normalising_constant"}
+        entries |= {w: solution.estimated(n) for w, n in weighed.items() if n in solution.series}
     entries |= {f"mass of {n}": solution.estimated("mode_mass", n) for n in solution.mode_mass}
     mean = solution.estimated("mean")
     entries |= {f"mean {x}": mean[:, i] for i, x in enumerate("xyz"[: solution.dim])}
