@@ -89,6 +89,10 @@ def test_examples_of_the_page_are_cases(tmp_path, monkeypatch):
             continue
         spec = case.target
         target = make_target(
-            potential=spec.potential, python=spec.python, dim=spec.dim, parameters=spec.parameters
+            potential=spec.potential,
+            kind=spec.kind,
+            python=spec.python,
+            dim=spec.dim,
+            parameters=spec.parameters,
         )
         assert target.dim == case.dim
