@@ -170,9 +170,11 @@ class Case(Shown, Section):
         return case
 
     def _check_momenta(self) -> None:
-        if self.dynamics.kind == "kinetic" and self.target.dimension > 1:
+        several = not self.target.is_product and self.target.dimension > 1
+        if self.dynamics.kind == "kinetic" and several:
             found = f"'kinetic' with positions in {self.target.dimension} dimensions"
-            raise InputError("dynamics.kind", found, "a target in one dimension")
+            needed = "a target in one dimension, or a product of such: [[factor]] tables"
+            raise InputError("dynamics.kind", found, needed)
 
     def _check_path(self) -> None:
         if self.path.kind is None:
@@ -258,21 +260,24 @@ class Case(Shown, Section):
     @property
     def dim(self) -> int:
         """Dimension d of the space; of phase space if the dynamics are kinetic."""
+        phases = 2 if self.dynamics.kind == "kinetic" else 1
         if self.target.is_product:
-            return sum(factor.repeat * factor.target.dimension for factor in self.factor)
-        return self.target.dimension * (2 if self.dynamics.kind == "kinetic" else 1)
+            positions = sum(factor.repeat * factor.target.dimension for factor in self.factor)
+            return phases * positions
+        return phases * self.target.dimension
 
     @property
     def coordinates(self) -> tuple[str, ...]:
         """Names of the coordinates in results: positions are q and momenta p, where there are any.
 
-        Else ``x``, ``y``, ``z``, or ``x1``, ``x2``, … in more dimensions.
+        Those of each factor of a product stand side by side. Else ``x``, ``y``, ``z``, or ``x1``,
+        ``x2``, … of products.
         """
         if self.dynamics.kind == "kinetic":
-            positions = self.target.dimension
+            positions = self.dim // 2
             numbers = [""] if positions == 1 else [str(k + 1) for k in range(positions)]
-            return tuple(name + number for name in "qp" for number in numbers)
-        if self.dim > 3:
+            return tuple(name + number for number in numbers for name in "qp")
+        if self.is_factored:
             return tuple(f"x{k + 1}" for k in range(self.dim))
         return tuple("xyz"[: self.dim])
 

@@ -71,9 +71,11 @@ def factors_of(case: Case) -> tuple[FactorSpec, ...]:
 
 def check_product(case: Case) -> None:
     """Raise `InputError` unless ``[[factor]]`` and the other tables of a product fit together."""
-    if case.is_factored and case.dynamics.model_dump() != type(case.dynamics)().model_dump():
+    kinetic = case.dynamics.kind == "kinetic"
+    plain = case.dynamics.model_dump() == type(case.dynamics)().model_dump()
+    if case.is_factored and not (plain or (kinetic and case.target.is_product)):
         raise InputError(
-            "dynamics", "a table, with factors", "none: they follow −∇V with unit noise"
+            "dynamics", "a table, with factors", "none, or kind = 'kinetic' for a product"
         )
     if not case.target.is_product:
         if case.factor:
@@ -101,14 +103,19 @@ def check_product(case: Case) -> None:
             )
         if factor.domain is not None and factor.domain.kills:
             raise InputError(f"{where}.domain", "absorbing sides or regions", "none, in a product")
+        if kinetic and factor.target.dimension > 1:
+            found = f"{factor.target.dimension} dimensions, with momenta"
+            raise InputError(f"{where}.target", found, "one position in each factor")
         if factor.initial is not None:
-            factor.initial.check_dimension(factor.target.dimension)
+            factor.initial.check_dimension(factor.target.dimension * (1 + kinetic))
     names = [factor.name for factor in case.factor if factor.name]
     if len(names) != len(set(names)):
         raise InputError("factor", f"the names {', '.join(names)}", "each name once")
     if case.dim > MOST_DIMENSIONS:
         raise InputError("factor", f"{case.dim} dimensions", f"at most {MOST_DIMENSIONS}")
     _check_regions(case)
+    if kinetic and case.target.parameters.get("rotation") is not None:
+        raise InputError("target.rotation", "one, with momenta", "none there")
     rotation_matrix(case.target.parameters.get("rotation"), case.dim)
     unused: Mapping[str, Any] = {
         "domain.box": case.domain.box,
@@ -130,6 +137,7 @@ def _check_regions(case: Case) -> None:
     from wfrpde.fields.product_regions import check_factor_region, parse_product_region
 
     known = {factor.name for factor in case.factor if factor.name}
+    phases = 2 if case.dynamics.kind == "kinetic" else 1
     for name, text in case.target.modes.items():
         where = f"target.modes.{name}"
         region = parse_product_region(text, where)
@@ -142,7 +150,7 @@ def _check_regions(case: Case) -> None:
             )
         for factor in case.factor:
             if region.means(factor.name):
-                check_factor_region(region, factor.target.dimension, where)
+                check_factor_region(region, factor.target.dimension * phases, where)
 
 
 def rotation_matrix(given: Any, dim: int) -> Array | None:

@@ -117,7 +117,7 @@ def factor_case(case: Case, index: int) -> Case:
         "target": target,
         "initial": spec.initial.model_dump(exclude_unset=True),
         "flow": {**data.get("flow", {})},
-        **{key: data[key] for key in ("numerics", "accuracy") if key in data},
+        **{key: data[key] for key in ("numerics", "accuracy", "dynamics") if key in data},
         **({} if spec.domain is None else {"domain": spec.domain.model_dump(exclude_unset=True)}),
         "output": {"compare": False},
     }

@@ -83,7 +83,7 @@ def _coordinates(run: FlowRun, solution: ProductSolution) -> list[dict[str, Any]
             for label, flow in run.flows.items()
         }
         target = log_marginal(solution, np.inf)
-        view = _view((f"x{coordinate + 1}",), (x,), densities, target)
+        view = _view((solution.case.coordinates[coordinate],), (x,), densities, target)
         result.append(view)
     return result
 

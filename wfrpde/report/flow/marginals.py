@@ -47,7 +47,7 @@ def draw_marginals(run: FlowRun) -> Drawing | None:
                 top = max(top, float(curve.max()))
         axes.set_ylim(0, 1.08 * top)
         axes.set_xlim(x[0], x[-1])
-        axes.set_xlabel(f"x{coordinate + 1}")
+        axes.set_xlabel(solution.case.coordinates[coordinate])
         axes.set_title(style.text(words))
     grid[0, 0].set_ylabel("marginal density")
     last = number(float(solution.times[-1]), 3, trim=True)
@@ -63,19 +63,20 @@ def draw_marginals(run: FlowRun) -> Drawing | None:
 
 def coordinates_to_show(solution: ProductSolution) -> dict[int, str]:
     """Return some coordinates, counted from 0, with words for each."""
+    names = solution.case.coordinates
     if solution.rotation is not None:
-        return {k: f"x{k + 1}" for k in range(min(solution.dim, MOST_PANELS))}
+        return dict(enumerate(names[:MOST_PANELS]))
     shown: dict[int, str] = {}
     start = 0
     seen: set[int] = set()
-    for kind, name in zip(solution.order, solution.names, strict=True):
+    for kind, title in zip(solution.order, solution.names, strict=True):
         part = solution.parts[kind]
         if kind not in seen:
             seen.add(kind)
             times = f"{solution.counts[kind]} × " if solution.counts[kind] > 1 else ""
             for axis in range(min(part.dim, 3)):
-                words = f"{times}{name or part.target.name}"
-                shown[start + axis] = words if part.dim == 1 else f"{words}, x{start + axis + 1}"
+                words = f"{times}{title or part.target.name}"
+                shown[start + axis] = words if part.dim == 1 else f"{words}, {names[start + axis]}"
         start += part.dim
     return dict(list(shown.items())[:MOST_PANELS])
 

@@ -90,7 +90,7 @@ def all_estimates(solution: AnySolution) -> dict[str, dict[str, Estimated]]:
     modes = {name: solution.estimated("mode_mass", name) for name in solution.mode_mass}
     mean = solution.estimated("mean")
     if not isinstance(solution, Solution):
-        names = [f"x{i + 1}" for i in range(min(solution.dim, MOST_COORDINATES))]
+        names = solution.case.coordinates[:MOST_COORDINATES]
         spread = solution.variance
         return {
             "series": series,
