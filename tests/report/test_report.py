@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from closed_form import two_mode_solution
 
+import wfrpde
 from wfrpde.report.flow import FlowRun, read_run, write_run
 from wfrpde.report.flow.page import result_sentences, write_report
 
@@ -44,6 +45,34 @@ def test_sentences(modes_1d, companions_1d):
     assert "“right”" in words
     assert "the target: 0.3000" in words
     assert "Transport alone (W, Langevin) is at KL 0.356 and has 5.0×10⁻⁹ of the mass" in words
+
+
+def test_a_companion_that_knows_no_masses_tells_its_divergence(modes_1d, companions_1d):
+    unknown = {name: np.full(len(mass), np.nan) for name, mass in modes_1d.mode_mass.items()}
+    companions = {k: replace(flow, mode_mass=unknown) for k, flow in companions_1d.items()}
+    words = " ".join(result_sentences(FlowRun(modes_1d, companions)))
+    assert "is at KL" in words
+    assert "of the mass in" not in words
+
+
+def test_a_pair_of_modes_that_rotates_shows_both_parts():
+    from wfrpde.report.spectrum.window import shown_part, window_of
+    from wfrpde.studies.spectral.study import study_spectrum
+
+    case = wfrpde.Case.from_dict(
+        {
+            "target": {"potential": "x**2/2"},
+            "initial": {"kind": "uniform"},
+            "dynamics": {"kind": "kinetic", "friction": 1.0},
+            "spectrum": {"count": 3},
+        }
+    )
+    study = study_spectrum(case)
+    window = window_of(study)
+    (one, first), (two, second) = (shown_part(study, window, i) for i in (1, 2))
+    assert {first, second} == {"Re ", "Im "}
+    assert np.abs(one - two).max() > 0.1 * np.abs(one).max()
+    assert shown_part(study, window, 0)[1] == ""
 
 
 def test_the_page_is_self_contained(modes_1d, companions_1d, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from io import BytesIO
 from pathlib import Path
@@ -18,12 +18,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, MaxNLocator
 from matplotlib.transforms import offset_copy
 
-from wfrpde.numbers import SUPERSCRIPTS
+from wfrpde.numbers import SUPERSCRIPTS, number
 from wfrpde.parallel.files import atomic
 
 __all__ = [
     "FLOW_COLOURS", "TARGET", "density_map", "flow_colour", "label_ends", "log_scale", "look",
     "new_figure", "save", "spread", "text", "time_axis", "time_colours",
+    "time_key",
 ]  # fmt: skip
 
 INK = "#222222"
@@ -129,6 +130,18 @@ def time_colours(count: int) -> list[Any]:
     """Give ``count`` colours from early (pale) to late (dark)."""
     colours: Callable[[float], Any] = mpl.colormaps["viridis_r"]
     return [colours(0.17 + 0.83 * s) for s in np.linspace(0, 1, max(count, 2))[:count]]
+
+
+def time_key(axes: Axes, times: Iterable[float], colours: Iterable[Any]) -> None:
+    """Say beside the axes which colour is which time, and that the target is grey."""
+    entries = [("target π", TARGET)]
+    words = (f"t = {number(float(t), 3, trim=True)}" for t in times)
+    entries += list(zip(words, colours, strict=True))
+    for row, (label, colour) in enumerate(entries):
+        axes.annotate(
+            label, (1.03, 1.0 - 0.092 * row), xycoords="axes fraction", color=colour, va="top",
+            fontsize=9.5, fontweight="bold", annotation_clip=False,
+        )  # fmt: skip
 
 
 def time_axis(axes: Axes, last: float) -> None:

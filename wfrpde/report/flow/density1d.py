@@ -73,16 +73,7 @@ def draw_comparison(run: FlowRun) -> Drawing | None:
 def _key(axes: Axes, run: FlowRun) -> None:
     """Say beside the axes which colour is which time."""
     shown = run.pictures.times[run.pictures.spread(MOST_TIMES)]
-    entries = [("target π", style.TARGET)]
-    entries += [
-        (f"t = {number(float(t), 3, trim=True)}", colour)
-        for t, colour in zip(shown, style.time_colours(len(shown)), strict=True)
-    ]
-    for row, (words, colour) in enumerate(entries):
-        axes.annotate(
-            words, (1.03, 1.0 - 0.092 * row), xycoords="axes fraction", color=colour, va="top",
-            fontsize=9.5, fontweight="bold", annotation_clip=False,
-        )  # fmt: skip
+    style.time_key(axes, shown, style.time_colours(len(shown)))
 
 
 def _curves(axes: Axes, run: FlowRun, label: str, *, log: bool) -> None:

@@ -39,6 +39,7 @@ def flow_explorer(run: FlowRun) -> dict[str, Any]:
     dim = 1 if product else solution.dim
     times = [float(t) for t in (solution.times if product else run.pictures.times)]
     at = [int(np.argmin(np.abs(run.solution.times - t))) for t in times]
+    curves = _curves(run)
     # that of the density as a whole says nothing of its marginals
     known = ["" if product else pretty_share(float(solution.density_error[i])) for i in at]
     return {
@@ -54,7 +55,8 @@ def flow_explorer(run: FlowRun) -> dict[str, Any]:
         "kept": KEPT[dim],
         "shown": SHOWN,
         "colours": list(style.DENSITY_STEPS),
-        "curves": _curves(run),
+        "curves": curves,
+        "curve": next((k for k, c in enumerate(curves) if c["short"] == run.far_mode), 1),
     }
 
 

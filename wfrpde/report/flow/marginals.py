@@ -9,6 +9,8 @@ from wfrpde.flow.product.solution import ProductSolution
 from wfrpde.numbers import number
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
+from wfrpde.report.flow.density1d import MOST_TIMES
+from wfrpde.report.flow.pictures import spread_evenly
 from wfrpde.report.flow.run import FlowRun
 
 __all__ = ["coordinates_to_show", "draw_marginals", "line_of"]
@@ -34,13 +36,14 @@ def draw_marginals(run: FlowRun) -> Drawing | None:
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat[len(shown) :]:
         axes.remove()
-    colours = style.time_colours(len(solution.times))
+    times = solution.times[spread_evenly(len(solution.times), MOST_TIMES)]
+    colours = style.time_colours(len(times))
     for axes, (coordinate, words) in zip(grid.flat, shown.items(), strict=False):
         x = line_of(solution, coordinate)
         target = solution.marginal_density(np.inf, coordinate, x)
         axes.fill_between(x, 0, target, color=style.TARGET, alpha=0.25, lw=0)
         top = float(target.max())
-        for t, colour in zip(solution.times, colours, strict=True):
+        for t, colour in zip(times, colours, strict=True):
             curve = solution.marginal_density(float(t), coordinate, x)
             axes.plot(x, curve, color=colour)
             if t > 0:
@@ -50,6 +53,7 @@ def draw_marginals(run: FlowRun) -> Drawing | None:
         axes.set_xlabel(solution.case.coordinates[coordinate])
         axes.set_title(style.text(words))
     grid[0, 0].set_ylabel("marginal density")
+    style.time_key(grid[0, columns - 1], times, colours)
     last = number(float(solution.times[-1]), 3, trim=True)
     return Drawing(
         "marginals",

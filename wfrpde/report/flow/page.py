@@ -114,7 +114,7 @@ def result_sentences(run: FlowRun) -> list[str]:
     if NORMALISATION in flow.series:
         growth = _last(flow.estimated(NORMALISATION))
         sentences.append(f"The log of the normalising constant is then {growth}.")
-    mode = _far_mode(run)
+    mode = run.far_mode
     if mode is not None:
         goal = run.target_mode_mass.get(mode)
         aim = "" if goal is None else f" (the target: {pretty(number(goal, 4))})"
@@ -144,17 +144,6 @@ def _alone(equation: Equation) -> str:
     if equation.reaction is None:
         return f"Transport alone ({equation.label}, Langevin)"
     return f"{'Both' if equation.dynamics else 'Reaction alone'} ({equation.label})"
-
-
-def _far_mode(run: FlowRun) -> str | None:
-    """Find the mode that the start reaches least: there the flows differ most."""
-    masses = run.solution.mode_mass
-    if not masses or len(run.solution.times) < 2:
-        return None
-    goals = run.target_mode_mass
-    # A mode that the target leaves empty too is no goal.
-    wanted = [name for name in masses if goals.get(name, 1.0) > 1e-3] or list(masses)
-    return min(wanted, key=lambda name: float(masses[name][0]))
 
 
 def _incomplete(run: FlowRun) -> str:
@@ -219,7 +208,7 @@ def numerics_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     for key, value in facts.items():
         if key not in told_elsewhere:
             rows += _rows(key.replace("_", " "), value)
-    return rows
+    return [row for row in rows if row[1]]
 
 
 def _rows(name: str, value: Any) -> list[tuple[str, str]]:

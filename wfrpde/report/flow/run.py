@@ -83,6 +83,17 @@ class FlowRun:
         """Mass that the target itself gives to each mode."""
         return dict(self.solution.numerics["target_mode_mass"])
 
+    @property
+    def far_mode(self) -> str | None:
+        """The mode that the start reaches least: there the flows differ most."""
+        masses = self.solution.mode_mass
+        if not masses or len(self.solution.times) < 2:
+            return None
+        goals = self.target_mode_mass
+        # A mode that the target leaves empty too is no goal.
+        wanted = [name for name in masses if goals.get(name, 1.0) > 1e-3] or list(masses)
+        return min(wanted, key=lambda name: float(masses[name][0]))
+
 
 def all_estimates(solution: AnySolution) -> dict[str, dict[str, Estimated]]:
     """Every number of a solution with its error: series, moments by their axes, mode masses."""

@@ -14,7 +14,7 @@ from wfrpde.report import style
 from wfrpde.report.explorer import coordinates, packed, points
 from wfrpde.report.spectrum.mode_curves import below, time_words
 from wfrpde.report.spectrum.mode_maps import CONTOURS, MODE_STEPS
-from wfrpde.report.spectrum.window import Window
+from wfrpde.report.spectrum.window import Window, shown_part
 
 if TYPE_CHECKING:
     from wfrpde.operators import Sweep
@@ -70,11 +70,9 @@ def spectrum_explorer(study: SpectralStudy, window: Window) -> dict[str, Any]:
 
 def _mode(study: SpectralStudy, window: Window, i: int, rate: str) -> list[dict[str, Any]]:
     """Give a mode π u; in space, integrated over each coordinate in turn."""
-    complex_values = study.spectrum.density(i, window.points).reshape(window.shape)
+    values, short_part = shown_part(study, window, i)
     turn = float(study.spectrum.eigenvalues[i].imag)
-    # the two modes of a pair that rotates are conjugate: between them they show both parts
-    values = np.asarray(complex_values.imag if turn < 0 else complex_values.real)
-    part = "imaginary part of " if turn < 0 else "real part of " if turn > 0 else ""
+    part = {"": "", "Re ": "real part of ", "Im ": "imaginary part of "}[short_part]
     planes: list[tuple[Sequence[int], Array]] = [(range(len(window.axes)), values)]
     if len(window.axes) == 3:
         planes = [((0, 1), values.sum(2)), ((0, 2), values.sum(1)), ((1, 2), values.sum(0))]

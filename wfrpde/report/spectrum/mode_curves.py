@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from wfrpde.numbers import number, pretty
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
-from wfrpde.report.spectrum.window import Window
+from wfrpde.report.spectrum.window import Window, shown_part
 
 if TYPE_CHECKING:
     from wfrpde.studies.spectral.study import SpectralStudy
@@ -38,17 +38,20 @@ def draw_curves(study: SpectralStudy, window: Window) -> Drawing:
     top.set_ylabel("V  [kT]")
     top.set_title("potential, and the density π (grey)")
     for axes, i in zip(grid[1:], shown, strict=True):
-        values = spectrum.density(i, window.points).real
+        values, part = shown_part(study, window, i)
         axes.axhline(0, color="#bbbbbb", lw=0.8, zorder=1)
         for sign, colour in ((1, PLUS), (-1, MINUS)):
-            part = np.maximum(sign * values, 0)
-            axes.fill_between(x, 0, sign * part, color=colour, alpha=0.25, lw=0)
+            lobe = np.maximum(sign * values, 0)
+            axes.fill_between(x, 0, sign * lobe, color=colour, alpha=0.25, lw=0)
         axes.plot(x, values, color=style.INK, lw=1.4)
         limit = 1.15 * float(np.abs(values).max())
         axes.set_ylim(-limit, limit)
-        axes.set_ylabel(f"πu{below(i)}")
+        axes.set_ylabel(f"{part}πu{below(i)}")
+        rate = pretty(number(float(spectrum.rates[i]), 4))
+        turn = pretty(number(float(spectrum.eigenvalues[i].imag), 3))
+        words = f"{'Re ' * bool(part)}λ{below(i)} = {rate}\n{time_words(study, i)}"
         axes.annotate(
-            f"λ{below(i)} = {pretty(number(float(spectrum.rates[i]), 4))}\n{time_words(study, i)}",
+            words + (f"\nturns by {turn}" if part else ""),
             (1.015, 0.5), xycoords="axes fraction", va="center", fontsize=9.5,
             annotation_clip=False,
         )  # fmt: skip

@@ -14,7 +14,7 @@ from wfrpde.numbers import number, pretty
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
 from wfrpde.report.spectrum.mode_curves import time_words
-from wfrpde.report.spectrum.window import Window
+from wfrpde.report.spectrum.window import Window, shown_part
 
 if TYPE_CHECKING:
     from wfrpde.studies.spectral.study import SpectralStudy
@@ -48,8 +48,9 @@ def draw_maps(study: SpectralStudy, window: Window) -> Drawing:
     shown = range(first, min(first + MOST, len(spectrum.rates)))
     panels = []
     for i in shown:
-        values = spectrum.density(i, window.points).real.reshape(window.shape)
-        title = f"λ = {pretty(number(float(spectrum.rates[i]), 4))},  {time_words(study, i)}"
+        values, part = shown_part(study, window, i)
+        rate = pretty(number(float(spectrum.rates[i]), 4))
+        title = f"{part}πu,  Re λ = {rate}" if part else f"λ = {rate},  {time_words(study, i)}"
         panels.append((title, values, float(np.abs(values).max())))
     figure = _panels(
         window.axes, window.level, panels, diverging_map(), "π u / its largest value", "#333333"
@@ -98,7 +99,7 @@ def draw_projections(study: SpectralStudy, window: Window) -> Drawing:
     grid = figure.subplots(len(shown), 3, squeeze=False)
     names = "xyz"
     for row, i in zip(grid, shown, strict=True):
-        values = spectrum.density(i, window.points).real.reshape(window.shape)
+        values, part = shown_part(study, window, i)
         for axes, (a, b) in zip(row, pairs, strict=True):
             over = 3 - a - b
             marginal = window.density.sum(axis=over)
@@ -111,7 +112,8 @@ def draw_projections(study: SpectralStudy, window: Window) -> Drawing:
             )  # fmt: skip
             axes.set_xlabel(names[a])
             axes.set_ylabel(names[b])
-        row[0].set_title(f"λ = {pretty(number(float(spectrum.rates[i]), 4))}")
+        rate = pretty(number(float(spectrum.rates[i]), 4))
+        row[0].set_title(f"{part}πu,  Re λ = {rate}" if part else f"λ = {rate}")
         row[1].set_title(time_words(study, i))
     return Drawing(
         "modes",

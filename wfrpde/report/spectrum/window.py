@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from wfrpde.studies.spectral.study import SpectralStudy
 
-__all__ = ["Window", "window_of"]
+__all__ = ["Window", "shown_part", "window_of"]
 
 Array = NDArray[np.float64]
 
@@ -66,3 +66,14 @@ def window_of(study: SpectralStudy) -> Window:
     shape = tuple(map(len, axes))
     density = np.exp(-potential - spectrum.log_normalisation)
     return Window(axes, points, (potential - lowest).reshape(shape), density.reshape(shape))
+
+
+def shown_part(study: SpectralStudy, window: Window, i: int) -> tuple[Array, str]:
+    """Return π u of a mode on the grid, and "Re ", "Im " or "" for which part of it that is.
+
+    The two modes of a pair that rotates are conjugate: between them they show both parts.
+    """
+    values = study.spectrum.density(i, window.points).reshape(window.shape)
+    turn = float(study.spectrum.eigenvalues[i].imag)
+    part = "Im " if turn < 0 else "Re " if turn > 0 else ""
+    return np.asarray(values.imag if turn < 0 else values.real), part

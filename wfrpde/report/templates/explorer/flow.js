@@ -2,7 +2,7 @@
 
 views.flow = async (host, data) => {
   const { dim, times, flows, curves } = data;
-  const state = { k: times.length - 1, log: false, view: 0, curve: curves.length > 1 ? "1" : null };
+  const state = { k: times.length - 1, log: false, view: 0, curve: curves.length > 1 ? String(data.curve) : null };
   const shades = ramp(data.colours);
   for (const view of data.views) {
     view.target = (await unpacked(view.target))[0];
@@ -231,7 +231,7 @@ views.flow = async (host, data) => {
   if (state.curve) {
     const cell = make("div", {}, graph);
     if (curves.length > 2)
-      cell.append(choices("Mode", curves.slice(1).map((c, i) => [String(i + 1), c.short]), "1", (i) => ((state.curve = i), masses())));
+      cell.append(choices("Mode", curves.slice(1).map((c, i) => [String(i + 1), c.short]), state.curve, (i) => ((state.curve = i), masses())));
     plots.append(cell);
     masses();
   }
