@@ -83,6 +83,12 @@ def test_a_wrong_command_line_is_bad_input(words, capsys):
     assert "usage: wfrpde" in capsys.readouterr().err
 
 
+def test_the_list_of_cases_fits_a_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["cases"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
 def test_cases_lists_and_shows(capsys):
     assert main(["cases"]) == 0
     text = capsys.readouterr().out

@@ -125,7 +125,7 @@ def test_a_plane_with_observables_and_no_modes():
         "target": {"potential": "x**2/2 + y**2"},
         "initial": {"mean": [1.0, 0.0], "covariance": 0.3},
         "flow": {"save": [0.5], "beta": 0.0},
-        "numerics": {"cells": [16, 16], "dt": 0.1},
+        "numerics": {"cells": [10, 10], "dt": 0.1},
         "validation": {
             "metrics": False, "limit": False, "moments": False, "observables": {"f": "x*y + x"},
         },

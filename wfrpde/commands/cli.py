@@ -12,6 +12,7 @@ import errno
 import gc
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -394,6 +395,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _cases(arguments: argparse.Namespace) -> int:
     from wfrpde.case.files import case_titles, find_case
     from wfrpde.errors import InputError
+    from wfrpde.parallel.screen import screen_width
 
     if arguments.show:
         try:
@@ -405,7 +407,12 @@ def _cases(arguments: argparse.Namespace) -> int:
     titles = case_titles()
     width = max(map(len, titles))
     for name, title in titles.items():
-        print(f"{name:<{width}}  {title}")
+        first = f"{name:<{width}}  "
+        print(
+            textwrap.fill(
+                title, screen_width(), initial_indent=first, subsequent_indent=" " * len(first)
+            )
+        )
     print("\n'wfrpde solve NAME' solves one, 'wfrpde cases --show NAME' prints its file.")
     return 0
 
