@@ -29,6 +29,7 @@ VIEWS: dict[str, tuple[str, str]] = {
     "Sweep": (_SPECTRUM, "SWEEP"),
     "MetastableSets": (_SPECTRUM, "SETS"),
     "Committor": (_SPECTRUM, "COMMITTOR"),
+    "StationaryDensity": ("wfrpde.report.views.spectrum", "STATIONARY"),
     "Exit": (_SPECTRUM, "EXIT"),
     "FeynmanKac": (_SPECTRUM, "FEYNMAN_KAC"),
     "Cumulants": (_SPECTRUM, "CUMULANTS"),

@@ -18,6 +18,7 @@ __all__ = [
     "MetastableSets",
     "Operator",
     "Spectrum",
+    "StationaryDensity",
     "Sweep",
     "committor",
     "cumulants",
@@ -29,6 +30,7 @@ __all__ = [
     "mean_exit_time",
     "metastable_sets",
     "spectrum",
+    "stationary_density",
     "sweep",
 ]
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from wfrpde.operators.operator import Operator
     from wfrpde.operators.parameter_sweep import Sweep, sweep
     from wfrpde.operators.spectra import Spectrum, spectrum
+    from wfrpde.operators.stationary import StationaryDensity, stationary_density
     from wfrpde.operators.tilting import Cumulants, FeynmanKac, cumulants, feynman_kac
 
 _NAMES = {
@@ -50,6 +53,7 @@ _NAMES = {
     "operator": ("Operator",),
     "parameter_sweep": ("Sweep", "sweep"),
     "spectra": ("Spectrum", "spectrum"),
+    "stationary": ("StationaryDensity", "stationary_density"),
     "tilting": ("Cumulants", "FeynmanKac", "cumulants", "feynman_kac"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}

@@ -25,7 +25,8 @@ def nodal_fields(study: SpectralStudy) -> dict[str, Array]:
     ``mode_i``, the right eigenfunctions u_i with ∫π|u_i|² = 1 (where they rotate their real part,
     and ``mode_i_imaginary``); ``potential`` V (kT); ``target`` π
     per unit volume; where they were computed ``set_a`` (memberships), ``committor``,
-    ``exit_time_NAME``, and of the Feynman–Kac operator ``feynman_kac_right`` φ,
+    ``exit_time_NAME``, ``stationary_density`` and the
+    vectors ``stationary_current``, and of the Feynman–Kac operator ``feynman_kac_right`` φ,
     ``feynman_kac_left`` πφ and ``tilted_density`` φ²π. What was computed on another mesh is NaN
     where that does not reach.
     """
@@ -44,6 +45,10 @@ def nodal_fields(study: SpectralStudy) -> dict[str, Array]:
         fields |= {f"set_{a}": chi for a, chi in enumerate(study.sets.memberships)}
     if study.committor is not None:
         fields["committor"] = study.committor(nodes)
+    if study.stationary is not None:
+        fields["stationary_density"] = study.stationary.density(nodes)
+        current = study.stationary.current(nodes)
+        fields["stationary_current"] = np.pad(current, ((0, 0), (0, 3 - current.shape[1])))
     for name, exit_ in study.exits.items():
         fields[f"exit_time_{_word(name)}"] = exit_.time_from(nodes)
     if study.feynman_kac is not None:

@@ -102,6 +102,12 @@ def study_summary(study: SpectralStudy) -> dict[str, Any]:
             "generator": study.sets.generator,
             "separation": study.sets.separation,
         }
+    if study.stationary is not None:
+        kept = study.stationary
+        results["stationary"] = {
+            "kl": _pair(kept.kl, kept.kl_error),
+            "mean": _pair(kept.mean, kept.mean_error),
+        }
     if study.committor is not None:
         found = study.committor
         results["committor"] = {

@@ -136,7 +136,7 @@ def study_sentences(study: SpectralStudy) -> list[str]:
                 else "."
             )
         )
-        if flow.alpha > 0:
+        if flow.alpha > 0 and study.stationary is None:
             result.append(
                 "In the end KL decays like "
                 f"exp(−{pretty(number(spectrum.langevin_rate, 4))} t) under Langevin dynamics"
@@ -147,6 +147,13 @@ def study_sentences(study: SpectralStudy) -> list[str]:
                     else "."
                 )
             )
+    if study.stationary is not None:
+        kept = study.stationary
+        result.append(
+            "The drift does not keep the target: what it keeps has KL "
+            f"{_estimate(kept.kl, kept.kl_error)} to it, and the mean "
+            f"({', '.join(pretty(number(float(m), 4)) for m in kept.mean)})."
+        )
     if study.sets is not None:
         weights = ", ".join(pretty(number(float(w), 3)) for w in study.sets.weights)
         result.append(

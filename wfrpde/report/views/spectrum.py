@@ -17,6 +17,7 @@ from wfrpde.operators import (
     Spectrum,
     Sweep,
 )
+from wfrpde.operators.stationary import StationaryDensity
 from wfrpde.report.pages import Table
 from wfrpde.report.spectrum.page import drawings, study_sentences, sweep_sentences
 from wfrpde.report.spectrum.tables import rate_columns, study_tables, sweep_columns, sweep_table
@@ -134,6 +135,23 @@ def _committor_card(found: Committor) -> Card:
 
 
 COMMITTOR = View(_committor_card, _committor_columns)
+
+
+def _stationary_columns(found: StationaryDensity) -> Columns:
+    means = {f"mean_{x}": [m] for x, m in zip(found.case.coordinates, found.mean, strict=True)}
+    return {"kl": [found.kl], "kl_error": [found.kl_error], **means}
+
+
+def _stationary_card(found: StationaryDensity) -> Card:
+    return Card(
+        "Stationary density of the dynamics",
+        (f"KL to the target {_pair(found.kl, found.kl_error)}.",),
+        warnings=found.warnings,
+        more=("to_dataframe()", "density(x)", "current(x)"),
+    )
+
+
+STATIONARY = View(_stationary_card, _stationary_columns)
 
 
 def _exit_columns(found: Exit) -> Columns:

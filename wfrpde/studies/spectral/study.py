@@ -18,6 +18,7 @@ import numpy as np
 from wfrpde.case.stored import Result
 from wfrpde.errors import InputError, WfrpdeError
 from wfrpde.operators import Committor, Cumulants, Exit, FeynmanKac, MetastableSets, Spectrum
+from wfrpde.operators.stationary import StationaryDensity
 from wfrpde.parallel import Progress, Stopped, StopRequest
 from wfrpde.studies.spectral.decay import Decay
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("wfrpde")
 
-EXIT = "exit from "
+EXIT, KEPT = "exit from ", "stationary density"
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,7 +44,7 @@ class SpectralStudy(Result):
         Eyring–Kramers estimate of λ₁, or None where the target has not two minima.
     exits
         Exit from each named mode, by its name; with an absorbing region, exit into that.
-    sets, committor, feynman_kac, cumulants, decay
+    sets, committor, feynman_kac, cumulants, decay, stationary
         None (or empty) where they were not asked for, or not reached.
     complete
         False if it was stopped before its end.
@@ -66,6 +67,7 @@ class SpectralStudy(Result):
     complete: bool
     ranks: int
     wall_time: float
+    stationary: StationaryDensity | None = None
 
 
 def study_spectrum(
@@ -130,6 +132,7 @@ def study_spectrum(
         complete=not stopped,
         ranks=comm.size,
         wall_time=time.perf_counter() - began,
+        stationary=answers.get(KEPT),
     )
 
 
@@ -197,6 +200,9 @@ def _questions(case: Case, spectrum: Spectrum, comm: Comm) -> dict[str, Callable
     dynamics = case.dynamics.build(case.dim)
     if dynamics.kinetic:
         return result
+    full = dynamics.diffusion is not None and not dynamics.diffusion.is_diagonal
+    if not dynamics.keeps_target and not full and case.dim < 3 and case.absorbing is None:
+        result[KEPT] = partial(operators.stationary_density, case, comm)
     if case.absorbing is None:
         if not dynamics.terms:
             result["metastable sets"] = lambda: operators.metastable_sets(spectrum, spec.sets)
