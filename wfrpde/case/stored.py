@@ -208,8 +208,14 @@ def _hints(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind, localns={"Case": Case, "Target": Target})
 
 
+def _origin(kind: Any) -> Any:
+    """Return what a generic type is made of: of NumPy's NDArray, an alias since 2.5, np.ndarray."""
+    origin = get_origin(kind)
+    return get_origin(origin.__value__) if type(origin).__name__ == "TypeAliasType" else origin
+
+
 def _revived(kind: Any, data: Any, arrays: Mapping[str, Any]) -> Any:
-    origin, arguments = get_origin(kind), get_args(kind)
+    origin, arguments = _origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         if data is None:
             return None
