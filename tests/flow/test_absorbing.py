@@ -60,6 +60,35 @@ def test_the_half_line(beta):
     assert all(check["passed"] for check in solution.numerics["checks"])
 
 
+def test_noise_that_depends_on_the_place_before_an_absorbing_end():
+    """The half-line in the coordinate x = e^y − 1: D = (1 + x)², and V = y²/2 + y."""
+    keys = {
+        "target.potential": "log(1 + x)**2/2 + log(1 + x)",
+        "initial.density": "log(1 + x)*exp(-log(1 + x)**2/0.6)/(1 + x)",
+        "domain.box": [[0.0, 60.0]],
+        "dynamics.diffusion": "(1 + x)**2",
+        "numerics.cells": 1000,
+    }
+    solution = wfrpde.solve(half_line(0.0, **keys))
+    v, log_survival = exact(0.0, solution.times)
+    survival = np.exp(log_survival)
+    np.testing.assert_allclose(solution.series["survival"], survival, rtol=1e-4)
+    found = solution.series["first_passage_density"]
+    np.testing.assert_allclose(found[1:], (survival / v)[1:], rtol=1e-3)
+    gap = np.abs(solution.series["survival"] - survival)
+    assert (gap <= solution.error.series["survival"] + 1e-6).all()
+
+
+def test_a_diffusion_of_two_is_time_twice_as_fast():
+    """Before a disk and along both axes of the plane alike."""
+    keys = {"flow.save": [0.5], "numerics.cells": [24, 24], "numerics.certify": False}
+    faster = wfrpde.solve(disk(**keys, **{"flow.alpha": 2.0}))
+    spread = wfrpde.solve(disk(**keys, **{"dynamics.diffusion": [2.0, 2.0]}))
+    for name in ("survival", "first_passage_density"):
+        ratio = spread.series[name] / faster.series[name]
+        np.testing.assert_allclose(ratio, 1.0, rtol=1e-5)
+
+
 def test_survival_from_a_point():
     """S = erf(x₀ e^{−t}/√(2(1 − e^{−2t}))), here averaged over a narrow start at 1."""
     keys = {"initial": {"mean": [1.0], "covariance": [[1e-2]]}, "accuracy.tolerance": 1e-5}

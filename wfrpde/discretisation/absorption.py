@@ -45,6 +45,7 @@ def killed_stiffness(
     absorption: Absorption,
     absorbed: Flags,
     value: Callable[[Array], Array],
+    diffusion: Callable[[Array], Array | None] = lambda _: None,
 ) -> tuple[Triplets, Array, dict[str, float]]:
     """Return S between free nodes of degree 1, the killing rates ``(n_owned,)``, and facts.
 
@@ -52,8 +53,8 @@ def killed_stiffness(
     ----------
     potential, absorbed
         ``(n,)`` V at the nodes, and which of them are absorbed.
-    value
-        V at points ``(m, d)``.
+    value, diffusion
+        V at points ``(m, d)``, and D along each axis ``(m, d)`` there; None where it is 1.
     """
     facts: dict[str, float] = {}
     if isinstance(nodes.grid, SimplexGrid):
@@ -64,20 +65,26 @@ def killed_stiffness(
     else:
         parts = [line_edges(lines, 1) for lines in cell_lines(nodes)]
     found, rates = [], np.zeros(len(nodes.points))
-    for edges in parts:
+    every_spread = diffusion(nodes.points)
+    for axis, edges in enumerate(parts):
+        spread = None if every_spread is None else every_spread[:, axis]
         dead = absorbed[edges.i].astype(int) + absorbed[edges.j]
         inner = Edges(*(part[dead == 0] for part in (edges.i, edges.j, edges.conductance)))
-        found.append(edge_averaged(inner, potential, nodes.weights))
+        found.append(edge_averaged(inner, potential, nodes.weights, spread))
         cut = dead == 1
         swap = absorbed[edges.i[cut]]
         i = np.where(swap, edges.j[cut], edges.i[cut])
         j = np.where(swap, edges.i[cut], edges.j[cut])
         way = _way(nodes, i, j)
         share = absorption.before_wall(nodes.points[i], way)
-        at_wall = value(nodes.points[i] + share[:, None] * way)
-        climb = potential[i] - at_wall
+        wall = nodes.points[i] + share[:, None] * way
+        climb, size = potential[i] - value(wall), edges.conductance[cut] / share
+        beyond = diffusion(wall)
+        if spread is not None and beyond is not None:  # V − log D stands for V
+            climb = climb - np.log(spread[i] / beyond[:, axis])
+            size = size * spread[i]
         # κ/w B(V_wall − V_i): what leaves a node for the wall, per unit of its mass
-        rate = edges.conductance[cut] / share / nodes.weights[i] * bernoulli(-climb)
+        rate = size / nodes.weights[i] * bernoulli(-climb)
         found.append(Triplets(i, i, rate))
         rates += np.bincount(i, rate, minlength=len(rates))
     every = np.arange(nodes.n_owned)  # absorbed ones have a diagonal entry, too: 0

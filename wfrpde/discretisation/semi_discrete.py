@@ -133,17 +133,17 @@ class SemiDiscrete:
                 f"up to {SPAN_LIMIT:.0f} kT. Shrink [domain] box"
                 + (", or (1-D) set numerics.formulation = 'log-density'" * equation.descends)
             )
-        wish = wish or Wish()
+        dynamics, wish = equation.dynamics, wish or Wish()
         polynomial = is_polynomial(nodes.dim, wish)
         matters = levels() if polynomial and not self.monotone and levels is not None else None
         if absorption is None:
             triplets, self.flux = symmetrised_stiffness(
-                nodes, potential, matters, _spread(equation.dynamics, nodes.points)
+                nodes, potential, matters, _spread(dynamics, nodes.points)
             )
         else:
             sink, value = absorption
             triplets, self.killing, self.flux = killed_stiffness(
-                nodes, potential, sink, absorbed, value
+                nodes, potential, sink, absorbed, value, lambda x: _spread(dynamics, x)
             )
         traits = Traits(self.monotone, nodes.dim, symmetric=self.symmetric)
         made = decay(nodes, triplets, traits, wish)

@@ -93,7 +93,7 @@ class Scheme(Protocol):
             return InputError("flow.splitting", found, "formulation = 'edge-averaged' or 'auto'")
         lacks = _what_edges_cannot_do(problem, full=self.full_diffusion)
         if lacks is not None:
-            needed = "one along each axis of a box of tensor cells, without absorption"
+            needed = "one along each axis of a box of tensor cells"
             return InputError("dynamics.diffusion", lacks, needed)
         unknown = ~(sides.reflecting | sides.absorbing | np.array(sides.closed)[:, None])
         for axis, end in np.argwhere(unknown):
@@ -105,9 +105,10 @@ class Scheme(Protocol):
             found = f"what absorbs, with formulation = '{self.name}'"
             return InputError(where, found, "formulation = 'edge-averaged' or 'auto' there")
         dynamics = problem.equation.dynamics
-        if problem.absorption is not None and dynamics is not None and dynamics.terms:
-            found = f"{', '.join(sorted(dynamics.terms))} where sides or regions absorb"
-            return InputError("dynamics", found, "overdamped dynamics alone there")
+        beyond_diffusion = set(() if dynamics is None else dynamics.terms) - {"diffusion"}
+        if problem.absorption is not None and beyond_diffusion:
+            found = f"{', '.join(sorted(beyond_diffusion))} where sides or regions absorb"
+            return InputError("dynamics", found, "overdamped dynamics there, with a diffusion")
         steppers, name = self._steppers(), numerics.stepper
         if name is not None:
             choose(name, STEPPERS, "numerics.stepper")
@@ -155,6 +156,4 @@ def _what_edges_cannot_do(problem: Problem, *, full: bool) -> str | None:
         return "a full matrix, which takes formulation = 'spectral'"
     if problem.mesh is not None or problem.domain.cell == "simplex":
         return "one in a flow on simplices"
-    if problem.absorption is not None:
-        return "one in a flow with what absorbs"
     return None
