@@ -108,7 +108,7 @@ def refined_to_tolerance(
             stopped = f"after {MOST_REFINEMENTS} refinements"
             break
         try:
-            longer = scheme.finer(context, ladder)
+            longer = scheme.finer(context, ladder, estimate / tolerance)
         except (SolverError, AccuracyError) as error:
             stopped = f"the finer run failed: {error}"
             break

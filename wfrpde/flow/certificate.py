@@ -44,6 +44,10 @@ Array = npt.NDArray[np.float64]
 REGULAR, IRREGULAR, ORDER_WITHIN = 1 / 12, 1 / 4, 0.2
 """s where the observed order is 2 up to ORDER_WITHIN and extrapolation gains, and elsewhere."""
 
+SETTLED, UNSETTLED, SETTLES = 1 / 10, 1 / 3, 1 / 5
+"""s of |c'' − b''| where |c' − b'| is below the third share of |b' − a'|, and elsewhere: with order
+6 it is 1/63, with order 4 it is 1/15."""
+
 BY_CHANCE = 1 / 20
 """Least share of |c' − c| that is c''s error, should c' and b' agree by chance."""
 
@@ -83,8 +87,10 @@ def opinions(
     once = [improved(k, a, b, 2) for k, (a, b) in enumerate(pairwise(values))]
     if len(once) == 1:
         return [once[0], values[-1]]
-    best = improved(len(once) - 1, once[-2], once[-1], 4) if twice else once[-1]
-    return [best, brought(once[-2]), values[-1]]
+    if not twice:
+        return [once[-1], brought(once[-2]), values[-1]]
+    more = [improved(k, a, b, 4) for k, (a, b) in enumerate(pairwise(once), 1)]
+    return [more[-1], brought(once[-2] if len(more) == 1 else more[-2]), values[-1]]
 
 
 def opinions_on_numbers(values: Sequence[Array], *, nested: bool, twice: bool) -> list[Array]:
@@ -273,6 +279,8 @@ def _shares(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Share
         return [1.0, BY_CHANCE]
     if problem.tolerance is None:
         return [1 / 3, BY_CHANCE]
+    if len(fields) > 3:
+        return [_settled(problem, ladder.interpolations, fields), None]
     return [_regularity(problem, ladder.interpolations, fields), None]
 
 
@@ -315,6 +323,19 @@ def _regularity(problem: Problem, nodes: list[Interpolation], fields: list[Array
         order = np.log2(size(first) / size(second))
     regular = (np.abs(order - 2) < ORDER_WITHIN) & (gained < size(second) / 6)
     return np.where(regular, REGULAR, IRREGULAR)
+
+
+def _settled(problem: Problem, nodes: list[Interpolation], fields: list[Array]) -> Array:
+    """Return s ``(T,)`` of four runs, which |c'' − b''| tells: by how b' − a' and c' − b' fall."""
+    first, *_ = nodes
+    here, values = np.arange(len(first.nodes)), [fields[0]]
+    for coarse, fine, field in zip(nodes, nodes[1:], fields[1:], strict=False):
+        here = coarse_positions(coarse, fine)[here]
+        values.append(field[:, here])
+    once = [b + (b - a) / 3 for a, b in pairwise(values)]
+    size = _sizes(problem, first, values[-1])
+    before, last = size(once[-2] - once[-3]), size(once[-1] - once[-2])
+    return np.where(last < SETTLES * before, SETTLED, UNSETTLED)
 
 
 def _has_draft(ladder: Ladder) -> bool:

@@ -132,7 +132,7 @@ class Characteristics(Scheme):
         dt = numerics.dt or default_dt(problem)
         return self._ladder(context, cells, dt)
 
-    def finer(self, context: Context, ladder: Ladder) -> Ladder | None:
+    def finer(self, context: Context, ladder: Ladder, excess: float) -> Ladder | None:
         """Solve anew with half the steps, or with more nodes if these matter more (collective)."""
         problem, halve = context.problem, _steps_matter(context.problem, ladder)
         cells = tuple(int(np.ceil((1.1 if halve else 1.4) * n)) for n in ladder.cells or ())

@@ -3,7 +3,8 @@
 Two grids, a coarse one and the same with every cell halved, give the extrapolated result. A third
 run on twice as wide cells costs little and gives a second extrapolated result, whose distance from
 the first is its error: the distance of the pair itself would be that of the finer run, ten times
-too much.
+too much. With a tolerance, in the plane and in space, a fourth one gives a second result that is
+extrapolated twice.
 """
 
 from __future__ import annotations
@@ -64,9 +65,17 @@ DEFAULTS = {
     3: Defaults(1.0, 40_000, (16, 8), (2.0, 4.0, 6.0), 6, 0.05),
 }
 
-AT_DEFAULT = 8e-5
-"""Worst relative error ε₀ of a number with the defaults of two dimensions, by measurement. It falls
-with h⁵ or faster when cells and steps shrink together: a tolerance ε takes (ε/ε₀)^{1/5} of both."""
+AT_DEFAULT, GAIN = {1: 8e-5, 2: 7e-5, 3: 7e-5}, {1: 5.0, 2: 6.5, 3: 6.5}
+"""Worst relative error ε₀ of a number with the defaults of two dimensions, and the power q of h
+with which it falls when cells and steps shrink together: a tolerance ε takes (ε/ε₀)^{1/q} of
+both."""
+
+AIM, AGAIN = 0.6, 12.0
+"""Share of the tolerance that a second ladder of four runs aims at, and how far a first one may be
+above it for that: halving all cells would cost eight times as much."""
+
+FEWEST = 24
+"""Cells along an axis of the pair's coarse grid from which a fourth, coarsest run is made."""
 
 RELAXED, MOST_RUNGS = 0.1, 18
 """Smallest step in units of ℓ²/α, within so many halvings."""
@@ -74,23 +83,29 @@ RELAXED, MOST_RUNGS = 0.1, 18
 
 def default_size(problem: Problem) -> float | None:
     """Cells and steps for the tolerance in units of those of two dimensions; None without one."""
-    tolerance = problem.tolerance
-    return None if tolerance is None else float(np.clip((tolerance / AT_DEFAULT) ** 0.2, 0.1, 2.2))
+    tolerance, dim = problem.tolerance, problem.dim
+    if tolerance is None:
+        return None
+    return float(np.clip((tolerance / AT_DEFAULT[dim]) ** (1 / GAIN[dim]), 0.1, 2.2))
 
 
 def default_cells(problem: Problem) -> tuple[int, ...]:
-    """Even numbers of cells of the pair's coarse grid, from the length scales and the budget."""
+    """Numbers of cells of the pair's coarse grid, from the length scales and the budget.
+
+    Even ones; multiples of four where four runs tell the error.
+    """
+    even = 4 if problem.tolerance is not None and problem.dim > 1 else 2
     dim, own, size = problem.dim, DEFAULTS[problem.dim], default_size(problem)
     resolution = own.resolution if size is None else DEFAULTS[2].resolution * size
     width = problem.box[:, 1] - problem.box[:, 0]
     wanted = np.maximum(width / (resolution * problem.scales), own.least_cells[size is not None])
-    cells = tuple(2 * int(np.ceil(w / 2)) for w in np.minimum(wanted, 4_000))
+    cells = tuple(even * int(np.ceil(w / even)) for w in np.minimum(wanted, 4_000))
     for _ in range(20):
         active = problem.tensor_grid(cells).n_cells
         if active <= own.most_cells:
             return cells
         shrink = (own.most_cells / active) ** (1 / dim) * 0.98
-        cells = tuple(max(8, 2 * int(c * shrink / 2)) for c in cells)
+        cells = tuple(max(8, even * int(c * shrink / even)) for c in cells)
     return cells
 
 
@@ -101,12 +116,17 @@ def default_dt(problem: Problem) -> float:
     return (size or 1.0) * (min(slowest, own.reaction / rate) if rate > 0 else slowest)
 
 
-def first_control(problem: Problem, dt: float, runs: int) -> StepPolicy:
-    """Return the step control of the coarsest of so many runs, whose largest step is dt."""
+def first_control(problem: Problem, dt: float, runs: int, share: float = 1.0) -> StepPolicy:
+    """Return the step control of the coarsest of so many runs, whose largest step is dt.
+
+    `share`: of the usual change in a step, where dt is that share of the usual one.
+    """
     if problem.numerics.dt is not None and problem.equation.alternation is None:
         return Replay(uniform(np.array(problem.save), dt))
     own, size = DEFAULTS[problem.dim], default_size(problem)
-    change = own.log_change[runs - 1] if size is None else float(np.clip(4.0 * size, 0.5, 6.0))
+    change = own.log_change[min(runs, 3) - 1]
+    if size is not None:
+        change = float(np.clip(4.0 * size * share, 0.5, 6.0)) * (2 if runs > 3 else 1)
     # down to the time in which the shortest length relaxes
     relaxation = float(problem.scales.min()) ** 2 / problem.equation.alpha
     needed = np.ceil(np.log2(max(dt / (RELAXED * relaxation), 1.0)))
@@ -167,13 +187,21 @@ class EdgeAveraged(Scheme):
         problem = context.problem
         numerics = problem.numerics
         cells = numerics.cells or (default_cells(problem) if problem.mesh is None else ())
-        dt = default_dt(problem)
+        return self._made(context, cells)
+
+    def _made(self, context: Context, cells: tuple[int, ...], size: float = 1.0) -> Ladder:
+        """Solve with so many cells, and steps of a `size` in units of the default."""
+        problem = context.problem
+        numerics = problem.numerics
+        dt = size * default_dt(problem)
         if numerics.dt is not None and problem.equation.alternation is None:
             dt = numerics.dt
         if not numerics.certify:
             grid, count, dt = problem.grid(cells).refined(), 1, dt / 2
         elif _can_widen(problem, cells):
-            grid, count, dt = problem.grid(tuple(n // 2 for n in cells)), 3, 2 * dt
+            count = 4 if _can_widen_twice(problem, cells) else 3
+            parts = 2 ** (count - 2)
+            grid, dt = problem.grid(tuple(n // parts for n in cells)), parts * dt
         else:
             grid, count = problem.grid(cells), 2
         stepper = self.stepper(numerics) if problem.equation.path is None else Following
@@ -181,7 +209,7 @@ class EdgeAveraged(Scheme):
         runs: list[Run] = []
         for share in cost / cost.sum():
             phase = f"grid {len(runs) + 1} of {count}" if count > 1 else "grid"
-            policy = runs[-1].repeated if runs else first_control(problem, dt, count)
+            policy = runs[-1].repeated if runs else first_control(problem, dt, count, size)
             runs.append(run(context, grid, policy, phase, float(share), stepper=stepper))
             if not runs[-1].march.complete:
                 break
@@ -189,19 +217,37 @@ class EdgeAveraged(Scheme):
         shape = list(cells) or [runs[0].grid.n_cells]
         return Ladder(tuple(runs), stepper, shape, nested=True)
 
-    def finer(self, context: Context, ladder: Ladder) -> Ladder | None:
-        """Add a run on the finest grid halved, and let the coarsest go (collective)."""
+    def finer(self, context: Context, ladder: Ladder, excess: float) -> Ladder | None:
+        """Add a run on the finest grid halved, and let the coarsest go (collective).
+
+        Of four runs that nearly meet the tolerance, make four on a little smaller cells.
+        """
         problem, finest = context.problem, ladder.runs[-1]
-        most = MOST_NODES[problem.dim] / 2**problem.dim
-        if not is_free(problem) or finest.march.u.shape[1] > most or len(ladder.runs) == 1:
+        nodes, most = finest.march.u.shape[1], MOST_NODES[problem.dim]
+        if not is_free(problem) or len(ladder.runs) == 1:
             return None
         context.done = 0.0
+        smaller = (AIM / excess) ** (1 / GAIN[problem.dim])
+        if len(ladder.runs) > 3 and excess < AGAIN and nodes / smaller**problem.dim < most:
+            assert ladder.cells is not None
+            cells = tuple(4 * int(np.ceil(n / smaller / 4)) for n in ladder.cells)
+            return self._made(context, cells, default_cells(problem)[0] / cells[0])
+        if nodes > most / 2**problem.dim:
+            return None
         grid, stepper = finest.grid.refined(), ladder.stepper
         new = run(context, grid, finest.repeated, "finer grid", 1.0, stepper=stepper)
-        kept = ladder.runs[-2:] if isinstance(new.grid, TensorGrid) else ladder.runs[-1:]
+        before = max(2, len(ladder.runs) - 1) if isinstance(new.grid, TensorGrid) else 1
+        kept = ladder.runs[-before:]
         return replace(ladder, runs=(*kept, new))
 
 
 def _can_widen(problem: Problem, cells: tuple[int, ...]) -> bool:
     tensor = problem.mesh is None and problem.domain.cell != "simplex"
     return tensor and all(n % 2 == 0 and n >= 8 for n in cells)
+
+
+def _can_widen_twice(problem: Problem, cells: tuple[int, ...]) -> bool:
+    """Whether a fourth run, on cells four times as wide, may tell how the others converge."""
+    curved = problem.absorption is not None and problem.absorption.curved
+    several = problem.tolerance is not None and problem.dim > 1 and not curved
+    return several and all(n % 4 == 0 and n >= FEWEST for n in cells)

@@ -183,7 +183,7 @@ class LogDensity(Scheme):
                 break
         return Ladder(tuple(runs), self.stepper(problem.numerics), share=own.fine_share)
 
-    def finer(self, context: Context, ladder: Ladder) -> Ladder | None:
+    def finer(self, context: Context, ladder: Ladder, excess: float) -> Ladder | None:
         """Add a run with smaller elements and a smaller error of each step (collective)."""
         problem, coarse, own = context.problem, ladder.runs[-1], defaults_for(context.problem)
         limit = coarse.facts["local_error"] / REFINED

@@ -75,8 +75,11 @@ class Scheme(Protocol):
         """Solve, from coarse to fine (collective)."""
         ...
 
-    def finer(self, context: Context, ladder: Ladder) -> Ladder | None:
-        """Add a run to a ladder (collective); None where nothing finer is to be had."""
+    def finer(self, context: Context, ladder: Ladder, excess: float) -> Ladder | None:
+        """Add a run to a ladder, or replace it (collective); None where nothing finer is to be had.
+
+        `excess`: the estimated error in units of the tolerance.
+        """
         return None
 
     def objection(self, problem: Problem) -> InputError | None:

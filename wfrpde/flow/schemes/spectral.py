@@ -220,7 +220,7 @@ class Spectral(Scheme):
                 break
         return Ladder(tuple(runs), stepper, share=FINE_SHARE)
 
-    def finer(self, context: Context, ladder: Ladder) -> Ladder | None:
+    def finer(self, context: Context, ladder: Ladder, excess: float) -> Ladder | None:
         """Add a run with more nodes along each axis and every step halved (collective)."""
         problem, coarse = context.problem, ladder.runs[-1]
         most = MOST_NODES[problem.dim] / 4 / FINER**problem.dim
