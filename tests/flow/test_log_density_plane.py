@@ -27,6 +27,7 @@ def gaussian_case(flow, **tables):
                 "covariance": np.asarray(flow.covariance).tolist(),
             },
             "flow": {"save": list(TIMES), "beta": flow.beta},
+            "numerics": {"formulation": "mesh"},
             **tables,
         }
     )
