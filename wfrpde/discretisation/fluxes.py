@@ -240,9 +240,7 @@ def full_matrix(nodes: Nodes, potential: Array, diffusion: Array) -> Triplets:
     block = np.zeros_like(scale)
     for a, b in np.ndindex(dim, dim):
         if weighted[:, :, a, b].any():
-            block += np.einsum(
-                "cqi,cqj->cij", gradients[a], weighted[:, :, a, b, None] * gradients[b]
-            )
+            block += gradients[a].mT @ (weighted[:, :, a, b, None] * gradients[b])
     block /= root[:, :, None] * root[:, None, :]
     ratio = np.exp((value[:, :, None] - value[:, None, :]) / 2) * root[:, None] / root[:, :, None]
     own = np.arange(cells.shape[1])

@@ -110,7 +110,7 @@ def _cell_blocks(nodes: Nodes, potential: Array, dynamics: Dynamics) -> Array:
         for b in range(dim):
             factor = weights * whole[:, :, a, b]
             if factor.any():
-                total += np.einsum("cqi,cqj->cij", gradients[a], factor[:, :, None] * gradients[b])
+                total += gradients[a].mT @ (factor[:, :, None] * gradients[b])
     if dynamics.drift is not None:
         velocity = dynamics.drift(flat).reshape(points.shape)
         for b in range(dim):
