@@ -30,7 +30,7 @@ def sampler_context(
         problem.scales,
         solution,
         comm,
-        case.model_dump(mode="json", exclude_unset=True, include={"target", "initial"}),
+        case.model_dump(mode="json", exclude_unset=True, include={"target", "initial", "path"}),
         None if case.source is None else case.source.resolve().parent,
         walls,
     )

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+import numpy as np
+from pydantic import AllowInfNan, Field, Strict, model_validator
 
-from wfrpde.case.sections import Number, PositiveNumber, Section, Text
+from wfrpde.case.sections import Number, Section, Text
 from wfrpde.equation.path import ANNEALED, Annealed, Path
 from wfrpde.errors import InputError
 from wfrpde.fields.courses import Course
 from wfrpde.fields.protocols import Formula
+
+if TYPE_CHECKING:
+    from wfrpde.case import Case
 
 TIME = re.compile(r"\bt\b")
 
@@ -33,6 +37,9 @@ class PathSpec(Section):
     potential
         V(x, t) of ``expression``: what ``target.potential`` said with t in it. The target itself is
         then that at t_end.
+    at
+        A time at which questions about the generator (``wfrpde spectrum``) find the target; by
+        default they are about the target that is reached at the end.
     power
         λ of ``flow.reaction = "annealed"``: weights are e^{−λW} with the work W. 1 gives π_t, 2 the
         second moment of the weights.
@@ -43,12 +50,13 @@ class PathSpec(Section):
         default=None, description=_SCHEDULE
     )
     potential: Text | None = None
-    power: PositiveNumber = 1.0
+    power: Number = 1.0
+    at: Annotated[float, Strict(), AllowInfNan(False), Field(ge=0)] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.kind is None:
-            if (self.schedule, self.potential, self.power) != (None, None, 1.0):
+            if (self.schedule, self.potential, self.power, self.at) != (None, None, 1.0, None):
                 raise InputError("path.kind", "none", "'temper', 'anneal' or 'expression'")
             return self
         if self.kind == "expression":
@@ -127,6 +135,53 @@ def with_path(data: Any) -> Any:
         "path": {**path, "potential": text},
         "target": {**(target or {}), "potential": TIME.sub(f"({_end(data)!r})", text)},
     }
+
+
+def frozen_potential(case: Case) -> str:
+    """Return V at ``path.at`` as a formula; raise `InputError` where it is none."""
+    text = formula_of(case)
+    if text is None:
+        found = "one of a target, a start or a schedule that is no formula"
+        raise InputError("path.at", found, "none, or a path that is a formula")
+    return TIME.sub(f"({case.path.at!r})", text)
+
+
+def formula_of(case: Case) -> str | None:
+    """Return V(x, t) of the path of a case as a formula, where it can be written as one."""
+    path, target = case.path, case.target
+    if path.potential is not None:
+        return path.potential
+    end = target.potential
+    if end is None and target.kind is not None:
+        expression = target.build().expression
+        end = None if expression is None else str(expression)
+    course = f"t/{case.flow.t_end!r}" if path.schedule is None else path.schedule
+    if end is None or not isinstance(course, str):
+        return None
+    if path.kind == "anneal":
+        return f"({end})/({course})"
+    start = _start_of(case)
+    if start is None:
+        return None
+    share = f"max(0, min(1, {course}))"
+    return f"(1 - {share})*({start}) + {share}*({end})"
+
+
+def _start_of(case: Case) -> str | None:
+    """Return −log ρ₀ as a formula, up to a constant, of a Gaussian or a formula."""
+    given = case.initial.parameters
+    if "log_density" in given:
+        return f"-({given['log_density']})"
+    if case.initial.kind != "gaussian":
+        return None
+    mean, covariance = (np.array(given[key], dtype=float) for key in ("mean", "covariance"))
+    precision = np.linalg.inv(np.atleast_2d(covariance))
+    gaps = [f"({name} - ({m!r}))" for name, m in zip("xyz", mean.tolist(), strict=False)]
+    halves = [[float(p) / 2 for p in row] for row in precision]
+    terms = [
+        f"({p!r})*{gaps[i]}*{gaps[j]}" for i, row in enumerate(halves) for j, p in enumerate(row)
+    ]
+    return " + ".join(terms)
 
 
 def _end(data: Mapping[str, Any]) -> float:

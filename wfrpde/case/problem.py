@@ -309,7 +309,8 @@ class Problem(Densities):
         value = self.target.potential(x[:, None])
         within = (x >= whole[0, 0]) & (x <= whole[0, 1])
         walled = np.isposinf(value[within]).any()
-        if self.equation.beta > 0 and not walled:
+        posed = self.equation.path is not None and self.domain.box is not None
+        if (self.equation.beta > 0 or posed) and not walled:
             return whole
         with np.errstate(invalid="ignore"):
             low_enough = value - np.nanmin(value) < (2 * self.landscape.level if walled else SPAN)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.case.path import frozen_potential
 from wfrpde.case.problem import EMPTY, Problem
 from wfrpde.domain.extent import (
     LEVEL,
@@ -24,6 +25,7 @@ from wfrpde.domain.meshes import read_gmsh
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation, Path
 from wfrpde.errors import InputError
+from wfrpde.fields.protocols import Formula
 from wfrpde.fields.schedules import gauss, is_moving, written
 from wfrpde.starts import InitialDensity
 
@@ -74,6 +76,10 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
     mesh = None if case.mesh_path is None else read_gmsh(case.mesh_path, case.dim)
     bounds = user_box if mesh is None else mesh.box
     target = case.build_target(bounds)
+    if at_equilibrium and case.path.at is not None:
+        frozen = case.target.model_copy(update={"potential": frozen_potential(case), "kind": None,
+                                                "parameters": {}})  # fmt: skip
+        target = frozen.build(bounds)
     if at_equilibrium:
         floor = float(target.potential(target.seeds).min())  # so that no offset looks like EMPTY
         initial = InitialDensity(
@@ -135,7 +141,7 @@ def _refuse_moving(case: Case) -> None:
     for name, moves in (
         ("alpha", is_moving(equation.alpha)),
         ("beta", is_moving(equation.beta)),
-        ("reaction", equation.rate is not None and equation.rate.moving),
+        ("reaction", isinstance(equation.rate, Formula) and equation.rate.moving),
     ):
         if moves:
             given = written(getattr(case.flow, name))

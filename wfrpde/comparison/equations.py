@@ -20,12 +20,14 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.comparison.along_path import concluded, path_models, settled
 from wfrpde.comparison.family import Family
 from wfrpde.comparison.replicates import Judge, Replicate
 from wfrpde.comparison.results import Candidate, Diagnosis, Fit
 from wfrpde.comparison.statistics import holm, p_value, t_quantile
 from wfrpde.comparison.wrong_dynamics import wrong_dynamics
 from wfrpde.equation import Equation
+from wfrpde.fields.schedules import is_moving
 from wfrpde.numbers import number, pretty
 
 Array = npt.NDArray[np.float64]
@@ -111,6 +113,19 @@ def diagnose(
     if reason or data is None:
         return Diagnosis(name, judge.label, (), f"was not compared with equations: {reason}", False)
     own = family.case.equation
+    if own.path is not None:
+        models = path_models(family)
+        plain = [model for model in models if not model[1]]
+        candidates = _fitted(plain, data, level, lambda done: tell(done, len(models)))
+        if not settled(candidates, judge.label, biased=biased):
+            rest = [model for model in models if model[1]]
+            candidates += _fitted(
+                rest, data, level, lambda done: tell(len(plain) + done, len(models))
+            )
+        if not candidates:
+            words = "was not compared with equations: none of the flows could be solved"
+            return Diagnosis(name, judge.label, (), words, False)
+        return concluded(name, family, _ranked(candidates, len(data.mean)), biased=biased)
     both = Equation.of(own.alpha or 1.0, own.beta or 1.0)
     rates = {"α": own.alpha, "β": own.beta}
     flows = _gradient_flows(family, both)
@@ -141,7 +156,9 @@ def _hindrance(family: Family, count: int) -> str:
         return f"{count} replicates tell too little; needed {FEWEST}"
     if nodes > LARGEST_MESH:
         return f"flows on a mesh of {nodes} nodes take too long to be solved again and again"
-    if family.case.equation.moving:
+    own = family.case.equation
+    rates = is_moving(own.alpha) or is_moving(own.beta)
+    if rates if own.path is not None else own.moving:
         return "the rates of the case depend on time"
     return ""
 

@@ -80,6 +80,10 @@ class Family:
         """Averages ``(T, k)`` under the flow with other keys of the case, which `name` tells."""
         return self._once((name,), lambda: self._solved_case(self.case.with_overrides(overrides)))
 
+    def solved(self, name: str, case: Case) -> Array | None:
+        """Averages ``(T, k)`` under the flow of another case, which `name` tells."""
+        return self._once((name,), lambda: self._solved_case(case))
+
     def _solved(self, alpha: float, beta: float) -> Array | None:
         equation = Equation.of(alpha, beta, conserve=self.case.equation.conserve)
         return self._solved_case(self.case.with_equation(equation))
@@ -88,7 +92,7 @@ class Family:
         from wfrpde.flow.solve import solve_on_mesh
         from wfrpde.parallel.mpi import MPI
 
-        case = case.with_overrides({"numerics.certify": False})
+        case = case.with_overrides({"numerics.certify": False, "sampler": []})
         level = logger.level
         logger.setLevel(logging.ERROR)  # the person is told of the flows of the case only
         try:

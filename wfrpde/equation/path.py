@@ -68,6 +68,10 @@ class Path:
         """Return the path with its two ends."""
         return replace(self, base=base, target=target)
 
+    def without_ends(self) -> Self:
+        """Return what is plain data of the path."""
+        return replace(self, base=None, target=None)
+
     def on(self, x: Array) -> Callable[[float], Array]:
         """Return V at points ``(n, d)``, in kT, as a function of time."""
         if self.formula is not None:
@@ -123,6 +127,19 @@ class Path:
     def at(self, t: float) -> Callable[[Array], Array]:
         """Return V_t as a function of points."""
         return lambda x: self.potential(x, t)
+
+    def frozen(self, t: float) -> Target:
+        """Return the target at a time."""
+        assert self.target is not None
+        return replace(
+            self.target,
+            name=f"{self.kind} at t = {t:g}",
+            value=lambda x: self.potential(np.asarray(x, dtype=float), t),
+            slope=lambda x: self.gradient(np.asarray(x, dtype=float), t),
+            expression=None,
+            gaussian=None,
+            recipe=None,
+        )
 
     def _start(self, x: Array) -> Array:
         assert self.base is not None

@@ -46,7 +46,7 @@ def timed_function(
     def value(x: npt.ArrayLike, t: float | Array) -> Array:
         points = as_points(x, dim)
         with np.errstate(all="ignore"):
-            (result,) = compiled(*points.T, t)
+            (result,) = compiled(*points.T, np.asarray(t, dtype=float)[()])
             return _broadcast(result, len(points))
 
     return value

@@ -17,6 +17,7 @@ __all__ = [
     "FeynmanKac",
     "MetastableSets",
     "Operator",
+    "PathProfile",
     "Spectrum",
     "StationaryDensity",
     "Sweep",
@@ -29,12 +30,14 @@ __all__ = [
     "linearised_flow",
     "mean_exit_time",
     "metastable_sets",
+    "path_profile",
     "spectrum",
     "stationary_density",
     "sweep",
 ]
 
 if TYPE_CHECKING:
+    from wfrpde.operators.along_path import PathProfile, path_profile
     from wfrpde.operators.assembly import feynman_kac_operator, generator, linearised_flow
     from wfrpde.operators.hitting import Committor, Exit, committor, mean_exit_time
     from wfrpde.operators.kramers import eyring_kramers
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from wfrpde.operators.tilting import Cumulants, FeynmanKac, cumulants, feynman_kac
 
 _NAMES = {
+    "along_path": ("PathProfile", "path_profile"),
     "assembly": ("feynman_kac_operator", "generator", "linearised_flow"),
     "hitting": ("Committor", "Exit", "committor", "mean_exit_time"),
     "kramers": ("eyring_kramers",),

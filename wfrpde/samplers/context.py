@@ -111,7 +111,9 @@ class SamplerContext:
         """Leave π, ρ₀ and the flow behind: another process makes the first two again."""
         ends = (self.target.recipe, self.initial.recipe)
         rest = (self.box, self.scales, self.tables, self.folder, self.walls)
-        return _again, (*ends, self.equation, *rest)
+        path = self.equation.path
+        bare = self.equation if path is None else self.equation.along(path.without_ends())
+        return _again, (*ends, bare, *rest)
 
 
 def _again(
@@ -124,11 +126,13 @@ def _again(
     folder: Path | None,
     walls: Walls | None,
 ) -> SamplerContext:
-    start = drawable(initial_again(**initial), box, walls)
+    first, end = initial_again(**initial), make_target(**target)
+    if equation.path is not None:
+        equation = equation.along(equation.path.between(first, end))
     return SamplerContext(
         equation,
-        make_target(**target),
-        start,
+        end,
+        drawable(first, box, walls),
         box,
         scales,
         tables=tables,

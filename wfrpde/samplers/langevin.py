@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.equation import Dynamics
+from wfrpde.equation import Dynamics, Path
 from wfrpde.fields.schedules import integral
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
@@ -44,6 +44,8 @@ class Langevin(LibrarySampler):
         What brings particles back into the box.
     dynamics
         How particles move, but for their rate; dX = −∇V dt + √2 dW by default.
+    path
+        How the target moves; None where it stays.
 
     References
     ----------
@@ -55,8 +57,10 @@ class Langevin(LibrarySampler):
     name: str = "langevin"
     walls: Walls | None = None
     dynamics: Dynamics | None = None
+    path: Path | None = None
     kind: ClassVar[str] = "langevin"
     dies: ClassVar[bool] = True
+    follows: ClassVar[bool] = True
     claims: ClassVar[str] = "W"
     takes: ClassVar[frozenset[str]] = frozenset({"diffusion", "circulation", "drift"})
 
@@ -64,12 +68,14 @@ class Langevin(LibrarySampler):
     def of(cls, context: SamplerContext, name: str, *, alpha: Alpha = None) -> Self:
         """Make the sampler of a case."""
         alpha = context.equation.alpha if alpha is None else alpha
-        return cls(context.target, alpha, name, context.walls, context.equation.dynamics)
+        rest = context.walls, context.equation.dynamics, context.equation.path
+        return cls(context.target, alpha, name, *rest)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Move every particle once."""
         h, here = integral(self.alpha, t, dt), ensemble.positions
-        there = moved(self.target, self.dynamics, here, h, rng, self.walls)
+        target = self.target if self.path is None else self.path.frozen(t + dt / 2)
+        there = moved(target, self.dynamics, here, h, rng, self.walls)
         left = None
         if self.walls is not None:
             there, left = self.walls.survivors(here, there, h)
@@ -78,5 +84,5 @@ class Langevin(LibrarySampler):
 
     def law(self) -> LawStep | None:
         """Move the law, and nothing else; unknown of other dynamics than the plain ones."""
-        plain = self.dynamics is None or not self.dynamics.terms
+        plain = self.path is None and (self.dynamics is None or not self.dynamics.terms)
         return LawStep(self.alpha) if plain else None

@@ -40,6 +40,7 @@ class Mala(Langevin):
     name: str = "mala"
     kind: ClassVar[str] = "mala"
     dies: ClassVar[bool] = False
+    follows: ClassVar[bool] = False
     takes: ClassVar[frozenset[str]] = frozenset()
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:

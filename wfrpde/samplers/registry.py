@@ -14,6 +14,7 @@ from wfrpde.fields.complaints import checked, choose
 from wfrpde.fields.parameters import Parameters
 from wfrpde.fields.protocols import Formula
 from wfrpde.parallel.places import typed_path
+from wfrpde.samplers.annealed import AnnealedImportance, TemperedSmc
 from wfrpde.samplers.birth_death import BirthDeathLangevin
 from wfrpde.samplers.command import CommandSampler
 from wfrpde.samplers.context import SamplerContext
@@ -61,6 +62,7 @@ def register(sampler: Kind) -> Kind:
 for _kind in (
     *(Langevin, Mala, Baoab, Obabo),
     *(FisherRao, WeightedLangevin, BirthDeathLangevin, SmcWfr, FeynmanKac),
+    *(AnnealedImportance, TemperedSmc),
 ):
     register(_kind)
 
@@ -122,7 +124,7 @@ def make_sampler(
     """
     name, word, layout = table.name, table.claims, table.layout
     parameters = None if table.kind is None else validate_sampler(table.kind, table.parameters)
-    if context.equation.path is not None and not (table.kind and KINDS[table.kind].follows):
+    if context.equation.path is not None and table.kind in KINDS and not KINDS[table.kind].follows:
         found = f"a [path], which sampler {name} knows nothing of"
         raise InputError("path", found, "a target that stays, or a sampler that follows it")
     if table.kind is not None and parameters is not None:
