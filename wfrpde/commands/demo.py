@@ -70,7 +70,7 @@ SCENES = (
         "bottom",
         "Started in the top mode, Langevin (W) creeps from tip to tip; WFR sends a little mass "
         "ahead and multiplies it there.",
-        # 16,000 unknowns on the finest of three grids, for 76,000 by default
+        # a quarter of the unknowns that it takes by default
         tolerance=0.03,
     ),
 )
