@@ -218,27 +218,44 @@ class ProductJudge:
         return self._judged(np.array(means), min(len(x) for x in replicates))
 
     def _judged(self, means: Array, size: int) -> Judgement:
-        from scipy.stats import t as student
+        return compared(self._names, self._truths, means, size, self.level)
 
-        count = len(means)
-        truth, error = self._truths.T
-        value = means.mean(axis=0)
-        standard = means.std(axis=0, ddof=1) / np.sqrt(count)
-        gap = np.maximum(np.abs(value - truth) - error, 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            p = 2 * student.sf(np.where(gap > 0, gap / standard, 0.0), count - 1)
-        region = np.array([name.startswith(("mass of", "P(")) for name in self._names])
-        rare = region & (size * np.minimum(truth, 1 - truth) < FEWEST)
-        tested = np.flatnonzero(~rare)
-        order = tested[np.argsort(p[tested])]
-        averages, still = [], True
-        for rank, k in enumerate(order):
-            still = bool(still and p[k] <= self.level / (len(order) - rank))
-            averages.append(
-                Average(self._names[k], truth[k], error[k], value[k], standard[k], p[k], still)
-            )
-        left_out = tuple(name for name, out in zip(self._names, rare, strict=True) if out)
-        return Judgement(tuple(averages), left_out, self.level)
+
+def compared(
+    names: Sequence[str], truths: Array, means: Array, size: int, level: float
+) -> Judgement:
+    """Compare averages of independent replicates with the truth.
+
+    Parameters
+    ----------
+    names, truths
+        Of each average its name, and its true value and the error of that ``(m, 2)``.
+    means
+        Averages of each replicate ``(R, m)``.
+    size
+        Points of a replicate: what too few of them fall in is left out.
+    level
+        Probability that a right sample is found wrong, all averages together.
+    """
+    from scipy.stats import t as student
+
+    count = len(means)
+    truth, error = truths.T
+    value = means.mean(axis=0)
+    standard = means.std(axis=0, ddof=1) / np.sqrt(count)
+    gap = np.maximum(np.abs(value - truth) - error, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = 2 * student.sf(np.where(gap > 0, gap / standard, 0.0), count - 1)
+    region = np.array([name.startswith(("mass of", "P(")) for name in names])
+    rare = region & (size * np.minimum(truth, 1 - truth) < FEWEST)
+    tested = np.flatnonzero(~rare)
+    order = tested[np.argsort(p[tested])]
+    averages, still = [], True
+    for rank, k in enumerate(order):
+        still = bool(still and p[k] <= level / (len(order) - rank))
+        averages.append(Average(names[k], truth[k], error[k], value[k], standard[k], p[k], still))
+    left_out = tuple(name for name, out in zip(names, rare, strict=True) if out)
+    return Judgement(tuple(averages), left_out, level)
 
 
 def _kind(solution: ProductSolution, w: Array) -> bytes:

@@ -1,0 +1,249 @@
+"""Samples of score-based processes, judged at intermediate times, and their faults named.
+
+Averages are compared with those of a `NoisingSolution` at one error rate; where they differ, the
+laws of samplers with common faults are solved, too, and the one that the samples are likeliest
+under is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.comparison.dimensions import REPLICATES, Judgement, compared
+from wfrpde.errors import InputError
+from wfrpde.flow.noising.certified import Law, solved
+from wfrpde.flow.noising.lattice import Lattice
+from wfrpde.flow.noising.reverse import evolution
+from wfrpde.flow.noising.setup import Process
+from wfrpde.flow.noising.solution import NoisingSolution
+from wfrpde.flow.noising.transport import Evolution
+
+Array = npt.NDArray[np.float64]
+
+QUANTILES = (-1.3, -0.5, 0.0, 0.5, 1.3)
+"""Where half-spaces begin, in standard deviations from the mean."""
+
+GAIN = 1e-3
+"""Nats per point by which a fault explains samples better than none, at least, to be named."""
+
+FLOOR = -40.0
+"""Least log density that a point counts with."""
+
+COARSE = 0.5
+"""Cells of the lattice for laws with faults, relative to the solution's."""
+
+
+@dataclass(frozen=True)
+class ProcessJudgement:
+    """What was found.
+
+    Attributes
+    ----------
+    at
+        Time of the process → what its averages say.
+    fault
+        What the samples look like, in words; "" if nothing differs, or nothing known explains it.
+    gain
+        Nats per point by which that explains them better than what they are meant to be.
+    """
+
+    at: Mapping[float, Judgement]
+    fault: str
+    gain: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether no average differs at any time."""
+        return all(judgement.passed for judgement in self.at.values())
+
+    def __str__(self) -> str:
+        if self.passed:
+            return f"no difference at {len(self.at)} times"
+        first = min(t for t, judgement in self.at.items() if not judgement.passed)
+        words = self.fault or "no known fault explains it"
+        return f"differs from t = {first:g} on ({self.at[first]}); {words}"
+
+
+def judge_process(
+    solution: NoisingSolution,
+    samples: Mapping[float, Sequence[npt.ArrayLike]],
+    log_weights: Mapping[float, Sequence[npt.ArrayLike]] | None = None,
+    *,
+    level: float = 0.01,
+    laws: Mapping[str, Law] | None = None,
+) -> ProcessJudgement:
+    """Judge samples of a reverse or corrected process at some of its saved times.
+
+    Parameters
+    ----------
+    solution
+        The truth.
+    samples
+        Time of the process → R independent replicates, points ``(N, d)`` each.
+    log_weights
+        The same of log weights ``(N,)``, up to a constant each; None for equal weights.
+    level
+        Probability that a right sample is found wrong at all, all times together.
+    laws
+        What `faulty_laws` gives, where several samplers are judged; by default it is asked.
+
+    Raises
+    ------
+    InputError
+        If there are too few replicates, or points that do not fit.
+    """
+    for t, rows in samples.items():
+        if len(rows) < REPLICATES:
+            found = f"{len(rows)} replicates at t = {t:g}"
+            raise InputError("samples", found, f"at least {REPLICATES}")
+        for row in rows:
+            x = np.asarray(row, dtype=float)
+            if x.ndim != 2 or x.shape[1] != solution.dim:
+                needed = f"points (N, {solution.dim})"
+                raise InputError("samples", f"an array of shape {x.shape}", needed)
+    at = {}
+    for t, rows in samples.items():
+        weights = None if log_weights is None else log_weights[t]
+        at[t] = _averages(solution, t, rows, weights, level / len(samples))
+    judgement = ProcessJudgement(at, "", 0.0)
+    if judgement.passed:
+        return judgement
+    likelihoods = {}
+    for name, law in (faulty_laws(solution) if laws is None else laws).items():
+        total = 0.0
+        for t, rows in samples.items():
+            index = solution._index(t)
+            weights = None if log_weights is None else log_weights[t]
+            points, share = _pooled(rows, weights)
+            logs = law.log_density(index, np.asarray(points / solution.units[index], dtype=float))
+            total += float(share @ np.maximum(np.nan_to_num(logs, nan=FLOOR), FLOOR))
+        likelihoods[name] = total / len(samples)
+    best = max(likelihoods, key=lambda name: likelihoods[name])
+    gain = likelihoods[best] - likelihoods[""]
+    return replace(judgement, fault=best if gain > GAIN else "", gain=gain)
+
+
+def _averages(
+    solution: NoisingSolution,
+    t: float,
+    rows: Sequence[npt.ArrayLike],
+    log_weights: Sequence[npt.ArrayLike] | None,
+    level: float,
+) -> Judgement:
+    index = solution._index(t)
+    mean, covariance = solution.estimated("mean")[index], solution.estimated("covariance")[index]
+    names: list[str] = []
+    truths: list[tuple[float, float]] = []
+    functions: list[Callable[[Array], Array]] = []
+    for k, axis in enumerate("xyz"[: solution.dim]):
+        centre, variance = float(mean.value[k]), float(covariance.value[k, k])
+        names += [f"mean of {axis}", f"variance of {axis}"]
+        truths += [(centre, float(mean.error[k])), (variance, float(covariance.error[k, k]))]
+        functions += [partial(_power, k=k), partial(_power, k=k, centre=centre, power=2)]
+        for share in QUANTILES:
+            bound = centre + share * np.sqrt(variance)
+
+            def above(x: Array, k: int = k, bound: float = float(bound)) -> Array:
+                return np.asarray(x[:, k] > bound)
+
+            mass = solution.mass_of(above)[index]
+            names.append(f"P({axis} > {bound:.3g})")
+            truths.append((float(mass.value), float(mass.error)))
+            functions.append(above)
+    means = []
+    for number, row in enumerate(rows):
+        points = np.asarray(row, dtype=float)
+        part = _parts(len(points), None if log_weights is None else log_weights[number])
+        means.append([float(part @ function(points)) for function in functions])
+    size = min(len(np.asarray(x)) for x in rows)
+    return compared(names, np.array(truths), np.array(means), size, level)
+
+
+def _power(x: Array, k: int, centre: float = 0.0, power: int = 1) -> Array:
+    return np.asarray((x[:, k] - centre) ** power)
+
+
+def _shares(count: int, logs: npt.ArrayLike | None) -> Array:
+    if logs is None:
+        return np.full(count, 1.0 / count)
+    values = np.asarray(logs, dtype=float)
+    weights = np.exp(values - values.max())
+    return np.asarray(weights / weights.sum())
+
+
+def _pooled(
+    rows: Sequence[npt.ArrayLike], logs: Sequence[npt.ArrayLike] | None
+) -> tuple[Array, Array]:
+    points = np.concatenate([np.asarray(x, dtype=float) for x in rows])
+    shares = [
+        _shares(len(np.asarray(x)), None if logs is None else logs[k]) for k, x in enumerate(rows)
+    ]
+    return points, np.concatenate(shares) / len(rows)
+
+
+def faulty_laws(solution: NoisingSolution) -> dict[str, Law]:
+    """Return the laws of samplers with common faults, by what is wrong; "" for none."""
+    process = solution.process
+    return {name: _law(solution, own) for name, own in _faults(process).items()}
+
+
+def _law(solution: NoisingSolution, own: Evolution) -> Law:
+    process = solution.process
+    cells = tuple(max(24, int(COARSE * n)) for n in process.cells)
+    first = process.noising.unit(process.end)
+    return solved(
+        own, 1.3 * process.box, cells, lambda y: process.log_start(first * y),
+        solution.law.times, process.steps,
+    )  # fmt: skip
+
+
+def _faults(process: Process) -> dict[str, Evolution]:
+    right = evolution(process)
+
+    def moved(score: float, linear: float = 1.0, late: bool = False) -> Evolution:
+        last = process.noising.clock(process.end)
+
+        def drift(lattice: Lattice, clock: float) -> Array:
+            when = max(last - clock, 1e-3) if late else clock
+            own = right.drift(lattice, when) - lattice.points
+            return np.asarray(linear * lattice.points + score * own)
+
+        return replace(right, drift=drift)
+
+    def noisier(factor: float) -> Evolution:
+        return replace(right, diffusion=lambda clock: factor * right.diffusion(clock))
+
+    def slower(factor: float) -> Evolution:
+        return replace(
+            right,
+            drift=lambda lattice, clock: factor * right.drift(lattice, clock),
+            diffusion=lambda clock: factor * right.diffusion(clock),
+        )
+
+    faults = {
+        "": right,
+        "the noise is too large by √2": noisier(2.0),
+        "the noise is too small by √2": noisier(0.5),
+        "the score is scaled by 1.1": moved(1.1),
+        "the score is scaled by 0.9": moved(0.9),
+        "the score is scaled by 2": moved(2.0),
+        "the score is scaled by 1/2": moved(0.5),
+        "the linear drift has the wrong sign": moved(1.0, linear=-1.0),
+        "the schedule is wrong: the score is that of time t instead of T − t": moved(
+            1.0, late=True
+        ),
+        "the schedule is wrong: steps of half the length": slower(0.5),
+        "the schedule is wrong: steps of twice the length": slower(2.0),
+    }
+    if right.reaction is not None:
+        gain = right.reaction
+        faults["the weights are dropped"] = replace(right, reaction=None)
+        faults["the weights have the wrong sign"] = replace(
+            right, reaction=lambda lattice, clock: -gain(lattice, clock)
+        )
+    return faults
