@@ -158,7 +158,7 @@ def _averages(
     means = []
     for number, row in enumerate(rows):
         points = np.asarray(row, dtype=float)
-        part = _parts(len(points), None if log_weights is None else log_weights[number])
+        part = _shares(len(points), None if log_weights is None else log_weights[number])
         means.append([float(part @ function(points)) for function in functions])
     size = min(len(np.asarray(x)) for x in rows)
     return compared(names, np.array(truths), np.array(means), size, level)
