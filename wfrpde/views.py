@@ -23,6 +23,7 @@ VIEWS: dict[str, tuple[str, str]] = {
     "Solution": (_FLOW, "SOLUTION"),
     "ProductSolution": (_FLOW, "SOLUTION"),
     "NoisingSolution": ("wfrpde.report.views.noising", "NOISING"),
+    "ChainSolution": (_FLOW, "SOLUTION"),
     "ErrorEstimate": (_FLOW, "ERRORS"),
     "Spectrum": (_SPECTRUM, "SPECTRUM"),
     "SpectralStudy": (_SPECTRUM, "STUDY"),

@@ -148,7 +148,7 @@ class Case(Shown, Section):
         check_noising(case)
         case._check_domain(stored=(info.context or {}).get("stored", False))
         check_product(case)
-        case.initial.check_dimension(case.dim)
+        case.initial.check_dimension(1 if case.target.is_chain else case.dim)
         case.flow.check_dimension(case.dim)
         check_annealed(case.path, case.flow.reaction)
         case._check_path()
@@ -194,7 +194,7 @@ class Case(Shown, Section):
 
     def _check_domain(self, *, stored: bool) -> None:
         if self.domain.box is not None:
-            check_length("domain.box", self.domain.box, self.dim)
+            check_length("domain.box", self.domain.box, 1 if self.target.is_chain else self.dim)
         for axis in self.domain.sides:
             choose(axis, "xyz"[: self.dim], f"domain.sides.{axis}")
         if self.numerics.cells is not None:
@@ -294,7 +294,8 @@ class Case(Shown, Section):
     def is_factored(self) -> bool:
         """Whether its flow is put together from those of factors, not solved on one mesh."""
         radial = self.target.kind == "radial"
-        return self.target.is_product or radial or self.target.dimension > 3
+        apart = self.target.is_product or self.target.is_chain
+        return apart or radial or self.target.dimension > 3
 
     @property
     def equation(self) -> Equation:

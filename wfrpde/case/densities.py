@@ -134,6 +134,8 @@ class TargetSpec(OpenSection):
                 raise InputError("target.modes", "a region without a name", "a name for each")
             if self.is_product:
                 parse_product_region(text, where)  # the factors are checked with it by the case
+            elif self.is_chain:  # each site counts as a factor of its own
+                check_factor_region(parse_product_region(text, where), 1, where)
             elif self.dimension > 3:
                 check_factor_region(parse_product_region(text, where), self.dimension, where)
             else:
@@ -143,6 +145,11 @@ class TargetSpec(OpenSection):
     def is_product(self) -> bool:
         """Whether it is made of factors."""
         return self.kind == "product"
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether it is a chain of coupled sites."""
+        return self.kind == "chain"
 
     @cached_property
     def dimension(self) -> int:
@@ -170,7 +177,7 @@ class TargetSpec(OpenSection):
             kind=self.kind,
             python=self.python,
             dim=self.dim,
-            modes=self.modes,
+            modes={} if self.is_chain else self.modes,  # theirs are regions of sites
             parameters=self.parameters,
             box=box,
         )

@@ -178,7 +178,7 @@ class _Flow:
         return Task(self._solved, self.case.equation.label, key)
 
     def _solved(self, comm: Any, _: StopRequest) -> AnySolution | None:
-        from wfrpde.flow.product.solve import solve_product
+        from wfrpde.flow.any_dimension import solve_apart
         from wfrpde.flow.solve import solve_from
 
         label = self.case.equation.label
@@ -186,7 +186,7 @@ class _Flow:
         solution: AnySolution
         try:
             if self.case.is_factored:
-                solution = solve_product(self.case, comm, reporter, on_stop="return")
+                solution = solve_apart(self.case, comm, reporter, on_stop="return")
             else:
                 solution = solve_from(self.case, comm, reporter, self.checkpoints)
         finally:

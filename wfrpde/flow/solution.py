@@ -22,7 +22,7 @@ from wfrpde.flow.exact import GeometricMean, gaussian_log_density
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
-    from wfrpde.flow.product.solution import ProductSolution
+    from wfrpde.flow.product.solution import AnySolution
     from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
@@ -334,7 +334,7 @@ def saved_index(times: Array, t: float) -> int:
 class SavedDensity:
     """The density of a solution at one of its times."""
 
-    solution: Solution | ProductSolution
+    solution: AnySolution
     t: float
 
     @property
@@ -347,7 +347,7 @@ class SavedDensity:
         return self.solution.log_density(self.t, x)
 
 
-def load_solution(path: str | Path) -> Solution | ProductSolution:
+def load_solution(path: str | Path) -> AnySolution:
     """Read a solution that `Solution.save` has written. Not collective.
 
     Densities at points are what they were to the last digit. Neither the file of the case nor that
@@ -358,6 +358,10 @@ def load_solution(path: str | Path) -> Solution | ProductSolution:
     InputError
         If the file holds no solution.
     """
+    from wfrpde.flow.chain.solution import ChainSolution
     from wfrpde.flow.product.solution import ProductSolution
 
-    return (ProductSolution if kind_of(path) == "ProductSolution" else Solution).load(path)
+    kind = kind_of(path)
+    if kind == "ChainSolution":
+        return ChainSolution.load(path)
+    return (ProductSolution if kind == "ProductSolution" else Solution).load(path)

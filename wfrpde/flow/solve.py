@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from wfrpde.case import Case
     from wfrpde.flow.noising.solution import NoisingSolution
-    from wfrpde.flow.product.solution import ProductSolution
+    from wfrpde.flow.product.solution import AnySolution
 
 Array = npt.NDArray[np.float64]
 logger = logging.getLogger("wfrpde")
@@ -59,7 +59,7 @@ def solve(
     *,
     on_stop: OnStop = "raise",
     resume: str | Path | None = None,
-) -> Solution | ProductSolution | NoisingSolution:
+) -> AnySolution | NoisingSolution:
     """Integrate the Wasserstein–Fisher–Rao flow of a case (collective).
 
         ∂_t ρ = α ∇·(∇ρ + ρ∇V) + ρ (r − ⟨r⟩_ρ),   r = U − β log(ρ/π),   π ∝ e^{−V}
@@ -89,9 +89,10 @@ def solve(
 
     Returns
     -------
-    Solution, ProductSolution, NoisingSolution
+    Solution, ProductSolution, ChainSolution, NoisingSolution
         The same on every rank; of a product, or in more than three dimensions, a
-        `ProductSolution`; with ``[noising]`` a `NoisingSolution`.
+        `ProductSolution`; of a chain of coupled sites a `ChainSolution`; with ``[noising]`` a
+        `NoisingSolution`.
 
     Raises
     ------
@@ -111,10 +112,10 @@ def solve(
 
         return solve_noising(case, comm, observer)
     if case.is_factored:
-        from wfrpde.flow.product.solve import solve_product
+        from wfrpde.flow.any_dimension import solve_apart
 
         checked_on_stop(on_stop)
-        return solve_product(case, comm, observer, on_stop=on_stop)
+        return solve_apart(case, comm, observer, on_stop=on_stop)
     return solve_on_mesh(case, comm, observer, on_stop=on_stop, resume=resume)
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from wfrpde.errors import InputError
 from wfrpde.fields.complaints import checked, choose
+from wfrpde.targets.chain import ChainTarget
 from wfrpde.targets.double_well import DoubleWellTarget
 from wfrpde.targets.gaussian import GaussianMixtureTarget, GaussianTarget
 from wfrpde.targets.landscapes import BananaTarget, FourModesTarget, MullerBrownTarget, RingTarget
@@ -34,6 +35,7 @@ LIBRARY: dict[str, type[TargetParameters]] = {
         RingTarget,
         MullerBrownTarget,
         RadialTarget,
+        ChainTarget,
     )
 }
 

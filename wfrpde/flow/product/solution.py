@@ -13,6 +13,7 @@ import numpy.typing as npt
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import points_of
 from wfrpde.fields.product_regions import parse_product_region
+from wfrpde.flow.chain.solution import ChainSolution
 from wfrpde.flow.product.factors import AnyPart, Factors
 from wfrpde.flow.product.lines import Complex
 from wfrpde.flow.product.mesh_part import MeshPart
@@ -368,5 +369,5 @@ class ProductTarget:
         return f"product of {' and '.join(map(shortened, words))}{turned}"
 
 
-AnySolution = Solution | ProductSolution
+AnySolution = Solution | ProductSolution | ChainSolution
 """What `wfrpde.solve` returns."""

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wfrpde.flow.chain.solution import ChainSolution
 from wfrpde.flow.product.solution import ProductSolution
+from wfrpde.flow.solution import Solution
 from wfrpde.numbers import column, number, pretty
 from wfrpde.report import style
 from wfrpde.report.explorer import coordinates, packed, points, thinned, time_text
@@ -35,7 +37,7 @@ CONTOURS = (0.9,)
 def flow_explorer(run: FlowRun) -> dict[str, Any]:
     """Gather the data of a run's explorer, JSON-ready."""
     solution = run.solution
-    product = isinstance(solution, ProductSolution)
+    product = not isinstance(solution, Solution)
     dim = 1 if product else solution.dim
     times = [float(t) for t in (solution.times if product else run.pictures.times)]
     at = [int(np.argmin(np.abs(run.solution.times - t))) for t in times]
@@ -49,9 +51,7 @@ def flow_explorer(run: FlowRun) -> dict[str, Any]:
         "time_texts": [time_text(t) for t in times],
         "known": known,
         "flows": [{"label": k, "colour": style.flow_colour(k)} for k in run.flows],
-        "views": _coordinates(run, solution)
-        if isinstance(solution, ProductSolution)
-        else _views(run),
+        "views": _coordinates(run, solution) if not isinstance(solution, Solution) else _views(run),
         "kept": KEPT[dim],
         "shown": SHOWN,
         "colours": list(style.DENSITY_STEPS),
@@ -65,7 +65,7 @@ def pretty_share(error: float) -> str:
     return pretty(number(error, 1)) if np.isfinite(error) else ""
 
 
-def _coordinates(run: FlowRun, solution: ProductSolution) -> list[dict[str, Any]]:
+def _coordinates(run: FlowRun, solution: ProductSolution | ChainSolution) -> list[dict[str, Any]]:
     """One view for each coordinate of a product that is shown."""
     result = []
     for coordinate in coordinates_to_show(solution):

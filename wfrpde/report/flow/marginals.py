@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.flow.chain.solution import ChainSolution
 from wfrpde.flow.product.solution import ProductSolution
+from wfrpde.flow.solution import Solution
 from wfrpde.numbers import number
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
@@ -27,7 +29,7 @@ Array = npt.NDArray[np.float64]
 def draw_marginals(run: FlowRun) -> Drawing | None:
     """Draw the density of single coordinates at the saved times, over that of the target."""
     solution = run.solution
-    if not isinstance(solution, ProductSolution):
+    if isinstance(solution, Solution):
         return None
     shown = coordinates_to_show(solution)
     columns = min(len(shown), 3)
@@ -65,8 +67,10 @@ def draw_marginals(run: FlowRun) -> Drawing | None:
     )
 
 
-def coordinates_to_show(solution: ProductSolution) -> dict[int, str]:
+def coordinates_to_show(solution: ProductSolution | ChainSolution) -> dict[int, str]:
     """Return some coordinates, counted from 0, with words for each."""
+    if isinstance(solution, ChainSolution):
+        return {0: "first site", solution.dim // 2: f"site {solution.dim // 2 + 1}"}
     names = solution.case.coordinates
     if solution.rotation is not None:
         return dict(enumerate(names[:MOST_PANELS]))
@@ -85,12 +89,20 @@ def coordinates_to_show(solution: ProductSolution) -> dict[int, str]:
     return dict(list(shown.items())[:MOST_PANELS])
 
 
-def line_of(solution: ProductSolution, coordinate: int) -> Array:
+def line_of(solution: ProductSolution | ChainSolution, coordinate: int) -> Array:
     """Return points where the marginals at all times are to be seen."""
-    laws = [solution.marginal(float(t), coordinate) for t in (*solution.times, np.inf)]
-    low = min(law.mean - 4.5 * np.sqrt(law.variance) for law in laws)
-    high = max(law.mean + 4.5 * np.sqrt(law.variance) for law in laws)
+    if isinstance(solution, ChainSolution):
+        low, high = solution.nodes.low, solution.nodes.high
+    else:
+        low, high = _ends(solution, coordinate)
     x = np.linspace(low, high, 401)
     ends = [solution.marginal_density(t, coordinate, x) for t in (0.0, solution.times[-1], np.inf)]
     seen = x[np.any([curve > VISIBLE * curve.max() for curve in ends], axis=0)]
     return np.linspace(seen[0], seen[-1], 401)
+
+
+def _ends(solution: ProductSolution, coordinate: int) -> tuple[float, float]:
+    laws = [solution.marginal(float(t), coordinate) for t in (*solution.times, np.inf)]
+    low = min(law.mean - 4.5 * np.sqrt(law.variance) for law in laws)
+    high = max(law.mean + 4.5 * np.sqrt(law.variance) for law in laws)
+    return low, high

@@ -1,0 +1,245 @@
+"""Chains of coupled sites: tensor trains against closed forms and full tensors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import wfrpde
+from wfrpde.case import Case
+from wfrpde.errors import InputError
+from wfrpde.flow.chain.kernels import SiteKernels
+from wfrpde.flow.chain.law import Energy
+from wfrpde.flow.chain.march import Diffusion, Pace, march
+from wfrpde.flow.chain.measure import Measurement
+from wfrpde.flow.chain.nodes import SiteNodes
+from wfrpde.flow.chain.solution import ChainSolution
+from wfrpde.flow.chain.train import Train, values, whole
+from wfrpde.targets.chain import ChainTarget
+
+WELLS = ChainTarget(site="4*(x**2 - 1)**2 + 0.25*x", coupling="0.5*(x - y)**2", length=4)
+
+
+def case(**tables) -> Case:
+    return Case.from_dict(
+        {
+            "target": {
+                "kind": "chain",
+                "site": "x**2/2",
+                "coupling": "0.25*(x - y)**2",
+                "length": 3,
+                "modes": {"all right": "all(x > 0)", "two": "count(x > 0) >= 2"},
+            },
+            "initial": {"kind": "gaussian", "mean": [-0.5], "covariance": [[0.4]]},
+            "flow": {"save": [0.5, 1.0]},
+            "accuracy": {"tolerance": 1e-2},
+            "output": {"compare": False},
+            **tables,
+        }
+    )
+
+
+def gaussian_case() -> Case:
+    """The same flow in closed form: the precision of π is 1 + κ times the path's Laplacian."""
+    laplacian = np.diag([1.0, 2, 1]) - np.eye(3, k=1) - np.eye(3, k=-1)
+    covariance = np.linalg.inv(np.eye(3) + 0.5 * laplacian)
+    start = {"mean": [-0.5] * 3, "covariance": (0.4 * np.eye(3)).tolist()}
+    return Case.from_dict(
+        {
+            "target": {"kind": "gaussian", "mean": [0.0] * 3, "covariance": covariance.tolist()},
+            "initial": {"kind": "gaussian", **start},
+            "flow": {"save": [0.5, 1.0]},
+            "numerics": {"formulation": "closed form"},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def solved() -> ChainSolution:
+    return wfrpde.solve(case())
+
+
+def test_a_site_diffuses_exactly():
+    nodes = SiteNodes(-6.0, 6.0, 16)
+    kernels = SiteKernels(nodes, lambda x: x**2 / 2, lambda x, y: 0 * x * y, 60)
+    tau, slope = 0.25, 1.5
+    kernels.prepare(tau)
+    x = nodes.points
+    found = kernels.apply(tau, (slope * x)[:, None], None, np.array([3]))[:, 0]
+    exact = slope * np.exp(-tau) * x + slope**2 * (1 - np.exp(-2 * tau)) / 2
+    middle = np.abs(x) < 4  # walls reflect further out
+    assert np.abs(found - exact)[middle].max() < 2e-4
+    kernels.prepare(2 * tau)  # by squaring
+    twice = kernels.apply(2 * tau, (slope * x)[:, None], None, np.array([3]))[:, 0]
+    again = kernels.apply(tau, found[:, None], None, np.array([3]))[:, 0]
+    assert np.abs(twice - again)[middle].max() < 1e-3
+
+
+def test_a_train_has_the_values_of_its_function():
+    nodes = SiteNodes(-1.9, 1.9, 8)
+    x = nodes.points
+    site, pair = WELLS.functions()
+    table = pair(np.repeat(x, 8), np.tile(x, 8)).reshape(8, 8)
+    energy = Energy(4, None, site(x), table)
+    train = Train(4, 8, 1e-10)
+    train.fill(
+        lambda own, bond: energy.block(own.left[bond], own.right[bond + 2], bond),
+        2,
+        np.random.default_rng(0),
+    )
+    index = np.indices((8,) * 4).reshape(4, -1).T
+    assert np.abs(whole(train.cores()).ravel() - energy.values(index)).max() < 1e-8
+    points = x[np.random.default_rng(1).integers(0, 8, (50, 4))]
+    found = values(train.cores(), [nodes.interpolation(column) for column in points.T])
+    assert np.abs(found + WELLS.build().potential(points)).max() < 1e-8
+
+
+def test_sweeps_agree_with_the_full_tensor():
+    nodes, length, n = SiteNodes(-1.9, 1.9, 10), 4, 10
+    x = nodes.points
+    site, pair = WELLS.functions()
+    kernels = SiteKernels(nodes, site, pair, 30)
+    start = -((x + 1) ** 2) / 0.4
+    table = pair(np.repeat(x, n), np.tile(x, n)).reshape(n, n)
+    energy = Energy(length, None, -start - site(x), -table)
+    train = Train(length, n, 1e-6)
+    train.fill(
+        lambda own, bond: energy.block(own.left[bond], own.right[bond + 2], bond),
+        2,
+        np.random.default_rng(0),
+    )
+    index = np.indices((n,) * length).reshape(length, -1).T
+    u = energy.values(index).reshape((n,) * length)
+    pace = Pace.of(np.array([0.0, 0.4]), 2, 0.02)
+    (cores,) = march(train, kernels, pace, 1.0, 1.0, lambda _: None)
+
+    def diffuse(u, k, tau):
+        fibres = np.moveaxis(u, k, 0).reshape(n, -1)
+        others = np.delete(np.arange(length), k)
+        grids = np.indices((n,) * (length - 1)).reshape(length - 1, -1)
+        left = None if k == 0 else grids[list(others).index(k - 1)]
+        right = None if k == length - 1 else grids[list(others).index(k + 1)]
+        after = kernels.apply(tau, fibres, left, right)
+        return np.moveaxis(after.reshape((n,) * length), 0, k)
+
+    for part in pace.steps:
+        for dt, count in part:
+            for _ in range(count):
+                u = np.exp(-dt / 2) * u
+                for k in (*range(length), *reversed(range(length))):
+                    u = diffuse(u, k, dt / 2)
+                u = np.exp(-dt / 2) * u
+    measurement = Measurement.of(WELLS, nodes, {"all right": "all(x > 0)"})
+    beyond = measurement.log_partition()
+    _, numbers = measurement.numbers(nodes, cores, beyond)
+    rows = nodes.interpolation(measurement.points)
+    for _ in range(length):  # to the points of the quadrature, one axis after the other
+        u = np.tensordot(u, rows, axes=(0, 1))
+    m = len(measurement.points)
+    grid = np.stack(np.meshgrid(*[measurement.points] * length, indexing="ij"), -1)
+    weight = np.ones(1)
+    for _ in range(length):
+        weight = np.multiply.outer(weight, measurement.weights)
+    log_pi = -WELLS.build().potential(grid.reshape(-1, length)).reshape((m,) * length)
+    mass = weight[0] * np.exp(log_pi + u)
+    total = mass.sum()
+    kl = (mass * u).sum() / total - np.log(total) + beyond
+    right = mass[np.ix_(*[measurement.points > 0] * length)].sum() / total
+    assert np.log((weight[0] * np.exp(log_pi)).sum()) == pytest.approx(beyond, abs=1e-10)
+    assert numbers["kl"] == pytest.approx(kl, rel=1e-4)
+    assert numbers["mode all right"] == pytest.approx(right, rel=1e-4)
+
+
+def test_coupled_gaussians_within_the_bars_of_their_closed_form(solved):
+    exact = wfrpde.solve(gaussian_case())
+    for name in ("kl", "fisher_information", "mean", "covariance"):
+        found, known = solved.estimated(name), exact.estimated(name).value
+        assert np.all(np.abs(found.value - known) <= found.error + 1e-8), name
+    assert solved.series["kl"] == pytest.approx(exact.series["kl"], rel=2e-2)
+    assert np.abs(solved.covariance - exact.covariance).max() < 2e-3
+    points = np.random.default_rng(0).normal(size=(40, 3)) * 0.8
+    gap = solved.log_density(1.0, points) - exact.log_density(1.0, points)
+    assert np.sqrt(np.mean(gap**2)) < 5e-3
+
+
+def test_what_is_known_of_pi(solved):
+    facts = solved.numerics
+    assert facts["log_partition_by_train"] == pytest.approx(facts["log_partition"], abs=1e-6)
+    assert facts["formulation"] == "tensor train"
+    assert "not certified" in facts["claim"]
+    far = solved.log_density(1.0, np.full((1, 3), 100.0))
+    assert far[0] == -np.inf
+
+
+def test_samples_and_marginals(solved):
+    draws = solved.sample(1.0, 4000, np.random.default_rng(2))
+    share = solved.inside("count(x > 0) >= 2", draws).mean()
+    mass = solved.mode_mass["two"][-1]
+    assert abs(share - mass) < 4 * np.sqrt(mass * (1 - mass) / 4000)
+    spread = np.sqrt(np.diagonal(solved.covariance[-1]) / 4000)
+    assert np.all(np.abs(draws.mean(axis=0) - solved.mean[-1]) < 4.5 * spread)
+    assert np.cov(draws.T) == pytest.approx(solved.covariance[-1], abs=0.1)
+    x = np.linspace(solved.nodes.low, solved.nodes.high, 2001)
+    assert np.trapezoid(solved.marginal_density(1.0, 1, x), x) == pytest.approx(1, abs=1e-5)
+    pair = np.stack([np.full(2001, 0.3), x], axis=1)
+    joint = np.trapezoid(solved.marginal_density(1.0, (0, 2), pair), x)
+    assert joint == pytest.approx(solved.marginal_density(1.0, 0, [0.3])[0], rel=1e-5)
+
+
+def test_it_can_be_kept(solved, tmp_path):
+    again = wfrpde.load_solution(solved.save(tmp_path / "chain.npz"))
+    points = np.random.default_rng(0).normal(size=(5, 3))
+    assert np.array_equal(again.log_density(1.0, points), solved.log_density(1.0, points))
+    assert again.series["kl"].tolist() == solved.series["kl"].tolist()
+
+
+def test_reaction_alone_is_exact():
+    found = wfrpde.solve(case(flow={"alpha": 0.0, "save": [1.0]}))
+    x = np.random.default_rng(0).normal(size=(20, 3)) * 0.5
+    start = found.log_relative_density(0.0, x)
+    after = found.log_relative_density(1.0, x)
+    gap = after - np.exp(-1.0) * start  # a constant: both are normalised
+    assert np.ptp(gap) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("tables", "where"),
+    [
+        ({"flow": {"save": [1.0], "reaction": "x"}}, "flow.reaction"),
+        ({"numerics": {"dt": 0.1}}, "numerics"),
+        ({"domain": {"sides": {"x": "periodic"}, "box": [[-3, 3]]}}, "domain"),
+    ],
+)
+def test_what_chains_cannot_do_is_refused(tables, where):
+    with pytest.raises(InputError) as caught:
+        wfrpde.solve(case(**tables))
+    assert caught.value.where == where
+
+
+def test_regions_are_those_of_sites():
+    target = {"kind": "chain", "site": "x**2", "coupling": "(x - y)**2", "length": 5}
+    with pytest.raises(InputError, match=r"all\(R\)"):
+        wfrpde.solve(case(target={**target, "modes": {"sum": "sum(x) > 3"}}))
+    with pytest.raises(InputError):
+        wfrpde.solve(case(target={**target, "coupling": "x*y*"}))
+
+
+def test_a_step_of_one_site_conserves_mass():
+    nodes = SiteNodes(-1.9, 1.9, 22)
+    x = nodes.points
+    site, pair = WELLS.functions()
+    kernels = SiteKernels(nodes, site, pair, 30)
+    kernels.prepare(0.05)
+    train = Train(4, 22, 1e-8)
+    block = -((x[:, None] + 1) ** 2 + 0.3 * (x - 0.5) ** 2)[None, :, :, None]
+    train.right[2] = np.array([[7, 7]])
+    after = Diffusion(kernels, 0.05)(train, 0, block, 0)
+    # ∫ e^{−V} h is kept for each position of the neighbour
+    grid = np.linspace(-1.9, 1.9, 4001)
+    rows = nodes.interpolation(grid)
+    for k in (2, 12, 20):
+        weight = np.exp(-site(grid) - pair(grid, np.full(4001, x[k])))
+        masses = [
+            np.trapezoid(weight * np.exp(rows @ own[0, :, k, 0]), grid) for own in (block, after)
+        ]
+        assert masses[1] == pytest.approx(masses[0], rel=1e-3)

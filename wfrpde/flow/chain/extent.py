@@ -1,0 +1,87 @@
+"""How far the sites of a chain matter, and how fast they relax at the start."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.errors import InputError
+from wfrpde.starts.initial import InitialDensity
+from wfrpde.targets.chain import ChainTarget
+
+Array = npt.NDArray[np.float64]
+
+LEVEL, START_LEVEL = 27.0, 13.0
+"""kT above the minimum up to which a site matters, with all others where they cost least; and for
+ρ₀: what is further out, where V is steep, is gone at once."""
+
+LINE, WIDEST = 601, 1e4
+"""Points on which a site is looked at, and half the width at which it is given up."""
+
+
+def least_energies(target: ChainTarget, x: Array) -> Array:
+    """Return, for each position of a site, V with the other sites where it is least ``(m,)``.
+
+    The least over all places that the site may have in the chain.
+    """
+    site, coupling = target.functions()
+    m = len(x)
+    own = site(x)
+    pair = coupling(np.repeat(x, m), np.tile(x, m)).reshape(m, m)
+    left, right = [np.zeros(m)], [np.zeros(m)]
+    for _ in range(target.length - 1):
+        left.append((left[-1] + own + pair.T).min(axis=1))
+        right.append((right[-1] + own + pair).min(axis=1))
+    every = [own + a + b for a, b in zip(left, right[::-1], strict=True)]
+    return np.asarray(np.min(every, axis=0))
+
+
+def site_box(target: ChainTarget, start: InitialDensity) -> tuple[float, float]:
+    """Return the interval in which all sites live.
+
+    Raises
+    ------
+    InputError
+        If V does not confine them.
+    """
+    half = 4.0
+    box = np.array([-half, half])
+    closed = False
+    while half <= WIDEST:
+        x = np.linspace(box[0], box[1], LINE)
+        with np.errstate(all="ignore"):
+            energy = least_energies(target, x)
+            log_start = start.log_density(x[:, None])
+        if np.isnan(energy).any():
+            found = f"a potential that is nan near x = {x[np.isnan(energy)][0]:g}"
+            raise InputError("target", found, "a number (or +inf) at every x")
+        matters = (energy < energy.min() + LEVEL) | (log_start > np.max(log_start) - START_LEVEL)
+        if matters[0] or matters[-1]:
+            half *= 2
+            box = np.array([-half, half])
+            continue
+        at = np.flatnonzero(matters)
+        low, high = x[max(at[0] - 1, 0)], x[min(at[-1] + 1, LINE - 1)]
+        if closed:
+            return float(low), float(high)
+        box, closed = np.array([low, high]) + 0.02 * (high - low) * np.array([-1, 1]), True
+    raise InputError(
+        "target",
+        f"sites that are not confined within {WIDEST:g}",
+        "a V that grows on all sides",
+        "Write [domain] box = [[lo, hi]].",
+    )
+
+
+def relaxation_time(target: ChainTarget, start: InitialDensity, box: tuple[float, float]) -> float:
+    """Return the shortest time in which the start changes: of its own width, or of V there."""
+    site, coupling = target.functions()
+    x = np.asarray(np.linspace(box[0], box[1], 2001), dtype=float)
+    weight: Array = np.exp(start.log_density(x[:, None]))
+    weight = weight / weight.sum()
+    mean = float(weight @ x)
+    variance = float(weight @ (x - mean) ** 2)
+    still: Array = np.full(len(x), mean)
+    field: Array = site(x) + coupling(still, x) + coupling(x, still)
+    curvature = np.gradient(np.gradient(field, x), x)
+    return 1 / max(1 / variance, float(weight @ np.abs(curvature)))

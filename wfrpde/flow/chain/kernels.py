@@ -1,0 +1,168 @@
+"""`SiteKernels`: the diffusion of one site between neighbours that stand still, exactly.
+
+Given its neighbours a and b, a site diffuses in V(x | a, b) = site(x) + coupling(a, x) +
+coupling(x, b). On a fine grid the generator has edge-averaged fluxes: an M-matrix, reversible for
+the density of the site. e^{τL} is made by squaring alone, of entries that are not negative, so that
+each of them is right relative to itself, and log(e^{τL} e^u) is finite however far down u goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.discretisation.fluxes import bernoulli
+from wfrpde.flow.chain.nodes import SiteNodes
+
+Array = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+MARGIN = 0.08
+"""Share of a site's interval by which it diffuses beyond either end, where log(ρ/π) goes on as a
+straight line: a wall at the end itself would bend it."""
+
+TAYLOR = 12
+"""Terms of the exponential series for a step in which a site leaves a cell half a time."""
+
+
+class SiteKernels:
+    """e^{τL} of a site for all positions of its neighbours on the nodes.
+
+    Two fine grids, of which one has cells half as wide, give log(e^{τL} e^u) by extrapolation.
+
+    Parameters
+    ----------
+    nodes
+        Points of a site.
+    site, coupling
+        Functions of x ``(m,)``, and of two neighbours ``(m,)``, in kT.
+    cells
+        Cells of the coarser grid.
+    """
+
+    def __init__(
+        self,
+        nodes: SiteNodes,
+        site: Callable[[Array], Array],
+        coupling: Callable[[Array, Array], Array],
+        cells: int,
+    ) -> None:
+        self.nodes = nodes
+        width = (nodes.high - nodes.low) / cells
+        inner, at = nodes.cells(width)
+        count = int(np.ceil(MARGIN * cells))
+        beyond = width * np.arange(1, count + 1)
+        wide = np.concatenate([nodes.low - beyond[::-1], inner, nodes.high + beyond])
+        self._grids = [(wide, at + count)]
+        fine = np.empty(2 * len(self._grids[0][0]) - 1)
+        fine[::2] = self._grids[0][0]
+        fine[1::2] = (fine[:-2:2] + fine[2::2]) / 2
+        self._grids.append((fine, 2 * self._grids[0][1]))
+        self._fine = [nodes.extrapolation(grid) for grid, _ in self._grids]
+        self._site, self._coupling = site, coupling
+        self._which: Integers = np.zeros(0, dtype=np.int64)
+        self._generators = [self._generator(grid) for grid, _ in self._grids]
+        self._whole: tuple[float, list[Array]] = (0.0, [])
+        self._rows: dict[float, list[Array]] = {}
+
+    def _fields(self, grid: Array) -> Array:
+        """Return V on a grid for each pair of neighbours; the last of n + 1 is none."""
+        x = self.nodes.points
+        n, m = len(x), len(grid)
+        left, right = np.zeros((n + 1, m)), np.zeros((n + 1, m))
+        left[:n] = self._coupling(np.repeat(x, m), np.tile(grid, n)).reshape(n, m)
+        right[:n] = self._coupling(np.tile(grid, n), np.repeat(x, m)).reshape(n, m)
+        return (self._site(grid) + left[:, None] + right).reshape(-1, m)
+
+    def _generator(self, grid: Array) -> Array:
+        """Return L on a grid, once for each potential: equal ones share it."""
+        potential = self._fields(grid)
+        if not len(self._which):
+            differences = np.round((potential - potential[:, :1]) * 1e8)
+            _, first, which = np.unique(differences, axis=0, return_index=True, return_inverse=True)
+            self._first, self._which = first, np.asarray(which).ravel()
+        drop = np.diff(potential[self._first], axis=1)
+        size = np.diff(grid)
+        volume = np.zeros(len(grid))
+        volume[:-1] += size / 2
+        volume[1:] += size / 2
+        up = bernoulli(drop) / (size * volume[:-1])
+        down = bernoulli(-drop) / (size * volume[1:])
+        matrix = np.zeros((len(drop), len(grid), len(grid)))
+        k = np.arange(len(grid) - 1)
+        matrix[:, k, k + 1], matrix[:, k + 1, k] = up, down
+        every = np.arange(len(grid))
+        matrix[:, every, every] = -matrix.sum(axis=2)
+        return matrix
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the matrices take, at most."""
+        kept = sum(rows.nbytes for entry in self._rows.values() for rows in entry)
+        return kept + 3 * sum(matrix.nbytes for matrix in self._generators)
+
+    def prepare(self, tau: float) -> None:
+        """Make e^{τL}, by squaring what is there where it is half as long."""
+        if tau in self._rows:
+            return
+        last, matrices = self._whole
+        if last and abs(2 * last / tau - 1) < 1e-12:
+            matrices = [matrix @ matrix for matrix in matrices]
+        else:
+            matrices = [_exponential(matrix, tau) for matrix in self._generators]
+        self._whole = (tau, matrices)
+        self._rows[tau] = [
+            np.ascontiguousarray(matrix[:, at])
+            for matrix, (_, at) in zip(matrices, self._grids, strict=True)
+        ]
+
+    def apply(self, tau: float, u: Array, left: Integers | None, right: Integers | None) -> Array:
+        """Return log(e^{τL} e^u) of fibres u ``(n, m)``, by the nodes of their neighbours.
+
+        Parameters
+        ----------
+        tau
+            A time that was prepared.
+        u
+            ``(n, m)``, each column along the site.
+        left, right
+            ``(m,)`` numbers of nodes, or None at an end of the chain.
+        """
+        n = self.nodes.count
+        a = n if left is None else left
+        b = n if right is None else right
+        kinds = self._which[np.broadcast_to(np.asarray(a * (n + 1) + b), u.shape[1:])]
+        order = np.argsort(kinds, kind="stable")
+        cuts = np.flatnonzero(np.diff(kinds[order])) + 1
+        groups = np.split(order, cuts)
+        found = []
+        for fine, rows in zip(self._fine, self._rows[tau], strict=True):
+            values = fine @ u
+            top = values.max(axis=0)
+            np.exp(values - top, out=values)
+            after = np.empty_like(u)
+            for group in groups:
+                after[:, group] = rows[kinds[group[0]]] @ values[:, group]
+            found.append(np.log(after) + top)
+        return np.asarray((4 * found[1] - found[0]) / 3)
+
+
+def _exponential(generator: Array, tau: float) -> Array:
+    """Return e^{τL} by sums and products of what is not negative."""
+    every = np.arange(generator.shape[1])
+    rate = float(-generator[:, every, every].min())
+    squarings = max(0, int(np.ceil(np.log2(2 * rate * tau))))
+    step = tau / 2**squarings
+    jump = generator * step
+    jump[:, every, every] += rate * step
+    term, total = jump, jump.copy()
+    total[:, every, every] += 1.0
+    for k in range(2, TAYLOR + 1):
+        term = term @ jump / k
+        total += term
+    total /= total.sum(axis=2, keepdims=True)
+    for _ in range(squarings):
+        total = total @ total
+    return np.asarray(total / total.sum(axis=2, keepdims=True))

@@ -1,0 +1,186 @@
+"""Numbers of a chain's flow at one time: what a run says, before runs are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.errors import InputError
+from wfrpde.fields import parse_region
+from wfrpde.fields.product_regions import ProductRegion, parse_product_region
+from wfrpde.flow.chain.law import Energy, Law
+from wfrpde.flow.chain.nodes import GAUSS, SiteNodes, quadrature
+from wfrpde.flow.chain.train import Cores, on_grid
+from wfrpde.targets.chain import ChainTarget
+
+Array = npt.NDArray[np.float64]
+
+SCAN = 4001
+"""Points on which a site is looked at for the ends of regions."""
+
+BISECTIONS = 50
+"""Halvings that find such an end."""
+
+LAW_TOLERANCE = 1e-8
+"""Root mean square that a bond of a density may leave out, in units of its maximum."""
+
+
+def chain_region(text: str, where: str) -> ProductRegion:
+    """Read a region of a chain.
+
+    Raises
+    ------
+    InputError
+        If it is none that counts sites.
+    """
+    region = parse_product_region(text, where)
+    if region.kind != "count" or region.names:
+        raise InputError(where, repr(text), "all(R), any(R) or count(R) >= k, of a chain")
+    return region
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How densities of a chain are integrated.
+
+    Attributes
+    ----------
+    points, weights
+        Quadrature of a site.
+    ends
+        Of the pieces on which it is Gauss' rule.
+    regions
+        By name.
+    inside
+        For each region where it holds ``(m,)``, 0 or 1.
+    """
+
+    target: ChainTarget
+    points: Array
+    weights: Array
+    ends: Array
+    regions: Mapping[str, ProductRegion]
+    inside: Mapping[str, Array]
+    tolerance: float = LAW_TOLERANCE
+
+    @classmethod
+    def of(
+        cls,
+        target: ChainTarget,
+        nodes: SiteNodes,
+        modes: Mapping[str, str],
+        gauss: int = GAUSS,
+        tolerance: float = LAW_TOLERANCE,
+    ) -> Measurement:
+        """Return a quadrature with pieces that end where regions do."""
+        regions = {name: chain_region(text, f"target.modes.{name}") for name, text in modes.items()}
+        line = np.linspace(nodes.low, nodes.high, SCAN)
+        breaks: list[float] = []
+        hits = {
+            name: parse_region(region.region, 1, f"target.modes.{name}")
+            for name, region in regions.items()
+        }
+        for hit in hits.values():
+            holds = np.asarray(hit(line[:, None]))
+            for k in np.flatnonzero(holds[1:] != holds[:-1]):
+                low, high = line[k], line[k + 1]
+                for _ in range(BISECTIONS):
+                    middle = (low + high) / 2
+                    same = bool(hit(np.array([[middle]]))[0]) == bool(holds[k])
+                    low, high = (middle, high) if same else (low, middle)
+                breaks.append((low + high) / 2)
+        inner = breaks or [(nodes.low + nodes.high) / 2]
+        ends = np.unique([nodes.low, *inner, nodes.high])
+        points, weights = quadrature(ends, gauss)
+        inside = {name: np.asarray(hit(points[:, None]), dtype=float) for name, hit in hits.items()}
+        return cls(target, points, weights, ends, regions, inside, tolerance)
+
+    def _energy(self, u: Cores | None, chosen: npt.NDArray[np.bool_] | None = None) -> Energy:
+        keep = slice(None) if chosen is None else chosen
+        x = self.points[keep]
+        site, coupling = self.target.functions()
+        m = len(x)
+        pair = coupling(np.repeat(x, m), np.tile(x, m)).reshape(m, m)
+        cores = None if u is None else tuple(core[:, keep] for core in u)
+        return Energy(self.target.length, cores, site(x), pair)
+
+    def law(self, u: Cores | None) -> Law:
+        """Return ρ, u given on the points, or π."""
+        return Law.of(self._energy(u), self.points, self.weights, self.tolerance)
+
+    def log_mass_where(self, u: Cores | None, inside: Array) -> float:
+        """Return the log of the integral over points all of whose sites lie in a region."""
+        chosen = inside > 0
+        if not chosen.any():
+            return -np.inf
+        law = Law.of(
+            self._energy(u, chosen), self.points[chosen], self.weights[chosen], self.tolerance
+        )
+        return law.log_mass
+
+    def modes(self, law: Law, u: Cores | None) -> dict[str, float]:
+        """Return the mass of each region; of all(R) and any(R) by a train of their own."""
+        found = {}
+        for name, region in self.regions.items():
+            inside, d = self.inside[name], self.target.length
+            if region.least < 0 or (region.most is None and region.least >= d):
+                few = 0.0 if region.least > d else 1.0
+                found[name] = few * np.exp(self.log_mass_where(u, inside) - law.log_mass)
+            elif region.most is None and region.least == 1:
+                none = np.exp(self.log_mass_where(u, 1 - inside) - law.log_mass)
+                found[name] = 1 - none
+            else:
+                counts = law.counts(inside)
+                most = d if region.most is None else region.most
+                found[name] = float(counts[max(region.least, 0) : max(most + 1, 0)].sum())
+        return {name: float(value) for name, value in found.items()}
+
+    def target_numbers(self) -> tuple[Law, dict[str, float]]:
+        """Return π, and the masses that it gives to the regions."""
+        law = self.law(None)
+        return law, self.modes(law, None)
+
+    def log_partition(self) -> float:
+        """Return log ∫ e^{−V} by the transfer matrix of the quadrature, without any train."""
+        energy = self._energy(None)
+        kernel = np.exp(energy.coupling.min() - energy.coupling) * self.weights
+        own = np.exp(energy.site.min() - energy.site)
+        state, total = np.ones(len(self.points)), 0.0
+        for _ in range(self.target.length - 1):
+            state = kernel @ (own * state)
+            size = float(state.max())
+            state, total = state / size, total + float(np.log(size)) - float(energy.coupling.min())
+        last = float(self.weights @ (own * state))
+        return total + float(np.log(last)) - self.target.length * float(energy.site.min())
+
+    def numbers(
+        self, nodes: SiteNodes, cores: Cores, beyond: float
+    ) -> tuple[Law, dict[str, Array]]:
+        """Return ρ, and its numbers by name, each an array.
+
+        Parameters
+        ----------
+        nodes, cores
+            u on its nodes.
+        beyond
+            log ∫ e^{−V}.
+        """
+        matrix, slope = nodes.interpolation(self.points), nodes.derivative(self.points)
+        u, du = on_grid(cores, matrix), on_grid(cores, slope)
+        law = self.law(u)
+        mean_u = law.mean_of(u)
+        second, fisher = law.squares(u, du)
+        mean, covariance = law.moments()
+        found = {
+            "kl": np.array(mean_u - law.log_mass + beyond),
+            "mass": np.array(1.0),
+            "fisher_information": np.array(fisher),
+            "reaction_variance": np.array(max(second - mean_u**2, 0.0)),
+            "mean": mean,
+            "covariance": covariance,
+        }
+        modes = self.modes(law, u)
+        return law, {**found, **{f"mode {name}": np.array(v) for name, v in modes.items()}}

@@ -1,0 +1,236 @@
+"""`ChainSolution`: the flow of a chain of coupled sites, as tensor trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.case.stored import Result
+from wfrpde.discretisation.interpolation import points_of
+from wfrpde.fields import parse_region
+from wfrpde.flow.chain.law import Law, piecewise
+from wfrpde.flow.chain.measure import chain_region
+from wfrpde.flow.chain.nodes import SiteNodes
+from wfrpde.flow.chain.train import values
+from wfrpde.flow.solution import ErrorEstimate, Estimated
+
+if TYPE_CHECKING:
+    from wfrpde.case import Case
+    from wfrpde.targets import Target
+
+Array = npt.NDArray[np.float64]
+
+SERIES = ("kl", "mass", "fisher_information", "reaction_variance")
+"""Names of the scalar series."""
+
+
+@dataclass(frozen=True, repr=False)
+class ChainSolution(Result):
+    """A flow of coupled sites: log(ρ/π) as a tensor train at each saved time.
+
+    Every number comes from several runs, with half the steps, more nodes and a finer truncation;
+    their differences are its *estimated* error. Nothing here is a bound.
+
+    Attributes
+    ----------
+    times
+        Saved times ``(T,)``, 0 first.
+    nodes
+        The points of each site.
+    trains
+        For each time the cores of u = log(ρ/π) up to a constant, each ``(r, n, r')``.
+    laws
+        For each time ρ on quadrature points, and π as the last.
+    numbers, errors
+        By name, each with the saved times first.
+    facts
+        How it was computed, JSON-ready.
+    """
+
+    case: Case
+    times: Array
+    nodes: SiteNodes
+    trains: tuple[tuple[Array, ...], ...] = field(repr=False)
+    laws: tuple[Law, ...] = field(repr=False)
+    numbers: Mapping[str, Array] = field(repr=False)
+    errors: Mapping[str, Array] = field(repr=False)
+    facts: Mapping[str, Any] = field(repr=False)
+    warnings: tuple[str, ...]
+    complete: bool
+    wall_time: float
+    ranks: int
+
+    def __repr__(self) -> str:
+        state = "" if self.complete else ", incomplete"
+        return (
+            f"<ChainSolution of {self.case.title or self.case.name!r}: {self.dim} sites, "
+            f"{len(self.times)} times up to t = {self.times[-1]:g}{state}>"
+        )
+
+    @property
+    def dim(self) -> int:
+        """Dimension d: one coordinate a site."""
+        return self.case.dim
+
+    @cached_property
+    def target(self) -> Target:
+        """π."""
+        return self.case.target.build()
+
+    @property
+    def numerics(self) -> Mapping[str, Any]:
+        """How it was computed, JSON-ready."""
+        return self.facts
+
+    @property
+    def history(self) -> Mapping[str, Array]:
+        """Nothing: KL is known at the saved times alone."""
+        return {}
+
+    # --- numbers -----------------------------------------------------------------------------
+
+    @cached_property
+    def series(self) -> Mapping[str, Array]:
+        """``kl``, ``mass``, ``fisher_information``, ``reaction_variance``, each ``(T,)``."""
+        return {name: self.numbers[name] for name in SERIES}
+
+    @property
+    def mean(self) -> Array:
+        """Mean ``(T, d)``."""
+        return self.numbers["mean"]
+
+    @property
+    def covariance(self) -> Array:
+        """Covariance ``(T, d, d)``."""
+        return self.numbers["covariance"]
+
+    @property
+    def variance(self) -> Estimated:
+        """Variance of each site, ``(T, d)``."""
+        found = self.estimated("covariance")
+        return Estimated(
+            np.einsum("tii->ti", found.value).copy(), np.einsum("tii->ti", found.error).copy()
+        )
+
+    @cached_property
+    def mode_mass(self) -> Mapping[str, Array]:
+        """Mass of each named region, ``(T,)``."""
+        return {name: self.numbers[f"mode {name}"] for name in self.case.target.modes}
+
+    @cached_property
+    def log_mode_mass(self) -> Mapping[str, Array]:
+        """Log of the mass of each named region, ``(T,)``."""
+        with np.errstate(divide="ignore"):
+            return {name: np.log(mass) for name, mass in self.mode_mass.items()}
+
+    @property
+    def target_mode_mass(self) -> dict[str, float]:
+        """Mass that π gives to each named region."""
+        return dict(self.facts["target_mode_mass"])
+
+    @cached_property
+    def error(self) -> ErrorEstimate:
+        """Estimated errors of all these numbers; that of the density is not known."""
+        return ErrorEstimate(
+            series={name: self.errors[name] for name in SERIES},
+            mean=self.errors["mean"],
+            covariance=self.errors["covariance"],
+            mode_mass={name: self.errors[f"mode {name}"] for name in self.case.target.modes},
+            density=self.density_error,
+        )
+
+    @property
+    def density_error(self) -> Array:
+        """Root mean square of the error of log(ρ/π) under ρ, ``(T,)``: run against run."""
+        return self.errors["density"]
+
+    def estimated(self, name: str, region: str = "") -> Estimated:
+        """Return a number at the saved times with its estimated error.
+
+        Parameters
+        ----------
+        name
+            One of `series`, ``mean``, ``covariance``, or ``mode_mass`` of a `region`.
+
+        Raises
+        ------
+        KeyError
+            If there is no such number.
+        """
+        key = f"mode {region}" if name == "mode_mass" else name
+        return Estimated(self.numbers[key], self.errors[key])
+
+    # --- densities ---------------------------------------------------------------------------
+
+    def _index(self, t: float) -> int:
+        """Return the number of a saved time; −1, the last of the `laws`, for that of the target."""
+        if t == np.inf:
+            return -1
+        index = int(np.argmin(np.abs(self.times - t)))
+        if not abs(self.times[index] - t) <= 1e-9 * max(1.0, abs(t)):
+            known = ", ".join(f"{time:g}" for time in self.times)
+            raise ValueError(f"t = {t:g} was not saved; the saved times are {known}")
+        return index
+
+    def log_relative_density(self, t: float, x: npt.ArrayLike) -> Array:
+        """``log(ρ/π)`` at points ``(n, d)``; t is one of `times`; NaN outside. Not collective."""
+        index, points = self._index(t), points_of(x, self.dim)
+        found: Array = np.zeros(len(points))
+        if index >= 0:
+            rows = [self.nodes.interpolation(column) for column in np.clip(
+                points, self.nodes.low, self.nodes.high).T]  # fmt: skip
+            found = values(self.trains[index], rows)
+            found += self.laws[-1].log_mass - self.laws[index].log_mass
+        outside = ((points < self.nodes.low) | (points > self.nodes.high)).any(axis=1)
+        found[outside] = np.nan
+        return found
+
+    def log_density(self, t: float, x: npt.ArrayLike) -> Array:
+        """``log ρ`` at points ``(n, d)``; −∞ outside the domain; of π at t = ∞. Not collective."""
+        points = points_of(x, self.dim)
+        found = self.log_relative_density(t, points)
+        found -= self.target.potential(points) + self.laws[-1].log_mass
+        return np.where(np.isnan(found), -np.inf, found)
+
+    def density(self, t: float, x: npt.ArrayLike) -> Array:
+        """Density with respect to Lebesgue measure ``(n,)`` at points ``(n, d)``."""
+        return np.asarray(np.exp(self.log_density(t, x)))
+
+    def marginal_density(
+        self, t: float, coordinates: int | tuple[int, int], x: npt.ArrayLike
+    ) -> Array:
+        """Density of one or two sites, counted from 0, at points ``(n,)`` or ``(n, 2)``."""
+        law = self.laws[self._index(t)]
+        if isinstance(coordinates, int):
+            return self._rows(np.atleast_1d(np.asarray(x, dtype=float))) @ law.density(coordinates)
+        points = points_of(x, 2)
+        first, second = sorted(coordinates)
+        order = (0, 1) if coordinates == (first, second) else (1, 0)
+        one, other = (self._rows(points[:, k]) for k in order)
+        return np.asarray(np.einsum("nx,xy,ny->n", one, law.pair(first, second), other))
+
+    @cached_property
+    def _ends(self) -> Array:
+        return np.array(self.facts["pieces"])
+
+    def _rows(self, x: Array) -> Array:
+        """Return the matrix that interpolates from the points of the quadrature; 0 outside."""
+        return piecewise(self.laws[-1].points, self._ends, x)
+
+    def sample(self, t: float, count: int, rng: np.random.Generator) -> Array:
+        """Draw points ``(N, d)`` from ρ at one of `times`, of π at t = ∞."""
+        return self.laws[self._index(t)].sample(count, rng, self._ends)
+
+    def inside(self, text: str, x: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Return which points ``(n, d)`` lie in a region, as ``"all(x > 0)"``."""
+        region, points = chain_region(text, "region"), points_of(x, self.dim)
+        hit = parse_region(region.region, 1, "region")
+        count = np.asarray(hit(points.reshape(-1, 1))).reshape(points.shape).sum(axis=1)
+        if region.most is not None:
+            return np.asarray(count <= region.most)
+        return np.asarray(count >= (self.dim if region.least < 0 else region.least))
