@@ -59,6 +59,13 @@ def solved() -> ChainSolution:
     return wfrpde.solve(case())
 
 
+def test_gradient_is_the_derivative_of_the_potential():
+    target = WELLS.build()
+    points, h = np.random.default_rng(0).normal(size=(6, 4)), 1e-6
+    steps = [target.potential(points + h * e) - target.potential(points - h * e) for e in np.eye(4)]
+    assert target.gradient(points) == pytest.approx(np.stack(steps, axis=1) / (2 * h), abs=1e-6)
+
+
 def test_a_site_diffuses_exactly():
     nodes = SiteNodes(-6.0, 6.0, 16)
     kernels = SiteKernels(nodes, lambda x: x**2 / 2, lambda x, y: 0 * x * y, 60)

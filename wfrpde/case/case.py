@@ -407,7 +407,7 @@ def require_case(case: Any, function: str, *, factored: bool = False, noised: bo
     if case.noising is not None and not noised:
         needed = "a flow towards a target: score-based processes are solved by wfrpde.solve"
         raise InputError("noising", f"a score-based process, in {function}", needed)
-    if case.is_factored and not factored:
+    if case.is_factored and not (factored and (function == "solve" or not case.target.is_chain)):
         raise InputError(
             "target",
             f"{case.dim} dimensions of factors, in {function}",
