@@ -229,3 +229,26 @@ def test_a_diffusion_along_each_axis_beside_a_circulation():
     np.testing.assert_allclose(solution.series["kl"], kl, atol=1e-5)
     with pytest.raises(InputError, match=r"dynamics\.diffusion"):
         wfrpde.solve(case(QUADRATIC, {**dynamics, "diffusion": "1 + x**2"}, [0.3]))
+
+
+def test_the_box_holds_both_densities_to_50_nats():
+    """What a narrower one cuts off from the tails comes back along the characteristics."""
+    problem = make_problem(case(QUADRATIC, {"circulation": 3 * TURN}, [0.5]))
+    faces = []
+    for axis, end in np.ndindex(2, 2):
+        points = np.random.default_rng(0).uniform(*problem.box.T, (400, 2))
+        points[:, axis] = problem.box[axis, end]
+        faces.append(points)
+    edge = np.concatenate(faces)
+    gap = edge - MEAN
+    surprise = np.einsum("ni,ij,nj->n", gap, np.linalg.inv(COVARIANCE), gap) / 2
+    assert problem.potential(edge).min() > 45
+    assert surprise.min() > 45
+
+
+def test_the_mass_that_a_step_makes_is_told_before_it_is_normalised():
+    turned = case(QUADRATIC, {"circulation": 3 * TURN}, [0.2])
+    _, form, run = stepped(turned, 24, 0.1)
+    defect = abs(run.history["mass"][-1] - 1)
+    assert 1e-7 < defect < 0.05
+    assert form.nodes.logsumexp(run.u[-1] + form.log_target) == pytest.approx(0.0, abs=1e-12)

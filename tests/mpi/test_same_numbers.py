@@ -52,6 +52,14 @@ CASES: dict[str, dict[str, Any]] = {
         "flow": {"beta": 0.0, "save": [0.1, 0.5]},
         "numerics": {"cells": [60], "dt": 0.02},
     },
+    "plane, full diffusion": {
+        "target": PLANE,
+        "initial": {"mean": [1.0, -0.5], "covariance": [[0.4, 0.1], [0.1, 0.4]]},
+        "dynamics": {"diffusion": [[0.8, 0.4], [0.4, 0.4]]},
+        "flow": {"save": [0.1]},
+        "domain": {"box": [[-7, 7], [-6, 6]]},
+        "numerics": {"cells": [7, 6], "degree": 5},
+    },
     "line, linear reaction": {
         "target": WELL,
         "initial": {"mean": [-1.0], "covariance": [[0.05]]},

@@ -33,11 +33,11 @@ class DynamicsSpec(Section):
     Attributes
     ----------
     kind
-        ``overdamped``, or ``kinetic``: the flow is then one of positions, in one dimension, and
-        momenta.
+        ``overdamped``, or ``kinetic``: the flow is then one of a position and its momentum, or of
+        several of both in a product of such factors.
     diffusion
-        D: a number, a formula, one of them for each axis, or a symmetric matrix. The drift that
-        keeps π is implied.
+        D: a number, a formula, one of them for each axis, or a symmetric matrix, which takes
+        spectral elements. The drift that keeps π is implied.
     circulation
         J, a skew matrix of numbers or formulas: a drift along the levels of V that keeps π. In the
         plane θ stands for [[0, θ], [−θ, 0]].
