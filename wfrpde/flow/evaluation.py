@@ -36,6 +36,9 @@ logger = logging.getLogger("wfrpde")
 
 START_DEFECT = 1e-4
 
+LEFT_OUT = 1e-6
+"""Share of a wide start outside all cells from which it, and no narrowness, is what is told."""
+
 TINY = 1e-300
 
 ROUND_OFF = 1e-12
@@ -246,9 +249,14 @@ def _warnings(
     warnings = [*problem.warnings, *outcome.warnings, *evaluator.empty_regions()]
     warnings += edge_warnings(problem, evaluator, fields)
     if outcome.start_defect > max(START_DEFECT, problem.tolerance or 0.0):
+        left_out = outcome.facts["runs"][-1].get("start_left_out", 0.0)
         warnings.append(
-            "the start is too narrow for the mesh: at the nodes its mean or covariance is off by "
-            f"{outcome.start_defect:.1e} of its own. Take more cells or a wider start"
+            f"a share of {left_out:.1e} of the start lies where the potential is so high that no "
+            "cell is kept there: its mean or covariance is off by "
+            f"{outcome.start_defect:.1e} of its own. Take a narrower start"
+            if left_out > LEFT_OUT
+            else "the start is too narrow for the mesh: at the nodes its mean or covariance is off "
+            f"by {outcome.start_defect:.1e} of its own. Take more cells or a wider start"
         )
     if not outcome.complete:
         warnings.append(

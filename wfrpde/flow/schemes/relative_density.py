@@ -16,6 +16,7 @@ from wfrpde.discretisation.nodes import Nodes, make_nodes
 from wfrpde.discretisation.semi_discrete import SemiDiscrete
 from wfrpde.domain.absorption import Absorption
 from wfrpde.domain.extent import sample
+from wfrpde.domain.grid import TensorGrid
 from wfrpde.engine import Wish
 from wfrpde.errors import SolverError
 from wfrpde.flow.certificate import Run
@@ -83,7 +84,9 @@ def _marched(
         levels=lambda: problem.landscape.levels(nodes.points, least=nodes.least),
         wish=Wish.of(problem.numerics),
     ) as semi:
-        log_mass = semi.conditioned(problem.log_initial(owned) + semi.log_weights)
+        whole = problem.log_initial(owned) + semi.log_weights
+        left_out = _left_out(problem, grid, nodes, whole)
+        log_mass = semi.conditioned(whole)
         defect = _start_defect(problem, nodes, log_mass)
         limit = RINGING if semi.obtuse_edges else CURE_LIMIT
         if not semi.monotone:
@@ -118,6 +121,7 @@ def _marched(
         **_counts(steps),
         "flux": {k: float(v) for k, v in semi.flux.items()},
         "start_defect": defect,
+        "start_left_out": left_out,
     }
     return result, facts
 
@@ -152,6 +156,20 @@ def _recall(steps: Splitting, work: Mapping[str, Any]) -> None:
         # those of all ranks
         count = 0 if name == "underflows" and semi.nodes.comm.rank > 0 else work[name]
         setattr(steps.transport.incidents, name, count)
+
+
+def _left_out(problem: Problem, grid: Grid, nodes: Nodes, log_mass: Array) -> float:
+    """Share of a Gaussian start that lies in the box, but in none of the cells that are kept.
+
+    0 where the start is narrower than a cell, which says nothing of what is left out.
+    """
+    if problem.initial.gaussian is None or not isinstance(grid, TensorGrid):
+        return 0.0
+    _, covariance = problem.initial.gaussian
+    widest = max(float(np.diff(breaks).max()) for breaks in grid.breaks)
+    if np.sqrt(np.linalg.eigvalsh(covariance)[0]) < widest:
+        return 0.0
+    return max(0.0, 1.0 - nodes.sum(np.exp(log_mass)))
 
 
 def _start_defect(problem: Problem, nodes: Nodes, log_mass: Array) -> float:
