@@ -321,9 +321,12 @@ class Case(Shown, Section):
         """Return the case with another equation, and the formulation left to choose."""
         if equation == self.equation:
             return self
-        rate = equation.rate
+        rate, wanted = equation.rate, self.accuracy.of
+        if wanted is not None and not equation.weighs:
+            wanted = tuple(n for n in wanted if n != "log_normalising_constant") or None
         return self.with_overrides(
             {
+                **({} if self.accuracy.of is None else {"accuracy.of": wanted}),
                 "flow.alpha": equation.alpha,
                 "flow.beta": equation.beta,
                 "flow.reaction": None if rate is None else rate.text,

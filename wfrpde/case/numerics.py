@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, Strict, field_validator
+from pydantic import Field, Strict, field_validator, model_validator
 
 from wfrpde.case.petsc_options import checked_options
 from wfrpde.case.sections import Flag, PositiveNumber, Section
@@ -92,6 +92,19 @@ class NumericsSpec(Section):
         )
 
 
+Wanted = Literal[
+    "density",
+    "kl",
+    "mean",
+    "covariance",
+    "mode_mass",
+    "fisher_information",
+    "reaction_variance",
+    "log_normalising_constant",
+]
+"""Numbers that a tolerance may be asked for."""
+
+
 class AccuracySpec(Section):
     """How accurate the result has to be.
 
@@ -102,6 +115,16 @@ class AccuracySpec(Section):
         regions. Domain, formulation, mesh, degree and steps are chosen for it, and refined until
         the estimated errors meet it; if that fails, a warning says how far it got. Without it, the
         defaults of ``[numerics]`` hold.
+    of
+        The numbers that have to be as accurate, e.g. ``["kl", "mode_mass"]``; by default all that
+        `tolerance` names. ``fisher_information`` and ``reaction_variance`` may be asked for, too.
     """
 
     tolerance: Annotated[float, Strict(), Field(gt=0, lt=1)] | None = None
+    of: Annotated[tuple[Wanted, ...], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.of is not None and self.tolerance is None:
+            raise InputError("accuracy.of", "numbers without a tolerance", "accuracy.tolerance")
+        return self

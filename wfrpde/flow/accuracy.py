@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.errors import AccuracyError, SolverError
+from wfrpde.case.problem import Problem
+from wfrpde.errors import AccuracyError, InputError, SolverError
 from wfrpde.flow.certificate import Ladder
 from wfrpde.flow.outcome import Context
 from wfrpde.flow.schemes.scheme import Scheme
@@ -76,15 +77,44 @@ def relative_errors(solution: Solution, error: ErrorEstimate | None = None) -> d
 
 
 def worst_error(solution: Solution) -> tuple[float, str]:
-    """Largest of the estimated `relative_errors`, those of `RATES` aside, and of what it is."""
+    """Largest of the estimated `relative_errors` that the case asks for, and of what it is.
+
+    Those of `RATES` are aside, unless ``accuracy.of`` names them.
+    """
     if solution.error is None or not solution.complete:
         return np.inf, "nothing was estimated"
-    errors = relative_errors(solution)
-    for name in RATES:
-        del errors[name]
+    wanted = solution.case.accuracy.of
+    errors = {
+        name: error
+        for name, error in relative_errors(solution).items()
+        if (name not in RATES if wanted is None else _key_of(name) in wanted)
+    }
     name = max(errors, key=lambda key: float(errors[key].max()))
     when = int(np.argmax(errors[name]))
     return float(errors[name][when]), f"{name} at t = {solution.times[when]:g}"
+
+
+def check_wanted(problem: Problem) -> None:
+    """Refuse ``accuracy.of`` where it names what this flow does not report.
+
+    Raises
+    ------
+    InputError
+        Names it.
+    """
+    lacks = {
+        "mode_mass": not problem.target.regions,
+        "log_normalising_constant": not problem.equation.weighs,
+    }
+    for name in problem.case.accuracy.of or ():
+        if lacks.get(name, False):
+            needed = "[target] modes" if name == "mode_mass" else "a flow.reaction"
+            raise InputError("accuracy.of", f"{name!r}, which this flow does not report", needed)
+
+
+def _key_of(name: str) -> str:
+    """Return the name in ``accuracy.of`` of one of `relative_errors`."""
+    return "mode_mass" if name.startswith("mass of ") else name
 
 
 def refined_to_tolerance(

@@ -17,7 +17,7 @@ from wfrpde.case.problem import Problem
 from wfrpde.case.setup import make_problem
 from wfrpde.engine import Wish, engine_for
 from wfrpde.errors import AccuracyError, InputError, SolverError, WfrpdeError
-from wfrpde.flow.accuracy import level_for, refined_to_tolerance, worst_error
+from wfrpde.flow.accuracy import check_wanted, level_for, refined_to_tolerance, worst_error
 from wfrpde.flow.certificate import Ladder, certified
 from wfrpde.flow.checkpoints import FOLDER, Checkpoints
 from wfrpde.flow.checks import error_warnings
@@ -164,6 +164,7 @@ def solve_from(
                 "true there: without a second run nothing tells the error",
             )
         problem = make_problem(case, level=level_for(case.accuracy.tolerance))
+        check_wanted(problem)
         name, reason = choose(problem)
     with StopRequest() as stop, watched(observer, comm, case.equation.label) as observer:
 
