@@ -183,7 +183,7 @@ def test_weights_into_two_wells_are_foretold():
     share = f"(t/{duration!r})"
     text = f"(1 - {share})*x**2/1.28 + {share}*({WELL})"
     flow = {**ANNEALED, "save": [duration]}
-    numerics = {"cells": [480], "dt": duration / 400}
+    numerics = {"cells": [480], "dt": duration / 560}
     solution = wfrpde.solve(case(text, [[-3.5, 3.5]], flow=flow, numerics=numerics))
     series, error = solution.series, solution.error.series
     found = (-np.log(series["ess"][-1]), series["work"][-1], series["work_variance"][-1],
@@ -193,6 +193,42 @@ def test_weights_into_two_wells_are_foretold():
     gap = np.abs(np.subtract(found, NOTED))
     assert gap.max() < 1e-6, gap
     assert (gap[:3] <= np.array(bars) + 2e-8).all()
+
+
+@pytest.mark.parametrize(("width", "infinite"), [(0.25, True), (0.8, False)])
+def test_weights_without_a_second_moment_are_announced(width, infinite):
+    # into N(0, 1) from N(0, w²): the flow with w² has variance c, c' = 2 − 2kc − 2k'c², which
+    # blows up where k falls fast
+    k = 1 / width**2
+    text = f"({k!r} + (1 - {k!r})*2*t)*x**2/2"
+    flow = {**ANNEALED, "save": [0.25, 0.5]}
+    numerics = {"cells": [120], "dt": 0.01, "certify": False}
+    solution = wfrpde.solve(case(text, [[-7, 7]], flow=flow, numerics=numerics))
+    announced = any("second moment" in text for text in solution.warnings)
+    assert announced is infinite
+    times = np.linspace(0, 0.5, 2001)
+    c = width**2
+    for t, dt in zip(times, np.diff(times), strict=False):
+        c += dt * (2 - 2 * (k + (1 - k) * 2 * t) * c - 4 * (1 - k) * c**2)
+        c = min(c, 1e3)
+    assert bool(c >= 1e3) is infinite
+
+
+@pytest.mark.parametrize("beta", [1.0, 4.0])
+def test_tempering_brings_no_speed_up(beta):
+    # arXiv:2506.05905, 2604.20301: at the same time an untempered flow is nearer to the target
+    tables = {
+        "target": {"potential": "3*(x**2 - 1)**2 + x/2"},
+        "initial": {"mean": [-1.0], "covariance": [[0.1]]},
+        "domain": {"box": [[-3, 3]]},
+        "flow": {"beta": beta, "save": [0.5, 1.0]},
+        "numerics": {"cells": [80], "dt": 0.025, "certify": False},
+    }
+    plain = wfrpde.solve(wfrpde.Case.model_validate(tables))
+    tempered = wfrpde.solve(
+        wfrpde.Case.model_validate({**tables, "path": {"kind": "temper", "schedule": "t"}})
+    )
+    assert (tempered.series["kl"][1:] > 1.2 * plain.series["kl"][1:]).all()
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from wfrpde.flow.normalisation import (
     without_transport,
 )
 from wfrpde.flow.outcome import Context, Outcome, Share
-from wfrpde.flow.path import along_path, path_checks
+from wfrpde.flow.path import along_path, path_checks, weight_warnings
 from wfrpde.flow.schemes.scheme import Scheme
 from wfrpde.flow.solution import ErrorEstimate, Opinions, Solution
 from wfrpde.parallel import Stopped
@@ -248,6 +248,7 @@ def _warnings(
 ) -> tuple[str, ...]:
     warnings = [*problem.warnings, *outcome.warnings, *evaluator.empty_regions()]
     warnings += edge_warnings(problem, evaluator, fields)
+    warnings += weight_warnings(problem, outcome)
     if outcome.start_defect > max(START_DEFECT, problem.tolerance or 0.0):
         left_out = outcome.facts["runs"][-1].get("start_left_out", 0.0)
         warnings.append(

@@ -19,6 +19,9 @@ Told = tuple[Array, Array]
 IDENTITY = 1e-11
 """L1 distance of the law of weighted particles from π_t up to which they count as the same."""
 
+HELD = 1e-4
+"""Share of E w² at the edge of the mesh from which it is that of the box."""
+
 SLACK = 1e-9
 """What checks of energies allow beside the estimated errors (kT)."""
 
@@ -72,6 +75,21 @@ def along_path(
         told["work_variance"] = told_with_error(outcome, list(tallies["work_variance"]))
         told["ess"] = told_with_error(outcome, list(np.exp(-tallies["log_second_moment"])))
     return told
+
+
+def weight_warnings(problem: Problem, outcome: Outcome) -> list[str]:
+    """Say so where E w² is that of the box: its flow is held where the mesh ends."""
+    if problem.equation.annealed is None or not outcome.tallies:
+        return []
+    share = outcome.tallies["second_moment_at_edge"][0]
+    if not share.max() > HELD:
+        return []
+    t = outcome.times[int(np.argmax(share > HELD))]
+    return [
+        f"from t = {t:g} on, a share of up to {share.max():.1e} of the weights' second moment is "
+        "held at the edge of the domain: without a box they have none, or a larger one, and "
+        "`ess` is that of this box. A wider [domain] box shows which"
+    ]
 
 
 def _lifts(problem: Problem, evaluator: Evaluator, times: Array) -> Array:

@@ -35,6 +35,9 @@ Array = npt.NDArray[np.float64]
 BULK = 15.0
 """Nats below the largest within which rows beside the law itself limit a step."""
 
+EDGE = 0.02
+"""Share of the width of the mesh that counts as its edge."""
+
 WEIGHED, PLAIN, WORK, SQUARE = 1, 2, 3, 4
 """Rows of a state beyond the log mass: with weights squared, without weights (log masses both), and
 E[W | X = x], E[W² | X = x] without weights."""
@@ -56,7 +59,7 @@ class Following(Splitting):
     matters. A step in which KL to the frozen target rises is refused.
 
     Tallied are the work ⟨W⟩ and its variance without weights, log Z_t/Z_0 on the nodes, by how much
-    KL to frozen targets fell, and log E w² − 2 log E w.
+    KL to frozen targets fell, log E w² − 2 log E w, and the share of E w² at the edge of the mesh.
     """
 
     order: ClassVar[int] = 2
@@ -67,6 +70,7 @@ class Following(Splitting):
         "log_partition",
         "kl_lost",
         "log_second_moment",
+        "second_moment_at_edge",
     )
 
     def __init__(
@@ -79,6 +83,7 @@ class Following(Splitting):
         owned = semi.nodes.points[: semi.nodes.n_owned]
         self._gain = rate.on(owned) if isinstance(rate, Annealed) else None
         self._known: dict[float, Frozen] = {}
+        self._edge = self._edges()
 
     def begun(self, log_mass: Array) -> Array:
         """Return the rows to begin with: the same law with and without weights, and no work."""
@@ -118,6 +123,7 @@ class Following(Splitting):
             growth += self._weighed(rows, told, middle, end, t + dt / 2, dt / 2, last=True)
             after = self._moments(rows)
             told["work"], told["work_variance"] = after[0] - before[0], after[1] - before[1]
+            told["second_moment_at_edge"] = self._at_edge(rows) - self._at_edge(state)
         told["log_partition"] = end.log_partition - begin.log_partition
         return Step(rows, change, growth, tallied=np.array(list(told.values())))
 
@@ -211,6 +217,19 @@ class Following(Splitting):
         mass, sum_of = np.exp(rows[PLAIN]), self.semi.nodes.sum
         mean = sum_of(mass * rows[WORK])
         return mean, sum_of(mass * rows[SQUARE]) - mean**2
+
+    def _at_edge(self, rows: Array) -> float:
+        """Share of the second moment of the weights that is held where the mesh ends."""
+        return self.semi.nodes.sum(np.exp(rows[WEIGHED])[self._edge])
+
+    def _edges(self) -> npt.NDArray[np.bool_]:
+        nodes = self.semi.nodes
+        near = np.zeros(nodes.n_owned, dtype=bool)
+        for k in range(nodes.dim):
+            x = nodes.points[: nodes.n_owned, k]
+            low, high = -nodes.max(-x), nodes.max(x)
+            near |= (x - low < EDGE * (high - low)) | (high - x < EDGE * (high - low))
+        return near
 
     def _frozen(self, t: float) -> Frozen:
         """Return V at a time; that at the end of a step is that at the beginning of the next."""

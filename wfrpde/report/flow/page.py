@@ -41,6 +41,7 @@ def drawings(run: FlowRun) -> Iterator[Drawing | None]:
     from wfrpde.report.flow.marginals import draw_marginals
     from wfrpde.report.flow.modes import draw_modes
     from wfrpde.report.flow.survival import draw_survival
+    from wfrpde.report.flow.work import draw_work
 
     planar = {
         1: (density1d.draw_density, density1d.draw_comparison),
@@ -49,7 +50,7 @@ def drawings(run: FlowRun) -> Iterator[Drawing | None]:
     }
     densities = (draw_marginals,) if run.is_product else planar[run.solution.dim]
     steps = () if run.is_product else (draw_dissipation,)
-    curves = (draw_growth, draw_survival, draw_kl, draw_modes)
+    curves = (draw_growth, draw_work, draw_survival, draw_kl, draw_modes)
     for draw in (*densities, draw_currents, *curves, *steps):
         yield draw(run)
 
@@ -179,6 +180,9 @@ def _meaning(run: FlowRun) -> str:
     mass = "" if equation.conserve else " The total mass is free to change."
     if equation.killed:
         mass = " What arrives where the domain absorbs is gone; the law is that of what is left."
+    if equation.path is not None:
+        led = "the law of the target at each time" if equation.annealed else "behind it"
+        return f"{rates}: {words}. The target moves, and the flow follows it: {led}.{mass}"
     if not equation.reaches_target:
         return f"{rates}: {words}. The flow does not lead to the target.{mass}"
     return f"{rates}: {words}. The flow descends KL(ρ‖π), the free energy in excess.{mass}"
