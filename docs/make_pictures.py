@@ -66,7 +66,7 @@ def draw_gallery(name: str, folder: Path) -> None:
     elif "spectrum" in case.model_fields_set:
         command, figures = "spectrum", ["modes"]
     else:
-        command, figures = "solve", ["comparison", "density", "marginals", "kl"]
+        command, figures = "solve", ["work", "comparison", "density", "marginals", "kl"]
     out = folder / f"gallery-{name}"
     wfrpde([command, name, "--out", str(out), "--quiet", "--set", "output.paraview=false"])
     drawn = [out / "figures" / f"{figure}.png" for figure in figures]
