@@ -121,3 +121,26 @@ def test_geometric_means_and_their_slopes():
     np.testing.assert_array_equal(samples.value[1], 0.0)
     np.testing.assert_array_equal(samples.squared_slope[1], 0.0)
     assert sampled([field], np.empty((0, 2)), scales).value.shape == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "numerics",
+    [{"cells": [8, 12], "degree": 4, "dt": 0.02}, {"cells": [8, 12], "degree": 7, "dt": 0.02}],
+)
+def test_nodes_that_were_mended_count_once_a_reaction_multiplies_them(numerics):
+    """A start that is narrower than π, cells too large for its tails, and a fast reaction."""
+    target, start = [[0.413, -0.363], [-0.363, 1.204]], [[0.459, 0.014], [0.014, 0.325]]
+    case = {
+        "target": {"kind": "gaussian", "mean": [0.0, 0.0], "covariance": target},
+        "initial": {"mean": [0.247, 0.775], "covariance": start},
+        "flow": {"save": [0.105, 0.315], "beta": 12.0},
+        "numerics": {"formulation": "spectral", **numerics},
+    }
+    solution, mean = wfrpde.solve(wfrpde.Case.model_validate(case)), case["initial"]["mean"]
+    for k, t in enumerate(solution.times[1:], 1):
+        m, c = gaussian_flow(mean, start, [0.0, 0.0], target, t, beta=12.0)
+        assert (np.abs(solution.mean[k] - m) <= solution.error.mean[k]).all()
+        assert (np.abs(solution.covariance[k] - c) <= solution.error.covariance[k]).all()
+        kl = gaussian_kl(m, c, np.zeros(2), np.array(target))
+        assert abs(solution.series["kl"][k] - kl) <= solution.error.series["kl"][k]
+        assert solution.error.mean[k].max() < 0.1

@@ -228,6 +228,7 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
         killing,
         tallies,
     )
+    outcome = replace(outcome, mended=float(finest.facts.get("cured_mass", 0.0)))
     if len(runs) == 1:
         return outcome
     if ladder.opinions is not None:

@@ -69,6 +69,9 @@ class Outcome:
         is; 0 where nothing is.
     tallies
         The same of what the steps were summed of, by name.
+    mended
+        Largest share of the mass that a step of the finest run gave to nodes that had turned
+        negative.
     mass_defect
         Mass that the scheme lost or won, relative to it; every number may be off by as much.
     more_points
@@ -93,6 +96,7 @@ class Outcome:
     left: Array
     killing: Array
     tallies: Mapping[str, Array]
+    mended: float = 0.0
     mass_defect: float = 0.0
     more_points: int = 0
     draft: Outcome | None = None
