@@ -7,6 +7,9 @@ adds to the mistake. Two rates are measured over many trials, each a whole valid
 * false alarms, with independent samples of the Eulerian density itself;
 * detections, beside the power that the t test of the clearest row alone states beforehand.
 
+Exact Markov chains of N(0, 1), two to eight of them, in every layout and as if the layout were not
+known, and those of a bent law, are counted likewise.
+
     tools/env python validation/calibration.py [trials]
 """
 
@@ -17,16 +20,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binom, nct
+from numpy.typing import NDArray
+from scipy.stats import binom, nct, norm
 from scipy.stats import t as student
 
 import wfrpde
 from wfrpde.comparison.assembly import compare
+from wfrpde.comparison.autocorrelation import chains_error
 from wfrpde.comparison.exact_samples import exact_sampler
 from wfrpde.comparison.flows import Flows
+from wfrpde.comparison.observables import ReferenceValue
 from wfrpde.comparison.replicates import Judge
 from wfrpde.comparison.results import Row
-from wfrpde.comparison.verdicts import Rules, judge
+from wfrpde.comparison.statistics import Average
+from wfrpde.comparison.verdicts import Comparison, Rules, judge
 from wfrpde.flow.exact import gaussian_flow
 from wfrpde.samplers import Ensemble, Trajectory
 
@@ -45,6 +52,7 @@ CASE = {
     "validation": {"metrics": False},
 }
 
+Draws = NDArray[np.float64]
 Draw = Callable[[int, np.random.Generator], list[np.ndarray]]
 
 
@@ -177,6 +185,86 @@ def detections(judged: Judge, plant: Plant, trials: int, seed: int = 2) -> int:
     )
 
 
+def autoregression(rng: np.random.Generator, chains: int, n: int, phi: float) -> Draws:
+    """Exact chains ``(n, C)`` of N(0, 1) with autocorrelations φ^k."""
+    x = np.empty((n, chains))
+    x[0] = rng.standard_normal(chains)
+    noise = np.sqrt(1 - phi**2) * rng.standard_normal((n, chains))
+    for k in range(1, n):
+        x[k] = phi * x[k - 1] + noise[k]
+    return x
+
+
+def as_it_is(x: Draws) -> Draws:
+    """Mean 0 and variance 1, and the mass of a half line: observables ``(…, 3)``."""
+    return np.stack([x, x**2, x > 0.5], axis=-1).astype(float)
+
+
+def bent(x: Draws) -> Draws:
+    """Give the same of y = x² less its mean, whose tail few points decide."""
+    y = x**2 - 1
+    return np.stack([y, y**2, y > 0.5], axis=-1).astype(float)
+
+
+KNOWN = {
+    "N(0, 1)": (as_it_is, [0.0, 1.0, norm.sf(0.5)], [1.0, np.sqrt(2.0)]),
+    "bent": (bent, [0.0, 2.0, 2 * norm.sf(np.sqrt(1.5))], [np.sqrt(2.0), np.sqrt(56.0)]),
+}
+"""Observables of chains, their values, and the standard deviations of the first two."""
+
+LAYOUTS = {
+    "right": lambda x: (x.T.reshape(-1), x.shape[1]),
+    "steps first": lambda x: (x.reshape(-1), x.shape[0]),
+    "interleaved": lambda x: (x.reshape(-1), 1),
+}
+"""Orders in which chains ``(n, C)`` are handed over, and how many chains are said to be there."""
+
+
+def chain_alarms(
+    law: str, layout: str, chains: int, n: int, trials: int, tau: float = 19.0, seed: int = 4
+) -> float:
+    """Share of trials in which any row of exact chains is called biased."""
+    rng, phi = np.random.default_rng(seed), (tau - 1) / (tau + 1)
+    function, values, spreads = KNOWN[law]
+    p = values[2]
+    every = [*spreads, np.sqrt(p * (1 - p))]
+    references = [ReferenceValue(v, 1e-12, s) for v, s in zip(values, every, strict=True)]
+    wrong = 0
+    for _ in range(trials):
+        x, count = LAYOUTS[layout](autoregression(rng, chains, n, phi))
+        series, weights = function(x), np.full(len(x), 1 / len(x))
+        found = chains_error(series, weights, count, np.array([r.spread for r in references]))
+        rows = [
+            Comparison("chains", str(k), np.inf, 1, Average(mean, error, freedom), reference,
+                       ess=ess, r_hat=ratio)
+            for k, (mean, error, freedom, ess, ratio, reference) in enumerate(
+                zip(weights @ series, found.error, found.freedom, found.ess, found.r_hat,
+                    references, strict=True)
+            )
+        ]  # fmt: skip
+        wrong += any(row.verdict == "biased" for row in judge(rows, Rules(level=LEVEL)))
+    return wrong / trials
+
+
+def chain_table(trials: int) -> bool:
+    """Print the alarms of all kinds of chains; return whether one has too many."""
+    most = interval(trials, LEVEL)[1] / trials
+    print(f"exact chains, τ = 19, {trials} trials each; at most {most:.3f} at the level")
+    print("| law | chains | steps | right | steps first | interleaved |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    off = False
+    for law in KNOWN:
+        for chains in (1, 2, 4, 8, 32):
+            for n in (500, 2000):
+                # which axis is which shows only where there are chains, long ones
+                known = [name for name in LAYOUTS if chains > 1 or name == "right"]
+                rates = {name: chain_alarms(law, name, chains, n, trials) for name in known}
+                cells = " | ".join(f"{rates[k]:.3f}" if k in rates else "" for k in LAYOUTS)
+                print(f"| {law} | {chains} | {n} | {cells} |", flush=True)
+                off |= rates["right"] > most
+    return off
+
+
 def interval(trials: int, rate: float) -> tuple[int, int]:
     """Give the central 95 % of a binomial count."""
     low, high = binom.interval(0.95, trials, rate)
@@ -208,6 +296,7 @@ def main(trials: int = 400) -> int:
             f"{plant.replicates}   stated power {power:.2f}   found {found / count:.2f}"
         )
         wrong |= found < least
+    wrong |= chain_table(trials)
     print("off" if wrong else "as stated")
     return int(wrong)
 
