@@ -20,7 +20,7 @@ Array = npt.NDArray[np.float64]
 LEVELS = 3
 """Runs of a certified law."""
 
-SHARE, CORRECTION, LEFT_OUT = 0.5, 2e-3, 1e-8
+SHARE, CORRECTION, LEFT_OUT = 0.5, 2e-2, 1e-8
 """error ≤ SHARE·|e₂ − e₁| + CORRECTION·|e₂ − v₂| + LEFT_OUT, of values v₀, v₁, v₂ from coarse to
 fine and e_k = v_k + (v_k − v_{k−1})/3; the last is what a box of 6.5 deviations leaves out."""
 
