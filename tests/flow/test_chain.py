@@ -14,6 +14,7 @@ from wfrpde.flow.chain.march import Diffusion, Pace, march
 from wfrpde.flow.chain.measure import Measurement
 from wfrpde.flow.chain.nodes import SiteNodes
 from wfrpde.flow.chain.solution import ChainSolution
+from wfrpde.flow.chain.solve import level_of
 from wfrpde.flow.chain.train import Train, values, whole
 from wfrpde.targets.chain import ChainTarget
 
@@ -221,6 +222,12 @@ def test_what_chains_cannot_do_is_refused(tables, where):
     with pytest.raises(InputError) as caught:
         wfrpde.solve(case(**tables))
     assert caught.value.where == where
+
+
+def test_cells_and_tolerances_choose_the_level():
+    assert level_of(case(numerics={"cells": [12]})).nodes == 13
+    levels = [level_of(case(accuracy={"tolerance": tol})) for tol in (1e-2, 1e-3, 1e-5)]
+    assert sorted(levels, key=lambda level: level.truncation) == levels[::-1]
 
 
 def test_regions_are_those_of_sites():

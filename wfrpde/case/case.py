@@ -193,8 +193,9 @@ class Case(Shown, Section):
                 raise InputError(where, "what no flow with a [path] can do yet", needed)
 
     def _check_domain(self, *, stored: bool) -> None:
+        chain = self.target.is_chain  # then all sites are alike
         if self.domain.box is not None:
-            check_length("domain.box", self.domain.box, 1 if self.target.is_chain else self.dim)
+            check_length("domain.box", self.domain.box, 1 if chain else self.dim)
         for axis in self.domain.sides:
             choose(axis, "xyz"[: self.dim], f"domain.sides.{axis}")
         if self.numerics.cells is not None:
@@ -205,7 +206,7 @@ class Case(Shown, Section):
                     "cells only for a box",
                     "The mesh file has its own cells.",
                 )
-            check_length("numerics.cells", self.numerics.cells, self.dim)
+            check_length("numerics.cells", self.numerics.cells, 1 if chain else self.dim)
         path = self.mesh_path
         if path is not None and not stored and not path.is_file():
             raise InputError(
