@@ -121,6 +121,8 @@ def factor_case(case: Case, index: int) -> Case:
         **({} if spec.domain is None else {"domain": spec.domain.model_dump(exclude_unset=True)}),
         "output": {"compare": False},
     }
+    if case.numerics.formulation == "auto":  # regions and lines of a factor are those of its mesh
+        tables["numerics"] = {**tables.get("numerics", {}), "formulation": "mesh"}
     if case.accuracy.tolerance is not None:  # relative errors of masses add
         count = sum(factor.repeat for factor in factors_of(case))
         tables["accuracy"] = {"tolerance": max(case.accuracy.tolerance / count, FINEST)}
