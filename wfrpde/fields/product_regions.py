@@ -54,6 +54,11 @@ class ProductRegion:
         return not self.names or name in self.names
 
 
+def complement(region: str) -> str:
+    """Return the region of a factor where another one does not hold."""
+    return f"not ({region})"
+
+
 def parse_product_region(text: str, where: str) -> ProductRegion:
     """Read a region of a product.
 

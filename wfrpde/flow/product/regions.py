@@ -7,18 +7,13 @@ import numpy.typing as npt
 
 from wfrpde.errors import InputError
 from wfrpde.fields import parse_region
-from wfrpde.fields.product_regions import ProductRegion, linear_weights
+from wfrpde.fields.product_regions import ProductRegion, complement, linear_weights
 from wfrpde.flow.product.counts import log_at_least
 from wfrpde.flow.product.factors import Factors
 from wfrpde.flow.product.parts import Index
 from wfrpde.flow.product.sums import Tail
 
 Array = npt.NDArray[np.float64]
-
-
-def complement(region: str) -> str:
-    """Return the region where another one does not hold."""
-    return f"not ({region})"
 
 
 def region_mass(factors: Factors, region: ProductRegion, index: Index, where: str) -> Tail:

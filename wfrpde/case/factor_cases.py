@@ -1,0 +1,62 @@
+"""The case of each factor of a product, by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wfrpde.case.case import Case
+from wfrpde.case.factors import FactorSpec, factors_of
+from wfrpde.errors import InputError
+from wfrpde.fields.product_regions import complement, parse_product_region
+
+FINEST = 1e-9
+"""Least tolerance that is asked of a factor."""
+
+
+def factor_case(case: Case, index: int) -> Case:
+    """Return the case of one factor alone.
+
+    Its modes are the regions that the modes of the product are made of, and their complements.
+    """
+    spec = factors_of(case)[index]
+    if spec.initial is None:
+        raise InputError(f"factor[{index}].initial", "nothing", "an initial density")
+    data = case.model_dump(exclude_unset=True)
+    target = spec.target.model_dump(exclude_unset=True)
+    target["modes"] = _regions(case, spec)
+    tables: dict[str, Any] = {
+        "target": target,
+        "initial": spec.initial.model_dump(exclude_unset=True),
+        "flow": {**data.get("flow", {})},
+        **{key: data[key] for key in ("numerics", "accuracy", "dynamics") if key in data},
+        **({} if spec.domain is None else {"domain": spec.domain.model_dump(exclude_unset=True)}),
+        "output": {"compare": False},
+    }
+    if case.numerics.formulation == "auto":  # regions and lines of a factor are those of its mesh
+        tables["numerics"] = {**tables.get("numerics", {}), "formulation": "mesh"}
+    if case.accuracy.tolerance is not None:  # relative errors of masses add
+        count = sum(factor.repeat for factor in factors_of(case))
+        tables["accuracy"] = {"tolerance": max(case.accuracy.tolerance / count, FINEST)}
+    if spec.reaction is not None:
+        tables["flow"]["reaction"] = spec.reaction
+        if "beta" not in data.get("flow", {}):
+            tables["flow"]["beta"] = case.flow.beta
+    try:
+        return Case.from_dict(tables, case.source)
+    except InputError as error:
+        if not case.target.is_product:
+            raise
+        raise error.at(f"factor[{index}].{error.where}") from None
+
+
+def _regions(case: Case, spec: FactorSpec) -> dict[str, str]:
+    """Return the regions of one factor that those of the product are made of."""
+    if not (case.target.is_product or case.dim > 3):
+        return dict(spec.target.modes)
+    modes: dict[str, str] = {}
+    for name, text in case.target.modes.items():
+        region = parse_product_region(text, f"target.modes.{name}")
+        if region.kind == "count" and region.means(spec.name):
+            modes[region.region] = region.region
+            modes[complement(region.region)] = complement(region.region)
+    return modes
