@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import wfrpde
-from wfrpde.comparison.dimensions import ProductJudge, inside
+from wfrpde.comparison.dimensions import ProductJudge
+from wfrpde.fields.product_regions import parse_product_region
+from wfrpde.flow.product.regions import inside
 
 STEPS, END = 8, 0.4
 
@@ -87,7 +89,7 @@ def test_exact_draws_pass_and_regions_are_those_of_the_flow(hundred, judge):
     flat = draws.reshape(-1, 100)
     for name, text in hundred.case.target.modes.items():
         p = hundred.mode_mass[name][-1]
-        share = inside(hundred, text, flat).mean()
+        share = inside(hundred.factors, parse_product_region(text, "region"), flat).mean()
         assert abs(share - p) < 4 * np.sqrt(p * (1 - p) / len(flat))
 
 

@@ -63,6 +63,7 @@ from wfrpde.equation.path import ANNEALED, Annealed
 from wfrpde.errors import InputError
 from wfrpde.fields.complaints import check_length, choose, input_error
 from wfrpde.fields.parameters import plain
+from wfrpde.fields.product_regions import parse_product_region
 from wfrpde.fields.protocols import Formula
 from wfrpde.parallel.places import typed_path
 from wfrpde.views import Shown
@@ -70,7 +71,7 @@ from wfrpde.views import Shown
 if TYPE_CHECKING:
     from wfrpde.fields import Region
     from wfrpde.samplers import SamplerContext
-    from wfrpde.samplers.oracle import SavedFlow
+    from wfrpde.samplers.oracle import Knowing, SavedFlow
     from wfrpde.targets import Target
 
 
@@ -156,14 +157,16 @@ class Case(Shown, Section):
         case.dynamics.build(case.dim)
         if not (info.context or {}).get("stored", False):
             check_size(case.dim, case.flow.t_end, case.numerics, case.convergence, case.samplers)
-        case.validation.check_dimension(case.dim)
+        case.validation.check_dimension(case.dim, factored=case.is_factored)
         if case.domain.absorbing is not None:
             case.region(case.domain.absorbing, "domain.absorbing")
         if case.domain.kills and not case.flow.conserve_mass:
             found = "false with absorbing sides or regions"
             do = "The share that is left is reported as survival."
             raise InputError("flow.conserve_mass", found, "true there", do)
-        if case.spectrum.absorbing is not None:
+        if case.spectrum.absorbing is not None and case.is_factored:
+            parse_product_region(case.spectrum.absorbing, "spectrum.absorbing")
+        elif case.spectrum.absorbing is not None:
             case.region(case.spectrum.absorbing, "spectrum.absorbing")
         for index, text in enumerate(case.spectrum.committor or ()):
             case.region(text, f"spectrum.committor[{index}]")
@@ -345,7 +348,7 @@ class Case(Shown, Section):
         return {} if equation.annealed is not None else {"path.power": 1.0}
 
     def sampler_context(
-        self, solution: SavedFlow | None = None, comm: Any = None
+        self, solution: SavedFlow | Knowing | None = None, comm: Any = None
     ) -> SamplerContext:
         """Return what the samplers may know; see `wfrpde.samplers.SamplerContext.of`."""
         from wfrpde.case.context import sampler_context
@@ -416,7 +419,8 @@ def require_case(case: Any, function: str, *, factored: bool = False, noised: bo
             "target",
             f"{case.dim} dimensions of factors, in {function}",
             "a target in one to three dimensions, solved on a mesh",
-            "For products and beyond three dimensions there are wfrpde.solve and its command.",
+            "For products and beyond three dimensions there are wfrpde.solve, wfrpde.validate and "
+            "wfrpde.operators.product_spectrum, and their commands.",
         )
 
 

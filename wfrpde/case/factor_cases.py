@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from wfrpde.case.case import Case
+from wfrpde.case.densities import InitialSpec
 from wfrpde.case.factors import FactorSpec, factors_of
 from wfrpde.errors import InputError
 from wfrpde.fields.product_regions import complement, parse_product_region
@@ -13,20 +15,28 @@ FINEST = 1e-9
 """Least tolerance that is asked of a factor."""
 
 
-def factor_case(case: Case, index: int) -> Case:
-    """Return the case of one factor alone.
+def factor_key(case: Case) -> str:
+    """Text by which equal factors are found."""
+    return json.dumps(case.model_dump(mode="json"), sort_keys=True, default=str)
+
+
+def factor_case(case: Case, index: int, *, start: bool = True) -> Case:
+    """Return the case of one factor alone, with a stand-in for its start where none is needed.
 
     Its modes are the regions that the modes of the product are made of, and their complements.
     """
     spec = factors_of(case)[index]
-    if spec.initial is None:
+    initial = spec.initial
+    if initial is None and not start:
+        initial = InitialSpec(kind="uniform")
+    if initial is None:
         raise InputError(f"factor[{index}].initial", "nothing", "an initial density")
     data = case.model_dump(exclude_unset=True)
     target = spec.target.model_dump(exclude_unset=True)
     target["modes"] = _regions(case, spec)
     tables: dict[str, Any] = {
         "target": target,
-        "initial": spec.initial.model_dump(exclude_unset=True),
+        "initial": initial.model_dump(exclude_unset=True),
         "flow": {**data.get("flow", {})},
         **{key: data[key] for key in ("numerics", "accuracy", "dynamics") if key in data},
         **({} if spec.domain is None else {"domain": spec.domain.model_dump(exclude_unset=True)}),
@@ -54,8 +64,11 @@ def _regions(case: Case, spec: FactorSpec) -> dict[str, str]:
     if not (case.target.is_product or case.dim > 3):
         return dict(spec.target.modes)
     modes: dict[str, str] = {}
-    for name, text in case.target.modes.items():
-        region = parse_product_region(text, f"target.modes.{name}")
+    asked = {f"target.modes.{name}": text for name, text in case.target.modes.items()}
+    rare = case.validation.probabilities.items()
+    asked |= {f"validation.probabilities.{name}": text for name, text in rare}
+    for where, text in asked.items():
+        region = parse_product_region(text, where)
         if region.kind == "count" and region.means(spec.name):
             modes[region.region] = region.region
             modes[complement(region.region)] = complement(region.region)

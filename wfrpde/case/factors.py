@@ -138,8 +138,10 @@ def _check_regions(case: Case) -> None:
 
     known = {factor.name for factor in case.factor if factor.name}
     phases = 2 if case.dynamics.kind == "kinetic" else 1
-    for name, text in case.target.modes.items():
-        where = f"target.modes.{name}"
+    asked = {f"target.modes.{name}": text for name, text in case.target.modes.items()}
+    rare = case.validation.probabilities.items()
+    asked |= {f"validation.probabilities.{name}": text for name, text in rare}
+    for where, text in asked.items():
         region = parse_product_region(text, where)
         if unknown := sorted(set(region.names) - known):
             needed = f"one of {', '.join(sorted(known))}" if known else "none: no factor has a name"

@@ -18,7 +18,8 @@ class SpectrumSpec(Section):
         Number of eigenvalues, the zero among them.
     absorbing
         Region where functions vanish, or the name of one of ``target.modes``: the first eigenvalue
-        is then the rate of exit into it.
+        is then the rate of exit into it. Of a product ``"any(R)"``, R a region of a factor: the
+        rate of the first exit.
     committor
         Two regions, or names of two of ``target.modes``: the probability to reach the second
         before the first.

@@ -35,6 +35,11 @@ class ValidationSpec(Section):
         Further functions of the coordinates whose averages are compared, by name.
     probabilities
         Further regions whose probabilities are compared, by name: rare events.
+    directions
+        Of products, and in more than three dimensions: how many random directions w are looked
+        along, besides the diagonal; moments and half-spaces of w·x are compared.
+    coordinates
+        There: how many single coordinates are looked at, evenly spread.
     metrics
         Compute distances between densities, and their noise floor.
     dt_ladder
@@ -59,6 +64,8 @@ class ValidationSpec(Section):
     modes: Flag = True
     observables: dict[str, Text] = {}  # noqa: RUF012 (pydantic copies it)
     probabilities: dict[str, Text] = {}  # noqa: RUF012
+    directions: Annotated[int, Strict(), Field(ge=0, le=1000)] = 8
+    coordinates: Annotated[int, Strict(), Field(ge=0, le=1000)] = 12
     metrics: Flag = True
     dt_ladder: tuple[PositiveNumber, ...] = ()
     particles_ladder: tuple[PositiveNumber, ...] = ()
@@ -81,14 +88,27 @@ class ValidationSpec(Section):
             )
         return self
 
-    def check_dimension(self, dim: int) -> None:
+    def check_dimension(self, dim: int, *, factored: bool = False) -> None:
         """Raise `InputError` unless all formulas can be read in ``dim`` dimensions."""
         from wfrpde.fields import parse_expression, parse_region
+
+        if factored:
+            self._check_factored()
+            return
 
         for name, text in self.observables.items():
             parse_expression(text, dim, f"validation.observables.{name}")
         for name, text in self.probabilities.items():
             parse_region(text, dim, f"validation.probabilities.{name}")
+
+    def _check_factored(self) -> None:
+        from wfrpde.fields.product_regions import parse_product_region
+
+        for name in self.observables:
+            needed = "validation.probabilities, of regions such as sum(x) > 80"
+            raise InputError(f"validation.observables.{name}", "a formula, of a product", needed)
+        for name, text in self.probabilities.items():
+            parse_product_region(text, f"validation.probabilities.{name}")
 
 
 def _check_ladder(where: str, ladder: tuple[float, ...], sign: float) -> None:

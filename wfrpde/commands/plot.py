@@ -86,10 +86,17 @@ def _study(folder: Path) -> list[Path]:
 
 
 def _spectrum(folder: Path) -> list[Path]:
+    from wfrpde.case.stored import kind_of
     from wfrpde.report.spectrum.files import STUDY
     from wfrpde.report.spectrum.page import write_study_report
+    from wfrpde.report.spectrum.product import write_product_page
+    from wfrpde.studies.spectral.product import ProductStudy
     from wfrpde.studies.spectral.study import SpectralStudy
 
+    if kind_of(folder / STUDY) == "ProductStudy":
+        product = ProductStudy.load(folder / STUDY)
+        reach_code(product.case)
+        return write_product_page(product, folder)
     study = SpectralStudy.load(folder / STUDY)
     reach_code(study.case)
     return write_study_report(study, folder)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.operators import Sweep
     from wfrpde.report.pages import Table
+    from wfrpde.studies.spectral.product import ProductStudy
     from wfrpde.studies.spectral.study import SpectralStudy
 
 logger = logging.getLogger("wfrpde")
@@ -29,7 +30,7 @@ def run_spectrum(
     force: bool = False,
     resume: bool = False,
     status: Bar | None = None,
-) -> SpectralStudy | Sweep:
+) -> SpectralStudy | ProductStudy | Sweep:
     """Answer what a case asks of its operators, and write it into ``folder`` (collective).
 
     Parameters
@@ -56,17 +57,21 @@ def run_spectrum(
     """
     from wfrpde.operators import sweep
     from wfrpde.report.spectrum import write_study, write_sweep
+    from wfrpde.report.spectrum.product import write_product_study
+    from wfrpde.studies.spectral.product import ProductStudy, study_product
     from wfrpde.studies.spectral.study import SpectralStudy, study_spectrum
 
     rank = 0 if comm is None else comm.rank
     command = "sweep" if swept else "spectrum"
     reporter = ProgressReporter(status, rank=rank, label=command, interval=2.0)
-    result: SpectralStudy | Sweep
+    result: SpectralStudy | ProductStudy | Sweep
     # a Ctrl-C while the results are written waits until they are there
     claim = RunFolder(folder, command, force=force, resume=resume, comm=comm)
     with StopRequest(), claim as output:
         try:
-            if swept is None:
+            if swept is None and case.is_factored:
+                result = study_product(case, comm)
+            elif swept is None:
                 result = study_spectrum(case, comm, observer=reporter)
             else:
                 result = sweep(
@@ -87,15 +92,20 @@ def run_spectrum(
             if rank == 0:
                 if isinstance(result, SpectralStudy):
                     write_study(result, output.path)
+                elif isinstance(result, ProductStudy):
+                    write_product_study(result, output.path)
                 else:
                     write_sweep(result, output.path)
     return result
 
 
-def spectrum_summary(result: SpectralStudy | Sweep) -> str:
+def spectrum_summary(result: SpectralStudy | ProductStudy | Sweep) -> str:
     """Say what was found, for the screen."""
+    from wfrpde.studies.spectral.product import ProductStudy
     from wfrpde.studies.spectral.study import SpectralStudy
 
+    if isinstance(result, ProductStudy):
+        return _product(result)
     return _study(result) if isinstance(result, SpectralStudy) else _sweep(result)
 
 
@@ -116,6 +126,15 @@ def _study(study: SpectralStudy) -> str:
     notes += [f"Warning: {text}" for text in study.warnings]
     if not study.complete:
         notes.append("Interrupted: what was not reached is left out.")
+    return "\n\n".join([*parts, "\n".join(notes)])
+
+
+def _product(study: ProductStudy) -> str:
+    from wfrpde.report.spectrum.product import product_sentences, product_table
+
+    parts = [study.case.title or study.case.name, _on_screen(product_table(study))]
+    notes = [*product_sentences(study), "± is the estimated error."]
+    notes += [f"Warning: {text}" for text in study.spectrum.warnings]
     return "\n\n".join([*parts, "\n".join(notes)])
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.comparison.density import MeshedDensity
 from wfrpde.comparison.harness import Level
 from wfrpde.comparison.ladders import split_all
 from wfrpde.comparison.replicates import Judge, Replicate
@@ -145,7 +146,7 @@ def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[C
                 ess = _known(np.sum([r.effective[k, i] for r in at]))
                 r_hat = _known(np.max([r.r_hat[k, i] for r in at]))
             else:
-                if observable.region is not None:
+                if observable.share:
                     trials = float(sum(r.particles for r in at))
                     if judge_.claims is not None and judge_.claims.reaction is not None:
                         witnesses = witnesses_of(reference.value, values, trials / len(at))
@@ -322,6 +323,8 @@ def _pictures(judge_: Judge) -> list[DensityPicture]:
     """Take the densities on a grid that holds nearly all of their mass."""
     result = []
     for t, density in judge_.densities.items():
+        if not isinstance(density, MeshedDensity):
+            continue
         dim = density.dim
         points, mass = density.plain_atoms
         held = points[mass > 1e-4 * mass.max()]

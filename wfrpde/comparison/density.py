@@ -28,6 +28,9 @@ Index = npt.NDArray[np.int64]
 CELL_POINTS = {1: 4, 2: 3, 3: 2}
 """Gauss points along each axis of a sub-cell, by dimension."""
 
+CHUNK = 16_384
+"""Points that are handled at once."""
+
 LARGEST = 1 / 512
 """On a line cells with more of the mass than that are halved."""
 
@@ -179,6 +182,20 @@ class MeshedDensity:
         share /= share.sum(axis=1, keepdims=True)
         return cells.points.reshape(-1, shape[2]), (cells.masses[:, None] * share).ravel()
 
+    def along(self, direction: Array) -> tuple[Array, Array]:
+        """Points ``(n,)`` and masses ``(n,)`` that stand for the law of a form in integrals."""
+        points, mass = self.plain_atoms
+        return points @ direction, mass
+
+    @property
+    def scales(self) -> Array:
+        """Lengths ``(d,)`` in which kernels are wide enough: standard deviations."""
+        return np.asarray(np.sqrt(np.diag(self.moments[1])))
+
+    def mean_cosines(self, frequency: Array, phase: Array) -> Array:
+        """E cos(ω·x + b) ``(k,)`` at the frequencies ``(d, k)``."""
+        return mean_cosines(*self.plain_atoms, frequency, phase)
+
     @cached_property
     def moments(self) -> tuple[Array, Array]:
         """Mean ``(d,)`` and covariance ``(d, d)``."""
@@ -186,6 +203,15 @@ class MeshedDensity:
         mean = masses @ points
         gap = points - mean
         return mean, np.einsum("n,ni,nj->ij", masses, gap, gap)
+
+
+def mean_cosines(points: Array, masses: Array, frequency: Array, phase: Array) -> Array:
+    """Return Σ m cos(ω·x + b) / Σ m ``(k,)`` of points ``(n, d)`` at frequencies ``(d, k)``."""
+    total = np.zeros(len(phase))
+    for start in range(0, len(points), CHUNK):
+        part = slice(start, start + CHUNK)
+        total += masses[part] @ np.cos(points[part] @ frequency + phase)
+    return np.asarray(total / masses.sum())
 
 
 def density_of(solution: Solution, t: float) -> MeshedDensity:

@@ -16,19 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.comparison.observables import reference_values, values
+from wfrpde.comparison.product_density import ProductDensity
+from wfrpde.comparison.product_observables import along, directions_of, log_ratios, shares
 from wfrpde.errors import InputError
-from wfrpde.fields import parse_region
-from wfrpde.fields.product_regions import ProductRegion, linear_weights, parse_product_region
 from wfrpde.flow.product.solution import ProductSolution
 
 Array = npt.NDArray[np.float64]
-
-QUANTILES = (-1.3, 0.0, 1.3)
-"""Where half-spaces begin, in standard deviations from the mean."""
-
-FREQUENCIES, PERIOD, INVERSION = 600, 40.0, 1e-7
-"""Frequencies and period, in standard deviations, of the inversion of a characteristic function,
-and its error."""
 
 FEWEST = 5.0
 """Hits of a region, expected in a replicate, below which it is left out: its average is not
@@ -130,61 +124,18 @@ class ProductJudge:
         seed: int = 0,
     ) -> None:
         self.solution, self.t, self.level = solution, t, level
-        dim = solution.dim
-        index = None if t == np.inf else int(np.argmin(np.abs(solution.times - t)))
-        rng = np.random.default_rng(seed)
-        random = rng.standard_normal((directions, dim))
-        chosen = np.unique(np.linspace(0, dim - 1, min(coordinates, dim)).astype(int))
-        rows = np.concatenate([np.ones((1, dim)), random, np.eye(dim)[chosen]])
-        self._directions = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-        names = ["(1, …, 1)·x/√d", *(f"random direction {k + 1}" for k in range(directions))]
-        names += [f"x{k + 1}" for k in chosen]
-        self._names: list[str] = []
-        truths: list[tuple[float, float]] = []
-        self._bounds = np.empty((len(rows), len(QUANTILES)))
-        self._centres = np.empty(len(rows))
-        known: dict[bytes, tuple[float, float, float, Array]] = {}
-        for k, (name, w) in enumerate(zip(names, self._directions, strict=True)):
-            key = _kind(solution, w)
-            if key not in known:
-                known[key] = _half_spaces(solution, t, w)
-            mean, variance, error, shares = known[key]
-            width = float(np.sqrt(variance))
-            self._bounds[k] = mean + width * np.array(QUANTILES)
-            self._centres[k] = mean
-            truths += [(mean, error * (abs(mean) + 5 * width)), (variance, 25 * error * variance)]
-            self._names += [f"mean of {name}", f"variance of {name}"]
-            for bound, share in zip(self._bounds[k], shares, strict=True):
-                truths.append((float(share), error + INVERSION))
-                self._names.append(f"P({name} > {bound:.3g})")
-        if index is not None:
-            kl, spread = solution.estimated("kl"), solution.estimated("reaction_variance")
-            truths += [(float(e.value[index]), float(e.error[index])) for e in (kl, spread)]
-            self._names += ["log(ρ/π)", "(log(ρ/π) − KL)²"]
-        self._index = index
-        self._modes = solution.case.target.modes
-        for name in self._modes:
-            mass = solution.target_mode_mass[name] if index is None else float(
-                solution.mode_mass[name][index])  # fmt: skip
-            error = 0.0 if index is None else float(solution.error.mode_mass[name][index])
-            truths.append((mass, error))
-            self._names.append(f"mass of {name}")
-        self._truths = np.array(truths)
+        self._density = ProductDensity(solution, t)
+        observables = along(directions_of(solution.dim, directions, coordinates, seed=seed))
+        if np.isfinite(t):
+            observables += log_ratios()
+        observables += shares(solution.case.target.modes, "mass", "target.modes")
+        self._observables = observables
+        known = reference_values(observables, self._density, {})
+        self._truths = np.array([(truth.value, truth.error) for truth in known])
 
     def values(self, x: Array) -> Array:
         """Return the functions whose averages are compared, ``(m, n)`` at points ``(n, d)``."""
-        forms = x @ self._directions.T
-        rows: list[Array] = []
-        for k in range(len(self._directions)):
-            s = forms[:, k]
-            rows += [s, (s - self._centres[k]) ** 2]
-            rows += [(s > bound).astype(float) for bound in self._bounds[k]]
-        if self._index is not None:
-            u = self.solution.log_relative_density(self.t, x)
-            u = np.where(np.isfinite(u), u, -1e3)  # beyond the domain there should be nothing
-            rows += [u, (u - self._truths[self._names.index("log(ρ/π)"), 0]) ** 2]
-        rows += [inside(self.solution, text, x).astype(float) for text in self._modes.values()]
-        return np.array(rows)
+        return values(self._observables, x, self._density).T
 
     def judge(
         self, samples: Sequence[npt.ArrayLike], log_weights: Sequence[npt.ArrayLike] | None = None
@@ -215,10 +166,9 @@ class ProductJudge:
             log_w = np.zeros(len(x)) if log_weights is None else np.asarray(log_weights[k], float)
             w = np.exp(log_w - log_w.max())
             means.append(self.values(x) @ (w / w.sum()))
-        return self._judged(np.array(means), min(len(x) for x in replicates))
-
-    def _judged(self, means: Array, size: int) -> Judgement:
-        return compared(self._names, self._truths, means, size, self.level)
+        names = [observable.name for observable in self._observables]
+        size = min(len(x) for x in replicates)
+        return compared(names, self._truths, np.array(means), size, self.level)
 
 
 def compared(
@@ -246,7 +196,7 @@ def compared(
     gap = np.maximum(np.abs(value - truth) - error, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2 * student.sf(np.where(gap > 0, gap / standard, 0.0), count - 1)
-    region = np.array([name.startswith(("mass of", "P(")) for name in names])
+    region = np.array([name.startswith(("mass ", "P ", "P(")) for name in names])
     rare = region & (size * np.minimum(truth, 1 - truth) < FEWEST)
     tested = np.flatnonzero(~rare)
     order = tested[np.argsort(p[tested])]
@@ -256,70 +206,3 @@ def compared(
         averages.append(Average(names[k], truth[k], error[k], value[k], standard[k], p[k], still))
     left_out = tuple(name for name, out in zip(names, rare, strict=True) if out)
     return Judgement(tuple(averages), left_out, level)
-
-
-def _kind(solution: ProductSolution, w: Array) -> bytes:
-    """Return what linear forms of one law have in common."""
-    inner = w if solution.rotation is None else solution.rotation.T @ w
-    start, blocks = 0, []
-    for kind in solution.order:
-        block = inner[start : start + solution.parts[kind].dim] + 0.0
-        start += len(block)
-        if block.any():
-            blocks.append(bytes([kind % 256]) + block.tobytes())
-    return b"".join(sorted(blocks))
-
-
-def _half_spaces(
-    solution: ProductSolution, t: float, w: Array
-) -> tuple[float, float, float, Array]:
-    """Return mean, variance and relative error of w·x, and P(w·x > c) at the `QUANTILES`.
-
-    By the inversion of Gil-Pelaez (1951): P(S > c) = ½ + ∫ Im(φ(ω)e^{−iωc})/(πω) dω.
-    """
-    law = solution.projection(t, w)
-    width = float(np.sqrt(law.variance))
-    omega = (np.arange(FREQUENCIES) + 0.5) * (2 * np.pi / (PERIOD * width))
-    values = solution.characteristic(t, np.multiply.outer(omega, w))
-    bounds = law.mean + width * np.array(QUANTILES)
-    turned = (values * np.exp(-1j * np.multiply.outer(bounds, omega))).imag / omega
-    shares = 0.5 + turned.sum(axis=1) * (omega[1] - omega[0]) / np.pi
-    return law.mean, law.variance, law.error(0.0), shares
-
-
-def inside(solution: ProductSolution, text: str, x: Array) -> npt.NDArray[np.bool_]:
-    """Return which points ``(n, d)`` lie in a region of a product."""
-    region = parse_product_region(text, "region")
-    if region.kind == "dot":
-        form = x @ np.array(region.weights)
-        return np.asarray(form > region.bound if region.above else form < region.bound)
-    y = solution.factor_coordinates(x)
-    count, total, meant = np.zeros(len(y), dtype=int), np.zeros(len(y)), 0
-    for dim, columns in _meant(solution, region):
-        meant += len(columns)
-        blocks = y[:, columns].reshape(-1, dim)
-        if region.kind == "count":
-            hits = parse_region(region.region, dim, "region")(blocks)
-            count += hits.reshape(len(y), -1).sum(axis=1)
-        else:
-            form = blocks @ linear_weights(region.form, dim, "region")
-            total += form.reshape(len(y), -1).sum(axis=1)
-    if region.kind == "sum":
-        return np.asarray(total > region.bound if region.above else total < region.bound)
-    if region.most is not None:
-        return np.asarray(count <= region.most)
-    return np.asarray(count >= (meant if region.least < 0 else region.least))
-
-
-def _meant(
-    solution: ProductSolution, region: ProductRegion
-) -> list[tuple[int, npt.NDArray[np.int64]]]:
-    """Return, by dimension, the coordinates ``(m, dim)`` of the factors that a region means."""
-    found: dict[int, list[range]] = {}
-    start = 0
-    for kind, name in zip(solution.order, solution.names, strict=True):
-        dim = solution.parts[kind].dim
-        if region.means(name):
-            found.setdefault(dim, []).append(range(start, start + dim))
-        start += dim
-    return [(dim, np.array(rows)) for dim, rows in found.items()]

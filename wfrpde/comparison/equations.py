@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.comparison.along_path import concluded, path_models, settled
+from wfrpde.comparison.density import MeshedDensity
 from wfrpde.comparison.family import Family
 from wfrpde.comparison.replicates import Judge, Replicate
 from wfrpde.comparison.results import Candidate, Diagnosis, Fit
@@ -151,7 +152,10 @@ def diagnose(
 
 def _hindrance(family: Family, count: int) -> str:
     """Say why no equations can be tried, or ""."""
-    nodes = len(next(iter(family.judge.densities.values())).interpolation.nodes)
+    density = next(iter(family.judge.densities.values()))
+    if not isinstance(density, MeshedDensity):
+        return "the candidates are solved on meshes, which products have none of"
+    nodes = len(density.interpolation.nodes)
     if count < FEWEST:
         return f"{count} replicates tell too little; needed {FEWEST}"
     if nodes > LARGEST_MESH:

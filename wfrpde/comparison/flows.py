@@ -12,15 +12,20 @@ import numpy.typing as npt
 
 from wfrpde.comparison.density import density_of
 from wfrpde.comparison.observables import Observable, expressions, masses, moments, survival
+from wfrpde.comparison.product_density import ProductDensity
+from wfrpde.comparison.product_observables import along, directions_of, log_ratios, shares
 from wfrpde.comparison.replicates import Judge
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
+from wfrpde.flow.product.solution import ProductSolution
+from wfrpde.flow.solution import Solution
 from wfrpde.samplers import oracle_times
+from wfrpde.samplers.oracle import SumOracle
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.fields import Region
-    from wfrpde.flow.solution import Solution
+    from wfrpde.flow.product.solution import AnySolution
     from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
@@ -44,7 +49,7 @@ class Flows:
     observer: Callable[[Any], None] | None = None
     closely: bool = False
     timeless: bool = False
-    _solved: dict[Equation | None, Solution] = field(default_factory=dict, repr=False)
+    _solved: dict[Equation | None, AnySolution] = field(default_factory=dict, repr=False)
     _judges: dict[Equation | None, Judge] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -53,9 +58,11 @@ class Flows:
         return self.case.equation.claimed("WFR")
 
     @property
-    def oracle(self) -> FlowWhenAsked | None:
+    def oracle(self) -> FlowWhenAsked | ProductWhenAsked | None:
         """The flow that samplers may ask for the density."""
-        return None if self.gradient_flow is None else FlowWhenAsked(self)
+        if self.gradient_flow is None:
+            return None
+        return ProductWhenAsked(self) if self.case.is_factored else FlowWhenAsked(self)
 
     @property
     def _still(self) -> Case | None:
@@ -72,9 +79,10 @@ class Flows:
             }
         )
 
-    def solution(self, claims: Equation | None) -> Solution:
+    def solution(self, claims: Equation | None) -> AnySolution:
         """Give the flow that is claimed; for samplers of π that of the case, or a still one."""
         if claims not in self._solved:
+            from wfrpde.flow.product.solve import solve_product
             from wfrpde.flow.solve import solve_on_mesh
             from wfrpde.parallel.mpi import MPI
 
@@ -82,15 +90,18 @@ class Flows:
             case = still or (self.case if claims is None else self.case.with_equation(claims))
             if self.closely and claims is not None and claims == self.gradient_flow:
                 case = case.with_overrides({"flow.save": list(oracle_times(self.case))})
-            self._solved[claims] = solve_on_mesh(
-                case, comm=MPI.COMM_SELF, observer=self.observer, on_stop="return"
-            )
+            alone: Any = {"comm": MPI.COMM_SELF, "observer": self.observer, "on_stop": "return"}
+            solved = solve_product(case, **alone) if case.is_factored else None
+            self._solved[claims] = solve_on_mesh(case, **alone) if solved is None else solved
         return self._solved[claims]
 
     def judge(self, claims: Equation | None) -> Judge:
         """Make what compares samplers of that claim."""
         if claims not in self._judges:
             solution = self.solution(claims)
+            if isinstance(solution, ProductSolution):
+                self._judges[claims] = product_judge(self.case, claims, solution)
+                return self._judges[claims]
             times = [np.inf] if claims is None else [float(t) for t in self.case.flow.save]
             self._judges[claims] = Judge(
                 claims,
@@ -111,7 +122,9 @@ class FlowWhenAsked:
 
     @property
     def _solution(self) -> Solution:
-        return self.flows.solution(self.flows.gradient_flow)
+        found = self.flows.solution(self.flows.gradient_flow)
+        assert isinstance(found, Solution)
+        return found
 
     @property
     def target(self) -> Target:
@@ -131,6 +144,36 @@ class FlowWhenAsked:
     def log_relative_densities(self, x: Array) -> Array:
         """Return log(ρ/π) ``(T, n)`` at points ``(n, d)`` at all times; −∞ outside the domain."""
         return self._solution.log_relative_densities(x)
+
+
+@dataclass(frozen=True)
+class ProductWhenAsked:
+    """The gradient flow of a product, which is solved when it is asked for log(ρ/π)."""
+
+    flows: Flows = field(repr=False)
+
+    @property
+    def oracle(self) -> SumOracle:
+        """What tells log(ρ/π) at any time."""
+        found = self.flows.solution(self.flows.gradient_flow)
+        assert isinstance(found, ProductSolution)
+        return found.oracle
+
+
+def product_judge(case: Case, claims: Equation | None, solution: ProductSolution) -> Judge:
+    """Make what compares samplers with the flow of a product."""
+    spec = case.validation
+    found: list[Observable] = []
+    if spec.moments:
+        names = case.coordinates if case.dim > 1 else ("x",)
+        found += along(directions_of(case.dim, spec.directions, spec.coordinates, names, spec.seed))
+        found += [] if claims is None else log_ratios()
+    if spec.modes:
+        found += shares(case.target.modes, "mass", "target.modes")
+    found += shares(spec.probabilities, "P", "validation.probabilities")
+    times = [np.inf] if claims is None else [float(t) for t in case.flow.save]
+    densities = {t: ProductDensity(solution, t) for t in times}
+    return Judge(claims, densities, found, {}, metrics=spec.metrics)
 
 
 def observables_of(case: Case, solution: Solution) -> list[Observable]:

@@ -1,9 +1,10 @@
 """Distances between an ensemble and a density.
 
 KL, TV and χ² are those of histograms on bins of equal Eulerian mass; W1 and W2 are exact on a line
-and averaged over directions beyond; MMD takes random Fourier features. None of them builds an
-N × N matrix. All are positive even for exact samples: the same number computed from N independent
-draws of the density, the noise floor, is what they have to be compared with.
+and averaged over directions beyond; MMD takes random Fourier features. Histograms need a mesh: in
+products the energy distance, from exact draws, takes their place. All are positive even for exact
+samples: the same number computed from N independent draws of the density, the noise floor, is what
+they have to be compared with.
 """
 
 from __future__ import annotations
@@ -15,17 +16,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.comparison.density import MeshedDensity
+from wfrpde.comparison.density import MeshedDensity, mean_cosines
 from wfrpde.comparison.partition import equal_masses
+from wfrpde.comparison.product_density import ProductDensity
 
 Array = npt.NDArray[np.float64]
 Measure = Callable[[Array, Array], Any]
+Prepare = Callable[[Any, int], Measure]
 
 DIRECTIONS = 16
 """Directions over which W1 and W2 are averaged beyond one dimension."""
 
 FEATURES = 96
 """Random Fourier features of the MMD."""
+
+MOST_PAIRED = 2000
+"""Points of an ensemble whose distances from one another are computed."""
 
 BANDWIDTHS = (0.5, 1.0, 2.0)
 """Widths of the MMD's Gaussian kernels, in standard deviations of the density."""
@@ -51,14 +57,17 @@ class Metric:
         The number, from what that function returns.
     drawn
         Whether it has a panel in the figure of distances.
+    of
+        The kinds of densities that it can be computed for.
     """
 
     name: str
     symbol: str
-    prepare: Callable[[MeshedDensity, int], Measure]
+    prepare: Prepare
     distance: Callable[[Any], float] = float
     unit: str = ""
     drawn: bool = True
+    of: tuple[type, ...] = (MeshedDensity,)
 
 
 METRICS: dict[str, Metric] = {}
@@ -74,17 +83,21 @@ def register(metric: Metric) -> None:
 class Yardstick:
     """What the distances of ensembles to a density need, made once for all replicates."""
 
-    measures: dict[Callable[[MeshedDensity, int], Measure], Measure]
+    measures: dict[Prepare, Measure]
 
     def distances(self, x: Array, weights: Array) -> dict[str, float]:
         """Distances of an ensemble, by the names of the metrics."""
         found = {prepare: measure(x, weights) for prepare, measure in self.measures.items()}
-        return {name: metric.distance(found[metric.prepare]) for name, metric in METRICS.items()}
+        return {
+            name: metric.distance(found[metric.prepare])
+            for name, metric in METRICS.items()
+            if metric.prepare in found
+        }
 
 
-def yardstick(density: MeshedDensity, n: int) -> Yardstick:
+def yardstick(density: MeshedDensity | ProductDensity, n: int) -> Yardstick:
     """Prepare the distances to a density for ensembles of n points."""
-    every = {metric.prepare for metric in METRICS.values()}
+    every = {metric.prepare for metric in METRICS.values() if isinstance(density, metric.of)}
     return Yardstick({prepare: prepare(density, n) for prepare in every})
 
 
@@ -173,13 +186,10 @@ class Features:
     frequency: Array
     phase: Array
 
-    def mean(self, x: Array, weights: Array, chunk: int = 16_384) -> Array:
+    def mean(self, x: Array, weights: Array) -> Array:
         """Weighted mean ``(D,)`` of the features of points ``(n, d)``."""
-        total = np.zeros(len(self.phase))
-        for start in range(0, len(x), chunk):
-            part = slice(start, start + chunk)
-            total += weights[part] @ np.cos(x[part] @ self.frequency + self.phase)
-        return np.asarray(np.sqrt(2.0 / len(self.phase)) * total / weights.sum())
+        total = mean_cosines(x, weights, self.frequency, self.phase)
+        return np.asarray(np.sqrt(2.0 / len(self.phase)) * total)
 
 
 def random_features(scales: Array, seed: int, count: int = FEATURES) -> Features:
@@ -198,22 +208,41 @@ def transport_directions(dim: int, seed: int) -> Array:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
-def transport(density: MeshedDensity, n: int) -> Callable[[Array, Array], Array]:
+def transport(density: MeshedDensity | ProductDensity, n: int) -> Callable[[Array, Array], Array]:
     """Return W1 and W2 ``(k, 2)`` to the density along each of the directions."""
-    points, mass = density.plain_atoms
     directions = transport_directions(density.dim, SEED)
-    lines = [Line.of(points @ direction, mass) for direction in directions]
+    lines = [Line.of(*density.along(direction)) for direction in directions]
     return lambda x, weights: np.array(
         [distance_on_line(x @ d, weights, line) for d, line in zip(directions, lines, strict=True)]
     )
 
 
-def mean_embedding(density: MeshedDensity, n: int) -> Callable[[Array, Array], Array]:
+def mean_embedding(
+    density: MeshedDensity | ProductDensity, n: int
+) -> Callable[[Array, Array], Array]:
     """Return the gap ``(D,)`` between the mean features of an ensemble and of the density."""
-    points, mass = density.plain_atoms
-    features = random_features(np.sqrt(np.diag(density.moments[1])), SEED)
-    embedding = features.mean(points, mass)
+    features = random_features(density.scales, SEED)
+    cosines = density.mean_cosines(features.frequency, features.phase)
+    embedding = np.sqrt(2.0 / len(features.phase)) * cosines
     return lambda x, weights: features.mean(x, weights) - embedding
+
+
+def energy(density: ProductDensity, n: int) -> Callable[[Array, Array], float]:
+    """Return 2E|X − Y| − E|X − X′| − E|Y − Y′|, Y by exact draws (Székely & Rizzo 2013).
+
+    Of more than `MOST_PAIRED` points some are taken, evenly.
+    """
+    from scipy.spatial.distance import cdist
+
+    draws = density.draws
+    own = float(cdist(draws, draws).mean())
+
+    def distance(x: Array, weights: Array) -> float:
+        stride = -(-len(x) // MOST_PAIRED)
+        x, w = x[::stride], weights[::stride] / weights[::stride].sum()
+        return float(2 * w @ cdist(x, draws).mean(axis=1) - w @ cdist(x, x) @ w - own)
+
+    return distance
 
 
 def root_mean_square(pairs: Array) -> float:
@@ -221,13 +250,17 @@ def root_mean_square(pairs: Array) -> float:
     return float(np.sqrt(np.mean(pairs[:, 1] ** 2)))
 
 
+EITHER = (MeshedDensity, ProductDensity)
+"""Densities on meshes, and those of products in any dimension."""
+
 # a new metric adds its line here, or calls `register` from outside
 for _metric in (
     Metric("KL", "KL", histograms, kl, unit="nats"),
     Metric("TV", "TV", histograms, tv),
     Metric("chi2", "χ²", histograms, chi2, drawn=False),
-    Metric("W1", "W₁", transport, lambda pairs: float(np.mean(pairs[:, 0]))),
-    Metric("W2", "W₂", transport, root_mean_square, drawn=False),
-    Metric("MMD2", "MMD²", mean_embedding, lambda gap: float((gap**2).sum())),
+    Metric("W1", "W₁", transport, lambda pairs: float(np.mean(pairs[:, 0])), of=EITHER),
+    Metric("W2", "W₂", transport, root_mean_square, drawn=False, of=EITHER),
+    Metric("MMD2", "MMD²", mean_embedding, lambda gap: float((gap**2).sum()), of=EITHER),
+    Metric("energy", "energy distance", energy, of=(ProductDensity,)),
 ):
     register(_metric)

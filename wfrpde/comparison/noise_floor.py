@@ -11,7 +11,7 @@ import numpy.typing as npt
 from wfrpde.comparison.digest import digest_of
 from wfrpde.comparison.exact_samples import ExactSampler, exact_sampler
 from wfrpde.comparison.harness import Level, harvest
-from wfrpde.comparison.metrics import METRICS
+from wfrpde.comparison.product_density import ProductDensity
 from wfrpde.comparison.replicates import Judge, Replicate
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def noise_floors(
             levels[key] = _level(case, judge, n)
     result = harvest(list(levels.values()), comm, observer=observer)
     floors = {
-        key: {name: np.array([r.metrics[name] for r in replicates]) for name in METRICS}
+        key: {
+            name: np.array([r.metrics[name] for r in replicates]) for name in replicates[0].metrics
+        }
         for key, replicates in zip(levels, result.replicates, strict=True)
         if len(replicates) > 1
     }
@@ -64,14 +66,17 @@ def noise_floors(
 def _level(case: Case, judge: Judge, n: int) -> Level:
     from wfrpde.samplers import Ensemble, Trajectory
 
-    samplers: dict[float, ExactSampler] = {}
+    samplers: dict[float, ExactSampler | ProductDensity] = {}
 
     def run(
         seeds: Sequence[np.random.SeedSequence], count: int, dt: float, stop: Callable[[], bool]
     ) -> list[Trajectory]:
         for t, density in judge.densities.items():
             if t not in samplers:
-                samplers[t] = exact_sampler(density)
+                if isinstance(density, ProductDensity):
+                    samplers[t] = density
+                else:
+                    samplers[t] = exact_sampler(density)
         made = []
         for seed in seeds:
             rng = np.random.default_rng(seed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,19 +33,25 @@ class Observable:
     description
         In words.
     evaluate
-        Values ``(n,)`` from points ``(n, d)`` and a centre ``(d,)``, which only second moments
-        use: the mean of the Eulerian density at the time.
+        Values ``(n,)`` from points ``(n, d)`` and the Eulerian density at the time, of which
+        second moments use the mean.
     region
         The region, if this is the indicator of one.
     survival
         Whether it is no average over the law, but the share that has not been absorbed.
+    share
+        Whether it is an indicator, whose average is a probability.
+    truth
+        What it is under an Eulerian density that no mesh can be integrated over; None: on the mesh.
     """
 
     name: str
     description: str
-    evaluate: Callable[[Array, Array], Array] = field(repr=False)
+    evaluate: Callable[[Array, Any], Array] = field(repr=False)
     region: Region | None = None
     survival: bool = False
+    share: bool = False
+    truth: Callable[[Any], ReferenceValue] | None = field(repr=False, default=None)
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,9 @@ def moments(names: Sequence[str]) -> list[Observable]:
 def masses(regions: Mapping[str, Region], prefix: str = "mass") -> list[Observable]:
     """Give the mass of each named region."""
     return [
-        Observable(f"{prefix} {name}", f"mass of {region.text}", _indicator(region), region)
+        Observable(
+            f"{prefix} {name}", f"mass of {region.text}", _indicator(region), region, share=True
+        )
         for name, region in regions.items()
     ]
 
@@ -110,23 +118,24 @@ def expressions(texts: Mapping[str, str], dim: int, where: str) -> list[Observab
     return result
 
 
-def values(observables: list[Observable], x: Array, centre: Array) -> Array:
+def values(observables: list[Observable], x: Array, density: Any) -> Array:
     """Evaluate all observables, ``(n, k)``."""
-    return np.stack([o.evaluate(x, centre) for o in observables], axis=1)
+    return np.stack([o.evaluate(x, density) for o in observables], axis=1)
 
 
 def reference_values(
-    observables: list[Observable], density: MeshedDensity, known: Mapping[str, float]
+    observables: list[Observable], density: Any, known: Mapping[str, float]
 ) -> list[ReferenceValue]:
     """Integrate the observables against a density.
 
     The error is that which the solution estimates for its own numbers (``known``: name → error),
     or ``spread`` × the density's relative error; plus what a rule with fewer points changes.
     """
+    if all(o.truth is not None for o in observables):
+        return [o.truth(density) for o in observables if o.truth is not None]
     regions = [o.region for o in observables if o.region is not None]
     fine = density.atoms(regions)
     coarse = density.atoms(regions, fewer=1)
-    centre = density.moments[0]
     result = []
     for observable in observables:
         if observable.survival:
@@ -135,8 +144,8 @@ def reference_values(
             spread = float(np.sqrt(max(value - value**2, 0.0)))
             result.append(ReferenceValue(value, error + 1e-13, spread))
             continue
-        value, square = _integrals(observable, fine, centre)
-        other, _ = _integrals(observable, coarse, centre)
+        value, square = _integrals(observable, fine, density)
+        other, _ = _integrals(observable, coarse, density)
         spread = float(np.sqrt(max(square - value**2, 0.0)))
         error = known.get(observable.name, spread * np.nan_to_num(density.error))
         error = float(np.nan_to_num(error)) + abs(value - other)
@@ -145,25 +154,29 @@ def reference_values(
 
 
 def _integrals(
-    observable: Observable, atoms: tuple[Array, Array], centre: Array
+    observable: Observable, atoms: tuple[Array, Array], density: MeshedDensity
 ) -> tuple[float, float]:
     points, mass = atoms
-    value = observable.evaluate(points, centre)
+    value = observable.evaluate(points, density)
     value = np.where(mass > 0, value, 0.0)  # where there is nothing φ may overflow
     return float(mass @ value), float(mass @ value**2)
 
 
-def _coordinate(i: int) -> Callable[[Array, Array], Array]:
-    return lambda x, centre: x[:, i]
+def _coordinate(i: int) -> Callable[[Array, Any], Array]:
+    return lambda x, density: x[:, i]
 
 
-def _second_moment(i: int, j: int) -> Callable[[Array, Array], Array]:
-    return lambda x, centre: (x[:, i] - centre[i]) * (x[:, j] - centre[j])
+def _second_moment(i: int, j: int) -> Callable[[Array, Any], Array]:
+    def about_the_mean(x: Array, density: MeshedDensity) -> Array:
+        centre = density.moments[0]
+        return np.asarray((x[:, i] - centre[i]) * (x[:, j] - centre[j]))
+
+    return about_the_mean
 
 
-def _indicator(region: Region) -> Callable[[Array, Array], Array]:
-    return lambda x, centre: np.asarray(region(x), dtype=float)
+def _indicator(region: Region) -> Callable[[Array, Any], Array]:
+    return lambda x, density: np.asarray(region(x), dtype=float)
 
 
-def _free(function: Callable[[Array], Array]) -> Callable[[Array, Array], Array]:
-    return lambda x, centre: np.asarray(function(x), dtype=float)
+def _free(function: Callable[[Array], Array]) -> Callable[[Array, Any], Array]:
+    return lambda x, density: np.asarray(function(x), dtype=float)

@@ -7,7 +7,7 @@ part in the sampler.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from wfrpde.comparison.observables import (
     reference_values,
     values,
 )
+from wfrpde.comparison.product_density import ProductDensity
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
 from wfrpde.errors import SamplerError
@@ -36,6 +37,12 @@ Array = npt.NDArray[np.float64]
 
 SHOWN = 2000
 """Particles that are kept of a first replicate, for the pictures."""
+
+SHOWN_DIMENSIONS = 3
+"""Dimensions up to which they are."""
+
+AnyDensity = MeshedDensity | ProductDensity
+"""What samplers are judged by."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,7 @@ class Judge:
     """
 
     claims: Equation | None
-    densities: dict[float, MeshedDensity]
+    densities: Mapping[float, AnyDensity]
     observables: list[Observable]
     known: dict[float, dict[str, float]]
     metrics: bool = True
@@ -154,10 +161,10 @@ class Judge:
         for other, density in zip(densities, self.densities.values(), strict=True):
             x, mass = other.atoms(regions)
             held = mass > 0  # where there is nothing φ may overflow
-            x, mass, centre = x[held], mass[held], density.moments[0]
+            x, mass = x[held], mass[held]
             rows.append(
                 [
-                    other.survival if o.survival else mass @ o.evaluate(x, centre)
+                    other.survival if o.survival else mass @ o.evaluate(x, density)
                     for o in self.observables
                 ]
             )
@@ -165,7 +172,7 @@ class Judge:
 
     def averages_of_laws(self, laws: Iterable[Density]) -> Array:
         """Averages ``(T, k)`` under densities without a mesh, on the meshes of its own."""
-        own = self.densities.values()
+        own = [d for d in self.densities.values() if isinstance(d, MeshedDensity)]
         return self.averages(d.of(law) for law, d in zip(laws, own, strict=True))
 
     @cached_property
@@ -176,7 +183,7 @@ class Judge:
             for t, density in self.densities.items()
         }
 
-    def density_at(self, t: float) -> tuple[float, MeshedDensity] | None:
+    def density_at(self, t: float) -> tuple[float, AnyDensity] | None:
         """Find the judged time that equals ``t`` up to round-off, and its density."""
         for time, density in self.densities.items():
             if time == t or abs(time - t) <= 1e-9 * max(1.0, abs(t)):
@@ -211,7 +218,7 @@ class Judge:
         distances: dict[str, list[float]] = {}
         for t, density, ensemble in rows:
             x, weights = ensemble.positions, ensemble.weights
-            phi = values(self.observables, x, density.moments[0])
+            phi = values(self.observables, x, density)
             mean = weights @ phi
             # absorbed particles have no weight, and those that are left one that tells of it
             mean[own] = np.exp(ensemble.log_weights).mean()
@@ -228,7 +235,7 @@ class Judge:
             if self.metrics:
                 for key, value in self._yardstick(t, density, len(x)).distances(x, weights).items():
                     distances.setdefault(key, []).append(value)
-            if show:
+            if show and density.dim <= SHOWN_DIMENSIONS:
                 stride = -(-len(x) // SHOWN)
                 some = np.concatenate([x[::stride], weights[::stride, None]], axis=1)
                 shown.append(some)
@@ -250,9 +257,9 @@ class Judge:
             code=str(trajectory.facts.get("code", "")),
         )
 
-    def _in_box(self, ensemble: Ensemble, density: MeshedDensity) -> tuple[Ensemble, str]:
+    def _in_box(self, ensemble: Ensemble, density: AnyDensity) -> tuple[Ensemble, str]:
         """Bring particles into the box along axes that close, and say so if some were not."""
-        if self.sides is None or not any(self.sides.closed):
+        if not isinstance(density, MeshedDensity) or not (self.sides and any(self.sides.closed)):
             return ensemble, ""
         nodes = density.interpolation.nodes
         box = np.stack([nodes.min(axis=0), nodes.max(axis=0)], axis=1)
@@ -268,7 +275,7 @@ class Judge:
         )
         return ensemble.moved(inside), note
 
-    def _yardstick(self, t: float, density: MeshedDensity, n: int) -> Yardstick:
+    def _yardstick(self, t: float, density: AnyDensity, n: int) -> Yardstick:
         key = (t, n)
         if key not in self._yardsticks:
             self._yardsticks[key] = yardstick(density, n)

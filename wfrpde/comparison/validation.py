@@ -126,7 +126,8 @@ def validate(
     InputError
         If the case has no samplers, or one of them cannot be made.
     """
-    require_case(case, "validate")
+    require_case(case, "validate", factored=True)
+    _check_factors(case)
     checked_on_stop(on_stop)
     if comm is None:
         comm = world()
@@ -200,6 +201,17 @@ def validate(
     return unless_stopped(report, on_stop)
 
 
+def _check_factors(case: Case) -> None:
+    """Raise `InputError` if the factors have what samplers do not know of."""
+    if case.is_factored and case.dynamics.kind == "kinetic":
+        needed = "overdamped dynamics, for samplers of products"
+        raise InputError("dynamics.kind", "'kinetic', of a product", needed)
+    for index, factor in enumerate(case.factor):
+        if factor.reaction is not None:
+            found = f"{factor.reaction!r}, with samplers"
+            raise InputError(f"factor[{index}].reaction", found, "none: they know flow.reaction")
+
+
 def _failures(contestants: Sequence[Contestant], comm: Any) -> dict[str, str]:
     """Tell on every rank which samplers could not be made on any of them (collective)."""
     own = {c.name: c.failure for c in contestants if c.failure}
@@ -250,7 +262,7 @@ def _details(
                 break
             tell = partial(_tell, observer, contestant.name, k, len(contestants))
             tell("the limit of many particles")
-            law = run.law() if case.validation.limit else None
+            law = run.law() if case.validation.limit and not case.is_factored else None
             if law is not None:
                 steps = {lv.dt for lv in levels if lv.sampler == contestant.name}
                 mine.limits.update(limit_averages(law, contestant.base, context, steps))

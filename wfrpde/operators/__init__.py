@@ -15,9 +15,12 @@ __all__ = [
     "Cumulants",
     "Exit",
     "FeynmanKac",
+    "FirstExit",
     "MetastableSets",
     "Operator",
     "PathProfile",
+    "ProductGrowth",
+    "ProductSpectrum",
     "Spectrum",
     "StationaryDensity",
     "Sweep",
@@ -26,11 +29,14 @@ __all__ = [
     "eyring_kramers",
     "feynman_kac",
     "feynman_kac_operator",
+    "first_exit",
     "generator",
     "linearised_flow",
     "mean_exit_time",
     "metastable_sets",
     "path_profile",
+    "product_growth",
+    "product_spectrum",
     "spectrum",
     "stationary_density",
     "sweep",
@@ -44,6 +50,14 @@ if TYPE_CHECKING:
     from wfrpde.operators.metastable import MetastableSets, metastable_sets
     from wfrpde.operators.operator import Operator
     from wfrpde.operators.parameter_sweep import Sweep, sweep
+    from wfrpde.operators.product_spectra import (
+        FirstExit,
+        ProductGrowth,
+        ProductSpectrum,
+        first_exit,
+        product_growth,
+        product_spectrum,
+    )
     from wfrpde.operators.spectra import Spectrum, spectrum
     from wfrpde.operators.stationary import StationaryDensity, stationary_density
     from wfrpde.operators.tilting import Cumulants, FeynmanKac, cumulants, feynman_kac
@@ -56,6 +70,10 @@ _NAMES = {
     "metastable": ("MetastableSets", "metastable_sets"),
     "operator": ("Operator",),
     "parameter_sweep": ("Sweep", "sweep"),
+    "product_spectra": (
+        *("FirstExit", "ProductGrowth", "ProductSpectrum"),
+        *("first_exit", "product_growth", "product_spectrum"),
+    ),
     "spectra": ("Spectrum", "spectrum"),
     "stationary": ("StationaryDensity", "stationary_density"),
     "tilting": ("Cumulants", "FeynmanKac", "cumulants", "feynman_kac"),

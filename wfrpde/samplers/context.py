@@ -13,13 +13,14 @@ import numpy.typing as npt
 
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError
-from wfrpde.samplers.oracle import Oracle, SavedFlow
+from wfrpde.samplers.oracle import Knowing, Oracle, SavedFlow, SumOracle
 from wfrpde.samplers.ranks import Ranks
 from wfrpde.samplers.start import formula_sampler
 from wfrpde.samplers.walls import Walls
 from wfrpde.starts.initial import InitialDensity
 from wfrpde.starts.registry import initial_again
-from wfrpde.targets import Target, make_target
+from wfrpde.targets import Target
+from wfrpde.targets.registry import target_of
 
 Array = npt.NDArray[np.float64]
 
@@ -57,7 +58,7 @@ class SamplerContext:
     initial: InitialDensity
     box: Array
     scales: Array
-    solution: SavedFlow | None = None
+    solution: SavedFlow | Knowing | None = None
     comm: Any = None
     tables: Mapping[str, Any] = field(default_factory=dict, repr=False)
     folder: Path | None = None
@@ -65,7 +66,7 @@ class SamplerContext:
 
     @classmethod
     def of(
-        cls, case: HasSamplerContext, solution: SavedFlow | None = None, comm: Any = None
+        cls, case: HasSamplerContext, solution: SavedFlow | Knowing | None = None, comm: Any = None
     ) -> SamplerContext:
         """Make what the samplers of a `wfrpde.Case` need. Not collective.
 
@@ -83,7 +84,7 @@ class SamplerContext:
         """The ranks that share the ensemble."""
         return Ranks(self.comm)
 
-    def oracle(self, name: str) -> Oracle:
+    def oracle(self, name: str) -> Oracle | SumOracle:
         """Return log(ρ/π) of the flow that was solved, for the sampler ``name``.
 
         Raises
@@ -101,8 +102,10 @@ class SamplerContext:
         return self._oracle
 
     @cached_property
-    def _oracle(self) -> Oracle:
+    def _oracle(self) -> Oracle | SumOracle:
         assert self.solution is not None
+        if isinstance(self.solution, Knowing):
+            return self.solution.oracle
         if self.walls is None:
             return Oracle.of(self.solution)
         return Oracle.of(self.solution, tuple(self.walls.closed), self.walls.sink)
@@ -126,7 +129,7 @@ def _again(
     folder: Path | None,
     walls: Walls | None,
 ) -> SamplerContext:
-    first, end = initial_again(**initial), make_target(**target)
+    first, end = initial_again(**initial), target_of(target)
     if equation.path is not None:
         equation = equation.along(equation.path.between(first, end))
     return SamplerContext(
@@ -144,7 +147,7 @@ def _again(
 class HasSamplerContext(Protocol):
     """What a `SamplerContext` can be asked from, such as a case."""
 
-    def sampler_context(self, solution: SavedFlow | None, comm: Any) -> SamplerContext:
+    def sampler_context(self, solution: SavedFlow | Knowing | None, comm: Any) -> SamplerContext:
         """Return what its samplers need."""
 
 
@@ -153,6 +156,8 @@ def drawable(initial: InitialDensity, box: Array, walls: Walls | None = None) ->
 
     Between walls draws beyond them are left out: the flow starts from what is in the box.
     """
+    if "factors" in (initial.recipe or {}):
+        return initial  # each factor's start is made so by itself
     if initial.sampler is None:
         return replace(initial, sampler=formula_sampler(initial.log_density, box))
     if walls is None or walls.open:

@@ -7,8 +7,10 @@ names times that are close enough for it; what the interpolation leaves out is m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ from wfrpde.samplers.density import CELLS, DensitySource
 from wfrpde.samplers.lattice import Lattice
 from wfrpde.samplers.walls import Sink
 from wfrpde.targets import Target
+from wfrpde.targets.product import Turned
 
 Array = npt.NDArray[np.float64]
 
@@ -49,6 +52,15 @@ class SavedFlow(Protocol):
 
     def log_relative_densities(self, x: Array) -> Array:
         """Return log(ρ/π) ``(T, n)`` at points ``(n, d)`` at all times; −∞ outside the domain."""
+
+
+@runtime_checkable
+class Knowing(Protocol):
+    """A flow that tells log(ρ/π) at any time by itself."""
+
+    @property
+    def oracle(self) -> SumOracle:
+        """What tells it."""
 
 
 def oracle_times(case: Any, count: int = 64) -> tuple[float, ...]:
@@ -132,6 +144,30 @@ class Oracle(DensitySource):
         if self.sink is not None:
             values = np.maximum(values + self.sink.log_distance(positions), LOWEST)
         return np.asarray(values)
+
+    def log_relative(self, positions: Array, weights: Array, t: float) -> Array:
+        """Return log(ρ_t/π) ``(N,)``; the weights do not matter. Not collective."""
+        return self(t, positions)
+
+
+@dataclass(frozen=True, eq=False)
+class SumOracle(DensitySource):
+    """log(ρ_t/π) of a product: the sum of what oracles of its factors say.
+
+    Attributes
+    ----------
+    turned
+        Where the coordinates of the factors lie.
+    parts
+        For each factor that differs, log(ρ/π) ``(n,)`` at a time and points ``(n, k)``.
+    """
+
+    turned: Turned
+    parts: tuple[Callable[[float, Array], Array], ...]
+
+    def __call__(self, t: float, positions: Array) -> Array:
+        """Return log(ρ_t/π) ``(N,)`` at the positions ``(N, d)``."""
+        return self.turned.summed([partial(part, t) for part in self.parts], positions)
 
     def log_relative(self, positions: Array, weights: Array, t: float) -> Array:
         """Return log(ρ_t/π) ``(N,)``; the weights do not matter. Not collective."""

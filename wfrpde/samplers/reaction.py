@@ -30,6 +30,10 @@ FINENESS = 4
 """Cells of a mesh that is laid out by itself within the shortest length of V and log ρ₀."""
 
 
+MOST_DIMENSIONS = 3
+"""Dimensions up to which a density can be estimated on a lattice."""
+
+
 class Reaction(ABC):
     """What a step does to the weights."""
 
@@ -144,6 +148,10 @@ def density_reaction(
             raise InputError(
                 f"sampler {name}: {key}", f"it with density = '{density}'", "it left out"
             )
+    if density != "oracle" and context.target.dim > MOST_DIMENSIONS:
+        found = f"'{density}' in {context.target.dim} dimensions, where no lattice holds a density"
+        do = "It reads log(ρ/π) from the flow that was solved."
+        raise InputError(f"sampler {name}: density", found, "'oracle'", do)
     sink = None if context.walls is None else context.walls.sink
     if sink is not None and density == "kde":
         found = f"'{density}' where sides or regions absorb"

@@ -19,7 +19,7 @@ from wfrpde.samplers.moves import gradient
 from wfrpde.samplers.parameters import Alpha, Beta, SchemeName, Threshold, gradient_rates
 from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.samplers.ranks import Ranks
-from wfrpde.samplers.reaction import fisher_rao_law
+from wfrpde.samplers.reaction import MOST_DIMENSIONS, fisher_rao_law
 from wfrpde.samplers.resampling import Resampling
 from wfrpde.samplers.walls import Walls
 from wfrpde.targets import Target
@@ -102,6 +102,9 @@ class SmcWfr(LibrarySampler):
         alpha, beta = gradient_rates(cls.kind, context, alpha, beta)
         if alpha == 0:
             raise InputError(f"sampler {name}: alpha", "0", "a positive number", "Nothing moves.")
+        if not pairwise and context.target.dim > MOST_DIMENSIONS:
+            found = f"false in {context.target.dim} dimensions, where no lattice holds the sum"
+            raise InputError(f"sampler {name}: pairwise", found, "true")
         when = Resampling.named(resampling, ess_threshold)
         return cls(context.target, alpha, beta, when, pairwise, name, context.ranks, context.walls)
 

@@ -13,6 +13,7 @@ from wfrpde.fields.complaints import checked, choose
 from wfrpde.starts.expression import ExpressionInitial
 from wfrpde.starts.gaussian import DiracInitial, GaussianInitial, MixtureInitial
 from wfrpde.starts.initial import InitialDensity, InitialParameters
+from wfrpde.starts.product import product_start
 from wfrpde.starts.radial import RadialInitial
 from wfrpde.starts.uniform import UniformInitial
 from wfrpde.starts.wrapping import wrapped
@@ -78,6 +79,10 @@ def make_initial(
 
 def initial_again(**recipe: Any) -> InitialDensity:
     """Return an initial density made before, from its `InitialDensity.recipe`."""
+    if "factors" in recipe:
+        factors = [(f["repeat"], initial_again(**f["recipe"])) for f in recipe["factors"]]
+        rotation = recipe["rotation"]
+        return product_start(factors, None if rotation is None else np.array(rotation))
     dim, box = recipe["dim"], recipe["box"]
     parameters = validate_initial(recipe["kind"], recipe["parameters"])
     parameters.check_dimension(dim)

@@ -19,6 +19,7 @@ from wfrpde.targets.gaussian import GaussianMixtureTarget, GaussianTarget
 from wfrpde.targets.landscapes import BananaTarget, FourModesTarget, MullerBrownTarget, RingTarget
 from wfrpde.targets.minima import find_minima
 from wfrpde.targets.phase_space import phase_space
+from wfrpde.targets.product import product_target
 from wfrpde.targets.python_target import load_python_target
 from wfrpde.targets.radial import RadialTarget
 from wfrpde.targets.target import Target, TargetParameters, read_regions, symbolic_target
@@ -117,13 +118,22 @@ def make_target(
     return phase_space(target) if kinetic else target
 
 
+def target_of(recipe: Mapping[str, Any]) -> Target:
+    """Return a target made before, from its `Target.recipe`; the user's code is run at once."""
+    if "factors" not in recipe:
+        return make_target(**recipe)
+    factors = [(entry["repeat"], target_of(entry["recipe"])) for entry in recipe["factors"]]
+    rotation = recipe["rotation"]
+    return product_target(factors, None if rotation is None else np.array(rotation))
+
+
 def target_again(*, recipe: Mapping[str, Any], description: str, seeds: npt.ArrayLike) -> Target:
     """Return a target made before, from its `Target.recipe`.
 
     Python code of the user is run when the potential is first asked for.
     """
-    if recipe["python"] is None:
-        return make_target(**recipe)
+    if "factors" in recipe or recipe["python"] is None:
+        return target_of(recipe)
 
     kinetic, dim = recipe.get("kinetic", False), recipe["dim"]
     own = {name: value for name, value in recipe.items() if name != "kinetic"}

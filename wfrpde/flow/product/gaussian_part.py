@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -128,7 +128,7 @@ class GaussianPart(Result):
         raise KeyError(region)
 
     def moments(self, index: Index) -> tuple[Array, Array]:
-        """Return mean ``(d,)`` and covariance ``(d, d)``."""
+        """Return mean ``(d,)`` and covariance ``(d, d)`` at a time."""
         if index is None:
             return self.flow.target_mean, self.flow.target_covariance
         return self.means[index], self.covariances[index]
@@ -159,6 +159,15 @@ class GaussianPart(Result):
             float(size @ self.mean_errors[index]),
             float(size @ self.covariance_errors[index] @ size),
         )
+
+    def oracle(self) -> Callable[[float, Array], Array]:
+        """Return the closed form of log(ρ/π), which knows all times."""
+
+        @lru_cache(maxsize=4)
+        def moments(t: float) -> tuple[Array, Array]:
+            return self.flow.at(t) if t > 0 else (self.initial_mean, self.initial_covariance)
+
+        return lambda t, x: gaussian_log_density(x, *moments(t)) - self.log_density(None, x)
 
 
 def flow_between(

@@ -13,15 +13,20 @@ import numpy.typing as npt
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.functionals import Evaluator
 from wfrpde.discretisation.interpolation import evaluate
+from wfrpde.domain.sides import Sides
 from wfrpde.flow.product.lines import BLOCK, Atoms, Complex, Line
 from wfrpde.flow.product.parts import ROUND_OFF, Index
-from wfrpde.flow.product.rules import TABLE, PointRule, interpolated, line_rule
+from wfrpde.flow.product.rules import TABLE, PointRule, Table, line_rule
 from wfrpde.flow.solution import Estimated, Solution
+from wfrpde.samplers.oracle import Oracle
 
 if TYPE_CHECKING:
     from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
+
+MARGIN = 1.3
+"""Highest frequency of a table, in units of the highest that is asked for."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,10 @@ class MeshPart(Result):
         keep = mass > 1e-18
         points, mass = rule.points[keep], mass[keep]
         if self.dim == 1 and len(omega) > TABLE:
-            return interpolated(points[:, 0], mass, omega[:, 0])
+            highest = float(np.abs(omega).max())
+            if index not in self._tables or self._tables[index].highest < highest:
+                self._tables[index] = Table.of(points[:, 0], mass, MARGIN * highest)
+            return self._tables[index](omega[:, 0])
         size = max(1, BLOCK // len(points))
         parts = [np.exp(1j * (omega[k : k + size] @ points.T)) @ mass
                  for k in range(0, len(omega), size)]  # fmt: skip
@@ -129,6 +137,10 @@ class MeshPart(Result):
             PointRule(first.points, first.log_target, gaps),
             PointRule(second.points, second.log_target, gaps),
         )
+
+    @cached_property
+    def _tables(self) -> dict[Index, Table]:
+        return {}
 
     @cached_property
     def _sampled(self) -> dict[tuple[int, Index], tuple[Array, Array]]:
@@ -163,3 +175,7 @@ class MeshPart(Result):
         log_mass, defect = self._masses(rule, index)
         gap = float(np.abs(weights) @ rule.gaps)
         return Atoms(rule.points @ weights, log_mass, defect, gap=gap)
+
+    def oracle(self) -> Oracle:
+        """Return a table of log(ρ/π), interpolated in time and space."""
+        return Oracle.of(self.solution, Sides.of(self.solution.case.domain.sides, self.dim).closed)

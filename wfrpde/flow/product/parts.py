@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -71,3 +71,6 @@ class Part(Protocol):
 
     def characteristic(self, index: Index, omega: Array) -> Complex:
         """Return E e^{iω·x} at frequencies ``(m, d)``."""
+
+    def oracle(self) -> Callable[[float, Array], Array]:
+        """Return a function of a time and points ``(n, d)`` that tells log(ρ/π) ``(n,)``."""

@@ -6,16 +6,17 @@ potential :math:`v(r) - (d - 1)\log r`; the ratio ρ/π, and with it KL, is the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import gammaln, roots_jacobi
+from scipy.special import gammaln, jv, roots_jacobi
 
 from wfrpde.case.stored import Result
+from wfrpde.discretisation.quadrature import gauss_rule
 from wfrpde.flow.product.lines import Atoms, Complex, Line
 from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.parts import Index
@@ -28,6 +29,13 @@ Array = npt.NDArray[np.float64]
 
 ANGLES = 64
 """Angles of the quadrature over a sphere."""
+
+SHELLS = 120
+"""Intervals of the distance, with six points each, over which waves are integrated."""
+
+BESSEL = 30
+"""Dimension up to which waves are averaged over a sphere by Bessel's function; beyond, the cosine
+of the angle is so close to 0 that its quadrature sees all that has not died away."""
 
 
 @dataclass(frozen=True)
@@ -136,5 +144,30 @@ class RadialPart(Result):
 
     def characteristic(self, index: Index, omega: Array) -> Complex:
         """Return E e^{iω·x} at frequencies ``(m, d)``."""
-        law = self.line(index, np.eye(1, self.dim)[0])
-        return law.ratio(0.0, np.linalg.norm(omega, axis=1))
+        size, which = np.unique(np.linalg.norm(omega, axis=1), return_inverse=True)
+        r, mass = self._shells(index)
+        z = np.multiply.outer(size, r)
+        if self.dim <= BESSEL:
+            order = self.dim / 2 - 1
+            with np.errstate(divide="ignore", invalid="ignore"):
+                bulk = jv(order, z) * np.exp(gammaln(order + 1) + order * np.log(2 / z))
+            around = np.where(z < 1e-3, 1 - z**2 / (2 * self.dim), bulk)
+        else:
+            cosine, log_weight = self._angles
+            around = sum(np.exp(w) * np.cos(z * c) for c, w in zip(cosine, log_weight, strict=True))
+        return np.asarray((around @ mass)[which].astype(complex))
+
+    def _shells(self, index: Index) -> tuple[Array, Array]:
+        """Return distances ``(n,)`` and the masses of spheres there, few but enough for waves."""
+        low, high = self.distance.solution.box[0]
+        ends = np.linspace(low, high, SHELLS + 1)
+        node, weight = gauss_rule(6)
+        r = (ends[:-1, None] + np.diff(ends)[:, None] * node).ravel()
+        log_mass = self.distance.log_density(index, r[:, None]) + np.log(np.tile(weight, SHELLS))
+        mass = np.exp(log_mass - log_mass.max())
+        return r, mass / mass.sum()
+
+    def oracle(self) -> Callable[[float, Array], Array]:
+        """Return log(ρ/π) by a table over the distance."""
+        table = self.distance.oracle()
+        return lambda t, x: table(t, self._distances(x))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,20 +58,33 @@ def line_rule(nodes: Array, potential: Callable[[Array], Array], count: int) -> 
     return PointRule(points, log_target, np.diff(points[:, 0]).max(keepdims=True))
 
 
-def interpolated(points: Array, mass: Array, omega: Array) -> Complex:
-    """Return E e^{iωx} of masses at points by splines of degree 5 on a table of frequencies."""
-    from scipy.interpolate import make_interp_spline
+@dataclass(frozen=True, eq=False)
+class Table:
+    """E e^{iωx} of masses at points of a line, as splines of degree 5 on a table of frequencies."""
 
-    middle = float(mass @ points)
-    reach = float(np.abs(points - middle).max())
-    step = PHASE / reach
-    table = step * np.arange(int(np.abs(omega).max() / step) + 8)
-    size = max(1, BLOCK // len(points))
-    values = np.concatenate(
-        [np.exp(1j * np.outer(table[k : k + size], points - middle)) @ mass
-         for k in range(0, len(table), size)]
-    )  # fmt: skip
-    size_of = np.abs(omega)
-    real, imaginary = (make_interp_spline(table, part, k=5)(size_of)
-                       for part in (values.real, values.imag))  # fmt: skip
-    return np.asarray((real + 1j * np.sign(omega) * imaginary) * np.exp(1j * omega * middle))
+    middle: float
+    highest: float
+    splines: tuple[Any, Any]
+
+    @classmethod
+    def of(cls, points: Array, mass: Array, highest: float) -> Table:
+        """Tabulate frequencies up to a highest one."""
+        from scipy.interpolate import make_interp_spline
+
+        middle = float(mass @ points)
+        step = PHASE / float(np.abs(points - middle).max())
+        table = step * np.arange(int(highest / step) + 8)
+        size = max(1, BLOCK // len(points))
+        values = np.concatenate(
+            [np.exp(1j * np.outer(table[k : k + size], points - middle)) @ mass
+             for k in range(0, len(table), size)]
+        )  # fmt: skip
+        real, imaginary = (make_interp_spline(table, part, k=5)
+                           for part in (values.real, values.imag))  # fmt: skip
+        return cls(middle, highest, (real, imaginary))
+
+    def __call__(self, omega: Array) -> Complex:
+        """Return the values at frequencies ``(m,)``."""
+        size, (real, imaginary) = np.abs(omega), self.splines
+        values = real(size) + 1j * np.sign(omega) * imaginary(size)
+        return np.asarray(values * np.exp(1j * omega * self.middle))

@@ -24,6 +24,8 @@ from wfrpde.flow.product.regions import region_mass
 from wfrpde.flow.product.sums import SumLaw, Tail
 from wfrpde.flow.solution import ErrorEstimate, Estimated, SavedDensity, Solution, saved_index
 from wfrpde.numbers import shortened
+from wfrpde.samplers.oracle import SumOracle
+from wfrpde.targets.product import Turned
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -283,6 +285,12 @@ class ProductSolution(Result):
         """Return ρ at one of `times`, as a `wfrpde.fields.protocols.Density`; π at t = ∞."""
         index = self._index(t)
         return SavedDensity(self, np.inf if index is None else float(self.times[index]))
+
+    @cached_property
+    def oracle(self) -> SumOracle:
+        """log(ρ/π) at any time up to the last, for samplers; see `wfrpde.samplers.oracle`."""
+        turned = Turned(self.factors.columns, self.rotation)
+        return SumOracle(turned, tuple(part.oracle() for part in self.parts))
 
     # --- laws of linear forms and of regions -------------------------------------------------
 

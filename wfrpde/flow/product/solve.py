@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wfrpde.case.case import Case
-from wfrpde.case.factor_cases import factor_case
+from wfrpde.case.factor_cases import factor_case, factor_key
 from wfrpde.case.factors import factors_of, rotation_matrix
 from wfrpde.case.radial import distance_case
 from wfrpde.errors import InputError
@@ -63,7 +62,7 @@ def solve_product(
             case.target.is_product) else None  # fmt: skip
         cases = [factor_case(case, index) for index in range(len(specs))]
         kinds: dict[str, int] = {}
-        which = [kinds.setdefault(_key(one), len(kinds)) for one in cases]
+        which = [kinds.setdefault(factor_key(one), len(kinds)) for one in cases]
         different = [cases[which.index(kind)] for kind in range(len(kinds))]
     tasks: list[Task[AnyPart]] = [
         Task(
@@ -97,11 +96,6 @@ def solve_product(
         for text in solution.warnings:
             logger.warning(text)
     return unless_stopped(solution, on_stop)
-
-
-def _key(case: Case) -> str:
-    """Text by which equal factors are found."""
-    return json.dumps(case.model_dump(mode="json"), sort_keys=True, default=str)
 
 
 def _words(index: int, case: Case) -> str:

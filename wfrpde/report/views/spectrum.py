@@ -13,15 +13,25 @@ from wfrpde.operators import (
     Cumulants,
     Exit,
     FeynmanKac,
+    FirstExit,
     MetastableSets,
+    ProductGrowth,
+    ProductSpectrum,
     Spectrum,
     Sweep,
 )
 from wfrpde.operators.stationary import StationaryDensity
 from wfrpde.report.pages import Table
 from wfrpde.report.spectrum.page import drawings, study_sentences, sweep_sentences
+from wfrpde.report.spectrum.product import (
+    draw_product,
+    product_columns,
+    product_sentences,
+    product_table,
+)
 from wfrpde.report.spectrum.tables import rate_columns, study_tables, sweep_columns, sweep_table
 from wfrpde.report.views.view import Card, View
+from wfrpde.studies.spectral.product import ProductStudy
 from wfrpde.studies.spectral.study import SpectralStudy
 
 if TYPE_CHECKING:
@@ -55,6 +65,40 @@ def _of_spectrum(made: Callable[[SpectralStudy], Any]) -> Callable[[Spectrum], A
 
 STUDY = View(_study_card, rate_columns, drawings)
 SPECTRUM = View(_of_spectrum(_study_card), _of_spectrum(rate_columns), _of_spectrum(drawings))
+
+
+def _product_card(study: ProductStudy) -> Card:
+    return Card(
+        study.case.title or study.case.name,
+        tuple(product_sentences(study)),
+        (product_table(study),),
+        study.spectrum.warnings,
+        ("plot()", "to_dataframe()"),
+    )
+
+
+def _of_product(made: Callable[[ProductStudy], Any]) -> Callable[[ProductSpectrum], Any]:
+    return lambda found: made(ProductStudy(found.case, found, None, None, 1, found.wall_time))
+
+
+PRODUCT_STUDY = View(_product_card, product_columns, draw_product)
+PRODUCT = View(_of_product(_product_card), _of_product(product_columns), _of_product(draw_product))
+
+
+def _exit_card(found: FirstExit) -> Card:
+    rate = pretty(with_error(found.rate, found.rate_error))
+    return Card("First exit", (f"The first factor enters {found.region} at the rate {rate}.",))
+
+
+def _growth_card(found: ProductGrowth) -> Card:
+    value = pretty(with_error(found.principal_eigenvalue, found.error))
+    return Card("Growth", (f"Weights of the additive U grow at the rate {value}.",))
+
+
+FIRST_EXIT = View(_exit_card, lambda e: {"rate": [e.rate], "rate_error": [e.rate_error]})
+GROWTH = View(
+    _growth_card, lambda g: {"principal_eigenvalue": [g.principal_eigenvalue], "error": [g.error]}
+)
 
 
 def _sweep_card(sweep: Sweep) -> Card:

@@ -1,0 +1,155 @@
+"""What samples of a product are compared in, in any dimension: averages whose truth is known.
+
+Moments of linear forms and probabilities of half-spaces along coordinates, along the diagonal and
+along random directions; masses of regions such as ``count(x > 0) >= 50``; and log(ρ/π) with its
+square about KL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.comparison.observables import Observable, ReferenceValue
+from wfrpde.comparison.product_density import INVERSION, ProductDensity
+from wfrpde.fields.product_regions import parse_product_region
+from wfrpde.flow.product.regions import inside, region_mass
+
+Array = npt.NDArray[np.float64]
+
+QUANTILES = (-1.3, 0.0, 1.3)
+"""Where half-spaces begin, in standard deviations from the mean."""
+
+
+def directions_of(
+    dim: int, count: int, coordinates: int, names: tuple[str, ...] = (), seed: int = 0
+) -> dict[str, Array]:
+    """Return unit vectors ``(d,)`` by their names: the diagonal, random ones, coordinates.
+
+    Parameters
+    ----------
+    count
+        How many random directions there are.
+    coordinates
+        How many single coordinates are looked at, evenly spread.
+    names
+        Names of the coordinates; x1, x2, … by default.
+    seed
+        Of the random directions.
+    """
+    random = np.random.default_rng(seed).standard_normal((count, dim))
+    found = {"Σx/√d": np.ones(dim) / np.sqrt(dim)} if dim > 1 else {}
+    if dim > 1:
+        unit = random / np.linalg.norm(random, axis=1, keepdims=True)
+        found |= {f"w{k + 1}·x": w for k, w in enumerate(unit)}
+    names = names or tuple(f"x{k + 1}" for k in range(dim))
+    chosen = np.unique(np.linspace(0, dim - 1, min(coordinates, dim)).astype(int))
+    return found | {names[k]: np.eye(1, dim, k)[0] for k in chosen}
+
+
+def along(directions: Mapping[str, Array]) -> list[Observable]:
+    """Give moments of linear forms, and probabilities of half-spaces beyond `QUANTILES`."""
+    return [observable for name, w in directions.items() for observable in _of_form(name, w)]
+
+
+def _of_form(name: str, w: Array) -> list[Observable]:
+    def mean(density: ProductDensity) -> ReferenceValue:
+        form = density.form(w)
+        return _known(form.mean, form.error * (abs(form.mean) + 5 * form.width), form.width)
+
+    def variance(density: ProductDensity) -> ReferenceValue:
+        form = density.form(w)
+        squares = (density.draws @ w - form.mean) ** 2
+        return _known(form.variance, 25 * form.error * form.variance, float(squares.std()))
+
+    def square(x: Array, density: ProductDensity) -> Array:
+        return np.asarray((x @ w - density.form(w).mean) ** 2)
+
+    found = [
+        Observable(f"mean {name}", f"mean of {name}", lambda x, _: x @ w, truth=mean),
+        Observable(
+            f"var {name}",
+            f"second moment of {name} about the Eulerian mean",
+            square,
+            truth=variance,
+        ),
+    ]
+    for q in QUANTILES:
+        beyond, probability = _half_space(w, q)
+        text = f"P({name} > m{q:+g}σ)".replace("-", "−") if q else f"P({name} > m)"
+        found.append(Observable(text, f"{text}, m and σ those of the flow", beyond, share=True,
+                                truth=probability))  # fmt: skip
+    return found
+
+
+def _half_space(
+    w: Array, q: float
+) -> tuple[Callable[[Array, ProductDensity], Array], Callable[[ProductDensity], ReferenceValue]]:
+    def beyond(x: Array, density: ProductDensity) -> Array:
+        form = density.form(w)
+        return np.asarray(x @ w > form.mean + q * form.width, dtype=float)
+
+    def probability(density: ProductDensity) -> ReferenceValue:
+        form = density.form(w)
+        p = float(form.above(np.array([form.mean + q * form.width]))[0])
+        return _probability(p, form.error + INVERSION)
+
+    return beyond, probability
+
+
+def shares(regions: Mapping[str, str], prefix: str, where: str) -> list[Observable]:
+    """Give the masses of regions of the product."""
+    return [_share(name, text, prefix, f"{where}.{name}") for name, text in regions.items()]
+
+
+def _share(name: str, text: str, prefix: str, where: str) -> Observable:
+    region = parse_product_region(text, where)
+
+    def mass(density: ProductDensity) -> ReferenceValue:
+        tail = region_mass(density.solution.factors, region, density.index, where)
+        return _probability(tail.probability, float(np.nan_to_num(tail.error)))
+
+    def hit(x: Array, density: ProductDensity) -> Array:
+        return np.asarray(inside(density.solution.factors, region, x), dtype=float)
+
+    return Observable(f"{prefix} {name}", f"mass of {text}", hit, share=True, truth=mass)
+
+
+def log_ratios() -> list[Observable]:
+    """Give log(ρ/π), whose average is KL, and its square about KL."""
+
+    def kl(density: ProductDensity) -> tuple[float, float, float]:
+        at = density.index
+        entries = [density.solution.estimated(k) for k in ("kl", "reaction_variance")]
+        (value, error), (spread, _) = ((e.value[at], e.error[at]) for e in entries)
+        return float(value), float(error), float(np.sqrt(spread))
+
+    def square(density: ProductDensity) -> ReferenceValue:
+        entry, value = density.solution.estimated("reaction_variance")[density.index], kl(density)
+        gaps = (density.log_relative(density.draws) - value[0]) ** 2
+        return _known(float(entry.value), float(entry.error), float(gaps.std()))
+
+    return [
+        Observable(
+            "log(ρ/π)",
+            "log(ρ/π), whose average is KL",
+            lambda x, density: density.log_relative(x),
+            truth=lambda density: _known(*kl(density)),
+        ),
+        Observable(
+            "(log(ρ/π) − KL)²",
+            "square of log(ρ/π) about KL",
+            lambda x, density: (density.log_relative(x) - kl(density)[0]) ** 2,
+            truth=square,
+        ),
+    ]
+
+
+def _known(value: float, error: float, spread: float) -> ReferenceValue:
+    return ReferenceValue(value, error + 1e-13 * max(abs(value), spread), spread)
+
+
+def _probability(p: float, error: float) -> ReferenceValue:
+    return _known(p, error, float(np.sqrt(max(p * (1 - p), 0.0))))
