@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import comb
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -236,7 +236,7 @@ def _modes(case: Case, comm: Comm, size: int, absorbing: str | None) -> list[Mod
             needed = "a Gaussian, or a factor in one to three dimensions"
             raise InputError(where, f"{target.kind!r} in {target.dimension} dimensions", needed)
         one = factor_case(case, index, start=False)
-        asked = {"count": size}
+        asked: dict[str, Any] = {"count": size}
         if not free and region is not None:
             asked |= {"absorbing": region.region}
         one = one.with_overrides({"spectrum": asked})
@@ -311,7 +311,7 @@ def _sums(kinds: Sequence[Modes]) -> Iterator[tuple[float, dict[tuple[int, int],
         for j in range(1, len(m.rates))
     )
     yield 0.0, {}
-    heap = [(species[0][0], (0,))] if species else []
+    heap: list[tuple[float, tuple[int, ...]]] = [(species[0][0], (0,))] if species else []
     while heap:
         excess, sequence = heapq.heappop(heap)
         chosen: dict[tuple[int, int], int] = {}
