@@ -150,7 +150,7 @@ def stated_power(judged: Judge, plant: Plant) -> tuple[float, float]:
     ):
         for observable, reference in zip(judged.observables, references, strict=True):
             rows += 1
-            phi = observable.evaluate(points, density.moments[0])
+            phi = observable.evaluate(points, density)
             gap = abs(phi.mean() - reference.value) - reference.error
             scaled = gap / (phi.std() / np.sqrt(plant.particles * plant.replicates))
             if scaled > best:

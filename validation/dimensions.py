@@ -88,9 +88,11 @@ def main() -> None:
     judge, law = ProductJudge(fifty, END, level=LEVEL), ProductDensity(fifty, END)
     rng = np.random.default_rng(4)
     alarms = 0
-    for _ in range(given.trials):
+    for trial in range(given.trials):
         draws = law.draw(12 * 60, rng).reshape(12, 60, 50)
         alarms += not judge.judge(list(draws)).passed
+        if trial % 25 == 24:
+            print(f"{alarms} false alarms in {trial + 1} trials", flush=True)
     rows = [("exact draws, d = 50", given.trials, alarms)]
     print(rows[-1], f"{time.process_time() - began:.0f} CPU s", flush=True)
     hundred = wells(100)

@@ -19,7 +19,7 @@ def scores(density, regions, n=N, seed=1):
     x = exact_sampler(density).draw(n, np.random.default_rng(seed))
     observables = moments("xyz"[: density.dim]) + masses(regions)
     references = reference_values(observables, density, {})
-    phi = values(observables, x, density.moments[0]).mean(axis=0)
+    phi = values(observables, x, density).mean(axis=0)
     bars = np.array([r.spread for r in references]) / np.sqrt(n)
     return (phi - [r.value for r in references]) / bars
 
