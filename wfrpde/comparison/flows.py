@@ -25,10 +25,10 @@ from wfrpde.samplers.oracle import SumOracle
 if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.fields import Region
-    from wfrpde.flow.product.solution import AnySolution
     from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
+Solved = Solution | ProductSolution
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Flows:
     observer: Callable[[Any], None] | None = None
     closely: bool = False
     timeless: bool = False
-    _solved: dict[Equation | None, AnySolution] = field(default_factory=dict, repr=False)
+    _solved: dict[Equation | None, Solved] = field(default_factory=dict, repr=False)
     _judges: dict[Equation | None, Judge] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -79,7 +79,7 @@ class Flows:
             }
         )
 
-    def solution(self, claims: Equation | None) -> AnySolution:
+    def solution(self, claims: Equation | None) -> Solved:
         """Give the flow that is claimed; for samplers of π that of the case, or a still one."""
         if claims not in self._solved:
             from wfrpde.flow.product.solve import solve_product

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.case.case import require_case
 from wfrpde.case.factor_cases import factor_case, factor_key
 from wfrpde.case.factors import factors_of
 from wfrpde.case.stored import Result
@@ -152,6 +153,7 @@ def product_spectrum(case: Case, comm: Comm | None = None) -> ProductSpectrum:
     InputError
         If a factor has no spectrum that can be summed.
     """
+    require_case(case, "product_spectrum", factored=True)
     comm = world_of(comm)
     began = time.perf_counter()
     text, count, size = case.spectrum.absorbing, case.spectrum.count, FIRST

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wfrpde.case.case import require_case
 from wfrpde.case.stored import Result
 from wfrpde.errors import InputError
 from wfrpde.operators import FirstExit, ProductGrowth, ProductSpectrum
@@ -54,6 +55,7 @@ def study_product(case: Case, comm: Comm | None = None) -> ProductStudy:
     from wfrpde.operators import first_exit, product_growth, product_spectrum
     from wfrpde.operators.spectra import world_of
 
+    require_case(case, "spectrum", factored=True)
     comm, began, spec = world_of(comm), time.perf_counter(), case.spectrum
     for key in ("committor", "sets", "tilts", "observe"):
         if getattr(spec, key):
