@@ -85,7 +85,7 @@ PRODUCT_STUDY = View(_product_card, product_columns, draw_product)
 PRODUCT = View(_of_product(_product_card), _of_product(product_columns), _of_product(draw_product))
 
 
-def _exit_card(found: FirstExit) -> Card:
+def _first_exit_card(found: FirstExit) -> Card:
     rate = pretty(with_error(found.rate, found.rate_error))
     return Card("First exit", (f"The first factor enters {found.region} at the rate {rate}.",))
 
@@ -95,7 +95,7 @@ def _growth_card(found: ProductGrowth) -> Card:
     return Card("Growth", (f"Weights of the additive U grow at the rate {value}.",))
 
 
-FIRST_EXIT = View(_exit_card, lambda e: {"rate": [e.rate], "rate_error": [e.rate_error]})
+FIRST_EXIT = View(_first_exit_card, lambda e: {"rate": [e.rate], "rate_error": [e.rate_error]})
 GROWTH = View(
     _growth_card, lambda g: {"principal_eigenvalue": [g.principal_eigenvalue], "error": [g.error]}
 )
