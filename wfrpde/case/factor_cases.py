@@ -42,7 +42,9 @@ def factor_case(case: Case, index: int, *, start: bool = True) -> Case:
         **({} if spec.domain is None else {"domain": spec.domain.model_dump(exclude_unset=True)}),
         "output": {"compare": False},
     }
-    if case.numerics.formulation == "auto":  # regions and lines of a factor are those of its mesh
+    if (
+        start and case.numerics.formulation == "auto"
+    ):  # regions and lines of a factor are those of its mesh
         tables["numerics"] = {**tables.get("numerics", {}), "formulation": "mesh"}
     if case.accuracy.tolerance is not None:  # relative errors of masses add
         count = sum(factor.repeat for factor in factors_of(case))
