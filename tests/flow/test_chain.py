@@ -170,6 +170,24 @@ def test_coupled_gaussians_within_the_bars_of_their_closed_form(solved):
     assert np.sqrt(np.mean(gap**2)) < 5e-3
 
 
+def test_a_narrow_start_is_covered_and_told_as_hard():
+    laplacian = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    start = {"kind": "gaussian", "mean": [-1.0], "covariance": [[0.1]]}
+    flow = {"save": [0.5, 1.0], "beta": 0.0}
+    target = {"kind": "chain", "site": "x**2/2", "coupling": "1.5*(x - y)**2", "length": 2}
+    sol = wfrpde.solve(case(target=target, initial=start, flow=flow))
+    # under Langevin the mean is e^{-At} m, and the covariance C + e^{-2At} (C_0 - C)
+    precision = np.eye(2) + 3.0 * laplacian
+    values, vectors = np.linalg.eigh(precision)
+    for k, t in enumerate(sol.times):
+        mean = vectors @ (np.exp(-values * t) * (vectors.T @ [-1.0, -1.0]))
+        spread = 1 / values + np.exp(-2 * values * t) * (0.1 - 1 / values)
+        covariance = (vectors * spread) @ vectors.T
+        assert np.all(np.abs(sol.mean[k] - mean) <= sol.error.mean[k] + 1e-8)
+        assert np.all(np.abs(sol.covariance[k] - covariance) <= sol.error.covariance[k] + 1e-8)
+    assert any("the tolerance of 0.01 was not met" in line for line in sol.warnings)
+
+
 def test_what_is_known_of_pi(solved):
     facts = solved.numerics
     assert facts["log_partition_by_train"] == pytest.approx(facts["log_partition"], abs=1e-6)
