@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from gaussian_flow import LINE, PLANE, SPACE, GaussianFlow
 from scipy.special import ndtr
+from scipy.stats import ncx2
 
 import wfrpde
 from wfrpde.case.setup import make_problem
@@ -77,6 +78,25 @@ def test_masses_far_out_keep_their_digits():
     assert error < 1e-24
 
 
+def test_a_slot_is_seen():
+    value, error = normal_mass(
+        lambda x: (x[:, 0] > 1.6) & (x[:, 0] < 2.0), np.zeros(1), 100 * np.eye(1)
+    )
+    assert abs(value - (ndtr(0.2) - ndtr(0.16))) <= error < 1e-10
+
+
+@pytest.mark.parametrize("radius", [0.03, 0.1, 0.3])
+@pytest.mark.parametrize("dim", [2, 3])
+def test_small_regions_are_covered(dim, radius):
+    centre = np.array([0.55, -0.35, 0.8])[:dim]
+
+    def ball(x):
+        return ((x - centre) ** 2).sum(axis=1) < radius**2
+
+    value, error = normal_mass(ball, np.zeros(dim), np.eye(dim))
+    assert abs(value - ncx2.cdf(radius**2, dim, centre @ centre)) <= error
+
+
 def test_a_ball():
     def ball(x):
         return (x**2).sum(axis=1) < 1
@@ -118,3 +138,18 @@ def test_it_is_kept(tmp_path):
     x = np.zeros((1, 2))
     loaded = wfrpde.load_solution(tmp_path / "run.npz")
     assert loaded.log_density(0.5, x) == solution.log_density(0.5, x)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("flow.alpha", "1 + t"), ("domain.absorbing", "x > 3"), ("domain.box", [[-9, 9]] * 5)],
+)
+def test_more_than_three_dimensions_heed_what_is_asked(key, value):
+    case = closed_case(NARROW, 0.5)
+    changes = {
+        "target": {"kind": "gaussian", "mean": [0.0] * 5, "covariance": 1.0},
+        "initial": {"kind": "gaussian", "mean": [1.0] * 5, "covariance": 0.5},
+        key: value,
+    }
+    with pytest.raises(InputError, match=key):
+        wfrpde.solve(case.with_overrides(changes))

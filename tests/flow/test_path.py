@@ -286,3 +286,43 @@ def test_a_solution_that_is_kept(tmp_path):
     assert np.array_equal(kept.log_density(0.5, x), solution.log_density(0.5, x))
     assert kept.case.equation == solution.case.equation
     assert abs(solution.series["log_normalising_constant"][-1] - np.log(2 * np.pi) / 2) < 1e-6
+
+
+def test_the_second_law_counts_a_start_off_the_path():
+    """With weights, ⟨W⟩ − ΔF ≥ −KL(ρ₀‖π₀): the bound is of what the start is short of."""
+    start = {"kind": "gaussian", "mean": [1.5], "covariance": [[0.1]]}
+    flow = {"save": [0.5], **ANNEALED}
+    solution = wfrpde.solve(
+        case("4*(x - t)**2", [[-4, 5]], flow=flow, initial=start, numerics={"cells": [80]})
+    )
+    law = next(c for c in solution.numerics["checks"] if "second law" in c["name"])
+    assert law["passed"]
+
+
+def test_a_circle_has_no_edge():
+    flow = {"save": [0.5], **ANNEALED}
+    moving = wfrpde.Case.model_validate(
+        {
+            "target": {"potential": "cos(x)"},
+            "path": {"kind": "anneal", "schedule": "2 - t"},
+            "domain": {"box": [[-np.pi, np.pi]], "sides": {"x": "periodic"}},
+            "flow": flow,
+            "numerics": {"cells": [60]},
+        }
+    )
+    assert not any("edge of the domain" in line for line in wfrpde.solve(moving).warnings)
+
+
+def test_spectra_along_a_path_with_weights():
+    assert wfrpde.spectrum(wfrpde.load_case("annealed-double-well")).rates[1] > 0
+
+
+def test_a_formula_that_moves_is_given_once():
+    with pytest.raises(InputError, match=r"path\.potential"):
+        wfrpde.Case.model_validate(
+            {
+                "target": {"potential": "x**2 + t"},
+                "path": {"kind": "expression", "potential": "(x - t)**2"},
+                "flow": {"save": [0.5]},
+            }
+        )

@@ -6,6 +6,7 @@ from noised import LINE, mixture, reverse_case
 
 import wfrpde
 from wfrpde.errors import InputError
+from wfrpde.noising import Mixture
 from wfrpde.noising.correctors import annealed, combined, rewarded
 
 LATE = {
@@ -143,3 +144,29 @@ def test_bad_tables(tables, key):
     with pytest.raises(InputError) as caught:
         reverse_case(**tables)
     assert caught.value.where.startswith(key)
+
+
+def test_where_weights_end_does_not_depend_on_the_axes():
+    ends = []
+    for angle in (0.0, np.pi / 4, 1.0):
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        covariance = turn @ np.diag([9.0, 0.1]) @ turn.T
+        data = Mixture(np.ones(1), np.zeros((1, 2)), covariance[None])
+        ends.append(annealed(data, 1.5, 3.0, 2.95, a=0.0, diffusion=1.0).moment_ends())
+    assert np.isfinite(ends[0])
+    assert ends == pytest.approx([ends[0]] * 3, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("tables", "where"),
+    [
+        ({"corrector": {"kind": "reward", "reward": "x", "power": 2.0}}, r"corrector\.power"),
+        ({"noising": {"kind": "ou", "stop": 0.05, "steps": 20}, "score": {"process": "ode"}},
+         r"noising\.steps"),
+        ({"numerics": {"dt": 0.1}}, r"numerics\.dt"),
+        ({"path": {"kind": "anneal", "schedule": "2 - t"}}, "path"),
+    ],
+)  # fmt: skip
+def test_what_is_not_heeded_is_refused(tables, where):
+    with pytest.raises(InputError, match=where):
+        wfrpde.solve(reverse_case(**tables))

@@ -167,3 +167,14 @@ def test_wrong_weights_are_named(corrected, corrected_faults, change, words):
 def test_too_few_replicates(plain):
     with pytest.raises(InputError, match="at least 8"):
         judge_process(plain, {1.5: [np.zeros((10, 1))] * 3})
+
+
+def test_what_is_no_number_does_not_pass(plain, corrected):
+    times = list(map(float, plain.times[1:]))
+    points = {t: [np.zeros((50, 1)) for _ in range(8)] for t in times}
+    broken = {t: [np.full((50, 1), np.nan) for _ in range(8)] for t in times}
+    with pytest.raises(InputError, match="all finite"):
+        judge_process(plain, broken)
+    weights = {t: [np.full(50, np.nan) for _ in range(8)] for t in times}
+    with pytest.raises(InputError, match="log_weights"):
+        judge_process(corrected, points, weights)

@@ -415,6 +415,9 @@ def require_case(case: Any, function: str, *, factored: bool = False, noised: bo
         needed = "a flow towards a target: score-based processes are solved by wfrpde.solve"
         raise InputError("noising", f"a score-based process, in {function}", needed)
     if case.is_factored and not (factored and (function == "solve" or not case.target.is_chain)):
+        if case.target.is_chain:
+            do = "Chains are known to wfrpde.solve and its command alone."
+            raise InputError("target.kind", f"'chain', in {function}", "another one", do)
         raise InputError(
             "target",
             f"{case.dim} dimensions of factors, in {function}",

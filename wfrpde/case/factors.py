@@ -78,6 +78,12 @@ def check_product(case: Case) -> None:
             "dynamics", "a table, with factors", "none, or kind = 'kinetic' for a product"
         )
     if not case.target.is_product:
+        unseen = case.domain.altered - {"cut_off_share"}
+        if case.is_factored and not case.target.is_chain and unseen:
+            key = f"domain.{min(unseen)}"
+            raise InputError(
+                key, f"it, in {case.dim} dimensions", "no domain: the flow is in all space"
+            )
         if case.factor:
             raise InputError(
                 "factor",

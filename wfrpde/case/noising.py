@@ -160,6 +160,16 @@ class CorrectorSpec(Section):
             raise InputError("corrector.other", repr(self.other), needed)
         if self.other is not None:
             checked(MixtureParameters, self.other, "corrector.other")
+        heeds = {
+            "power": self.kind == "anneal",
+            "guidance": self.kind == "guidance",
+            "a": self.kind == "anneal" and self.drift == "score",
+            "diffusion": self.drift == "tame",
+        }
+        for key, heeded in heeds.items():
+            if key in self.altered and not heeded:
+                found = f"it with kind = '{self.kind}', drift = '{self.drift}'"
+                raise InputError(f"corrector.{key}", found, "none there")
         if (self.kind == "reward") != (self.reward is not None):
             needed = "a formula for kind = 'reward', and for it alone"
             raise InputError("corrector.reward", repr(self.reward), needed)
@@ -175,7 +185,8 @@ def with_noising(data: dict[str, Any]) -> dict[str, Any]:
     start = data.get("initial")
     if "target" in data or not isinstance(start, dict):
         return data
-    mean = start.get("mean", (start.get("means") or [0.0])[0])
+    means = start.get("means")
+    mean = start.get("mean", means[0] if isinstance(means, list | tuple) and means else 0.0)
     zeros = [0.0] * (len(mean) if isinstance(mean, list | tuple) else 1)
     return {"target": {"kind": "gaussian", "mean": zeros}, **data}
 
@@ -203,9 +214,18 @@ def check_noising(case: Any) -> None:
         "domain.sides": bool(case.domain.sides),
         "domain.absorbing": case.domain.absorbing is not None,
         "factor": bool(case.factor),
+        "path": case.path.kind is not None,
     }.items():
         if wrong:
             raise InputError(key, "one beside [noising]", "none: the noise is all that moves")
+    if case.dim > 3:
+        found = f"data in {case.dim} dimensions"
+        raise InputError("target" if reverse else "initial", found, "one to three")
+    for key in sorted(case.numerics.altered - {"cells", "certify", "engine", "formulation"}):
+        raise InputError(f"numerics.{key}", "it beside [noising]", "numerics.cells alone there")
+    if not reverse:
+        for key in sorted(case.noising.altered & {"steps", "stop", "spacing"}):
+            raise InputError(f"noising.{key}", "it without [score]", "[score], or none")
     if not reverse and case.initial.kind == NOISED:
         raise InputError("initial.kind", repr(NOISED), "the data, or [score] for a reverse process")
     if not reverse:
@@ -222,6 +242,9 @@ def check_noising(case: Any) -> None:
             from wfrpde.fields import parse_expression
 
             parse_expression(case.corrector.reward, case.dim, "corrector.reward")
+    if case.noising.steps is not None and case.score.process == "ode":
+        found = "some, of the probability flow"
+        raise InputError("noising.steps", found, "score.process = 'sde': they are Euler–Maruyama's")
     end = flow.t_end
     if not case.noising.stop < end:
         found = f"{case.noising.stop:g} with flow.t_end = {end:g}"

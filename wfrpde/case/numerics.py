@@ -72,6 +72,13 @@ class NumericsSpec(Section):
         """Whether the formulation is chosen for the case."""
         return self.formulation in ("auto", "mesh")
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.cross_check and not self.certify:
+            found = "true, with certify = false"
+            raise InputError("numerics.cross_check", found, "certify = true: errors are compared")
+        return self
+
     @field_validator("petsc_options")
     @classmethod
     def _known_options(cls, options: dict[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class PathSpec(Section):
         then that at t_end.
     at
         A time at which questions about the generator (``wfrpde spectrum``) find the target; by
-        default they are about the target that is reached at the end.
+        default they are about ``[target]``, where s = 1 or T = 1.
     power
         λ of ``flow.reaction = "annealed"``: weights are e^{−λW} with the work W. 1 gives π_t, 2 the
         second moment of the weights.
@@ -125,6 +125,10 @@ def with_path(data: Any) -> Any:
     if path.get("kind") != "expression":
         return data
     moving = isinstance(text, str) and TIME.search(text) is not None
+    given = path.get("potential")
+    # a case that is dumped and read again, perhaps with another end, says both
+    if moving and isinstance(given, str) and text != given:
+        raise InputError("path.potential", "one beside a target.potential with t", "one of the two")
     text = text if moving else path.get("potential")
     if not isinstance(text, str):
         return data

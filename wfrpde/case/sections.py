@@ -33,6 +33,16 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
 
+    @property
+    def altered(self) -> set[str]:
+        """Keys whose values are not the default ones, also in a case that was stored in full."""
+        fields = type(self).model_fields.items()
+        return {
+            key
+            for key, field in fields
+            if getattr(self, key) != field.get_default(call_default_factory=True)
+        }
+
 
 class OpenSection(Section):
     """A table whose further keys depend on its ``kind``; they are collected in ``parameters``."""

@@ -94,6 +94,8 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
             "1, or flow.conserve_mass = false",
         )
     if at_equilibrium:
+        if equation.annealed is not None:  # a path's weights are nothing of π's
+            equation = equation.without_rate()
         equation = replace(equation, path=None)
     if equation.path is not None:
         equation = equation.along(equation.path.between(initial, target))

@@ -247,6 +247,12 @@ def _solve(arguments: argparse.Namespace) -> int:
         if case.noising is not None:
             from wfrpde.commands.noising import run_noising
 
+            if arguments.resume:
+                from wfrpde.errors import InputError
+
+                raise InputError(
+                    "--resume", "a score-based process, of which nothing is kept", "none"
+                )
             with RunFolder(folder, "solve", force=arguments.force, comm=session.comm) as output:
                 session.say(run_noising(case, output.path, session.comm, session.status))
             session.say(f"\nReport   {folder}/report.html")

@@ -196,6 +196,7 @@ def compared(
     gap = np.maximum(np.abs(value - truth) - error, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2 * student.sf(np.where(gap > 0, gap / standard, 0.0), count - 1)
+    p = np.where(np.isfinite(gap), p, 0.0)  # what is no number is no average of a right sample
     region = np.array([name.startswith(("mass ", "P ", "P(")) for name in names])
     rare = region & (size * np.minimum(truth, 1 - truth) < FEWEST)
     tested = np.flatnonzero(~rare)

@@ -76,6 +76,7 @@ class Flows:
             {
                 **{"flow.alpha": 0.0, "flow.beta": 1.0, "flow.reaction": None},
                 **{"flow.splitting": None, "numerics.formulation": "auto"},
+                **({} if self.case.path.power == 1 else {"path.power": 1.0}),
             }
         )
 

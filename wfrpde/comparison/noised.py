@@ -65,7 +65,11 @@ class ProcessJudgement:
         if self.passed:
             return f"no difference at {len(self.at)} times"
         first = min(t for t, judgement in self.at.items() if not judgement.passed)
-        words = self.fault or "no known fault explains it"
+        words = "no known fault explains it"
+        if self.fault:
+            words = (
+                f"it looks most like this: {self.fault}; steps that are too long can look so, too"
+            )
         return f"differs from t = {first:g} on ({self.at[first]}); {words}"
 
 
@@ -103,11 +107,15 @@ def judge_process(
             raise InputError("samples", found, f"at least {REPLICATES}")
         for row in rows:
             x = np.asarray(row, dtype=float)
-            if x.ndim != 2 or x.shape[1] != solution.dim:
-                needed = f"points (N, {solution.dim})"
+            if x.ndim != 2 or x.shape[1] != solution.dim or not np.isfinite(x).all():
+                needed = f"points (N, {solution.dim}), all finite"
                 raise InputError("samples", f"an array of shape {x.shape}", needed)
+    if not solution.process.reverse:
+        raise InputError("solution", "that of noise alone", "one of a reverse process")
     at = {}
     for t, rows in samples.items():
+        if log_weights is not None:
+            _check_weights(t, rows, log_weights.get(t, ()))
         weights = None if log_weights is None else log_weights[t]
         at[t] = _averages(solution, t, rows, weights, level / len(samples))
     judgement = ProcessJudgement(at, "", 0.0)
@@ -126,6 +134,14 @@ def judge_process(
     best = max(likelihoods, key=lambda name: likelihoods[name])
     gain = likelihoods[best] - likelihoods[""]
     return replace(judgement, fault=best if gain > GAIN else "", gain=gain)
+
+
+def _check_weights(t: float, rows: Sequence[npt.ArrayLike], logs: Sequence[npt.ArrayLike]) -> None:
+    shapes = [np.shape(own) for own in logs]
+    fit = shapes == [(len(np.asarray(row)),) for row in rows]
+    if not fit or not all(np.isfinite(np.max(own)) for own in logs):
+        found = f"{len(shapes)} arrays that do not fit, or are not numbers, at t = {t:g}"
+        raise InputError("log_weights", found, "one log weight (N,) for each point")
 
 
 def _averages(

@@ -115,8 +115,8 @@ def path_checks(problem: Problem, outcome: Outcome, told: dict[str, Told]) -> li
         value, error = told["dissipated"]
         # what the target adds to KL, and does not come back, is dissipated
         weighted = problem.equation.annealed is not None
-        start, _ = told["kl_to_path"] if not weighted else (np.zeros(1), None)
-        limit = float(np.nanmax(error, initial=0.0)) + SLACK
+        start, off = told["kl_to_path"]
+        limit = float(np.nanmax(error, initial=0.0) + np.nan_to_num(off[0])) + SLACK
         add("largest breach of the second law", float(-(value + start[0]).min()), limit)
         if not weighted:
             kl, bar = told["kl_to_path"]

@@ -110,6 +110,11 @@ def solve(
     if case.noising is not None:
         from wfrpde.flow.noising.solve import solve_noising
 
+        if resume is not None:
+            raise InputError(
+                "resume", "a folder, for a score-based process", "none: nothing is kept"
+            )
+        checked_on_stop(on_stop)
         return solve_noising(case, comm, observer)
     if case.is_factored:
         from wfrpde.flow.any_dimension import solve_apart
@@ -197,6 +202,8 @@ def solve_from(
                 facts = {**solution.numerics, "checks": checks}
                 solution = replace(solution, numerics=facts)
         warnings = (*solution.warnings, *error_warnings(solution))
+        if case.numerics.cross_check and not solution.gaussian:
+            warnings += ("numerics.cross_check: no closed form was taken, nothing was compared",)
         solution = replace(solution, warnings=warnings)
         if comm.rank == 0:
             for text in solution.warnings:

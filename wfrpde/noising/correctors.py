@@ -118,7 +118,9 @@ class Corrector:
         from scipy.integrate import solve_ivp
 
         dim = self.parts[0].dim
-        rays = FAR * np.concatenate([np.eye(dim), -np.eye(dim)])
+        own = [np.linalg.eigh(c)[1].T for part in self.parts for c in part.covariances]
+        axes = np.concatenate(own) if dim > 1 else np.eye(1)
+        rays = FAR * np.concatenate([axes, -axes])
         first = -2 * (self.log_path(rays, 0.0) - self.log_path(rays / 2, 0.0)) / (0.75 * FAR**2)
 
         def slope(clock: float, precision: Array) -> Array:

@@ -230,7 +230,9 @@ def _modes(case: Case, comm: Comm, size: int, absorbing: str | None) -> list[Mod
     for index, spec in enumerate(factors_of(case)):
         target = spec.target
         free = region is None or not region.means(spec.name)
-        if target.kind == "gaussian" and free and spec.domain is None:
+        overdamped = case.dynamics.kind != "kinetic"
+        whole = spec.domain is None or not spec.domain.altered
+        if target.kind == "gaussian" and free and overdamped and whole:
             kinds += _harmonic(target.build().gaussian, spec.repeat, size)
             continue
         if target.kind == "radial" or target.dimension > 3:
@@ -273,13 +275,17 @@ class _Level:
 
 def _lowest(kinds: Sequence[Modes], count: int) -> Iterator[_Level]:
     """Yield the lowest distinct rates, as far as no mode that is not known can come before."""
-    reach = min(float(m.rates[-1] - m.rates[0]) for m in kinds)
+    # what equals the highest mode may be one of several of which only some were computed
+    reach = min(
+        float(m.rates[-1] - m.rates[0]) * (1 - SAME) - 2 * float(m.errors[-1] + m.errors[0])
+        for m in kinds
+    )
     ground = sum(m.number * float(m.rates[0]) for m in kinds)
     base_error = sum(m.number * float(m.errors[0]) for m in kinds)
     level: _Level | None = None
     done = 0
     for excess, chosen in _sums(kinds):
-        if excess > reach * (1 - 1e-12):
+        if excess > reach and excess > 0:
             break
         rate = ground + excess
         error = base_error + sum(

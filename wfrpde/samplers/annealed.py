@@ -42,6 +42,10 @@ def path_of(context: SamplerContext, kind: str) -> Path:
     path = context.equation.path
     if path is None:
         raise InputError("sampler.kind", f"{kind!r} without a [path]", "a target that moves")
+    annealed = context.equation.annealed
+    if annealed is not None and annealed.power != 1:
+        found = f"{annealed.power:g}, with sampler {kind!r}, whose weights are e^{{−W}}"
+        raise InputError("path.power", found, "1")
     return path
 
 

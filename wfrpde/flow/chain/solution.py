@@ -135,7 +135,7 @@ class ChainSolution(Result):
 
     @cached_property
     def error(self) -> ErrorEstimate:
-        """Estimated errors of all these numbers; that of the density is not known."""
+        """Estimated errors of all these numbers; that of the density is `density_error`."""
         return ErrorEstimate(
             series={name: self.errors[name] for name in SERIES},
             mean=self.errors["mean"],
@@ -206,6 +206,10 @@ class ChainSolution(Result):
     ) -> Array:
         """Density of one or two sites, counted from 0, at points ``(n,)`` or ``(n, 2)``."""
         law = self.laws[self._index(t)]
+        asked = [int(k) for k in np.atleast_1d(np.asarray(coordinates))]
+        if not all(0 <= k < self.dim for k in asked) or len(set(asked)) != len(asked):
+            raise ValueError(f"coordinates {asked}; needed one or two different ones of {self.dim}")
+        coordinates = asked[0] if len(asked) == 1 else (asked[0], asked[1])
         if isinstance(coordinates, int):
             return self._rows(np.atleast_1d(np.asarray(x, dtype=float))) @ law.density(coordinates)
         points = points_of(x, 2)

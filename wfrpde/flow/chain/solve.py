@@ -14,6 +14,7 @@ import numpy.typing as npt
 from wfrpde.case.case import Case
 from wfrpde.case.numerics import NumericsSpec
 from wfrpde.errors import InputError
+from wfrpde.fields.schedules import is_moving
 from wfrpde.flow.chain.extent import relaxation_time, site_box
 from wfrpde.flow.chain.kernels import SiteKernels
 from wfrpde.flow.chain.law import Energy, Law
@@ -185,10 +186,10 @@ def setting_of(case: Case) -> Setting:
         "flow.reaction": case.flow.reaction is not None,
         "flow.conserve_mass": not case.flow.conserve_mass,
         "flow.splitting": case.flow.splitting is not None,
-        "flow.alpha": not isinstance(case.flow.alpha, int | float),
-        "flow.beta": not isinstance(case.flow.beta, int | float),
+        "flow.alpha": is_moving(case.flow.alpha),
+        "flow.beta": is_moving(case.flow.beta),
         "initial.mass": case.initial.mass != 1.0,
-        "domain": bool(case.domain.model_fields_set - {"box"}),
+        "domain": bool(case.domain.altered - {"box"}),
         "numerics": case.numerics.model_copy(update=ours) != NumericsSpec(),
     }
     for where, given in beyond.items():
@@ -202,6 +203,14 @@ def setting_of(case: Case) -> Setting:
     box = None if case.domain.box is None else np.asarray(case.domain.box, dtype=float)
     start = case.initial.build(site, box)
     ends = site_box(target, start) if box is None else (float(box[0, 0]), float(box[0, 1]))
+    if box is not None:
+        needs = site_box(target, start)
+        slack = 0.15 * (needs[1] - needs[0])  # a little less than what all of it takes
+        if ends[0] > needs[0] + slack or ends[1] < needs[1] - slack:
+            found = (
+                f"[{ends[0]:g}, {ends[1]:g}], where sites reach from {needs[0]:g} to {needs[1]:g}"
+            )
+            raise InputError("domain.box", found, "none, or a wider one: chains have no walls")
     x = np.linspace(*ends, 101)[:, None]
     if not np.isfinite(start.log_density(x)).all():
         raise InputError(

@@ -68,7 +68,9 @@ def error_budget(process: Process, law: Law) -> tuple[Part, ...]:
         parts.append(_of_law(process, "start", own, spec.stop, start_bound(process, law)))
     if score_wrong:
         own = reverse_law(process.from_noised_data()) if start_wrong else law
-        parts.append(_of_law(process, "score", own, spec.stop, girsanov(process)))
+        follows = process.case.score is not None and process.case.score.process == "ode"
+        bound = np.nan if follows else girsanov(process)  # paths without noise have no density
+        parts.append(_of_law(process, "score", own, spec.stop, bound))
     if spec.steps is not None:
         parts.append(_of_chain(process, exact=True, against=spec.stop))
     parts.append(_stopping(process, law, spec.stop))
@@ -77,6 +79,16 @@ def error_budget(process: Process, law: Law) -> tuple[Part, ...]:
     else:
         parts.append(_of_law(process, "together", law, 0.0, np.nan))
     return tuple(parts)
+
+
+def _unresolved(process: Process, lattice: Lattice, noise: float) -> float:
+    """Return ∞ as an error where data noised up to a time fall between the nodes, else 0."""
+    assert process.case.noising is not None
+    noising = process.noising
+    width = np.sqrt(
+        (noising.scale(noise) * process.data.narrowest) ** 2 + noising.variance(noise)
+    ) / noising.unit(process.case.noising.stop)
+    return float("inf") if width < lattice.steps.max() else 0.0
 
 
 def _masses(process: Process, lattice: Lattice, noise: float) -> Array:
@@ -95,9 +107,11 @@ def _of_law(process: Process, name: str, law: Law, against: float, bound: float)
 
     entropy = law.distance(lambda run, _: kl(*masses(run)))[last]
     gap = law.distance(lambda run, _: float(np.abs(np.subtract(*masses(run))).sum()))[last]
+    off = _unresolved(process, law.best[0], against)
     return Part(
-        name, float(entropy.value), float(entropy.error), float(gap.value), float(gap.error), bound
-    )
+        name, float(entropy.value), float(entropy.error) + off,
+        float(gap.value), float(gap.error) + off, bound,
+    )  # fmt: skip
 
 
 def _of_chain(process: Process, *, exact: bool, against: float) -> Part:
@@ -106,7 +120,7 @@ def _of_chain(process: Process, *, exact: bool, against: float) -> Part:
     truth = _masses(process, lattice, against)
     name = "steps" if exact else "together"
     gap = float(np.abs(truth - masses).sum())
-    error = abs(left) + LEFT_OUT
+    error = abs(left) + LEFT_OUT + _unresolved(process, lattice, against)
     return Part(name, kl(truth, masses), error, gap, error, np.nan)
 
 
@@ -117,7 +131,8 @@ def _stopping(process: Process, law: Law, stop: float) -> Part:
         found.append((kl(first, last), float(np.abs(first - last).sum())))
     (coarse, coarse_gap), (fine, gap) = found
     error, gap_error = abs(fine - coarse) + LEFT_OUT, abs(gap - coarse_gap) + LEFT_OUT
-    return Part("stopping", fine, error, gap, gap_error, np.nan)
+    off = _unresolved(process, law.runs[-1].lattice, 0.0)
+    return Part("stopping", fine, error + off, gap, gap_error + off, np.nan)
 
 
 def start_bound(process: Process, law: Law) -> float:

@@ -15,6 +15,7 @@ from wfrpde.case.factor_cases import factor_case, factor_key
 from wfrpde.case.factors import factors_of, rotation_matrix
 from wfrpde.case.radial import distance_case
 from wfrpde.errors import InputError
+from wfrpde.fields.schedules import is_moving
 from wfrpde.flow.product.factors import AnyPart
 from wfrpde.flow.product.gaussian_part import gaussian_part
 from wfrpde.flow.product.mesh_part import MeshPart
@@ -98,6 +99,22 @@ def solve_product(
     return unless_stopped(solution, on_stop)
 
 
+def refuse_unheeded(case: Case) -> None:
+    """Refuse what the closed form of Gaussians would not heed."""
+    flow = case.flow
+    beyond = {
+        "flow.alpha": is_moving(flow.alpha),
+        "flow.beta": is_moving(flow.beta),
+        "flow.splitting": flow.splitting is not None,
+        "flow.conserve_mass": not flow.conserve_mass,
+        "domain": bool(case.domain.altered - {"cut_off_share"}),
+    }
+    for where, given in beyond.items():
+        if given:
+            needed = "fixed rates, conserved mass and no domain, for Gaussians in closed form"
+            raise InputError(where, "what the closed form does not know", needed)
+
+
 def _words(index: int, case: Case) -> str:
     return f"factor {index + 1} ({case.target.kind or case.target.potential or case.target.python})"
 
@@ -119,6 +136,7 @@ def _part(case: Case, words: str, comm: Any, stop: StopRequest) -> AnyPart | Non
                 f"{what}, in closed form",
                 "a Gaussian target, a Gaussian start and no linear reaction",
             )
+        refuse_unheeded(case)
         return gaussian_part(target, start, case.flow.alpha, case.flow.beta, times)
     solution = solve_on_mesh(case, comm, on_stop="return")
     return MeshPart(solution)

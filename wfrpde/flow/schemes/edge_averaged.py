@@ -238,7 +238,8 @@ class EdgeAveraged(Scheme):
         new = run(context, grid, finest.repeated, "finer grid", 1.0, stepper=stepper)
         before = max(2, len(ladder.runs) - 1) if isinstance(new.grid, TensorGrid) else 1
         kept = ladder.runs[-before:]
-        return replace(ladder, runs=(*kept, new))
+        doubled = None if ladder.cells is None else [2 * n for n in ladder.cells]
+        return replace(ladder, runs=(*kept, new), cells=doubled)
 
 
 def _can_widen(problem: Problem, cells: tuple[int, ...]) -> bool:

@@ -66,6 +66,10 @@ class Gaussian(Scheme):
             if getattr(numerics, key) is not None:
                 found = f"{getattr(numerics, key)} with formulation = 'closed form'"
                 return InputError(f"numerics.{key}", found, "nothing there, or a mesh")
+        for key in ("solver", "petsc_options"):
+            if getattr(numerics, key) not in ("auto", {}):
+                found = "it, with formulation = 'closed form'"
+                return InputError(f"numerics.{key}", found, "nothing there, or a mesh")
         return None
 
     def runs(self, context: Context) -> Ladder:

@@ -226,6 +226,8 @@ class Following(Splitting):
         nodes = self.semi.nodes
         near = np.zeros(nodes.n_owned, dtype=bool)
         for k in range(nodes.dim):
+            if k in nodes.closed_axes:
+                continue
             x = nodes.points[: nodes.n_owned, k]
             low, high = -nodes.max(-x), nodes.max(x)
             near |= (x - low < EDGE * (high - low)) | (high - x < EDGE * (high - low))

@@ -181,7 +181,11 @@ def _meaning(run: FlowRun) -> str:
     if equation.killed:
         mass = " What arrives where the domain absorbs is gone; the law is that of what is left."
     if equation.path is not None:
-        led = "the law of the target at each time" if equation.annealed else "behind it"
+        led = "behind it"
+        if equation.annealed:
+            exact = "the law of the target at each time, if it begins with it"
+            power = equation.annealed.power
+            led = exact if power == 1 else f"with weights to the power {power:g}"
         return f"{rates}: {words}. The target moves, and the flow follows it: {led}.{mass}"
     if not equation.reaches_target:
         return f"{rates}: {words}. The flow does not lead to the target.{mass}"
