@@ -189,6 +189,7 @@ def first_exit(case: Case, region: str, comm: Comm | None = None) -> FirstExit:
     region
         ``any(R)``, or ``any(R, name)`` of the factors of that name; R in their coordinates.
     """
+    require_case(case, "first_exit", factored=True)
     if case.flow.alpha == 0:
         raise InputError("flow.alpha", "0", "a positive value", "Without diffusion nothing moves.")
     kinds = _modes(case, world_of(comm), 2, region)
@@ -201,6 +202,7 @@ def product_growth(case: Case, comm: Comm | None = None) -> ProductGrowth:
     """Compute Λ of U = Σ u(factor), u that of ``factor.reaction`` (collective)."""
     from wfrpde.operators.tilting import feynman_kac
 
+    require_case(case, "product_growth", factored=True)
     comm = world_of(comm)
     value, error, rate, gaps = 0.0, 0.0, 0.0, []
     for index, spec in enumerate(factors_of(case)):

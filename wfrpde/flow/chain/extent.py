@@ -69,7 +69,6 @@ def site_box(target: ChainTarget, start: InitialDensity) -> tuple[float, float]:
         "target",
         f"sites that are not confined within {WIDEST:g}",
         "a V that grows on all sides",
-        "Write [domain] box = [[lo, hi]].",
     )
 
 

@@ -298,7 +298,7 @@ def _data(case: Case, least: float) -> Data:
     if found is not None and not on_mesh:
         return found
     if case.dim > 3:
-        needed = "a Gaussian or a mixture beyond three dimensions"
+        needed = "one to three dimensions"
         raise InputError(
             "target" if reverse else "initial", f"data in {case.dim} dimensions", needed
         )
