@@ -38,6 +38,7 @@ VIEWS: dict[str, tuple[str, str]] = {
     "Exit": (_SPECTRUM, "EXIT"),
     "FeynmanKac": (_SPECTRUM, "FEYNMAN_KAC"),
     "Cumulants": (_SPECTRUM, "CUMULANTS"),
+    "PathProfile": (_SPECTRUM, "PATH"),
     "ValidationReport": ("wfrpde.report.views.validation", "REPORT"),
     "ConvergenceStudy": ("wfrpde.report.views.convergence", "STUDY"),
 }

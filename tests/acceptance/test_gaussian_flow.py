@@ -85,7 +85,6 @@ def test_a_tolerance_in_space():
         )
     )
     assert solution.numerics["accuracy"]["met"]
-    assert solution.numerics["formulation"] == "spectral"
     check_numbers(SPACE, solution, 1e-3)
     error = SPACE.error(solution, 1.0, half_width=2.5, points=31)
     assert error <= solution.error.density[-1] <= 1e-3

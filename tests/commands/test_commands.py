@@ -291,8 +291,13 @@ def test_a_product_is_solved_and_drawn_again(tmp_path, monkeypatch, capsys):
     }  # fmt: skip
     assert "product of 7 ×" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert main(["plot", "out"]) == 0
-    assert main(["spectrum", "p.toml", "-o", "spec"]) == 2
-    assert not (tmp_path / "spec").exists()
+    capsys.readouterr()
+    assert main(["spectrum", "p.toml", "-o", "spec"]) == 0
+    # seven equal oscillators: C(n + 6, 6) states of rate 2n
+    assert "8 different rates belong to 3432 states." in capsys.readouterr().out
+    assert (tmp_path / "spec" / "report.html").exists()
+    assert main(["converge", "p.toml", "-o", "study"]) == 2
+    assert not (tmp_path / "study").exists()
 
 
 def test_without_a_command_help_is_printed(capsys):

@@ -60,6 +60,14 @@ def test_every_public_result_has_a_view():
     assert issubclass(wfrpde.Case, Shown)
 
 
+def test_a_profile_of_a_path():
+    found = operators.PathProfile(*np.arange(1.0, 21.0).reshape(5, 4), np.full((4, 4), 1e-3))
+    assert "action" in found._repr_html_()
+    frame = found.to_dataframe()
+    np.testing.assert_array_equal(frame["friction"], found.friction)
+    np.testing.assert_array_equal(frame["lag_error"], found.errors[3])
+
+
 def test_a_solution(solution):
     text = solution._repr_html_()
     assert "KL" in text

@@ -20,6 +20,7 @@ from wfrpde.operators import (
     Spectrum,
     Sweep,
 )
+from wfrpde.operators.along_path import PathProfile
 from wfrpde.operators.stationary import StationaryDensity
 from wfrpde.report.pages import Table
 from wfrpde.report.spectrum.page import drawings, study_sentences, sweep_sentences
@@ -275,3 +276,24 @@ def _cumulant_card(found: Cumulants) -> Card:
 
 
 CUMULANTS = View(_cumulant_card, _cumulant_columns)
+
+
+def _path_columns(found: PathProfile) -> Columns:
+    names = ("gap", "friction", "variance", "lag")
+    values = (found.gap, found.friction, found.variance, found.lag)
+    rows = {"t": found.times, **dict(zip(names, values, strict=True))}
+    return rows | {f"{n}_error": e for n, e in zip(names, found.errors, strict=True)}
+
+
+def _path_card(found: PathProfile) -> Card:
+    values = (found.gap, found.friction, found.variance, found.lag)
+    cells = [[pretty(number(float(t), 5, trim=True)) for t in found.times]]
+    pairs = zip(values, found.errors, strict=True)
+    cells += [[pretty(c) for c in column(value, error, 5)] for value, error in pairs]
+    head = ("t", "gap", "friction", "variance of ∂V/∂s", "lag")
+    lines = (f"action {pretty(number(found.action, 5))} kT for a passage in unit time",)
+    table = Table("", head, tuple(zip(*cells, strict=True)))
+    return Card("Along the path", lines, (table,), (), ("schedule(T)", "action", "length"))
+
+
+PATH = View(_path_card, _path_columns)
