@@ -52,7 +52,7 @@ STARTING, STARTING_TRUNCATION = 64, 1e-10
 SAFETY = 6.0
 """Errors are so many times the differences of runs: more nodes do not help evenly.
 
-With 2, eleven of 32 numbers of coupled Gaussian flows (two to four sites, tolerances 1e-2 and 1e-3)
+With 2, nine of 32 numbers of coupled Gaussian flows (two to four sites, tolerances 1e-2 and 1e-3)
 lay outside, the worst by a factor of 2.9.
 """
 
