@@ -136,7 +136,9 @@ def solve_chain(
 ) -> ChainSolution:
     """Solve the flow of a chain of coupled sites (collective).
 
-    Parameters, exceptions and stops are those of `wfrpde.solve`.
+    Parameters and exceptions are those of `wfrpde.solve`; but a stop leaves no result, since the
+    errors need all runs: `wfrpde.Interrupted` is raised without one, whatever `on_stop` says.
+    On several ranks `observer` hears of the runs of its own rank.
 
     Returns
     -------
