@@ -17,9 +17,33 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
 from wfrpde import Case
+
+
+def riccati(times, drift, noise, precision, beta, mean, covariance):
+    """Means, covariances and KLs of the flow of dX = −BX dt + √(2D) dW with reaction β.
+
+    The target is N(0, A⁻¹), whether the dynamics keep it or not.
+    """
+
+    d = len(mean)
+
+    def slope(_, z):
+        m, c = z[:d], z[d:].reshape(d, d)
+        dm = -drift @ m - beta * c @ precision @ m
+        dc = 2 * noise - drift @ c - c @ drift.T + beta * (c - c @ precision @ c)
+        return np.concatenate([dm, dc.ravel()])
+
+    start = np.concatenate([mean, np.ravel(covariance)])
+    keys = {"method": "DOP853", "rtol": 1e-12, "atol": 1e-14, "t_eval": times}
+    y = solve_ivp(slope, (0, times[-1]), start, **keys).y.T
+    m, c = y[:, :d], y[:, d:].reshape(-1, d, d)
+    product = precision @ c
+    kl = np.trace(product, axis1=1, axis2=2) - d - np.log(np.linalg.det(product))
+    return m, c, (kl + np.einsum("ti,ij,tj->t", m, precision, m)) / 2
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,31 @@ def test_edge_averaged(dim, limit, rates):
     assert extrapolated[1] <= limit / 4, (raw, extrapolated)
 
 
+TILTED = np.array([[1.0, 0.6], [0.6, 0.5]])
+LINE = {"mean": [-0.8], "covariance": [[0.05]]}
+MOVING = {"mean": [1.0, 0.5], "covariance": [[0.3, 0.05], [0.05, 0.2]]}
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0])
+@pytest.mark.parametrize(
+    ("potential", "start", "dynamics", "numerics"),
+    [
+        ("3*(x**2 - 1)**2", LINE, {"diffusion": "1 + 0.8*sin(3*x)"}, {}),
+        ("(x**2 + x*y + y**2)/2", MOVING, {"diffusion": TILTED}, {"cells": [24, 20]}),
+        ("(x**2 + x*y + y**2)/2", MOVING, {"circulation": 3.0}, {"cells": [44, 44], "dt": 0.01}),
+        ("x**4/4", MOVING, {"kind": "kinetic", "friction": 2.0}, {"cells": [44, 44], "dt": 0.01}),
+    ],
+    ids=["D(x)", "full D", "circulation", "kinetic"],
+)
+def test_terms_of_the_dynamics(potential, start, dynamics, numerics, beta):
+    """I = ∫ρ ∇u·D∇u: circulation and momenta turn u along, and lower nothing."""
+    case = {
+        "target": {"potential": potential}, "initial": start, "dynamics": dynamics,
+        "flow": {"beta": beta, "save": TIMES}, "numerics": {**numerics, "certify": False},
+    }  # fmt: skip
+    assert abs(defect(wfrpde.Case.from_dict(case))) < 5e-4
+
+
 @pytest.mark.parametrize("rates", [(1.0, 1.0), (0.5, 2.0)])
 def test_log_density(rates):
     assert abs(defect(well(1, *rates, formulation="log-density"))) <= 5e-6

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from scipy.integrate import solve_ivp
+from gaussian_flow import riccati
 
 import wfrpde
 from wfrpde.case import Case
@@ -22,24 +22,6 @@ A = np.array([[1.0, 0.4], [0.4, 2.0]])
 TURN = np.array([[0.0, 1.0], [-1.0, 0.0]])
 MEAN, COVARIANCE = np.array([1.5, -0.5]), np.array([[0.3, 0.1], [0.1, 0.4]])
 QUADRATIC = "0.5*(x**2 + 0.8*x*y + 2*y**2)"
-
-
-def riccati(times, drift, noise, precision, beta, mean=MEAN, covariance=COVARIANCE):
-    """Mean, covariance and KL of a Gaussian flow dX = −BX dt + √(2D) dW with reaction β."""
-
-    def slope(_, z):
-        m, c = z[:2], z[2:].reshape(2, 2)
-        dm = -drift @ m - beta * c @ precision @ m
-        dc = 2 * noise - drift @ c - c @ drift.T + beta * (c - c @ precision @ c)
-        return np.concatenate([dm, dc.ravel()])
-
-    start = np.concatenate([mean, covariance.ravel()])
-    keys = {"method": "DOP853", "rtol": 1e-12, "atol": 1e-14, "t_eval": times}
-    y = solve_ivp(slope, (0, times[-1]), start, **keys).y.T
-    m, c = y[:, :2], y[:, 2:].reshape(-1, 2, 2)
-    product = precision @ c
-    kl = np.trace(product, axis1=1, axis2=2) - 2 - np.log(np.linalg.det(product))
-    return m, c, (kl + np.einsum("ti,ij,tj->t", m, precision, m)) / 2
 
 
 def case(potential, dynamics, save, beta=0.0, mean=MEAN, covariance=COVARIANCE, **tables):
@@ -74,7 +56,7 @@ def test_circulation_in_a_correlated_gaussian(theta, beta):
     solution = wfrpde.solve(case(QUADRATIC, {"circulation": turned}, [0.25, 1.0], beta))
     assert solution.numerics["formulation"] == "characteristics"
     drift = (np.eye(2) + turned) @ A
-    compared(solution, riccati(solution.times, drift, np.eye(2), A, beta), 1e-6)
+    compared(solution, riccati(solution.times, drift, np.eye(2), A, beta, MEAN, COVARIANCE), 1e-6)
 
 
 @pytest.mark.parametrize(("friction", "beta"), [(0.2, 0.0), (1.0, 1.0), (2.0, 0.0), (5.0, 1.0)])
@@ -107,7 +89,7 @@ def test_order_in_time(beta):
     values = [stepped(turned, 60, dt)[0] for dt in (0.04, 0.02, 0.01)]
     _, form, _ = stepped(turned, 60, 0.2)
     drift = (np.eye(2) + 3 * TURN) @ A
-    mean, covariance, _ = riccati(np.array([0.0, 0.2]), drift, np.eye(2), A, beta)
+    mean, covariance, _ = riccati(np.array([0.0, 0.2]), drift, np.eye(2), A, beta, MEAN, COVARIANCE)
     gap = form.points - mean[-1]
     exact = -np.einsum("ni,ij,nj->n", gap, np.linalg.inv(covariance[-1]), gap) / 2
     near = exact > -10
@@ -214,7 +196,9 @@ def test_a_drift_whose_law_is_unknown(beta):
     rest = target - full
     drift = [f"({a})*x + ({b})*y" for a, b in rest.tolist()]
     solution = wfrpde.solve(case("0.75*(x**2 + y**2)", {"drift": drift}, [0.25, 1.0], beta))
-    compared(solution, riccati(solution.times, full, np.eye(2), target, beta), 1e-6)
+    compared(
+        solution, riccati(solution.times, full, np.eye(2), target, beta, MEAN, COVARIANCE), 1e-6
+    )
 
 
 def test_a_diffusion_along_each_axis_beside_a_circulation():
@@ -223,7 +207,9 @@ def test_a_diffusion_along_each_axis_beside_a_circulation():
     dynamics = {"circulation": turned, "diffusion": [0.5, 2.0]}
     numerics = {"cells": [40, 40], "dt": 0.025, "certify": False}
     solution = wfrpde.solve(case(QUADRATIC, dynamics, [0.3], 1.0, numerics=numerics))
-    mean, covariance, kl = riccati(solution.times, (spread + turned) @ A, spread, A, 1.0)
+    mean, covariance, kl = riccati(
+        solution.times, (spread + turned) @ A, spread, A, 1.0, MEAN, COVARIANCE
+    )
     np.testing.assert_allclose(solution.mean, mean, atol=2e-6)
     np.testing.assert_allclose(solution.covariance, covariance, atol=2e-6)
     np.testing.assert_allclose(solution.series["kl"], kl, atol=1e-5)

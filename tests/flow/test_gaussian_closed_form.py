@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gaussian_flow import LINE, PLANE, SPACE, GaussianFlow
+from gaussian_flow import LINE, PLANE, SPACE, GaussianFlow, riccati
 from scipy.special import ndtr
 from scipy.stats import ncx2
 
@@ -53,6 +53,71 @@ def test_a_condition_number_of_a_thousand():
     for k, t in enumerate(solution.times):
         exact = variance + np.exp(-2 * t / variance) * (1 - variance)
         assert np.abs(solution.covariance[k] - turn @ np.diag(exact) @ turn.T).max() < 1e-12
+
+
+PRECISION = np.array([[1.0, 0.4], [0.4, 2.0]])
+TURN = np.array([[0.0, 1.0], [-1.0, 0.0]])
+TILTED = np.array([[1.0, 0.6], [0.6, 0.5]])
+
+
+def linear(precision, dynamics, beta, *save, **sections):
+    """A case towards N(0, A⁻¹) whose dynamics have further terms."""
+    size = len(precision)
+    target = {"kind": "gaussian", "mean": np.zeros(size), "covariance": np.linalg.inv(precision)}
+    start = {"mean": [1.5, -0.5], "covariance": [[0.3, 0.1], [0.1, 0.4]]}
+    return wfrpde.Case.from_dict(
+        {
+            "target": target, "initial": start, "dynamics": dynamics,
+            "flow": {"beta": beta, "save": save}, **sections,
+        }
+    )  # fmt: skip
+
+
+def assert_riccati(solution, drift, noise, precision, beta, limit):
+    start = [1.5, -0.5], [[0.3, 0.1], [0.1, 0.4]]
+    exact = riccati(solution.times, drift, noise, precision, beta, *start)
+    found = solution.mean, solution.covariance, solution.series["kl"]
+    for value, truth in zip(found, exact, strict=True):
+        np.testing.assert_allclose(value, truth, rtol=0, atol=limit)
+    error = solution.error
+    assert max(error.mean.max(), error.covariance.max(), error.series["kl"].max()) < 1e-9
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0])
+@pytest.mark.parametrize(
+    ("dynamics", "mobility"),
+    [
+        *(({"circulation": theta}, np.eye(2) + theta * TURN) for theta in (0.0, 1.0, 10.0)),
+        ({"diffusion": TILTED, "circulation": 2.0}, TILTED + 2 * TURN),
+        ({"diffusion": [2.0, 0.5]}, np.diag([2.0, 0.5])),
+    ],
+)
+def test_circulation_and_noise_of_numbers(dynamics, mobility, beta):
+    """dX = −(D + J)AX dt + √(2D) dW, beside a reaction."""
+    solution = wfrpde.solve(linear(PRECISION, dynamics, beta, 0.25, 1.0, 5.0))
+    assert solution.numerics["formulation"] == "closed form"
+    spread = (mobility + mobility.T) / 2
+    assert_riccati(solution, mobility @ PRECISION, spread, PRECISION, beta, 1e-10)
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0])
+@pytest.mark.parametrize("friction", [0.2, 1.0, 2.0, 5.0])
+def test_kinetic_dynamics_in_a_harmonic_well(friction, beta):
+    """Below, at (γ = 2, where eigenvalues meet) and above critical damping."""
+    dynamics = {"kind": "kinetic", "friction": friction}
+    solution = wfrpde.solve(linear(np.eye(1), dynamics, beta, 0.25, 1.0, 5.0))
+    assert solution.numerics["formulation"] == "closed form"
+    drift, noise = np.array([[0.0, -1.0], [1.0, friction]]), np.diag([0.0, friction])
+    assert_riccati(solution, drift, noise, np.eye(2), beta, 1e-10)
+
+
+def test_a_run_along_characteristics_checks_it():
+    solution = wfrpde.solve(
+        linear(PRECISION, {"circulation": 3.0}, 1.0, 0.3, numerics={"cross_check": True})
+    )
+    *_, check = solution.numerics["checks"]
+    assert "characteristics" in check["name"]
+    assert check["passed"]
 
 
 def test_masses_of_regions():
@@ -123,6 +188,8 @@ def test_a_run_on_a_mesh_checks_it_on_request():
         ("domain.box", [[-6, 6], [-6, 6]]),
         ("initial", {"kind": "uniform", "box": [[-1, 1], [-1, 1]]}),
         ("numerics.cells", [8, 8]),
+        ("dynamics.drift", ["y", "-x"]),
+        ("dynamics.diffusion", "1 + x**2"),
     ],
 )
 def test_what_it_does_not_know_is_refused_and_never_chosen(key, value):

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from wfrpde.discretisation.interpolation import (
     Interpolation,
+    Spread,
     TensorInterpolation,
     evaluate,
 )
@@ -43,7 +44,7 @@ FEW_POINTS = 8
 class Functionals:
     """Numbers at T times.
 
-    ``kl``, ``mass``, ``fisher_information`` (∫ρ|∇u|²), ``reaction_variance`` (Var_ρ u): ``(T,)``;
+    ``kl``, ``mass``, ``fisher_information`` (∫ρ∇u·D∇u), ``reaction_variance`` (Var_ρ u): ``(T,)``;
     ``mean (T, d)``, ``covariance (T, d, d)``, ``mode_mass`` name → ``(T,)``.
     ``log_normalisation`` is log ∫e^{−V}, ``density_norm`` ``(T,)`` the L2 norm of the density.
     """
@@ -66,7 +67,7 @@ class Functionals:
 
 @dataclass(frozen=True)
 class Samples:
-    """Fields u and |∇u|² at quadrature points, ``(T, n)`` each."""
+    """Fields u and ∇u·D∇u at quadrature points, ``(T, n)`` each."""
 
     value: Array
     squared_slope: Array
@@ -91,6 +92,8 @@ class Evaluator:
         Named regions whose mass is wanted.
     cuts
         Other regions whose boundaries the points respect.
+    spread
+        D ``(n, d, d)`` at points ``(n, d)``, of Fisher information; None for the unit matrix.
     """
 
     def __init__(
@@ -101,11 +104,13 @@ class Evaluator:
         regions: Mapping[str, RegionFunction],
         *,
         cuts: Sequence[RegionFunction] = (),
+        spread: Spread | None = None,
         fewer: int = 0,
         share: CellShare | None = None,
     ) -> None:
         self._comm, self._interpolation = comm, interpolation
         self._potential, self._regions, self._cuts = potential, regions, cuts
+        self._spread = spread
         shapes = [*regions.values(), *cuts]
         if share is None and isinstance(interpolation, TensorInterpolation):
             share = share_of_cells(interpolation, shapes, comm.rank, comm.size)
@@ -133,7 +138,13 @@ class Evaluator:
         interpolation = self._interpolation
         line = isinstance(interpolation, TensorInterpolation) and interpolation.degree == 1
         same = self._comm, interpolation, self._potential, self._regions
-        return Evaluator(*same, cuts=self._cuts, fewer=-1 if line else 1, share=self._share)
+        return Evaluator(
+            *same,
+            cuts=self._cuts,
+            spread=self._spread,
+            fewer=-1 if line else 1,
+            share=self._share,
+        )
 
     def target_mode_mass(self) -> dict[str, float]:
         """Mass of π in each region."""
@@ -203,13 +214,16 @@ class Evaluator:
         """Values and squared slopes of nodal fields ``(T, n_nodes)`` at the points."""
         rule, interpolation = self._rule, self._interpolation
         if not isinstance(interpolation, TensorInterpolation):
-            return Samples(*evaluate(interpolation, u, rule.points, slopes=slopes))
+            return Samples(
+                *evaluate(interpolation, u, rule.points, slopes=slopes, spread=self._spread)
+            )
         parts = [
-            evaluate_in_cells(interpolation, u, cells, offsets, slopes=slopes)
+            evaluate_in_cells(interpolation, u, cells, offsets, slopes=slopes, spread=self._spread)
             for cells, offsets in rule.lattices
         ]
         done = sum(value.shape[1] for value, _ in parts)
-        parts.append(evaluate(interpolation, u, rule.points[done:], slopes=slopes))
+        rest = rule.points[done:]
+        parts.append(evaluate(interpolation, u, rest, slopes=slopes, spread=self._spread))
         value, squared = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
         return Samples(value, squared)
 

@@ -6,6 +6,7 @@ every rank. Between the nodes u is a piecewise polynomial; the density is π e^u
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -20,6 +21,9 @@ from wfrpde.domain.locate import CellSearch
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
+
+Spread = Callable[[Array], Array]
+"""D ``(n, d, d)`` at points ``(n, d)``."""
 
 STENCIL = {1: 6, 2: 6, 3: 4}
 """Nodes per axis of the local interpolation between edge-averaged nodes, by dimension."""
@@ -356,6 +360,7 @@ def evaluate(
     x: Array,
     *,
     slopes: bool = False,
+    spread: Spread | None = None,
     chunk: int = 4_096,
     steep: float = STEEP,
 ) -> tuple[Array, Array]:
@@ -366,20 +371,22 @@ def evaluate(
     Returns
     -------
     values, squared_slopes
-        ``(m, n)`` each; NaN outside the mesh. The second, |∇u|², is zero unless `slopes` is set.
+        ``(m, n)`` each; NaN outside the mesh. The second, ∇u·D∇u, is zero unless `slopes` is set; D
+        is the unit matrix where `spread` is None.
     """
     values = np.empty((len(fields), len(x)))
     squared = np.zeros_like(values)
     for a, b in pairwise([*range(0, len(x), chunk), len(x)]):
         stencil = interpolation.locate(x[a:b])
         number = np.ascontiguousarray(stencil.number.T)
+        here = spread(x[a:b]) if slopes and spread is not None else None
         for row, field in enumerate(fields):
             local = field[number].T
             value, linear = stencil.values(local)
             cliff = np.abs(value - linear) > steep
             values[row, a:b] = np.where(cliff, linear, value)
             if slopes:
-                squared[row, a:b] = stencil.squared_slope(local, cliff)
+                squared[row, a:b] = stencil.squared_slope(local, cliff, here)
     return values, squared
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.discretisation.interpolation import STEEP, TensorInterpolation
+from wfrpde.discretisation.interpolation import STEEP, Spread, TensorInterpolation
+from wfrpde.discretisation.stencils import squared_norm
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -27,10 +28,21 @@ class OnAxes:
     ----------
     coordinates
         Increasing coordinates inside the box, one array for each axis.
+    spread
+        D at points, for squared slopes; None for the unit matrix.
     """
 
-    def __init__(self, interpolation: TensorInterpolation, coordinates: tuple[Array, ...]) -> None:
-        self._interpolation = interpolation
+    def __init__(
+        self,
+        interpolation: TensorInterpolation,
+        coordinates: tuple[Array, ...],
+        spread: Spread | None = None,
+    ) -> None:
+        self._interpolation, self._spread = interpolation, None
+        if spread is not None:
+            x = np.stack(np.meshgrid(*coordinates, indexing="ij"), axis=-1)
+            matrices = spread(x.reshape(-1, len(coordinates)))
+            self._spread = matrices.reshape(*x.shape, len(coordinates))
         tables = []
         for axis, x in enumerate(coordinates):
             number, *weights = interpolation.along(axis, x)
@@ -49,9 +61,10 @@ class OnAxes:
         steep = np.abs(high - low) > STEEP
         squared = np.zeros_like(high)
         if slopes:
-            squared = _squared_slope(whole, self._value, self._slope)
+            squared = squared_norm(_slopes(whole, self._value, self._slope), self._spread)
             if steep.any():
-                linear = _squared_slope(whole, self._linear, self._linear_slope)
+                slope = _slopes(whole, self._linear, self._linear_slope)
+                linear = squared_norm(slope, self._spread)
                 squared = np.where(steep, linear, squared)
         return np.where(steep, low, high), squared
 
@@ -80,6 +93,7 @@ def evaluate_in_cells(
     offsets: Array,
     *,
     slopes: bool = False,
+    spread: Spread | None = None,
     chunk: int = 2_000_000,
 ) -> tuple[Array, Array]:
     """Interpolate nodal logarithms ``(m, n_nodes)`` at the same points of many cells.
@@ -116,7 +130,7 @@ def evaluate_in_cells(
             start = breaks[low[axis] : high[axis] + 1]
             width = breaks[low[axis] + 1 : high[axis] + 2] - start
             coordinates.append((start[:, None] + offsets * width[:, None]).ravel())
-        lattice = OnAxes(interpolation, tuple(coordinates))
+        lattice = OnAxes(interpolation, tuple(coordinates), spread if slopes else None)
         here = tuple(cells[:, inside] - low[:, None])
         # cell, offset, cell, offset, … -> cells, offsets
         order = (*range(1, 2 * dim, 2), *range(2, 2 * dim + 1, 2))
@@ -130,12 +144,11 @@ def evaluate_in_cells(
     return values.reshape(flat), squared.reshape(flat)
 
 
-def _squared_slope(fields: Array, value: tuple[Any, ...], slope: tuple[Any, ...]) -> Array:
-    parts = [
-        _contracted(fields, (*value[:axis], slope[axis], *value[axis + 1 :])) ** 2
+def _slopes(fields: Array, value: tuple[Any, ...], slope: tuple[Any, ...]) -> list[Array]:
+    return [
+        _contracted(fields, (*value[:axis], slope[axis], *value[axis + 1 :]))
         for axis in range(len(value))
     ]
-    return np.asarray(sum(parts[1:], parts[0]))
 
 
 def _contracted(fields: Array, matrices: tuple[Any, ...]) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,12 +30,27 @@ class Stencil(Protocol):
         """∇u ``(n, d)``, NaN outside the mesh, from nodal values ``(n, k)``."""
         ...
 
-    def squared_slope(self, local: Array, steep: Flags) -> Array:
-        """``|∇u|²`` ``(n,)``, NaN outside the mesh, from nodal values ``(n, k)``.
+    def squared_slope(self, local: Array, steep: Flags, spread: Array | None = None) -> Array:
+        """``∇u·D∇u`` ``(n,)``, NaN outside the mesh, from nodal values ``(n, k)``.
 
-        At the points flagged as `steep` it is that of the linear interpolant.
+        At the points flagged as `steep` it is that of the linear interpolant. `spread` is D
+        ``(n, d, d)``; None for the unit matrix.
         """
         ...
+
+
+def squared_norm(slopes: Sequence[Array], spread: Array | None) -> Array:
+    """``s·Ds`` of vectors given by their components, D ``(…, d, d)`` (None: the unit matrix)."""
+    total = np.zeros(np.shape(slopes[0]))
+    for a, along in enumerate(slopes):
+        if spread is None:
+            total += along**2
+            continue
+        for b in range(a, len(slopes)):
+            factor = spread[..., a, b]
+            if factor.any():
+                total += (1 if a == b else 2) * factor * along * slopes[b]
+    return total
 
 
 @dataclass(frozen=True)
@@ -56,29 +72,27 @@ class TensorStencil:
 
     def gradient(self, local: Array) -> Array:
         """See `Stencil`."""
-        parts = [
-            self._contracted(local, (*self.value[:axis], slope, *self.value[axis + 1 :]))
-            for axis, slope in enumerate(self.slope)
-        ]
-        result = np.stack(parts, axis=1)
+        result = np.stack(self._slopes(local, self.value, self.slope), axis=1)
         result[self.outside] = np.nan
         return result
 
-    def squared_slope(self, local: Array, steep: Flags) -> Array:
+    def squared_slope(self, local: Array, steep: Flags, spread: Array | None = None) -> Array:
         """See `Stencil`."""
-        squared = self._squared(local, self.value, self.slope)
+        squared = squared_norm(self._slopes(local, self.value, self.slope), spread)
         if steep.any():
             linear, slope = ([w[steep] for w in ws] for ws in (self.linear, self.linear_slope))
-            squared[steep] = self._squared(local[steep], tuple(linear), tuple(slope))
+            slopes = self._slopes(local[steep], tuple(linear), tuple(slope))
+            squared[steep] = squared_norm(slopes, None if spread is None else spread[steep])
         squared[self.outside] = np.nan
         return squared
 
-    def _squared(self, local: Array, value: tuple[Array, ...], slopes: tuple[Array, ...]) -> Array:
-        squared = np.zeros(len(local))
-        for axis, slope in enumerate(slopes):
-            weights = (*value[:axis], slope, *value[axis + 1 :])
-            squared += self._contracted(local, weights) ** 2
-        return squared
+    def _slopes(
+        self, local: Array, value: tuple[Array, ...], slopes: tuple[Array, ...]
+    ) -> list[Array]:
+        return [
+            self._contracted(local, (*value[:axis], slope, *value[axis + 1 :]))
+            for axis, slope in enumerate(slopes)
+        ]
 
     def _contracted(self, local: Array, weights: tuple[Array, ...]) -> Array:
         block = local.T  # points last: the sums run over contiguous memory
@@ -111,10 +125,10 @@ class CellStencil:
         result[self.outside] = np.nan
         return result
 
-    def squared_slope(self, local: Array, steep: Flags) -> Array:
+    def squared_slope(self, local: Array, steep: Flags, spread: Array | None = None) -> Array:
         """See `Stencil`."""
-        squared = np.where(self.outside, np.nan, 0.0)
-        for high, low in zip(self.slope, self.linear_slope, strict=True):
-            weight = np.where(steep[:, None], low, high)
-            squared += np.einsum("nk,nk->n", local, weight) ** 2
-        return squared
+        slopes = [
+            np.einsum("nk,nk->n", local, np.where(steep[:, None], low, high))
+            for high, low in zip(self.slope, self.linear_slope, strict=True)
+        ]
+        return np.where(self.outside, np.nan, squared_norm(slopes, spread))

@@ -101,6 +101,15 @@ class Dynamics:
             return np.broadcast_to(np.eye(x.shape[1]), (len(x), *2 * x.shape[1:]))
         return self.diffusion(x)
 
+    def mobility_at(self, x: Array) -> Array:
+        """D + J ``(n, d, d)`` at points ``(n, d)``."""
+        half = x.shape[1] // 2
+        if self.kinetic:
+            turn = np.kron([[0.0, -1.0], [1.0, 0.0]], np.eye(half))
+            return self.diffusion_at(x) + turn
+        spread = self.diffusion_at(x)
+        return spread if self.circulation is None else spread + self.circulation(x)
+
     def circulating(self, x: Array, gradient: Array) -> Array:
         """``v = −J∇V + div J (n, d)``: the velocity, without α, that goes along with π.
 

@@ -179,6 +179,14 @@ class Equation:
         return None if self.reaction is None else self.reaction.rate
 
     @property
+    def spread(self) -> Callable[[Array], Array] | None:
+        """D ``(n, d, d)`` at points ``(n, d)``; None for the unit matrix, or without transport."""
+        dynamics = self.dynamics
+        if dynamics is None or (dynamics.diffusion is None and not dynamics.kinetic):
+            return None
+        return dynamics.diffusion_at
+
+    @property
     def moving(self) -> bool:
         """Whether α, β, U or π depend on time."""
         moves = self.reaction is not None and self.reaction.moving

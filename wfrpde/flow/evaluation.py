@@ -82,6 +82,7 @@ def _report(
         _living(problem),
         problem.target.regions,
         cuts=[] if sink is None or sink.region is None else [sink.region],
+        spread=equation.spread,
         # at degree 1 the sum over the cells needs both points; elements can do with one less
         fewer=int(outcome.facts.get("degree", 1) > 1 and not outcome.complete)
         - outcome.more_points,

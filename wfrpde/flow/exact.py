@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.discretisation.functionals import Samples
+from wfrpde.discretisation.stencils import squared_norm
 from wfrpde.fields.schedules import value_at
 
 if TYPE_CHECKING:
@@ -44,14 +45,15 @@ class GeometricMean:
         return self.problem.gained(x, self.time) if self.time else np.zeros(len(x))
 
     def samples(self, x: Array, scales: Array) -> tuple[Array, Array]:
-        """Return u and |∇u|² at points; slopes by differences over a fraction of `scales`."""
-        squared = np.zeros(len(x))
+        """Return u and ∇u·D∇u at points; slopes by differences over a fraction of `scales`."""
+        slopes = []
         slope = self.problem.target.gradient(x) if len(x) else np.zeros_like(x)
         for axis in range(x.shape[1]):
             unit = np.zeros(x.shape[1])
             unit[axis] = float(scales[axis])
-            squared += (self._rise(x, unit) + self.theta * slope[:, axis]) ** 2
-        return self(x), squared
+            slopes.append(self._rise(x, unit) + self.theta * slope[:, axis])
+        spread = self.problem.equation.spread
+        return self(x), squared_norm(slopes, None if spread is None else spread(x))
 
     def _rise(self, x: Array, unit: Array) -> Array:
         """Slope of θ log ρ₀ + G along an axis, of fourth order, but for kinks and ends of ρ₀."""

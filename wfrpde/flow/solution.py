@@ -108,7 +108,7 @@ class Solution(Result, OnNodes):
     times
         ``(T,)`` saved model times, 0 first.
     series
-        ``kl`` (KL(ρ‖π), nats), ``mass``, ``fisher_information`` (∫ρ|∇log(ρ/π)|²),
+        ``kl`` (KL(ρ‖π), nats), ``mass``, ``fisher_information`` (∫ρ|√D∇log(ρ/π)|²),
         ``reaction_variance`` (Var_ρ log(ρ/π)) and ``min_density`` (smallest nodal density), each
         ``(T,)``; with a linear reaction ``log_normalising_constant``, ∫₀^t⟨r⟩ ds. Where something
         absorbs, all are of the conditioned law, ``survival`` is the probability not to have been

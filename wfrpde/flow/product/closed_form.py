@@ -9,6 +9,12 @@ equation reads :math:`D' = -\Gamma D - D\Gamma - \beta DPD`, and for :math:`D^{-
 
 which for α = β = 1 is that of arXiv:2511.18060 and never overflows. `linear_fractional` instead
 takes steps of :math:`C = XY^{-1}`, where X and Y obey a linear equation.
+
+Of dynamics dX = −αMP(X − m_π) dt + √(α(M + Mᵀ)) dW, which keep N(m_π, C_π) whatever the matrix M
+(D + J of `wfrpde.equation.dynamics`), the same holds with :math:`\Gamma = \alpha MP + \beta/2`,
+
+.. math:: D_t = F\,[1 + D_0 W]^{-1} D_0 F^T,\qquad
+          W = \beta(Q - F^T Q F),\quad \Gamma^T Q + Q\Gamma = P.
 """
 
 from __future__ import annotations
@@ -37,6 +43,8 @@ class GaussianFlow:
         ``(d,)``.
     covariance, target_covariance
         ``(d, d)``.
+    mobility
+        M = D + J ``(d, d)``; None for the unit matrix.
     """
 
     mean: Array
@@ -45,9 +53,12 @@ class GaussianFlow:
     target_covariance: Array
     alpha: float
     beta: float
+    mobility: Array | None = None
 
     def at(self, t: float) -> tuple[Array, Array]:
         """Return mean ``(d,)`` and covariance ``(d, d)`` at time t."""
+        if self.mobility is not None:
+            return self._turned(self.mobility, t)
         variance, basis = np.linalg.eigh(self.target_covariance)
         gap = basis.T @ (self.mean - self.target_mean)
         start = basis.T @ self.covariance @ basis - np.diag(variance)
@@ -61,15 +72,37 @@ class GaussianFlow:
         mean = self.target_mean + np.exp(-self.beta * t / 2) * (basis @ moved[:, -1])
         return mean, basis @ (np.diag(variance) + difference) @ basis.T
 
+    def _turned(self, mobility: Array, t: float) -> tuple[Array, Array]:
+        """`at` with a mobility that is not the unit matrix."""
+        from scipy.linalg import expm, solve_continuous_lyapunov
+
+        size = len(self.mean)
+        precision = np.linalg.inv(self.target_covariance)
+        gamma = self.alpha * mobility @ precision + self.beta / 2 * np.eye(size)
+        decay = expm(-gamma * t)
+        difference, gap = self.covariance - self.target_covariance, self.mean - self.target_mean
+        if self.beta > 0:  # Γ has eigenvalues of positive real part alone
+            inner = solve_continuous_lyapunov(gamma.T, precision)
+            damping = self.beta * (inner - decay.T @ inner @ decay)
+            system = np.eye(size) + difference @ damping
+            moved = np.linalg.solve(system, np.column_stack([difference, gap]))
+            difference, gap = moved[:, :-1], np.exp(-self.beta * t / 2) * moved[:, -1]
+        difference = decay @ difference @ decay.T
+        difference = (difference + difference.T) / 2
+        return self.target_mean + decay @ gap, self.target_covariance + difference
+
     def linear_fractional(self, t: float) -> tuple[Array, Array] | None:
         """Return what `at` does from the linear equation of X and Y, or None if it takes long.
 
-        X' = (β/2 − αP)X + 2αY,  Y' = βPX + (αP − β/2)Y,  C = XY^{-1};  the mean's equation
-        m' = −(α + βC)P(m − m_π) is linear, too: (m − m_π)_t = e^{-βt/2} Y^{-T}(m₀ − m_π).
+        With B = αMP:  X' = (β/2 − B)X + α(M + Mᵀ)Y,  Y' = βPX + (Bᵀ − β/2)Y,  C = XY^{-1};  the
+        mean's equation m' = −(B + βCP)(m − m_π) is linear, too:
+        (m − m_π)_t = e^{-βt/2} Y^{-T}(m₀ − m_π).
         """
         precision = np.linalg.inv(self.target_covariance)
         size = len(precision)
-        rate = self.alpha * float(np.linalg.eigvalsh(precision)[-1]) + self.beta / 2
+        mobility = np.eye(size) if self.mobility is None else self.mobility
+        drift, spread = self.alpha * mobility @ precision, self.alpha * (mobility + mobility.T)
+        rate = float(np.linalg.norm(drift, ord=2)) + self.beta / 2
         steps = max(1, int(np.ceil(rate * t / STEP)))
         if steps > MOST_STEPS:
             return None
@@ -78,8 +111,8 @@ class GaussianFlow:
         one = np.eye(size)
         generator = np.block(
             [
-                [self.beta / 2 * one - self.alpha * precision, 2 * self.alpha * one],
-                [self.beta * precision, self.alpha * precision - self.beta / 2 * one],
+                [self.beta / 2 * one - drift, spread],
+                [self.beta * precision, drift.T - self.beta / 2 * one],
             ]
         )
         step = expm(generator * (t / steps))
@@ -95,7 +128,7 @@ class GaussianFlow:
     def numbers(self, mean: Array, covariance: Array) -> dict[str, float]:
         """Return KL, Fisher information and Var log(ρ/π) of N(mean, covariance).
 
-        With A = C^{-1}: ∇ log(ρ/π) = (P − A)(x − m) + P(m − m_π).
+        With A = C^{-1}: ∇ log(ρ/π) = (A − P)(x − m) − P(m − m_π).
         """
         precision = np.linalg.inv(self.target_covariance)
         gap = mean - self.target_mean
@@ -107,5 +140,9 @@ class GaussianFlow:
         kl = float(np.sum(excess - np.log1p(excess)) + gap @ force) / 2
         variance = float(np.sum(excess**2) / 2 + force @ covariance @ force)
         slope = precision - np.linalg.inv(covariance)
-        fisher = float(np.sum((slope @ covariance) * slope) + force @ force)
+        if self.mobility is None:
+            fisher = float(np.sum((slope @ covariance) * slope) + force @ force)
+        else:
+            spread = (self.mobility + self.mobility.T) / 2
+            fisher = float(np.sum((slope @ covariance @ slope) * spread) + force @ spread @ force)
         return {"kl": kl, "fisher_information": fisher, "reaction_variance": variance}

@@ -35,6 +35,8 @@ class GaussianPart(Result):
         ``(T, d)`` and ``(T, d, d)``, by the formula that needs no differential equation.
     mean_errors, covariance_errors
         Their distances from those by the linear equation, and round-off.
+    mobility
+        D + J of the dynamics ``(d, d)``; None for the unit matrix.
     """
 
     target: Target
@@ -47,6 +49,7 @@ class GaussianPart(Result):
     covariances: Array = field(repr=False)
     mean_errors: Array = field(repr=False)
     covariance_errors: Array = field(repr=False)
+    mobility: Array | None = None
 
     @property
     def dim(self) -> int:
@@ -78,7 +81,7 @@ class GaussianPart(Result):
     def flow(self) -> GaussianFlow:
         """The closed form."""
         start = self.initial_mean, self.initial_covariance
-        return flow_between(self.target, start, self.alpha, self.beta)
+        return flow_between(self.target, start, self.alpha, self.beta, self.mobility)
 
     def estimated(self, name: str, region: str = "") -> Estimated:
         """Return a number at all times, as `Solution.estimated` does."""
@@ -171,19 +174,28 @@ class GaussianPart(Result):
 
 
 def flow_between(
-    target: Target, start: tuple[Array, Array], alpha: float, beta: float
+    target: Target,
+    start: tuple[Array, Array],
+    alpha: float,
+    beta: float,
+    mobility: Array | None = None,
 ) -> GaussianFlow:
     """Return the closed form of the flow from a Gaussian to a Gaussian target."""
     if target.gaussian is None:
         raise ValueError(f"{target.name} is not Gaussian")
-    return GaussianFlow(*start, *target.gaussian, alpha, beta)
+    return GaussianFlow(*start, *target.gaussian, alpha, beta, mobility)
 
 
 def gaussian_part(
-    target: Target, start: tuple[Array, Array], alpha: float, beta: float, times: Array
+    target: Target,
+    start: tuple[Array, Array],
+    alpha: float,
+    beta: float,
+    times: Array,
+    mobility: Array | None = None,
 ) -> GaussianPart:
     """Return the flow between Gaussians at some times, with its errors."""
-    flow = flow_between(target, start, alpha, beta)
+    flow = flow_between(target, start, alpha, beta, mobility)
     means, covariances, mean_errors, covariance_errors = [], [], [], []
     for t in times:
         mean, covariance = flow.at(float(t)) if t > 0 else start
@@ -197,6 +209,14 @@ def gaussian_part(
             np.abs(gaps[1] - covariance) + ROUND_OFF * np.outer(extent, extent)
         )
     return GaussianPart(
-        target, *start, alpha, beta, times,
-        *(np.array(rows) for rows in (means, covariances, mean_errors, covariance_errors)),
-    )  # fmt: skip
+        target,
+        *start,
+        alpha,
+        beta,
+        times,
+        np.array(means),
+        np.array(covariances),
+        np.array(mean_errors),
+        np.array(covariance_errors),
+        mobility,
+    )

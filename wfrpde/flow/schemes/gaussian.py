@@ -1,6 +1,7 @@
 """The flow between Gaussians: no run, but two closed forms, and masses of regions by quadrature.
 
-ρ_t = N(m_t, C_t) at all times, so that log(ρ/π) is quadratic: elements of degree 2 hold it. Nothing
+The dynamics may have any D and J of numbers, or momenta: b is linear then, and π is kept. So
+ρ_t = N(m_t, C_t) at all times, and log(ρ/π) is quadratic: elements of degree 2 hold it. Nothing
 but pictures depends on the grid: densities at points are those of the formula, and regions are
 integrated over by `normal_mass`.
 """
@@ -18,6 +19,7 @@ from wfrpde.case.problem import Densities, Problem
 from wfrpde.discretisation.interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.engine import Wish, engine_for
+from wfrpde.equation import Dynamics
 from wfrpde.errors import InputError
 from wfrpde.flow.certificate import Ladder
 from wfrpde.flow.exact import blur_defect, gaussian_log_density
@@ -57,8 +59,8 @@ class Gaussian(Scheme):
         what, where = _beyond(problem), "numerics.formulation"
         if what is not None:
             needed = (
-                "a Gaussian target, a Gaussian start, and transport or Fisher–Rao reaction at "
-                "fixed rates, without a box"
+                "a Gaussian target, a Gaussian start, and linear transport that keeps the target "
+                "or Fisher–Rao reaction, at fixed rates, without a box"
             )
             return InputError(where, f"'closed form' with {what}", needed)
         numerics = problem.numerics
@@ -137,7 +139,7 @@ def _beyond(problem: Problem) -> str | None:
         "what depends on time": equation.moving,
         "transport and reaction in turns": equation.alternation is not None,
         "mass that changes": not equation.conserve,
-        "further terms of the dynamics": dynamics is not None and bool(dynamics.terms),
+        "a drift that is not linear, or keeps another law": not _linear(dynamics),
         "a box or a mesh": domain.box is not None or problem.mesh is not None,
         "sides of its own": any(sides.closed) or problem.absorption is not None,
         "simplices": domain.cell == "simplex",
@@ -145,11 +147,22 @@ def _beyond(problem: Problem) -> str | None:
     return next((what for what, found in unknown.items() if found), None)
 
 
+def _linear(dynamics: Dynamics | None) -> bool:
+    """Whether b = −(D + J)∇V with matrices D and J of numbers, which kinetic dynamics have."""
+    if dynamics is None:
+        return True
+    matrices = (dynamics.diffusion, dynamics.circulation)
+    return dynamics.keeps_target and all(m is None or m.constant for m in matrices)
+
+
 def _part(problem: Problem, times: Array) -> GaussianPart:
     equation = problem.equation
     assert problem.initial.gaussian is not None
     rates = float(equation.alpha), float(equation.beta)
-    return gaussian_part(problem.target, problem.initial.gaussian, *rates, times)
+    mobility = None
+    if equation.dynamics is not None and equation.dynamics.terms:
+        mobility = equation.dynamics.mobility_at(problem.box[:, :1].T)[0]
+    return gaussian_part(problem.target, problem.initial.gaussian, *rates, times, mobility)
 
 
 def _grid(problem: Problem) -> TensorGrid:

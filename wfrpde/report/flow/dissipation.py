@@ -32,15 +32,12 @@ def decay_rate(flow: AnySolution) -> tuple[NDArray[np.float64], NDArray[np.float
 
 
 def draw_dissipation(run: FlowRun) -> Drawing | None:
-    """Draw both sides of the identity; ``None`` where mass changes or a linear reaction acts.
-
-    So it is where D is not the unit matrix: I is an integral of all slopes.
-    """
+    """Draw both sides of the identity; ``None`` where mass changes or a linear reaction acts."""
     flow, equation = run.solution, run.equation
     if not equation.descends or not equation.conserve:
         return None
-    if equation.alternation is not None or equation.objection({"circulation"}, "") is not None:
-        return None  # one of the two acts at a time, or D or a drift change the identity
+    if equation.alternation is not None:
+        return None  # one of the two acts at a time
     figure = style.new_figure(7.2, 4.2)
     axes = figure.add_subplot()
     colour = style.flow_colour(equation.label)
