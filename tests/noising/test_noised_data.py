@@ -33,7 +33,7 @@ def test_data_on_a_grid_are_noised_to_1e_6_at_all_times(kind, parts):
         exact = mixture(parts).noised(noising.scale(t), noising.variance(t))
         x = exact.sample(500, np.random.default_rng(0))
         assert np.abs(solution.log_density(t, x) - exact.log_density(x)).max() < 1e-6
-        np.testing.assert_allclose(solution.mean[solution._index(t)], exact.mean, atol=1e-6)
+        np.testing.assert_allclose(solution.mean[solution.index_of(t)], exact.mean, atol=1e-6)
 
 
 def test_the_solver_of_flows_agrees():

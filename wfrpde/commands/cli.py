@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from wfrpde import __version__
+from wfrpde.commands.arguments import command_parser
 from wfrpde.commands.launcher import end_with_launcher, launcher
 from wfrpde.errors import DependencyMissingError
 
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # At exit the collector would go through all that SymPy and others made, for 0.4 s.
     atexit.register(gc.freeze)
     end_with_launcher()  # before imports, which take seconds on a busy machine
-    parser = _parser()
+    parser = command_parser(COMMANDS)
     arguments = parser.parse_args(argv)
     try:
         if arguments.command is None:
@@ -68,145 +68,6 @@ def _close_output() -> None:
     """Leave the process nothing to write at its end that would fail again."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="wfrpde",
-        description="Wasserstein-Fisher-Rao gradient flows of KL(rho|pi), solved on meshes.",
-        epilog="Begin with 'wfrpde demo'. Under MPI: mpirun -n 2 wfrpde solve CASE (pays in 3-D).",
-    )
-    parser.add_argument("--version", action="version", version=f"wfrpde {__version__}")
-    parser.set_defaults(command=None)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-
-    solve = commands.add_parser(
-        "solve",
-        help="solve a case and write its run folder",
-        description="Solve a case and write a folder with its report, figures and data.",
-    )
-    solve.add_argument("case", metavar="CASE", help="a case file, or the name of a shipped case")
-    _add_output_options(solve, "wfr-<name of the case>")
-    _add_assignments(solve)
-    _add_resume(solve, "go on from the checkpoints of a run that was stopped or killed")
-    solve.add_argument(
-        "--no-compare",
-        action="store_true",
-        help="leave out the Langevin and Fisher-Rao flows that the report compares with",
-    )
-    solve.set_defaults(command=_solve)
-
-    validate = commands.add_parser(
-        "validate",
-        help="judge the samplers of a case against the flows that they claim to solve",
-        description="Run the samplers of a case, compare them with the solved flow, and write a "
-        "folder with tables, figures and a report. Exit code 1 if a sampler that the case declares "
-        "consistent is not.",
-    )
-    validate.add_argument("case", metavar="CASE", help="a case file, or the name of a shipped case")
-    _add_output_options(validate, "wfr-validate-<name of the case>")
-    _add_assignments(validate)
-    _add_resume(validate, "do not compute finished replicates again")
-    validate.set_defaults(command=_validate)
-
-    converge = commands.add_parser(
-        "converge",
-        help="fit the orders of convergence of a case",
-        description="Make the runs of [[convergence]], fit the orders of their errors, and compare "
-        "them with the theory. Finished runs are kept: the same command goes on where it stopped.",
-    )
-    converge.add_argument("case", metavar="CASE", help="a case file, or the name of a shipped case")
-    _add_output_options(converge, "wfr-converge-<name of the case>")
-    _add_assignments(converge)
-    converge.add_argument(
-        "--layout",
-        choices=("auto", "spread", "together"),
-        default="auto",
-        help="under mpirun: each run on one rank (spread), each on all (together), or, by default, "
-        "together if a run is large",
-    )
-    converge.set_defaults(command=_converge)
-
-    spectrum = commands.add_parser(
-        "spectrum",
-        help="why a sampler is slow: rates, modes, exit times, committors, Feynman-Kac eigenvalues",
-        description="Compute the spectrum of a case's generator and what follows from it, and "
-        "write a folder with its report, figures and data. The case needs no [initial].",
-    )
-    spectrum.add_argument("case", metavar="CASE", help="a case file, or the name of a shipped case")
-    _add_output_options(spectrum, "wfr-spectrum-<name of the case>")
-    _add_assignments(spectrum)
-    spectrum.add_argument(
-        "--sweep",
-        metavar="KEY=START:STOP:COUNT",
-        help="the rates for several values of a key, both ends included, e.g. "
-        "--sweep target.barrier=2:40:20; ':log' at the end for equal ratios. MPI ranks share them",
-    )
-    _add_resume(spectrum, "do not compute the finished values of a sweep again")
-    spectrum.set_defaults(command=_spectrum)
-
-    demo = commands.add_parser(
-        "demo",
-        help="see Langevin stay in its mode and WFR cross the barrier",
-        description="Solve two shipped cases with the Langevin (W), Fisher-Rao (FR) and WFR flows.",
-    )
-    _add_output_options(demo, "wfr-demo")
-    _add_resume(demo, "do not compute again what was finished")
-    demo.set_defaults(command=_demo)
-
-    cases = commands.add_parser("cases", help="list the shipped cases, or show one")
-    cases.add_argument("--show", metavar="NAME", help="print the file of this case")
-    cases.set_defaults(command=_cases)
-
-    plot = commands.add_parser("plot", help="draw the figures of a run folder anew")
-    plot.add_argument("run", metavar="RUN", help="the folder that a run has written")
-    plot.set_defaults(command=_plot)
-
-    index = commands.add_parser(
-        "index",
-        help="list the runs of a folder on one page",
-        description="Write index.html into a folder: what each run within found, with links to "
-        "their reports.",
-    )
-    index.add_argument("folder", metavar="DIR", help="a folder that holds folders of runs")
-    index.set_defaults(command=_index)
-
-    info = commands.add_parser("info", help="show versions and what was found on this machine")
-    info.add_argument(
-        "--schema", action="store_true", help="print the JSON schema of case files, for editors"
-    )
-    info.set_defaults(command=_info)
-    return parser
-
-
-def _add_assignments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--set",
-        dest="assignments",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="change a key of the case, e.g. --set flow.beta=0 (repeatable)",
-    )
-    parser.add_argument(
-        "--engine",
-        choices=("auto", "scipy", "petsc"),
-        help="what does the linear algebra: numerics.engine ('auto': PETSc where it is installed)",
-    )
-
-
-def _add_resume(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--resume", action="store_true", help=what)
-
-
-def _add_output_options(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument("-o", "--out", metavar="DIR", help=f"folder to write (default: {default})")
-    parser.add_argument(
-        "--force", action="store_true", help="replace what is in that folder already"
-    )
-    parser.add_argument(
-        "--quiet", action="store_true", help="no progress and no table, only warnings and errors"
-    )
 
 
 def _case_and_folder(
@@ -469,6 +330,19 @@ def _info(arguments: argparse.Namespace) -> int:
 
     print(describe())
     return 0
+
+
+COMMANDS = {
+    "solve": _solve,
+    "validate": _validate,
+    "converge": _converge,
+    "spectrum": _spectrum,
+    "demo": _demo,
+    "cases": _cases,
+    "plot": _plot,
+    "index": _index,
+    "info": _info,
+}
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def judge_process(
     for name, law in (faulty_laws(solution) if laws is None else laws).items():
         total = 0.0
         for t, rows in samples.items():
-            index = solution._index(t)
+            index = solution.index_of(t)
             weights = None if log_weights is None else log_weights[t]
             points, share = _pooled(rows, weights)
             logs = law.log_density(index, np.asarray(points / solution.units[index], dtype=float))
@@ -151,7 +151,7 @@ def _averages(
     log_weights: Sequence[npt.ArrayLike] | None,
     level: float,
 ) -> Judgement:
-    index = solution._index(t)
+    index = solution.index_of(t)
     mean, covariance = solution.estimated("mean")[index], solution.estimated("covariance")[index]
     names: list[str] = []
     truths: list[tuple[float, float]] = []

@@ -20,7 +20,7 @@ from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.parts import Index
 from wfrpde.flow.product.radial import RadialPart
 from wfrpde.flow.product.solution import ProductSolution
-from wfrpde.flow.solution import saved_index
+from wfrpde.flow.saved import saved_index
 
 Array = npt.NDArray[np.float64]
 

@@ -19,6 +19,7 @@ from wfrpde.domain.absorption import Absorption
 from wfrpde.domain.sides import Sides
 from wfrpde.flow.currents import slope_of_distance, slopes, velocity_of_mass
 from wfrpde.flow.exact import GeometricMean, gaussian_log_density
+from wfrpde.flow.saved import Estimated, SavedLaw
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -26,17 +27,6 @@ if TYPE_CHECKING:
     from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Estimated:
-    """Numbers and their estimated absolute errors, of one shape; NaN where none was estimated."""
-
-    value: Array
-    error: Array
-
-    def __getitem__(self, index: Any) -> Estimated:
-        return Estimated(self.value[index], self.error[index])
 
 
 @dataclass(frozen=True)
@@ -100,7 +90,7 @@ class Opinions(Result):
 
 
 @dataclass(frozen=True, repr=False)
-class Solution(Result, OnNodes):
+class Solution(Result, OnNodes, SavedLaw):
     """A flow that was solved, the same on every rank; it cannot be changed, and can be kept.
 
     Attributes
@@ -184,19 +174,7 @@ class Solution(Result, OnNodes):
         nodes = self.nodes
         return np.stack([nodes.min(axis=0), nodes.max(axis=0)], axis=1)
 
-    def estimated(self, name: str, region: str = "") -> Estimated:
-        """Return a number at the saved times with its estimated error, NaN without an estimate.
-
-        Parameters
-        ----------
-        name
-            One of `series`, ``mean``, ``covariance``, or ``mode_mass`` of a `region`.
-
-        Raises
-        ------
-        KeyError
-            If there is no such number.
-        """
+    def _number(self, name: str, region: str) -> Estimated:
         if name == "mode_mass":
             value = self.mode_mass[region]
             error = None if self.error is None else self.error.mode_mass[region]
@@ -223,7 +201,7 @@ class Solution(Result, OnNodes):
 
         −∞ outside the domain.
         """
-        return np.asarray(self._relative([self._index(t)], x)[0])
+        return np.asarray(self._relative([self.index_of(t)], x)[0])
 
     def log_relative_densities(
         self, x: npt.ArrayLike, times: Iterable[float] | None = None
@@ -232,7 +210,9 @@ class Solution(Result, OnNodes):
 
         −∞ outside the domain.
         """
-        return self._relative([self._index(t) for t in (self.times if times is None else times)], x)
+        return self._relative(
+            [self.index_of(t) for t in (self.times if times is None else times)], x
+        )
 
     def _relative(self, indices: list[int], x: npt.ArrayLike) -> Array:
         points = self._points(x)
@@ -283,24 +263,13 @@ class Solution(Result, OnNodes):
         """Estimated error ``(T,)`` of the density in L2, relative to its norm; NaN without one."""
         return np.full(len(self.times), np.nan) if self.error is None else self.error.density
 
-    def at(self, t: float) -> SavedDensity:
-        """Return ρ at one of `times`, as a `wfrpde.fields.protocols.Density`."""
-        return SavedDensity(self, float(self.times[self._index(t)]))
-
-    def density(self, t: float, x: npt.ArrayLike) -> Array:
-        """Density with respect to Lebesgue measure ``(n,)`` at points ``(n, d)``. Not collective.
-
-        Between the nodes it is π e^u with the exact π and u = log(ρ/π) interpolated.
-        """
-        return np.asarray(np.exp(self.log_density(t, x)))
-
     def current(self, t: float, x: npt.ArrayLike) -> Array:
         """Probability current ``(n, d)`` per unit time at points ``(n, d)``. Not collective.
 
         ``j = α(bρ − ∇·(Dρ))``: transport alone is ∂_t ρ = −∇·j; see `wfrpde.flow.currents`. 0
         without transport, and outside the domain.
         """
-        points, index = self._points(x), self._index(t)
+        points, index = self._points(x), self.index_of(t)
         dynamics = self.densities.equation.dynamics
         if dynamics is None:
             return np.zeros_like(points)
@@ -310,41 +279,6 @@ class Solution(Result, OnNodes):
         velocity = velocity_of_mass(dynamics, self.target, float(self.times[index]), points, slope)
         current = self.density(t, points)[:, None] * velocity
         return np.where(np.isfinite(current), current, 0.0)
-
-    def _index(self, t: float) -> int:
-        return saved_index(self.times, t)
-
-
-def saved_index(times: Array, t: float) -> int:
-    """Return which of the saved times ``(T,)`` equals t up to round-off.
-
-    Raises
-    ------
-    ValueError
-        If none does.
-    """
-    index = int(np.argmin(np.abs(times - t)))
-    if not abs(times[index] - t) <= 1e-9 * max(1.0, abs(t)):
-        known = ", ".join(f"{time:g}" for time in times)
-        raise ValueError(f"t = {t:g} was not saved; the saved times are {known}")
-    return index
-
-
-@dataclass(frozen=True)
-class SavedDensity:
-    """The density of a solution at one of its times."""
-
-    solution: AnySolution
-    t: float
-
-    @property
-    def dim(self) -> int:
-        """Dimension d."""
-        return self.solution.dim
-
-    def log_density(self, x: Array) -> Array:
-        """``log ρ`` at points ``(n, d)``; −∞ outside the domain. Not collective."""
-        return self.solution.log_density(self.t, x)
 
 
 def load_solution(path: str | Path) -> AnySolution:

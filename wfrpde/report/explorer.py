@@ -18,7 +18,7 @@ from wfrpde.numbers import number, pretty, with_error
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from wfrpde.flow.solution import Estimated
+    from wfrpde.flow.saved import Estimated
 
 __all__ = ["coordinates", "packed", "points", "time_text"]
 

@@ -17,7 +17,8 @@ from wfrpde.flow.chain.law import Law, piecewise
 from wfrpde.flow.chain.measure import chain_region
 from wfrpde.flow.chain.nodes import SiteNodes
 from wfrpde.flow.chain.train import values
-from wfrpde.flow.solution import ErrorEstimate, Estimated
+from wfrpde.flow.saved import Estimated, SavedLaw, saved_index
+from wfrpde.flow.solution import ErrorEstimate
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -30,7 +31,7 @@ SERIES = ("kl", "mass", "fisher_information", "reaction_variance")
 
 
 @dataclass(frozen=True, repr=False)
-class ChainSolution(Result):
+class ChainSolution(Result, SavedLaw):
     """A flow of coupled sites: log(ρ/π) as a tensor train at each saved time.
 
     Every number comes from several runs, with half the steps, more nodes and a finer truncation;
@@ -149,19 +150,7 @@ class ChainSolution(Result):
         """Root mean square of the error of log(ρ/π) under ρ, ``(T,)``: run against run."""
         return self.errors["density"]
 
-    def estimated(self, name: str, region: str = "") -> Estimated:
-        """Return a number at the saved times with its estimated error.
-
-        Parameters
-        ----------
-        name
-            One of `series`, ``mean``, ``covariance``, or ``mode_mass`` of a `region`.
-
-        Raises
-        ------
-        KeyError
-            If there is no such number.
-        """
+    def _number(self, name: str, region: str) -> Estimated:
         key = f"mode {region}" if name == "mode_mass" else name
         return Estimated(self.numbers[key], self.errors[key])
 
@@ -169,13 +158,7 @@ class ChainSolution(Result):
 
     def _index(self, t: float) -> int:
         """Return the number of a saved time; −1, the last of the `laws`, for that of the target."""
-        if t == np.inf:
-            return -1
-        index = int(np.argmin(np.abs(self.times - t)))
-        if not abs(self.times[index] - t) <= 1e-9 * max(1.0, abs(t)):
-            known = ", ".join(f"{time:g}" for time in self.times)
-            raise ValueError(f"t = {t:g} was not saved; the saved times are {known}")
-        return index
+        return -1 if t == np.inf else saved_index(self.times, t)
 
     def log_relative_density(self, t: float, x: npt.ArrayLike) -> Array:
         """``log(ρ/π)`` at points ``(n, d)``; t is one of `times`; NaN outside. Not collective."""
@@ -196,10 +179,6 @@ class ChainSolution(Result):
         found = self.log_relative_density(t, points)
         found -= self.target.potential(points) + self.laws[-1].log_mass
         return np.where(np.isnan(found), -np.inf, found)
-
-    def density(self, t: float, x: npt.ArrayLike) -> Array:
-        """Density with respect to Lebesgue measure ``(n,)`` at points ``(n, d)``."""
-        return np.asarray(np.exp(self.log_density(t, x)))
 
     def marginal_density(
         self, t: float, coordinates: int | tuple[int, int], x: npt.ArrayLike

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from wfrpde.case.stored import Result
 from wfrpde.flow.noising.lattice import Lattice
 from wfrpde.flow.noising.transport import TINY, Evolution, marched
-from wfrpde.flow.solution import Estimated
+from wfrpde.flow.saved import Estimated
 
 Array = npt.NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from wfrpde.flow.noising.certified import LEFT_OUT, Law, Run
 from wfrpde.flow.noising.distances import DISTANCES
 from wfrpde.flow.noising.reverse import data_log_density, reference_logs
 from wfrpde.flow.noising.setup import Process
-from wfrpde.flow.solution import Estimated
+from wfrpde.flow.saved import DerivedNumbers, Estimated
 from wfrpde.noising.characteristics import flow_log_density
 from wfrpde.noising.tabulated import Tabulated
 
@@ -34,7 +34,7 @@ MENDED = 1e-6
 
 
 @dataclass(frozen=True, repr=False)
-class NoisingSolution(Result):
+class NoisingSolution(Result, DerivedNumbers):
     """The law ρ_t of noised data, or of a reverse process, whose time t goes from noise to data.
 
     Attributes
@@ -159,11 +159,6 @@ class NoisingSolution(Result):
 
         return self.law.estimated(mean)
 
-    @property
-    def mean(self) -> Array:
-        """Mean ``(T, d)``."""
-        return self._means.value
-
     @cached_property
     def _covariances(self) -> Estimated:
         def covariance(run: Run, index: int) -> Array:
@@ -172,16 +167,6 @@ class NoisingSolution(Result):
             return np.asarray(self.units[index] ** 2 * (gap.T * masses) @ gap)
 
         return self.law.estimated(covariance)
-
-    @property
-    def covariance(self) -> Array:
-        """Covariance ``(T, d, d)``."""
-        return self._covariances.value
-
-    @property
-    def mode_mass(self) -> Mapping[str, Array]:
-        """Mass ``(T,)`` of each named region."""
-        return {name: entry.value for name, entry in self._modes.items()}
 
     @cached_property
     def _modes(self) -> dict[str, Estimated]:
@@ -205,25 +190,6 @@ class NoisingSolution(Result):
             return part / float((density * run.lattice.weights).sum())
 
         return self.law.estimated(mass)
-
-    def estimated(self, name: str, region: str = "") -> Estimated:
-        """Return a number at the saved times with its estimated error.
-
-        Parameters
-        ----------
-        name
-            One of `series`, ``mean``, ``covariance``, or ``mode_mass`` of a `region`.
-
-        Raises
-        ------
-        KeyError
-            If there is no such number.
-        """
-        if name == "mode_mass":
-            return self._modes[region]
-        if name in ("mean", "covariance"):
-            return self._means if name == "mean" else self._covariances
-        return self._series[name]
 
     @cached_property
     def density_error(self) -> Array:
@@ -291,16 +257,9 @@ class NoisingSolution(Result):
 
     # --- densities ---------------------------------------------------------------------------
 
-    def _index(self, t: float) -> int:
-        index = int(np.argmin(np.abs(self.times - t)))
-        if not abs(self.times[index] - t) <= 1e-9 * max(1.0, abs(t)):
-            known = ", ".join(f"{time:g}" for time in self.times)
-            raise ValueError(f"t = {t:g} was not saved; the saved times are {known}")
-        return index
-
     def log_density(self, t: float, x: npt.ArrayLike) -> Array:
         """``log ρ`` at points ``(n, d)``; t is one of `times`. Not collective."""
-        points, index = points_of(x, self.dim), self._index(t)
+        points, index = points_of(x, self.dim), self.index_of(t)
         if not self.process.reverse:
             return self.log_exact_density(t, points)
         process, unit = self.process, float(self.units[index])
@@ -312,10 +271,6 @@ class NoisingSolution(Result):
         scaled = np.asarray(points / unit, dtype=float)
         return np.asarray(self.law.log_density(index, scaled) - self.dim * np.log(unit))
 
-    def density(self, t: float, x: npt.ArrayLike) -> Array:
-        """Density with respect to Lebesgue measure ``(n,)`` at points ``(n, d)``."""
-        return np.asarray(np.exp(self.log_density(t, x)))
-
     def log_exact_density(self, t: float, x: npt.ArrayLike) -> Array:
         """``log p_t`` at points ``(n, d)``, of the noised data at any t of the process.
 
@@ -323,7 +278,7 @@ class NoisingSolution(Result):
         """
         points = points_of(x, self.dim)
         if self.process.corrector is not None:
-            index = self._index(t)
+            index = self.index_of(t)
             unit, lattice = float(self.units[index]), self.law.runs[-1].lattice
             noise = self.process.noise_time(float(self.times[index]))
             logs = reference_logs(self.process, lattice, unit, noise)

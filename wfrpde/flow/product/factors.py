@@ -20,7 +20,7 @@ from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.parts import Index, Part
 from wfrpde.flow.product.radial import RadialPart
 from wfrpde.flow.product.sums import SumLaw
-from wfrpde.flow.solution import Estimated
+from wfrpde.flow.saved import Estimated
 
 Array = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]

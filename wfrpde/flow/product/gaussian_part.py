@@ -15,7 +15,7 @@ from wfrpde.flow.exact import gaussian_log_density
 from wfrpde.flow.product.closed_form import GaussianFlow
 from wfrpde.flow.product.lines import Complex, Line, Normal
 from wfrpde.flow.product.parts import ROUND_OFF, Index
-from wfrpde.flow.solution import Estimated
+from wfrpde.flow.saved import Estimated
 
 if TYPE_CHECKING:
     from wfrpde.targets import Target

@@ -17,7 +17,8 @@ from wfrpde.domain.sides import Sides
 from wfrpde.flow.product.lines import BLOCK, Atoms, Complex, Line
 from wfrpde.flow.product.parts import ROUND_OFF, Index
 from wfrpde.flow.product.rules import TABLE, PointRule, Table, line_rule
-from wfrpde.flow.solution import Estimated, Solution
+from wfrpde.flow.saved import Estimated
+from wfrpde.flow.solution import Solution
 from wfrpde.samplers.oracle import Oracle
 
 if TYPE_CHECKING:

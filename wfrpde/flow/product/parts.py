@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.flow.product.lines import Complex, Line
-from wfrpde.flow.solution import Estimated
+from wfrpde.flow.saved import Estimated
 
 if TYPE_CHECKING:
     from wfrpde.targets import Target

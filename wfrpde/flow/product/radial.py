@@ -20,7 +20,7 @@ from wfrpde.discretisation.quadrature import gauss_rule
 from wfrpde.flow.product.lines import Atoms, Complex, Line
 from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.parts import Index
-from wfrpde.flow.solution import Estimated
+from wfrpde.flow.saved import Estimated
 
 if TYPE_CHECKING:
     from wfrpde.targets import Target

@@ -22,7 +22,8 @@ from wfrpde.flow.product.planar import planar_density
 from wfrpde.flow.product.radial import RadialPart
 from wfrpde.flow.product.regions import region_mass
 from wfrpde.flow.product.sums import SumLaw, Tail
-from wfrpde.flow.solution import ErrorEstimate, Estimated, SavedDensity, Solution, saved_index
+from wfrpde.flow.saved import DerivedNumbers, Estimated, saved_index
+from wfrpde.flow.solution import ErrorEstimate, Solution
 from wfrpde.numbers import shortened
 from wfrpde.samplers.oracle import SumOracle
 from wfrpde.targets.product import Turned
@@ -34,7 +35,7 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, repr=False)
-class ProductSolution(Result):
+class ProductSolution(Result, DerivedNumbers):
     """A flow that is a product: everything that is asked of it is put together from its factors.
 
     log ρ, KL, Fisher information and log normalising constants add, and so do their errors, as
@@ -156,18 +157,8 @@ class ProductSolution(Result):
         return found
 
     @cached_property
-    def mean(self) -> Array:
-        """Mean ``(T, d)``."""
-        return self._means.value
-
-    @cached_property
     def _means(self) -> Estimated:
         return self.factors.blocks("mean", len(self.times))
-
-    @cached_property
-    def covariance(self) -> Array:
-        """Covariance ``(T, d, d)``: d² numbers for each time."""
-        return self._covariances.value
 
     @cached_property
     def _covariances(self) -> Estimated:
@@ -177,11 +168,6 @@ class ProductSolution(Result):
     def variance(self) -> Estimated:
         """Variance of each coordinate, ``(T, d)``, with its error."""
         return self.factors.variances(len(self.times))
-
-    @cached_property
-    def mode_mass(self) -> Mapping[str, Array]:
-        """Mass of each named region, ``(T,)``."""
-        return {name: entry.value for name, entry in self._modes.items()}
 
     @cached_property
     def target_mode_mass(self) -> dict[str, float]:
@@ -239,25 +225,6 @@ class ProductSolution(Result):
         """Estimated error ``(T,)`` of the density in L2, relative to its norm."""
         return self.error.density
 
-    def estimated(self, name: str, region: str = "") -> Estimated:
-        """Return a number at the saved times with its estimated error.
-
-        Parameters
-        ----------
-        name
-            One of `series`, ``mean``, ``covariance``, or ``mode_mass`` of a `region`.
-
-        Raises
-        ------
-        KeyError
-            If there is no such number.
-        """
-        if name == "mode_mass":
-            return self._modes[region]
-        if name in ("mean", "covariance"):
-            return self._means if name == "mean" else self._covariances
-        return self._series[name]
-
     # --- densities ---------------------------------------------------------------------------
 
     def _index(self, t: float) -> Index:
@@ -276,15 +243,6 @@ class ProductSolution(Result):
         """``log ρ`` at points ``(n, d)``; −∞ outside the domain; of π at t = ∞. Not collective."""
         index = self._index(t)
         return self.factors.summed(x, lambda part, y: part.log_density(index, y))
-
-    def density(self, t: float, x: npt.ArrayLike) -> Array:
-        """Density with respect to Lebesgue measure ``(n,)`` at points ``(n, d)``."""
-        return np.asarray(np.exp(self.log_density(t, x)))
-
-    def at(self, t: float) -> SavedDensity:
-        """Return ρ at one of `times`, as a `wfrpde.fields.protocols.Density`; π at t = ∞."""
-        index = self._index(t)
-        return SavedDensity(self, np.inf if index is None else float(self.times[index]))
 
     @cached_property
     def oracle(self) -> SumOracle:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from wfrpde.flow.solution import Estimated
+from wfrpde.flow.saved import Estimated
 from wfrpde.numbers import MISSING, column, duration, number, pretty
 from wfrpde.report.convergence.slopes import LABELS, drawings, error_label, expected_errors
 from wfrpde.report.drawing import saved

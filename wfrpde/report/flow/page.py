@@ -21,7 +21,7 @@ from wfrpde.report.flow.run import NORMALISATION, FlowRun
 if TYPE_CHECKING:
     from wfrpde.equation import Equation
     from wfrpde.flow.product.solution import AnySolution
-    from wfrpde.flow.solution import Estimated
+    from wfrpde.flow.saved import Estimated
     from wfrpde.report.drawing import Drawing
 
 PARAVIEW_TIPS = {

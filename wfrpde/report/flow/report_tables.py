@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from wfrpde.flow.product.solution import AnySolution
-from wfrpde.flow.solution import Estimated
+from wfrpde.flow.saved import Estimated
 from wfrpde.numbers import MISSING, column, number, pretty
 from wfrpde.report.flow.run import NORMALISATION, FlowRun, all_estimates
 from wfrpde.report.pages import Table

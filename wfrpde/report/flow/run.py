@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from wfrpde.errors import InputError
 from wfrpde.flow.product.solution import AnySolution
-from wfrpde.flow.solution import Estimated, Solution, load_solution
+from wfrpde.flow.saved import Estimated
+from wfrpde.flow.solution import Solution, load_solution
 from wfrpde.report.flow.pictures import Pictures, take_pictures
 from wfrpde.report.versions import software_versions
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wfrpde.flow.solution import Estimated
+from wfrpde.flow.saved import Estimated
 from wfrpde.numbers import number, pretty
 from wfrpde.report import style
 from wfrpde.report.explorer import coordinates, packed, points

@@ -1,0 +1,154 @@
+"""`SavedLaw`: what solutions of every kind answer alike, from numbers with estimated errors."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """Numbers and their estimated absolute errors, of one shape; NaN where none was estimated."""
+
+    value: Array
+    error: Array
+
+    def __getitem__(self, index: Any) -> Estimated:
+        return Estimated(self.value[index], self.error[index])
+
+
+def saved_index(times: Array, t: float) -> int:
+    """Return which of the saved times ``(T,)`` equals t up to round-off.
+
+    Raises
+    ------
+    ValueError
+        If none does.
+    """
+    index = int(np.argmin(np.abs(times - t)))
+    if not abs(times[index] - t) <= 1e-9 * max(1.0, abs(t)):
+        known = ", ".join(f"{time:g}" for time in times)
+        raise ValueError(f"t = {t:g} was not saved; the saved times are {known}")
+    return index
+
+
+class SavedLaw(ABC):
+    """The law of a flow at its saved times ``(T,)``."""
+
+    if TYPE_CHECKING:  # a field of one, derived in another
+
+        @property
+        def times(self) -> Array:
+            """Saved times, 0 first."""
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Dimension d."""
+
+    @abstractmethod
+    def log_density(self, t: float, x: npt.ArrayLike) -> Array:
+        """``log ρ`` at points ``(n, d)``; t is one of `times`."""
+
+    @abstractmethod
+    def _number(self, name: str, region: str) -> Estimated:
+        """Return what `estimated` does."""
+
+    def estimated(self, name: str, region: str = "") -> Estimated:
+        """Return a number at the saved times with its estimated error, NaN without an estimate.
+
+        Parameters
+        ----------
+        name
+            One of ``series``, ``mean``, ``covariance``, or ``mode_mass`` of a `region`.
+
+        Raises
+        ------
+        KeyError
+            If there is no such number.
+        """
+        return self._number(name, region)
+
+    def density(self, t: float, x: npt.ArrayLike) -> Array:
+        """Density with respect to Lebesgue measure ``(n,)`` at points ``(n, d)``. Not collective.
+
+        On a mesh, between the nodes, it is π e^u with the exact π and u = log(ρ/π) interpolated.
+        """
+        return np.asarray(np.exp(self.log_density(t, x)))
+
+    def at(self, t: float) -> SavedDensity:
+        """Return ρ at one of `times`, as a `wfrpde.fields.protocols.Density`.
+
+        Products and chains know the target, too, at t = ∞.
+        """
+        return SavedDensity(self, np.inf if t == np.inf else float(self.times[self.index_of(t)]))
+
+    def index_of(self, t: float) -> int:
+        """Return which of `times` t is; ValueError if it was not saved."""
+        return saved_index(self.times, t)
+
+
+class DerivedNumbers(SavedLaw):
+    """A law whose numbers are computed when they are asked for, each with its error."""
+
+    @property
+    @abstractmethod
+    def _series(self) -> Mapping[str, Estimated]: ...
+
+    @property
+    @abstractmethod
+    def _means(self) -> Estimated: ...
+
+    @property
+    @abstractmethod
+    def _covariances(self) -> Estimated: ...
+
+    @property
+    @abstractmethod
+    def _modes(self) -> Mapping[str, Estimated]: ...
+
+    @property
+    def mean(self) -> Array:
+        """Mean ``(T, d)``."""
+        return self._means.value
+
+    @property
+    def covariance(self) -> Array:
+        """Covariance ``(T, d, d)``."""
+        return self._covariances.value
+
+    @property
+    def mode_mass(self) -> Mapping[str, Array]:
+        """Mass of each named region, ``(T,)``."""
+        return {name: entry.value for name, entry in self._modes.items()}
+
+    def _number(self, name: str, region: str) -> Estimated:
+        if name == "mode_mass":
+            return self._modes[region]
+        if name in ("mean", "covariance"):
+            return self._means if name == "mean" else self._covariances
+        return self._series[name]
+
+
+@dataclass(frozen=True)
+class SavedDensity:
+    """The density of a solution at one of its times."""
+
+    solution: SavedLaw
+    t: float
+
+    @property
+    def dim(self) -> int:
+        """Dimension d."""
+        return self.solution.dim
+
+    def log_density(self, x: Array) -> Array:
+        """``log ρ`` at points ``(n, d)``; −∞ outside the domain. Not collective."""
+        return self.solution.log_density(self.t, x)
