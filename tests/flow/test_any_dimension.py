@@ -45,6 +45,16 @@ def test_gaussians_follow_the_riccati_equation(alpha, beta):
     assert np.allclose(sol.log_density(0.7, x), gaussian_log_density(x, mean, matrix), atol=1e-9)
 
 
+@pytest.mark.parametrize(("key", "value"), [
+    ("cells", [20]), ("dt", 0.1), ("formulation", "spectral"), ("formulation", "mesh"),
+    ("cross_check", True), ("solver", "direct"),
+])  # fmt: skip
+def test_numerics_that_a_closed_form_does_not_know_are_refused(key, value):
+    case = gaussian_case(8).with_overrides({f"numerics.{key}": value})
+    with pytest.raises(wfrpde.WfrpdeError, match=rf"numerics\.{key}"):
+        wfrpde.solve(case)
+
+
 def test_two_closed_forms_agree_in_two_hundred_dimensions():
     d = 200
     rng = np.random.default_rng(3)

@@ -209,7 +209,8 @@ class Case(Shown, Section):
                     "cells only for a box",
                     "The mesh file has its own cells.",
                 )
-            check_length("numerics.cells", self.numerics.cells, 1 if chain else self.dim)
+            if chain or not self.is_factored:  # else each factor has axes of its own
+                check_length("numerics.cells", self.numerics.cells, 1 if chain else self.dim)
         path = self.mesh_path
         if path is not None and not stored and not path.is_file():
             raise InputError(

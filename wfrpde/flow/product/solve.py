@@ -65,6 +65,8 @@ def solve_product(
         kinds: dict[str, int] = {}
         which = [kinds.setdefault(factor_key(one), len(kinds)) for one in cases]
         different = [cases[which.index(kind)] for kind in range(len(kinds))]
+        if all(_closed(one) for one in different):
+            refuse_numerics(case)
     tasks: list[Task[AnyPart]] = [
         Task(
             partial(_part, one, _words(index, one)),
@@ -99,6 +101,24 @@ def solve_product(
     return unless_stopped(solution, on_stop)
 
 
+def _closed(case: Case) -> bool:
+    """Whether the flow of a factor is that of Gaussians in closed form."""
+    beyond = case.dim > 3 and case.target.kind != "radial"
+    return beyond or case.numerics.formulation == "closed form"
+
+
+def refuse_numerics(case: Case) -> None:
+    """Refuse keys of ``[numerics]`` where nothing is discretised."""
+    given = case.numerics.altered - {"certify", "engine", "formulation"}
+    if case.numerics.formulation not in ("auto", "closed form"):
+        given.add("formulation")
+    if given:
+        key = min(given)
+        found = f"{getattr(case.numerics, key)!r}, in {case.dim} dimensions"
+        needed = "none: Gaussians are in closed form there, without cells or steps"
+        raise InputError(f"numerics.{key}", found, needed)
+
+
 def refuse_unheeded(case: Case) -> None:
     """Refuse what the closed form of Gaussians would not heed."""
     flow = case.flow
@@ -124,7 +144,7 @@ def _part(case: Case, words: str, comm: Any, stop: StopRequest) -> AnyPart | Non
         with_line = solve_on_mesh(distance_case(case), comm, on_stop="return")
         return RadialPart(case.target.build(), MeshPart(with_line))
     times = np.array([0.0, *case.flow.save])
-    if case.dim > 3 or case.numerics.formulation == "closed form":
+    if _closed(case):
         target = case.target.build()
         start = case.initial.build(target).gaussian
         if target.gaussian is None or start is None or case.flow.reaction is not None:
