@@ -6,7 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wfrpde.case.case import Case, apply_overrides, load_case
+    from wfrpde.case.case import Case
+    from wfrpde.case.loading import load_case
+    from wfrpde.case.overrides import apply_overrides
 
 __all__ = ["Case", "apply_overrides", "load_case"]
 
@@ -15,6 +17,6 @@ def __getattr__(name: str) -> Any:
     """Import the schema when it is first asked for: its files and messages stay quick."""
     if name not in __all__:
         raise AttributeError(f"module 'wfrpde.case' has no attribute {name!r}")
-    value = getattr(importlib.import_module("wfrpde.case.case"), name)
+    value = getattr(importlib.import_module("wfrpde.case.loading"), name)
     globals()[name] = value
     return value

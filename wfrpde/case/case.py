@@ -14,7 +14,6 @@ of the potential, which is in kT. `load_case` reads it from a TOML file.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -43,27 +42,26 @@ from wfrpde.case.densities import (
 )
 from wfrpde.case.domain import DomainSpec
 from wfrpde.case.dynamics import DynamicsSpec
-from wfrpde.case.factors import FactorSpec, check_product
-from wfrpde.case.files import find_case, read_toml
+from wfrpde.case.factors import FactorSpec
 from wfrpde.case.flow import FlowSpec
 from wfrpde.case.leaves import check_leaves
-from wfrpde.case.noising import CorrectorSpec, NoisingSpec, ScoreSpec, check_noising, with_noising
+from wfrpde.case.noising import CorrectorSpec, NoisingSpec, ScoreSpec, with_noising
 from wfrpde.case.numerics import AccuracySpec, NumericsSpec
 from wfrpde.case.output import OutputSpec
-from wfrpde.case.path import PathSpec, check_annealed, with_path
+from wfrpde.case.overrides import apply_overrides
+from wfrpde.case.path import PathSpec, with_path
 from wfrpde.case.samplers import SamplerSpec, checked_samplers
 from wfrpde.case.sections import Section, Text
-from wfrpde.case.size import check_size
 from wfrpde.case.spectrum import SpectrumSpec
 from wfrpde.case.validation import ValidationSpec
+from wfrpde.case.whole import check_whole
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
 from wfrpde.equation.alternation import Alternation
 from wfrpde.equation.path import ANNEALED, Annealed
 from wfrpde.errors import InputError
-from wfrpde.fields.complaints import check_length, choose, input_error
+from wfrpde.fields.complaints import input_error
 from wfrpde.fields.parameters import plain
-from wfrpde.fields.product_regions import parse_product_region
 from wfrpde.fields.protocols import Formula
 from wfrpde.parallel.places import typed_path
 from wfrpde.views import Shown
@@ -145,80 +143,9 @@ class Case(Shown, Section):
         source = (info.context or {}).get("source")
         if source is not None:
             case._source = source
-        case._check_momenta()
-        check_noising(case)
-        case._check_domain(stored=(info.context or {}).get("stored", False))
-        check_product(case)
-        case.initial.check_dimension(1 if case.target.is_chain else case.dim)
-        case.flow.check_dimension(case.dim)
-        check_annealed(case.path, case.flow.reaction)
-        case._check_path()
-        case.flow.check_splitting(case.numerics.dt, samplers=len(case.sampler))
-        case.dynamics.build(case.dim)
-        if not (info.context or {}).get("stored", False):
-            check_size(case.dim, case.flow.t_end, case.numerics, case.convergence, case.samplers)
-        case.validation.check_dimension(case.dim, factored=case.is_factored)
-        if case.domain.absorbing is not None:
-            case.region(case.domain.absorbing, "domain.absorbing")
-        if case.domain.kills and not case.flow.conserve_mass:
-            found = "false with absorbing sides or regions"
-            do = "The share that is left is reported as survival."
-            raise InputError("flow.conserve_mass", found, "true there", do)
-        if case.spectrum.absorbing is not None and case.is_factored:
-            parse_product_region(case.spectrum.absorbing, "spectrum.absorbing")
-        elif case.spectrum.absorbing is not None:
-            case.region(case.spectrum.absorbing, "spectrum.absorbing")
-        for index, text in enumerate(case.spectrum.committor or ()):
-            case.region(text, f"spectrum.committor[{index}]")
+        context = info.context or {}
+        check_whole(case, stored=context.get("stored", False))
         return case
-
-    def _check_momenta(self) -> None:
-        several = not self.target.is_product and self.target.dimension > 1
-        if self.dynamics.kind == "kinetic" and several:
-            found = f"'kinetic' with positions in {self.target.dimension} dimensions"
-            needed = "a target in one dimension, or a product of such: [[factor]] tables"
-            raise InputError("dynamics.kind", found, needed)
-
-    def _check_path(self) -> None:
-        if self.path.kind is None:
-            return
-        self.path.build(self.dim if self.dim <= 3 else 1, self.flow.t_end)
-        beyond = {
-            "flow.splitting": self.flow.splitting is not None,
-            "flow.conserve_mass": not self.flow.conserve_mass,
-            "domain": self.domain.kills,
-            "dynamics.kind": self.dynamics.kind == "kinetic",
-            "target": self.is_factored,
-        }
-        for where, given in beyond.items():
-            if given:
-                needed = "a path of an overdamped flow in one to three dimensions that keeps mass"
-                raise InputError(where, "what no flow with a [path] can do yet", needed)
-
-    def _check_domain(self, *, stored: bool) -> None:
-        chain = self.target.is_chain  # then all sites are alike
-        if self.domain.box is not None:
-            check_length("domain.box", self.domain.box, 1 if chain else self.dim)
-        for axis in self.domain.sides:
-            choose(axis, "xyz"[: self.dim], f"domain.sides.{axis}")
-        if self.numerics.cells is not None:
-            if self.domain.mesh is not None:
-                raise InputError(
-                    "numerics.cells",
-                    "cells for a domain from domain.mesh",
-                    "cells only for a box",
-                    "The mesh file has its own cells.",
-                )
-            if chain or not self.is_factored:  # else each factor has axes of its own
-                check_length("numerics.cells", self.numerics.cells, 1 if chain else self.dim)
-        path = self.mesh_path
-        if path is not None and not stored and not path.is_file():
-            raise InputError(
-                "domain.mesh",
-                f"no file {path}",
-                "a gmsh .msh file",
-                "A relative path starts at the folder of the case file.",
-            )
 
     def region(self, text: str, where: str) -> Region:
         """Region from a condition such as ``"x < 0"``, or from the name of one of the modes.
@@ -402,94 +329,8 @@ class Case(Shown, Section):
         return schema_of(cls)
 
 
-def require_case(case: Any, function: str, *, factored: bool = False, noised: bool = False) -> None:
-    """Raise TypeError unless ``function`` was given a case.
-
-    Unless it takes them, one of factors, in more than three dimensions, or with noise for data is
-    an `InputError`.
-    """
-    if not isinstance(case, Case):
-        raise TypeError(
-            f"{function} needs a Case, not {type(case).__name__}: wfrpde.load_case makes one"
-        )
-    if case.noising is not None and not noised:
-        needed = "a flow towards a target: score-based processes are solved by wfrpde.solve"
-        raise InputError("noising", f"a score-based process, in {function}", needed)
-    if case.is_factored and not (factored and (function == "solve" or not case.target.is_chain)):
-        if case.target.is_chain:
-            do = "Chains are known to wfrpde.solve and its command alone."
-            raise InputError("target.kind", f"'chain', in {function}", "another one", do)
-        raise InputError(
-            "target",
-            f"{case.dim} dimensions of factors, in {function}",
-            "a target in one to three dimensions, solved on a mesh",
-            "For products and beyond three dimensions there are wfrpde.solve, wfrpde.validate and "
-            "wfrpde.operators.product_spectrum, and their commands.",
-        )
-
-
-def load_case(
-    case: str | Path, overrides: Mapping[str, Any] | None = None, *, start: bool = True
-) -> Case:
-    """Read a case from its file, or by the name of one that ships with the package.
-
-    Parameters
-    ----------
-    case
-        Path of a TOML file, or the name of a shipped case.
-    overrides
-        Keys to change before the case is checked, e.g. ``{"flow.beta": 0.0}``.
-    start
-        Whether an initial density is needed. If not, the uniform density stands in for one that is
-        missing, unless ``spectrum.observe`` needs a start; questions about the target do not.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, or if anything in it is wrong; the message names file and key.
-    """
-    path = find_case(case)
-    data = read_toml(path)
-    target = data.get("target")
-    if isinstance(target, dict) and "python" in target:
-        # A target written in Python usually lies next to its case file.
-        folder = str(path.resolve().parent)
-        if folder not in sys.path:
-            sys.path.append(folder)
-    data = apply_overrides(data, overrides or {})
-    if not (start or _observed(data) or "factor" in data):
-        data.setdefault("initial", {"kind": "uniform"})
-    try:
-        return Case.from_dict(data, path)
-    except InputError as error:
-        raise error.at(f"{path.name}: {error.where}") from None
-
-
 def _with_start_of_factors(data: Any) -> Any:
     """Add the start of a product, which its factors have."""
     target = data.get("target") if isinstance(data, Mapping) else None
     product = isinstance(target, Mapping) and target.get("kind") == "product"
     return {"initial": {"kind": FACTORS}, **data} if product else data
-
-
-def _observed(data: Mapping[str, Any]) -> bool:
-    asked = data.get("spectrum")
-    return isinstance(asked, Mapping) and asked.get("observe") is True
-
-
-def apply_overrides(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Copy of nested tables with the values at dotted keys (``"flow.beta"``) replaced."""
-    result: dict[str, Any] = _copied_tables(data)
-    for path, value in overrides.items():
-        *tables, key = path.split(".")
-        table = result
-        for name in tables:
-            table = table.setdefault(name, {})
-            if not isinstance(table, dict):
-                raise InputError(path, f"'{name}', which is not a table", "table.key")
-        table[key] = value
-    return result
-
-
-def _copied_tables(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: _copied_tables(v) if isinstance(v, Mapping) else v for k, v in data.items()}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.case.case import require_case
+from wfrpde.case.loading import require_case
 from wfrpde.case.samplers import checked_samplers
 from wfrpde.comparison.assembly import Judged, assemble, judged_rows
 from wfrpde.comparison.digest import digest_of

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.case.case import require_case
+from wfrpde.case.loading import require_case
 from wfrpde.case.problem import Problem
 from wfrpde.case.setup import make_problem
 from wfrpde.engine import Wish, engine_for

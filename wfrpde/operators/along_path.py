@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.case.case import require_case
+from wfrpde.case.loading import require_case
 from wfrpde.case.setup import make_problem
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.nodes import Nodes, make_nodes

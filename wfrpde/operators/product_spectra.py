@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.case.case import require_case
 from wfrpde.case.factor_cases import factor_case, factor_key
 from wfrpde.case.factors import factors_of
+from wfrpde.case.loading import require_case
 from wfrpde.case.stored import Result
 from wfrpde.errors import InputError
 from wfrpde.fields.product_regions import parse_product_region

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.case.case import require_case
+from wfrpde.case.loading import require_case
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import Interpolation, OnNodes, evaluate, points_of
 from wfrpde.operators.irreversible import Rotating, solve_irreversible

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.case.case import require_case
+from wfrpde.case.loading import require_case
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import gradient, points_of
 from wfrpde.errors import InputError

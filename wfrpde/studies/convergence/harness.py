@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from wfrpde.case.case import require_case
+from wfrpde.case.loading import require_case
 from wfrpde.errors import AccuracyError, InputError, SolverError
 from wfrpde.flow.solution import Solution
 from wfrpde.parallel import (

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wfrpde.case.case import require_case
+from wfrpde.case.loading import require_case
 from wfrpde.case.stored import Result
 from wfrpde.errors import InputError
 from wfrpde.operators import FirstExit, ProductGrowth, ProductSpectrum
