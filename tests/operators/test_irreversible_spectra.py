@@ -67,6 +67,67 @@ def test_rotation_in_a_gaussian(theta, count, certify):
     assert both == pytest.approx(one + other, abs=1e-6)
 
 
+MEET = np.sqrt(9 / 4 / np.linalg.det(STIFFNESS) - 1)
+"""θ at which the two eigenvalues of (1 + θJ)A, of trace 3, are one."""
+
+
+@pytest.mark.parametrize("theta", [0.0, 0.5, MEET, 1.0, 10.0])
+def test_linear_dynamics_by_polynomials(theta):
+    """Without a mesh: to degree 4, functions with the duality that they should have."""
+    spectrum = wfrpde.spectrum(gaussian({"circulation": theta}, 15))
+    assert spectrum.numerics["formulation"] == "closed form"
+    exact = sums((np.eye(2) + theta * np.array([[0, 1], [-1, 0]])) @ STIFFNESS, 15)
+    gap = distance(spectrum.eigenvalues, exact)
+    if theta == MEET:  # eigenvalues have met, and are known to a root of round-off
+        assert gap < 1e-6
+        assert spectrum.errors.max() < 1e-5
+        assert spectrum.conditions[1:].min() > 1e6
+        return
+    assert gap < 1e-12
+    assert spectrum.errors.max() < 1e-10
+    pairing = (spectrum.left_functions.conj() * spectrum.mass) @ spectrum.functions.T
+    np.testing.assert_allclose(pairing, np.eye(15), atol=1e-8)
+
+
+def test_polynomials_and_elements_agree():
+    """Eigenvalues, conditions and functions, beside a diffusion that is no unit matrix."""
+    dynamics = {"circulation": 2.0, "diffusion": [[1.0, 0.3], [0.3, 0.5]]}
+    known = wfrpde.spectrum(gaussian(dynamics, 4))
+    assert known.numerics["formulation"] == "closed form"
+    box = {"box": [[-7.5, 7.5], [-5.5, 5.5]]}
+    mesh = {"cells": [11, 9], "certify": False}
+    meshed = wfrpde.spectrum(gaussian(dynamics, 4, domain=box, numerics=mesh))
+    np.testing.assert_allclose(known.eigenvalues, meshed.eigenvalues, atol=1e-4)
+    np.testing.assert_allclose(known.conditions, meshed.conditions, rtol=1e-3)
+    x = np.array([[0.5, 0.3], [1.0, -0.7], [-1.5, 0.2]])
+    for name in ("eigenfunction", "density"):
+        for k in (1, 2, 3):
+            one, other = (getattr(s, name)(k, x) for s in (known, meshed))
+            np.testing.assert_allclose(one / one[0], other / other[0], atol=2e-3)
+
+
+def test_linear_dynamics_in_space():
+    turn = np.array([[0.0, 1.0, 0.5], [-1.0, 0.0, 2.0], [-0.5, -2.0, 0.0]])
+    stiffness = np.array([[1.0, 0.2, 0.0], [0.2, 2.0, 0.1], [0.0, 0.1, 1.5]])
+    case = Case.from_dict(
+        {
+            "target": {
+                "kind": "gaussian", "mean": np.ones(3), "covariance": np.linalg.inv(stiffness)
+            },
+            "initial": {"mean": np.zeros(3), "covariance": 1.0},
+            "dynamics": {"circulation": turn},
+            "spectrum": {"count": 10},
+        }
+    )  # fmt: skip
+    values = np.linalg.eigvals((np.eye(3) + turn) @ stiffness)
+    every = [0.0, *values, *(values[i] + values[j] for i in range(3) for j in range(i, 3))]
+    exact = sorted(every, key=lambda v: (round(v.real, 9), abs(v.imag), -v.imag))
+    found = wfrpde.spectrum(case).eigenvalues
+    slow = [v for v in exact if v.real < 2.9 * values.real.min()]  # below the third degree
+    assert len(slow) >= 4
+    assert distance(found[: len(slow)], np.array(slow)) < 1e-12
+
+
 def test_what_two_degrees_do_not_share_is_named():
     coarse = gaussian(
         {"circulation": 1.0}, 12, numerics={"degree": 6, "cells": [6, 6]},

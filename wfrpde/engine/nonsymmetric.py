@@ -108,7 +108,7 @@ class _Found:
     def lowest(self, count: int) -> ComplexArray:
         """Return the lowest values of both half planes."""
         every = [w for v in self.values for w in ([v, v.conjugate()] if _turns(v) else [v])]
-        return np.array(sorted(every, key=_order)[:count])
+        return np.array(sorted(every, key=ascending)[:count])
 
 
 def lowest(
@@ -243,7 +243,7 @@ def _paired(
     """Pair right and left vectors, cluster by cluster, and add the conjugates."""
     values, right = np.array(found.values), np.array(found.right)
     left_values, left = np.array(found.left_values), np.array(found.left)
-    order = sorted(range(len(values)), key=lambda k: _order(complex(values[k])))
+    order = sorted(range(len(values)), key=lambda k: ascending(complex(values[k])))
     rows: list[tuple[complex, ComplexArray, ComplexArray]] = []
     for k in order:
         value = values[k]
@@ -267,7 +267,7 @@ def _paired(
     residual = np.linalg.norm((matrix @ x.T).T - chosen[:, None] * x, axis=1)
     if len(left):
         chosen = _met(chosen, np.linalg.norm(y, axis=1), float(abs(matrix).max()))
-    order = sorted(range(len(rows)), key=lambda k: _order(complex(chosen[k])))[:count]
+    order = sorted(range(len(rows)), key=lambda k: ascending(complex(chosen[k])))[:count]
     chosen, x, y, residual = chosen[order], x[order], y[order], residual[order]
     conditions = np.linalg.norm(y, axis=1)
     real = ~np.array([_turns(v) for v in chosen])
@@ -303,7 +303,7 @@ def _turns(value: complex) -> bool:
     return abs(value.imag) > REAL * (1 + abs(value))
 
 
-def _order(value: complex) -> tuple[float, float, float]:
+def ascending(value: complex) -> tuple[float, float, float]:
     """Ascending real part, to within round-off; of a pair the positive imaginary part first."""
     return (
         round(value.real / (1 + abs(value)), 9) * (1 + abs(value)),

@@ -29,6 +29,7 @@ from wfrpde.discretisation.interpolation import Interpolation, OnNodes, evaluate
 from wfrpde.operators.irreversible import Rotating, solve_irreversible
 from wfrpde.operators.kinetic import solve_kinetic
 from wfrpde.operators.modes import Modes, solve_modes
+from wfrpde.operators.ornstein_uhlenbeck import is_linear, solve_linear
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -192,9 +193,10 @@ def spectrum(case: Case, comm: Comm | None = None) -> Spectrum:
         rotating = solve_kinetic(case, comm, dynamics.friction, case.spectrum.count)
         return _of_rotating(case, comm, rotating, absorbing, began)
     if not dynamics.reversible or dynamics.diffusion is not None:
-        rotating = solve_irreversible(
-            case, comm, dynamics, case.spectrum.count, [*regions, *case.sinks]
-        )
+        count, known = case.spectrum.count, None
+        if is_linear(case, dynamics):
+            known = solve_linear(case, comm, dynamics, count)
+        rotating = known or solve_irreversible(case, comm, dynamics, count, [*regions, *case.sinks])
         return _of_rotating(case, comm, rotating, absorbing, began)
     modes = solve_modes(case, comm, case.spectrum.count, absorbing=regions)
     if len(modes.values) < case.spectrum.count:
