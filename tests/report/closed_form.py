@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 from wfrpde import Case, ErrorEstimate, Solution
-from wfrpde.case.problem import Densities
+from wfrpde.case.terms import Densities
 from wfrpde.discretisation.interpolation import SimplexInterpolation, TensorInterpolation
 from wfrpde.domain.grid import TensorGrid, simplices_of_box
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.case.path import frozen_potential
-from wfrpde.case.problem import EMPTY, Problem
+from wfrpde.case.problem import Problem
+from wfrpde.case.terms import EMPTY
 from wfrpde.domain.extent import (
     LEVEL,
     Landscape,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,21 +14,24 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.case.loading import require_case
-from wfrpde.case.samplers import checked_samplers
 from wfrpde.comparison.assembly import Judged, assemble, judged_rows
-from wfrpde.comparison.digest import digest_of
+from wfrpde.comparison.contestants import (
+    Contestant,
+    contestant_of,
+    entrants_of,
+    failures,
+    imported_code,
+    made_of,
+)
 from wfrpde.comparison.equations import diagnose
 from wfrpde.comparison.family import Family
 from wfrpde.comparison.flows import Flows
 from wfrpde.comparison.harness import Harvest, Level, harvest
 from wfrpde.comparison.ladders import ladder_levels, limit_averages, step_part
-from wfrpde.comparison.metrics import METRICS
 from wfrpde.comparison.noise_floor import noise_floors
-from wfrpde.comparison.replicates import UNKNOWN, Judge
 from wfrpde.comparison.results import Diagnosis, ValidationReport
 from wfrpde.equation import Equation
-from wfrpde.errors import InputError, SamplerError
-from wfrpde.fields.user_code import loaded_code
+from wfrpde.errors import InputError
 from wfrpde.parallel import (
     OnStop,
     Progress,
@@ -40,43 +42,12 @@ from wfrpde.parallel import (
     watched,
     world,
 )
-from wfrpde.parallel.screen import logger
-from wfrpde.samplers import SamplerContext, make_sampler
-from wfrpde.samplers.in_memory import run_in_memory, table_of
-from wfrpde.samplers.isolated import IsolatedSampler
-from wfrpde.samplers.registry import claim, default_step, imported
-from wfrpde.samplers.run import Request
+from wfrpde.samplers import SamplerContext
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
-    from wfrpde.case.samplers import SamplerSpec
-    from wfrpde.samplers import SamplerRun, Trajectory
 
 Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """A sampler of the case, and what judges it.
-
-    ``run`` is None, and ``failure`` says why, if it could not be made.
-    """
-
-    spec: SamplerSpec
-    run: SamplerRun | None
-    judge: Judge
-    base: Level
-    failure: str
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return self.spec.name
-
-    def close(self) -> None:
-        """End the process that a sampler may have."""
-        if self.run is not None:
-            self.run.close()
 
 
 def validate(
@@ -132,7 +103,7 @@ def validate(
     if comm is None:
         comm = world()
     began = time.perf_counter()
-    entrants = _entrants(case, samplers or {})
+    entrants = entrants_of(case, samplers or {})
     if not entrants:
         raise InputError(
             "sampler",
@@ -146,7 +117,7 @@ def validate(
         watched(observer, comm, "validate") as observer,
         ExitStack() as leaving,
     ):
-        loaded, lost = _imported(case, entrants, comm)
+        loaded, lost = imported_code(case, entrants, comm)
         for isolated in loaded.values():
             leaving.callback(isolated.close)
         with collectively(comm):
@@ -154,19 +125,19 @@ def validate(
             flows = Flows(case, observer, closely)
             context = SamplerContext.of(case, flows.oracle)
             made = [
-                _made(
+                made_of(
                     spec, context, thing,
                     isolated=loaded.get(spec.name), failure=lost.get(spec.name, ""),
                 )
                 for spec, thing in entrants
             ]  # fmt: skip
             flows.timeless = all(one.claims is None for one in made)
-            contestants = [_contestant(case, flows, one) for one in made]
+            contestants = [contestant_of(case, flows, one) for one in made]
         for contestant in contestants:
             leaving.callback(contestant.close)
         if stop.requested(comm):
             raise KeyboardInterrupt
-        failed = _failures(contestants, comm)
+        failed = failures(contestants, comm)
         levels = [c.base for c in contestants]
         for contestant in contestants:
             levels += ladder_levels(case, contestant.base, contestant.spec)
@@ -210,16 +181,6 @@ def _check_factors(case: Case) -> None:
         if factor.reaction is not None:
             found = f"{factor.reaction!r}, with samplers"
             raise InputError(f"factor[{index}].reaction", found, "none: they know flow.reaction")
-
-
-def _failures(contestants: Sequence[Contestant], comm: Any) -> dict[str, str]:
-    """Tell on every rank which samplers could not be made on any of them (collective)."""
-    own = {c.name: c.failure for c in contestants if c.failure}
-    result: dict[str, str] = {}
-    for part in [own] if comm.size == 1 else comm.allgather(own):
-        for name, why in part.items():
-            result.setdefault(name, why)
-    return result
 
 
 @dataclass(frozen=True)
@@ -302,144 +263,3 @@ def _tell(observer: Callable[[Any], None] | None, name: str, k: int, count: int,
     """Tell what is being found out about the sampler of number `k`."""
     if observer is not None:
         observer(Progress.count(f"examining {name}: {what}", k, count, "samplers"))
-
-
-def _entrants(case: Case, given: Mapping[str, Any]) -> list[tuple[SamplerSpec, Any]]:
-    """Give the tables of all samplers, and the objects of those that are handed over."""
-    tables, things = [], []
-    for name, what in given.items():
-        table, thing = table_of(name, what)
-        tables.append(table)
-        things.append(thing)
-    specs = checked_samplers(tables)
-    for spec in specs:
-        if spec.name in [other.name for other in case.samplers]:
-            raise InputError(
-                f"samplers[{spec.name!r}]", "a name that a [[sampler]] has, too", "another one"
-            )
-    return [*((spec, None) for spec in case.samplers), *zip(specs, things, strict=True)]
-
-
-def _imported(
-    case: Case, entrants: Sequence[tuple[SamplerSpec, Any]], comm: Any
-) -> tuple[dict[str, IsolatedSampler], dict[str, str]]:
-    """Import the samplers of the user's Python code, before anything is solved (collective).
-
-    Return those that could be imported, by name, and why others could not.
-
-    Raises
-    ------
-    InputError
-        If none of the samplers could be.
-    """
-    folder = None if case.source is None else case.source.resolve().parent
-    loaded: dict[str, IsolatedSampler] = {}
-    lost: dict[str, InputError | SamplerError] = {}
-    with collectively(comm):
-        for spec, thing in entrants:
-            try:
-                isolated = imported(spec, folder) if thing is None else None
-            except (InputError, SamplerError) as error:
-                lost[spec.name] = error
-            else:
-                if isolated is not None:
-                    loaded[spec.name] = isolated
-        if len(lost) == len(entrants):
-            raise next(iter(lost.values()))
-    why = {n: e.what if isinstance(e, SamplerError) else str(e) for n, e in lost.items()}
-    return loaded, why
-
-
-def make_contestant(
-    case: Case, spec: SamplerSpec, flows: Flows, context: SamplerContext
-) -> Contestant:
-    """Make a sampler of a case, and what judges it."""
-    return _contestant(case, flows, _made(spec, context))
-
-
-@dataclass(frozen=True)
-class _Made:
-    """A sampler before it is known what judges it."""
-
-    spec: SamplerSpec
-    run: SamplerRun | None
-    claims: Equation | None
-    failure: str
-    in_memory: bool
-
-
-def _made(
-    spec: SamplerSpec,
-    context: SamplerContext,
-    thing: Any = None,
-    *,
-    isolated: IsolatedSampler | None = None,
-    failure: str = "",
-) -> _Made:
-    """Make a sampler of a case, or of an object that was handed over.
-
-    Parameters
-    ----------
-    isolated
-        Its process, if it has one already.
-    failure
-        Why it cannot be made, if that is known already.
-    """
-    step = default_step(spec, context)
-    if step is not None:
-        logger.info("sampler %s: dt = %g, for the curvature of V at its minima", spec.name, step)
-        spec = spec.model_copy(update={"dt": step})
-    sampler: SamplerRun | None = None
-    try:
-        if failure:
-            pass
-        elif thing is None:
-            sampler = make_sampler(spec, context, isolated)
-        else:
-            sampler = run_in_memory(spec, thing, context)
-    except SamplerError as error:
-        failure = error.what
-    claims = claim(spec, context) if sampler is None else sampler.claims
-    return _Made(spec, sampler, claims, failure, thing is not None)
-
-
-def _contestant(case: Case, flows: Flows, made: _Made) -> Contestant:
-    """Give a sampler what judges it."""
-    spec, sampler, judge = made.spec, made.run, flows.judge(made.claims)
-    times = list(case.flow.save)
-
-    def run(
-        seeds: Sequence[np.random.SeedSequence], n: int, dt: float, stop: Callable[[], bool]
-    ) -> list[Trajectory]:
-        assert sampler is not None
-        found = sampler.together([Request(seed, n, dt, times, stop) for seed in seeds])
-        own = json.dumps(loaded_code()) if case.target.python is not None else ""
-        if spec.command is not None and spec.depends is None:
-            own = UNKNOWN
-        return [
-            replace(t, facts={**t.facts, "code": t.facts.get("code", "") or own}) for t in found
-        ]
-
-    table = spec.model_dump(mode="json")
-    base = Level(
-        sampler=spec.name,
-        label="base",
-        particles=spec.particles,
-        dt=spec.dt,
-        replicates=int(min(spec.replicates, np.inf if sampler is None else sampler.replicates)),
-        seed=case.validation.seed if spec.seed is None else spec.seed,
-        digest=digest_of(
-            case,
-            table,
-            validation=case.validation.model_dump(
-                mode="json",
-                include={"moments", "modes", "observables", "probabilities", "metrics", "seed"},
-            ),
-            metrics=list(METRICS),
-        ),
-        run=run,
-        judge=judge,
-        stored=spec.samples is None and not made.in_memory,  # nothing tells one object from another
-        batch=spec.batch or 1,
-    )
-    return Contestant(spec, sampler, judge, base, made.failure)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.case.problem import EMPTY, Densities, Problem
+from wfrpde.case.problem import Problem
+from wfrpde.case.terms import EMPTY, Densities
 from wfrpde.discretisation.functionals import Evaluator, Functionals, Samples
 from wfrpde.engine import Wish, engine_for
 from wfrpde.fields.schedules import integral

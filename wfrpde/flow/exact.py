@@ -13,7 +13,8 @@ from wfrpde.discretisation.stencils import squared_norm
 from wfrpde.fields.schedules import value_at
 
 if TYPE_CHECKING:
-    from wfrpde.case.problem import Densities, Problem
+    from wfrpde.case.problem import Problem
+    from wfrpde.case.terms import Densities
 
 Array = npt.NDArray[np.float64]
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.case.problem import Densities
 from wfrpde.case.stored import Result, kind_of
+from wfrpde.case.terms import Densities
 from wfrpde.discretisation.absorption import continued
 from wfrpde.discretisation.interpolation import Interpolation, OnNodes, evaluate, points_of
 from wfrpde.domain.absorption import Absorption

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.case.problem import EMPTY, Problem
+from wfrpde.case.problem import Problem
+from wfrpde.case.terms import EMPTY
 from wfrpde.discretisation.characteristics import CharacteristicForm, turning
 from wfrpde.domain.extent import sample
 from wfrpde.domain.grid import TensorGrid

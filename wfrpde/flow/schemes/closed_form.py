@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wfrpde.case.problem import EMPTY
+from wfrpde.case.terms import EMPTY
 from wfrpde.discretisation.interpolation import interpolation_of
 from wfrpde.errors import InputError
 from wfrpde.flow.certificate import Ladder, Run

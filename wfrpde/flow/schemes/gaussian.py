@@ -15,7 +15,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.case.problem import Densities, Problem
+from wfrpde.case.problem import Problem
+from wfrpde.case.terms import Densities
 from wfrpde.discretisation.interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.engine import Wish, engine_for

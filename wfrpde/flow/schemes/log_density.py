@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.case.problem import EMPTY, Problem
+from wfrpde.case.problem import Problem
+from wfrpde.case.terms import EMPTY
 from wfrpde.discretisation.extrapolation import divided
 from wfrpde.discretisation.interpolation import TensorInterpolation
 from wfrpde.discretisation.log_density import LogDensityForm

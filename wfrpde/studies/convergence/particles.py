@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.comparison.contestants import Contestant, make_contestant
 from wfrpde.comparison.flows import Flows
-from wfrpde.comparison.validation import Contestant, make_contestant
 from wfrpde.errors import InputError, SamplerError
 from wfrpde.parallel import Progress, StopRequest, collectively
 from wfrpde.parallel.tasks import Store, Task, run_tasks
