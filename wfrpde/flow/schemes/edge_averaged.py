@@ -239,7 +239,7 @@ class EdgeAveraged(Scheme):
         before = max(2, len(ladder.runs) - 1) if isinstance(new.grid, TensorGrid) else 1
         kept = ladder.runs[-before:]
         doubled = None if ladder.cells is None else [2 * n for n in ladder.cells]
-        return replace(ladder, runs=(*kept, new), cells=doubled)
+        return replace(ladder, runs=(*kept, new), cells=doubled, refined=True)
 
 
 def _can_widen(problem: Problem, cells: tuple[int, ...]) -> bool:
