@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from wfrpde.discretisation.functionals import Evaluator, Samples
+from wfrpde.discretisation.functionals import Evaluator
 from wfrpde.discretisation.interpolation import SimplexInterpolation, TensorInterpolation
+from wfrpde.discretisation.pieces import Samples
 from wfrpde.domain.grid import TensorGrid, simplices_of_box
 from wfrpde.parallel.mpi import MPI
 
@@ -201,3 +202,41 @@ def test_second_order_grids_converge_to_the_closed_form(kind):
     coarse, fine = abs(kl(6) - exact), abs(kl(12) - exact)
     assert fine < 3e-3
     assert np.log2(coarse / fine) > 3
+
+
+@pytest.mark.parametrize("kind", ["tensor", "simplex"])
+def test_pieces_of_a_mesh_say_what_the_whole_says(monkeypatch, kind):
+    """A mesh in forty pieces, densities far from equilibrium: nothing is lost between pieces."""
+    interpolation = tensor(24, 1)
+    if kind == "simplex":
+        interpolation = SimplexInterpolation(simplices_of_box(interpolation.grid))
+    nodes = interpolation.nodes
+    far = log_normal(nodes, MEAN, COVARIANCE / 4) - log_normal(nodes, np.zeros(2), TARGET)
+    fields = [np.stack([far, 1e-8 * nodes[:, 0]]), np.stack([1.001 * far, 2e-8 * nodes[:, 1]])]
+    found = []
+    for most in (10**6, 240):
+        monkeypatch.setattr("wfrpde.discretisation.functionals.AT_ONCE", most)
+        one = Evaluator(
+            MPI.COMM_SELF, interpolation, lambda x: quadratic(x, np.zeros(2), TARGET), REGIONS
+        )
+        assert (len(list(one.pieces())) == 1) == (most > 240)
+        every = one.evaluated(lambda points: [points.sample(u) for u in fields])
+        shifts = [-every.log_mass(k) for k in (0, 1)]
+        found.append(
+            (
+                every.functionals(1, shifts[1]),
+                every.l2_difference(1, *shifts),
+                every.target_mode_mass(),
+            )
+        )
+    (whole, distance, masses), (pieces, apart, others) = found
+    for name in ("kl", "mass", "fisher_information", "reaction_variance", "density_norm"):
+        one, other = getattr(pieces, name), getattr(whole, name)
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-23)
+    for name in ("mean", "covariance"):
+        np.testing.assert_allclose(getattr(pieces, name), getattr(whole, name), atol=1e-13)
+    for name, mass in whole.mode_mass.items():
+        np.testing.assert_allclose(pieces.mode_mass[name], mass, rtol=1e-12)
+        assert others[name] == pytest.approx(masses[name], rel=1e-12)
+    np.testing.assert_allclose(apart, distance, rtol=1e-9, atol=1e-15)
+    assert pieces.kl[1] == pytest.approx(2e-16 * TARGET[1, 1], rel=1e-2, abs=0)

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.discretisation.gll import gll_rule
-from wfrpde.discretisation.nodes import Nodes, cell_extents, simplex_volumes
+from wfrpde.discretisation.nodes import Nodes, cell_extents, simplex_volumes, summed_at_ends
 from wfrpde.domain.grid import SimplexGrid, TensorGrid
-from wfrpde.engine.layout import Triplets
+from wfrpde.engine.layout import RowBlocks, Triplets
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -32,6 +32,9 @@ docs/numerics: smaller thresholds cost accuracy, larger ones leave spurious tail
 STEEP_FAR, MATTERS, RELIEF = 12.0, 5.0, 0.5
 """The same where a polynomial in S is taken, which pays for the largest eigenvalue (about
 e^{change of V}): `STEEP_FAR` up to the level `MATTERS`, and less by `RELIEF` for each kT beyond."""
+
+ROWS = 20_000
+"""Rows of a matrix that are made at once, about."""
 
 STEEP_LEAST = 4.0
 """What that threshold does not go below."""
@@ -294,6 +297,73 @@ def symmetrised_stiffness(
             parts_t.append(edge_averaged(sub, potential, nodes.weights, spread))
     counts = [nodes.comm.allreduce(n) for n in (n_steep, n_lines)]
     return Triplets.joined(parts_t), {"steep_lines": counts[0] / max(counts[1], 1)}
+
+
+def edge_averaged_rows(nodes: Nodes, potential: Array, diffusion: Array | None = None) -> RowBlocks:
+    """Entries of S of edge-averaged fluxes on a box, a few layers of nodes after the other.
+
+    The same as `symmetrised_stiffness` gives, but no list of all edges is ever made. `diffusion`
+    ``(n, d)`` is that along each axis. No axis closes upon itself, and the degree is 1.
+    """
+    grid = nodes.grid
+    assert isinstance(grid, TensorGrid)
+    lattice = tuple(n + 1 for n in grid.active.shape)
+    layer = int(np.prod(lattice[1:]))
+    owned = nodes.canonical[: nodes.n_owned]
+    layers, number = nodes.numbers()
+    depth = max(1, ROWS // layer)
+
+    def block(start: int) -> tuple[slice, Triplets]:
+        rows = slice(*np.searchsorted(owned, [start * layer, (start + depth) * layer]))
+        index = np.array(np.unravel_index(owned[rows], lattice))
+        i = np.arange(rows.start, rows.stop)
+        here = owned[rows] - layers.start * layer
+        row, column, value = [], [], []
+        for axis in range(grid.dim):
+            conductance, first = _conductances(grid, axis, start, start + depth)
+            stride = int(np.prod(lattice[axis + 1 :]))
+            v, w = potential, nodes.weights
+            if diffusion is not None:  # as `edge_averaged` has it
+                v, w = v - np.log(diffusion[:, axis]), w / diffusion[:, axis]
+            for way in (-1, 1):
+                edge = index.copy()
+                edge[0] -= first
+                edge[axis] -= way < 0
+                held = (edge[axis] >= 0) & (edge[axis] < conductance.shape[axis])
+                kappa = np.zeros(len(i))
+                kappa[held] = conductance[tuple(edge[:, held])]
+                held &= kappa > 0
+                at, kappa = i[held], kappa[held]
+                j = number[here[held] + way * stride].astype(np.int64)
+                z = (v[at] - v[j]) / 2
+                row += [at, at]
+                column += [j, at]
+                value += [
+                    -kappa * half_bernoulli(z) / np.sqrt(w[at] * w[j]),
+                    kappa / w[at] * bernoulli(-2 * z),
+                ]
+        parts = (np.concatenate(part) for part in (row, column, value))
+        return rows, Triplets(*parts)
+
+    starts = range(layers.start, layers.stop, depth)
+    return RowBlocks((2 * grid.dim + 1) * nodes.n_owned, (block(start) for start in starts))
+
+
+def _conductances(grid: TensorGrid, axis: int, start: int, end: int) -> tuple[Array, int]:
+    """Conductances of the edges along an axis at some layers of nodes, and before them.
+
+    An array over the edges, and the layer of its first ones.
+    """
+    cells = slice(max(start - 1, 0), end)
+    value = grid.active[cells].astype(np.float64)
+    for other, breaks in enumerate(grid.breaks):
+        size = np.diff(breaks)[cells if other == 0 else slice(None)]
+        shape = [-1 if k == other else 1 for k in range(grid.dim)]
+        value *= (1 / size if other == axis else size / 2).reshape(shape)
+    for other in range(grid.dim):
+        if other != axis:
+            value = summed_at_ends(value, other)
+    return value, cells.start
 
 
 @lru_cache(maxsize=2)

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.discretisation.nodes import node_axes
+from wfrpde.discretisation.nodes import node_axes, nodes_of
 from wfrpde.discretisation.stencils import CellStencil, Stencil, TensorStencil
 from wfrpde.domain.grid import SimplexGrid, TensorGrid
 from wfrpde.domain.locate import CellSearch
@@ -31,6 +31,10 @@ STENCIL = {1: 6, 2: 6, 3: 4}
 STEEP = 0.5
 """Where the high-order value of a logarithm differs from the linear one by more, the linear one is
 taken: the nodes do not resolve it there, and a polynomial across a cliff would overshoot."""
+
+
+LOOKED_AT, AROUND = 4_000_000, 8
+"""Nodes among which the nearest active ones are looked for at once, and layers beyond them."""
 
 
 class OnNodes:
@@ -80,36 +84,44 @@ class TensorInterpolation:
     @cached_property
     def active_nodes(self) -> Index:
         """Flat tensor indices of the nodes of active cells, ascending: the canonical order."""
-        mask = np.zeros(self.shape, dtype=bool)
-        p = self.degree
-        for cell in np.ndindex(*([p + 1] * self.grid.dim)):
-            target = tuple(
-                slice(c, c + (n - 1) * p + 1, p)
-                for c, n in zip(cell, self.grid.active.shape, strict=True)
-            )
-            mask[target] |= self.grid.active
-        return np.flatnonzero(mask).astype(np.int64)
+        return np.flatnonzero(nodes_of(self.grid.active, self.degree))
 
     @cached_property
-    def _substitute(self) -> Index:
+    def _substitute(self) -> npt.NDArray[np.int32 | np.int64]:
         """For each node of the box the canonical number of the nearest active one."""
-        flat = self.active_nodes
-        if len(flat) == int(np.prod(self.shape)):
-            return np.arange(len(flat), dtype=np.int64)
+        flat, size = self.active_nodes, int(np.prod(self.shape))
+        kind = np.int32 if size < 2**31 else np.int64
+        if len(flat) == size:
+            return np.arange(size, dtype=kind)
         from scipy.ndimage import distance_transform_edt
 
         missing = np.ones(self.shape, dtype=bool)
         missing.ravel()[flat] = False
-        nearest = distance_transform_edt(missing, return_distances=False, return_indices=True)
-        index = np.ravel_multi_index(tuple(nearest), self.shape).ravel()
-        return np.asarray(np.searchsorted(flat, index), dtype=np.int64)
+        found = np.empty(self.shape, dtype=kind)
+        layers = max(1, LOOKED_AT // (size // len(missing)))
+        for start in range(0, len(missing), layers):
+            # what is nearest to a node around an active cell is no further than that
+            low, end = max(start - AROUND, 0), min(start + layers + AROUND, len(missing))
+            if missing[low:end].all():
+                found[start : start + layers] = 0
+                continue
+            nearest = distance_transform_edt(
+                missing[low:end], return_distances=False, return_indices=True
+            )[:, start - low : start - low + layers]
+            nearest[0] += low
+            index = np.ravel_multi_index(tuple(nearest), self.shape)
+            found[start : start + layers] = np.searchsorted(flat, index)
+        return found.ravel()
 
-    def on_box(self, fields: Array) -> Array:
+    def on_box(self, fields: Array, window: tuple[slice, ...] = ()) -> Array:
         """Return nodal fields ``(m, n)`` on all nodes of the box, ``(m, n_1, …, n_d)``.
 
-        Where cells are left out, the nearest node stands in.
+        Where cells are left out, the nearest node stands in. With a `window`, a slice along each
+        axis, on these nodes alone.
         """
-        return np.asarray(fields[:, self._substitute].reshape(len(fields), *self.shape))
+        if len(self.active_nodes) == int(np.prod(self.shape)):
+            return fields.reshape(len(fields), *self.shape)[(slice(None), *window)]
+        return np.asarray(fields[:, self._substitute.reshape(self.shape)[window]])
 
     @property
     def nodes(self) -> Array:
@@ -210,7 +222,12 @@ class TensorInterpolation:
         outside = np.any((x < box[:, 0] - slack) | (x > box[:, 1] + slack), axis=1)
         _, values, slopes, linears, linear_slopes = zip(*axes, strict=True)
         return TensorStencil(
-            self._substitute[number], values, slopes, linears, linear_slopes, outside
+            self._substitute[number].astype(np.int64, copy=False),
+            values,
+            slopes,
+            linears,
+            linear_slopes,
+            outside,
         )
 
 

@@ -43,12 +43,14 @@ class OnAxes:
             x = np.stack(np.meshgrid(*coordinates, indexing="ij"), axis=-1)
             matrices = spread(x.reshape(-1, len(coordinates)))
             self._spread = matrices.reshape(*x.shape, len(coordinates))
-        tables = []
+        tables, window = [], []
         for axis, x in enumerate(coordinates):
             number, *weights = interpolation.along(axis, x)
-            nodes = interpolation.shape[axis]
-            dense = nodes <= DENSE[len(coordinates)]
-            tables.append(_tables(number, weights, nodes, dense=dense))
+            first, end = (int(number.min()), int(number.max()) + 1) if len(x) else (0, 1)
+            window.append(slice(first, end))
+            dense = end - first <= DENSE[len(coordinates)]
+            tables.append(_tables(number - first, weights, end - first, dense=dense))
+        self._window = tuple(window)
         self._value, self._slope, self._linear, self._linear_slope = zip(*tables, strict=True)
 
     def __call__(self, fields: Array, *, slopes: bool = False) -> tuple[Array, Array]:
@@ -56,7 +58,7 @@ class OnAxes:
 
         As `evaluate` gives them; where cells are left out, they have no meaning.
         """
-        whole = self._interpolation.on_box(fields)
+        whole = self._interpolation.on_box(fields, self._window)
         high, low = _contracted(whole, self._value), _contracted(whole, self._linear)
         steep = np.abs(high - low) > STEEP
         squared = np.zeros_like(high)
@@ -70,7 +72,7 @@ class OnAxes:
 
     def polynomial(self, fields: Array) -> Array:
         """Return the values ``(m, n_1, …, n_d)`` of the elements' polynomials, steep or not."""
-        return _contracted(self._interpolation.on_box(fields), self._value)
+        return _contracted(self._interpolation.on_box(fields, self._window), self._value)
 
 
 def _tables(column: Index, weights: list[Array], nodes: int, *, dense: bool) -> list[Any]:

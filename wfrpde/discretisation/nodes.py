@@ -37,33 +37,68 @@ class Nodes(Layout):
         What the nodes were made from; simplices have degree 1.
     points
         ``(n, d)`` coordinates, ghosts included.
-    cell_nodes
-        ``(cells, (p+1)^d)`` nodes of the cells that this rank owns. On tensor cells the last axis
-        varies fastest; on simplices the order is that of the vertices.
     weights
         ``(n,)`` quadrature weights: the unweighted diagonal mass matrix.
     canonical
         ``(n,)`` number of each node in the canonical order: on a tensor grid the flat index into
         the full grid of nodes (`axes`), on simplices the vertex of ``grid.points``. The nodes at
         the ends of an axis that closes upon itself are one, with the number of the first.
+    known_cells
+        `cell_nodes`, where they are known already.
     """
 
     grid: TensorGrid | SimplexGrid
     degree: int
     points: Array
-    cell_nodes: Index
     weights: Array
     canonical: Index
+    known_cells: Index | None = None
 
     @property
     def dim(self) -> int:
         """Dimension d."""
-        return int(self.points.shape[1])
+        return self.grid.dim
+
+    @cached_property
+    def cell_nodes(self) -> Index:
+        """``(cells, (p+1)^d)`` nodes of the cells that this rank owns.
+
+        On tensor cells the last axis varies fastest; on simplices the order is that of the
+        vertices.
+        """
+        if self.known_cells is not None:
+            return self.known_cells
+        assert isinstance(self.grid, TensorGrid)
+        cells = _own_cells(self.grid, self.comm.rank, self.comm.size)
+        index = np.array(np.unravel_index(cells, self.grid.active.shape))
+        flat = _identified(_nodes_of_cells(index, self.grid, self.degree), self.grid, self.degree)
+        layers, number = self.numbers()
+        return number[flat - layers.start * (number.size // len(layers))].astype(np.int64)
+
+    def numbers(self) -> tuple[range, npt.NDArray[Any]]:
+        """Layers of the box' nodes that this rank has some of, and the numbers of all nodes there.
+
+        As arrays over the nodes of this rank count them, flat; −1 where it has none.
+        """
+        assert isinstance(self.grid, TensorGrid)
+        lattice = _lattice(self.grid, self.degree)
+        layer = int(np.prod(lattice[1:]))
+        last = int(self.canonical.max(initial=0))
+        layers = range(int(self.canonical.min(initial=last)) // layer, last // layer + 1)
+        size = len(layers) * layer
+        number: npt.NDArray[Any] = np.full(size, -1, dtype=np.int32 if size < 2**31 else np.int64)
+        number[self.canonical - layers.start * layer] = np.arange(len(self.canonical))
+        return layers, number
 
     @property
     def closed_axes(self) -> list[int]:
         """Numbers of the axes that close upon themselves."""
         return self.grid.closed_axes if isinstance(self.grid, TensorGrid) else []
+
+    @property
+    def on_open_box(self) -> bool:
+        """Whether they are those of cells of a box, no axis of which closes upon itself."""
+        return isinstance(self.grid, TensorGrid) and not self.closed_axes
 
     @property
     def axes(self) -> tuple[Array, ...]:
@@ -143,24 +178,21 @@ def make_nodes(comm: Comm, grid: TensorGrid | SimplexGrid, degree: int = 1) -> N
         return _in_slabs(comm, grid, degree)
     layout, vertices, cells = partition(comm, grid.cells, grid.points, grid.cell)
     x = grid.points[vertices]
-    local = _simplex_weights(x[cells])
-    return _weighted(layout, grid, degree, x, cells, local, vertices)
-
-
-def _weighted(
-    layout: Layout,
-    grid: TensorGrid | SimplexGrid,
-    degree: int,
-    x: Array,
-    cell_nodes: Index,
-    local: Array,
-    canonical: Index,
-) -> Nodes:
-    """Make nodes whose weights are those of the cells ``(cells, k)``, summed over all ranks."""
-    total = np.bincount(cell_nodes.ravel(), local.ravel(), minlength=len(x)).astype(np.float64)
-    weights = layout.added_up(total)
+    weights = _added_up(layout, len(x), cells, _simplex_weights(x[cells]))
     shared = (layout.comm, layout.sizes, layout.ghosts)
-    return Nodes(*shared, grid, degree, x, cell_nodes, weights, canonical)
+    return Nodes(*shared, grid, degree, x, weights, vertices, cells)
+
+
+def _added_up(layout: Layout, count: int, cell_nodes: Index, local: Array) -> Array:
+    """Sum the weights ``(cells, k)`` at the nodes of cells, over all ranks (collective)."""
+    total = np.bincount(cell_nodes.ravel(), local.ravel(), minlength=count).astype(np.float64)
+    return layout.added_up(total)
+
+
+def _own_cells(grid: TensorGrid, rank: int, size: int) -> Index:
+    """Flat numbers of the active cells that a rank owns: a part of them in their order."""
+    count = grid.n_cells
+    return np.flatnonzero(grid.active)[count * rank // size : count * (rank + 1) // size]
 
 
 def _in_slabs(comm: Comm, grid: TensorGrid, degree: int) -> Nodes:
@@ -168,33 +200,93 @@ def _in_slabs(comm: Comm, grid: TensorGrid, degree: int) -> Nodes:
 
     A node belongs to the first rank that has a cell of it. Which that is follows from the grid
     alone: no rank has to ask another. One rank alone has the nodes in the canonical order, which in
-    one dimension makes banded matrices.
+    one dimension makes banded matrices. Of degree 1 a rank also has copies of all neighbours of
+    its nodes, so that it knows their rows of a matrix.
     """
-    cells = np.array(np.nonzero(grid.active))
-    count = cells.shape[1]
-    bounds = [count * r // comm.size for r in range(comm.size + 1)]
-    mine = cells[:, bounds[comm.rank] : bounds[comm.rank + 1]]
-    owner = _owners(grid, degree, bounds).ravel()
-    owned = np.flatnonzero(owner == comm.rank)
-    number: npt.NDArray[Any] = np.full(
-        len(owner), -1, dtype=np.int32 if len(owner) < 2**31 else np.int64
-    )
-    number[owned] = np.arange(len(owned))
-    flat = _identified(_nodes_of_cells(mine, grid, degree), grid, degree)
-    ghosts = np.unique(flat[number[flat] < 0])
-    number[ghosts] = len(owned) + np.arange(len(ghosts))
-    sizes = np.bincount(owner, minlength=comm.size + 1)[: comm.size]
-    first = np.concatenate([[0], np.cumsum(sizes)])
-    rows = np.empty(len(ghosts), dtype=np.int64)
-    for rank in np.unique(owner[ghosts]):
-        here = owner[ghosts] == rank
-        rows[here] = first[rank] + np.searchsorted(np.flatnonzero(owner == rank), ghosts[here])
-    canonical = np.concatenate([owned, ghosts]).astype(np.int64)
-    x = _points_of(grid, degree, canonical)
-    cell_nodes = number[flat].astype(np.int64)
-    local = _tensor_weights(cell_extents(grid, cell_nodes, x), degree)
+    bounds = [grid.n_cells * r // comm.size for r in range(comm.size + 1)]
+    owner = _owners(grid, degree, bounds)
+    own: npt.NDArray[np.bool_] = owner == comm.rank
+    sizes = np.bincount(owner.ravel(), minlength=comm.size + 1)[: comm.size]
+    owned = np.flatnonzero(own)
+    ghosts: Index = np.zeros(0, dtype=np.int64)
+    rows: Index = np.zeros(0, dtype=np.int64)
+    if comm.size > 1:
+        cells = np.zeros(grid.active.shape, dtype=bool)
+        cells.ravel()[_own_cells(grid, comm.rank, comm.size)] = True
+        if degree == 1:
+            cells |= grid.active & _with_a_node(own, grid)
+        touched = nodes_of(cells, degree)
+        for axis in grid.closed_axes:
+            ends = np.moveaxis(touched, axis, 0)
+            ends[0] |= ends[-1]
+            ends[-1] = False
+        ghosts = np.flatnonzero(touched & ~own)
+        rows = np.empty(len(ghosts), dtype=np.int64)
+        first = np.concatenate([[0], np.cumsum(sizes)])
+        of_ghosts = owner.ravel()[ghosts]
+        for rank in np.unique(of_ghosts):
+            here = of_ghosts == rank
+            rows[here] = first[rank] + np.searchsorted(np.flatnonzero(owner == rank), ghosts[here])
+    del owner, own
+    canonical = np.concatenate([owned, ghosts])
     layout = Layout(comm, tuple(int(n) for n in sizes), rows)
-    return _weighted(layout, grid, degree, x, cell_nodes, local, canonical)
+    shared = (layout.comm, layout.sizes, layout.ghosts, grid, degree)
+    x = _points_of(grid, degree, canonical)
+    if degree == 1 and not grid.closed_axes:
+        return Nodes(*shared, x, _lattice_weights(grid, canonical), canonical)
+    bare = Nodes(*shared, x, np.empty(0), canonical)
+    weights = _added_up(layout, len(x), bare.cell_nodes, bare.cell_weights())
+    return Nodes(*shared, x, weights, canonical, bare.cell_nodes)
+
+
+def nodes_of(cells: npt.NDArray[np.bool_], degree: int) -> npt.NDArray[np.bool_]:
+    """Which nodes of the box ``(n_1 p + 1, …)`` belong to one of the cells ``(n_1, …)``."""
+    mask = np.zeros([n * degree + 1 for n in cells.shape], dtype=bool)
+    for node in np.ndindex(*([degree + 1] * cells.ndim)):
+        mask[
+            tuple(
+                slice(c, c + (n - 1) * degree + 1, degree)
+                for c, n in zip(node, cells.shape, strict=True)
+            )
+        ] |= cells
+    return mask
+
+
+def _with_a_node(nodes: npt.NDArray[np.bool_], grid: TensorGrid) -> npt.NDArray[np.bool_]:
+    """Which cells have one of the nodes of degree 1 at a corner."""
+    nodes = nodes.copy()
+    for axis in grid.closed_axes:
+        ends = np.moveaxis(nodes, axis, 0)
+        ends[-1] = ends[0]
+    found = np.zeros(grid.active.shape, dtype=bool)
+    for window in grid.corner_windows():
+        found |= nodes[window]
+    return found
+
+
+def _lattice_weights(grid: TensorGrid, canonical: Index) -> Array:
+    """Weights of nodes of degree 1 of cells of all ranks; no axis closes."""
+    layer = int(np.prod(_lattice(grid, 1)[1:]))
+    last = int(canonical.max(initial=0))
+    first = int(canonical.min(initial=last)) // layer
+    cells = slice(max(first - 1, 0), last // layer + 1)  # with those before the first layer
+    volume = grid.active[cells].astype(np.float64)
+    for axis, breaks in enumerate(grid.breaks):
+        size = np.diff(breaks)[cells if axis == 0 else slice(None)] / 2
+        volume *= size.reshape([-1 if k == axis else 1 for k in range(grid.dim)])
+    for axis in range(grid.dim):
+        volume = summed_at_ends(volume, axis)
+    return np.asarray(volume.ravel()[canonical - cells.start * layer])
+
+
+def summed_at_ends(cells: Array, axis: int) -> Array:
+    """Give what pieces along an axis have to both of their ends."""
+    shape = [n + (k == axis) for k, n in enumerate(cells.shape)]
+    nodes = np.zeros(shape)
+    view, piece = np.moveaxis(nodes, axis, 0), np.moveaxis(cells, axis, 0)
+    view[:-1] = piece
+    view[1:] += piece
+    return nodes
 
 
 def _owners(grid: TensorGrid, degree: int, bounds: list[int]) -> npt.NDArray[Any]:

@@ -50,6 +50,12 @@ PROBES = {1: 17, 2: 6, 3: 4}
 LINE_PIECES = 4
 """Pieces of a line in which a region's boundary is looked for."""
 
+MARGIN = 4
+"""Layers of cells beyond a share in which boundaries are looked for."""
+
+PROBED = 400_000
+"""Points at which regions are probed at once."""
+
 SECTIONS, ROUNDS = 16, 12
 """A boundary is looked for in this many sections at once, as often: to 2^−48 of a piece."""
 
@@ -75,17 +81,19 @@ class Quadrature:
 
 @dataclass(frozen=True)
 class CellShare:
-    """A rank's share of the tensor cells, and how the boundaries of regions lie to them.
+    """Some of the tensor cells, and how the boundaries of regions lie to them.
 
-    ``index (d, m)``, ``low`` and ``size`` ``(m, d)``; ``cut (m,)``: a boundary cuts the cell,
-    ``near (m,)``: it passes within two cells.
+    ``flat (m,)``: numbers among all cells of the box, ascending; ``cut (m,)``: a boundary cuts the
+    cell, ``near (m,)``: it passes within two cells.
     """
 
-    index: Index
-    low: Array
-    size: Array
+    flat: Index
     cut: Flags
     near: Flags
+
+    def part(self, some: slice) -> CellShare:
+        """Return some of them."""
+        return CellShare(self.flat[some], self.cut[some], self.near[some])
 
 
 @lru_cache(maxsize=32)
@@ -101,41 +109,67 @@ def gauss_rule(count: int) -> tuple[Array, Array]:
 def share_of_cells(
     interpolation: TensorInterpolation, regions: list[RegionFunction], rank: int = 0, size: int = 1
 ) -> CellShare:
-    """Return a rank's share of the active cells; every rank looks at all of them for boundaries."""
+    """Return a rank's share of the active cells, which looks no further than its own layers."""
     grid = interpolation.grid
-    index = np.array(np.nonzero(grid.active))
+    depth, cells_of_layer = len(grid.active), grid.active.size // len(grid.active)
+    held = np.count_nonzero(grid.active.reshape(depth, -1), axis=1).cumsum()
+    ends = np.array([int(held[-1]) * r // size for r in (rank, rank + 1)])
+    # layers that have some of them
+    first, last = np.searchsorted(held, ends + np.array([1, 0]))
+    before = held[first - 1] if first else 0
+    own = np.flatnonzero(grid.active[first : last + 1])[slice(*(ends - before))]
+    own += first * cells_of_layer
+    if not regions or len(own) == 0:
+        nothing = np.zeros(len(own), dtype=bool)
+        return CellShare(own, nothing, nothing)
+    # what lies behind the share's ends is near, too
+    low, high = max(first - MARGIN, 0), min(last + 1 + MARGIN, depth)
+    cut, near = _boundaries(grid, low, high, regions)
+    here = own - low * cells_of_layer
+    return CellShare(own, cut.ravel()[here], near.ravel()[here])
+
+
+def _corners(grid: TensorGrid, flat: Index) -> tuple[Array, Array]:
+    """Lowest corners and sizes ``(m, d)`` of cells."""
+    index = np.unravel_index(flat, grid.active.shape)
     low = np.stack([b[i] for b, i in zip(grid.breaks, index, strict=True)], axis=1)
     high = np.stack([b[i + 1] for b, i in zip(grid.breaks, index, strict=True)], axis=1)
-    n = index.shape[1]
-    share = slice(n * rank // size, n * (rank + 1) // size)
-    cut, near = _boundaries(grid, index, low, high - low, regions)
-    return CellShare(index[:, share], low[share], (high - low)[share], cut[share], near[share])
+    return low, high - low
 
 
 def _boundaries(
-    grid: TensorGrid, index: Index, low: Array, size: Array, regions: list[RegionFunction]
+    grid: TensorGrid, first: int, end: int, regions: list[RegionFunction]
 ) -> tuple[Flags, Flags]:
-    """Which cells a region's boundary cuts, and which have one within two cells (one in 3-D)."""
+    """Which cells a region's boundary cuts, and which have one within two cells (one in 3-D).
+
+    Both ``(end − first, n_2, …)``, for layers of cells across the first axis.
+    """
     dim = grid.dim
     # just inside the cell, so that a boundary along its faces does not count as a cut
     probes = _tensor(np.linspace(1e-9, 1 - 1e-9, PROBES[dim], dtype=np.float64), dim)
-    points = (low[:, None] + probes[None] * size[:, None]).reshape(-1, dim)
-    sources = np.zeros(grid.active.shape, dtype=bool)
-    cut = np.zeros(len(low), dtype=bool)
+    active = grid.active[first:end]
+    flat = np.flatnonzero(active)
+    offset = first * (grid.active.size // len(grid.active))
+    sources, cut = (np.zeros(active.shape, dtype=bool) for _ in range(2))
+    chunk = max(1, PROBED // len(probes))
     for region in regions:
-        inside = np.asarray(region(points)).reshape(len(low), -1)
-        some, every = inside.any(axis=1), inside.all(axis=1)
-        cut |= some & ~every
         # a boundary along faces lies between a cell that is inside and one that is not
-        side = np.zeros(grid.active.shape, dtype=np.int8)
-        side[tuple(index)] = np.where(every, 1, np.where(some, 0, -1))
+        side = np.zeros(active.shape, dtype=np.int8)
+        for start in range(0, len(flat), chunk):
+            some = flat[start : start + chunk]
+            low, size = _corners(grid, some + offset)
+            points = (low[:, None] + probes[None] * size[:, None]).reshape(-1, dim)
+            inside = np.asarray(region(points)).reshape(len(low), -1)
+            part, every = inside.any(axis=1), inside.all(axis=1)
+            cut.ravel()[some] |= part & ~every
+            side.ravel()[some] = np.where(every, 1, np.where(part, 0, -1))
         for axis in range(dim):
             one, other = np.moveaxis(side, axis, 0)[:-1], np.moveaxis(side, axis, 0)[1:]
             differ = one * other < 0
             view = np.moveaxis(sources, axis, 0)
             view[:-1] |= differ
             view[1:] |= differ
-    sources[tuple(index[:, cut])] = True
+    sources |= cut
     for axis in range(dim):
         view = np.moveaxis(sources, axis, 0)
         for _ in range(1 if dim == 3 else 2):
@@ -143,7 +177,7 @@ def _boundaries(
             grown[1:] |= view[:-1]
             grown[:-1] |= view[1:]
             view[...] = grown
-    return cut, np.asarray(sources[tuple(index)])
+    return cut, sources
 
 
 def make_quadrature(
@@ -154,33 +188,43 @@ def make_quadrature(
     size: int = 1,
     points_per_axis: int | None = None,
     fewer: int = 0,
-    share: CellShare | None = None,
+    share: CellShare | slice | None = None,
 ) -> Quadrature:
     """Build the rule on this rank's share of the cells, fine enough for all `regions`.
 
     `fewer` Gauss points on each axis (more, if it is negative; simplices have only less) make a
-    second rule, whose distance tells the error of the first. `share` is that of `share_of_cells`,
-    where it is known already.
+    second rule, whose distance tells the error of the first. `share` is which cells those are,
+    where it is known already: of `share_of_cells`, or a slice of simplices.
     """
     if isinstance(interpolation, TensorInterpolation):
         default = 2 if interpolation.degree == 1 else interpolation.degree + 2
         per_axis = (points_per_axis or default) - fewer
-        cells = share or share_of_cells(interpolation, regions, rank, size)
+        cells = share
+        if not isinstance(cells, CellShare):
+            cells = share_of_cells(interpolation, regions, rank, size)
         dim = interpolation.grid.dim
         near = max(per_axis, NEAR_POINTS[dim] - fewer)
         parts, lattices = [], []
         for chosen, count in ((~cells.near, per_axis), (cells.near & ~cells.cut, near)):
-            parts.append(_gauss_points(cells.low[chosen], cells.size[chosen], count))
-            lattices.append((cells.index[:, chosen], gauss_rule(count)[0]))
+            some = cells.flat[chosen]
+            parts.append(_gauss_points(*_corners(interpolation.grid, some), count))
+            index = np.array(np.unravel_index(some, interpolation.grid.active.shape))
+            lattices.append((index, gauss_rule(count)[0]))
         if cells.cut.any():
-            parts.append(_divide_boxes(cells.low[cells.cut], cells.size[cells.cut], regions, near))
+            corners = _corners(interpolation.grid, cells.flat[cells.cut])
+            parts.append(_divide_boxes(*corners, regions, near))
         points, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
         return Quadrature(points, weights, tuple(lattices))
     if isinstance(interpolation, SimplexInterpolation):
         grid = interpolation.macro
-        mine = slice(*(len(grid.cells) * r // size for r in (rank, rank + 1)))
+        mine = share if isinstance(share, slice) else slice_of(len(grid.cells), rank, size)
         return Quadrature(*_divide_simplices(grid.points[grid.cells[mine]], regions, fewer))
     raise TypeError(type(interpolation))
+
+
+def slice_of(count: int, rank: int, size: int) -> slice:
+    """Return a rank's share of so many things in a row."""
+    return slice(*(count * r // size for r in (rank, rank + 1)))
 
 
 def _gauss_points(low: Array, size: Array, per_axis: int) -> tuple[Array, Array]:

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.discretisation.absorption import killed_stiffness
-from wfrpde.discretisation.fluxes import symmetrised_stiffness
+from wfrpde.discretisation.fluxes import edge_averaged_rows, symmetrised_stiffness
 from wfrpde.discretisation.nodes import Nodes
-from wfrpde.engine import Traits, Wish, decay, is_polynomial
+from wfrpde.engine import RowBlocks, Traits, Triplets, Wish, decay, is_polynomial
 from wfrpde.engine.exponential import Exponential
 from wfrpde.engine.shifted import ShiftedSolver
 from wfrpde.errors import AccuracyError, InputError, place
@@ -136,17 +136,20 @@ class SemiDiscrete:
         dynamics, wish = equation.dynamics, wish or Wish()
         polynomial = is_polynomial(nodes.dim, wish)
         matters = levels() if polynomial and not self.monotone and levels is not None else None
+        entries: Triplets | RowBlocks
         if absorption is None:
-            triplets, self.flux = symmetrised_stiffness(
-                nodes, potential, matters, _spread(dynamics, nodes.points)
-            )
+            spread = _spread(dynamics, nodes.points)
+            if polynomial and self.monotone and nodes.on_open_box:
+                entries = edge_averaged_rows(nodes, potential, spread)
+            else:
+                entries, self.flux = symmetrised_stiffness(nodes, potential, matters, spread)
         else:
             sink, value = absorption
-            triplets, self.killing, self.flux = killed_stiffness(
+            entries, self.killing, self.flux = killed_stiffness(
                 nodes, potential, sink, absorbed, value, lambda x: _spread(dynamics, x)
             )
         traits = Traits(self.monotone, nodes.dim, symmetric=self.symmetric)
-        made = decay(nodes, triplets, traits, wish)
+        made = decay(nodes, entries, traits, wish)
         if isinstance(made, Exponential):
             self.exponential = made
         else:

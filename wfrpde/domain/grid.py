@@ -94,14 +94,14 @@ class TensorGrid:
     ) -> TensorGrid:
         """Keep the cells with a vertex in `keep` and none in `walls`, ``(n_1+1, …)`` each."""
         active = np.zeros_like(self.active)
-        for window in self._corner_windows():
+        for window in self.corner_windows():
             active |= keep[window]
         if walls is not None:
-            for window in self._corner_windows():
+            for window in self.corner_windows():
                 active &= ~walls[window]
         return replace(self, active=self.active & active)
 
-    def _corner_windows(self) -> list[tuple[slice, ...]]:
+    def corner_windows(self) -> list[tuple[slice, ...]]:
         """Slices of an array over the vertices, one for each corner of the cells."""
         return [
             tuple(slice(o, o + n) for o, n in zip(offset, self.active.shape, strict=True))

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from wfrpde.engine.choice import engine_for, missing
-from wfrpde.engine.layout import Layout, Triplets
+from wfrpde.engine.layout import Layout, RowBlocks, Triplets
 from wfrpde.engine.protocol import Matrix, ShiftInvert, Traits, Wish
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Layout",
     "Matrix",
+    "RowBlocks",
     "ShiftInvert",
     "Traits",
     "Triplets",
@@ -34,7 +35,7 @@ WIDEST_BAND = 8
 """Half-width up to which a symmetric matrix on one rank goes to LAPACK's banded solver."""
 
 
-def assemble(layout: Layout, entries: Triplets, traits: Traits, wish: Wish) -> Matrix:
+def assemble(layout: Layout, entries: Triplets | RowBlocks, traits: Traits, wish: Wish) -> Matrix:
     """Sum entries into a matrix (collective). The caller destroys it."""
     if engine_for(wish, layout.comm.size) == "scipy":
         from wfrpde.engine.scipy.matrix import ScipyMatrix
@@ -54,7 +55,7 @@ def is_polynomial(dim: int, wish: Wish) -> bool:
 
 
 def decay(
-    layout: Layout, entries: Triplets, traits: Traits, wish: Wish
+    layout: Layout, entries: Triplets | RowBlocks, traits: Traits, wish: Wish
 ) -> ShiftedSolver | Exponential:
     """Make what applies e^{−τS}, or what solves with I + cS, for S of these entries (collective).
 
@@ -69,7 +70,7 @@ def decay(
     if is_polynomial(traits.dim, wish):
         return Exponential(assemble(layout, entries, traits, wish), monotone=traits.monotone)
     plain = wish.method != "iterative" and not _asks(wish)
-    if layout.comm.size == 1 and traits.symmetric and plain:
+    if isinstance(entries, Triplets) and layout.comm.size == 1 and traits.symmetric and plain:
         width = int((entries.row - entries.column).max(initial=0))
         if width <= WIDEST_BAND:
             return ShiftedSolver(Band(layout.n_owned, width, entries).factor)

@@ -6,9 +6,10 @@ other ranks.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,39 @@ class Triplets:
             np.concatenate([p.column for p in parts]),
             np.concatenate([p.value for p in parts]),
         )
+
+
+@dataclass(frozen=True)
+class RowBlocks:
+    """All entries of the rows of a rank, some rows after the other, so that lists stay short.
+
+    ``most``: entries of all rows together, at most. Each block is a range of own rows and their
+    entries in local numbers, to be summed. Rows in which there is no block are empty.
+    """
+
+    most: int
+    blocks: Iterable[tuple[slice, Triplets]]
+
+    def compressed(
+        self, numbers: Index, width: int
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], Array]:
+        """Return the compressed rows: pointers, columns by their `numbers`, values."""
+        from scipy.sparse import coo_array
+
+        kind: Any = np.int32 if max(self.most, width) < 2**31 else np.int64
+        columns, values = np.empty(self.most, dtype=kind), np.empty(self.most)
+        pointers: list[npt.NDArray[Any]] = [np.zeros(1, dtype=kind)]
+        row = count = 0
+        for rows, entries in self.blocks:
+            assert rows.start == row
+            place = (entries.row - row, numbers[entries.column])
+            shape = (rows.stop - row, width)
+            part = coo_array((entries.value, place), shape=shape).tocsr()  # sums what is double
+            columns[count : count + part.nnz] = part.indices
+            values[count : count + part.nnz] = part.data
+            pointers.append((count + part.indptr[1:]).astype(kind))
+            row, count = rows.stop, count + part.nnz
+        return np.concatenate(pointers), columns[:count], values[:count]
 
 
 @dataclass(frozen=True, eq=False)

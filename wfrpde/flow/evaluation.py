@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from wfrpde.case.problem import Problem
 from wfrpde.case.terms import EMPTY, Densities
-from wfrpde.discretisation.functionals import Evaluator, Functionals, Samples
+from wfrpde.discretisation.functionals import Evaluator, Points
+from wfrpde.discretisation.pieces import Evaluated, Functionals, Samples
 from wfrpde.engine import Wish, engine_for
 from wfrpde.fields.schedules import integral
 from wfrpde.flow.checks import invariants
@@ -99,15 +100,20 @@ def _report(
     )
     # a person who stopped the run is waiting: no second opinion then
     others = outcome.others if outcome.complete else ()
-    (fields, numbers, shift), *rest = _evaluated(
-        problem, evaluator, [outcome.best, *(field for field, _ in others)], known
-    )
+    fields = [outcome.best, *(field for field, _ in others)]
+    found, shifts = _evaluated(problem, evaluator, fields, known)
+    shift = shifts[0]
+    numbers = found.functionals(0, shift)
     if others and context.stop():
         raise Stopped
-    comparisons = _compared(evaluator, fields, rest, [share for _, share in others])
-    error, second, again = _estimated(
-        problem, outcome, evaluator, known, numbers, shift, comparisons
-    )
+    comparisons = _compared(found, shifts, [share for _, share in others])
+    second = evaluator.second() if problem.numerics.certify and outcome.complete else None
+    error, second_shift = _estimated(problem, outcome, second, known, numbers, shift, comparisons)
+
+    def sampled_by(rule: Evaluator, fields: list[Array], shifts: list[Array]) -> list[Samples]:
+        every = _sampled(problem, rule, fields, known)
+        return [samples.shifted(own) for samples, own in zip(every, shifts, strict=True)]
+
     shifted = {k: (field.theta, float(shift[k]), field.time) for k, field in known.items()}
     nodes = outcome.interpolation.nodes
     u = outcome.best + shift[:, None]
@@ -132,10 +138,16 @@ def _report(
         series["log_normalising_constant"], spread["log_normalising_constant"] = (
             log_normalising_constant(problem, outcome, evaluator, second)
         )
+    edges: list[str] = []
+    if equation.rate is not None:
+        edges = edge_warnings(problem, evaluator, *sampled_by(evaluator, fields[:1], shifts[:1]))
     checks = invariants(equation, outcome, series, keeps_mass=scheme.keeps_mass)
     if equation.path is not None:
         shares = [share for *_, share in comparisons]
-        every = [fields, *(field for field, *_ in rest)]
+        every = sampled_by(evaluator, fields, shifts)
+        again = None
+        if second is not None:
+            (again,) = sampled_by(second, fields[:1], [second_shift])
         told = along_path(problem, outcome, (evaluator, second), every, again, shares)
         for name, (value, bar) in told.items():
             series[name], spread[name] = value, bar
@@ -158,32 +170,31 @@ def _report(
         numerics={
             "formulation": scheme.name,
             "reason": reason,
-            **_facts(context, outcome, evaluator),
+            **_facts(context, outcome),
+            "target_mode_mass": found.target_mode_mass(),
             "checks": checks,
         },
-        warnings=_warnings(problem, outcome, evaluator, fields),
+        warnings=_warnings(problem, outcome, [*found.empty_regions(), *edges]),
         complete=outcome.complete,
         wall_time=time.perf_counter() - began,
         interpolation=outcome.interpolation,
         known=shifted,
-        opinions=_opinions(outcome, rest, comparisons) if error is not None else None,
+        opinions=_opinions(outcome, shifts, comparisons) if error is not None else None,
     )
 
 
 def _opinions(
-    outcome: Outcome,
-    rest: list[tuple[Samples, Functionals, Array]],
-    comparisons: list[Comparison],
+    outcome: Outcome, shifts: list[Array], comparisons: list[Comparison]
 ) -> Opinions | None:
     """Return the other solutions that the error was told from."""
     if not comparisons:
         return None
     fields = [field + shift[:, None]
-              for (field, _), (_, _, shift) in zip(outcome.others, rest, strict=True)]  # fmt: skip
+              for (field, _), shift in zip(outcome.others, shifts[1:], strict=True)]  # fmt: skip
     return Opinions(np.array(fields), np.array([share for _, _, share in comparisons]))
 
 
-def _facts(context: Context, outcome: Outcome, evaluator: Evaluator) -> dict[str, Any]:
+def _facts(context: Context, outcome: Outcome) -> dict[str, Any]:
     return {
         "nodes": len(outcome.interpolation.nodes),
         **outcome.facts,
@@ -191,30 +202,29 @@ def _facts(context: Context, outcome: Outcome, evaluator: Evaluator) -> dict[str
         "engine": engine_for(Wish.of(context.problem.numerics), context.comm.size),
         "ranks": context.comm.size,
         "length_scales": context.problem.scales.tolist(),
-        "target_mode_mass": evaluator.target_mode_mass(),
     }
 
 
 def _estimated(
     problem: Problem,
     outcome: Outcome,
-    evaluator: Evaluator,
+    second: Evaluator | None,
     known: dict[int, GeometricMean],
     numbers: Functionals,
     shift: Array,
     comparisons: list[Comparison],
-) -> tuple[ErrorEstimate | None, Evaluator | None, Samples | None]:
-    """Return the errors that the case asks for, and the second rule that they took."""
-    if not problem.numerics.certify:
-        return None, None, None
+) -> tuple[ErrorEstimate | None, Array]:
+    """Return the errors that the case asks for, and what normalises by the second rule."""
     nothing = np.zeros(len(outcome.times))
-    if not outcome.complete:
+    if not problem.numerics.certify:
+        return None, nothing
+    if second is None:
         nobody: list[Comparison] = [(numbers, nothing, nothing)]
-        return _error(numbers, nobody, problem, nothing, nothing).unknown(), None, None
+        return _error(numbers, nobody, problem, nothing, nothing).unknown(), nothing
     lucky = problem.tolerance is not None and outcome.facts["extrapolated"]
     lucky = lucky and len(outcome.facts["runs"]) == 3  # a fourth finds such numbers out
-    second = evaluator.second()
-    ((again, integrals, other),) = _evaluated(problem, second, [outcome.best], known)
+    found, (other,) = _evaluated(problem, second, [outcome.best], known)
+    integrals = found.functionals(0, other)
     # what normalises ρ and π is an integral, too
     constants = np.abs((shift - numbers.log_normalisation) - (other - integrals.log_normalisation))
     every = [*comparisons, (integrals, constants, SECOND_RULE + nothing)]
@@ -222,7 +232,7 @@ def _estimated(
     if comparisons:  # what is not known of the fields at all
         mended = np.minimum(mended, CAPPED * comparisons[0][1])
     defects = _start_defect(problem, outcome), mended
-    return _error(numbers, every, problem, *defects, lucky=lucky), second, again
+    return _error(numbers, every, problem, *defects, lucky=lucky), other
 
 
 def _mended_defect(problem: Problem, outcome: Outcome) -> Array:
@@ -252,18 +262,14 @@ def _start_defect(problem: Problem, outcome: Outcome) -> Array:
     return defect + blur_defect(problem, outcome.times)
 
 
-def _compared(
-    evaluator: Evaluator,
-    best: Samples,
-    rest: list[tuple[Samples, Functionals, Array]],
-    shares: list[Share],
-) -> list[Comparison]:
+def _compared(found: Evaluated, shifts: list[Array], shares: list[Share]) -> list[Comparison]:
     """Return the numbers of other solutions, with their L2 distances from the best and shares."""
     comparisons: list[Comparison] = []
-    for (samples, other, _), share in zip(rest, shares, strict=True):
-        distance = evaluator.l2_difference(best, samples)
+    for k, share in enumerate(shares, start=1):
+        distance = found.l2_difference(k, shifts[0], shifts[k])
         if share is None:
             share = _share_of_finest(comparisons[0], distance)
+        other = found.functionals(k, shifts[k])
         comparisons.append((other, distance, share * np.ones(len(distance))))
     return comparisons
 
@@ -282,11 +288,8 @@ def _living(problem: Problem) -> Callable[[Array], Array]:
     return potential
 
 
-def _warnings(
-    problem: Problem, outcome: Outcome, evaluator: Evaluator, fields: Samples
-) -> tuple[str, ...]:
-    warnings = [*problem.warnings, *outcome.warnings, *evaluator.empty_regions()]
-    warnings += edge_warnings(problem, evaluator, fields)
+def _warnings(problem: Problem, outcome: Outcome, more: list[str]) -> tuple[str, ...]:
+    warnings = [*problem.warnings, *outcome.warnings, *more]
     warnings += weight_warnings(problem, outcome)
     if outcome.start_defect > max(START_DEFECT, problem.tolerance or 0.0):
         left_out = outcome.facts["runs"][-1].get("start_left_out", 0.0)
@@ -314,33 +317,49 @@ def _known_fields(problem: Problem, times: Array) -> dict[int, GeometricMean]:
 
 def _evaluated(
     problem: Problem, evaluator: Evaluator, fields: list[Array], known: dict[int, GeometricMean]
-) -> list[tuple[Samples, Functionals, Array]]:
-    """Return samples, functionals, and the shift ``(T,)`` that normalises each, by field."""
-    count = len(fields[0])
-    exact = sampled([known[k] for k in sorted(known)], evaluator.points, problem.scales)
-    unknown = [k for k in range(count) if k not in known]
-    found = evaluator.sample(np.concatenate([u[unknown] for u in fields]))
-    if problem.absorption is not None:
-        found = found.plus(problem.absorption.log_distance(evaluator.points))
-    evaluated = []
-    for block in range(len(fields)):
-        rows = slice(block * len(unknown), (block + 1) * len(unknown))
-        samples = Samples(*(np.empty((count, len(evaluator.points))) for _ in range(2)))
-        samples.value[sorted(known)], samples.value[unknown] = exact.value, found.value[rows]
-        samples.squared_slope[sorted(known)] = exact.squared_slope
-        samples.squared_slope[unknown] = found.squared_slope[rows]
-        log_mass = evaluator.log_mass(samples)
+) -> tuple[Evaluated, list[Array]]:
+    """Return what the rule says of fields, and the shifts ``(T,)`` that normalise each."""
+
+    def at(points: Points) -> list[Samples]:
+        return _sampled(problem, points, fields, known)
+
+    found = evaluator.evaluated(at)
+    shifts = []
+    for k in range(len(fields)):
+        log_mass = found.log_mass(k)
         if problem.equation.conserve:
             shift = -log_mass
         else:
             # only the start is normalised, by the constant that log ρ₀ lacks; FR states follow
             missing = np.log(problem.initial_mass) - log_mass[0]
             shift = np.zeros(len(log_mass))
-            for k, field in known.items():
-                shift[k] = field.theta * missing
-        samples = samples.shifted(shift)
-        evaluated.append((samples, evaluator(samples), shift))
-    return evaluated
+            for time, field in known.items():
+                shift[time] = field.theta * missing
+        shifts.append(shift)
+    return found, shifts
+
+
+def _sampled(
+    problem: Problem,
+    points: Points | Evaluator,
+    fields: list[Array],
+    known: dict[int, GeometricMean],
+) -> list[Samples]:
+    """Return fields ``(T, n_nodes)`` at points, exact at the times at which they are known."""
+    count, n = len(fields[0]), len(points.points)
+    exact = sampled([known[k] for k in sorted(known)], points.points, problem.scales)
+    unknown = slice(len(known), None)  # the first times are known: a slice is no copy
+    every = []
+    for u in fields:
+        found = points.sample(u[unknown])
+        if problem.absorption is not None:
+            found = found.plus(problem.absorption.log_distance(points.points))
+        samples = Samples(*(np.empty((count, n)) for _ in range(2)))
+        samples.value[: len(known)], samples.value[unknown] = exact.value, found.value
+        samples.squared_slope[: len(known)] = exact.squared_slope
+        samples.squared_slope[unknown] = found.squared_slope
+        every.append(samples)
+    return every
 
 
 def _error(

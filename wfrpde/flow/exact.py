@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.discretisation.functionals import Samples
+from wfrpde.discretisation.pieces import Samples
 from wfrpde.discretisation.stencils import squared_norm
 from wfrpde.fields.schedules import value_at
 

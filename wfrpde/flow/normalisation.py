@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.case.problem import Problem
-from wfrpde.discretisation.functionals import Evaluator, Samples
+from wfrpde.discretisation.functionals import Evaluator
+from wfrpde.discretisation.pieces import Samples
 from wfrpde.fields.schedules import value_at
 from wfrpde.flow.exact import GeometricMean
 from wfrpde.flow.outcome import Outcome
@@ -119,8 +120,6 @@ def _closed_form(problem: Problem, evaluator: Evaluator, times: Array) -> Array:
 
 def edge_warnings(problem: Problem, evaluator: Evaluator, fields: Samples) -> list[str]:
     """Say so if a linear reaction holds mass where the mesh ends (collective)."""
-    if problem.equation.rate is None:
-        return []
     points, landscape = evaluator.points, problem.landscape
     near = evaluator.near_walls(but=problem.sides.absorbing)
     if len(points):

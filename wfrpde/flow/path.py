@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.case.problem import Problem
-from wfrpde.discretisation.functionals import Evaluator, Samples
+from wfrpde.discretisation.functionals import Evaluator
+from wfrpde.discretisation.pieces import Samples
 from wfrpde.flow.normalisation import told_with_error
 from wfrpde.flow.outcome import Outcome
 

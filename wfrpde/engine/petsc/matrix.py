@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from petsc4py import PETSc
 
-from wfrpde.engine.layout import Index, Layout, Triplets
+from wfrpde.engine.layout import Index, Layout, RowBlocks, Triplets
 from wfrpde.engine.petsc.linear import KspFactor
 from wfrpde.engine.petsc.options import asked, eigen_options, factor_options
 from wfrpde.engine.protocol import Factor, ShiftInvert, Traits, Wish
@@ -18,7 +18,7 @@ class PetscMatrix:
     """A distributed AIJ matrix, as `wfrpde.engine.protocol.Matrix` says."""
 
     def __init__(
-        self, layout: Layout, entries: Triplets | PETSc.Mat, traits: Traits, wish: Wish
+        self, layout: Layout, entries: Triplets | RowBlocks | PETSc.Mat, traits: Traits, wish: Wish
     ) -> None:
         self.layout, self.traits, self._wish = layout, traits, wish
         given = isinstance(entries, PETSc.Mat)
@@ -75,17 +75,20 @@ class PetscMatrix:
             item.destroy()
 
 
-def _assembled(layout: Layout, entries: Triplets) -> PETSc.Mat:
-    import scipy.sparse as sparse
-
-    row, column, value = entries.row, layout.global_numbers[entries.column], entries.value
-    if layout.comm.size > 1:
-        row, column, value = _at_owners(layout, row, column, value)
+def _assembled(layout: Layout, entries: Triplets | RowBlocks) -> PETSc.Mat:
     shape = (layout.n_owned, layout.n_global)
-    local = sparse.coo_matrix((value, (row, column)), shape=shape).tocsr()  # sums the duplicates
-    indptr, indices = (a.astype(PETSc.IntType, copy=False) for a in (local.indptr, local.indices))
-    csr = (indptr, indices, local.data)
-    return PETSc.Mat().createAIJ((shape, shape), csr=csr, comm=layout.comm)
+    if isinstance(entries, RowBlocks):
+        made = entries.compressed(layout.global_numbers, layout.n_global)
+    else:
+        import scipy.sparse as sparse
+
+        row, column, value = entries.row, layout.global_numbers[entries.column], entries.value
+        if layout.comm.size > 1:
+            row, column, value = _at_owners(layout, row, column, value)
+        local = sparse.coo_matrix((value, (row, column)), shape=shape).tocsr()  # sums duplicates
+        made = local.indptr, local.indices, local.data
+    indptr, indices = (a.astype(PETSc.IntType, copy=False) for a in made[:2])
+    return PETSc.Mat().createAIJ((shape, shape), csr=(indptr, indices, made[2]), comm=layout.comm)
 
 
 def _at_owners(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.engine.layout import Layout, Triplets
+from wfrpde.engine.layout import Layout, RowBlocks, Triplets
 from wfrpde.engine.protocol import Factor, ShiftInvert, Traits, Wish
 from wfrpde.errors import SolverError
 
@@ -22,7 +22,8 @@ class ScipyMatrix:
 
     def __init__(self, layout: Layout, entries: Triplets | Any, traits: Traits, wish: Wish) -> None:
         self.layout, self.traits, self._wish = layout, traits, wish
-        self._csr = _assembled(layout, entries) if isinstance(entries, Triplets) else entries
+        given = isinstance(entries, Triplets | RowBlocks)
+        self._csr: Any = _assembled(layout, entries) if given else entries
         self._fastest: Any = None
 
     def product(self, x: Array, out: Array) -> None:
@@ -94,10 +95,13 @@ class SuperLu:
         """Arrays need none."""
 
 
-def _assembled(layout: Layout, entries: Triplets) -> Any:
+def _assembled(layout: Layout, entries: Triplets | RowBlocks) -> Any:
     import scipy.sparse as sparse
 
     n = layout.n_owned
+    if isinstance(entries, RowBlocks):
+        indptr, indices, data = entries.compressed(np.arange(n), n)
+        return sparse.csr_array((data, indices, indptr), shape=(n, n))
     coordinates = (entries.value, (entries.row, entries.column))
     return sparse.coo_array(coordinates, shape=(n, n)).tocsr()  # sums the duplicates
 

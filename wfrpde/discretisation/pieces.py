@@ -1,0 +1,287 @@
+r"""Functionals of densities, put together from what pieces of the mesh contribute.
+
+On a piece k let p_k and q_k be the masses of π and of ρ, and both densities be normalised there.
+The chain rules
+
+.. math:: KL = \sum_k q_k KL_k + \sum_k q_k \log\frac{q_k}{p_k},\qquad
+          \mathrm{Var}\,f = \sum_k q_k \left[\mathrm{Var}_k f + (E_k f - E f)^2\right]
+
+have no negative term, so that nothing cancels. A piece needs to know nothing of the others, and is
+visited once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from wfrpde.discretisation.functionals import Points
+
+Array = npt.NDArray[np.float64]
+
+FEW_POINTS = 8
+"""Quadrature points in a region below which a warning is given."""
+
+
+@dataclass(frozen=True)
+class Functionals:
+    """Numbers at T times.
+
+    ``kl``, ``mass``, ``fisher_information`` (∫ρ∇u·D∇u), ``reaction_variance`` (Var_ρ u): ``(T,)``;
+    ``mean (T, d)``, ``covariance (T, d, d)``, ``mode_mass`` name → ``(T,)``.
+    ``log_normalisation`` is log ∫e^{−V}, ``density_norm`` ``(T,)`` the L2 norm of the density.
+    """
+
+    kl: Array
+    mass: Array
+    fisher_information: Array
+    reaction_variance: Array
+    mean: Array
+    covariance: Array
+    mode_mass: dict[str, Array]
+    log_normalisation: float
+    density_norm: Array
+
+    def series(self) -> dict[str, Array]:
+        """Return the scalar time series by name."""
+        names = ("kl", "mass", "fisher_information", "reaction_variance")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Fields u and ∇u·D∇u at quadrature points, ``(T, n)`` each."""
+
+    value: Array
+    squared_slope: Array
+
+    def shifted(self, shift: Array) -> Samples:
+        """Return the fields plus a constant each, ``(T,)``."""
+        return Samples(self.value + shift[:, None], self.squared_slope)
+
+    def plus(self, value: Array) -> Samples:
+        """Return the fields plus a function ``(n,)`` whose slopes are not known."""
+        return Samples(self.value + value, np.full_like(self.squared_slope, np.nan))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a piece says of π and of F fields at T times.
+
+    ``log_target`` and ``log_mass (F, T)``: logs of ∫e^{−V} and of ∫e^{u−V}. All else is of
+    densities that are normalised on the piece, r_f and π: ``target_modes (R,)`` and ``modes
+    (F, T, R)`` masses of regions, which hold ``counts (R,)`` points; ``kl``, ``fisher``,
+    ``mean_u``, ``variance``, ``square`` (∫r²): ``(F, T)``; ``mean (F, T, d)`` and ``covariance
+    (F, T, d, d)``; ``gap`` and ``cross`` ``(F, T)``: ∫(r_0 − r_f)² and ∫(r_0 − r_f) r_f.
+    """
+
+    names: tuple[str, ...]
+    log_target: float
+    target_modes: Array
+    counts: Array
+    log_mass: Array
+    kl: Array
+    fisher: Array
+    mean_u: Array
+    variance: Array
+    square: Array
+    mean: Array
+    covariance: Array
+    modes: Array
+    gap: Array
+    cross: Array
+
+    @staticmethod
+    def of(points: Points, fields: list[Samples]) -> Piece:
+        """Return what points say of fields that were sampled there."""
+        names, dim = tuple(points.inside), points.points.shape[1]
+        shape = (len(fields), len(fields[0].value))
+        log_target = _logsumexp(points.log_target)
+        lam = points.log_target - log_target if np.isfinite(log_target) else points.log_target
+        pi = exp_or_zero(lam)
+        scalars = {name: np.zeros(shape) for name in SCALARS}
+        log_mass = np.full(shape, -np.inf)
+        mean, covariance = np.zeros((*shape, dim)), np.zeros((*shape, dim, dim))
+        modes = np.zeros((*shape, len(names)))
+        for time in range(shape[1]):
+            first: Array | None = None
+            for k, samples in enumerate(fields):
+                u = samples.value[time]
+                log_mass[k, time] = shift = _logsumexp(lam + u)
+                if not np.isfinite(shift):
+                    continue
+                own = _Law(points, lam, pi, u, samples.squared_slope[time], shift)
+                for name in ("kl", "fisher", "mean_u", "variance", "square"):
+                    scalars[name][k, time] = getattr(own, name)
+                mean[k, time], covariance[k, time], modes[k, time] = (
+                    own.mean,
+                    own.covariance,
+                    own.modes,
+                )
+                if first is None and k == 0:
+                    first = own.rho
+                elif first is not None:
+                    difference = (first - own.rho) / points.rule.weights
+                    scalars["gap"][k, time] = (difference * (first - own.rho)).sum()
+                    scalars["cross"][k, time] = (difference * own.rho).sum()
+        target_modes = np.array([pi[inside].sum() for inside in points.inside.values()])
+        counts = np.array([float(inside.sum()) for inside in points.inside.values()])
+        return Piece(
+            names, log_target, target_modes, counts, log_mass + log_target,
+            **scalars, mean=mean, covariance=covariance, modes=modes,
+        )  # fmt: skip
+
+
+SCALARS = ("kl", "fisher", "mean_u", "variance", "square", "gap", "cross")
+
+
+class _Law:
+    """Numbers of one density ``e^{λ + u − shift}``, normalised by its shift."""
+
+    def __init__(
+        self, points: Points, lam: Array, pi: Array, u: Array, slope: Array, shift: float
+    ) -> None:
+        x, inside = points.points, points.inside.values()
+        relative = u - shift
+        self.rho = rho = exp_or_zero(lam + relative)
+        # 0 log 0 = 0, also where u = −∞
+        relative = np.where(rho > 0, relative, 0.0)
+        # entropy density h log h − h + 1 ≥ 0, without cancellation near h = 1
+        self.kl = np.where(
+            (relative > 0.5) | (rho == 0),
+            rho * relative - rho + pi,
+            pi * entropy(np.minimum(relative, 0.5)),
+        ).sum()
+        self.fisher = (rho * np.where(rho > 0, slope, 0.0)).sum()
+        self.square = (rho * rho / points.rule.weights).sum()
+        middle = (rho * relative).sum()
+        self.mean_u = middle + shift
+        self.variance = (rho * (relative - middle) ** 2).sum()
+        axes = range(x.shape[1])
+        self.mean = np.array([(rho * x[:, k]).sum() for k in axes])
+        centred = [x[:, k] - self.mean[k] for k in axes]
+        self.covariance = np.array(
+            [[(rho * centred[i] * centred[j]).sum() for j in axes] for i in axes]
+        )
+        self.modes = np.array([rho[some].sum() for some in inside])
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The pieces of a mesh, one after the other in every array of a `Piece`.
+
+    ``share (K,)``: log of the share of π that each has.
+    """
+
+    names: tuple[str, ...]
+    log_normalisation: float
+    share: Array
+    pieces: tuple[Piece, ...]
+
+    @staticmethod
+    def of(pieces: list[Piece]) -> Evaluated:
+        """Put pieces together, none of which is without mass."""
+        logs = np.array([piece.log_target for piece in pieces])
+        whole = _logsumexp(logs)
+        return Evaluated(pieces[0].names, whole, logs - whole, tuple(pieces))
+
+    def log_mass(self, field: int) -> Array:
+        """``log ∫ π e^u`` of a field, ``(T,)``."""
+        return np.array([_logsumexp(column) for column in self._log_masses(field).T])
+
+    def _log_masses(self, field: int) -> Array:
+        return np.array([p.log_mass[field] for p in self.pieces]) - self.log_normalisation
+
+    def functionals(self, field: int, shift: Array) -> Functionals:
+        """Return the numbers of a field plus a constant ``(T,)``."""
+
+        def of(name: str) -> Array:
+            return np.array([getattr(p, name)[field] for p in self.pieces])
+
+        total = self.log_mass(field)
+        log_share = self._log_masses(field) - total  # log q_k
+        q, mass = np.exp(log_share), np.exp(total + shift)
+        with np.errstate(invalid="ignore"):
+            ratio = np.where(q > 0, log_share - self.share[:, None], 0.0)
+        p = np.exp(self.share)[:, None]
+        between = np.where(
+            (ratio > 0.5) | (q == 0), q * ratio - q + p, p * entropy(np.minimum(ratio, 0.5))
+        )
+        kl = (q * of("kl") + between).sum(axis=0)
+        mean_u = (q * of("mean_u")).sum(axis=0)
+        variance = (q * (of("variance") + (of("mean_u") - mean_u) ** 2)).sum(axis=0)
+        mean = (q[..., None] * of("mean")).sum(axis=0)
+        apart = of("mean") - mean
+        covariance = of("covariance") + apart[..., :, None] * apart[..., None, :]
+        modes = (np.exp(log_share + total + shift)[..., None] * of("modes")).sum(axis=0)
+        square = (np.exp(2 * (log_share + total + shift)) * of("square")).sum(axis=0)
+        return Functionals(
+            kl=mass * kl + entropy(total + shift),
+            mass=mass,
+            fisher_information=mass * (q * of("fisher")).sum(axis=0),
+            reaction_variance=mass * variance,
+            mean=mean,
+            covariance=(q[..., None, None] * covariance).sum(axis=0),
+            mode_mass=dict(zip(self.names, modes.T, strict=True)),
+            log_normalisation=self.log_normalisation,
+            density_norm=np.sqrt(square),
+        )
+
+    def l2_difference(self, field: int, shift: Array, other_shift: Array) -> Array:
+        """``‖ρ₀ − ρ_f‖ / ‖ρ₀‖`` in L2(dx) ``(T,)``, of the fields plus constants each."""
+
+        def of(name: str, k: int) -> Array:
+            return np.array([getattr(piece, name)[k] for piece in self.pieces])
+
+        one = np.exp(self._log_masses(0) + shift)
+        other = np.exp(self._log_masses(field) + other_shift)
+        apart = one - other
+        # of ρ₀ − ρ_f = q_0 (r_0 − r_f) + (q_0 − q_f) r_f
+        gap = one**2 * of("gap", field) + 2 * one * apart * of("cross", field)
+        gap = (gap + apart**2 * of("square", field)).sum(axis=0)
+        return np.asarray(np.sqrt(np.maximum(gap, 0.0) / (one**2 * of("square", 0)).sum(axis=0)))
+
+    def target_mode_mass(self) -> dict[str, float]:
+        """Mass of π in each region."""
+        modes = np.array([piece.target_modes for piece in self.pieces])
+        return dict(zip(self.names, map(float, np.exp(self.share) @ modes), strict=True))
+
+    def empty_regions(self) -> list[str]:
+        """Warnings about regions that hold no point of the mesh."""
+        texts = []
+        every = np.sum([piece.counts for piece in self.pieces], axis=0)
+        for name, count in zip(self.names, map(int, every), strict=True):
+            if count == 0:
+                texts.append(
+                    f"the region '{name}' holds no point of the domain: it lies outside, or is "
+                    "smaller than a cell, and its mass is reported as 0"
+                )
+            elif count < FEW_POINTS:
+                texts.append(
+                    f"the region '{name}' holds only {count} quadrature points: its mass is "
+                    "uncertain"
+                )
+        return texts
+
+
+def _logsumexp(values: Array) -> float:
+    top = float(values.max(initial=-np.inf))
+    return top + float(np.log(np.exp(values - top).sum())) if np.isfinite(top) else top
+
+
+def exp_or_zero(exponent: Array) -> Array:
+    """e^x with exact zeros where it underflows."""
+    return np.asarray(np.exp(np.clip(exponent, -746.0, 709.0)))
+
+
+def entropy(u: Array) -> Array:
+    """``e^u (u − 1) + 1``, accurate near u = 0."""
+    small = np.abs(u) < 1e-3
+    safe = np.where(small, 1.0, u)
+    direct = np.exp(safe) * (safe - 1) + 1
+    series = u * u * (0.5 + u / 3 + u * u / 8)
+    return np.where(small, series, direct)
