@@ -11,7 +11,7 @@ import numpy.typing as npt
 from wfrpde.case.problem import Problem
 from wfrpde.discretisation.functionals import Evaluator
 from wfrpde.discretisation.pieces import Samples
-from wfrpde.flow.normalisation import told_with_error
+from wfrpde.flow.normalisation import ROUND_OFF, told_with_error
 from wfrpde.flow.outcome import Outcome
 
 Array = npt.NDArray[np.float64]
@@ -22,6 +22,9 @@ IDENTITY = 1e-11
 
 HELD = 1e-4
 """Share of E w² at the edge of the mesh from which it is that of the box."""
+
+SETTLED = 0.2
+"""|b' − c'| of |c − c'| up to which runs count as converging in a number: see `_tallied`."""
 
 SLACK = 1e-9
 """What checks of energies allow beside the estimated errors (kT)."""
@@ -69,13 +72,27 @@ def along_path(
     if not outcome.tallies:
         return told
     tallies = dict(outcome.tallies)
-    told["work"] = told_with_error(outcome, list(tallies["work"]))
+    told["work"] = _tallied(outcome, tallies["work"])
     dissipated = tallies["work"] + tallies["log_partition"]
-    told["dissipated"] = told_with_error(outcome, list(dissipated))
+    told["dissipated"] = _tallied(outcome, dissipated)
     if problem.equation.annealed is not None:
-        told["work_variance"] = told_with_error(outcome, list(tallies["work_variance"]))
-        told["ess"] = told_with_error(outcome, list(np.exp(-tallies["log_second_moment"])))
+        told["work_variance"] = _tallied(outcome, tallies["work_variance"])
+        told["ess"] = _tallied(outcome, np.exp(-tallies["log_second_moment"]))
     return told
+
+
+def _tallied(outcome: Outcome, values: Array) -> Told:
+    """Return a number of the path with its error.
+
+    What is gathered along a path loses order where steps are long beside relaxation: there two
+    extrapolated values b', c' differ by more than `SETTLED` of what extrapolation changes, c − c',
+    and the larger of both differences is the error.
+    """
+    value, error = told_with_error(outcome, list(values))
+    if outcome.complete and len(values) > 2:
+        near, far = np.abs(values[1] - value), np.abs(values[2] - value)
+        error = np.where(near > SETTLED * far, np.maximum(near, far), error)
+    return value, np.maximum(error, ROUND_OFF * np.abs(value))
 
 
 def weight_warnings(problem: Problem, outcome: Outcome) -> list[str]:
