@@ -9,10 +9,10 @@ the shipped case ``four-modes``: the masses of the modes from the mesh, with the
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
+import page
 
 import wfrpde
 from wfrpde.report import style
@@ -66,9 +66,8 @@ def main(folder: Path) -> None:
         for axes in panels[2:]:
             axes.set_xlabel("flow time t")
         panels[0].legend(fontsize=8.5)
-        folder.mkdir(parents=True, exist_ok=True)
-        style.save(figure, folder / "four-modes.png")
+        page.draw("four-modes", figure, folder)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)
+    main(page.folder())

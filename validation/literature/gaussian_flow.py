@@ -9,10 +9,10 @@ solution (ordinary differential equations for mean and variance), from the mesh,
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
+import page
 
 import wfrpde
 from wfrpde.flow.exact import gaussian_flow, gaussian_kl
@@ -95,9 +95,8 @@ def main(folder: Path) -> None:
         panels[2].set_ylim(1e-4, 5e3)
         panels[1].set_yscale("log")
         panels[0].legend(loc="center right")
-        folder.mkdir(parents=True, exist_ok=True)
-        style.save(figure, folder / "gaussian-flow.png")
+        page.draw("gaussian-flow", figure, folder)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)
+    main(page.folder())
