@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.case.case import Case
 from wfrpde.case.problem import Problem
 from wfrpde.errors import AccuracyError, InputError, SolverError
 from wfrpde.flow.certificate import Ladder
@@ -37,6 +38,42 @@ MARGIN = 40.0
 """Largest level (kT) above the minimum at which anything can matter."""
 
 
+class Reported(Protocol):
+    """A flow with numbers and their errors."""
+
+    @property
+    def case(self) -> Case:
+        """What was solved."""
+
+    @property
+    def times(self) -> Array:
+        """Saved times ``(T,)``."""
+
+    @property
+    def series(self) -> Mapping[str, Array]:
+        """Scalars, each ``(T,)``."""
+
+    @property
+    def mean(self) -> Array:
+        """Mean ``(T, d)``."""
+
+    @property
+    def covariance(self) -> Array:
+        """Covariance ``(T, d, d)``."""
+
+    @property
+    def mode_mass(self) -> Mapping[str, Array]:
+        """Masses of regions, each ``(T,)``."""
+
+    @property
+    def error(self) -> ErrorEstimate | None:
+        """Errors of all these; None if they were not estimated."""
+
+    @property
+    def complete(self) -> bool:
+        """False if it was stopped before its end."""
+
+
 def level_for(tolerance: float | None) -> float:
     """Levels (kT) beyond which nothing matters to a tolerance: e^{−level} below its square."""
     if tolerance is None:
@@ -44,7 +81,7 @@ def level_for(tolerance: float | None) -> float:
     return float(np.clip(18.0 - 2.0 * np.log(tolerance), 25.0, MARGIN))
 
 
-def relative_errors(solution: Solution, error: ErrorEstimate | None = None) -> dict[str, Array]:
+def relative_errors(solution: Reported, error: ErrorEstimate | None = None) -> dict[str, Array]:
     """Relative errors ``(T,)`` of what a solution reports, by name.
 
     The density in L2, relative to its norm; KL, the Fisher information and the variance of the
@@ -76,7 +113,7 @@ def relative_errors(solution: Solution, error: ErrorEstimate | None = None) -> d
     return found
 
 
-def worst_error(solution: Solution) -> tuple[float, str]:
+def worst_error(solution: Reported) -> tuple[float, str]:
     """Largest of the estimated `relative_errors` that the case asks for, and of what it is.
 
     Those of `RATES` are aside, unless ``accuracy.of`` names them.

@@ -39,7 +39,7 @@ class SiteKernels:
     site, coupling
         Functions of x ``(m,)``, and of two neighbours ``(m,)``, in kT.
     cells
-        Cells of the coarser grid.
+        Cells of the coarser grid between two nodes.
     """
 
     def __init__(
@@ -50,9 +50,9 @@ class SiteKernels:
         cells: int,
     ) -> None:
         self.nodes = nodes
-        width = (nodes.high - nodes.low) / cells
-        inner, at = nodes.cells(width)
-        count = int(np.ceil(MARGIN * cells))
+        inner, at = nodes.grid(cells)
+        width = float(inner[1] - inner[0])
+        count = int(np.ceil(MARGIN * (len(inner) - 1)))
         beyond = width * np.arange(1, count + 1)
         wide = np.concatenate([nodes.low - beyond[::-1], inner, nodes.high + beyond])
         self._grids = [(wide, at + count)]

@@ -22,6 +22,9 @@ Array = npt.NDArray[np.float64]
 FIRST = 0.08
 """First step, in units of the shortest relaxation time of the start."""
 
+LATE = 16
+"""Steps may be as long as t/LATE, however strongly neighbours are coupled."""
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -30,8 +33,10 @@ class Pace:
     steps: tuple[tuple[tuple[float, int], ...], ...]
 
     @classmethod
-    def of(cls, times: Array, per_octave: int, shortest: float) -> Pace:
-        """Return steps that double in length with time, `per_octave` of them or a few more.
+    def of(cls, times: Array, per_octave: int, shortest: float, longest: float) -> Pace:
+        """Return steps that double in length with time, up to a longest.
+
+        All but the longest are `per_octave` from t to 2t, or a few more.
 
         Parameters
         ----------
@@ -41,18 +46,22 @@ class Pace:
             Steps from t to 2t.
         shortest
             Length that the first step may have.
+        longest
+            Length that no step may exceed as long as t < LATE `longest`, nor t/LATE afterwards.
         """
         if len(times) < 2:
             return cls(())
         first = float(times[1])
         levels = int(np.ceil(np.log2(max(first / (per_octave * shortest), 1.0))))
         least = first / (per_octave * 2**levels)
-        ladder = [(least, per_octave)]
-        ladder += [(least * 2**k, per_octave) for k in range(levels)]
+        ladder = [_refined(least, per_octave, longest)]
+        for k in range(levels):
+            dt = least * 2**k
+            ladder.append(_refined(dt, per_octave, max(longest, per_octave * dt / LATE)))
         later = []
         for start, end in pairwise(times[1:]):
-            count = int(np.ceil(per_octave * np.log2(end / start) - 1e-9))
-            later.append((((end - start) / max(count, 1), max(count, 1)),))
+            count = max(int(np.ceil(per_octave * np.log2(end / start) - 1e-9)), 1)
+            later.append((_refined((end - start) / count, count, max(longest, start / LATE)),))
         return cls((tuple(ladder), *later))
 
     def halved(self) -> Pace:
@@ -63,6 +72,12 @@ class Pace:
     def count(self) -> int:
         """Number of steps."""
         return sum(n for part in self.steps for _, n in part)
+
+
+def _refined(dt: float, count: int, longest: float) -> tuple[float, int]:
+    """Return steps of a length that is halved until it is short enough, and their number."""
+    halvings = max(0, int(np.ceil(np.log2(dt / longest) - 1e-9))) if np.isfinite(longest) else 0
+    return dt / 2**halvings, count * 2**halvings
 
 
 @dataclass(frozen=True)
@@ -97,8 +112,9 @@ def march(
     alpha: float,
     beta: float,
     tell: Callable[[int], None],
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[Cores]:
-    """Yield the cores of u at each saved time after 0.
+    """Yield the cores of u at each saved time after 0, until it is stopped.
 
     Parameters
     ----------
@@ -108,6 +124,8 @@ def march(
         None without transport.
     tell
         Called with the number of steps that are done.
+    stopped
+        Asked after every step.
     """
     done = 0
     for part in pace.steps:
@@ -120,4 +138,6 @@ def march(
                 train.scale(float(np.exp(-beta * dt / 2)))
                 done += 1
                 tell(done)
+                if stopped():
+                    return
         yield train.cores()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ SERIES = ("kl", "mass", "fisher_information", "reaction_variance")
 class ChainSolution(Result, SavedLaw):
     """A flow of coupled sites: log(ρ/π) as a tensor train at each saved time.
 
-    Every number comes from several runs, with half the steps, more nodes and a finer truncation;
+    Every number comes from several runs, with shorter steps, more nodes and a finer truncation;
     their differences are its *estimated* error. Nothing here is a bound.
 
     Attributes
@@ -72,6 +72,10 @@ class ChainSolution(Result, SavedLaw):
             f"<ChainSolution of {self.case.title or self.case.name!r}: {self.dim} sites, "
             f"{len(self.times)} times up to t = {self.times[-1]:g}{state}>"
         )
+
+    def with_warnings(self, *texts: str) -> ChainSolution:
+        """Return the solution with warnings."""
+        return replace(self, warnings=(*self.warnings, *texts))
 
     @property
     def dim(self) -> int:

@@ -3,7 +3,8 @@
 f(x_1, …, x_d) = G_1[x_1] ⋯ G_d[x_d], kept by its values at pivots: for each bond k a few points of
 the sites before it and a few of those behind. A sweep looks at two neighbouring sites at a time,
 all their nodes with the pivots on either side; singular values say how many pivots the bond
-between them needs, and a column-pivoted QR which.
+between them needs, and a column-pivoted QR which. The values may have weights, site by site: what
+is far from where a density is may be known less well.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ Cores = tuple[Array, ...]
 
 GROWTH, SWAPS = 1.05, 200
 """An interpolation matrix has no entry beyond this; exchanges of pivots at most, to get there."""
+
+BEYOND = 8
+"""Directions in which a matrix is looked at beyond the rank that it had when it was last seen."""
 
 
 class Change(Protocol):
@@ -41,12 +45,23 @@ class Train:
         Number n of nodes of each.
     tolerance
         Root mean square of what a bond may leave out, absolute.
+    weight
+        Of a value in that mean, its square root, by the node of each site ``(n,)``.
     most
         Pivots of a bond at most.
     """
 
-    def __init__(self, length: int, count: int, tolerance: float, most: int = 200) -> None:
+    def __init__(
+        self,
+        length: int,
+        count: int,
+        tolerance: float,
+        weight: Array | None = None,
+        most: int = 200,
+    ) -> None:
         self.length, self.count, self.tolerance, self.most = length, count, tolerance, most
+        weight = np.ones(count) if weight is None else weight
+        self.weight: Array = weight / np.sqrt(np.mean(weight**2))
         none: Integers = np.zeros((1, 0), dtype=np.int64)
         self.left = [none for _ in range(length + 1)]
         self.right = [none for _ in range(length + 1)]
@@ -54,6 +69,9 @@ class Train:
         self._block: Array = np.zeros((1, count, count, 1))
         self._rest: Array = self._block
         self.widest = 1
+        self._weights = self.weight[:, None, None] * self.weight[:, None]
+        self._ranks = [4] * length
+        self._rng = np.random.default_rng(0)
 
     # --- sweeps -----------------------------------------------------------------------------
 
@@ -99,17 +117,17 @@ class Train:
                 self._block = block
                 return
             a, _, _, b = block.shape
-            matrix = block.reshape(a * n, n * b)
             # what the next change will add must lie in the span, too
-            more = None if change is None else (change(self, bond, block, bond + 1) - block)
-            pivots, weights = self._pivots(
-                matrix, None if more is None else more.reshape(a * n, -1)
-            )
+            both = [block]
+            if change is not None:
+                both.append(change(self, bond, block, bond + 1) - block)
+            wide = np.concatenate([(own * self._weights).reshape(a * n, -1) for own in both], 1)
+            pivots, combinations = self._pivots(wide, bond, np.tile(self.weight, a), block.size)
             self.left[bond + 1] = np.concatenate(
                 [self.left[bond][pivots // n], (pivots % n)[:, None]], axis=1
             )
-            self._cores[bond] = weights.reshape(a, n, -1)
-            self._rest = matrix[pivots].reshape(-1, n, b)
+            self._cores[bond] = combinations.reshape(a, n, -1)
+            self._rest = block.reshape(a * n, -1)[pivots].reshape(-1, n, b)
 
     def _backward(self, block_at: Callable[[int], Array], change: Change | None) -> None:
         n = self.count
@@ -123,39 +141,65 @@ class Train:
                 self._block = block
                 return
             a, _, _, b = block.shape
-            matrix = block.reshape(a * n, n * b)
-            more = None
+            both = [block]
             if change is not None:
-                more = (change(self, bond, block, bond) - block).reshape(a * n, n * b).T
-            pivots, weights = self._pivots(matrix.T, more)
+                both.append(change(self, bond, block, bond) - block)
+            wide = np.concatenate([(own * self._weights).reshape(-1, n * b) for own in both], 0)
+            pivots, combinations = self._pivots(wide.T, bond, np.repeat(self.weight, b), block.size)
             self.right[bond + 1] = np.concatenate(
                 [(pivots // b)[:, None], self.right[bond + 2][pivots % b]], axis=1
             )
-            self._cores[bond + 1] = weights.T.reshape(-1, n, b)
-            self._rest = matrix[:, pivots].reshape(a, n, -1)
+            self._cores[bond + 1] = combinations.T.reshape(-1, n, b)
+            self._rest = block.reshape(-1, n * b)[:, pivots].reshape(a, n, -1)
 
-    def _pivots(self, matrix: Array, more: Array | None) -> tuple[Integers, Array]:
-        """Return rows that all others are combinations of, and the combinations.
+    def _pivots(self, matrix: Array, bond: int, weight: Array, size: int) -> tuple[Integers, Array]:
+        """Return rows of which all others are combinations, and the combinations.
 
-        The span is that of the columns of the matrix and of ``more``.
+        Parameters
+        ----------
+        matrix
+            With weights, those of its rows being `weight`.
+        size
+            Number of values that the mean square is over.
         """
-        wide = matrix if more is None else np.concatenate([matrix, more], axis=1)
-        if wide.shape[1] > wide.shape[0]:
-            wide = np.asarray(np.linalg.qr(wide.T, mode="r")).T
-        basis, sizes, _ = np.linalg.svd(wide, full_matrices=False)
-        tail = np.sqrt(np.cumsum(sizes[::-1] ** 2)[::-1] / matrix.size)
+        basis, sizes = self._leading(matrix, bond, size)
+        tail = np.sqrt(np.cumsum(sizes[::-1] ** 2)[::-1] / size)
         rank = min(max(1, int((tail > self.tolerance).sum())), self.most)
         self.widest = max(self.widest, rank)
-        return interpolating_rows(basis[:, :rank])
+        self._ranks[bond] = rank
+        rows, combinations = interpolating_rows(basis[:, :rank])
+        return rows, combinations * (weight[rows] / weight[:, None])
+
+    def _leading(self, matrix: Array, bond: int, size: int) -> tuple[Array, Array]:
+        """Return the leading left singular vectors, and singular values, the last of them the rest.
+
+        By the images of random vectors, a few more than the rank that the bond had before; of twice
+        as many if what these leave out is not below the tolerance.
+        """
+        least, count = min(matrix.shape), self._ranks[bond] + BEYOND
+        while 2 * count < least:
+            image = np.linalg.qr(matrix @ self._rng.standard_normal((matrix.shape[1], count)))[0]
+            image = np.linalg.qr(matrix @ np.linalg.qr(matrix.T @ image)[0])[0]
+            found = image.T @ matrix
+            rest = float(np.linalg.norm(matrix - image @ found))
+            if rest <= self.tolerance * np.sqrt(size) / 2:
+                basis, sizes, _ = np.linalg.svd(found, full_matrices=False)
+                return image @ basis, np.append(sizes, rest)
+            count *= 2
+        if matrix.shape[1] > matrix.shape[0]:
+            matrix = np.asarray(np.linalg.qr(matrix.T, mode="r")).T
+        basis, sizes, _ = np.linalg.svd(matrix, full_matrices=False)
+        return basis, sizes
 
     # --- what it is -------------------------------------------------------------------------
 
     def cores(self) -> Cores:
         """Return G_1, …, G_d, each ``(r, n, r')``, after a sweep back."""
-        matrix = self._block.reshape(self.count, -1)
-        pivots, weights = self._pivots(matrix, None)
-        first = weights.reshape(1, self.count, -1)
-        second = matrix[pivots].reshape(len(pivots), self.count, -1)
+        block = self._block
+        wide = (block * self._weights).reshape(self.count, -1)
+        pivots, combinations = self._pivots(wide, 0, self.weight, block.size)
+        first = combinations.reshape(1, self.count, -1)
+        second = block.reshape(self.count, -1)[pivots].reshape(len(pivots), self.count, -1)
         return (first, second, *self._cores[2:])
 
 

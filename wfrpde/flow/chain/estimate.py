@@ -1,0 +1,104 @@
+"""Numbers that several runs of a chain make together, and how far they may be off.
+
+Of the runs, ``steps`` has the steps of the level, ``half`` and ``quarter`` have shorter ones;
+``nodes`` has more points a site, ``truncation`` leaves out less, and ``quadrature`` is ``steps``
+integrated with more points. With values s, h, q, and others o, a number is
+
+    (4q − h)/3 + Σ (o − s),
+
+steps being of order two, and its error SAFETY (|(4q − 5h + s)/3| + Σ |o − s|): what the two
+extrapolations that the steps allow differ by, and what the finer runs have changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.flow.chain.measure import Measurement
+from wfrpde.flow.chain.runs import Run
+from wfrpde.flow.chain.setting import Setting
+from wfrpde.flow.chain.train import values
+
+Array = npt.NDArray[np.float64]
+
+STEPS = ("steps", "half", "quarter")
+"""Runs that differ in their steps alone, from long to short."""
+
+OTHERS = ("nodes", "truncation", "quadrature")
+"""Runs that are finer than ``steps``, each in one thing."""
+
+SAFETY = 2.0
+"""Errors are so many times the differences of runs."""
+
+ROUND_OFF = 1e-10
+"""Relative error that no number is said to have less than."""
+
+PROBES = 200
+"""Draws at which the log densities of runs are compared."""
+
+
+def combined(runs: Mapping[str, Array]) -> tuple[Array, Array]:
+    """Return numbers and their estimated errors, from those of the runs by their roles."""
+    steps, half, quarter = (runs[role] for role in STEPS)
+    changes = [runs[role] - steps for role in OTHERS]
+    value = (4 * quarter - half) / 3 + sum(changes)
+    error = np.abs(4 * quarter - 5 * half + steps) / 3 + sum(np.abs(change) for change in changes)
+    return value, SAFETY * error + ROUND_OFF * np.abs(value)
+
+
+def estimated(runs: Mapping[str, Array]) -> tuple[Array, Array]:
+    """Return `combined` numbers; of logs where all are positive, so that they stay so."""
+    if all((run > 0).all() for run in runs.values()):
+        value, error = combined({role: np.log(run) for role, run in runs.items()})
+        return np.exp(value), np.exp(value) * np.expm1(error)
+    return combined(runs)
+
+
+def are_all(runs: Sequence[Run], setting: Setting) -> bool:
+    """Whether there is each run that an error needs, with all saved times."""
+    whole = {run.role for run in runs if len(run.trains) == len(setting.times)}
+    return whole >= {*STEPS, *OTHERS}
+
+
+def numbers_of(runs: Sequence[Run], setting: Setting) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return numbers and their errors by name; these are NaN where a run is lacking.
+
+    The first run is that whose numbers are told if there is no estimate.
+    """
+    first = runs[0]
+    names = [name for name in first.numbers if not name.startswith(("target ", "log Z"))]
+    if not are_all(runs, setting):
+        numbers = {name: first.numbers[name] for name in names}
+        errors = {name: np.full_like(number, np.nan) for name, number in numbers.items()}
+        return numbers, {**errors, "density": np.full(len(first.trains), np.nan)}
+    numbers, errors = {}, {}
+    for name in names:
+        own = {run.role: run.numbers[name] for run in runs}
+        numbers[name], errors[name] = estimated(own)
+    errors["mass"] = np.zeros(len(setting.times))
+    errors["density"] = density_errors(setting, runs)
+    return numbers, errors
+
+
+def density_errors(setting: Setting, runs: Sequence[Run]) -> Array:
+    """Return the root mean square of the error of log ρ under ρ, at fresh random points ``(T,)``.
+
+    The density that is kept is that of the run with the shortest steps: what it lacks counts.
+    """
+    rng = np.random.default_rng(1)
+    best = next(run for run in runs if run.role == STEPS[-1])
+    ends = Measurement.of(setting.target, best.nodes, setting.modes).ends
+    found = []
+    for k in range(len(setting.times)):
+        at = best.laws[k].sample(PROBES, rng, ends)
+        logs = {
+            run.role: values(run.trains[k], [run.nodes.interpolation(x) for x in at.T])
+            - run.laws[k].log_mass
+            for run in runs
+        }
+        value, error = combined(logs)
+        found.append(float(np.sqrt(np.mean((error + np.abs(value - logs[best.role])) ** 2))))
+    return np.array(found)

@@ -1,0 +1,131 @@
+"""`Run`: one solution of a chain's flow, and its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.flow.chain.kernels import SiteKernels
+from wfrpde.flow.chain.law import Energy, Law
+from wfrpde.flow.chain.levels import Level
+from wfrpde.flow.chain.march import march
+from wfrpde.flow.chain.measure import LAW_TOLERANCE, Measurement
+from wfrpde.flow.chain.nodes import GAUSS, SiteNodes
+from wfrpde.flow.chain.setting import Setting
+from wfrpde.flow.chain.train import Cores, Train
+from wfrpde.parallel import Progress, StopRequest
+
+Array = npt.NDArray[np.float64]
+
+STARTING, STARTING_TRUNCATION = 64, 1e-10
+"""Nodes of a site, and truncation, with which the start is measured."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run among those of a case.
+
+    Attributes
+    ----------
+    role
+        What it is for; see `wfrpde.flow.chain.estimate`.
+    halvings
+        How often the steps of the level are halved.
+    """
+
+    role: str
+    level: Level
+    halvings: int = 0
+
+
+@dataclass(frozen=True)
+class Run:
+    """One solution of the flow: cores at the saved times that were reached, numbers of each."""
+
+    role: str
+    nodes: SiteNodes
+    trains: tuple[Cores, ...]
+    laws: tuple[Law, ...]
+    numbers: dict[str, Array]
+    widest: int
+    steps: int
+    nbytes: int
+
+
+def runs_of(
+    setting: Setting,
+    plans: Sequence[Plan],
+    stop: StopRequest,
+    observer: Callable[[Progress], None] | None,
+    words: str,
+) -> list[Run]:
+    """Solve for plans of equal nodes, which share their kernels; after a stop as far as it got.
+
+    The first of them is measured by a finer quadrature, too, if it is ``steps``.
+    """
+    first = plans[0].level
+    nodes = setting.nodes(first)
+    site, coupling = setting.target.functions()
+    kernels = SiteKernels(nodes, site, coupling, first.cells) if setting.alpha else None
+    paces = [setting.pace(plan.level) for plan in plans]
+    for k, plan in enumerate(plans):
+        for _ in range(plan.halvings):
+            paces[k] = paces[k].halved()
+    total, before = sum(pace.count for pace in paces), 0
+    found = []
+    for plan, pace in zip(plans, paces, strict=True):
+
+        def tell(done: int, before: int = before) -> None:
+            if observer is not None:
+                observer(Progress.count(words, before + done, total, "steps"))
+
+        train = start_of(setting, nodes, plan.level.truncation)
+        trains = [train.cores()]
+        for cores in march(train, kernels, pace, setting.alpha, setting.beta, tell, stop.requested):
+            trains.append(cores)
+        nbytes = 0 if kernels is None else kernels.nbytes
+        run = Run(plan.role, nodes, tuple(trains), (), {}, train.widest, pace.count, nbytes)
+        found.append(measured(setting, run, GAUSS, LAW_TOLERANCE))
+        if len(trains) < len(setting.times):
+            break
+        if plan.role == "steps":
+            again = measured(setting, run, GAUSS + 4, LAW_TOLERANCE / 10)
+            found.append(replace(again, role="quadrature"))
+        before += pace.count
+    return found
+
+
+def start_of(setting: Setting, nodes: SiteNodes, truncation: float) -> Train:
+    """Return log(ρ₀/π) up to a constant."""
+    x, n = nodes.points, nodes.count
+    site, coupling = setting.target.functions()
+    own = -setting.start.log_density(x[:, None]) - site(x)
+    pair = -coupling(np.repeat(x, n), np.tile(x, n)).reshape(n, n)
+    energy = Energy(setting.target.length, None, own, pair)
+    train = Train(setting.target.length, n, truncation, setting.weight(nodes))
+    train.fill(
+        lambda other, bond: energy.block(other.left[bond], other.right[bond + 2], bond),
+        2,
+        np.random.default_rng(0),
+    )
+    return train
+
+
+def measured(setting: Setting, run: Run, gauss: int, tolerance: float) -> Run:
+    """Return a run with its densities, π as the last of them, and its numbers by name."""
+    nodes = run.nodes
+    measurement = Measurement.of(setting.target, nodes, setting.modes, gauss, tolerance)
+    beyond = measurement.log_partition()
+    # the start is known: it need not suffer from the nodes of the flow
+    many = SiteNodes(nodes.low, nodes.high, STARTING)
+    first = start_of(setting, many, STARTING_TRUNCATION).cores()
+    rows = [measurement.numbers(many, first, beyond)]
+    rows += [measurement.numbers(nodes, cores, beyond) for cores in run.trains[1:]]
+    target, masses = measurement.target_numbers()
+    numbers = {name: np.array([row[name] for _, row in rows]) for name in rows[0][1]}
+    numbers["log Z"] = np.array([target.log_mass, beyond])
+    numbers |= {f"target {name}": np.array(mass) for name, mass in masses.items()}
+    return replace(run, laws=(*(law for law, _ in rows), target), numbers=numbers)

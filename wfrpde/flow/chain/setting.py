@@ -1,0 +1,122 @@
+"""`Setting`: what all runs of a chain's case share, and what chains cannot do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.case.case import Case
+from wfrpde.case.numerics import NumericsSpec
+from wfrpde.errors import InputError
+from wfrpde.fields.schedules import is_moving
+from wfrpde.flow.chain.extent import coupling_rate, relaxation_time, site_box, site_weight
+from wfrpde.flow.chain.levels import Level
+from wfrpde.flow.chain.march import FIRST, Pace
+from wfrpde.flow.chain.measure import chain_region
+from wfrpde.flow.chain.nodes import DEGREE, SiteNodes
+from wfrpde.starts.initial import InitialDensity
+from wfrpde.targets import make_target
+from wfrpde.targets.chain import ChainTarget
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all runs of a case share."""
+
+    target: ChainTarget
+    start: InitialDensity
+    box: tuple[float, float]
+    times: Array
+    alpha: float
+    beta: float
+    modes: dict[str, str]
+
+    def nodes(self, level: Level) -> SiteNodes:
+        """Return the points of a site."""
+        return SiteNodes(*self.box, level.nodes)
+
+    def weight(self, nodes: SiteNodes) -> Array:
+        """Return square roots of the weights of nodes ``(n,)``."""
+        return site_weight(self.target, self.start, nodes.points)
+
+    @cached_property
+    def _rates(self) -> tuple[float, float]:
+        """Of change at the start, and of what neighbours do to one another, per time."""
+        shortest = relaxation_time(self.target, self.start, self.box)
+        return self.alpha / shortest, self.alpha * coupling_rate(self.target, self.start, self.box)
+
+    def pace(self, level: Level) -> Pace:
+        """Return the steps in time; one to each saved time where there is no transport."""
+        if self.alpha == 0:
+            return Pace.of(self.times, 1, np.inf, np.inf)
+        fast, coupled = self._rates
+        longest = level.longest / max(coupled, 1e-300)
+        return Pace.of(self.times, level.per_octave, FIRST / fast, longest)
+
+
+def setting_of(case: Case) -> Setting:
+    """Return what the runs of a case share.
+
+    Raises
+    ------
+    InputError
+        If the case asks for what flows of chains cannot do.
+    """
+    _refuse_unheeded(case)
+    for name, text in case.target.modes.items():
+        chain_region(text, f"target.modes.{name}")
+    target = ChainTarget(**case.target.parameters)
+    site = make_target(potential=target.site, dim=1)
+    box = None if case.domain.box is None else np.asarray(case.domain.box, dtype=float)
+    start = case.initial.build(site, box)
+    needs = site_box(target, start)
+    ends = needs if box is None else (float(box[0, 0]), float(box[0, 1]))
+    slack = 0.15 * (needs[1] - needs[0])  # a little less than what all of it takes
+    if ends[0] > needs[0] + slack or ends[1] < needs[1] - slack:
+        found = f"[{ends[0]:g}, {ends[1]:g}], where sites reach from {needs[0]:g} to {needs[1]:g}"
+        raise InputError("domain.box", found, "none, or a wider one: chains have no walls")
+    x = np.linspace(*ends, 101)[:, None]
+    if not np.isfinite(start.log_density(x)).all():
+        raise InputError(
+            "initial", "a density that is zero in places", "one that is positive, in a chain"
+        )
+    return Setting(
+        target=target,
+        start=start,
+        box=ends,
+        times=np.array([0.0, *case.flow.save]),
+        alpha=float(case.flow.alpha),
+        beta=float(case.flow.beta),
+        modes=dict(case.target.modes),
+    )
+
+
+def _refuse_unheeded(case: Case) -> None:
+    ours = {"certify": True, "engine": "auto", "cells": None}
+    beyond = {
+        "flow.reaction": case.flow.reaction is not None,
+        "flow.conserve_mass": not case.flow.conserve_mass,
+        "flow.splitting": case.flow.splitting is not None,
+        "flow.alpha": is_moving(case.flow.alpha),
+        "flow.beta": is_moving(case.flow.beta),
+        "initial.mass": case.initial.mass != 1.0,
+        "domain": bool(case.domain.altered - {"box"}),
+        "numerics": case.numerics.model_copy(update=ours) != NumericsSpec(),
+    }
+    for where, given in beyond.items():
+        if given:
+            needed = "numbers α and β, a box at most, and numerics.certify and cells alone"
+            raise InputError(where, "what flows of chains cannot do yet", needed)
+    cells = case.numerics.cells
+    if cells is not None and cells[0] < DEGREE:
+        raise InputError("numerics.cells", f"{list(cells)}", f"at least {DEGREE}, in a chain")
+    lacks = {"mode_mass": not case.target.modes, "log_normalising_constant": True}
+    for name in case.accuracy.of or ():
+        if lacks.get(name, False):
+            needed = "[target] modes" if name == "mode_mass" else "another number, in a chain"
+            raise InputError("accuracy.of", f"{name!r}, which this flow does not report", needed)
