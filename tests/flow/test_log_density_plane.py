@@ -117,6 +117,25 @@ def test_two_wells():
     assert np.log2(errors[0] / errors[1]) > 3.5
 
 
+@pytest.mark.parametrize(("tolerance", "nodes", "steps"), [(1e-2, 500, 40), (1e-3, 700, 60)])
+def test_what_it_costs_follows_the_tolerance(tolerance, nodes, steps):
+    """Ten early times: few unknowns and steps, and bars that cover the edge-averaged numbers."""
+    times = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0)
+    flow = {"save": list(times), "t_end": 2.0}
+    solution = solve(Case.from_dict({**WELLS, "flow": flow, "accuracy": {"tolerance": tolerance}}))
+    *_, finest = solution.numerics["runs"]
+    assert finest["nodes"] < nodes
+    assert finest["steps"] < steps
+    mean = np.array([[-0.94513554, -0.13717928], [-0.30758368, -0.09313000]])
+    kl = np.array([0.77390520, 0.05304752])
+    at = [1 + times.index(t) for t in (0.1, 2.0)]
+    gap, bar = np.abs(solution.mean[at] - mean), solution.error.mean[at]
+    assert (gap < bar + 3e-6).all()
+    assert gap.max() < tolerance / 4
+    gap, bar = np.abs(solution.series["kl"][at] - kl), solution.error.series["kl"][at]
+    assert (gap < bar + 3e-6).all()
+
+
 def test_what_fails_is_left_to_another_form(monkeypatch):
     """Fronts in u break the run off at once; then the next form that suits is tried."""
 

@@ -7,6 +7,7 @@ KL = 0.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ from wfrpde.discretisation.quadrature import (
     make_quadrature,
     share_of_cells,
     slice_of,
+    usual_points,
 )
 from wfrpde.domain.grid import TensorGrid
 
@@ -70,9 +72,10 @@ class Points:
         potential: Callable[[Array], Array],
         regions: Mapping[str, RegionFunction],
         spread: Spread | None = None,
+        parts: TensorGrid | None = None,
     ) -> None:
         self._interpolation, self.rule, self.points = interpolation, rule, rule.points
-        self._spread = spread
+        self._spread, self._parts = spread, parts
         self.inside = {
             name: np.asarray(region(rule.points), dtype=bool) for name, region in regions.items()
         }
@@ -88,7 +91,15 @@ class Points:
                 *evaluate(interpolation, u, rule.points, slopes=slopes, spread=self._spread)
             )
         parts = [
-            evaluate_in_cells(interpolation, u, cells, offsets, slopes=slopes, spread=self._spread)
+            evaluate_in_cells(
+                interpolation,
+                u,
+                cells,
+                offsets,
+                slopes=slopes,
+                spread=self._spread,
+                grid=self._parts,
+            )
             for cells, offsets in rule.lattices
         ]
         done = sum(value.shape[1] for value, _ in parts)
@@ -111,6 +122,12 @@ class Evaluator:
         Other regions whose boundaries the points respect.
     spread
         D ``(n, d, d)`` at points ``(n, d)``, of Fisher information; None for the unit matrix.
+    fewer
+        Gauss points on each axis of a cell that are left out; negative for more.
+    points
+        Gauss points on each axis of a cell; None for the usual ones.
+    parts
+        Cells that integrals are taken on, where those of the nodes are wider than ρ.
     """
 
     def __init__(
@@ -123,13 +140,19 @@ class Evaluator:
         cuts: Sequence[RegionFunction] = (),
         spread: Spread | None = None,
         fewer: int = 0,
+        points: int | None = None,
         share: CellShare | None = None,
+        parts: TensorGrid | None = None,
     ) -> None:
         self._comm, self._interpolation = comm, interpolation
+        self._per_axis, self._parts = points, parts
         self._potential, self._regions, self._cuts = potential, regions, cuts
         self._fewer, self._spread = fewer, spread
-        if share is None and isinstance(interpolation, TensorInterpolation):
-            share = share_of_cells(interpolation, self._shapes, comm.rank, comm.size)
+        self._within = interpolation
+        if isinstance(interpolation, TensorInterpolation):
+            within = interpolation if parts is None else replace(interpolation, grid=parts)
+            share = share or share_of_cells(within, self._shapes, comm.rank, comm.size)
+            self._within = within
         self._share = share
 
     @property
@@ -151,7 +174,9 @@ class Evaluator:
             cuts=self._cuts,
             spread=self._spread,
             fewer=-1 if line else 1,
+            points=None if self._parts is None else self._per_axis,
             share=self._share,
+            parts=self._parts,
         )
 
     def pieces(self) -> Iterator[Points]:
@@ -160,7 +185,7 @@ class Evaluator:
         parts: Iterator[CellShare | slice]
         if isinstance(interpolation, TensorInterpolation):
             assert self._share is not None
-            per_axis = 2 if interpolation.degree == 1 else interpolation.degree + 2
+            per_axis = self._per_axis or usual_points(interpolation.degree)
             most = max(1, AT_ONCE // (per_axis - self._fewer) ** interpolation.grid.dim)
             share, count = self._share, len(self._share.flat)
             parts = (share.part(slice(k, k + most)) for k in range(0, count, most))
@@ -179,9 +204,15 @@ class Evaluator:
     def _points(self, part: CellShare | slice | None) -> Points:
         ranks = {"rank": self._comm.rank, "size": self._comm.size}
         rule = make_quadrature(
-            self._interpolation, self._shapes, **ranks, fewer=self._fewer, share=part
+            self._within,
+            self._shapes,
+            **ranks,
+            points_per_axis=self._per_axis,
+            fewer=self._fewer,
+            share=part,
         )
-        return Points(self._interpolation, rule, self._potential, self._regions, self._spread)
+        known = self._potential, self._regions, self._spread, self._parts
+        return Points(self._interpolation, rule, *known)
 
     @cached_property
     def _whole(self) -> Points:
@@ -205,9 +236,9 @@ class Evaluator:
         """Which points lie within a `share` of the box' width of walls, `but` for ``(d, 2)``."""
         from wfrpde.parallel.mpi import MPI
 
-        points, dim = self.points, self._interpolation.nodes.shape[1]
+        points, dim = self.points, self._interpolation.grid.dim
         near = np.zeros(len(points), dtype=bool)
-        grid = self._interpolation.grid
+        grid = self._within.grid
         closed = grid.closed_axes if isinstance(grid, TensorGrid) else []
         for axis in set(range(dim)) - set(closed):
             x = points[:, axis]

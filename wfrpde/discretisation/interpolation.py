@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +69,7 @@ class TensorInterpolation:
     the cell.
     """
 
+    smooth: ClassVar[bool] = False
     grid: TensorGrid
     degree: int
 
@@ -232,6 +234,13 @@ class TensorInterpolation:
 
 
 @dataclass(frozen=True)
+class Polynomials(TensorInterpolation):
+    """The polynomials of elements as they are, however large: no linear ones replace them."""
+
+    smooth: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
 class SimplexInterpolation:
     """Interpolation on simplices.
 
@@ -393,6 +402,7 @@ def evaluate(
     """
     values = np.empty((len(fields), len(x)))
     squared = np.zeros_like(values)
+    smooth = isinstance(interpolation, TensorInterpolation) and interpolation.smooth
     for a, b in pairwise([*range(0, len(x), chunk), len(x)]):
         stencil = interpolation.locate(x[a:b])
         number = np.ascontiguousarray(stencil.number.T)
@@ -400,7 +410,7 @@ def evaluate(
         for row, field in enumerate(fields):
             local = field[number].T
             value, linear = stencil.values(local)
-            cliff = np.abs(value - linear) > steep
+            cliff = np.abs(value - linear) > (np.inf if smooth else steep)
             values[row, a:b] = np.where(cliff, linear, value)
             if slopes:
                 squared[row, a:b] = stencil.squared_slope(local, cliff, here)

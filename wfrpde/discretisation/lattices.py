@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from wfrpde.discretisation.interpolation import STEEP, Spread, TensorInterpolation
 from wfrpde.discretisation.stencils import squared_norm
+from wfrpde.domain.grid import TensorGrid
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -59,7 +60,12 @@ class OnAxes:
         As `evaluate` gives them; where cells are left out, they have no meaning.
         """
         whole = self._interpolation.on_box(fields, self._window)
-        high, low = _contracted(whole, self._value), _contracted(whole, self._linear)
+        high = _contracted(whole, self._value)
+        if self._interpolation.smooth:
+            if not slopes:
+                return high, np.zeros_like(high)
+            return high, squared_norm(_slopes(whole, self._value, self._slope), self._spread)
+        low = _contracted(whole, self._linear)
         steep = np.abs(high - low) > STEEP
         squared = np.zeros_like(high)
         if slopes:
@@ -96,6 +102,7 @@ def evaluate_in_cells(
     *,
     slopes: bool = False,
     spread: Spread | None = None,
+    grid: TensorGrid | None = None,
     chunk: int = 2_000_000,
 ) -> tuple[Array, Array]:
     """Interpolate nodal logarithms ``(m, n_nodes)`` at the same points of many cells.
@@ -104,6 +111,8 @@ def evaluate_in_cells(
     ----------
     cells
         ``(d, k)`` index of each cell, ascending.
+    grid
+        Of which they are the cells; by default that of the nodes.
     offsets
         ``(q,)`` in (0, 1): where the points lie along each axis of a cell, in units of its size.
 
@@ -113,6 +122,7 @@ def evaluate_in_cells(
         ``(m, k q^d)`` each, as of `evaluate`; the last axis of a cell varies fastest.
     """
     dim, q = len(cells), len(offsets)
+    breaks_of = (grid or interpolation.grid).breaks
     shape = (len(fields), cells.shape[1], q**dim)
     flat = (len(fields), cells.shape[1] * q**dim)
     values, squared = np.empty(shape), np.zeros(shape)
@@ -128,7 +138,7 @@ def evaluate_in_cells(
         low, high = first.copy(), last.copy()
         low[0], high[0] = top, min(top + layers - 1, last[0])
         coordinates = []
-        for axis, breaks in enumerate(interpolation.grid.breaks):
+        for axis, breaks in enumerate(breaks_of):
             start = breaks[low[axis] : high[axis] + 1]
             width = breaks[low[axis] + 1 : high[axis] + 2] - start
             coordinates.append((start[:, None] + offsets * width[:, None]).ravel())
@@ -156,6 +166,10 @@ def _slopes(fields: Array, value: tuple[Any, ...], slope: tuple[Any, ...]) -> li
 def _contracted(fields: Array, matrices: tuple[Any, ...]) -> Array:
     """Apply one matrix along each axis but the first."""
     for axis, matrix in enumerate(matrices, start=1):
+        if fields.ndim > 2 and isinstance(matrix, np.ndarray) and axis >= fields.ndim - 2:
+            # without a copy
+            fields = fields @ matrix.T if axis == fields.ndim - 1 else matrix @ fields
+            continue
         front = np.moveaxis(fields, axis, 0)
         product = matrix @ np.ascontiguousarray(front).reshape(len(front), -1)
         fields = np.moveaxis(product.reshape(-1, *front.shape[1:]), 0, axis)

@@ -124,7 +124,11 @@ class LogDensityForm:
     @staticmethod
     def _applied(matrix: Array, local: Array, axis: int) -> Array:
         """Apply a matrix ``(p+1, p+1)`` along an axis of the cells."""
-        return np.moveaxis(np.moveaxis(local, axis + 1, -1) @ matrix.T, -1, axis + 1)
+        shape = local.shape
+        if axis + 2 == local.ndim:
+            return np.asarray(local @ matrix.T)
+        across = local.reshape(-1, shape[axis + 1], int(np.prod(shape[axis + 2 :])))
+        return np.asarray((matrix @ across).reshape(shape))
 
     @staticmethod
     def _line(values: Array, axis: int, matrix: Array) -> Array:

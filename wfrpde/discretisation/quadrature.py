@@ -106,6 +106,11 @@ def gauss_rule(count: int) -> tuple[Array, Array]:
     return rule
 
 
+def usual_points(degree: int) -> int:
+    """Gauss points along each axis of a tensor cell."""
+    return 2 if degree == 1 else degree + 2
+
+
 def share_of_cells(
     interpolation: TensorInterpolation, regions: list[RegionFunction], rank: int = 0, size: int = 1
 ) -> CellShare:
@@ -197,8 +202,7 @@ def make_quadrature(
     where it is known already: of `share_of_cells`, or a slice of simplices.
     """
     if isinstance(interpolation, TensorInterpolation):
-        default = 2 if interpolation.degree == 1 else interpolation.degree + 2
-        per_axis = (points_per_axis or default) - fewer
+        per_axis = (points_per_axis or usual_points(interpolation.degree)) - fewer
         cells = share
         if not isinstance(cells, CellShare):
             cells = share_of_cells(interpolation, regions, rank, size)

@@ -31,9 +31,11 @@ from wfrpde.case.problem import Grid, Problem
 from wfrpde.discretisation.extrapolation import coarse_positions, extrapolate, prolong
 from wfrpde.discretisation.interpolation import (
     Interpolation,
+    Polynomials,
     TensorInterpolation,
     interpolation_of,
 )
+from wfrpde.discretisation.quadrature import usual_points
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.flow.control import Replay
 from wfrpde.flow.march import March
@@ -148,7 +150,11 @@ class Ladder:
         Of runs on one grid: from their fields the best one, then others with the share of their
         distance from it that is its error.
     mass_defect
-        What is left of the mass that runs lost, relative to it, where one tells about the others.
+        What is left of the mass that runs lost, relative to it, where one tells about the others;
+        or what else any number may be off by, relative to it, that no distance of runs tells.
+    parts, points
+        Cells that integrals are taken on and fields are shown on, where elements are wider than ρ
+        and u a polynomial on each, and how many Gauss points they have along each axis.
     """
 
     runs: tuple[Run, ...]
@@ -160,10 +166,15 @@ class Ladder:
     refined: bool = False
     opinions: Callable[[list[Array]], list[tuple[Array, Share]]] | None = None
     mass_defect: float = 0.0
+    parts: TensorGrid | None = None
+    points: int | None = None
 
     @cached_property
     def interpolations(self) -> list[Interpolation]:
         """Polynomials between the nodes of each run."""
+        if self.parts is not None:
+            boxes = [(run.grid, run.degree) for run in self.runs]
+            return [Polynomials(g, p) for g, p in boxes if isinstance(g, TensorGrid)]
         grids = [self.coarsest, *(run.grid for run in self.runs)]
         return [
             interpolation_of(run.grid, run.degree, coarser)
@@ -237,12 +248,19 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
         killing,
         tallies,
     )
-    outcome = replace(outcome, mended=float(finest.facts.get("cured_mass", 0.0)))
+    outcome = replace(
+        outcome,
+        mended=float(finest.facts.get("cured_mass", 0.0)),
+        parts=ladder.parts,
+        points=ladder.points,
+        mass_defect=ladder.mass_defect,
+    )
     if len(runs) == 1:
         return outcome
     if ladder.opinions is not None:
         (chosen, _), *rest = ladder.opinions(fields)
-        outcome = replace(outcome, mass_defect=ladder.mass_defect, more_points=MORE_POINTS)
+        points = usual_points(finest.degree) + MORE_POINTS
+        outcome = replace(outcome, points=points)
         return replace(outcome, best=chosen, others=tuple(rest))
     draft = None
     if _has_draft(ladder):
@@ -306,9 +324,13 @@ def _trend(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
     r/(1 − r) of the last one is left; `CAUTION` times as much is told.
     """
     nodes = ladder.interpolations[-3:]
-    coarse, middle = (prolong(nodes[k], fields[k - 3], nodes[2]) for k in (0, 1))
-    size = _sizes(problem, nodes[2], fields[-1])
-    before, last = size(middle - coarse), size(fields[-1] - middle)
+    where = nodes[2] if ladder.parts is None else TensorInterpolation(ladder.parts, 1)
+    coarse, middle, fine = (
+        prolong(nodes[k], fields[k - 3], where) if nodes[k] is not where else fields[k - 3]
+        for k in range(3)
+    )
+    size = _sizes(problem, where, fine)
+    before, last = size(middle - coarse), size(fine - middle)
     ratio = np.divide(last, before, out=np.ones_like(last), where=before > 0)
     return np.asarray(CAUTION * ratio / np.maximum(1 - ratio, 0.1))
 

@@ -95,8 +95,9 @@ def _report(
         cuts=[] if sink is None or sink.region is None else [sink.region],
         spread=equation.spread,
         # at degree 1 the sum over the cells needs both points; elements can do with one less
-        fewer=int(outcome.facts.get("degree", 1) > 1 and not outcome.complete)
-        - outcome.more_points,
+        fewer=int(outcome.facts.get("degree", 1) > 1 and not outcome.complete),
+        points=outcome.points,
+        parts=outcome.parts,
     )
     # a person who stopped the run is waiting: no second opinion then
     others = outcome.others if outcome.complete else ()
@@ -114,6 +115,7 @@ def _report(
         every = _sampled(problem, rule, fields, known)
         return [samples.shifted(own) for samples, own in zip(every, shifts, strict=True)]
 
+    outcome = outcome.on_parts()
     shifted = {k: (field.theta, float(shift[k]), field.time) for k, field in known.items()}
     nodes = outcome.interpolation.nodes
     u = outcome.best + shift[:, None]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.discretisation.interpolation import Interpolation
+from wfrpde.discretisation.extrapolation import divided
+from wfrpde.discretisation.interpolation import Interpolation, TensorInterpolation
+from wfrpde.domain.grid import TensorGrid
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -74,8 +76,11 @@ class Outcome:
         negative.
     mass_defect
         Mass that the scheme lost or won, relative to it; every number may be off by as much.
-    more_points
-        Gauss points that each cell wants beyond the usual ones on each axis.
+    points
+        Gauss points that each cell wants along each axis; None for the usual ones.
+    parts
+        Cells that integrals are taken on, and the solution is kept on, where those of the nodes are
+        wider than ρ.
     draft
         The same on fewer nodes, for a person who stopped the run and waits; None where it would
         save nothing.
@@ -98,8 +103,20 @@ class Outcome:
     tallies: Mapping[str, Array]
     mended: float = 0.0
     mass_defect: float = 0.0
-    more_points: int = 0
+    points: int | None = None
+    parts: TensorGrid | None = None
     draft: Outcome | None = None
+
+    def on_parts(self) -> Outcome:
+        """Return the same fields as polynomials on its `parts`."""
+        nodes = self.interpolation
+        if self.parts is None or not isinstance(nodes, TensorInterpolation):
+            return self
+        fine = TensorInterpolation(self.parts, nodes.degree)
+        best, *others = (divided(nodes, u, fine) for u in (self.best, *(u for u, _ in self.others)))
+        shares = (share for _, share in self.others)
+        pairs = tuple(zip(others, shares, strict=True))
+        return replace(self, interpolation=fine, best=best, others=pairs, parts=None)
 
 
 @dataclass

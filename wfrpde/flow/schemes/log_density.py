@@ -51,6 +51,8 @@ class Defaults:
         e without a tolerance, and the factor by which e is larger in each coarser run.
     share, most, looser_still
         With a tolerance e = min(share ε, most), and the same factor.
+    at_degree
+        With a tolerance ε the degree is log₁₀(at_degree/ε), rounded up; None where it is fixed.
     least
         e below which round-off shows.
     fine_share
@@ -68,14 +70,27 @@ class Defaults:
     share: float
     most: float
     looser_still: float
+    at_degree: float | None = None
     least: float = 1e-13
     fine_share: float = 1 / 4
     first_step: float = 0.1
 
 
 LINE = Defaults(8, 1.5, 24, 600, 1e-8, 10.0, share=0.18, most=6e-5, looser_still=32.0)
-PLANE = Defaults(6, 0.7, 4, 20, 1e-5, 5.6, share=0.3, most=1e-5, looser_still=5.6, fine_share=1 / 2)
-SPACE = replace(PLANE, degree=4, most_cells=4)
+PLANE = Defaults(
+    6,
+    0.7,
+    4,
+    20,
+    1e-5,
+    5.6,
+    share=0.3,
+    most=3e-3,
+    looser_still=4.0,
+    at_degree=40.0,
+    fine_share=1 / 2,
+)
+SPACE = replace(PLANE, degree=4, most_cells=4, most=1e-5, looser_still=5.6, at_degree=None)
 
 BULK = 20.0
 """Levels (kT) within which the bends of V and log ρ₀ count."""
@@ -83,11 +98,24 @@ BULK = 20.0
 QUADRATURE = 1.5
 """Largest cells of quadrature in the plane and in space, in units of the shortest length."""
 
+OF_STEPS = 0.15
+"""Relative error of any number that steps with the error e leave, in units of e. Where saved times
+are near to each other all runs take the same steps, and their distance does not tell it."""
+
+LEAST_WITH_TOLERANCE = 2
+"""Fewest elements along an axis of a plane with a tolerance, whose runs tell what they miss."""
+
+DEGREES = (4, 9)
+"""Least and highest degree in the plane that a tolerance leads to."""
+
 MOST_LENGTHS = 80.0
 """Largest ratio of a plane box's width to the shortest length along it."""
 
 REFINED = 32.0
 """Factor by which a refinement has a smaller error of the steps."""
+
+BY_DEGREE = 5.0
+"""Factor by which a degree more has a smaller error."""
 
 MOST_NODES = 20_000
 """Nodes in the plane or in space beyond which nothing is refined: the factors fill."""
@@ -167,13 +195,13 @@ class LogDensity(Scheme):
         limit, looser = own.local_error, own.looser
         if tolerance is not None:
             limit, looser = min(own.share * tolerance, own.most), own.looser_still
-        degree = numerics.degree or own.degree
+        degree = numerics.degree or default_degree(problem)
         grid = _grid(problem, numerics.cells or default_cells(problem))
         rungs = [(degree, limit)]
         if numerics.certify and problem.dim == 1:
             rungs.insert(0, (max(1, degree - 2), limit * looser))
         elif numerics.certify:
-            lower = [p for p in (degree - 3, degree - 1) if p > 1]
+            lower = sorted({max(2, degree - 3), degree - 1} - {1, degree})
             orders = [*lower, degree]
             rungs = [(p, limit * looser ** (len(lower) - k)) for k, p in enumerate(orders)]
         runs: list[Run] = []
@@ -182,20 +210,39 @@ class LogDensity(Scheme):
             runs.append(self._run(context, grid, p, error, share))
             if not runs[-1].march.complete:
                 break
-        return Ladder(tuple(runs), self.stepper(problem.numerics), share=own.fine_share)
+        stepper = self.stepper(numerics)
+        if problem.dim == 1:
+            return Ladder(tuple(runs), stepper, share=own.fine_share)
+        parts, points = _parts(problem, grid), points_for(tolerance)
+        facts = runs[-1].facts
+        return Ladder(
+            tuple(runs), stepper, share=own.fine_share, parts=parts, points=points,
+            mass_defect=OF_STEPS * facts["local_error"],
+        )  # fmt: skip
 
     def finer(self, context: Context, ladder: Ladder, excess: float) -> Ladder | None:
-        """Add a run with smaller elements and a smaller error of each step (collective)."""
+        """Add a run with smaller elements and a smaller error of each step (collective).
+
+        Beyond one dimension also with a higher degree, and as much as what is missing asks for.
+        """
         problem, coarse, own = context.problem, ladder.runs[-1], defaults_for(context.problem)
-        limit = coarse.facts["local_error"] / REFINED
-        cells = tuple(int(np.ceil(1.5 * n)) for n in coarse.facts["cells"])
-        nodes = float(np.prod([n * coarse.degree + 1 for n in cells]))
+        cells, degree, gain, looser = coarse.facts["cells"], coarse.degree, 1.5, REFINED
+        if own.at_degree is not None:
+            degree, looser = min(degree + 1, DEGREES[1]), max(4.0, excess)
+            if degree > coarse.degree:
+                gain = float(np.clip((excess / BY_DEGREE) ** (1 / degree), 1.0, 1.5))
+        limit = coarse.facts["local_error"] / looser
+        cells = tuple(int(np.ceil(gain * n)) for n in cells)
+        nodes = float(np.prod([n * degree + 1 for n in cells]))
         if not is_free(problem) or limit < own.least or (problem.dim > 1 and nodes > MOST_NODES):
             return None
         context.done = 0.0
-        fine = self._run(context, _grid(problem, cells), coarse.degree, limit, 1.0)
+        grid = _grid(problem, cells)
+        fine = self._run(context, grid, degree, limit, 1.0)
         kept = ladder.runs[-2:] if problem.dim > 1 else ladder.runs[-1:]
-        return replace(ladder, runs=(*kept, fine))
+        parts = None if problem.dim == 1 else _parts(problem, grid)
+        defect = 0.0 if problem.dim == 1 else OF_STEPS * limit
+        return replace(ladder, runs=(*kept, fine), parts=parts, mass_defect=defect)
 
     def _run(
         self, context: Context, grid: TensorGrid, degree: int, limit: float, share: float
@@ -203,9 +250,7 @@ class LogDensity(Scheme):
         def solve(mark: RunMark | None) -> tuple[March, dict[str, Any]]:
             return self._marched(context, grid, degree, limit, share, mark)
 
-        problem = context.problem
-        told = grid if problem.dim == 1 else _for_quadrature(problem, grid)
-        return Run(told, degree, *context.made(share, solve))
+        return Run(grid, degree, *context.made(share, solve))
 
     def _marched(
         self,
@@ -243,7 +288,7 @@ class LogDensity(Scheme):
             "local_error": limit,
         }
         if problem.dim > 1:
-            result = _on_parts(problem, form, grid, result)
+            result = _without_integrals(problem, form, grid, result)
         return result, facts | result.facts
 
 
@@ -259,7 +304,7 @@ def _grid(problem: Problem, cells: tuple[int, ...]) -> TensorGrid:
     return TensorGrid(grid.breaks, np.ones_like(grid.active), grid.closed)
 
 
-def _for_quadrature(problem: Problem, grid: TensorGrid) -> TensorGrid:
+def _parts(problem: Problem, grid: TensorGrid) -> TensorGrid:
     """Divide cells, in which u is a polynomial, so that ρ is resolved, and leave out empty ones."""
     size = [np.diff(breaks).max() for breaks in grid.breaks]
     parts = np.ceil(np.array(size) / (QUADRATURE * problem.scales)).astype(int)
@@ -267,21 +312,46 @@ def _for_quadrature(problem: Problem, grid: TensorGrid) -> TensorGrid:
     return problem.tensor_grid(shape)
 
 
-def _on_parts(problem: Problem, form: LogDensityForm, grid: TensorGrid, found: March) -> March:
-    """Return the same fields on cells of quadrature, and what these say of the mass.
+def _without_integrals(
+    problem: Problem, form: LogDensityForm, grid: TensorGrid, found: March
+) -> March:
+    """Leave out what elements wider than ρ say of integrals, step by step.
 
-    What the elements said step by step of integrals of ρ is left out.
+    Parts of the elements say what there is of the mass at the saved times.
     """
-    finer, degree = _for_quadrature(problem, grid), form.degree
-    elements, parts = TensorInterpolation(grid, degree), TensorInterpolation(finer, degree)
-    u = divided(elements, found.u, parts)
-    mass = np.ones(len(u))
+    mass = np.ones(len(found.u))
     if problem.equation.beta == 0:  # else u says nothing of it
-        whole = make_nodes(form.nodes.comm, finer, degree)
+        parts, degree = _parts(problem, grid), form.degree
+        whole = make_nodes(form.nodes.comm, parts, degree)
         target = np.log(whole.weights) - problem.potential(whole.points)
+        fine = TensorInterpolation(parts, degree)
+        u = divided(TensorInterpolation(grid, degree), found.u, fine)
         log_mass = np.array([whole.logsumexp(target + row) for row in u])
         mass = np.exp(log_mass - log_mass[0])
-    return replace(found, u=u, mass=mass, history={}, kl_increase=0.0)
+    return replace(found, mass=mass, history={}, kl_increase=0.0)
+
+
+def points_for(tolerance: float | None) -> int | None:
+    """Gauss points along each axis of the cells of quadrature; None for the usual ones.
+
+    On cells of 1.5 standard deviations three err by 5e-6 and two by 5e-5, and by 1/20 with each
+    that is added.
+    """
+    if tolerance is None:
+        return None
+    return 3 + int(np.ceil(max(0.0, -np.log10(tolerance) - 2.3) / 1.3))
+
+
+def default_degree(problem: Problem) -> int:
+    """Degree of the elements: in the plane it follows the tolerance."""
+    own, tolerance = defaults_for(problem), problem.tolerance
+    if tolerance is None or own.at_degree is None:
+        return own.degree
+    degree = int(np.clip(np.ceil(np.log10(own.at_degree / tolerance) - 1e-9), *DEGREES))
+    cells = np.array(problem.numerics.cells or default_cells(problem))
+    while degree > own.degree and np.prod(cells * degree + 1.0) > MOST_NODES:
+        degree -= 1
+    return degree
 
 
 def default_cells(problem: Problem) -> tuple[int, ...]:
@@ -291,8 +361,10 @@ def default_cells(problem: Problem) -> tuple[int, ...]:
     size, least = own.resolution, own.least_cells
     if problem.dim > 1:
         lengths = bending_lengths(problem)
-        if tolerance is not None:
+        if tolerance is not None and own.at_degree is None:
             size = float(np.clip(size * (tolerance / 1e-5) ** (1 / 7), size / 2, 1.3 * size))
+        elif tolerance is not None:
+            least = LEAST_WITH_TOLERANCE
     else:
         lengths = problem.scales
         if tolerance is not None:
