@@ -24,8 +24,11 @@ from wfrpde.domain.grid import SimplexGrid, TensorGrid, divided, simplices_of_bo
 from wfrpde.domain.kinks import Kinks, kinks_of
 from wfrpde.domain.sides import Sides
 from wfrpde.errors import InputError
+from wfrpde.fields.blocks import in_blocks
 
 if TYPE_CHECKING:
+    from mpi4py.MPI import Comm
+
     from wfrpde.case import Case
     from wfrpde.case.domain import DomainSpec
     from wfrpde.case.numerics import NumericsSpec
@@ -241,11 +244,15 @@ class Problem(Densities):
         return rate
 
     def tensor_grid(
-        self, cells: tuple[int, ...], through: tuple[Array, ...] | None = None
+        self,
+        cells: tuple[int, ...],
+        through: tuple[Array, ...] | None = None,
+        comm: Comm | None = None,
     ) -> TensorGrid:
         """Divide the box into about `cells`, and keep those that matter (in 1-D, one stretch).
 
-        Cells end at the positions `through` of each axis, if there are any.
+        Cells end at the positions `through` of each axis, if there are any. With a `comm` every
+        rank looks at a part of the box (collective).
         """
         inner = self.kinks.planes
         if self.absorption is not None and self.dim == 1:
@@ -260,31 +267,46 @@ class Problem(Densities):
         )
         active = np.ones([len(b) - 1 for b in breaks], dtype=bool)
         grid = TensorGrid(breaks, active, self.sides.closed)
-        vertices = grid.vertices()
-        return self._cut(grid, vertices.reshape(-1, self.dim), vertices.shape[:-1])
+        ranks = (0, 1) if comm is None else (comm.rank, comm.size)
+        layers = slice(*(len(breaks[0]) * (ranks[0] + k) // ranks[1] for k in (0, 1)))
+        vertices = grid.vertices(layers)
+        return self._cut(grid, vertices.reshape(-1, self.dim), vertices.shape[:-1], comm)
 
-    def _cut(self, grid: GridT, points: Array, shape: tuple[int, ...]) -> GridT:
+    def _cut(
+        self, grid: GridT, points: Array, shape: tuple[int, ...], comm: Comm | None = None
+    ) -> GridT:
         """Keep the cells that matter, and the passes between them.
+
+        `points`: all vertices, as an array of the `shape`; with a `comm` this rank's share of them.
 
         Wells apart by more than the landscape's level would fall into meshes of their own, and no
         flow between them would be seen: V is let rise until the mesh is in one piece.
         """
-        value = self.target.potential(points)
+
+        def least(local: Array) -> float:
+            found = float(np.fmin.reduce(local, initial=np.inf))
+            return found if comm is None else min(comm.allgather(found))
+
+        def every(local: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+            parts = [local.reshape(shape)]
+            return np.concatenate(parts if comm is None else comm.allgather(parts[0]))
+
+        value = in_blocks(self.target.potential, points)
         with np.errstate(invalid="ignore"):
-            height = value - np.nanmin(value)
+            height = value - least(value)
         # a large cell may reach from where it matters to where √π leaves floating point's range
-        walls = (height > TOP).reshape(shape)
+        walls = every(height > TOP)
         level = self.landscape.level
-        keep = (self.landscape.levels(points) < level) & (height < SPAN)
-        mesh = grid.cut(keep.reshape(shape), walls)
+        keep = (self.landscape.levels(points, least=least) < level) & (height < SPAN)
+        mesh = grid.cut(every(keep), walls)
         if not self.landscape.transport:
             return mesh
         top = level
         while (parts := mesh.parts()) > 1 and top < SPAN:
             top += 10.0
-            mesh = grid.cut((keep | (height < top)).reshape(shape), walls)
+            mesh = grid.cut(every(keep | (height < top)), walls)
         if top > level and parts == 1:  # the pass as wide as what crosses it
-            mesh = grid.cut((keep | (height < top + PASS)).reshape(shape), walls)
+            mesh = grid.cut(every(keep | (height < top + PASS)), walls)
         if parts > 1:
             warning = f"the mesh is in {parts} parts, between which nothing is transported"
             if warning not in self.warnings:
@@ -297,9 +319,12 @@ class Problem(Densities):
         breaks = divided(low, high, cells, through)
         return TensorGrid((breaks,), np.ones(len(breaks) - 1, dtype=bool), self.sides.closed)
 
-    def grid(self, cells: tuple[int, ...]) -> Grid:
-        """Return tensor cells or simplices of the box, or the cells of the mesh file."""
+    def grid(self, cells: tuple[int, ...], comm: Comm | None = None) -> Grid:
+        """Return tensor cells or simplices of the box, or the cells of the mesh file.
+
+        With a `comm` the ranks share the work (collective).
+        """
         if self.mesh is not None:
             return self._cut(self.mesh, self.mesh.points, (len(self.mesh.points),))
-        grid = self.tensor_grid(cells)
+        grid = self.tensor_grid(cells, comm=comm)
         return simplices_of_box(grid) if self.domain.cell == "simplex" else grid

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from wfrpde.equation import Equation
 from wfrpde.equation.equation import PANELS
 from wfrpde.errors import InputError, place
+from wfrpde.fields.blocks import in_blocks
 from wfrpde.fields.protocols import Formula
 from wfrpde.fields.schedules import integral, value_at
 from wfrpde.starts import InitialDensity
@@ -33,7 +34,7 @@ class Densities:
 
     def log_initial(self, x: Array, *, zero: float = EMPTY) -> Array:
         """``log ρ₀`` up to a constant, at least `zero`."""
-        value = np.asarray(self.initial.log_density(x))
+        value = in_blocks(self.initial.log_density, x)
         if np.isnan(value).any():
             raise InputError(
                 "initial",
@@ -44,7 +45,7 @@ class Densities:
 
     def potential(self, x: Array) -> Array:
         """V at points ``(n, d)``; NaN and −∞ are refused."""
-        value = np.asarray(self.target.potential(x))
+        value = in_blocks(self.target.potential, x)
         bad = np.isnan(value) | np.isneginf(value)
         if bad.any():
             raise InputError(

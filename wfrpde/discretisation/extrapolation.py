@@ -31,8 +31,8 @@ def prolong(coarse: Interpolation, values: Array, fine: Interpolation) -> Array:
         edges, _ = coarse.grid.edges()  # the fine nodes are the coarse ones and their midpoints
         return np.concatenate([values, values[:, edges].mean(axis=2)], axis=1)
     if isinstance(coarse, TensorInterpolation) and isinstance(fine, TensorInterpolation):
-        on_box, _ = OnAxes(coarse, fine.axes)(values)
-        return np.asarray(on_box.reshape(len(values), -1)[:, fine.active_nodes])
+        lattice = OnAxes(coarse, fine.axes)
+        return np.array([lattice(row[None])[0].ravel()[fine.active_nodes] for row in values])
     return evaluate(coarse, values, fine.nodes)[0]
 
 

@@ -126,9 +126,18 @@ class TensorInterpolation:
         return np.asarray(fields[:, self._substitute.reshape(self.shape)[window]])
 
     @property
+    def n_nodes(self) -> int:
+        """How many nodes there are."""
+        return len(self.active_nodes)
+
+    @property
     def nodes(self) -> Array:
         """Coordinates ``(n, d)`` of the nodes of active cells."""
-        index = np.unravel_index(self.active_nodes, self.shape)
+        return self.nodes_at(slice(None))
+
+    def nodes_at(self, some: slice) -> Array:
+        """Coordinates of some of them."""
+        index = np.unravel_index(self.active_nodes[some], self.shape)
         return np.stack([a[i] for a, i in zip(self.axes, index, strict=True)], axis=1)
 
     @property
@@ -252,9 +261,18 @@ class SimplexInterpolation:
     coarse: SimplexGrid | None = None
 
     @property
+    def n_nodes(self) -> int:
+        """How many nodes there are."""
+        return len(self.grid.points)
+
+    @property
     def nodes(self) -> Array:
         """Coordinates ``(n, d)`` of the vertices."""
         return self.grid.points
+
+    def nodes_at(self, some: slice) -> Array:
+        """Coordinates of some of them."""
+        return self.grid.points[some]
 
     @property
     def cells(self) -> Index:

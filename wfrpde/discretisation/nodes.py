@@ -153,8 +153,8 @@ class Nodes(Layout):
     @cached_property
     def _order(self) -> tuple[Index, Index]:
         """Canonical numbers, ascending, and where they stand rank by rank."""
-        number = np.empty(self.n_global, dtype=np.int64)
         own = np.ascontiguousarray(self.canonical[: self.n_owned])
+        number = np.empty(self.n_global, dtype=np.int64)
         self.comm.Allgatherv(own, (number, list(self.sizes)))
         order = np.argsort(number, kind="stable")  # runs that are sorted already
         return number[order], order

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.errors import InputError, place
+from wfrpde.fields.blocks import in_blocks
 from wfrpde.targets.reach import coarse_reach
 
 Array = npt.NDArray[np.float64]
@@ -102,8 +103,11 @@ class Landscape:
         is left out: the box spans it already, and downhill of a far start lies the other side of
         the valley too.
         """
-        both = np.concatenate([x, self.seeds])
-        v, r = self.potential(both), self.surprise(both)
+
+        def at(function: Callable[[Array], Array]) -> Array:
+            return np.concatenate([in_blocks(function, x), function(self.seeds)])
+
+        v, r = at(self.potential), at(self.surprise)
         v_rel, r_rel = v - least(v), r - least(r)
         best = np.minimum(v_rel, r_rel)
         if self.reaction:
@@ -113,7 +117,7 @@ class Landscape:
                 mixed -= least(mixed)
                 np.fmin(best, mixed, out=best)  # where the mixture is undefined it never matters
         for function in self.favoured:
-            value = function(both)
+            value = at(function)
             with np.errstate(invalid="ignore"):
                 np.fmin(best, value - least(value), out=best)
         if self.transport and ways:

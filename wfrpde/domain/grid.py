@@ -119,9 +119,10 @@ class TensorGrid:
         pairs = np.concatenate(ends, axis=1).T
         return _components(pairs[(pairs > 0).all(axis=1)] - 1, count)
 
-    def vertices(self) -> Array:
-        """All vertices of the box, active or not, ``(n_1+1, …, n_d+1, d)``."""
-        return np.stack(np.meshgrid(*self.breaks, indexing="ij"), axis=-1)
+    def vertices(self, layers: slice = slice(None)) -> Array:
+        """Vertices of the box, active or not, ``(n_1+1, …, n_d+1, d)``, or some of its layers."""
+        breaks = (self.breaks[0][layers], *self.breaks[1:])
+        return np.stack(np.meshgrid(*breaks, indexing="ij"), axis=-1)
 
     def refined(self) -> TensorGrid:
         """Halve every cell along every axis; cells stay as active as their parents."""

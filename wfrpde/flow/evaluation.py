@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any
@@ -15,8 +15,11 @@ import numpy.typing as npt
 from wfrpde.case.problem import Problem
 from wfrpde.case.terms import EMPTY, Densities
 from wfrpde.discretisation.functionals import Evaluator, Points
+from wfrpde.discretisation.interpolation import Interpolation
 from wfrpde.discretisation.pieces import Evaluated, Functionals, Samples
+from wfrpde.discretisation.quadrature import slice_of
 from wfrpde.engine import Wish, engine_for
+from wfrpde.fields.blocks import BLOCK
 from wfrpde.fields.schedules import integral
 from wfrpde.flow.checks import invariants
 from wfrpde.flow.exact import GeometricMean, blur_defect, sampled
@@ -117,22 +120,14 @@ def _report(
 
     outcome = outcome.on_parts()
     shifted = {k: (field.theta, float(shift[k]), field.time) for k, field in known.items()}
-    nodes = outcome.interpolation.nodes
     u = outcome.best + shift[:, None]
-    dead: Flags = np.zeros(len(nodes), dtype=bool)
-    if sink is not None:
-        dead = sink.holds(nodes)
-        u = np.maximum(u + sink.log_distance(nodes), EMPTY)
-    for k, constants in shifted.items():
-        # zero is no number that could be drawn
-        u[k] = np.maximum(GeometricMean(problem, *constants)(nodes), EMPTY)
-    log_density = u - problem.potential(nodes) - numbers.log_normalisation
+    smallest, where = _finished(context, outcome.interpolation, u, shifted)
     series, spread = numbers.series(), {}
     if equation.conserve:
         series["mass"] = outcome.mass
         spread["mass"] = np.abs(series["mass"] - 1)
-    series["min_density"] = np.exp(log_density[:, ~dead].min(axis=1))
-    spread["min_density"] = _spread_of_smallest(outcome, log_density, dead)
+    series["min_density"] = np.exp(smallest - numbers.log_normalisation)
+    spread["min_density"] = _spread_of_smallest(outcome, series["min_density"], where)
     if equation.killed:
         for name, (value, bar) in killed(problem, outcome).items():
             series[name], spread[name] = value, bar
@@ -198,7 +193,7 @@ def _opinions(
 
 def _facts(context: Context, outcome: Outcome) -> dict[str, Any]:
     return {
-        "nodes": len(outcome.interpolation.nodes),
+        "nodes": outcome.interpolation.n_nodes,
         **outcome.facts,
         **context.problem.facts,
         "engine": engine_for(Wish.of(context.problem.numerics), context.comm.size),
@@ -441,11 +436,54 @@ def _share_of_finest(first: Comparison, distance: Array) -> Array:
     return np.asarray(share * ratio)
 
 
-def _spread_of_smallest(outcome: Outcome, log_density: Array, dead: Flags) -> Array:
+def _finished(
+    context: Context,
+    interpolation: Interpolation,
+    u: Array,
+    known: Mapping[int, tuple[float, float, float]],
+) -> tuple[Array, Array]:
+    """Write what is known or absorbed into fields ``(T, n)``, and look for what is smallest.
+
+    Each rank does a part of the nodes, some after the other (collective).
+
+    Returns
+    -------
+    smallest, node
+        ``(T,)`` the least of u − V, and where it is.
+    """
+    comm, problem, sink = context.comm, context.problem, context.problem.absorption
+    parts = [slice_of(u.shape[1], rank, comm.size) for rank in range(comm.size)]
+    fields = [GeometricMean(problem, *constants) for constants in known.values()]
+    mine, count = parts[comm.rank], len(u)
+    smallest: Array = np.full(count, np.inf)
+    node: npt.NDArray[np.int64] = np.zeros(count, dtype=np.int64)
+    for start in range(mine.start, mine.stop, BLOCK):
+        here = slice(start, min(start + BLOCK, mine.stop))
+        x = interpolation.nodes_at(here)
+        dead: Flags = np.zeros(len(x), dtype=bool)
+        if sink is not None:
+            dead = sink.holds(x)
+            u[:, here] = np.maximum(u[:, here] + sink.log_distance(x), EMPTY)
+        for k, field in zip(known, fields, strict=True):
+            # zero is no number that could be drawn
+            u[k, here] = np.maximum(field(x), EMPTY)
+        log_density = np.where(dead, np.inf, u[:, here] - problem.potential(x))
+        least = log_density.min(axis=1)
+        node = np.where(least < smallest, start + log_density.argmin(axis=1), node)
+        smallest = np.minimum(smallest, least)
+    for k in range(count) if sink is not None else known:
+        sizes = [part.stop - part.start for part in parts]
+        comm.Allgatherv(u[k, mine].copy(), (u[k], sizes))
+    values, nodes = (
+        np.array(every) for every in zip(*comm.allgather((smallest, node)), strict=True)
+    )
+    rank, row = values.argmin(axis=0), np.arange(count)
+    return values[rank, row], nodes[rank, row]
+
+
+def _spread_of_smallest(outcome: Outcome, smallest: Array, node: Array) -> Array:
     """Distance of the smallest nodal density to what the other solutions make of it."""
-    node = np.where(dead, np.inf, log_density).argmin(axis=1)
     row = np.arange(len(node))
-    smallest = np.exp(log_density[row, node])
     spread = np.zeros(len(node))
     for other, share in outcome.others:
         if share is None:

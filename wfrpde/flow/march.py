@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import exp
 from typing import Any, Protocol
 
@@ -143,14 +143,14 @@ def march(
     A step that changes mass, loses the sign or increases KL (where the equation makes it fall) is
     repeated as two of half the size, up to `MAX_HALVINGS` times; each repetition is counted. `stop`
     is asked before every step, and a step during which `at_once` raises `Stopped` is dropped.
-    Where it stands is offered to `mark` after every step; there a run that goes on starts.
+    Where it stands is offered to `mark` after every step; there a run that goes on starts. The
+    fields of what is returned are those at the nodes of this rank: see `gathered`.
     """
     nodes = stepper.semi.nodes
-    gather = nodes.gather
     runner = _Retrying(stepper, policy)
     kl, mass = runner.kl(state), stepper.mass(state)
     rows: list[tuple[float, ...]] = [(0.0, 0.0, kl, mass)]
-    saved, masses, reached = [gather(stepper.log_relative(state))[1]], [mass], [0.0]
+    saved, masses, reached = [stepper.log_relative(state)], [mass], [0.0]
     growths, growth, drift = [0.0], 0.0, 0.0
     left, losses = 0.0, [(0.0, runner.killing(state, 0.0))]
     tally: Array = np.zeros(len(stepper.tallies))
@@ -160,7 +160,8 @@ def march(
     if here is not None:
         t, kl, state = here.t, here.kl, nodes.owned_of(here.state)
         growth, drift, increase = here.growth, here.drift, here.increase
-        rows, saved = [tuple(map(float, row)) for row in here.rows], list(here.saved)
+        rows = [tuple(map(float, row)) for row in here.rows]
+        saved = list(nodes.owned_of(here.saved))
         masses, growths = list(map(float, here.masses)), list(map(float, here.growths))
         left, losses = here.left, [(float(a), float(b)) for a, b in here.losses]
         *tallied, tally = list(here.tallied)
@@ -169,10 +170,8 @@ def march(
         policy.recall(here.policy)
 
     def standing() -> Standing:
-        every, before = (
-            _gathered(nodes, state),
-            (np.array(saved), np.array(masses), np.array(growths)),
-        )
+        every = _gathered(nodes, state)
+        before = _gathered(nodes, np.array(saved)), np.array(masses), np.array(growths)
         counted = (growth, drift, increase, runner.retries)
         lost = (left, np.array(losses), np.array([*tallied, tally]))
         return Standing(t, every, kl, *counted, np.array(rows), *before, *lost, policy.memory())
@@ -203,12 +202,12 @@ def march(
             rows.append((t, dt, kl, mass))
             on_step(t, dt, kl)
             if mark is not None:
-                mark.offer(len(saved[0]) * (len(saved) + 1), standing)
+                mark.offer(nodes.n_global * (len(saved) + 1), standing)
         if not complete:
             if mark is not None:
                 mark.keep(standing)
             break
-        saved.append(gather(stepper.log_relative(state))[1])
+        saved.append(stepper.log_relative(state))
         masses.append(mass)
         growths.append(growth)
         losses.append((left, runner.killing(state, end)))
@@ -230,6 +229,11 @@ def march(
         complete,
         dict(zip(stepper.tallies, np.array(tallied).T, strict=True)),
     )
+
+
+def gathered(march: March, nodes: Nodes) -> March:
+    """Return a march with its fields on the canonical nodes, on every rank (collective)."""
+    return replace(march, u=_gathered(nodes, march.u))
 
 
 def _gathered(nodes: Nodes, state: Array) -> Array:

@@ -25,7 +25,7 @@ from wfrpde.fields.schedules import is_moving
 from wfrpde.flow.certificate import Ladder, Run
 from wfrpde.flow.checkpoints import RunMark
 from wfrpde.flow.control import LadderControl, Replay, StepPolicy
-from wfrpde.flow.march import March, march
+from wfrpde.flow.march import March, gathered, march
 from wfrpde.flow.outcome import MOST_NODES, Context, Share, is_free
 from wfrpde.flow.schedule import uniform
 from wfrpde.flow.schemes.scheme import Fit, Scheme
@@ -201,6 +201,7 @@ class Characteristics(Scheme):
             stop=context.stop,
             mark=mark,
         )
+        found = gathered(found, form.nodes)
         result = comm.bcast(found if comm.rank == 0 else None)
         facts: dict[str, Any] = {"nodes": len(u), "degree": form.degree, **result.facts}
         facts["log_mass"] = float(np.log(result.history["mass"][-1]))

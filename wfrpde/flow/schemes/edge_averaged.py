@@ -197,13 +197,13 @@ class EdgeAveraged(Scheme):
         if numerics.dt is not None and problem.equation.alternation is None:
             dt = numerics.dt
         if not numerics.certify:
-            grid, count, dt = problem.grid(cells).refined(), 1, dt / 2
+            grid, count, dt = problem.grid(cells, context.comm).refined(), 1, dt / 2
         elif _can_widen(problem, cells):
             count = 4 if _can_widen_twice(problem, cells) else 3
             parts = 2 ** (count - 2)
-            grid, dt = problem.grid(tuple(n // parts for n in cells)), parts * dt
+            grid, dt = problem.grid(tuple(n // parts for n in cells), context.comm), parts * dt
         else:
-            grid, count = problem.grid(cells), 2
+            grid, count = problem.grid(cells, context.comm), 2
         stepper = self.stepper(numerics) if problem.equation.path is None else Following
         cost = 2.0 ** (np.arange(count) * (problem.dim + 1))
         runs: list[Run] = []

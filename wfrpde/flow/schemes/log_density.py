@@ -27,7 +27,7 @@ from wfrpde.errors import InputError, SolverError
 from wfrpde.flow.certificate import Ladder, Run
 from wfrpde.flow.checkpoints import RunMark
 from wfrpde.flow.control import ErrorControl
-from wfrpde.flow.march import March, march
+from wfrpde.flow.march import March, gathered, march
 from wfrpde.flow.outcome import Context, is_free
 from wfrpde.flow.schemes.scheme import Fit, Scheme
 
@@ -280,6 +280,7 @@ class LogDensity(Scheme):
             stop=context.stop,
             mark=mark,
         )
+        found = gathered(found, form.nodes)
         result = comm.bcast(found if comm.rank == 0 else None)
         facts = {
             "nodes": len(u),

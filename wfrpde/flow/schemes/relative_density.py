@@ -22,7 +22,7 @@ from wfrpde.errors import SolverError
 from wfrpde.flow.certificate import Run
 from wfrpde.flow.checkpoints import RunMark
 from wfrpde.flow.control import StepPolicy
-from wfrpde.flow.march import March, march
+from wfrpde.flow.march import March, gathered, march
 from wfrpde.flow.outcome import Context
 from wfrpde.flow.steppers.strang import Splitting
 
@@ -111,6 +111,7 @@ def _marched(
             raise SolverError(
                 f"{phase}: {error}, also after halving the step repeatedly"
             ) from error
+    result = gathered(result, nodes)  # the matrix is gone by now
     if sink is not None:
         result = replace(result, u=_smooth(sink, interpolation_of(grid, degree), result.u))
     facts = {

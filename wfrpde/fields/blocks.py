@@ -1,0 +1,23 @@
+"""Functions of many points, evaluated at some of them after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+BLOCK = 100_000
+"""Points at which a function is asked at once: what it needs on its way is a few numbers each."""
+
+
+def in_blocks(function: Callable[[Array], Array], x: Array) -> Array:
+    """Return a function ``(n,)`` of points ``(n, d)``."""
+    if len(x) <= BLOCK:
+        return np.asarray(function(x))
+    value = np.empty(len(x))
+    for start in range(0, len(x), BLOCK):
+        value[start : start + BLOCK] = function(x[start : start + BLOCK])
+    return value
