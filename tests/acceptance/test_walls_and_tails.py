@@ -65,6 +65,54 @@ def test_a_large_cell_does_not_reach_too_high():
     assert wfrpde.solve(flow).complete
 
 
+def test_a_wide_start_in_a_steep_well_to_two_digits():
+    """V is 2500 kT where the start ends. KL by elements a quarter as long, to 4e-9."""
+    solution = wfrpde.solve(
+        case("7.78*(x**2 - 1)**2 - 0.0696*x", [-0.9967], 0.2067, [0.00196, 0.0981],
+             accuracy={"tolerance": 1e-2}).with_overrides({"flow.beta": 4.44})
+    )  # fmt: skip
+    gap = np.abs(solution.series["kl"][1:] - [3.13216293, 0.59197496])
+    assert (gap <= solution.error.series["kl"][1:] + 1e-8).all()
+    assert gap.max() < 1e-6
+
+
+def test_a_guess_that_the_reaction_lets_grow_is_told():
+    """Spectral elements, a narrow start, and β = 63: two digits were off, by a thousand bars."""
+    modes = (
+        "0.8167*exp(-(x - 1.05)**2/0.0962) + 0.00511*exp(-(x - 3.85)**2/3.36)"
+        " + 0.298*exp(-(x + 0.613)**2/1.026)"
+    )
+    flow = wfrpde.Case.from_dict(
+        {
+            "target": {"potential": f"-log({modes})"},
+            "initial": {"mean": [0.7741], "covariance": [[0.001695]]},
+            "flow": {"save": [0.0318], "beta": 62.6},
+            "numerics": {"formulation": "spectral"},
+        }
+    )
+    assert any("is a guess" in text for text in wfrpde.solve(flow).warnings)
+
+
+def test_a_loose_largest_step_is_halved_where_it_has_to_be():
+    flow = wfrpde.Case.from_dict(
+        {
+            "target": {"potential": "5*(x**2 - 1)**2"},
+            "initial": {"mean": [0.0], "covariance": [[0.1]]},
+            "flow": {"save": [1.0, 2.0]},
+            "numerics": {"dt": 1.0, "formulation": "edge-averaged"},
+        }
+    )
+    solution = wfrpde.solve(flow)
+    assert solution.numerics["runs"][-1]["retries"] > 0
+    # symmetric, and nearly at equilibrium: variance of π
+    weight = [
+        integrate.quad(lambda x, k=k: x**k * np.exp(-5 * (x**2 - 1) ** 2), -4, 4)[0] for k in (0, 2)
+    ]
+    assert abs(solution.covariance[-1, 0, 0] - weight[1] / weight[0]) <= (
+        solution.error.covariance[-1, 0, 0] + 0.2 * np.exp(-2.0)
+    )
+
+
 def test_boxes_of_light_tails_are_left_alone():
     from wfrpde.case.setup import make_problem
     from wfrpde.domain.extent import LEVEL

@@ -443,6 +443,11 @@ MESHES = {
     "flat cell": mesh(msh(points=((0, 0), (1, 0), (2, 0), (0, 1))), "area"),
     "all in one point": mesh(msh(points=((0, 0),) * 4), "area"),
     "coordinates 1e300": mesh(msh(points=((0, 0), (1e300, 0), (1e300, 1e300), (0, 1))), "1e+300"),
+    "radius 1e6 around a target of length 1": mesh(
+        msh(points=tuple((1e6 * (2 * x - 1), 1e6 * (2 * y - 1)) for x, y in SQUARE)),
+        "2e+06",
+        "vary over",
+    ),
     "coordinates NaN": mesh(msh(points=((0, 0), (float("nan"), 0), (1, 1), (0, 1))), "nan"),
     "points that are not there": mesh(msh(cells=((2, 1, 2, 9), (2, 1, 3, 4))), "a.msh"),
     "second order": mesh(

@@ -210,3 +210,22 @@ def test_a_rectangle_is_bounded_by_planes():
     found = mean_exit_time(case, "not (abs(x) < 1 and abs(y) < 2)")
     assert found.rate == pytest.approx((np.pi / 2) ** 2 + (np.pi / 4) ** 2, rel=1e-8)
     assert not any("first order" in text for text in found.warnings)
+
+
+def test_a_steep_wall_within_the_box_is_left_out():
+    """V rises to 2000 kT at one end: what lies above 80 kT holds nothing, and no digits.
+
+    Right values by quadrature of the nested integrals and by bisection (validation/fuzz).
+    """
+    case = wfrpde.Case.from_dict(
+        {
+            "target": {"potential": "5*((1/x)**12 - 2*(1/x)**6) - 2*log(x)"},
+            "initial": {"mean": [1.0], "covariance": [[0.01]]},
+            "domain": {"box": [[0.6, 5.0]]},
+        }
+    )
+    answer = mean_exit_time(case, "x > 2")
+    assert abs(answer.rate - 0.2564323972) <= 1e-9
+    assert abs(answer.mean_time - 3.7661903007) <= 1e-9
+    reached = committor(case, "x < 0.9", "x > 2")
+    assert 0 < reached.rate_error <= 1e-8 * reached.rate + 1e-12 or reached.rate_error < 1e-12

@@ -22,6 +22,7 @@ from wfrpde.domain.extent import (
     with_orbits,
     within_reach,
 )
+from wfrpde.domain.grid import SimplexGrid
 from wfrpde.domain.meshes import read_gmsh
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation, Path
@@ -40,6 +41,10 @@ HORIZONS = 4
 
 STATIONS = 5
 """Times, both ends among them, at which the levels of a V that moves are looked at."""
+
+MOST_COARSE = 30.0
+"""Size of a mesh's smallest cell, in units of the longest of the length scales, beyond which the
+mesh cannot be one of this problem."""
 
 FAR = 50.0
 """Levels (kT) that the box of dynamics that are not reversible holds at least: what is cut off from
@@ -125,11 +130,27 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
     else:
         box = np.asarray(bounds)
     scales = landscape.scales(box)
+    if mesh is not None:
+        _refuse_coarse(mesh, scales)
     problem = Problem(target, initial, equation, case, landscape, box, mesh, scales, flow.save)
     problem.facts["box"] = box.tolist()
     problem.rate(sample(box))  # refuses what is not finite
     _check_cut_off(problem, box if heavy else bounds, all_levels)
     return problem
+
+
+def _refuse_coarse(mesh: SimplexGrid, scales: Array) -> None:
+    """Refuse a mesh whose smallest cell is far larger than what it should resolve."""
+    corners = mesh.points[mesh.cells]
+    smallest = float(np.ptp(corners, axis=1).max(axis=1).min())
+    length = float(scales.max())
+    if smallest > MOST_COARSE * length:
+        raise InputError(
+            "domain.mesh",
+            f"cells of {smallest:.2g} and more, where the densities vary over {length:.2g}",
+            "cells of that length where the densities are",
+            "Make a finer mesh, or choose the units of the potential.",
+        )
 
 
 def _along(path: Path, t_end: float) -> tuple[Callable[[Array], Array], ...]:

@@ -1,4 +1,4 @@
-"""Which simplex a point lies in, by DOLFINx's bounding boxes."""
+"""Which simplex a point lies in: DOLFINx's bounding boxes, then barycentric coordinates."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ import numpy.typing as npt
 
 from wfrpde import _compat
 from wfrpde.domain.grid import SimplexGrid
+
+Array = npt.NDArray[np.float64]
+
+WITHIN = 1e-12
+"""How far outside a cell, in units of it (of the mesh, for its bounding box), a point is in it."""
 
 
 class CellSearch:
@@ -29,7 +34,15 @@ class CellSearch:
 
         grid = self._grid
         mesh = _compat.create_mesh(MPI.COMM_SELF, grid.cells, grid.points, grid.cell)
-        return mesh, geometry.bb_tree(mesh, grid.dim, padding=1e-12)
+        size = max(1.0, float(np.abs(grid.points).max()))
+        return mesh, geometry.bb_tree(mesh, grid.dim, padding=WITHIN * size)
+
+    @cached_property
+    def _affine(self) -> tuple[Array, Array]:
+        """First corner ``(m, d)`` of each cell, and the inverse ``(m, d, d)`` of its edges."""
+        corners = self._grid.points[self._grid.cells]
+        edges = corners[:, 1:] - corners[:, :1]
+        return corners[:, 0], np.asarray(np.linalg.inv(edges), dtype=np.float64)
 
     def cells_of(
         self, x: npt.NDArray[np.float64]
@@ -41,9 +54,15 @@ class CellSearch:
         points = np.zeros((len(x), 3))
         points[:, : self._grid.dim] = x
         candidates = geometry.compute_collisions_points(tree, points)
-        hits = geometry.compute_colliding_cells(mesh, candidates, points)
-        offsets = np.asarray(hits.offsets)
-        found = offsets[1:] > offsets[:-1]
+        offsets = np.asarray(candidates.offsets)
+        cells = mesh.topology.original_cell_index[np.asarray(candidates.array)]
+        point = np.repeat(np.arange(len(x)), np.diff(offsets))
+        # by barycentric coordinates, which no size or shape of a cell troubles
+        first, inverse = self._affine
+        inner = np.einsum("ni,nij->nj", x[point] - first[cells], inverse[cells])
+        inside = (inner >= -WITHIN).all(axis=1) & (inner.sum(axis=1) <= 1 + WITHIN)
+        found = np.zeros(len(x), dtype=bool)
+        found[point[inside]] = True
         cell = np.zeros(len(x), dtype=np.int64)
-        cell[found] = mesh.topology.original_cell_index[np.asarray(hits.array)[offsets[:-1][found]]]
+        cell[point[inside][::-1]] = cells[inside][::-1]
         return cell, found

@@ -298,6 +298,14 @@ def _warnings(problem: Problem, outcome: Outcome, more: list[str]) -> tuple[str,
             else "the start is too narrow for the mesh: at the nodes its mean or covariance is off "
             f"by {outcome.start_defect:.1e} of its own. Take more cells or a wider start"
         )
+    basins = max(len(problem.target.seeds), len(problem.initial.seeds))
+    degree = outcome.facts.get("degree", 1)
+    if outcome.mended >= NO_MATTER and problem.equation.beta > 0 and basins > 1 < degree:
+        warnings.append(
+            f"{outcome.mended:.0e} of the mass is a guess, at nodes that had turned negative in "
+            "all runs alike, and the reaction lets it grow: what other modes hold may be off by "
+            "more than is told. Take another numerics.formulation"
+        )
     if not outcome.complete:
         warnings.append(
             f"interrupted: saved up to t = {outcome.times[-1]:g} of {problem.save[-1]:g}"

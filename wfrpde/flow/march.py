@@ -22,7 +22,7 @@ from wfrpde.parallel import Stopped
 
 Array = npt.NDArray[np.float64]
 
-MAX_HALVINGS = 5
+MAX_HALVINGS = 12
 """How often a step that breaks an invariant is halved."""
 
 MOST_DRIFT = 50.0

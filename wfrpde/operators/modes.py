@@ -142,8 +142,10 @@ def solve_modes(
     SolverError
         If the eigensolver does not converge.
     """
-    level = LEVELS[case.dim]
     automatic = case.domain.mesh is None and case.domain.box is None
+    level = LEVELS[case.dim]
+    if case.dim == 1 and not automatic:
+        level /= 2  # of a given interval all up to twice the level is kept
     absorbing = [*absorbing, *case.sinks]
     while True:
         with collectively(comm):

@@ -196,7 +196,22 @@ class LogDensity(Scheme):
         if tolerance is not None:
             limit, looser = min(own.share * tolerance, own.most), own.looser_still
         degree = numerics.degree or default_degree(problem)
-        grid = _grid(problem, numerics.cells or default_cells(problem))
+        cells = numerics.cells or default_cells(problem)
+        try:
+            return self._made(context, cells, degree, limit, looser)
+        except SolverError:
+            if problem.dim > 1 or not is_free(problem):
+                raise
+            # too rough for a steep V or a wide start: what does without a tolerance
+            cells = default_cells(problem, wanted=False)
+            return self._made(context, cells, degree, own.local_error, own.looser)
+
+    def _made(
+        self, context: Context, cells: tuple[int, ...], degree: int, limit: float, looser: float
+    ) -> Ladder:
+        problem, own = context.problem, defaults_for(context.problem)
+        numerics = problem.numerics
+        grid = _grid(problem, cells)
         rungs = [(degree, limit)]
         if numerics.certify and problem.dim == 1:
             rungs.insert(0, (max(1, degree - 2), limit * looser))
@@ -355,9 +370,12 @@ def default_degree(problem: Problem) -> int:
     return degree
 
 
-def default_cells(problem: Problem) -> tuple[int, ...]:
-    """Return the number of elements along each axis, from the lengths over which u bends."""
-    own, tolerance = defaults_for(problem), problem.tolerance
+def default_cells(problem: Problem, *, wanted: bool = True) -> tuple[int, ...]:
+    """Return the number of elements along each axis, from the lengths over which u bends.
+
+    Without regard to the tolerance of the case if that is not `wanted`.
+    """
+    own, tolerance = defaults_for(problem), problem.tolerance if wanted else None
     width = np.ptp(problem.box, axis=1)
     size, least = own.resolution, own.least_cells
     if problem.dim > 1:

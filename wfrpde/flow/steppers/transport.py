@@ -137,7 +137,11 @@ class Transport:
             total, _ = self._cured(total, value, root, before)
             log_mass = np.log(total) + shift + half
             return np.where(self._semi.absorbed, -NO_MASS, log_mass), list(fields)
-        jump = abs(after / before - 1) if before > 0 else 0.0
+        if not before > 0:
+            raise SolverError(
+                "no node holds any mass: the cells are far too large for the densities"
+            )
+        jump = abs(after / before - 1)
         self.incidents.largest_mass_jump = max(self.incidents.largest_mass_jump, jump)
         if not jump <= MASS_JUMP_LIMIT:
             raise SolverError(
