@@ -228,7 +228,7 @@ class LogDensity(Scheme):
         stepper = self.stepper(numerics)
         if problem.dim == 1:
             return Ladder(tuple(runs), stepper, share=own.fine_share)
-        parts, points = _parts(problem, grid), points_for(tolerance)
+        parts, points = _parts(problem, grid), points_for(problem.tolerance)
         facts = runs[-1].facts
         return Ladder(
             tuple(runs), stepper, share=own.fine_share, parts=parts, points=points,
