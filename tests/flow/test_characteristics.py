@@ -1,9 +1,8 @@
 """Flows along characteristics: circulating, kinetic and driven, against closed forms."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
+from characteristics import stepped
 from gaussian_flow import riccati
 
 import wfrpde
@@ -13,9 +12,6 @@ from wfrpde.discretisation.characteristics import CharacteristicForm
 from wfrpde.discretisation.graded import UniformAxis, tensor_matrix
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.errors import AccuracyError, InputError
-from wfrpde.flow.control import Replay
-from wfrpde.flow.march import march
-from wfrpde.flow.schedule import uniform
 from wfrpde.flow.steppers import STEPPERS
 
 A = np.array([[1.0, 0.4], [0.4, 2.0]])
@@ -68,41 +64,6 @@ def test_kinetic_harmonic(friction, beta):
     start = {key: np.array(value) for key, value in start.items()}
     truth = riccati(solution.times, drift, noise, np.eye(2), beta, **start)
     compared(solution, truth, 1e-6)
-
-
-def stepped(case, n, dt, degree=7, t=0.2):
-    """Return log ρ at the nodes of n² cells at time t, with steps dt; the form; and the run."""
-    problem = make_problem(case)
-    breaks = tuple(np.linspace(low, high, n + 1) for low, high in problem.box)
-    form = CharacteristicForm(problem, TensorGrid(breaks, np.ones((n, n), dtype=bool)), degree)
-    u = problem.log_initial(form.points) + form.potential
-    u -= form.nodes.logsumexp(u + form.log_target)
-    policy = Replay(uniform(np.array([t]), dt))
-    stepper = STEPPERS["characteristics"](form, measured=False)
-    run = march(stepper, u, (t,), policy, on_step=lambda *_: None, stop=lambda: False)
-    return run.u[-1] - form.potential, form, run
-
-
-@pytest.mark.parametrize("beta", [0.0, 1.0])
-def test_order_in_time(beta):
-    turned = case(QUADRATIC, {"circulation": 3 * TURN}, [0.2], beta)
-    values = [stepped(turned, 60, dt)[0] for dt in (0.04, 0.02, 0.01)]
-    _, form, _ = stepped(turned, 60, 0.2)
-    drift = (np.eye(2) + 3 * TURN) @ A
-    mean, covariance, _ = riccati(np.array([0.0, 0.2]), drift, np.eye(2), A, beta, MEAN, COVARIANCE)
-    gap = form.points - mean[-1]
-    exact = -np.einsum("ni,ij,nj->n", gap, np.linalg.inv(covariance[-1]), gap) / 2
-    near = exact > -10
-
-    def error(value):
-        off = (value - exact)[near]
-        return np.abs(off - off.mean()).max()
-
-    once = [(4 * b - a) / 3 for a, b in pairwise(values)]
-    plain = [error(v) for v in values]
-    assert np.log2(plain[1] / plain[2]) == pytest.approx(2.0, abs=0.1)
-    assert np.log2(error(once[0]) / error(once[1])) == pytest.approx(4.0, abs=0.4)
-    assert error(once[1]) < 1e-5
 
 
 def test_the_target_is_stationary():
