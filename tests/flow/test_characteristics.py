@@ -165,6 +165,31 @@ def test_a_drift_whose_law_is_unknown(beta):
     )
 
 
+@pytest.mark.parametrize(("stiffness", "box"), [(1.5, None), (1e-9, [[-8.5, 8.5], [-7.5, 7.5]])])
+def test_tails_whatever_the_reference(stiffness, box):
+    """Moments and KL look right when tails are ruined: log ρ is asked to 20 nats below its peak.
+
+    The reference of the drift is the case's target: another Gaussian, or nearly nothing at all.
+    """
+    full = (np.eye(2) + 3 * TURN) @ A
+    drift = [f"({a})*x + ({b})*y" for a, b in (stiffness * np.eye(2) - full).tolist()]
+    tables = {"domain": {"box": box, "cut_off_share": 0.999999}} if box else {}
+    wanted = case(f"{stiffness / 2}*(x**2 + y**2)", {"drift": drift}, [0.5], **tables)
+    solution = wfrpde.solve(wanted)
+    reference = stiffness * np.eye(2)
+    means, covariances, _ = riccati(
+        solution.times, full, np.eye(2), reference, 0.0, MEAN, COVARIANCE
+    )
+    rng = np.random.default_rng(0)
+    depth, direction = rng.uniform(0, 20, 2000), rng.normal(size=(2000, 2))
+    direction *= np.sqrt(2 * depth)[:, None] / np.linalg.norm(direction, axis=1)[:, None]
+    x = means[-1] + direction @ np.linalg.cholesky(covariances[-1]).T
+    exact = -depth - np.linalg.slogdet(2 * np.pi * covariances[-1])[1] / 2
+    gap = np.abs(solution.log_density(0.5, x) - exact)
+    assert gap[depth < 10].max() < 1e-5
+    assert gap.max() < 1e-3
+
+
 def test_a_diffusion_along_each_axis_beside_a_circulation():
     """D = diag(½, 2), and in phase space noise on positions, too: no reversible part is left."""
     turned, spread = 3.0 * TURN, np.diag([0.5, 2.0])

@@ -10,8 +10,11 @@ import wfrpde
 MPI = pytest.importorskip("mpi4py.MPI")
 
 
-@pytest.mark.parametrize("cell", ["tensor", "simplex"])
-def test_survival_and_density(cell):
+@pytest.mark.parametrize(
+    ("cell", "dynamics"),
+    [("tensor", {}), ("simplex", {}), ("tensor", {"circulation": 2.0, "drift": ["1", "0"]})],
+)
+def test_survival_and_density(cell, dynamics):
     """A cylinder with an absorbing end and an absorbing hole; simplices have no closed axes."""
     around = "periodic" if cell == "tensor" else "reflecting"
     case = wfrpde.Case.model_validate(
@@ -24,6 +27,7 @@ def test_survival_and_density(cell):
                 "absorbing": "(x - 3)**2 + (y - 1)**2 < 0.3",
                 "cell": cell,
             },
+            "dynamics": dynamics,
             "flow": {"save": [0.1, 0.3]},
             "numerics": {"cells": [20, 16], "dt": 0.02},
         }

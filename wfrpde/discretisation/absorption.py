@@ -20,6 +20,7 @@ from wfrpde.discretisation.fluxes import (
     Edges,
     bernoulli,
     cell_lines,
+    couplings,
     edge_averaged,
     line_edges,
     merge_edges,
@@ -27,6 +28,7 @@ from wfrpde.discretisation.fluxes import (
 )
 from wfrpde.discretisation.interpolation import Interpolation, TensorInterpolation, lagrange
 from wfrpde.discretisation.nodes import Nodes
+from wfrpde.discretisation.swept import Sweep
 from wfrpde.domain.absorption import Absorption
 from wfrpde.domain.grid import SimplexGrid
 from wfrpde.engine.layout import Triplets
@@ -46,6 +48,7 @@ def killed_stiffness(
     absorbed: Flags,
     value: Callable[[Array], Array],
     diffusion: Callable[[Array], Array | None] = lambda _: None,
+    sweep: Sweep | None = None,
 ) -> tuple[Triplets, Array, dict[str, float]]:
     """Return S between free nodes of degree 1, the killing rates ``(n_owned,)``, and facts.
 
@@ -55,6 +58,8 @@ def killed_stiffness(
         ``(n,)`` V at the nodes, and which of them are absorbed.
     value, diffusion
         V at points ``(m, d)``, and D along each axis ``(m, d)`` there; None where it is 1.
+    sweep
+        What goes with a direction; None for nothing.
     """
     facts: dict[str, float] = {}
     if isinstance(nodes.grid, SimplexGrid):
@@ -71,6 +76,9 @@ def killed_stiffness(
         dead = absorbed[edges.i].astype(int) + absorbed[edges.j]
         inner = Edges(*(part[dead == 0] for part in (edges.i, edges.j, edges.conductance)))
         found.append(edge_averaged(inner, potential, nodes.weights, spread))
+        if sweep is not None:
+            coupling = couplings(inner, potential, nodes.weights, spread)
+            found.append(sweep.edges(axis, inner, coupling))
         cut = dead == 1
         swap = absorbed[edges.i[cut]]
         i = np.where(swap, edges.j[cut], edges.i[cut])
@@ -85,6 +93,8 @@ def killed_stiffness(
             size = size * spread[i]
         # κ/w B(V_wall − V_i): what leaves a node for the wall, per unit of its mass
         rate = size / nodes.weights[i] * bernoulli(-climb)
+        if sweep is not None:
+            rate = sweep.leaving(axis, i, j, swap, edges.conductance[cut], rate)
         found.append(Triplets(i, i, rate))
         rates += np.bincount(i, rate, minlength=len(rates))
     every = np.arange(nodes.n_owned)  # absorbed ones have a diagonal entry, too: 0

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache, reduce
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +51,14 @@ class Edges:
     i: Index
     j: Index
     conductance: Array
+
+
+class Sweep(Protocol):
+    """What goes with a direction: see `wfrpde.discretisation.swept`."""
+
+    def edges(self, axis: int, edges: Edges, coupling: Array) -> Triplets:
+        """Entries that edges along an axis add to S; `coupling` is K over the mass of i."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -172,6 +181,16 @@ def edge_averaged(
     return Triplets(row, column, np.concatenate([off, off, at_i, at_j]))
 
 
+def couplings(
+    edges: Edges, potential: Array, weights: Array, diffusion: Array | None = None
+) -> Array:
+    """``K_ij/M_i`` of `edge_averaged`, the rate at which what is at i goes to j."""
+    i, j, kappa = edges.i, edges.j, edges.conductance
+    if diffusion is not None:
+        potential, weights = potential - np.log(diffusion), weights / diffusion
+    return np.asarray(kappa / weights[i] * bernoulli(potential[j] - potential[i]))
+
+
 def spectral(
     lines: Lines, degree: int, potential: Array, weights: Array, diffusion: Array | None = None
 ) -> Triplets:
@@ -256,13 +275,18 @@ def full_matrix(nodes: Nodes, potential: Array, diffusion: Array) -> Triplets:
 
 
 def symmetrised_stiffness(
-    nodes: Nodes, potential: Array, levels: Array | None = None, diffusion: Array | None = None
+    nodes: Nodes,
+    potential: Array,
+    levels: Array | None = None,
+    diffusion: Array | None = None,
+    sweep: Sweep | None = None,
 ) -> tuple[Triplets, dict[str, float]]:
     """Entries of S on `nodes` (degree 1: edge-averaged; beyond: hybrid), and facts about the flux.
 
     `levels` (kT) of the nodes, at which they matter, keep the largest eigenvalue of S small beyond
     degree 1: see `steep`. `diffusion` ``(n, d)`` is that along each axis; on simplices all are the
-    same. ``(n, d, d)`` is a full matrix, on tensor cells beyond degree 1.
+    same. ``(n, d, d)`` is a full matrix, on tensor cells beyond degree 1. `sweep` is what goes with
+    a direction, on tensor cells of degree 1.
 
     Facts: ``steep_lines``, the share of lines with the edge-averaged flux (degree > 1), and
     ``obtuse_edges``, the number of edges of simplices with a negative conductance, where the
@@ -280,10 +304,12 @@ def symmetrised_stiffness(
         return made, {"obtuse_edges": negative}
     along = [None] * nodes.dim if diffusion is None else list(diffusion.T)
     if nodes.degree == 1:
-        parts = [
-            edge_averaged(edges, potential, nodes.weights, spread)
-            for edges, spread in zip(_edges_along_axes(nodes), along, strict=True)
-        ]
+        parts = []
+        for axis, (edges, spread) in enumerate(zip(_edges_along_axes(nodes), along, strict=True)):
+            parts.append(edge_averaged(edges, potential, nodes.weights, spread))
+            if sweep is not None:
+                coupling = couplings(edges, potential, nodes.weights, spread)
+                parts.append(sweep.edges(axis, edges, coupling))
         return Triplets.joined(parts), {}
     parts_t, n_steep, n_lines = [], 0, 0
     for lines, spread in zip(cell_lines(nodes), along, strict=True):

@@ -4,8 +4,10 @@ Let M_i be the nodal mass of π and h = ρ/π. In the variable y = √M h transp
 
 .. math:: y' = -\alpha S y,
 
-with a sparse, symmetric, positive semidefinite S whose kernel is √M. What is chosen for e^{−τS} and
-for (I + cS)^{-1} follows from what S is: `SemiDiscrete.monotone`, and how its factors fill.
+with a sparse, symmetric, positive semidefinite S whose kernel is √M. Where dynamics circulate, or
+have a drift of their own, S is not symmetric, and keeps the mass: Sᵀ√M = 0. What is chosen for
+e^{−τS} and for (I + cS)^{-1} follows from what S is: `SemiDiscrete.monotone`, and how its factors
+fill.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import numpy.typing as npt
 from wfrpde.discretisation.absorption import killed_stiffness
 from wfrpde.discretisation.fluxes import edge_averaged_rows, symmetrised_stiffness
 from wfrpde.discretisation.nodes import Nodes
+from wfrpde.discretisation.swept import Sweep
 from wfrpde.engine import RowBlocks, Traits, Triplets, Wish, decay, is_polynomial
 from wfrpde.engine.exponential import Exponential
 from wfrpde.engine.shifted import ShiftedSolver
@@ -62,6 +65,8 @@ class SemiDiscrete:
         V ``(n,)`` at all nodes of this rank at a time, where it moves; then `potential` is the
         reference that `log_target` stands for, and `at` gives the equation at a time. None where V
         stays.
+    value
+        V at points; needed where dynamics circulate, or have a drift of their own.
     wish
         What a case asks of the linear solvers.
 
@@ -87,8 +92,6 @@ class SemiDiscrete:
         If there is transport, and V spans more than `SPAN_LIMIT` over the nodes.
     """
 
-    symmetric = True
-
     def __init__(
         self,
         equation: Equation,
@@ -99,6 +102,7 @@ class SemiDiscrete:
         levels: Callable[[], Array] | None = None,
         absorption: tuple[Absorption, Callable[[Array], Array]] | None = None,
         moving: Callable[[float], Array] | None = None,
+        value: Callable[[Array], Array] | None = None,
         wish: Wish | None = None,
     ) -> None:
         self.equation, self.nodes = equation, nodes
@@ -107,6 +111,7 @@ class SemiDiscrete:
         self._spent = dict.fromkeys(WORK, 0)
         self.rate = rate or (lambda t: 0.0)
         self.monotone = nodes.degree == 1
+        self.symmetric = equation.dynamics is None or equation.dynamics.reversible
         n = nodes.n_owned
         self.log_weights: Array = np.log(nodes.weights[:n])
         absorbed: npt.NDArray[np.bool_] = np.zeros(len(nodes.points), dtype=bool)
@@ -136,17 +141,21 @@ class SemiDiscrete:
         dynamics, wish = equation.dynamics, wish or Wish()
         polynomial = is_polynomial(nodes.dim, wish)
         matters = levels() if polynomial and not self.monotone and levels is not None else None
+        sweep = None
+        if not self.symmetric:
+            assert value is not None
+            sweep = Sweep(nodes, potential, dynamics, value)
         entries: Triplets | RowBlocks
         if absorption is None:
             spread = _spread(dynamics, nodes.points)
             if polynomial and self.monotone and nodes.on_open_box:
                 entries = edge_averaged_rows(nodes, potential, spread)
             else:
-                entries, self.flux = symmetrised_stiffness(nodes, potential, matters, spread)
+                entries, self.flux = symmetrised_stiffness(nodes, potential, matters, spread, sweep)
         else:
-            sink, value = absorption
+            sink, at = absorption
             entries, self.killing, self.flux = killed_stiffness(
-                nodes, potential, sink, absorbed, value, lambda x: _spread(dynamics, x)
+                nodes, potential, sink, absorbed, at, lambda x: _spread(dynamics, x), sweep
             )
         traits = Traits(self.monotone, nodes.dim, symmetric=self.symmetric)
         made = decay(nodes, entries, traits, wish)

@@ -313,8 +313,14 @@ def _shares(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Share
 
 
 def _irregular(problem: Problem) -> bool:
-    """Whether no order is to be counted on: walls cut the cells of every grid in another way."""
-    return problem.absorption is not None and problem.absorption.curved
+    """Whether no order is to be counted on.
+
+    Walls cut the cells of every grid in another way; and fluxes with a direction change their
+    character with the size of the cells.
+    """
+    dynamics = problem.equation.dynamics
+    directed = dynamics is not None and not dynamics.reversible
+    return directed or (problem.absorption is not None and problem.absorption.curved)
 
 
 def _trend(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:

@@ -62,6 +62,9 @@ class Defaults:
         Nodes along an axis.
     lost
         Log of the mass that a run may make of 1.
+    wall
+        Levels (kT) above which π may be at a reflecting wall: feet beyond it are brought back,
+        which is no reflection.
     """
 
     degree: int = 7
@@ -76,6 +79,7 @@ class Defaults:
     least: int = 24
     most: int = 400
     lost: float = 0.05
+    wall: float = 10.0
 
 
 DEFAULTS = Defaults()
@@ -100,6 +104,8 @@ class Characteristics(Scheme):
         """Whether the dynamics are such that no symmetric form is there."""
         dynamics = problem.equation.dynamics
         beyond = dynamics is not None and not dynamics.reversible
+        if dynamics is not None and beyond and not dynamics.kinetic:
+            beyond = problem.absorption is None and not _walls_matter(problem)
         return Fit(beyond, "the dynamics are not reversible; along characteristics π is kept")
 
     def objection(self, problem: Problem) -> InputError | None:
@@ -121,6 +127,8 @@ class Characteristics(Scheme):
             found = "with a mesh"
         elif problem.domain.cell == "simplex":
             found = "with domain.cell = 'simplex'"
+        elif problem.absorption is None and _walls_matter(problem):
+            found = "with walls at which the target matters, which characteristics run into"
         if found:
             needed = "a flow without it, on a box"
             return InputError("numerics.formulation", f"'characteristics' {found}", needed)
@@ -206,6 +214,19 @@ class Characteristics(Scheme):
         facts: dict[str, Any] = {"nodes": len(u), "degree": form.degree, **result.facts}
         facts["log_mass"] = float(np.log(result.history["mass"][-1]))
         return result, facts
+
+
+def _walls_matter(problem: Problem) -> bool:
+    """Whether a box of the case has reflecting walls where π is not small, and is what is kept."""
+    dynamics = problem.equation.dynamics
+    if problem.domain.box is None or dynamics is None or not dynamics.keeps_target:
+        return False
+    points = sample(problem.box)
+    on_wall = np.zeros(len(points), dtype=bool)
+    for axis, closed in enumerate(problem.sides.closed):
+        on_wall |= ~np.array(closed) & np.isin(points[:, axis], problem.box[axis])
+    value = problem.potential(points)
+    return bool((value[on_wall] - value.min()).min(initial=np.inf) < DEFAULTS.wall)
 
 
 def _opinions(fields: list[Array]) -> list[tuple[Array, Share]]:

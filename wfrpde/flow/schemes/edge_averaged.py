@@ -156,7 +156,7 @@ class EdgeAveraged(Scheme):
     """
 
     name = "edge-averaged"
-    takes = frozenset({"diffusion"})
+    takes = frozenset({"diffusion", "circulation", "drift"})
     order = 2  # of the extrapolation
     absorbs = True
     alternates = True
@@ -180,7 +180,7 @@ class EdgeAveraged(Scheme):
                 f"{numerics.degree} with formulation = 'edge-averaged'",
                 "1 there, or formulation = 'spectral'",
             )
-        return super().objection(problem)
+        return _directed(problem) or super().objection(problem)
 
     def runs(self, context: Context) -> Ladder:
         """Solve on two nested grids, and on a coarser one for the error (collective)."""
@@ -240,6 +240,25 @@ class EdgeAveraged(Scheme):
         kept = ladder.runs[-before:]
         doubled = None if ladder.cells is None else [2 * n for n in ladder.cells]
         return replace(ladder, runs=(*kept, new), cells=doubled, refined=True)
+
+
+def _directed(problem: Problem) -> InputError | None:
+    """Return what forbids fluxes with a direction."""
+    dynamics = problem.equation.dynamics
+    if dynamics is None or dynamics.reversible or dynamics.kinetic:
+        return None
+    found = ""
+    if problem.mesh is not None or problem.domain.cell == "simplex":
+        found = "on simplices"
+    elif problem.dim > 2:
+        found = "in three dimensions"
+    elif problem.equation.path is not None:
+        found = "beside a path"
+    if not found:
+        return None
+    where = "drift" if dynamics.circulation is None else "circulation"
+    needed = "a box of tensor cells in at most two dimensions, without a path"
+    return InputError(f"dynamics.{where}", f"one {found}, in fluxes over edges", needed)
 
 
 def _can_widen(problem: Problem, cells: tuple[int, ...]) -> bool:

@@ -81,6 +81,7 @@ def _marched(
         rate=problem.rate_at(owned),
         absorption=None if sink is None else (sink, problem.potential),
         moving=problem.moving(nodes.points),
+        value=problem.potential,
         levels=lambda: problem.landscape.levels(nodes.points, least=nodes.least),
         wish=Wish.of(problem.numerics),
     ) as semi:

@@ -85,6 +85,10 @@ class Scheme(Protocol):
     def objection(self, problem: Problem) -> InputError | None:
         """Return what forbids the scheme, or what it would not heed if the case asks for it."""
         numerics, sides = problem.numerics, problem.sides
+        dynamics = problem.equation.dynamics
+        if problem.absorption is not None and dynamics is not None and dynamics.kinetic:
+            found = "'kinetic' where sides or regions absorb"
+            return InputError("dynamics.kind", found, "overdamped dynamics there")
         beyond = problem.equation.objection(self.takes, f"formulation = '{self.name}'")
         if beyond is not None:
             return beyond
@@ -107,11 +111,6 @@ class Scheme(Protocol):
             where = "domain.sides" if sides.absorbing.any() else "domain.absorbing"
             found = f"what absorbs, with formulation = '{self.name}'"
             return InputError(where, found, "formulation = 'edge-averaged' or 'auto' there")
-        dynamics = problem.equation.dynamics
-        beyond_diffusion = set(() if dynamics is None else dynamics.terms) - {"diffusion"}
-        if problem.absorption is not None and beyond_diffusion:
-            found = f"{', '.join(sorted(beyond_diffusion))} where sides or regions absorb"
-            return InputError("dynamics", found, "overdamped dynamics there, with a diffusion")
         steppers, name = self._steppers(), numerics.stepper
         if name is not None:
             choose(name, STEPPERS, "numerics.stepper")
