@@ -51,6 +51,11 @@ class Kinks:
     planes: tuple[Array, ...]
     oblique: bool = False
 
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return self.oblique or any(len(plane) for plane in self.planes)
+
 
 def kinks_of(functions: Sequence[Function], box: Array, lines: Array) -> Kinks:
     """Find the kinks of functions in a box, along lines that are parallel to its axes.

@@ -360,7 +360,7 @@ def _regularity(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         order = np.log2(size(first) / size(second))
         unforeseen = GAINS * gained / size(second)
-    wary = ladder.refined or problem.kinks.oblique or any(len(p) for p in problem.kinks.planes)
+    wary = ladder.refined or problem.kinks.any
     share = np.clip(unforeseen, WARY if wary else REGULAR, IRREGULAR)
     return np.where(np.abs(order - 2) < ORDER_WITHIN, share, IRREGULAR)
 
@@ -375,7 +375,8 @@ def _settled(problem: Problem, nodes: list[Interpolation], fields: list[Array]) 
     once = [b + (b - a) / 3 for a, b in pairwise(values)]
     size = _sizes(problem, first, values[-1])
     before, last = size(once[-2] - once[-3]), size(once[-1] - once[-2])
-    return np.where(last < SETTLES * before, SETTLED, UNSETTLED)
+    settled = (last < SETTLES * before) & (not problem.kinks.any)
+    return np.where(settled, SETTLED, UNSETTLED)
 
 
 def _has_draft(ladder: Ladder) -> bool:

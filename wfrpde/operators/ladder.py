@@ -69,10 +69,14 @@ class Ladder:
         One (not certified), two or three.
     smooth
         Whether the error is one of the interior scheme, so that extrapolation applies.
+    kinked
+        Whether V has kinks within cells: values then fall irregularly with the degree, and two of
+        them may agree by chance.
     """
 
     levels: tuple[Level, ...]
     smooth: bool
+    kinked: bool = False
 
     @property
     def finest(self) -> Level:
@@ -108,7 +112,10 @@ class Ladder:
             share = 2.0 * self.finest.degree
         elif len(every) == 3:
             share = _remaining(np.abs(best - every[1]), np.abs(every[1] - every[0]))
-        return best, share * np.abs(best - others[0])
+        error = share * np.abs(best - others[0])
+        if self.kinked and len(every) == 3:
+            error = np.maximum(error, np.abs(every[1] - every[0]))
+        return best, error
 
     def function(self, fields: Sequence[Array]) -> Array:
         """Best functions ``(k, n)`` on the finest nodes, from those on each level."""

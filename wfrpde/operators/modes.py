@@ -201,7 +201,8 @@ def _solved(
         if comm.rank == 0:
             how = f"{pairs.facts['eigensolver']}, {pairs.facts['linear_solver']}"
             logger.info("degree %d, %d nodes: %s", degree, nodes.n_global, how)
-    return _combined(problem, Ladder(tuple(levels), smooth), count, scale)
+    ladder = Ladder(tuple(levels), smooth, kinked=problem.kinks.oblique)
+    return _combined(problem, ladder, count, scale)
 
 
 def _combined(problem: Problem, ladder: Ladder, count: int, scale: float) -> Modes:

@@ -22,7 +22,6 @@ from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.discretisation.semi_discrete import SPAN_LIMIT
 from wfrpde.domain.extent import SAMPLES, sample
 from wfrpde.domain.grid import TensorGrid
-from wfrpde.domain.kinks import Kinks
 from wfrpde.errors import InputError, SolverError
 from wfrpde.flow.certificate import Ladder, Run
 from wfrpde.flow.checkpoints import RunMark
@@ -163,7 +162,7 @@ class LogDensity(Scheme):
     def _suits_plane(self, problem: Problem) -> Fit:
         lengths = float((np.ptp(problem.box, axis=1) / problem.scales).max())
         endless = problem.dim == 2 and problem.domain.box is None
-        if not (endless and lengths <= MOST_LENGTHS and _smooth(problem.kinks)):
+        if not (endless and lengths <= MOST_LENGTHS and not problem.kinks.any):
             return Fit(False)
         points = sample(problem.box)
         bounded = np.isfinite(problem.potential(points)).all()
@@ -306,10 +305,6 @@ class LogDensity(Scheme):
         if problem.dim > 1:
             result = _without_integrals(problem, form, grid, result)
         return result, facts | result.facts
-
-
-def _smooth(kinks: Kinks) -> bool:
-    return not kinks.oblique and not any(len(planes) for planes in kinks.planes)
 
 
 def _grid(problem: Problem, cells: tuple[int, ...]) -> TensorGrid:
