@@ -155,7 +155,7 @@ def test_weights_of_another_number():
 
 
 def test_other_questions_refuse_it_in_one_line():
-    for question in (wfrpde.spectrum, wfrpde.validate, wfrpde.converge):
+    for question in (wfrpde.spectrum, wfrpde.converge):
         with pytest.raises(InputError, match="score-based"):
             question(reverse_case())
     initial = {"mean": [0.0], "covariance": [[1.0]]}

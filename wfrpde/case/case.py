@@ -233,6 +233,10 @@ class Case(Shown, Section):
     def equation(self) -> Equation:
         """What the flow of this case solves."""
         flow = self.flow
+        if self.score is not None:
+            plain = "probability-flow" if self.score.process == "ode" else "reverse-sde"
+            word = plain if self.corrector is None else "corrected"
+            return replace(Equation.of(1.0, 0.0), process=word)
         path = self.path.build(self.dim, flow.t_end)
         rate: Formula | Annealed | None = None
         if flow.reaction == ANNEALED and path is not None:
@@ -253,6 +257,9 @@ class Case(Shown, Section):
         """Return the case with another equation, and the formulation left to choose."""
         if equation == self.equation:
             return self
+        if equation.process is not None:
+            how = "ode" if equation.process == "probability-flow" else "sde"
+            return self.with_overrides({"score.process": how})
         rate, wanted = equation.rate, self.accuracy.of
         if wanted is not None and not equation.weighs:
             wanted = tuple(n for n in wanted if n != "log_normalising_constant") or None

@@ -35,6 +35,9 @@ def sampler_context(
     case: Case, solution: SavedFlow | Knowing | None = None, comm: Any = None
 ) -> SamplerContext:
     """Make what the samplers of a case need; see `SamplerContext.of`."""
+    if case.noising is not None:
+        do = "wfrpde.validate tells samplers the process."
+        raise InputError("noising", "a score-based process", "a flow towards a target", do)
     if case.is_factored:
         return _of_factors(case, solution, comm)
     problem = make_problem(case)

@@ -21,6 +21,10 @@ LAYOUTS = get_args(_Chains)
 
 Layout = Literal["(N, d)", "(d, N)", _Chains]
 
+Claims = Literal[
+    "W", "FR", "WFR", "feynman-kac", "target", "reverse-sde", "probability-flow", "corrected"
+]  # fmt: skip
+
 _SOURCES = ("kind", "python", "command", "samples")
 
 
@@ -42,7 +46,8 @@ class SamplerSpec(OpenSection):
     samples
         A file of recorded samples: ``.npz``, ``.npy``, ``.csv`` or ArviZ's ``.nc``.
     claims
-        The equation that it claims to solve; ``target``: its samples are judged against π.
+        The equation that it claims to solve; ``target``: its samples are judged against π. With
+        ``[noising]`` the process: ``reverse-sde``, ``probability-flow`` or ``corrected``.
     expected
         ``"consistent"``: that it is not is an error.
     particles
@@ -83,7 +88,7 @@ class SamplerSpec(OpenSection):
     python: Text | None = None
     command: tuple[Text, ...] | None = None
     samples: Text | None = None
-    claims: Literal["W", "FR", "WFR", "feynman-kac", "target"] | None = None
+    claims: Claims | None = None
     expected: Literal["consistent"] | None = None
     particles: Annotated[int, Strict(), Field(ge=1)] = 1000
     dt: PositiveNumber = 0.01

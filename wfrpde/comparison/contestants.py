@@ -163,7 +163,7 @@ def made_of(
 def contestant_of(case: Case, flows: Flows, made: Made) -> Contestant:
     """Give a sampler what judges it."""
     spec, sampler, judge = made.spec, made.run, flows.judge(made.claims)
-    times = list(case.flow.save)
+    times = list(case.flow.save if case.noising is None else judge.times)
 
     def run(
         seeds: Sequence[np.random.SeedSequence], n: int, dt: float, stop: Callable[[], bool]

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from wfrpde.comparison.along_path import concluded, path_models, settled
 from wfrpde.comparison.density import MeshedDensity
 from wfrpde.comparison.family import Family
+from wfrpde.comparison.process_faults import concluded_of, process_models
 from wfrpde.comparison.replicates import Judge, Replicate
 from wfrpde.comparison.results import Candidate, Diagnosis, Fit
 from wfrpde.comparison.statistics import holm, p_value, t_quantile
@@ -109,11 +110,19 @@ def diagnose(
     data = None
     reason = _hindrance(family, count)
     if not reason:
-        data = _Data.of(replicates, judge, step_bias)
+        # a reverse process with long steps is a candidate of its own
+        steps = None if family.case.equation.process is not None else step_bias
+        data = _Data.of(replicates, judge, steps)
         reason = "no observable changes between its replicates" * (not len(data.mean))
     if reason or data is None:
         return Diagnosis(name, judge.label, (), f"was not compared with equations: {reason}", False)
     own = family.case.equation
+    if own.process is not None:
+        models = process_models(family)
+        candidates = _fitted(models[:1], data, level, lambda done: tell(done, len(models)))
+        if biased or not candidates[0].explains:
+            candidates += _fitted(models[1:], data, level, lambda n: tell(1 + n, len(models)))
+        return concluded_of(name, family, _ranked(candidates, len(data.mean)), biased=biased)
     if own.path is not None:
         models = path_models(family)
         plain = [model for model in models if not model[1]]

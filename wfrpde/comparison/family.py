@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.comparison.density import density_of
+from wfrpde.comparison.density import MeshedDensity, density_of
 from wfrpde.comparison.limit import limit_laws
 from wfrpde.comparison.replicates import Judge
 from wfrpde.equation import Equation
@@ -79,6 +79,10 @@ class Family:
     def other_flow(self, name: str, overrides: Mapping[str, Any]) -> Array | None:
         """Averages ``(T, k)`` under the flow with other keys of the case, which `name` tells."""
         return self._once((name,), lambda: self._solved_case(self.case.with_overrides(overrides)))
+
+    def under(self, name: str, laws: Callable[[], Iterable[MeshedDensity]]) -> Array | None:
+        """Averages ``(T, k)`` under other laws, which `name` tells; None if they are unknown."""
+        return self._once((name,), lambda: self.judge.averages(laws()))
 
     def solved(self, name: str, case: Case) -> Array | None:
         """Averages ``(T, k)`` under the flow of another case, which `name` tells."""

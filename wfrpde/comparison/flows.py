@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.comparison.density import density_of
+from wfrpde.comparison.noised_flows import process_judge
 from wfrpde.comparison.observables import Observable, expressions, masses, moments, survival
 from wfrpde.comparison.product_density import ProductDensity
 from wfrpde.comparison.product_observables import along, directions_of, log_ratios, shares
 from wfrpde.comparison.replicates import Judge
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
+from wfrpde.flow.noising.solution import NoisingSolution
 from wfrpde.flow.product.solution import ProductSolution
 from wfrpde.flow.solution import Solution
 from wfrpde.samplers import oracle_times
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
-Solved = Solution | ProductSolution
+Solved = Solution | ProductSolution | NoisingSolution
 
 
 @dataclass
@@ -83,10 +85,15 @@ class Flows:
     def solution(self, claims: Equation | None) -> Solved:
         """Give the flow that is claimed; for samplers of π that of the case, or a still one."""
         if claims not in self._solved:
+            from wfrpde.flow.noising.solve import solve_noising
             from wfrpde.flow.product.solve import solve_product
             from wfrpde.flow.solve import solve_on_mesh
             from wfrpde.parallel.mpi import MPI
 
+            if self.case.noising is not None:
+                own = self.case if claims is None else self.case.with_equation(claims)
+                self._solved[claims] = solve_noising(own, MPI.COMM_SELF, self.observer)
+                return self._solved[claims]
             still = self._still if claims is None and self.timeless else None
             case = still or (self.case if claims is None else self.case.with_equation(claims))
             if self.closely and claims is not None and claims == self.gradient_flow:
@@ -102,6 +109,9 @@ class Flows:
             solution = self.solution(claims)
             if isinstance(solution, ProductSolution):
                 self._judges[claims] = product_judge(self.case, claims, solution)
+                return self._judges[claims]
+            if isinstance(solution, NoisingSolution):
+                self._judges[claims] = process_judge(self.case, claims, solution)
                 return self._judges[claims]
             times = [np.inf] if claims is None else [float(t) for t in self.case.flow.save]
             self._judges[claims] = Judge(

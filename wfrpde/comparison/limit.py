@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from wfrpde.fields.schedules import is_moving
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.lattice import Lattice
 from wfrpde.samplers.law import LawStep, log_mass
+from wfrpde.samplers.protocol import equal_strides
 from wfrpde.samplers.walls import Sink, Walls
 from wfrpde.targets import Target
 
@@ -47,6 +49,10 @@ LEAST = -1e3
 
 MOST_ENTRIES = 15_000_000
 """Entries of the matrix of moves beyond which the limit is not computed."""
+
+
+MOST_WORK = 1_500_000_000
+"""Entries of all matrices of moves that change in time beyond which it is not."""
 
 
 @dataclass(frozen=True)
@@ -126,21 +132,25 @@ def limit_laws(
         Ascending times > 0.
     """
     target, initial = context.target, context.initial
-    if target.dim > 2 or step.alpha <= 0 or is_moving(step.alpha):
+    still = step.centre is None
+    if target.dim > 2 or step.alpha <= 0 or (still and is_moving(step.alpha)):
         return None
-    counts = np.diff([0.0, *times]) / dt * (1 - 1e-10)
-    steps = np.maximum(np.ceil(counts), 1).astype(int)
-    sizes = np.diff([0.0, *times]) / steps
-    deviation = math.sqrt(2 * step.alpha * step.temperature * float(sizes.min()))
+    lay = equal_strides if step.strides is None else step.strides
+    strides = [lay(start, end, dt) for start, end in pairwise((0.0, *times))]
+    widths = [_deviation(step, t, size) for part in strides for t, size in part]
+    deviation = min(widths)
     spacing = np.minimum(FINENESS * deviation, SCALE * context.scales)
     if step.spacing is not None:
         spacing = np.minimum(spacing, step.spacing / 2)
     walls = context.walls
     closed = () if walls is None else tuple(walls.closed)
     lattice = Lattice.over(context.box, spacing, 20_000, closed)
-    widest = math.sqrt(2 * step.alpha * step.temperature * float(sizes.max()))
-    band = np.prod(2 * np.ceil(REACH[target.dim] * widest / lattice.spacing) + 1)
-    if band * np.prod(lattice.shape) > MOST_ENTRIES:
+    bands = [
+        np.prod(2 * np.ceil(REACH[target.dim] * width / lattice.spacing) + 1) for width in widths
+    ]
+    if max(bands) * np.prod(lattice.shape) > MOST_ENTRIES:
+        return None
+    if not still and sum(bands) * np.prod(lattice.shape) > MOST_WORK:
         return None
     points = lattice.points
     volumes = _volumes(lattice, walls)
@@ -152,29 +162,47 @@ def limit_laws(
     log_target = np.maximum(log_target - log_target.max(), LEAST)
     mass = volumes * np.exp(initial.log_density(points) - np.max(initial.log_density(points)))
     mass /= mass.sum()
-    laws, now, log_survival = [], 0.0, 0.0
+    laws, log_survival = [], 0.0
     matrices: dict[float, Any] = {}
-    for count, size, end in zip(steps, sizes, times, strict=True):
-        key = float(f"{size:.12g}")
-        if key not in matrices:
-            h = step.alpha * size
-            matrices[key] = _moves(lattice, points, target, h, step.temperature, walls)
-        for k in range(count):
-            t = now + size * k
+    for part in strides:
+        for t, size in part:
+            key = float(f"{size:.12g}")
+            if not still or key not in matrices:
+                width = _deviation(step, t, size)
+                centres = _centres(step, points, target, t, size)
+                matrix = _moves(lattice, points, centres, width, walls)
+                if still:
+                    matrices[key] = matrix
+            else:
+                matrix = matrices[key]
             whole = mass
             if step.before is not None:
                 mass = mass * step.before(points, t, size)
-            moved = matrices[key] @ mass
+            moved = matrix @ mass
             if sink is not None:
-                plain = moved if step.before is None else matrices[key] @ whole
+                plain = moved if step.before is None else matrix @ whole
                 log_survival += math.log(plain.sum() / whole.sum())
             mass = moved
             if step.after is not None:
                 mass = step.after(points, mass, t, size, log_target)
             mass = mass / mass.sum()
-        now = end
         laws.append(Law(lattice, mass, volumes, math.exp(log_survival), sink))
     return laws
+
+
+def _deviation(step: LawStep, t: float, dt: float) -> float:
+    """Return the standard deviation of a move."""
+    if step.deviation is not None:
+        return step.deviation(t, dt)
+    return math.sqrt(2 * step.alpha * step.temperature * dt)
+
+
+def _centres(step: LawStep, points: Array, target: Target, t: float, dt: float) -> Array:
+    """Return where moves lead to on average, ``(n, d)``."""
+    if step.centre is not None:
+        return step.centre(points, t, dt)
+    slope = np.nan_to_num(target.gradient(points), nan=0.0, posinf=1e9, neginf=-1e9)
+    return np.asarray(points - step.alpha * dt * slope)
 
 
 def _volumes(lattice: Lattice, walls: Walls | None) -> Array:
@@ -196,17 +224,14 @@ def _volumes(lattice: Lattice, walls: Walls | None) -> Array:
 def _moves(
     lattice: Lattice,
     points: Array,
-    target: Target,
-    h: float,
-    temperature: float = 1.0,
+    centres: Array,
+    deviation: float,
     walls: Walls | None = None,
 ) -> Any:
-    """Matrix that takes masses to masses: column j is the Gaussian around x_j − h∇V(x_j)."""
+    """Matrix that takes masses to masses: column j is the Gaussian around the j-th centre."""
     from scipy.sparse import csr_array
 
-    deviation = math.sqrt(2 * h * temperature)
-    slope = np.nan_to_num(target.gradient(points), nan=0.0, posinf=1e9, neginf=-1e9)
-    centre = (points - h * slope - lattice.low) / lattice.spacing
+    centre = (centres - lattice.low) / lattice.spacing
     number = np.zeros((len(points), 1), dtype=np.int64)
     value = np.ones((len(points), 1))
     for axis, n in enumerate(lattice.shape):
@@ -226,7 +251,7 @@ def _moves(
     kept = value > 0
     if walls is not None and walls.sink is not None:
         ends = points[column[kept]], points[number[kept]]
-        value[kept] *= np.exp(walls.sink.log_survival(*ends, h * temperature))
+        value[kept] *= np.exp(walls.sink.log_survival(*ends, deviation**2 / 2))
     shape = (len(points), len(points))
     # entries of one place are summed
     return csr_array((value[kept], (number[kept], column[kept])), shape=shape)

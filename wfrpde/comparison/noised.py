@@ -18,10 +18,11 @@ from wfrpde.comparison.dimensions import REPLICATES, Judgement, compared
 from wfrpde.errors import InputError
 from wfrpde.flow.noising.certified import Law, solved
 from wfrpde.flow.noising.lattice import Lattice
-from wfrpde.flow.noising.reverse import evolution
+from wfrpde.flow.noising.reverse import evolution, flow_law
 from wfrpde.flow.noising.setup import Process
 from wfrpde.flow.noising.solution import NoisingSolution
 from wfrpde.flow.noising.transport import Evolution
+from wfrpde.noising.scores import Wrong
 
 Array = npt.NDArray[np.float64]
 
@@ -205,10 +206,11 @@ def _pooled(
 def faulty_laws(solution: NoisingSolution) -> dict[str, Law]:
     """Return the laws of samplers with common faults, by what is wrong; "" for none."""
     process = solution.process
-    return {name: _law(solution, own) for name, own in _faults(process).items()}
+    return {name: solved_law(solution, own) for name, own in sde_faults(process).items()}
 
 
-def _law(solution: NoisingSolution, own: Evolution) -> Law:
+def solved_law(solution: NoisingSolution, own: Evolution) -> Law:
+    """Return the law of a sampler at the times of a solution."""
     process = solution.process
     cells = tuple(max(24, int(COARSE * n)) for n in process.cells)
     first = process.noising.unit(process.end)
@@ -218,7 +220,26 @@ def _law(solution: NoisingSolution, own: Evolution) -> Law:
     )  # fmt: skip
 
 
-def _faults(process: Process) -> dict[str, Evolution]:
+SCALES = {
+    "the score is scaled by 1.1": 1.1,
+    "the score is scaled by 0.9": 0.9,
+    "the score is scaled by 2": 2.0,
+    "the score is scaled by 1/2": 0.5,
+}
+"""Faults of the score by name."""
+
+
+def flow_faults(process: Process, clocks: Array) -> dict[str, Callable[[], Law]]:
+    """Return what solves the laws of probability flows with common faults, by what is wrong."""
+
+    def scaled(factor: float) -> Law:
+        return flow_law(process, clocks, Wrong(process.score, factor))
+
+    return {name: partial(scaled, factor) for name, factor in SCALES.items()}
+
+
+def sde_faults(process: Process) -> dict[str, Evolution]:
+    """Return processes with common faults, by what is wrong; "" for none."""
     right = evolution(process)
 
     def moved(score: float, linear: float = 1.0, late: bool = False) -> Evolution:
@@ -245,10 +266,7 @@ def _faults(process: Process) -> dict[str, Evolution]:
         "": right,
         "the noise is too large by √2": noisier(2.0),
         "the noise is too small by √2": noisier(0.5),
-        "the score is scaled by 1.1": moved(1.1),
-        "the score is scaled by 0.9": moved(0.9),
-        "the score is scaled by 2": moved(2.0),
-        "the score is scaled by 1/2": moved(0.5),
+        **{name: moved(factor) for name, factor in SCALES.items()},
         "the linear drift has the wrong sign": moved(1.0, linear=-1.0),
         "the schedule is wrong: the score is that of time t instead of T − t": moved(
             1.0, late=True

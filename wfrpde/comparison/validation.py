@@ -29,6 +29,7 @@ from wfrpde.comparison.flows import Flows
 from wfrpde.comparison.harness import Harvest, Level, harvest
 from wfrpde.comparison.ladders import ladder_levels, limit_averages, step_part
 from wfrpde.comparison.noise_floor import noise_floors
+from wfrpde.comparison.noised_flows import process_context
 from wfrpde.comparison.results import Diagnosis, ValidationReport
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError
@@ -97,7 +98,7 @@ def validate(
     InputError
         If the case has no samplers, or one of them cannot be made.
     """
-    require_case(case, "validate", factored=True)
+    require_case(case, "validate", factored=True, noised=True)
     _check_factors(case)
     checked_on_stop(on_stop)
     if comm is None:
@@ -123,7 +124,10 @@ def validate(
         with collectively(comm):
             closely = any(s.parameters.get("density") == "oracle" for s, _ in entrants)
             flows = Flows(case, observer, closely)
-            context = SamplerContext.of(case, flows.oracle)
+            if case.noising is not None:
+                context = process_context(case)
+            else:
+                context = SamplerContext.of(case, flows.oracle)
             made = [
                 made_of(
                     spec, context, thing,

@@ -34,6 +34,13 @@ TIME_NODES, PANELS = 4, 32
 CLAIMS = ("W", "FR", "WFR", "feynman-kac")
 """Words for parts of a case's equation in case files; see `Equation.claimed`."""
 
+PROCESSES = {
+    "reverse-sde": "reverse SDE",
+    "probability-flow": "probability flow",
+    "corrected": "corrected process",
+}
+"""Words for score-based processes in case files, and as people say them."""
+
 _WORDS = {
     "WFR": "Wasserstein–Fisher–Rao flow",
     "W": "Langevin (Wasserstein) flow",
@@ -130,6 +137,8 @@ class Equation:
         where both act at once.
     path
         How π moves; None where it does not.
+    process
+        One of `PROCESSES` of score-based diffusion, which has no target; else None.
     """
 
     dynamics: Dynamics | None
@@ -138,6 +147,7 @@ class Equation:
     killed: bool = False
     alternation: Alternation | None = None
     path: Path | None = None
+    process: str | None = None
 
     @classmethod
     def of(
@@ -199,7 +209,9 @@ class Equation:
 
     @property
     def label(self) -> str:
-        """Short name: ``W``, ``FR``, ``WFR``, or ``FK`` with a linear reaction."""
+        """Short name: ``W``, ``FR``, ``WFR``, ``FK`` with a linear reaction, or of a process."""
+        if self.process is not None:
+            return self.process
         if self.rate is not None:
             return "FK"
         return ("W" if self.dynamics else "") + ("FR" if self.reaction else "")
@@ -212,7 +224,7 @@ class Equation:
     @property
     def words(self) -> str:
         """Name as people say it."""
-        return _WORDS[self.label]
+        return PROCESSES[self.process] if self.process is not None else _WORDS[self.label]
 
     @property
     def descends(self) -> bool:
@@ -221,7 +233,7 @@ class Equation:
         Nor where π moves.
         """
         keeps = self.dynamics is None or (self.dynamics.keeps_target and not self.killed)
-        return self.rate is None and keeps and self.path is None
+        return self.rate is None and keeps and self.path is None and self.process is None
 
     @property
     def weighs(self) -> bool:
@@ -279,7 +291,7 @@ class Equation:
         Parameters
         ----------
         word
-            One of `CLAIMS`.
+            One of `CLAIMS`, or of `PROCESSES`.
         rate
             U of ``feynman-kac``, where it is not that of this equation.
 
@@ -288,8 +300,12 @@ class Equation:
         Equation or None
             None where this equation has no such part, or with a rate of 0.
         """
-        if word not in CLAIMS:
+        if word not in (*CLAIMS, *PROCESSES):
             raise ValueError(f"{word!r} names no equation; one of {', '.join(CLAIMS)} does")
+        if self.process is not None or word in PROCESSES:
+            plain = {"reverse-sde", "probability-flow"}
+            same = word == self.process or {word, self.process} <= plain
+            return replace(self, process=word) if same and self.process is not None else None
         if word == "feynman-kac":
             known = rate or self.rate
             if known is None:

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +32,28 @@ Reward = Callable[[Array], tuple[Array, Array, Array]]
 
 FAR = 300.0
 """Distance, in units of r, at which tails are read off."""
+
+
+@dataclass(frozen=True)
+class FormulaReward:
+    """A reward that is a formula in x, y, z."""
+
+    text: str
+    dim: int
+
+    def __call__(self, y: Array) -> tuple[Array, Array, Array]:
+        """Return R, its gradient and its Laplacian at points ``(n, d)``."""
+        value, slope, bend = _parts_of(self.text, self.dim)
+        return value(y), slope(y), bend(y)
+
+
+@cache
+def _parts_of(text: str, dim: int) -> tuple[Any, Any, Any]:
+    from wfrpde.fields import coordinates, numpy_function, numpy_gradient, parse_expression
+
+    formula = parse_expression(text, dim, "corrector.reward")
+    bend = sum(formula.diff(symbol, 2) for symbol in coordinates(dim))
+    return numpy_function(formula, dim), numpy_gradient(formula, dim), numpy_function(bend, dim)
 
 
 @dataclass(frozen=True)

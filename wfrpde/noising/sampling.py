@@ -20,9 +20,19 @@ from wfrpde.noising.scores import Score
 
 Array = npt.NDArray[np.float64]
 Integrator = Literal["euler", "exponential", "predictor-corrector"]
+Spacing = Literal["cubic", "log", "even"]
 
 CORRECTION = 0.1
 """Step of Langevin in the predictor–corrector, in units of the noise's variance."""
+
+
+def progress(t: float, spacing: Spacing, *, back: bool = False) -> float:
+    """Return what steps are even in: ∛t, log t or t; with `back` the t of that."""
+    if spacing == "even":
+        return t
+    if spacing == "log":
+        return float(np.exp(t) if back else np.log(t))
+    return float(t**3 if back else np.cbrt(t))
 
 
 def graded(end: float, stop: float, steps: int) -> Array:

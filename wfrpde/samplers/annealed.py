@@ -6,7 +6,7 @@ still and the target moves from t to t'.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ from wfrpde.errors import InputError
 from wfrpde.fields.schedules import integral
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
+from wfrpde.samplers.law import LawStep, path_move
 from wfrpde.samplers.mala import Mala
 from wfrpde.samplers.moves import euler_maruyama
 from wfrpde.samplers.parameters import Alpha, SchemeName, Threshold
@@ -97,6 +98,23 @@ class AnnealedImportance(LibrarySampler):
         gain += self.path.gain(there, middle, t + dt)
         weighed = ensemble.moved(there).reweighted(ensemble.log_weights + gain)
         return self.resampling(weighed, rng, self.ranks)
+
+    def law(self) -> LawStep | None:
+        """Weights, a move towards the target at the middle of the step, and weights."""
+        path = self.path
+
+        def before(x: Array, t: float, dt: float) -> Array:
+            return _factor(path.gain(x, t, t + dt / 2))
+
+        def after(x: Array, masses: Array, t: float, dt: float, _: Array) -> Array:
+            return np.asarray(masses * _factor(path.gain(x, t + dt / 2, t + dt)))
+
+        return replace(path_move(path, self.alpha), before=before, after=after)
+
+
+def _factor(gain: Array) -> Array:
+    """Return weights; where there is nothing they would overflow."""
+    return np.asarray(np.exp(np.clip(gain, -700.0, 300.0)))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError
+from wfrpde.noising.process import ReverseProcess
 from wfrpde.samplers.oracle import Knowing, Oracle, SavedFlow, SumOracle
 from wfrpde.samplers.ranks import Ranks
 from wfrpde.samplers.start import formula_sampler
@@ -43,6 +44,8 @@ class SamplerContext:
         ``(d, 2)`` bounding box of the domain, and ``(d,)`` shortest length along each axis.
     solution
         The flow that was solved, for samplers that ask it for the density; else None.
+    process
+        The reverse process of a case with ``[noising]``; else None.
     comm
         Ranks over which *one* ensemble is split; None for an ensemble on one rank.
     tables
@@ -63,6 +66,7 @@ class SamplerContext:
     tables: Mapping[str, Any] = field(default_factory=dict, repr=False)
     folder: Path | None = None
     walls: Walls | None = None
+    process: ReverseProcess | None = None
 
     @classmethod
     def of(
@@ -113,7 +117,7 @@ class SamplerContext:
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave π, ρ₀ and the flow behind: another process makes the first two again."""
         ends = (self.target.recipe, self.initial.recipe)
-        rest = (self.box, self.scales, self.tables, self.folder, self.walls)
+        rest = (self.box, self.scales, self.tables, self.folder, self.walls, self.process)
         path = self.equation.path
         bare = self.equation if path is None else self.equation.along(path.without_ends())
         return _again, (*ends, bare, *rest)
@@ -121,26 +125,33 @@ class SamplerContext:
 
 def _again(
     target: Mapping[str, Any],
-    initial: Mapping[str, Any],
+    initial: Mapping[str, Any] | None,
     equation: Equation,
     box: Array,
     scales: Array,
     tables: Mapping[str, Any],
     folder: Path | None,
     walls: Walls | None,
+    process: ReverseProcess | None,
 ) -> SamplerContext:
-    first, end = initial_again(**initial), target_of(target)
+    end = target_of(target)
+    if initial is not None:
+        first = initial_again(**initial)
+    else:
+        assert process is not None
+        first = process.start()
     if equation.path is not None:
         equation = equation.along(equation.path.between(first, end))
     return SamplerContext(
         equation,
         end,
-        drawable(first, box, walls),
+        drawable(first, box if process is None else process.box, walls),
         box,
         scales,
         tables=tables,
         folder=folder,
         walls=walls,
+        process=process,
     )
 
 

@@ -12,7 +12,7 @@ from wfrpde.equation import Dynamics, Path
 from wfrpde.fields.schedules import integral
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
-from wfrpde.samplers.law import LawStep
+from wfrpde.samplers.law import LawStep, path_move
 from wfrpde.samplers.moves import moved
 from wfrpde.samplers.parameters import Alpha
 from wfrpde.samplers.protocol import LibrarySampler
@@ -84,5 +84,6 @@ class Langevin(LibrarySampler):
 
     def law(self) -> LawStep | None:
         """Move the law, and nothing else; unknown of other dynamics than the plain ones."""
-        plain = self.path is None and (self.dynamics is None or not self.dynamics.terms)
-        return LawStep(self.alpha) if plain else None
+        if self.dynamics is not None and self.dynamics.terms:
+            return None
+        return LawStep(self.alpha) if self.path is None else path_move(self.path, self.alpha)

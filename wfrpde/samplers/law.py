@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.equation import Path
+from wfrpde.fields.schedules import integral
+
 Array = npt.NDArray[np.float64]
 
 
@@ -31,6 +34,11 @@ class LawStep:
     spacing
         ``(1,)`` length over which the sampler smooths its density, if it is fixed: the spacing of
         a mesh or the bandwidth of a kernel.
+    centre, deviation
+        Of moves that are others, or change in time, X ↦ N(c(X), s²): (points, t, dt) → c
+        ``(n, d)``, and (t, dt) → s.
+    strides
+        (start, end, dt) → the steps between two saved times as pairs (t, dt); None: equal ones.
     """
 
     alpha: float
@@ -38,6 +46,22 @@ class LawStep:
     after: Callable[[Array, Array, float, float, Array], Array] | None = None
     spacing: Array | None = None
     temperature: float = 1.0
+    centre: Callable[[Array, float, float], Array] | None = None
+    deviation: Callable[[float, float], float] | None = None
+    strides: Callable[[float, float, float], list[tuple[float, float]]] | None = None
+
+
+def path_move(path: Path, alpha: float) -> LawStep:
+    """Return Langevin moves towards a target that moves, taken at the middle of each step."""
+
+    def centre(x: Array, t: float, dt: float) -> Array:
+        slope = np.nan_to_num(path.gradient(x, t + dt / 2), nan=0.0, posinf=1e9, neginf=-1e9)
+        return np.asarray(x - integral(alpha, t, dt) * slope)
+
+    def deviation(t: float, dt: float) -> float:
+        return float(np.sqrt(2 * integral(alpha, t, dt)))
+
+    return LawStep(alpha, centre=centre, deviation=deviation)
 
 
 def log_mass(mass: Array) -> Array:

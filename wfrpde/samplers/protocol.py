@@ -6,6 +6,7 @@ that changes is in the ensemble, and all chance comes from ``rng``.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
@@ -17,6 +18,14 @@ from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.law import LawStep
 
 Array = npt.NDArray[np.float64]
+
+
+def equal_strides(start: float, end: float, dt: float) -> list[tuple[float, float]]:
+    """Return equal steps of at most `dt` from one time to another, as pairs (t, dt)."""
+    if end <= start:
+        return []
+    count = max(1, math.ceil((end - start) / dt * (1 - 1e-10)))
+    return [(start + (end - start) * k / count, (end - start) / count) for k in range(count)]
 
 
 @runtime_checkable
@@ -85,6 +94,10 @@ class LibrarySampler(ABC):
     def init(self, positions: Array, rng: np.random.Generator) -> Ensemble:
         """Give the particles equal weights."""
         return Ensemble.equal(positions)
+
+    def strides(self, start: float, end: float, dt: float) -> list[tuple[float, float]]:
+        """Return the steps from one saved time to the next, as pairs (t, dt)."""
+        return [(start, end - start)] if self.exact_in_time else equal_strides(start, end, dt)
 
     @abstractmethod
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:

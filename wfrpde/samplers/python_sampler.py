@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,23 @@ _NEEDED = (
     "an object with init(positions, rng) and step(ensemble, t, dt, rng), a class that makes one "
     "from the target, or a function (target, n, times, rng)"
 )
+
+
+def told_by_name(make: Callable[..., Any], context: SamplerContext) -> dict[str, Any]:
+    """Return what a function or class is told because it has a parameter of that name.
+
+    ``path`` is the `wfrpde.equation.Path` of a target that moves, ``process`` the
+    `wfrpde.noising.process.ReverseProcess` of a case with ``[noising]``: schedule, score,
+    corrector. None where the case has none.
+    """
+    try:
+        names = inspect.signature(make).parameters
+    except (TypeError, ValueError):
+        return {}
+    process = context.process
+    whole = None if process is None else replace(process, first=context.initial)
+    known = {"path": context.equation.path, "process": whole}
+    return {name: value for name, value in known.items() if name in names}
 
 
 def registered() -> dict[str, str]:
@@ -54,7 +72,8 @@ class FunctionSampler(ArraySampler):
         """Call the function."""
         rng, target = np.random.default_rng(request.seed), self.context.target
         try:
-            result = self.function(target, request.n, times.copy(), rng, **self.parameters)
+            known = {**told_by_name(self.function, self.context), **self.parameters}
+            result = self.function(target, request.n, times.copy(), rng, **known)
         except Exception as error:  # the code of a user may raise anything
             raise SamplerError(self.name, told(error)) from error
         return result if isinstance(result, tuple) and len(result) == 2 else (result, None)
@@ -136,7 +155,7 @@ def python_sampler(
     if isinstance(thing, type):
         make: Callable[..., Any] = thing
         try:
-            thing = make(context.target, **parameters)
+            thing = make(context.target, **{**told_by_name(make, context), **parameters})
         except WfrpdeError:
             raise
         except Exception as error:  # the code of a user may raise anything

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from wfrpde.equation import CLAIMS, Equation
+from wfrpde.equation.equation import PROCESSES
 from wfrpde.errors import DependencyMissingError, InputError, SamplerError
 from wfrpde.fields.complaints import checked, choose
 from wfrpde.fields.parameters import Parameters
@@ -23,6 +24,7 @@ from wfrpde.samplers.isolated import IsolatedSampler
 from wfrpde.samplers.kinetic import Baoab, Obabo
 from wfrpde.samplers.langevin import Langevin
 from wfrpde.samplers.mala import Mala
+from wfrpde.samplers.noised import Corrected, ProbabilityFlow, ReverseSde
 from wfrpde.samplers.parameters import parameters_of
 from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.samplers.python_sampler import registered
@@ -51,8 +53,8 @@ def register(sampler: Kind) -> Kind:
         If its claim is none.
     """
     claims = getattr(sampler, "claims", None)
-    if claims not in (*CLAIMS, "target"):
-        needed = f"one of {', '.join(CLAIMS)}, target"
+    if claims not in (*CLAIMS, *PROCESSES, "target"):
+        needed = f"one of {', '.join((*CLAIMS, *PROCESSES))}, target"
         raise InputError(f"{sampler.__name__}.claims", repr(claims), needed)
     KINDS[sampler.kind] = sampler
     return sampler
@@ -63,6 +65,7 @@ for _kind in (
     *(Langevin, Mala, Baoab, Obabo),
     *(FisherRao, WeightedLangevin, BirthDeathLangevin, SmcWfr, FeynmanKac),
     *(AnnealedImportance, TemperedSmc),
+    *(ReverseSde, ProbabilityFlow, Corrected),
 ):
     register(_kind)
 
@@ -129,6 +132,9 @@ def make_sampler(
         raise InputError("path", found, "a target that stays, or a sampler that follows it")
     if table.kind is not None and parameters is not None:
         kind = KINDS[table.kind]
+        if context.process is not None and kind.claims not in PROCESSES:
+            found = f"'{table.kind}' with [noising]"
+            raise InputError(f"sampler {name}: kind", found, "reverse_sde, pf_ode or fkc")
         objection = context.equation.objection(kind.takes, f"sampler {name}")
         if objection is not None and (table.claims or kind.claims) not in ("FR", "target"):
             raise objection
@@ -190,7 +196,7 @@ def default_step(table: Any, context: SamplerContext) -> float | None:
     """Return the step of a sampler of the library whose table names none; else None."""
     if "dt" in table.model_fields_set or table.kind not in KINDS:
         return None
-    if KINDS[table.kind].exact_in_time:
+    if KINDS[table.kind].exact_in_time or context.process is not None:
         return None
     alpha = float(table.parameters.get("alpha", context.equation.alpha))
     product = alpha * stiffest(context.target, context.box)
@@ -219,6 +225,9 @@ def claim(table: Any, context: SamplerContext, default: str | None = None) -> Eq
     part = context.equation.claimed(word, rate)
     if part is None:
         where, equation = "sampler.claims", context.equation
+        if equation.process is not None or word in PROCESSES:
+            found = f"{word!r} of sampler {table.name}, where the case solves a {equation.words}"
+            raise InputError(where, found, "a part of that")
         if word == "feynman-kac":
             needed = "flow.reaction, or kind = 'feynman_kac' with its own reaction"
             raise InputError(where, "'feynman-kac' without a reaction", needed)

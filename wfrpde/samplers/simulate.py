@@ -18,7 +18,7 @@ from wfrpde.fields.user_code import told
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble, Trajectory
 from wfrpde.samplers.law import LawStep
-from wfrpde.samplers.protocol import LibrarySampler, Sampler
+from wfrpde.samplers.protocol import LibrarySampler, Sampler, equal_strides
 from wfrpde.samplers.ranks import Ranks
 from wfrpde.samplers.run import Request, SamplerRun, checked_times
 from wfrpde.starts.initial import InitialDensity
@@ -81,9 +81,7 @@ def simulate(
     saved: list[Ensemble] = []
     now, steps, longest, stopped = 0.0, 0, 0.0, False
     for end in ladder:
-        count = _steps(sampler, now, end, dt)
-        for k in range(count):
-            t, step = now + (end - now) * k / count, (end - now) / count
+        for t, step in _strides(sampler, now, end, dt):
             ensemble = _checked(sampler, partial(sampler.step, ensemble, t, step, own), shape)
             longest = max(longest, float(step))
             steps += 1
@@ -130,12 +128,14 @@ class StepByStep(SamplerRun):
         return self.sampler.law() if isinstance(self.sampler, LibrarySampler) else None
 
 
-def _steps(sampler: Sampler, start: float, end: float, dt: float) -> int:
+def _strides(sampler: Sampler, start: float, end: float, dt: float) -> list[tuple[float, float]]:
     if end <= start:
-        return 0
+        return []
+    if isinstance(sampler, LibrarySampler):
+        return sampler.strides(start, end, dt)
     if getattr(sampler, "exact_in_time", False):
-        return 1
-    return max(1, math.ceil((end - start) / dt * (1 - 1e-10)))
+        return [(start, end - start)]
+    return equal_strides(start, end, dt)
 
 
 def _checked(sampler: Sampler, call: Callable[[], Any], shape: tuple[int, ...]) -> Ensemble:

@@ -118,8 +118,12 @@ def reverse_drift(process: Process, score: Score) -> Callable[[Lattice, float], 
     return drift
 
 
-def flow_law(process: Process, clocks: Array) -> Law:
-    """Return the law of the probability flow on lattices; exact at their nodes."""
+def flow_law(process: Process, clocks: Array, score: Score | None = None) -> Law:
+    """Return the law of the probability flow on lattices; exact at their nodes.
+
+    With another score than that of the process if one is given.
+    """
+    own = process.score if score is None else score
     noising = process.noising
     cells = tuple(max(FEWEST_CELLS[len(process.box)] // 2, n // 4) for n in process.cells)
     finest = Lattice.of(process.box, tuple(n * 2 ** (LEVELS - 1) for n in cells))
@@ -127,7 +131,7 @@ def flow_law(process: Process, clocks: Array) -> Law:
     for t in map(float, process.times):
         unit = noising.unit(process.noise_time(t))
         logs = flow_log_density(
-            noising, process.score, process.end, process.noise_time(t), unit * finest.points,
+            noising, own, process.end, process.noise_time(t), unit * finest.points,
             process.log_start,
         )  # fmt: skip
         rows.append(logs + finest.dim * np.log(unit))

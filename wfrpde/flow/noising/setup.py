@@ -14,7 +14,7 @@ from wfrpde.case.noising import NOISED
 from wfrpde.domain.extent import Landscape, automatic_box
 from wfrpde.errors import InputError
 from wfrpde.fields.user_code import load_object
-from wfrpde.noising.correctors import Corrector, Reward, annealed, combined, rewarded
+from wfrpde.noising.correctors import Corrector, FormulaReward, annealed, combined, rewarded
 from wfrpde.noising.mixture import Mixture
 from wfrpde.noising.schedules import Noising
 from wfrpde.noising.scores import Data, Exact, OfUser, Score, Wrong, altered
@@ -147,7 +147,7 @@ class Process:
             return annealed(self.data, spec.power, whole, last, a=a, **rest)
         if spec.kind == "reward":
             assert spec.reward is not None
-            reward = _reward(spec.reward, self.case.dim)
+            reward = FormulaReward(spec.reward, self.case.dim)
             return rewarded(self.data, reward, whole, last, tame=tame, **rest)
         other = mixture_of("mixture", spec.other, self.case.dim)
         assert other is not None
@@ -253,16 +253,6 @@ def _reach(data: Data, noising: Noising, t: float) -> Array:
     if isinstance(data, Mixture):
         return data.noised(a, s * s).reach(REACH)
     return a * data.reach(REACH) + REACH * s * np.array([-1.0, 1.0])
-
-
-def _reward(text: str, dim: int) -> Reward:
-    """Return a reward, its gradient and its Laplacian from a formula."""
-    from wfrpde.fields import coordinates, numpy_function, numpy_gradient, parse_expression
-
-    formula = parse_expression(text, dim, "corrector.reward")
-    value, slope = numpy_function(formula, dim), numpy_gradient(formula, dim)
-    bend = numpy_function(sum(formula.diff(s, 2) for s in coordinates(dim)), dim)
-    return lambda y: (value(y), slope(y), bend(y))
 
 
 def _landscape(potential: Any, seeds: Array) -> Landscape:

@@ -1,0 +1,104 @@
+"""What a sampler of a reverse process may follow instead of what it claims, and what is said.
+
+Its averages at the saved times are compared with the law that it claims, with those of samplers
+with one usual fault each, and, where a lattice holds it, with that of a right one with its steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.comparison.density import MeshedDensity
+from wfrpde.comparison.limit import limit_laws
+from wfrpde.comparison.noised import flow_faults, sde_faults, solved_law
+from wfrpde.comparison.noised_flows import LawAt, meshed_laws
+from wfrpde.comparison.results import Candidate, Diagnosis
+from wfrpde.flow.noising.certified import Law
+from wfrpde.numbers import number, pretty
+from wfrpde.samplers.noised import Corrected, ReverseSde
+
+if TYPE_CHECKING:
+    from wfrpde.comparison.family import Family
+
+Array = npt.NDArray[np.float64]
+_Model = tuple[str, dict[str, float], Callable[[Array], Array | None]]
+
+CLOSE = 3.0
+"""Misfit, in standard errors, up to which a sampler without a biased row solves its claim."""
+
+NEARER = 3.0
+"""How many times less a fault that does not explain a path has to miss it than the claim does."""
+
+
+def process_models(family: Family) -> list[_Model]:
+    """Return the claimed law, and those with one thing wrong, each solved when it is asked for."""
+    judge = family.judge
+    first = next(iter(judge.densities.values()))
+    assert isinstance(first, MeshedDensity)
+    assert isinstance(first.source, LawAt)
+    assert judge.claims is not None
+    solution = first.source.solution
+    process = solution.process
+
+    def claimed(_: Array) -> Array:
+        rows = [[value.value for value in judge.references[t]] for t in judge.times]
+        return np.array(rows)
+
+    def faulty(name: str, law: Callable[[], Law]) -> _Model:
+        def values(_: Array) -> Array | None:
+            return family.under(name, lambda: meshed_laws(solution, law()))
+
+        return name, {}, values
+
+    models: list[_Model] = [(judge.label, {}, claimed)]
+    if judge.claims.process == "probability-flow":
+        faults = flow_faults(process, solution.law.times)
+        return models + [faulty(name, law) for name, law in faults.items()]
+    for name, own in sde_faults(process).items():
+        if name:
+            models.append(faulty(name, partial(solved_law, solution, own)))
+    told = family.context.process
+    if told is not None:
+        kind = ReverseSde if told.corrector is None else Corrected
+        step = kind(told, "").law()
+        assert step is not None
+
+        def stepped(_: Array) -> Array | None:
+            laws = limit_laws(step, family.context, family.dt, judge.times)
+            return None if laws is None else judge.averages_of_laws(laws)
+
+        models.append((f"{judge.label} by Euler's steps of dt = {family.dt:g}", {}, stepped))
+    return models
+
+
+def concluded_of(
+    name: str, family: Family, ranked: Sequence[Candidate], *, biased: bool
+) -> Diagnosis:
+    """Say in words which of the laws a sampler follows."""
+    best, claims, impostor = ranked[0], family.judge.label, False
+    claimed = next((c for c in ranked if c.equation == claims), None)
+    close = claimed is not None and (claimed.explains or (not biased and claimed.misfit < CLOSE))
+    nearest = next((c for c in ranked if c.equation != claims), None)
+    off = "" if nearest is None else f"{pretty(number(nearest.misfit, 2))} standard errors off"
+    if close:
+        words = f"solves what it claims: {claims}"
+    elif nearest is None:
+        words = f"does not solve what it claims, {claims}; nothing else could be tried"
+    elif not best.explains:
+        words = (
+            f"none of the faults that were tried explains its path; the closest: {nearest.words}"
+        )
+        words += f", {off}"
+        if biased and claimed is not None and nearest.misfit * NEARER < claimed.misfit:
+            words, impostor = f"moves most like this: {nearest.words} ({off})", True
+    elif biased:
+        # long steps are no fault of what is claimed
+        words, impostor = f"moves like this: {best.words}", "by Euler's steps" not in best.words
+    else:
+        words = f"no row is biased; as a whole its path is like this: {best.words}"
+    return Diagnosis(name, claims, tuple(ranked), words, impostor)
