@@ -4,6 +4,7 @@ import contextlib
 import io
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -68,6 +69,9 @@ def test_page_runs_as_it_stands(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.syspath_prepend(tmp_path)  # modules that a page writes
+    for shipped in page.parent.glob("*.npz"):
+        shutil.copy(shipped, tmp_path)
     names: dict[str, object] = {"__name__": "__main__"}
     printed = None
     ran = 0
