@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -22,9 +24,13 @@ if TYPE_CHECKING:
     from wfrpde.flow.march import March
 
 Array = npt.NDArray[np.float64]
-
+logger = logging.getLogger("wfrpde")
 
 Share = float | Array | None
+
+EARLY, LONG = 0.2, 90.0
+"""Share of the work after which it is early to tell what the rest will take, and seconds from which
+it is told."""
 
 MOST_NODES = {1: 20_000, 2: 300_000, 3: 400_000}
 """Nodes beyond which nothing is refined to meet a tolerance, by dimension."""
@@ -124,7 +130,8 @@ class Context:
     """What every run needs besides the problem: the ranks, whom to tell, and when to stop.
 
     `stop` is asked between steps (collective); within `at_once` a stop request of a single process
-    raises `wfrpde.parallel.Stopped`. Runs are kept in `checkpoints`, if there are any.
+    raises `wfrpde.parallel.Stopped`. Runs are kept in `checkpoints`, if there are any; the `last`
+    one took so many seconds.
     """
 
     comm: Comm
@@ -133,17 +140,29 @@ class Context:
     stop: Callable[[], bool]
     at_once: Callable[[], AbstractContextManager[None]] = nullcontext
     done: float = 0.0
+    last: float = 0.0
     checkpoints: Checkpoints | None = None
 
     def made(
         self, share: float, solve: Callable[[RunMark | None], tuple[March, dict[str, Any]]]
     ) -> tuple[March, dict[str, Any]]:
         """Make a run that makes up `share` of the work, or take it from the checkpoints."""
-        before = self.done
+        before, began = self.done, time.perf_counter()
         kept = solve(None) if self.checkpoints is None else self.checkpoints.made(solve)
         if kept[0].complete:
             self.done = before + share
+        self.last = time.perf_counter() - began
+        if before == 0 and share < EARLY:
+            self.foretell(self.last / share - self.last)
         return kept
+
+    def foretell(self, seconds: float) -> None:
+        """Tell what is still to come, if it is long."""
+        if self.comm.rank == 0 and seconds > LONG:
+            logger.warning(
+                "this will take about %d minutes more, by what its first run took; a larger "
+                "accuracy.tolerance or fewer numerics.cells take less", round(seconds / 60),
+            )  # fmt: skip
 
     def on_step(self, phase: str, share: float) -> Callable[[float, float, float], None]:
         """Observer of one run that makes up `share` of the work."""

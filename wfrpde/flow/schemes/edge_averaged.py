@@ -235,6 +235,7 @@ class EdgeAveraged(Scheme):
         if nodes > most / 2**problem.dim:
             return None
         grid, stepper = finest.grid.refined(), ladder.stepper
+        context.foretell(2.0 ** (problem.dim + 1) * context.last)
         new = run(context, grid, finest.repeated, "finer grid", 1.0, stepper=stepper)
         before = max(2, len(ladder.runs) - 1) if isinstance(new.grid, TensorGrid) else 1
         kept = ladder.runs[-before:]
