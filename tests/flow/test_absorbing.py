@@ -113,7 +113,7 @@ def test_orders_in_cells_and_steps():
             found = np.array([series[k][1:] for k in ("survival", "first_passage_density")])
             errors.append(np.abs(found - truth).max())
         found_order = np.log2(errors[-2] / errors[-1])
-        assert found_order == pytest.approx(order, abs=0.35), errors
+        assert order - 0.35 < found_order < order + 0.5, errors
         assert errors[-1] < (1e-3 if order == 2.0 else 1e-5)
 
 
@@ -152,6 +152,84 @@ def test_a_region_of_a_line_is_where_it_ends():
     x = np.linspace(0.01, np.pi - 0.01, 50)
     np.testing.assert_allclose(solution.density(1.0, x[:, None]), np.sin(x) / 2, rtol=1e-4)
     assert (solution.density(1.0, [[-0.5], [3.5]]) == 0).all()
+
+
+def uniform_survival(times, length):
+    """From a uniform start between two absorbing ends: Σ 8/(kπ)² e^{−(kπ/L)²t}, odd k."""
+    k = np.arange(1, 400, 2)[:, None] * np.pi
+    return (8 / k**2 * np.exp(-((k / length) ** 2) * np.asarray(times))).sum(axis=0)
+
+
+@pytest.mark.parametrize(
+    ("box", "sides", "region", "length"),
+    [
+        ([0, np.pi], "absorbing", None, np.pi),
+        ([-1.0, 4.0], "reflecting", "x < 0 or x > pi", np.pi),
+        ([0, 2 * np.pi], "periodic", "abs(x - 3) < 0.5", 2 * np.pi - 1),
+        ([0, 2 * np.pi], "periodic", "x < 0.5 or x > 2*pi - 0.5", 2 * np.pi - 1),
+        ([0, 2 * np.pi], "periodic", "x > 5.2", 5.2),
+        ([0, 2 * np.pi], "periodic", "x < 1", 2 * np.pi - 1),
+    ],
+    ids=["sides", "region", "ring", "across the seam", "up to the seam", "from the seam"],
+)
+def test_a_start_that_does_not_vanish_at_the_walls(box, sides, region, length):
+    """What the nodes next to a wall miss of it counts; and regions know where a ring closes."""
+    domain = {"box": [box], "sides": {"x": sides}, "absorbing": region, "cut_off_share": 0.5}
+    case = {
+        "target": {"potential": "0*x"}, "initial": {"log_density": "0*x"}, "domain": domain,
+        "flow": {"beta": 0.0, "save": [0.1, 0.5]}, "numerics": {"cells": 200},
+    }  # fmt: skip
+    solution = wfrpde.solve(wfrpde.Case.model_validate(case))
+    gap = np.abs(solution.series["survival"][1:] - uniform_survival([0.1, 0.5], length))
+    assert (gap < 1e-5).all()
+    assert (gap <= solution.error.series["survival"][1:]).all()
+
+
+def test_a_region_that_ends_at_the_seam_of_a_cylinder_is_refused():
+    case = {
+        "target": {"potential": "0*x + y**2/2"}, "initial": {"log_density": "-y**2"},
+        "domain": {"box": [[0, 2 * np.pi], [-4, 4]], "sides": {"x": "periodic"},
+                   "absorbing": "x > 5"},
+        "flow": {"beta": 0.0, "save": [0.1]},
+    }  # fmt: skip
+    with pytest.raises(InputError, match="ends at the seam"):
+        wfrpde.solve(wfrpde.Case.model_validate(case))
+
+
+def test_dissipation_of_the_conditioned_law():
+    """KL to the quasi-stationary law ν = ψπ, ψ ∝ x with the rate of exit λ = 1:
+
+    d KL(ρ‖ν)/dt = −∫ρ|∇g|² − β Var g − λ + f (1 + KL − g(0)), g = log(ρ/ν), f the rate of loss
+    per unit of what is left: with ρ = 0 at the wall the information relative to π is infinite.
+    """
+    gap, t = 0.02, 0.3
+    times = [t + k * gap for k in range(-2, 3)]
+    x, weight = np.polynomial.legendre.leggauss(400)
+    x, weight = 2e-3 + 4.0 * (x + 1), 4.0 * weight
+    for beta in (0.0, 1.0):
+        start = {"density": "x*(1 + x**2)*exp(-x**2/0.8)"}
+        changes = {"initial": start, "flow.save": times}
+        solution = wfrpde.solve(half_line(beta, **changes))
+        reference = np.log(x) - x**2 / 2
+        kl = []
+        for s in times:
+            g = solution.log_density(s, x[:, None]) - reference
+            kl.append(weight @ (np.exp(g + reference) * g))
+
+        def against(points, solution=solution):
+            value = solution.log_density(t, points[:, None])
+            return value - np.log(points) + points**2 / 2
+
+        slope = (against(x + 1e-3) - against(x - 1e-3)) / 2e-3
+        g = against(x)
+        rho = weight * np.exp(g + reference)
+        wall = against(np.array([1e-3]))
+        index = times.index(t) + 1
+        loss = solution.series["first_passage_density"][index] / solution.series["survival"][index]
+        mean = rho @ g
+        exact = -(rho @ slope**2) - beta * (rho @ (g - mean) ** 2) - 1 + loss * (1 + mean - wall[0])
+        found = (kl[0] - 8 * kl[1] + 8 * kl[3] - kl[4]) / (12 * gap)
+        assert found == pytest.approx(exact, rel=2e-3)
 
 
 DISK = [0.99941411, 0.96125927, 0.88809683], [0.52863211, 0.82071316, 0.84896308]

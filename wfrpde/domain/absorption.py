@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from wfrpde.domain.extent import sample
 from wfrpde.domain.sides import Sides
+from wfrpde.errors import InputError
 from wfrpde.fields.regions import Region
 
 Array = npt.NDArray[np.float64]
@@ -47,6 +48,8 @@ class Absorption:
         ``(k,)`` on a line: the ends of the region.
     range
         Largest distance of the region's level from 0 in the box.
+    closed
+        ``(d,)``: which axes close upon themselves, so that both their ends are one place.
     """
 
     box: Array
@@ -54,10 +57,17 @@ class Absorption:
     region: Region | None
     planes: Array
     range: float
+    closed: tuple[bool, ...] = ()
 
     @classmethod
     def of(cls, sides: Sides, region: Region | None, box: Array) -> Absorption | None:
-        """Return that of a box with a region; None where nothing absorbs."""
+        """Return that of a box with a region; None where nothing absorbs.
+
+        Raises
+        ------
+        InputError
+            If a region of the plane or of space ends at the seam of an axis that closes.
+        """
         ends = sides.absorbing
         if region is None and not ends.any():
             return None
@@ -67,7 +77,9 @@ class Absorption:
             size = float(np.abs(region.level(sample(box))).max()) or 1.0
             if len(box) == 1:
                 planes = _ends(region, *box[0])
-        return cls(np.asarray(box), ends, region, planes, size)
+            for axis in np.flatnonzero(sides.closed):
+                planes = np.concatenate([planes, _seam(region, np.asarray(box), int(axis))])
+        return cls(np.asarray(box), ends, region, planes, size, sides.closed)
 
     def holds(self, x: Array, within: float = ON_WALL) -> Flags:
         """Which of the points ``(n, d)`` are absorbed, those on a wall among them."""
@@ -76,6 +88,11 @@ class Absorption:
         dead |= ((x >= self.box[:, 1] - slack) & self.ends[:, 1]).any(axis=1)
         if self.region is not None:
             dead |= self.region.level(x) >= -within * self.range
+            for axis in np.flatnonzero(self.closed):
+                image, (low, high) = x.copy(), self.box[axis]
+                image[x[:, axis] <= low + slack[axis], axis] = high
+                image[x[:, axis] >= high - slack[axis], axis] = low
+                dead |= self.region.level(image) >= -within * self.range
         return np.asarray(dead)
 
     @property
@@ -163,6 +180,23 @@ def _ends(region: Region, low: float, high: float) -> Array:
         same = region(middle[:, None]) == left
         a, b = np.where(same, middle, a), np.where(same, b, middle)
     return np.asarray((a + b) / 2)
+
+
+def _seam(region: Region, box: Array, axis: int) -> Array:
+    """Both ends of a closed axis, where a region of a line ends there; else nothing."""
+    points = sample(box)
+    one, other = points.copy(), points.copy()
+    one[:, axis], other[:, axis] = box[axis]
+    if (region(one) == region(other)).all():
+        return np.empty(0)
+    if len(box) == 1:
+        return np.array(box[0], dtype=np.float64)
+    raise InputError(
+        "domain.absorbing",
+        "a region that ends at the seam of an axis that closes",
+        "one that goes on beyond it, or that ends elsewhere",
+        "Shift the box along that axis.",
+    )
 
 
 def _unmet(before: Array, after: Array, diffusivity: float) -> Array:

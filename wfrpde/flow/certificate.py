@@ -219,7 +219,7 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
         np.array(opinions_on_numbers(values, nested=ladder.nested, twice=twice))
         for values in (
             [run.march.growth[:count] for run in runs],
-            [run.march.left[:count] for run in runs],
+            [_left(run, count) for run in runs],
             [run.march.killing[:count] for run in runs],
         )
     )
@@ -278,6 +278,17 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
         assert draft is not None
         return draft
     return replace(outcome, best=best, others=tuple(zip(others, shares, strict=True)), draft=draft)
+
+
+def _left(run: Run, count: int) -> Array:
+    """Return the log of what is not absorbed, times the mass of the start at the nodes, if known.
+
+    What the nodes next to a wall miss of a start that does not vanish there is of first order: see
+    `wfrpde.flow.normalisation.killed`.
+    """
+    left = run.march.left[:count]
+    alive = float(run.facts.get("start_log_mass", 0.0))
+    return np.asarray(left + np.where(run.march.times[:count] > 0, alive, 0.0))
 
 
 def _fields(ladder: Ladder, fields: list[Array], *, twice: bool) -> list[Array]:

@@ -129,7 +129,9 @@ def _report(
     series["min_density"] = np.exp(smallest - numbers.log_normalisation)
     spread["min_density"] = _spread_of_smallest(outcome, series["min_density"], where)
     if equation.killed:
-        for name, (value, bar) in killed(problem, outcome).items():
+        living = GeometricMean(problem, 1.0)(evaluator.points)[None]
+        log_start = evaluator.log_mass(Samples(living, living))[0] + numbers.log_normalisation
+        for name, (value, bar) in killed(outcome, float(log_start)).items():
             series[name], spread[name] = value, bar
     if equation.weighs:
         series["log_normalising_constant"], spread["log_normalising_constant"] = (

@@ -76,13 +76,15 @@ def told_with_error(outcome: Outcome, values: list[Array]) -> tuple[Array, Array
     return values[0], error
 
 
-def killed(problem: Problem, outcome: Outcome) -> dict[str, tuple[Array, Array]]:
+def killed(outcome: Outcome, log_start: float) -> dict[str, tuple[Array, Array]]:
     """Return what is told of absorption by name, with estimated errors, ``(T,)`` each.
 
     ``survival`` S(t) = P(not absorbed by t) and ``first_passage_density`` −S'(t), per unit time; in
-    a flow with a reaction they are the share that transport would leave, and its rate.
+    a flow with a reaction they are the share that transport would leave, and its rate. Of what the
+    nodes have of the start, ``e^log_start`` is the whole.
     """
-    left, killing = list(outcome.left), list(outcome.killing)
+    whole = np.where(outcome.times > 0, log_start, 0.0)
+    left, killing = [value - whole for value in outcome.left], list(outcome.killing)
     series = {
         "survival": [np.exp(value) for value in left],
         "first_passage_density": [

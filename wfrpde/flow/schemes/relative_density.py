@@ -13,7 +13,7 @@ from wfrpde.case.problem import Grid, Problem
 from wfrpde.discretisation.absorption import continued
 from wfrpde.discretisation.interpolation import Interpolation, interpolation_of
 from wfrpde.discretisation.nodes import Nodes, make_nodes
-from wfrpde.discretisation.semi_discrete import SemiDiscrete
+from wfrpde.discretisation.semi_discrete import NO_MASS, SemiDiscrete
 from wfrpde.domain.absorption import Absorption
 from wfrpde.domain.extent import sample
 from wfrpde.domain.grid import TensorGrid
@@ -88,6 +88,7 @@ def _marched(
         whole = problem.log_initial(owned) + semi.log_weights
         left_out = _left_out(problem, grid, nodes, whole)
         log_mass = semi.conditioned(whole)
+        alive = nodes.logsumexp(np.where(semi.absorbed, -NO_MASS, whole))
         defect = _start_defect(problem, nodes, log_mass)
         limit = RINGING if semi.obtuse_edges else CURE_LIMIT
         if not semi.monotone:
@@ -125,6 +126,8 @@ def _marched(
         "start_defect": defect,
         "start_left_out": left_out,
     }
+    if sink is not None:
+        facts["start_log_mass"] = alive
     return result, facts
 
 
