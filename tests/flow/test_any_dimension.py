@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import multivariate_t, norm
 
 import wfrpde
 from wfrpde.flow.exact import gaussian_flow, gaussian_kl, gaussian_log_density
@@ -139,9 +139,38 @@ def test_a_ring_in_many_dimensions_and_starts_that_are_not_radial():
     assert (np.diff(sol.series["kl"]) < 0).all()
     again = sol.marginal(1.0, 3)
     assert abs(again.variance - sol.covariance[-1, 3, 3]) < 1e-6
-    away = {"mean": 1.0, "covariance": 1.0}
-    with pytest.raises(wfrpde.WfrpdeError, match="about the origin"):
+    away = {"kind": "uniform", "box": [[0.0, 1.0]] * 100}
+    with pytest.raises(wfrpde.WfrpdeError, match="a radial one, or a Gaussian"):
         wfrpde.solve(wfrpde.Case.from_dict({"target": table, "initial": away}))
+
+
+def test_students_t_in_five_dimensions():
+    # what lies far out is cut off and counted; laws of linear forms of π itself are refused
+    case = wfrpde.Case.from_dict(
+        {
+            "target": {"kind": "student_t", "degrees": 3.0, "dim": 5},
+            "initial": {"mean": 0.0, "covariance": 0.5},
+            "flow": {"save": [0.5], "alpha": 0.0},
+        }
+    )
+    sol = wfrpde.solve(case)
+    x = 2 * np.random.default_rng(0).normal(size=(20, 5))
+    right = multivariate_t(np.zeros(5), np.eye(5), df=3.0).logpdf(x)
+    assert np.abs(sol.log_density(np.inf, x) - right).max() < 1e-7
+    with pytest.raises(wfrpde.WfrpdeError, match="heavy tails"):
+        sol.projection(np.inf, np.ones(5))
+    with pytest.raises(wfrpde.WfrpdeError, match=r"target\.modes"):
+        case.with_overrides({"target.modes": {"far": "sum(x) > 9"}})
+    # without transport ρ_t ∝ ρ_0^{1 − s} π^s, s = 1 − e^{−t}, a function of r
+    r, s = np.linspace(0, 30, 40001)[1:], 1 - np.exp(-0.5)
+    log_mass = 4 * np.log(r) - (1 - s) * r**2 - s * 4 * np.log1p(r**2 / 3)
+    mass = np.exp(log_mass - log_mass.max())
+    square = (mass @ r**2) / mass.sum() / 5
+    assert abs(sol.covariance[-1, 0, 0] - square) < min(sol.error.covariance[-1, 0, 0], 1e-6)
+    law = sol.projection(0.5, np.eye(5)[1])
+    assert abs(law.variance - square) < 1e-6
+    moving = wfrpde.solve(case.with_overrides({"flow.alpha": 1.0}))
+    assert (np.diff(moving.series["kl"]) < 0).all()
 
 
 def test_the_gradient_of_a_radial_target():

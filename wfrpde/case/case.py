@@ -225,9 +225,8 @@ class Case(Shown, Section):
     @property
     def is_factored(self) -> bool:
         """Whether its flow is put together from those of factors, not solved on one mesh."""
-        radial = self.target.kind == "radial"
-        apart = self.target.is_product or self.target.is_chain
-        return apart or radial or self.target.dimension > 3
+        apart = self.target.is_product or self.target.is_chain or self.target.is_round
+        return apart or self.target.dimension > 3
 
     @property
     def equation(self) -> Equation:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.case.axial import plane_case
 from wfrpde.case.factors import factors_of, rotation_matrix
 from wfrpde.case.problem import Problem
-from wfrpde.case.radial import distance_case
+from wfrpde.case.radial import RADIAL, distance_case, is_centred
 from wfrpde.case.setup import make_problem
 from wfrpde.errors import InputError
 from wfrpde.samplers.context import SamplerContext, drawable
@@ -109,10 +110,11 @@ def _of_factors(case: Case, solution: SavedFlow | Knowing | None, comm: Any) -> 
 
 def _room(case: Case) -> _Room:
     """Look at the case of one factor."""
-    if case.target.kind == "radial":
-        line = distance_case(case).domain.box
-        assert line is not None
-        low, high = line[0]
+    if case.target.is_round:
+        line = case.target.kind in RADIAL and is_centred(case)
+        reduced = (distance_case(case) if line else plane_case(case)).domain.box
+        assert reduced is not None
+        low, high = reduced[0] if line else (0.0, float(np.abs(reduced).max()))
         target = case.target.build()
         r = np.linspace(low, high, 2001)[:, None] * np.eye(1, target.dim)
         lowest = r[int(np.argmin(target.potential(r)))]

@@ -28,7 +28,7 @@ UNSAID = {
 }
 """Kinds of start that say nothing themselves, and why."""
 
-SPACIOUS = ("gaussian", "radial")
+SPACIOUS = ("gaussian", "radial", "student_t", "axial")
 """Kinds of target that may have more than three dimensions."""
 
 TARGET_EXAMPLE = '[target] potential = "(x**2 - 1)**2"'
@@ -76,9 +76,9 @@ class TargetSpec(OpenSection):
     @model_validator(mode="before")
     @classmethod
     def _formula_in_r(cls, data: Any) -> Any:
-        """Take the potential of a radial target, a formula in r, as its parameter."""
-        radial = isinstance(data, Mapping) and data.get("kind") == "radial"
-        if not radial or data.get("potential") is None:
+        """Take the potential of a target around a point or an axis as its parameter."""
+        around = isinstance(data, Mapping) and data.get("kind") in ("radial", "axial")
+        if not around or data.get("potential") is None:
             return data
         rest = {key: value for key, value in data.items() if key != "potential"}
         return {
@@ -145,6 +145,11 @@ class TargetSpec(OpenSection):
     def is_product(self) -> bool:
         """Whether it is made of factors."""
         return self.kind == "product"
+
+    @property
+    def is_round(self) -> bool:
+        """Whether it is the same around a point or an axis: its flow has fewer coordinates."""
+        return self.kind in ("radial", "student_t", "axial")
 
     @property
     def is_chain(self) -> bool:

@@ -77,6 +77,9 @@ def check_product(case: Case) -> None:
         raise InputError(
             "dynamics", "a table, with factors", "none, or kind = 'kinetic' for a product"
         )
+    if case.target.kind == "student_t" and case.target.modes:
+        needed = "none: masses of its tails are not known"
+        raise InputError("target.modes", "regions, of Student's t", needed)
     if not case.target.is_product:
         unseen = case.domain.altered - {"cut_off_share"}
         if case.is_factored and not case.target.is_chain and unseen:

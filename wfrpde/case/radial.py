@@ -11,15 +11,24 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.errors import InputError
-from wfrpde.targets.radial import RadialFormula, RadialTarget
+from wfrpde.fields.complaints import checked
+from wfrpde.targets.radial import RadialFormula, RadialTarget, StudentTarget
 
 if TYPE_CHECKING:
     from wfrpde.case.case import Case
 
 Array = npt.NDArray[np.float64]
 
-LEVEL = 38.0
-"""Level (kT) of the box of the distance: beyond it neither density holds mass."""
+RADIAL: dict[str, type[RadialTarget] | type[StudentTarget]] = {
+    model.kind: model for model in (RadialTarget, StudentTarget)
+}
+"""Kinds of target that depend on the distance from the origin alone."""
+
+LEVELS = np.linspace(38.0, 6.0, 33)
+"""Levels (kT) that the box of the distance holds: the first one that a grid resolves."""
+
+MOST_LENGTHS = 1000.0
+"""Widths of what is within 1 kT that the box is long at most."""
 
 SMALLEST = 1e-6
 """Least distance, in units of the largest, that the box begins at."""
@@ -33,7 +42,7 @@ def distance_case(case: Case) -> Case:
     InputError
         If the start is not radial.
     """
-    target = RadialTarget.model_validate({**case.target.parameters, "dim": case.dim})
+    target = radial_formula(case)
     start = start_of(case)
     growth = case.dim - 1
     formula = f"({target.text()}) - {growth}*log(x)"
@@ -55,45 +64,71 @@ def distance_case(case: Case) -> Case:
     )
 
 
+def radial_formula(case: Case) -> RadialFormula:
+    """Return v of a target V(x) = v(|x|)."""
+    model = RADIAL[str(case.target.kind)]
+    return checked(model, {**case.target.parameters, "dim": case.dim}, "target").formula
+
+
+def is_centred(case: Case) -> bool:
+    """Whether a radial target's start is the same in all directions, too."""
+    density = case.initial.build(case.target.build())
+    if density.gaussian is None:
+        return True  # radial, or refused by `start_of`
+    mean, covariance = density.gaussian
+    variance = float(covariance[0, 0])
+    round_ = np.abs(covariance - variance * np.eye(len(mean))).max() <= 1e-14 * variance
+    return bool(round_ and not mean.any())
+
+
 def start_of(case: Case) -> RadialFormula:
     """Return the start's potential as a formula in r."""
     initial = case.initial
     if initial.kind == "radial":
         return RadialFormula.model_validate(initial.parameters)
-    needed = "a radial one, or a Gaussian about the origin that is equal in all directions"
+    needed = "a radial one, or a Gaussian"
     density = initial.build(case.target.build())
     if density.gaussian is None:
         raise InputError("initial", f"a start of the kind {initial.kind}", needed)
-    mean, covariance = density.gaussian
-    variance = float(covariance[0, 0])
-    if mean.any() or np.abs(covariance - variance * np.eye(len(mean))).max() > 1e-14 * variance:
-        raise InputError("initial", "a Gaussian start off the centre, or not round", needed)
-    return RadialFormula(potential=f"r**2/{2 * variance!r}")
+    return RadialFormula(potential=f"r**2/{2 * float(density.gaussian[1][0, 0])!r}")
 
 
 def distance_box(target: RadialFormula, start: RadialFormula, growth: int) -> list[float]:
-    """Return the interval of r that holds both densities, and geometric means of them."""
+    """Return the interval of r that holds both densities, and geometric means of them.
+
+    Of heavy tails it holds as much as a grid resolves; what lies beyond is counted as lost.
+    """
     functions = [formula.functions("target.potential")[0] for formula in (target, start)]
+    for level in LEVELS:
+        low, high, core = _held(functions, growth, level)
+        if high - low <= MOST_LENGTHS * core:
+            break
+    return [max(low, SMALLEST * high), high]
+
+
+def _held(functions: list[Any], growth: int, level: float) -> tuple[float, float, float]:
+    """Return the ends of what lies below a level, and the least width of what is within 1 kT."""
     high = 1.0
-    for _ in range(200):
-        r = high * np.linspace(1e-6, 1.0, 4001)
+    for _ in range(400):
+        r = high * np.union1d(np.linspace(1e-6, 1.0, 4001), np.geomspace(1e-15, 1.0, 6001))
         levels = [_levels(function, growth, r) for function in functions]
-        if min(level[-1] for level in levels) > LEVEL:
+        if min(values[-1] for values in levels) > level:
             break
         high *= 1.4
     else:
         raise InputError("target.potential", "one that does not confine", "one that grows with r")
     for _ in range(60):  # towards the part that matters
-        inside = np.min(levels, axis=0) < LEVEL
-        if inside.mean() > 0.2:
-            break
+        inside = np.min(levels, axis=0) < level
         first, last = r[inside][[0, -1]]
-        room = last - first + 2 * (r[1] - r[0])
-        r = np.linspace(max(first - room, 1e-6 * last), last + room, 4001)
+        gap = 2 * float(np.diff(r)[inside[1:]].max(initial=0.0))
+        if last - first > 0.2 * (r[-1] - r[0]):
+            break
+        r = np.linspace(
+            max(first - (last - first) - gap, 1e-6 * last), 2 * last - first + gap, 4001
+        )
         levels = [_levels(function, growth, r) for function in functions]
-    keep = r[inside]
-    low = max(float(keep[0]), SMALLEST * float(keep[-1]))
-    return [low, float(keep[-1])]
+    cores = [float(np.ptp(r[values < 1.0])) for values in levels]
+    return float(first), float(last), min(cores)
 
 
 def _levels(function: Any, growth: int, r: Array) -> Array:

@@ -18,7 +18,7 @@ from wfrpde.flow.product.gaussian_part import GaussianPart
 from wfrpde.flow.product.lines import Complex
 from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.parts import Index
-from wfrpde.flow.product.radial import RadialPart
+from wfrpde.flow.product.reduced import ReducedPart
 from wfrpde.flow.product.solution import ProductSolution
 from wfrpde.flow.saved import saved_index
 
@@ -106,8 +106,9 @@ class ProductDensity:
         blocks = []
         for kind, at in factors:
             block = inner[at]
-            if isinstance(self.solution.parts[kind], RadialPart):  # its length alone counts
-                block = np.round(np.linalg.norm(block, keepdims=True), 12)
+            part = self.solution.parts[kind]
+            if isinstance(part, ReducedPart) and block.any():  # not all of it counts
+                block = part.seen(block)
             if block.any():
                 blocks.append(kind.to_bytes(4, "big") + block.tobytes())
         return b"".join(sorted(blocks))
@@ -156,15 +157,13 @@ class ProductDensity:
             return np.asarray(mean + noise @ np.linalg.cholesky(covariance).T)
         if isinstance(part, MeshPart):
             return self._samplers[number].draw(n, rng)
-        normal = rng.standard_normal((n, part.dim))
-        distance = self._samplers[number].draw(n, rng)
-        return np.asarray(normal * (distance / np.linalg.norm(normal, axis=1, keepdims=True)))
+        return part.placed(self._samplers[number].draw(n, rng), rng)
 
     @cached_property
     def _samplers(self) -> dict[int, ExactSampler]:
         found = {}
         for number, part in enumerate(self.solution.parts):
             if not isinstance(part, GaussianPart):
-                mesh = part if isinstance(part, MeshPart) else part.distance
+                mesh = part if isinstance(part, MeshPart) else part.mesh
                 found[number] = exact_sampler(density_of(mesh.solution, self.time))
         return found

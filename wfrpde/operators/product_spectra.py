@@ -237,7 +237,7 @@ def _modes(case: Case, comm: Comm, size: int, absorbing: str | None) -> list[Mod
         if target.kind == "gaussian" and free and overdamped and whole:
             kinds += _harmonic(target.build().gaussian, spec.repeat, size)
             continue
-        if target.kind == "radial" or target.dimension > 3:
+        if target.is_round or target.dimension > 3:
             where = f"factor[{index}].target" if case.target.is_product else "target"
             needed = "a Gaussian, or a factor in one to three dimensions"
             raise InputError(where, f"{target.kind!r} in {target.dimension} dimensions", needed)

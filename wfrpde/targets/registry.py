@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from wfrpde.errors import InputError
 from wfrpde.fields.complaints import checked, choose
+from wfrpde.targets.axial import AxialTarget
 from wfrpde.targets.chain import ChainTarget
 from wfrpde.targets.double_well import DoubleWellTarget
 from wfrpde.targets.gaussian import GaussianMixtureTarget, GaussianTarget
@@ -21,7 +22,7 @@ from wfrpde.targets.minima import find_minima
 from wfrpde.targets.phase_space import phase_space
 from wfrpde.targets.product import product_target
 from wfrpde.targets.python_target import load_python_target
-from wfrpde.targets.radial import RadialTarget
+from wfrpde.targets.radial import RadialTarget, StudentTarget
 from wfrpde.targets.target import Target, TargetParameters, read_regions, symbolic_target
 
 # A new target adds its class here; `TargetParameters` says what it needs.
@@ -36,6 +37,8 @@ LIBRARY: dict[str, type[TargetParameters]] = {
         RingTarget,
         MullerBrownTarget,
         RadialTarget,
+        StudentTarget,
+        AxialTarget,
         ChainTarget,
     )
 }

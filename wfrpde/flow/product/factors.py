@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from wfrpde.discretisation.interpolation import points_of
 from wfrpde.errors import InputError
+from wfrpde.flow.product.axial import AxialPart
 from wfrpde.flow.product.gaussian_part import GaussianPart
 from wfrpde.flow.product.lines import Complex, Line
 from wfrpde.flow.product.mesh_part import MeshPart
@@ -25,7 +26,7 @@ from wfrpde.flow.saved import Estimated
 Array = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
 
-AnyPart = MeshPart | GaussianPart | RadialPart
+AnyPart = MeshPart | GaussianPart | RadialPart | AxialPart
 """The kinds of `Part`, as results that can be kept."""
 
 

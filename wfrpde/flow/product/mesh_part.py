@@ -155,10 +155,11 @@ class MeshPart(Result):
             log_mass = rule.log_target + u
             top = float(log_mass.max())
             log_mass = log_mass - top - np.log(np.exp(log_mass - top).sum())
-            self._sampled[key] = log_mass, self._defect(index, rule.points, u)
+            self._sampled[key] = log_mass, self.defect(index, rule.points, u)
         return self._sampled[key]
 
-    def _defect(self, index: Index, points: Array, u: Array) -> Array:
+    def defect(self, index: Index, points: Array, u: Array) -> Array:
+        """Return the estimated error of log(ρ/π) ``(n,)``, which is u, at points ``(n, d)``."""
         opinions, solution = self.solution.opinions, self.solution
         defect = np.zeros(len(points))
         if index is None or index in solution.known:

@@ -19,7 +19,7 @@ from wfrpde.flow.product.lines import Complex
 from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.parts import Index
 from wfrpde.flow.product.planar import planar_density
-from wfrpde.flow.product.radial import RadialPart
+from wfrpde.flow.product.reduced import ReducedPart
 from wfrpde.flow.product.regions import region_mass
 from wfrpde.flow.product.sums import SumLaw, Tail
 from wfrpde.flow.saved import DerivedNumbers, Estimated, saved_index
@@ -209,7 +209,7 @@ class ProductSolution(Result, DerivedNumbers):
         count = len(self.times)
         density = np.zeros(count)
         for part, n in zip(self.parts, self.counts, strict=True):
-            mesh = part.distance if isinstance(part, RadialPart) else part
+            mesh = part.mesh if isinstance(part, ReducedPart) else part
             if isinstance(mesh, MeshPart):
                 density += n * mesh.solution.density_error[:count]
         return ErrorEstimate(

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wfrpde.case.axial import axis_of, plane_case
 from wfrpde.case.case import Case
 from wfrpde.case.factor_cases import factor_case, factor_key
 from wfrpde.case.factors import factors_of, rotation_matrix
-from wfrpde.case.radial import distance_case
+from wfrpde.case.radial import RADIAL, distance_case, is_centred
 from wfrpde.errors import InputError
 from wfrpde.fields.schedules import is_moving
+from wfrpde.flow.product.axial import AxialPart
 from wfrpde.flow.product.factors import AnyPart
 from wfrpde.flow.product.gaussian_part import gaussian_part
 from wfrpde.flow.product.mesh_part import MeshPart
@@ -101,9 +103,19 @@ def solve_product(
     return unless_stopped(solution, on_stop)
 
 
+def _reduced(case: Case, comm: Any) -> RadialPart | AxialPart:
+    """Solve the flow of the coordinates that a round target and its start depend on."""
+    target = case.target.build()
+    if case.target.kind in RADIAL and is_centred(case):
+        line = solve_on_mesh(distance_case(case), comm, on_stop="return")
+        return RadialPart(target, MeshPart(line))
+    plane = solve_on_mesh(plane_case(case), comm, on_stop="return")
+    return AxialPart(target, MeshPart(plane), axis_of(case))
+
+
 def _closed(case: Case) -> bool:
     """Whether the flow of a factor is that of Gaussians in closed form."""
-    beyond = case.dim > 3 and case.target.kind != "radial"
+    beyond = case.dim > 3 and not case.target.is_round
     return beyond or case.numerics.formulation == "closed form"
 
 
@@ -140,9 +152,8 @@ def _words(index: int, case: Case) -> str:
 
 
 def _part(case: Case, words: str, comm: Any, stop: StopRequest) -> AnyPart | None:
-    if case.target.kind == "radial":
-        with_line = solve_on_mesh(distance_case(case), comm, on_stop="return")
-        return RadialPart(case.target.build(), MeshPart(with_line))
+    if case.target.is_round:
+        return _reduced(case, comm)
     times = np.array([0.0, *case.flow.save])
     if _closed(case):
         target = case.target.build()
