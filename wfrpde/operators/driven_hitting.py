@@ -75,17 +75,6 @@ class Answers:
     warnings: list[str]
     facts: dict[str, Any]
 
-    @property
-    def shared(self) -> dict[str, Any]:
-        """What all results that follow hold."""
-        return {
-            "target": self.problem.target,
-            "log_normalisation": self.log_partition,
-            "numerics": self.facts,
-            "warnings": tuple(self.warnings),
-            "interpolation": self.interpolation,
-        }
-
     def estimated(self, name: str) -> tuple[float, float]:
         """Return a number of the finest degree and its estimated error; NaN without another."""
         *coarser, best = self.numbers[name]

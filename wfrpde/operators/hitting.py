@@ -21,6 +21,7 @@ from wfrpde.errors import InputError
 from wfrpde.operators.absorbing import absorbing_nodes
 from wfrpde.operators.driven_hitting import committor_answers, exit_answers
 from wfrpde.operators.eigen import along, solved
+from wfrpde.operators.held import held
 from wfrpde.operators.ladder import Level
 from wfrpde.operators.modes import solve_modes
 from wfrpde.operators.operator import Operator
@@ -146,7 +147,7 @@ def mean_exit_time(case: Case, region: str, comm: Comm | None = None) -> Exit:
         mean_time_error=float(error),
         times=modes.ladder.function(times)[0],
         quasi_stationary=first / float(first @ modes.mass),
-        **modes.shared,
+        **held(modes),
     )
 
 
@@ -202,7 +203,7 @@ def committor(case: Case, source: str, sink: str, comm: Comm | None = None) -> C
         error=error,
         rate=float(rate),
         rate_error=float(rate_error),
-        **modes.shared,
+        **held(modes),
     )
 
 
@@ -224,7 +225,7 @@ def _driven_exit(case: Case, absorbing: Region, comm: Comm) -> Exit:
         mean_time_error=error,
         times=found.functions["times"][-1],
         quasi_stationary=found.functions["state"][-1],
-        **found.shared,
+        **held(found),
     )
 
 
@@ -240,7 +241,7 @@ def _driven_committor(case: Case, source: Region, sink: Region, comm: Comm) -> C
         error=_undecided(best, coarser[-1], found.mass) if coarser else np.nan,
         rate=rate,
         rate_error=rate_error,
-        **found.shared,
+        **held(found),
     )
 
 

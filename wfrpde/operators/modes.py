@@ -97,17 +97,6 @@ class Modes:
     facts: dict[str, Any]
 
     @property
-    def shared(self) -> dict[str, Any]:
-        """What all results that follow from them hold."""
-        return {
-            "target": self.problem.target,
-            "log_normalisation": self.log_partition,
-            "numerics": self.facts,
-            "warnings": tuple(self.warnings),
-            "interpolation": self.interpolation,
-        }
-
-    @property
     def interpolation(self) -> Interpolation:
         """Polynomials between the finest nodes."""
         return self.ladder.interpolations[-1]

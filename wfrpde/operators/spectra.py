@@ -26,6 +26,7 @@ import numpy.typing as npt
 from wfrpde.case.loading import require_case
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import Interpolation, OnNodes, evaluate, points_of
+from wfrpde.operators.held import held
 from wfrpde.operators.irreversible import Rotating, solve_irreversible
 from wfrpde.operators.kinetic import solve_kinetic
 from wfrpde.operators.modes import Modes, solve_modes
@@ -218,7 +219,7 @@ def spectrum(case: Case, comm: Comm | None = None) -> Spectrum:
         mass=modes.mass,
         absorbing=case.absorbing,
         wall_time=time.perf_counter() - began,
-        **modes.shared,
+        **held(modes),
     )
 
 
@@ -239,11 +240,6 @@ def _of_rotating(
         functions, left = functions.real, left.real
     return Spectrum(
         case=case,
-        target=modes.problem.target,
-        log_normalisation=modes.log_partition,
-        numerics=modes.facts,
-        warnings=tuple(modes.warnings),
-        interpolation=modes.interpolation,
         eigenvalues=modes.values,
         rates=modes.values.real,
         errors=modes.errors,
@@ -254,6 +250,7 @@ def _of_rotating(
         mass=modes.mass,
         absorbing=None if absorbing is None else absorbing.text,
         wall_time=time.perf_counter() - began,
+        **held(modes),
     )
 
 

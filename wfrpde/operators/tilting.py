@@ -25,6 +25,7 @@ from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import gradient, points_of
 from wfrpde.errors import InputError
 from wfrpde.operators.eigen import solved
+from wfrpde.operators.held import held
 from wfrpde.operators.ladder import Level
 from wfrpde.operators.modes import Modes, solve_modes
 from wfrpde.operators.spectra import FELT, FromModes, nothing_outside, tell_warnings, world_of
@@ -183,7 +184,7 @@ def feynman_kac(case: Case, comm: Comm | None = None) -> FeynmanKac:
         mass=modes.mass,
         mean_rate=float(modes.ladder.value(means)[0]),
         wall_time=time.perf_counter() - began,
-        **modes.shared,
+        **held(modes),
     )
 
 
