@@ -25,3 +25,14 @@ def test_two_degrees_that_agree_by_chance_are_not_believed():
         np.testing.assert_array_equal(best, RATES[-1])
         assert (np.abs(best - RIGHT) <= error).all() == kinked
         assert error.max() < 0.05
+
+
+def test_what_is_not_resolved_makes_its_neighbours_uncertain():
+    """One rate that changes by two percent: the change between lower degrees counts for all."""
+    levels = tuple(SimpleNamespace(degree=p) for p in (6, 7, 8))
+    rows = [[1.0, 4.0], [1.01, 3.9], [1.010001, 3.82]]
+    _, error = Ladder(levels, smooth=True).value([np.array(row) for row in rows])
+    assert error[0] >= 0.01
+    well = [[1.0, 4.0], [1.01, 4.0001], [1.010001, 4.00011]]
+    _, error = Ladder(levels, smooth=True).value([np.array(row) for row in well])
+    assert error[0] < 1e-5

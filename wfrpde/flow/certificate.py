@@ -316,8 +316,8 @@ def _shares(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Share
         return [1.0]
     if _irregular(problem):
         return [1.0, BY_CHANCE]
-    if problem.tolerance is None:
-        return [1 / 3, BY_CHANCE]
+    if problem.tolerance is None:  # kinks within cells leave no order to count on
+        return [1.0 if problem.kinks.oblique else 1 / 3, BY_CHANCE]
     if len(fields) > 3:
         return [_settled(problem, ladder.interpolations, fields), None]
     return [_regularity(problem, ladder, fields), None]

@@ -38,6 +38,9 @@ LEAST_CELLS = {1: 24, 2: 8, 3: 6}
 LARGEST_RATIO = 0.9
 """q = |v₃ − v₂|/|v₂ − v₁| of the values of three degrees beyond which nothing converges visibly."""
 
+VAGUE = 1e-2
+"""Relative error of any value from which the others may be of what is not resolved, too."""
+
 TINY = 1e-300
 
 FINEST_NODES = {1: 100_000, 2: 150_000, 3: 250_000}
@@ -113,7 +116,8 @@ class Ladder:
         elif len(every) == 3:
             share = _remaining(np.abs(best - every[1]), np.abs(every[1] - every[0]))
         error = share * np.abs(best - others[0])
-        if self.kinked and len(every) == 3:
+        unresolved = self.kinked or bool((error > VAGUE * np.abs(best)).any())
+        if unresolved and len(every) == 3:
             error = np.maximum(error, np.abs(every[1] - every[0]))
         return best, error
 

@@ -25,7 +25,7 @@ from wfrpde.errors import SolverError
 from wfrpde.operators.absorbing import absorbing_nodes, planes
 from wfrpde.operators.dirichlet_form import DirichletForm
 from wfrpde.operators.eigen import lowest
-from wfrpde.operators.ladder import Ladder, Level, discretisations
+from wfrpde.operators.ladder import VAGUE, Ladder, Level, discretisations
 from wfrpde.operators.operator import Operator
 from wfrpde.operators.walls import wall_nodes
 from wfrpde.parallel import Progress, collectively, watched
@@ -53,9 +53,6 @@ between 12 and 62 for Ornstein–Uhlenbeck modes."""
 
 WALL_LIMIT = 1e-12
 """Weight at the walls up to which an automatic box is wide enough."""
-
-VAGUE = 1e-2
-"""Relative error from which the user is warned of."""
 
 ROUND_OFF = 1e-14
 """Relative error that no estimate goes below."""
