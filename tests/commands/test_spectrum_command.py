@@ -207,3 +207,15 @@ def test_an_interrupted_sweep_keeps_what_is_finished(case):
         solved = [row["rate_1"] != "" for row in csv.DictReader(stream)]
     assert 0 < sum(solved) < 500
     assert left_behind(case.parent) == {"wfr-spectrum-well"}
+
+
+def test_the_target_of_a_path_at_a_time(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    numerics = ["--set", "numerics.cells=[60]", "--quiet"]
+    for time, gap in (("0.0", 1.563), ("t=1", 0.718)):
+        assert main(["spectrum", "annealed-double-well", "--at", time, "--force", *numerics]) == 0
+        with Path("wfr-spectrum-annealed-double-well/spectrum.csv").open(encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        assert float(rows[1]["rate"]) == pytest.approx(gap, abs=1e-3)
+    assert main(["spectrum", "annealed-double-well", "--at", "soon", *numerics]) == 2
+    assert "--at" in capsys.readouterr().err

@@ -6,6 +6,7 @@ from scipy.integrate import quad, solve_ivp
 
 import wfrpde
 from wfrpde.errors import InputError
+from wfrpde.flow import crooks
 
 ANNEALED = {"reaction": "annealed"}
 WELL = "8*(x**2 - 1)**2 + x/2"
@@ -350,3 +351,20 @@ def test_a_formula_that_moves_is_given_once():
                 "flow": {"save": [0.5]},
             }
         )
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_crooks_relation_is_checked(wrong, monkeypatch):
+    """The second moment of the weights against a flow backwards, whose weights are e^{W}."""
+    backwards = crooks.backwards
+    if wrong:  # other dynamics than those forwards
+        monkeypatch.setattr(
+            crooks, "backwards", lambda case: backwards(case).with_overrides({"flow.alpha": 1.2})
+        )
+    text = "(1 - t)*x**2/1.28 + t*(3*(x**2 - 1)**2 + x/2)"
+    numerics = {"cells": [60], "dt": 0.02, "cross_check": True}
+    solution = wfrpde.solve(
+        case(text, [[-3.5, 3.5]], flow={**ANNEALED, "save": [1.0]}, numerics=numerics)
+    )
+    check = next(c for c in solution.numerics["checks"] if "Crooks" in c["name"])
+    assert check["passed"] is not wrong, check

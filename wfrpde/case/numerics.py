@@ -37,7 +37,8 @@ class NumericsSpec(Section):
         Whether a second run estimates the error of what is reported.
     cross_check
         Whether a closed form is compared with a run on a mesh, number by number, in units of both
-        error bars; a difference fails a check.
+        error bars, and the second moment of a path's weights with the same path run backwards
+        (Crooks' relation); a difference fails a check.
     engine
         Linear algebra: ``petsc`` (PETSc and SLEPc: needed on several MPI ranks), ``scipy`` (one
         process); ``auto`` takes PETSc where it is installed.

@@ -72,6 +72,11 @@ def command_parser(commands_by_name: Mapping[str, Command]) -> argparse.Argument
         help="the rates for several values of a key, both ends included, e.g. "
         "--sweep target.barrier=2:40:20; ':log' at the end for equal ratios. MPI ranks share them",
     )
+    spectrum.add_argument(
+        "--at",
+        metavar="T",
+        help="the target of a [path] at this time ('--sweep path.at=0:1:9' for many)",
+    )
     _add_resume(spectrum, "do not compute the finished values of a sweep again")
 
     demo = commands.add_parser(

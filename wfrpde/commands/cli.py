@@ -153,7 +153,8 @@ def _spectrum(arguments: argparse.Namespace) -> int:
             from wfrpde.errors import InputError
 
             raise InputError("--resume", "a spectrum, of which nothing is kept", "--sweep with it")
-        case, folder = _case_and_folder(arguments, session, "wfr-spectrum", start=False)
+        frozen = {} if arguments.at is None else {"path.at": _time_of(arguments.at)}
+        case, folder = _case_and_folder(arguments, session, "wfr-spectrum", frozen, start=False)
         from wfrpde.commands.spectrum import run_spectrum, spectrum_summary
 
         result = run_spectrum(
@@ -173,6 +174,16 @@ def _spectrum(arguments: argparse.Namespace) -> int:
         if not result.complete:
             session.code = INTERRUPTED
     return session.code
+
+
+def _time_of(text: str) -> float:
+    """Return the time that ``--at`` names, as ``0.5`` or ``t=0.5``."""
+    from wfrpde.errors import InputError
+
+    try:
+        return float(text.removeprefix("t="))
+    except ValueError:
+        raise InputError("--at", repr(text), "a time, such as 0.5") from None
 
 
 def _validate(arguments: argparse.Namespace) -> int:

@@ -21,6 +21,7 @@ from wfrpde.flow.accuracy import check_wanted, level_for, refined_to_tolerance, 
 from wfrpde.flow.certificate import Ladder, certified
 from wfrpde.flow.checkpoints import FOLDER, Checkpoints
 from wfrpde.flow.checks import error_warnings
+from wfrpde.flow.crooks import crooks_check
 from wfrpde.flow.cross_check import cross_check
 from wfrpde.flow.evaluation import report
 from wfrpde.flow.outcome import Context
@@ -201,8 +202,14 @@ def solve_from(
                 checks = (*solution.numerics["checks"], cross_check(solution, mesh))
                 facts = {**solution.numerics, "checks": checks}
                 solution = replace(solution, numerics=facts)
-        warnings = (*solution.warnings, *error_warnings(solution))
+        crooks = None
         if case.numerics.cross_check and not solution.gaussian:
+            crooks = crooks_check(solution, lambda other: solve_from(other, comm, None, None))
+        if crooks is not None:
+            facts = {**solution.numerics, "checks": (*solution.numerics["checks"], crooks)}
+            solution = replace(solution, numerics=facts)
+        warnings = (*solution.warnings, *error_warnings(solution))
+        if case.numerics.cross_check and not solution.gaussian and crooks is None:
             warnings += ("numerics.cross_check: no closed form was taken, nothing was compared",)
         solution = replace(solution, warnings=warnings)
         if comm.rank == 0:

@@ -6,14 +6,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from wfrpde.flow.solution import Solution
 from wfrpde.numbers import number, pretty
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
+from wfrpde.report.flow.path_modes import path_mode_mass
 from wfrpde.report.flow.run import FlowRun
 
 __all__ = ["draw_modes"]
 
 MOST_MODES = 12
+TELEPORTS = (
+    " The target moves: dotted is the mass that it gives to the mode at each time. Where a flow "
+    "without reaction falls behind it, the path teleports mass that transport cannot carry."
+)
 FLOOR = 1e-40
 """Logarithmic panels end here; what lies below is written beside the axis."""
 
@@ -23,6 +29,7 @@ def draw_modes(run: FlowRun) -> Drawing | None:
     names = list(run.solution.mode_mass)
     if not names:
         return None
+    moving = path_mode_mass(run.solution) if isinstance(run.solution, Solution) else {}
     shown = names[:MOST_MODES]
     columns = min(len(shown), 2 if len(shown) in (2, 4) else 3)
     rows = -(-len(shown) // columns)
@@ -33,7 +40,7 @@ def draw_modes(run: FlowRun) -> Drawing | None:
         axes.remove()
     for index, name in enumerate(shown):
         axes = grid.flat[index]
-        _panel(axes, run, name)
+        _panel(axes, run, name, moving.get(name))
         if index + columns >= len(shown):
             axes.tick_params(labelbottom=True)
         else:
@@ -50,11 +57,11 @@ def draw_modes(run: FlowRun) -> Drawing | None:
         "Mass of each mode at the saved times (dots), with estimated errors as bars where they can "
         "be seen. The thin lines between the dots are guides for the eye. Dotted: the mass that "
         "the target gives to the mode. A panel is logarithmic where the mass grows from next to "
-        "nothing; it ends at 10⁻⁴⁰." + left_out,
+        "nothing; it ends at 10⁻⁴⁰." + TELEPORTS * bool(moving) + left_out,
     )
 
 
-def _panel(axes: Axes, run: FlowRun, name: str) -> None:
+def _panel(axes: Axes, run: FlowRun, name: str, moving: NDArray[np.float64] | None = None) -> None:
     goal = run.target_mode_mass.get(name)
     masses = [flow.mode_mass[name] for flow in run.flows.values()]
     positive = np.concatenate([*(m[m > 0] for m in masses), [goal] if goal else []])
@@ -86,7 +93,10 @@ def _panel(axes: Axes, run: FlowRun, name: str) -> None:
         axes.set_ylim(max(positive.min() / 3, FLOOR), positive.max() * 4)
     else:
         axes.set_ylim(0, 1.08 * positive.max())
-    if goal is not None:
+    if moving is not None:
+        times = run.solution.times
+        axes.plot(times, moving, color=style.TARGET, ls=(0, (1, 1.5)), lw=1.6, zorder=1)
+    elif goal is not None:
         axes.axhline(goal, color=style.TARGET, ls=(0, (1, 1.5)), lw=1.2, zorder=1)
         ends.append(
             (goal, f"target {_short(goal, 3)}" if goal > 1e-12 else "target ≈ 0", style.TARGET)
