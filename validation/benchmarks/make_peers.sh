@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Makes the environment of the peers, once for each list of requirements, and prints its Python.
+# Makes the environment of the peers, once for each list of requirements, and prints its Python:
+# make_peers.sh [LIST]
 set -euo pipefail
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
-list=$here/requirements-peers.txt
+list=${1:-$here/requirements-peers.txt}
 version=$(python3 -c 'import sys; print(f"{sys.version_info[0]}.{sys.version_info[1]}")')
 place=${XDG_CACHE_HOME:-$HOME/.cache}/wfrpde/peers-$version-$(sha256sum <"$list" | head -c 12)
 if [[ ! -e $place/complete ]]; then

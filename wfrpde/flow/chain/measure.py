@@ -24,7 +24,7 @@ SCAN = 4001
 BISECTIONS = 50
 """Halvings that find such an end."""
 
-LAW_TOLERANCE = 1e-8
+LAW_TOLERANCE = 1e-10
 """Root mean square that a bond of a density may leave out, in units of its maximum."""
 
 
