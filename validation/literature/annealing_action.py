@@ -78,8 +78,7 @@ def main() -> None:
         {"s": float(s), "gap": float(gap), "friction": float(friction)}
         for s, gap, friction in zip(profile.times, profile.gap, profile.friction, strict=True)
     ]
-    page.write("annealing-action-path", stations, {"s": ".4f", "gap": ".5f", "friction": ".4f"},
-               place)  # fmt: skip
+    page.write("annealing-action-path", stations, {}, place)
     draw(rows, profile, place)
 
 

@@ -27,12 +27,14 @@ def folder() -> Path:
 
 
 def write(name: str, rows: Sequence[Row], formats: Mapping[str, str], place: Path) -> None:
-    """Write a table; ``formats`` has the format of each column that is shown, in order."""
+    """Write a table; ``formats`` has the format of each column that readers see, if any."""
     place.mkdir(parents=True, exist_ok=True)
     with (place / f"{name}.csv").open("w", encoding="utf-8", newline="") as stream:
         written = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         written.writeheader()
         written.writerows(rows)
+    if not formats:
+        return
     lines = [list(formats), ["---:" if form else "---" for form in formats.values()]]
     lines += [[shown(row[column], form) for column, form in formats.items()] for row in rows]
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"

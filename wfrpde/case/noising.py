@@ -235,7 +235,11 @@ def check_noising(case: Any) -> None:
     if case.corrector is not None:
         if not case.score.is_exact or case.score.kind != "exact" or case.score.process != "sde":
             found = "one that is wrong, of the mesh, or of the probability flow, with [corrector]"
-            raise InputError("score", found, "the exact one of a mixture")
+            do = (
+                "A sampler with a network is judged against the law that the exact score gives: "
+                "leave score.python out here."
+            )
+            raise InputError("score", found, "the exact one of a mixture", do)
         if case.noising.steps is not None:
             raise InputError("noising.steps", "some, with [corrector]", "none there")
         if case.corrector.reward is not None:
