@@ -120,7 +120,7 @@ def _report(
 
     outcome = outcome.on_parts()
     shifted = {k: (field.theta, float(shift[k]), field.time) for k, field in known.items()}
-    u = outcome.best + shift[:, None]
+    u = np.ascontiguousarray(outcome.best + shift[:, None])
     smallest, where = _finished(context, outcome.interpolation, u, shifted)
     series, spread = numbers.series(), {}
     if equation.conserve:
