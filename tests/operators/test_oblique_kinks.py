@@ -27,6 +27,20 @@ def test_two_degrees_that_agree_by_chance_are_not_believed():
         assert error.max() < 0.05
 
 
+def test_soft_walls_that_are_turned_change_less_than_they_are_off():
+    """17.7 max(0, |u| − 1.3) beside waves, turned by .58, on 19 × 39 cells (spectra 8)."""
+    rows = [
+        [0.30961699, 1.04583475, 1.05512208, 1.34248789],
+        [0.30975283, 1.0463674, 1.05566218, 1.34044553],
+        [0.3097475, 1.0464876, 1.05577884, 1.34153049],
+    ]
+    right = np.array([0.30998501, 1.04765806, 1.05695263, 1.34059615])
+    levels = tuple(SimpleNamespace(degree=p) for p in (6, 7, 8))
+    best, error = Ladder(levels, True, kinked=True).value([np.array(row) for row in rows])
+    assert (np.abs(best - right) <= error).all()
+    assert (error <= 10 * np.abs(best - right)).all()
+
+
 def test_what_is_not_resolved_makes_its_neighbours_uncertain():
     """One rate that changes by two percent: the change between lower degrees counts for all."""
     levels = tuple(SimpleNamespace(degree=p) for p in (6, 7, 8))

@@ -41,6 +41,10 @@ LARGEST_RATIO = 0.9
 VAGUE = 1e-2
 """Relative error of any value from which the others may be of what is not resolved, too."""
 
+IRREGULAR = 3.0
+"""Error in units of the largest change from degree to degree, where nothing falls regularly: 2.2
+was needed; with an error like 1/p² it is 3.3 of the last one."""
+
 TINY = 1e-300
 
 FINEST_NODES = {1: 100_000, 2: 150_000, 3: 250_000}
@@ -118,7 +122,8 @@ class Ladder:
         error = share * np.abs(best - others[0])
         unresolved = self.kinked or bool((error > VAGUE * np.abs(best)).any())
         if unresolved and len(every) == 3:
-            error = np.maximum(error, np.abs(every[1] - every[0]))
+            changes = np.abs(np.diff(every, axis=0)).max(axis=0)
+            error = np.maximum(error, IRREGULAR * changes)
         return best, error
 
     def function(self, fields: Sequence[Array]) -> Array:
