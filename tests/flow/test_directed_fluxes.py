@@ -170,6 +170,16 @@ def test_walls_where_the_target_matters_reflect_as_in_spectra():
     assert last / first == pytest.approx(np.exp(-0.2 * spectrum.eigenvalues[1]), rel=2e-5)
 
 
+def test_the_case_that_ships():
+    """Survival's rate nears that of the spectrum, and rotation leads to the wall."""
+    case = wfrpde.load_case("turning-exit")
+    solution = wfrpde.solve(case.with_overrides({"flow.save": [2.0, 3.0, 4.0]}))
+    survival = solution.series["survival"]
+    rate = wfrpde.spectrum(case).rates[0]
+    assert np.log(survival[2] / survival[3]) == pytest.approx(rate, rel=4e-3)
+    assert survival[1] == pytest.approx(0.3993, abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ("changes", "where"),
     [
