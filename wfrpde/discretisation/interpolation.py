@@ -34,7 +34,7 @@ STEEP = 0.5
 taken: the nodes do not resolve it there, and a polynomial across a cliff would overshoot."""
 
 
-LOOKED_AT, AROUND = 4_000_000, 8
+LOOKED_AT, AROUND = 500_000, 8
 """Nodes among which the nearest active ones are looked for at once, and layers beyond them."""
 
 

@@ -119,6 +119,8 @@ class Nodes(Layout):
         On an axis that closes upon itself the last nodes repeat the first ones.
         """
         numbers, order = self._order
+        if order is None:
+            return numbers, np.array(owned[: self.n_owned])
         values: Array = np.empty(len(order))
         own = np.ascontiguousarray(owned[: self.n_owned])
         self.comm.Allgatherv(own, (values, list(self.sizes)))
@@ -127,6 +129,22 @@ class Nodes(Layout):
             return numbers, values
         every = self._repeated()
         return every, values[np.searchsorted(numbers, _identified(every, self.grid, self.degree))]
+
+    def gather_rows(self, rows: Array) -> Array:
+        """Values ``(T, n)`` on the canonical nodes, on every rank, of own ones (collective)."""
+        if not self.on_open_box or self.comm.size == 1:
+            return np.array([self.gather(row)[1] for row in rows])
+        kind: Any = np.int32 if int(np.prod(_lattice(self.grid, self.degree))) < 2**31 else np.int64  # type: ignore[arg-type]
+        number = np.empty(self.n_global, dtype=kind)
+        own = self.canonical[: self.n_owned].astype(kind)
+        self.comm.Allgatherv(own, (number, list(self.sizes)))
+        order = np.argsort(number, kind="stable").astype(kind)
+        del number
+        every, values = np.empty((len(rows), self.n_global)), np.empty(self.n_global)
+        for row, result in zip(rows, every, strict=True):
+            self.comm.Allgatherv(np.ascontiguousarray(row), (values, list(self.sizes)))
+            np.take(values, order, out=result, mode="clip")  # which needs no buffer
+        return every
 
     def gather_masses(self, owned: Array) -> Array:
         """Return what `gather` gives of masses, and 0 where it repeats a node (collective).
@@ -151,9 +169,14 @@ class Nodes(Layout):
         return np.unique(_nodes_of_cells(cells, self.grid, self.degree))
 
     @cached_property
-    def _order(self) -> tuple[Index, Index]:
-        """Canonical numbers, ascending, and where they stand rank by rank."""
+    def _order(self) -> tuple[Index, Index | None]:
+        """Canonical numbers, ascending, and where they stand rank by rank.
+
+        None where they stand in this order on one rank, and no axis closes upon itself.
+        """
         own = np.ascontiguousarray(self.canonical[: self.n_owned])
+        if self.comm.size == 1 and self.on_open_box:
+            return own, None
         number = np.empty(self.n_global, dtype=np.int64)
         self.comm.Allgatherv(own, (number, list(self.sizes)))
         order = np.argsort(number, kind="stable")  # runs that are sorted already

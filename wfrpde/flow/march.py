@@ -240,7 +240,7 @@ def _gathered(nodes: Nodes, state: Array) -> Array:
     """Return a state, or its rows, on the canonical nodes (collective)."""
     if state.ndim == 1:
         return nodes.gather(state)[1]
-    return np.array([nodes.gather(row)[1] for row in state])
+    return nodes.gather_rows(state)
 
 
 class _Retrying:

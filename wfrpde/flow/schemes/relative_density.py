@@ -55,24 +55,29 @@ def run(
     """
 
     def solve(mark: RunMark | None) -> tuple[March, dict[str, Any]]:
-        return _marched(context, grid, policy, phase, share, stepper, degree, mark)
+        nodes = make_nodes(context.comm, grid, degree)
+        result, facts = _marched(context, nodes, policy, phase, share, stepper, mark)
+        result = gathered(result, nodes)  # matrix and vectors are gone by now
+        sink = context.problem.absorption
+        if sink is not None:
+            result = replace(result, u=_smooth(sink, interpolation_of(grid, degree), result.u))
+        return result, facts
 
     return Run(grid, degree, *context.made(share, solve))
 
 
 def _marched(
     context: Context,
-    grid: Grid,
+    nodes: Nodes,
     policy: StepPolicy,
     phase: str,
     share: float,
     stepper: type[Splitting],
-    degree: int,
     mark: RunMark | None,
 ) -> tuple[March, dict[str, Any]]:
-    problem = context.problem
+    """Return a run with its fields at this rank's own nodes (collective)."""
+    problem, grid = context.problem, nodes.grid
     sink = problem.absorption
-    nodes = make_nodes(context.comm, grid, degree)
     owned = nodes.points[: nodes.n_owned]
     with SemiDiscrete(
         problem.equation,
@@ -113,13 +118,10 @@ def _marched(
             raise SolverError(
                 f"{phase}: {error}, also after halving the step repeatedly"
             ) from error
-    result = gathered(result, nodes)  # the matrix is gone by now
-    if sink is not None:
-        result = replace(result, u=_smooth(sink, interpolation_of(grid, degree), result.u))
     facts = {
         "nodes": nodes.n_global,
         "cells": grid.n_cells,
-        "degree": degree,
+        "degree": nodes.degree,
         **result.facts,
         **_counts(steps),
         "flux": {k: float(v) for k, v in semi.flux.items()},
