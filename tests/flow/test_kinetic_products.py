@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_characteristics import riccati
+from gaussian_flow import riccati
 
 import wfrpde
 from wfrpde.case import Case
