@@ -4,6 +4,7 @@ import numpy as np
 import page
 import pytest
 import tempering as script
+from scipy.integrate import quad
 
 
 @pytest.mark.parametrize("schedule", ["1 − (1 − t/T)²", "(t/T)²"])
@@ -11,6 +12,12 @@ def test_the_exponent_of_tempered_fisher_rao(schedule):
     c = script.exponent(2.0, schedule)
     assert c == pytest.approx(script.closed_form(2.0, schedule), abs=1e-10)
     assert c < -np.expm1(-2.0)
+
+
+def test_a_schedule_that_begins_like_a_root(monkeypatch):
+    monkeypatch.setitem(script.FORMULAS, "√(t/T)", "(t/{0})**0.5")
+    c = quad(lambda u: 4 * u**2 * np.exp(2 * (u**2 - 1)), 0, 1, epsabs=1e-14)[0]
+    assert script.exponent(2.0, "√(t/T)") == pytest.approx(c, abs=1e-10)
 
 
 def test_tempering_into_two_wells():

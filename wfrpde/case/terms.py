@@ -23,6 +23,9 @@ Array = npt.NDArray[np.float64]
 EMPTY = -1e5
 """Log of a density that stands for zero: far below anything that a flow can bring back."""
 
+HALVES = 20
+"""Panels of integrals over a path within the first one, each half as long as the next."""
+
 
 @dataclass(frozen=True)
 class Densities:
@@ -122,7 +125,9 @@ class Densities:
 
         moving = replace(reaction, rate=Formula("t", 0, timed=True))  # what it is, `rate` tells
         total = np.zeros(len(x))
-        for begin, stop in pairwise((0.0, *path.corners(t), t)):
+        # towards 0 in halves: a schedule may begin like a root
+        first = (t / PANELS * 0.5**k for k in range(HALVES + 1))
+        for begin, stop in pairwise(sorted({0.0, *first, *path.corners(t), t})):
             parts = max(1, round(PANELS * (stop - begin) / t))
             kept = np.exp(-sum(integral(reaction.beta, begin + k * (stop - begin) / parts,
                                         (stop - begin) / parts) for k in range(parts)))  # fmt: skip
