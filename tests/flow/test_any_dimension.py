@@ -81,7 +81,7 @@ def test_a_closed_form_in_the_plane_on_request_is_the_mesh():
     data = {
         "target": {"kind": "gaussian", "mean": [0.0, 0.5], "covariance": [[1.0, 0.3], [0.3, 0.7]]},
         "initial": {"mean": [1.0, -0.5], "covariance": 0.4},
-        "flow": {"save": [0.5]},
+        "flow": {"save": [0.1, 0.3, 0.5, 1.0, 2.0]},
     }
     closed = wfrpde.solve(
         wfrpde.Case.from_dict({**data, "numerics": {"formulation": "closed form"}})
@@ -91,10 +91,10 @@ def test_a_closed_form_in_the_plane_on_request_is_the_mesh():
             {**data, "numerics": {"formulation": "mesh"}, "accuracy": {"tolerance": 1e-4}}
         )
     )
-    for name in ("kl", "mean", "covariance", "reaction_variance"):
+    # two runs that agree by chance, as on KL at t = 1, are not believed
+    for name in ("kl", "mean", "covariance", "fisher_information", "reaction_variance"):
         ours, theirs = closed.estimated(name), mesh.estimated(name)
-        # the mesh's bar of the reaction's variance is a tenth too small here: 4.3e-8 for 4.9e-8
-        bar = ours.error + theirs.error * (1.2 if name == "reaction_variance" else 1.0)
+        bar = ours.error + theirs.error
         assert (np.abs(ours.value - theirs.value) <= bar + 1e-12).all(), name
     with pytest.raises(wfrpde.WfrpdeError, match="closed form"):
         wfrpde.solve(

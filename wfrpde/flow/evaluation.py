@@ -21,6 +21,7 @@ from wfrpde.discretisation.quadrature import slice_of
 from wfrpde.engine import Wish, engine_for
 from wfrpde.fields.blocks import BLOCK
 from wfrpde.fields.schedules import integral
+from wfrpde.flow.accuracy import RATES
 from wfrpde.flow.checks import invariants
 from wfrpde.flow.exact import GeometricMean, blur_defect, sampled
 from wfrpde.flow.normalisation import (
@@ -51,10 +52,17 @@ LEAST_DENSITY = 2e-11
 """Relative error of a density in L2 that no estimate goes below: logarithms of the order of 100 to
 14 digits, through a thousand steps."""
 
+SQUARED_REACH = 100.0
+"""How far out, in squares of its own width, what is left out of a start lies at most."""
+
 NO_LUCK = 1 / 4
 """Share of the density's relative error that every other number has besides its own, where three
 runs are extrapolated to a tolerance: of its spread under ρ (means, covariances) or of itself (KL,
 masses). Extrapolations that agree on a number by chance know no more of it than that."""
+
+OF_TWO = {"kl": 1 / 16, **dict.fromkeys(RATES, NO_LUCK)}
+"""The same where two runs are all there is in the plane or in space. Their L2 distance is what both
+have in common; KL and its rates, which far tails decide, agree at some time by chance."""
 
 ROUND_OFF = 1e-12
 """Relative error that no estimate goes below: that of the linear solvers."""
@@ -222,6 +230,9 @@ def _estimated(
         return _error(numbers, nobody, problem, nothing, nothing).unknown(), nothing
     lucky = problem.tolerance is not None and outcome.facts["extrapolated"]
     lucky = lucky and len(outcome.facts["runs"]) == 3  # a fourth finds such numbers out
+    luck: dict[str, float] = {}
+    if problem.tolerance is not None and problem.dim > 1 and len(comparisons) == 1:
+        luck = OF_TWO
     found, (other,) = _evaluated(problem, second, [outcome.best], known)
     integrals = found.functionals(0, other)
     # what normalises ρ and π is an integral, too
@@ -231,7 +242,7 @@ def _estimated(
     if comparisons:  # what is not known of the fields at all
         mended = np.minimum(mended, CAPPED * comparisons[0][1])
     defects = _start_defect(problem, outcome), mended
-    return _error(numbers, every, problem, *defects, lucky=lucky), other
+    return _error(numbers, every, problem, *defects, lucky=lucky, luck=luck), other
 
 
 def _mended_defect(problem: Problem, outcome: Outcome) -> Array:
@@ -254,10 +265,12 @@ def _mended_defect(problem: Problem, outcome: Outcome) -> Array:
 def _start_defect(problem: Problem, outcome: Outcome) -> Array:
     """Return the relative errors ``(T,)`` that come from the start, or from mass that was lost.
 
-    They are 0 at t = 0.
+    At t = 0 they are 0 but for what lies in no cell.
     """
     defect = np.full(len(outcome.times), outcome.start_defect + outcome.mass_defect)
-    defect[0] = 0.0
+    left_out = outcome.facts["runs"][-1].get("start_left_out", 0.0) if outcome.facts["runs"] else 0
+    missing = SQUARED_REACH * left_out if left_out > ROUND_OFF else 0.0
+    defect[0] = min(outcome.start_defect, missing)
     return defect + blur_defect(problem, outcome.times)
 
 
@@ -377,13 +390,15 @@ def _error(
     mended: Array,
     *,
     lucky: bool = False,
+    luck: Mapping[str, float] | None = None,
 ) -> ErrorEstimate:
     """Return the largest of the distances to other numbers, and what else may be wrong.
 
     The others are those of the other solutions and those of another quadrature. The mass
     beyond an automatic box adds to all (a box that the case gives is the problem as posed), and so
     does, after the start, what the nodes misrepresent of it, and what was mended. Where numbers may
-    agree by luck, a share of the density's error adds to them.
+    agree by luck, a share of the density's error adds to them: to all that are `lucky`, else `luck`
+    by name.
     """
     automatic = problem.domain.box is None and problem.mesh is None
     cut = float(sum(problem.facts["cut_off_share"].values())) if automatic else 0.0
@@ -419,7 +434,11 @@ def _error(
 
     beyond = {"kl": depth, "mass": 1.0, "fisher_information": depth, "reaction_variance": depth**2}
     return ErrorEstimate(
-        series={name: gap(attrgetter(name), more, spreads[name]) for name, more in beyond.items()},
+        series={
+            name: gap(attrgetter(name), more, spreads[name])
+            + (luck or {}).get(name, 0.0) * density * np.abs(getattr(numbers, name))
+            for name, more in beyond.items()
+        },
         mean=gap(attrgetter("mean"), reach, width, width),
         covariance=gap(attrgetter("covariance"), reach**2, squares, squares),
         mode_mass={
