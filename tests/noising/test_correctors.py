@@ -122,10 +122,30 @@ def test_products_and_rewards(corrector):
     check(solved(**corrector))
 
 
-def test_without_weights_the_law_is_another():
-    solution = solved(kind="anneal", power=3.0, drift="score", weights=False)
-    assert solution.estimated("reverse_kl").value[-1] == pytest.approx(0.073, abs=1e-3)
+TWO = {"weights": [0.5, 0.5], "means": [-1.0, 1.0], "covariances": [0.16, 0.16]}
+ONE = {"weights": [1.0], "means": [1.0], "covariances": [0.16]}
+
+
+@pytest.mark.parametrize(
+    ("parts", "corrector", "kl"),
+    [
+        (LINE, {"kind": "anneal", "power": 3.0}, 0.073),
+        (TWO, {"kind": "product", "other": OTHER}, 0.052),
+        (LINE, {"kind": "reward", "reward": "-2*x**2"}, 0.597),
+        (ONE, {"kind": "guidance", "guidance": 2.0, "other": TWO}, 0.127),
+    ],
+    ids=["anneal", "product", "reward", "guidance"],
+)
+def test_without_weights_the_law_is_another(parts, corrector, kl):
+    corrector = {**corrector, "drift": "score", "weights": False}
+    solution = wfrpde.solve(reverse_case(parts, **LATE, corrector=corrector))
+    assert solution.estimated("reverse_kl").value[-1] == pytest.approx(kl, abs=1e-3)
     assert "ess" not in solution.series
+    if corrector["kind"] == "guidance":  # it loses the far mode altogether
+        x = np.linspace(-6, 6, 12001)[:, None]
+        aimed = np.exp(solution.log_exact_density(2.95, x))
+        assert solution.mass_of("x < 0").value[-1] < 5e-5
+        assert aimed[x[:, 0] < 0].sum() / aimed.sum() == pytest.approx(0.0022, abs=5e-5)
 
 
 @pytest.mark.parametrize(

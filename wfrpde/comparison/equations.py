@@ -121,7 +121,11 @@ def diagnose(
         models = process_models(family)
         candidates = _fitted(models[:1], data, level, lambda done: tell(done, len(models)))
         if biased or not candidates[0].explains:
-            candidates += _fitted(models[1:], data, level, lambda n: tell(1 + n, len(models)))
+            plain = [model for model in models[1:] if not model[1]]
+            candidates += _fitted(plain, data, level, lambda n: tell(1 + n, len(models)))
+        if biased and not any(c.explains for c in candidates):
+            rest = [model for model in models if model[1]]
+            candidates += _fitted(rest, data, level, lambda n: tell(len(models) - 1, len(models)))
         return concluded_of(name, family, _ranked(candidates, len(data.mean)), biased=biased)
     if own.path is not None:
         models = path_models(family)

@@ -229,6 +229,17 @@ SCALES = {
 """Faults of the score by name."""
 
 
+def scaled_score(process: Process, factor: float) -> Evolution:
+    """Return the process whose score is scaled."""
+    right = evolution(process)
+
+    def drift(lattice: Lattice, clock: float) -> Array:
+        own = right.drift(lattice, clock) - lattice.points
+        return np.asarray(lattice.points + factor * own)
+
+    return replace(right, drift=drift)
+
+
 def flow_faults(process: Process, clocks: Array) -> dict[str, Callable[[], Law]]:
     """Return what solves the laws of probability flows with common faults, by what is wrong."""
 

@@ -15,10 +15,12 @@ import numpy.typing as npt
 
 from wfrpde.comparison.density import MeshedDensity
 from wfrpde.comparison.limit import limit_laws
-from wfrpde.comparison.noised import flow_faults, sde_faults, solved_law
+from wfrpde.comparison.noised import flow_faults, scaled_score, sde_faults, solved_law
 from wfrpde.comparison.noised_flows import LawAt, meshed_laws
 from wfrpde.comparison.results import Candidate, Diagnosis
 from wfrpde.flow.noising.certified import Law
+from wfrpde.flow.noising.reverse import flow_law
+from wfrpde.noising.scores import Wrong
 from wfrpde.numbers import number, pretty
 from wfrpde.samplers.noised import Corrected, ReverseSde
 
@@ -33,6 +35,10 @@ CLOSE = 3.0
 
 NEARER = 3.0
 """How many times less a fault that does not explain a path has to miss it than the claim does."""
+
+
+SCALED = "a score that is scaled by another factor"
+"""Name of the fault whose factor is fitted."""
 
 
 def process_models(family: Family) -> list[_Model]:
@@ -58,10 +64,24 @@ def process_models(family: Family) -> list[_Model]:
     models: list[_Model] = [(judge.label, {}, claimed)]
     if judge.claims.process == "probability-flow":
         faults = flow_faults(process, solution.law.times)
+
+        def along(p: Array) -> Array | None:
+            score = Wrong(process.score, float(p[0]))
+            law = partial(flow_law, process, solution.law.times, score)
+            return family.under(f"s = {p[0]:.6g}", lambda: meshed_laws(solution, law()))
+
+        models.append((SCALED, {"s": 1.0}, along))
         return models + [faulty(name, law) for name, law in faults.items()]
     for name, own in sde_faults(process).items():
         if name:
             models.append(faulty(name, partial(solved_law, solution, own)))
+
+    def scaled(p: Array) -> Array | None:
+        own = scaled_score(process, float(p[0]))
+        name = f"s = {p[0]:.6g}"
+        return family.under(name, lambda: meshed_laws(solution, solved_law(solution, own)))
+
+    models.append((SCALED, {"s": 1.0}, scaled))
     told = family.context.process
     if told is not None:
         kind = ReverseSde if told.corrector is None else Corrected
