@@ -120,6 +120,7 @@ def main() -> None:
     """Run both sides and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer", help="the Python that has fpcross")
+    parser.add_argument("--couplings", type=float, nargs="+", default=COUPLINGS)
     parser.add_argument("--side", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.side:
@@ -132,7 +133,7 @@ def main() -> None:
 
     print(f"{machine()}\n\n| K | solver | steps | CPU s | error | ratio of CPU time |")
     print("| --- | --- | ---: | ---: | ---: | ---: |")
-    for coupling in COUPLINGS:
+    for coupling in given.couplings:
         name = "I" if coupling == 0 else f"I + {coupling:g} L"
         ours = run(sys.executable, "wfrpde", str(coupling))
         theirs = [run(given.peer, "fpcross", str(coupling), str(m)) for m in STEPS[coupling]]
