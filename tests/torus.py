@@ -24,7 +24,7 @@ def on_torus(**changes):
     return wfrpde.Case.model_validate(case).with_overrides(changes)
 
 
-def points(n=129):
+def points(n=161):
     return 2 * np.pi * np.arange(n) / n
 
 
