@@ -93,9 +93,12 @@ def draw(rows: list[tuple[int, int, str, float, float, float]], path: Path) -> N
                 axes.errorbar(d, np.abs(shift), error, ls=line, marker="o", ms=4, capsize=2,
                               color=style.CYCLE[k], label=f"{name}, N = {n}")  # fmt: skip
         axes.set_xscale("log", base=2)
+        axes.set_xticks(sorted({row[0] for row in rows}))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set_ylim(bottom=0.0)
         axes.set_xlabel("dimension d")
         axes.set_ylabel("|shift of the mean|  [standard deviations]")
-        axes.legend(fontsize=8.5)
+        axes.legend(fontsize=8.5, handlelength=3.5)
         style.save(figure, path)
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.interpolate import RectBivariateSpline, make_interp_spline
 
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import points_of
 from wfrpde.fields import parse_region
-from wfrpde.flow.chain.law import Law, piecewise
+from wfrpde.flow.chain.law import Law
 from wfrpde.flow.chain.measure import chain_region
 from wfrpde.flow.chain.nodes import SiteNodes
 from wfrpde.flow.chain.train import values
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from wfrpde.targets import Target
 
 Array = npt.NDArray[np.float64]
+
+ROUND_OFF = 1e-17
+"""Share of the largest density below which one is round-off."""
 
 SERIES = ("kl", "mass", "fisher_information", "reaction_variance")
 """Names of the scalar series."""
@@ -193,21 +197,22 @@ class ChainSolution(Result, SavedLaw):
         if not all(0 <= k < self.dim for k in asked) or len(set(asked)) != len(asked):
             raise ValueError(f"coordinates {asked}; needed one or two different ones of {self.dim}")
         coordinates = asked[0] if len(asked) == 1 else (asked[0], asked[1])
+        knots, low, high = law.points, self._ends[0], self._ends[-1]
         if isinstance(coordinates, int):
-            return self._rows(np.atleast_1d(np.asarray(x, dtype=float))) @ law.density(coordinates)
+            ordinates = np.atleast_1d(np.asarray(x, dtype=float))
+            spline = make_interp_spline(knots, _logs(law.density(coordinates)), k=5)
+            within = (ordinates >= low) & (ordinates <= high)
+            return np.where(within, np.exp(spline(np.clip(ordinates, low, high))), 0.0)
         points = points_of(x, 2)
         first, second = sorted(coordinates)
-        order = (0, 1) if coordinates == (first, second) else (1, 0)
-        one, other = (self._rows(points[:, k]) for k in order)
-        return np.asarray(np.einsum("nx,xy,ny->n", one, law.pair(first, second), other))
+        one, other = points.T if coordinates == (first, second) else points.T[::-1]
+        surface = RectBivariateSpline(knots, knots, _logs(law.pair(first, second)), kx=5, ky=5)
+        within = ((points >= low) & (points <= high)).all(axis=1)
+        return np.where(within, np.exp(surface.ev(one, other)), 0.0)
 
     @cached_property
     def _ends(self) -> Array:
         return np.array(self.facts["pieces"])
-
-    def _rows(self, x: Array) -> Array:
-        """Return the matrix that interpolates from the points of the quadrature; 0 outside."""
-        return piecewise(self.laws[-1].points, self._ends, x)
 
     def sample(self, t: float, count: int, rng: np.random.Generator) -> Array:
         """Draw points ``(N, d)`` from ρ at one of `times`, of π at t = ∞."""
@@ -221,3 +226,8 @@ class ChainSolution(Result, SavedLaw):
         if region.most is not None:
             return np.asarray(count <= region.most)
         return np.asarray(count >= (self.dim if region.least < 0 else region.least))
+
+
+def _logs(density: Array) -> Array:
+    """Return logarithms, which are smooth where a peak is not; round-off is kept above zero."""
+    return np.asarray(np.log(np.maximum(density, ROUND_OFF * density.max())))
