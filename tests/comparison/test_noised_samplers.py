@@ -69,7 +69,8 @@ def test_faults_of_reverse_processes_are_named_at_intermediate_times():
     library = [
         {"kind": "reverse_sde", "name": "long", "dt": 0.3, "particles": 4000, "replicates": 8}
     ]
-    case = reverse_case(**TABLES, sampler=library, validation={"metrics": False, "limit": False})
+    library.append({**library[0], "name": "even", "spacing": "even", "dt": 0.1})
+    case = reverse_case(**TABLES, sampler=library, validation={"metrics": False})
     faults = {
         "right": {},
         "scaled": {"scale": 1.1},
@@ -79,15 +80,16 @@ def test_faults_of_reverse_processes_are_named_at_intermediate_times():
     }
     told, early, report = judged(case, reverse, faults)
     assert "solves what it claims: reverse-sde" in told["right"].conclusion
-    assert early == {"scaled", "noisy", "sign", "late", "long"}
+    assert early == {"scaled", "noisy", "sign", "late", "long", "even"}
     words = {"scaled": "scaled by", "noisy": "too large by √2", "sign": "wrong sign",
              "late": "schedule is wrong"}  # fmt: skip
     for name, word in words.items():
         assert told[name].impostor
         assert word in told[name].conclusion, told[name].conclusion
     # long steps are not taken for a fault
-    assert "by Euler's steps of dt = 0.3" in told["long"].conclusion
-    assert not told["long"].impostor
+    for name, dt in {"long": 0.3, "even": 0.1}.items():
+        assert f"by its own steps of dt = {dt}" in told[name].conclusion
+        assert not told[name].impostor
     assert {row.time for row in report.table} == {1.5, 2.7, 2.95}
 
 
@@ -139,6 +141,7 @@ def test_the_limit_of_a_corrector_is_of_first_order():
         ({"sampler": [{"kind": "fkc"}]}, r"sampler\.kind"),
         ({"sampler": [{"kind": "langevin"}]}, "sampler langevin: kind"),
         ({"sampler": [{"kind": "reverse_sde", "claims": "WFR"}]}, r"sampler\.claims"),
+        ({"sampler": [{"kind": "reverse_sde", "claims": "target"}]}, r"sampler\.claims"),
         (
             {"corrector": {"kind": "anneal", "power": 2.0}, "sampler": [{"kind": "pf_ode"}]},
             r"sampler\.kind",
@@ -148,6 +151,12 @@ def test_the_limit_of_a_corrector_is_of_first_order():
 def test_what_does_not_fit_is_refused(tables, where):
     with pytest.raises(InputError, match=where):
         wfrpde.validate(reverse_case(**TABLES, **tables))
+
+
+def test_samples_of_the_data_are_not_judged_at_a_time_of_the_process():
+    draws = np.random.default_rng(1).normal(size=(4, 50, 1))
+    with pytest.raises(InputError, match="samples without times"):
+        wfrpde.validate(reverse_case(**TABLES), samplers={"data": draws})
 
 
 def test_reverse_samplers_need_a_process():

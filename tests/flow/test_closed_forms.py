@@ -104,6 +104,7 @@ def test_geometric_means_and_their_slopes():
     problem = SimpleNamespace(
         log_initial=lambda x, zero: -2 * x[:, 0] ** 2 - x[:, 1] ** 2,
         potential=lambda x: x[:, 0] ** 4 + x[:, 1],
+        equation=SimpleNamespace(spread=None),
         target=SimpleNamespace(
             gradient=lambda x: np.stack([4 * x[:, 0] ** 3, np.ones(len(x))], axis=1)
         ),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_characteristics import MEAN, QUADRATIC, TURN, A, case, riccati
+from test_characteristics import COVARIANCE, MEAN, QUADRATIC, TURN, A, case, riccati
 
 import wfrpde
 
@@ -13,7 +13,7 @@ def test_the_current_of_a_gaussian():
     numerics = {"cells": [56, 56], "dt": 0.025, "certify": False}
     solution = wfrpde.solve(case(QUADRATIC, {"circulation": turned}, [0.3], numerics=numerics))
     drift = (np.eye(2) + turned) @ A
-    mean, covariance, _ = riccati(np.array([0.0, 0.3]), drift, np.eye(2), A, 0.0)
+    mean, covariance, _ = riccati(np.array([0.0, 0.3]), drift, np.eye(2), A, 0.0, MEAN, COVARIANCE)
     gap = (points - mean[-1]) @ np.linalg.inv(covariance[-1])
     density = np.exp(-(gap * (points - mean[-1])).sum(axis=1) / 2)
     density /= 2 * np.pi * np.sqrt(np.linalg.det(covariance[-1]))

@@ -94,6 +94,7 @@ def diagnose(
     tell: Tell = lambda solved, total: None,
     *,
     biased: bool = True,
+    own_steps: Array | None = None,
 ) -> Diagnosis:
     """Find the equation that a sampler's path fits best, or say why that cannot be found out.
 
@@ -105,6 +106,8 @@ def diagnose(
         Called before each of the equations is fitted, with how many were before and will be.
     biased
         Whether a row of the sampler is: else it is not denounced.
+    own_steps
+        Averages ``(T, k)`` of infinitely many particles with its own steps, where they are known.
     """
     judge, count = family.judge, len(replicates)
     data = None
@@ -118,7 +121,7 @@ def diagnose(
         return Diagnosis(name, judge.label, (), f"was not compared with equations: {reason}", False)
     own = family.case.equation
     if own.process is not None:
-        models = process_models(family)
+        models = process_models(family, own_steps)
         candidates = _fitted(models[:1], data, level, lambda done: tell(done, len(models)))
         if biased or not candidates[0].explains:
             plain = [model for model in models[1:] if not model[1]]

@@ -41,8 +41,16 @@ SCALED = "a score that is scaled by another factor"
 """Name of the fault whose factor is fitted."""
 
 
-def process_models(family: Family) -> list[_Model]:
-    """Return the claimed law, and those with one thing wrong, each solved when it is asked for."""
+STEPS = "steps of dt"
+"""Part of the name of a right sampler with long steps: no fault of what is claimed."""
+
+
+def process_models(family: Family, own_steps: Array | None = None) -> list[_Model]:
+    """Return the claimed law, and those with one thing wrong, each solved when it is asked for.
+
+    ``own_steps`` are the averages ``(T, k)`` of the sampler with its steps and infinitely many
+    particles, where they are known; else a right one with Euler's steps is tried.
+    """
     judge = family.judge
     first = next(iter(judge.densities.values()))
     assert isinstance(first, MeshedDensity)
@@ -62,6 +70,9 @@ def process_models(family: Family) -> list[_Model]:
         return name, {}, values
 
     models: list[_Model] = [(judge.label, {}, claimed)]
+    if own_steps is not None:
+        name = f"{judge.label} by its own {STEPS} = {family.dt:g}"
+        models.append((name, {}, lambda _: own_steps))
     if judge.claims.process == "probability-flow":
         faults = flow_faults(process, solution.law.times)
 
@@ -83,7 +94,7 @@ def process_models(family: Family) -> list[_Model]:
 
     models.append((SCALED, {"s": 1.0}, scaled))
     told = family.context.process
-    if told is not None:
+    if told is not None and own_steps is None:
         kind = ReverseSde if told.corrector is None else Corrected
         step = kind(told, "").law()
         assert step is not None
@@ -92,7 +103,7 @@ def process_models(family: Family) -> list[_Model]:
             laws = limit_laws(step, family.context, family.dt, judge.times)
             return None if laws is None else judge.averages_of_laws(laws)
 
-        models.append((f"{judge.label} by Euler's steps of dt = {family.dt:g}", {}, stepped))
+        models.append((f"{judge.label} by Euler's {STEPS} = {family.dt:g}", {}, stepped))
     return models
 
 
@@ -115,10 +126,24 @@ def concluded_of(
         )
         words += f", {off}"
         if biased and claimed is not None and nearest.misfit * NEARER < claimed.misfit:
-            words, impostor = f"moves most like this: {nearest.words} ({off})", True
+            words, impostor = _accused(
+                f"moves most like this: {nearest.words} ({off})", certain=False
+            )
     elif biased:
-        # long steps are no fault of what is claimed
-        words, impostor = f"moves like this: {best.words}", "by Euler's steps" not in best.words
+        tried = any(STEPS in c.equation for c in ranked)
+        words, impostor = _accused(f"moves like this: {best.words}", certain=tried)
     else:
         words = f"no row is biased; as a whole its path is like this: {best.words}"
     return Diagnosis(name, claims, tuple(ranked), words, impostor)
+
+
+def _accused(words: str, *, certain: bool) -> tuple[str, bool]:
+    """Return the words, and whether they denounce: steps that are too long are no other process.
+
+    A scaled score does only if that explains the path, and long steps were tried beside it.
+    """
+    if STEPS in words:
+        return words, False
+    if SCALED in words:
+        return f"{words}; steps that are too long can look so, too", certain
+    return words, True

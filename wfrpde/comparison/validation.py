@@ -246,7 +246,7 @@ def _details(
 
                 diagnosis = diagnose(
                     contestant.name, family, own, level, step_bias, solving,
-                    biased=contestant.name in biased,
+                    biased=contestant.name in biased, own_steps=known[0],
                 )  # fmt: skip
                 if not stop.requested():  # else flows may be missing among those that were tried
                     mine.diagnoses.append(diagnosis)

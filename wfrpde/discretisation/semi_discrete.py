@@ -157,6 +157,8 @@ class SemiDiscrete:
             entries, self.killing, self.flux = killed_stiffness(
                 nodes, potential, sink, absorbed, at, lambda x: _spread(dynamics, x), sweep
             )
+        if sweep is not None:
+            self.flux = {**self.flux, "smeared": sweep.smeared()}
         traits = Traits(self.monotone, nodes.dim, symmetric=self.symmetric)
         made = decay(nodes, entries, traits, wish)
         if isinstance(made, Exponential):

@@ -70,15 +70,20 @@ def kinks_of(functions: Sequence[Function], box: Array, lines: Array) -> Kinks:
         ``(k, d)`` points through which the lines go; several, so that planes are told from other
         surfaces.
     """
-    planes, oblique = [], False
+    planes, apart = [], []
     for axis, (low, high) in enumerate(box):
         found: Array = np.empty(0)
         for function in functions:
             places = [on_line(_along(function, axis, x), low, high) for x in lines]
             common, others = _shared(places, 1e-6 * (high - low))
-            found, oblique = np.concatenate([found, common]), oblique or others
+            found = np.concatenate([found, common])
+            for line, position in others:
+                apart.append(np.array(lines[line], dtype=float))
+                apart[-1][axis] = position
         planes.append(_distinct(found, 1e-6 * (high - low)))
-    return Kinks(tuple(planes), oblique)
+    # a kink in one point, as that of |x| in the plane, is none that cells would have to follow
+    size = 1e-6 * (box[:, 1] - box[:, 0])
+    return Kinks(tuple(planes), any((np.abs(x - apart[0]) > size).any() for x in apart))
 
 
 def on_line(value: Callable[[Array], Array], low: float, high: float) -> Array:
@@ -137,9 +142,10 @@ def _distinct(positions: Array, within: float) -> Array:
     return np.asarray(ordered[np.append(True, np.diff(ordered) > within)[: len(ordered)]])
 
 
-def _shared(places: list[Array], within: float) -> tuple[Array, bool]:
-    """Positions that are on all lines, and whether there are others."""
+def _shared(places: list[Array], within: float) -> tuple[Array, list[tuple[int, float]]]:
+    """Positions that are on all lines, and the others as (line, position)."""
     every = _distinct(np.concatenate(places), within)
     hits = np.array([[np.abs(p - q).min(initial=np.inf) < within for q in every] for p in places])
     common = hits.all(axis=0) if len(every) else np.empty(0, dtype=bool)
-    return every[common], bool((~common).any())
+    others = [(k, float(every[i])) for k, i in np.argwhere(hits & ~common)] if len(every) else []
+    return every[common], others

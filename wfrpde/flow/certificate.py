@@ -251,6 +251,7 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
     outcome = replace(
         outcome,
         mended=float(finest.facts.get("cured_mass", 0.0)),
+        smeared=float(finest.facts.get("flux", {}).get("smeared", 0.0)),
         parts=ladder.parts,
         points=ladder.points,
         mass_defect=ladder.mass_defect,

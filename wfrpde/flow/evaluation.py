@@ -241,6 +241,7 @@ def _estimated(
     mended = _mended_defect(problem, outcome)
     if comparisons:  # what is not known of the fields at all
         mended = np.minimum(mended, CAPPED * comparisons[0][1])
+    mended = mended + min(outcome.smeared, 1.0) * (outcome.times > 0)
     defects = _start_defect(problem, outcome), mended
     return _error(numbers, every, problem, *defects, lucky=lucky, luck=luck), other
 

@@ -80,6 +80,8 @@ class Outcome:
     mended
         Largest share of the mass that a step of the finest run gave to nodes that had turned
         negative.
+    smeared
+        Diffusion in excess that fluxes with a direction leave, over the true one.
     mass_defect
         Mass that the scheme lost or won, relative to it; every number may be off by as much.
     points
@@ -108,6 +110,7 @@ class Outcome:
     killing: Array
     tallies: Mapping[str, Array]
     mended: float = 0.0
+    smeared: float = 0.0
     mass_defect: float = 0.0
     points: int | None = None
     parts: TensorGrid | None = None

@@ -104,8 +104,13 @@ class Ladder:
             for level, coarser in zip(self.levels, grids[:-1], strict=True)
         ]
 
-    def value(self, values: Sequence[Array | float]) -> tuple[Array, Array]:
-        """Best value and its estimated error, from those on each level, coarse to fine."""
+    def value(
+        self, values: Sequence[Array | float], paired: npt.NDArray[np.bool_] | None = None
+    ) -> tuple[Array, Array]:
+        """Best value and its estimated error, from those on each level, coarse to fine.
+
+        ``paired`` says which have a partner on the coarser level; others tell nothing about them.
+        """
         every = [np.asarray(v, dtype=float) for v in values]
         best, *others = opinions_on_numbers(every, nested=self.extrapolates, twice=True)
         if not others:
@@ -120,7 +125,8 @@ class Ladder:
         elif len(every) == 3:
             share = _remaining(np.abs(best - every[1]), np.abs(every[1] - every[0]))
         error = share * np.abs(best - others[0])
-        unresolved = self.kinked or bool((error > VAGUE * np.abs(best)).any())
+        vague = error > VAGUE * np.abs(best)
+        unresolved = self.kinked or bool((vague if paired is None else vague[paired]).any())
         if unresolved and len(every) == 3:
             changes = np.abs(np.diff(every, axis=0)).max(axis=0)
             error = np.maximum(error, IRREGULAR * changes)

@@ -291,7 +291,7 @@ def _compared(
     matched = [values[-2][partner], values[-1]]
     if len(values) > 2:
         matched.insert(0, values[-3][np.minimum(partner, len(values[-3]) - 1)])
-    best, error = ladder.value(matched)
+    best, error = ladder.value(matched, known)
     if ladder.extrapolates:
         # the coarser functions turned towards the finer ones, sign and rotation (Procrustes)
         left, _, right = np.linalg.svd(overlap, full_matrices=False)

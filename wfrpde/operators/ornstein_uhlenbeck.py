@@ -101,7 +101,13 @@ def _lowest(
     from scipy.linalg import eig
     from scipy.optimize import linear_sum_assignment
 
-    slow = np.linalg.eigvals(drift)
+    slow, left_slow, right_slow = eig(drift, left=True)
+    pairings = np.abs(np.einsum("ij,ij->j", left_slow.conj(), right_slow))
+    # rates that meet are known to a root of round-off: their conditions say so, and Elsner's bound
+    whole = float(np.linalg.norm(drift, 2))
+    share = ROUND_OFF * len(drift) ** 2
+    most = 2 * whole * (share / 2) ** (1 / len(drift))
+    blur = np.minimum(share * whole / np.maximum(pairings, share), most)
     values: list[complex] = []
     more: list[tuple[float, float, float]] = []
     right: Rows = []
@@ -124,7 +130,7 @@ def _lowest(
             gap = min(abs(found[k] - sums[at]), np.sqrt(size * (1 + abs(sums[at]))))
             values.append(complex(sums[at]))
             residual = np.linalg.norm(block @ x - sums[at] * x)
-            more.append((gap + size, float(residual), condition))
+            more.append((gap + size + float(np.dot(powers[at], blur)), float(residual), condition))
             right.append(dict(zip(powers, x, strict=True)))
             left.append(dict(zip(powers, y, strict=True)))
     else:

@@ -16,7 +16,7 @@ from wfrpde.fields.user_code import told
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.python_sampler import python_sampler
 from wfrpde.samplers.recorded import RecordedSamples, posterior_arrays, recorded_arrays
-from wfrpde.samplers.registry import claim
+from wfrpde.samplers.registry import claim, claim_of_samples
 from wfrpde.samplers.run import ArraySampler, Request, SamplerRun
 
 Array = npt.NDArray[np.float64]
@@ -74,8 +74,7 @@ def run_in_memory(table: Any, thing: Any, context: SamplerContext) -> SamplerRun
             recorded = recorded_arrays(name, "it", arrays, context.target.dim, layout, table.chains)
         except SamplerError as error:
             return RecordedSamples(name, claims, error)
-        timeless = table.claims is None and not np.isfinite(recorded[0].times).any()
-        return RecordedSamples(name, None if timeless else claims, recorded)
+        return RecordedSamples(name, claim_of_samples(table, context, recorded, claims), recorded)
     if context.ranks.size > 1:
         found = f"sampler {name}, which knows nothing of other ranks"
         raise InputError("comm", found, "a sampler of the library for an ensemble on many ranks")

@@ -36,7 +36,7 @@ def told_by_name(make: Callable[..., Any], context: SamplerContext) -> dict[str,
 
     ``path`` is the `wfrpde.equation.Path` of a target that moves, ``process`` the
     `wfrpde.noising.process.ReverseProcess` of a case with ``[noising]``: schedule, score,
-    corrector. None where the case has none.
+    corrector. None where the case has none, and the parameter no default of its own.
     """
     try:
         names = inspect.signature(make).parameters
@@ -45,7 +45,11 @@ def told_by_name(make: Callable[..., Any], context: SamplerContext) -> dict[str,
     process = context.process
     whole = None if process is None else replace(process, first=context.initial)
     known = {"path": context.equation.path, "process": whole}
-    return {name: value for name, value in known.items() if name in names}
+    return {
+        name: value
+        for name, value in known.items()
+        if name in names and (value is not None or names[name].default is inspect.Parameter.empty)
+    }
 
 
 def registered() -> dict[str, str]:

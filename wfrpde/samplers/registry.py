@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from wfrpde.samplers.annealed import AnnealedImportance, TemperedSmc
 from wfrpde.samplers.birth_death import BirthDeathLangevin
 from wfrpde.samplers.command import CommandSampler
 from wfrpde.samplers.context import SamplerContext
+from wfrpde.samplers.ensemble import Trajectory
 from wfrpde.samplers.fisher_rao import FisherRao
 from wfrpde.samplers.isolated import IsolatedSampler
 from wfrpde.samplers.kinetic import Baoab, Obabo
@@ -125,7 +126,7 @@ def make_sampler(
     InputError
         If it cannot be made for this case.
     """
-    name, word, layout = table.name, table.claims, table.layout
+    name, layout = table.name, table.layout
     parameters = None if table.kind is None else validate_sampler(table.kind, table.parameters)
     if context.equation.path is not None and table.kind in KINDS and not KINDS[table.kind].follows:
         found = f"a [path], which sampler {name} knows nothing of"
@@ -156,8 +157,7 @@ def make_sampler(
             recorded = read_samples(name, path, context.target.dim, layout, table.chains)
         except (SamplerError, DependencyMissingError) as error:
             return RecordedSamples(name, claims, error)
-        timeless = word is None and not np.isfinite(recorded[0].times).any()
-        return RecordedSamples(name, None if timeless else claims, recorded)
+        return RecordedSamples(name, claim_of_samples(table, context, recorded, claims), recorded)
     if context.ranks.size > 1:
         found = f"sampler {name}, which knows nothing of other ranks"
         raise InputError("comm", found, "a sampler of the library for an ensemble on many ranks")
@@ -219,6 +219,9 @@ def claim(table: Any, context: SamplerContext, default: str | None = None) -> Eq
     if word is None:
         return context.equation
     if word == "target":
+        if context.process is not None:
+            found = f"'target' of sampler {table.name}, with [noising]"
+            raise InputError("sampler.claims", found, f"{context.equation.process!r}, or none")
         return None
     own = table.parameters.get("reaction")
     rate = Formula(own, context.target.dim) if isinstance(own, str) else None
@@ -234,6 +237,24 @@ def claim(table: Any, context: SamplerContext, default: str | None = None) -> Eq
         found = f"{word!r} of sampler {table.name} with flow.alpha = {equation.alpha:g} and "
         raise InputError(where, f"{found}flow.beta = {equation.beta:g}", "a part of the flow")
     return part
+
+
+def claim_of_samples(
+    table: Any, context: SamplerContext, recorded: Sequence[Trajectory], claims: Equation | None
+) -> Equation | None:
+    """Return what recorded samples claim: π if they have no times and their table says nothing.
+
+    Raises
+    ------
+    InputError
+        If they have no times where the law of a process is solved.
+    """
+    if table.claims is not None or np.isfinite(recorded[0].times).any():
+        return claims
+    if context.process is not None:
+        found = f"samples without times, of sampler {table.name}, with [noising]"
+        raise InputError("sampler.samples", found, "times beside them, of those saved")
+    return None
 
 
 def _folder(context: SamplerContext) -> Path:
