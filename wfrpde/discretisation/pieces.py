@@ -242,8 +242,9 @@ class Evaluated:
         apart = one - other
         # of ρ₀ − ρ_f = q_0 (r_0 − r_f) + (q_0 − q_f) r_f
         gap = one**2 * of("gap", field) + 2 * one * apart * of("cross", field)
-        gap = (gap + apart**2 * of("square", field)).sum(axis=0)
-        return np.asarray(np.sqrt(np.maximum(gap, 0.0) / (one**2 * of("square", 0)).sum(axis=0)))
+        square, whole = of("square", field), one**2 * of("square", 0)
+        gap = np.where(square > 0, gap + apart**2 * square, whole)  # all of it where ρ_f is nothing
+        return np.asarray(np.sqrt(np.maximum(gap.sum(axis=0), 0.0) / whole.sum(axis=0)))
 
     def target_mode_mass(self) -> dict[str, float]:
         """Mass of π in each region."""
