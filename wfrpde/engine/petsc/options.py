@@ -64,7 +64,8 @@ def factor_options(traits: Traits, n: int, ranks: int, method: str = "auto") -> 
         }
     direct = {"ksp_type": "preonly", "pc_type": complete}
     if dim == 3:
-        return {**direct, "pc_factor_mat_solver_type": "mumps"}
+        # twice the workspace that the analysis foresees: in space it is short by more than a fifth
+        return {**direct, "pc_factor_mat_solver_type": "mumps", "mat_mumps_icntl_14": "100"}
     direct["pc_factor_mat_ordering_type"] = "nd" if dim > 1 else "rcm"
     if ranks == 1:
         return direct
