@@ -83,7 +83,9 @@ def least_action(distance: float) -> float:
     shares = ndtr(6.0 * places)  # levels that follow a normal law
 
     def quantile(level: float) -> float:
-        gap = lambda x: (ndtr(x) + ndtr(x - distance)) / 2 - level  # noqa: E731
+        def gap(x: float) -> float:
+            return float((ndtr(x) + ndtr(x - distance)) / 2 - level)
+
         return float(brentq(gap, -12.0, distance + 12.0, xtol=1e-13))
 
     gaps = np.array([quantile(level) for level in shares]) - ndtri(shares)

@@ -134,7 +134,9 @@ class Nodes(Layout):
         """Values ``(T, n)`` on the canonical nodes, on every rank, of own ones (collective)."""
         if not self.on_open_box or self.comm.size == 1:
             return np.array([self.gather(row)[1] for row in rows])
-        kind: Any = np.int32 if int(np.prod(_lattice(self.grid, self.degree))) < 2**31 else np.int64  # type: ignore[arg-type]
+        assert isinstance(self.grid, TensorGrid)  # an open box is one
+        size = int(np.prod(_lattice(self.grid, self.degree)))
+        kind: Any = np.int32 if size < 2**31 else np.int64
         number = np.empty(self.n_global, dtype=kind)
         own = self.canonical[: self.n_owned].astype(kind)
         self.comm.Allgatherv(own, (number, list(self.sizes)))
