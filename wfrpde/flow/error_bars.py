@@ -1,0 +1,235 @@
+"""How far a solution's numbers may be off: from other solutions, another quadrature, and the rest.
+
+What two solutions, or two rules of quadrature, say differently is part of a number's error; what
+all of them have in common (a start that the nodes misrepresent, nodes that were mended, a box that
+was cut) is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+
+import numpy as np
+import numpy.typing as npt
+
+from wfrpde.case.problem import Problem
+from wfrpde.discretisation.pieces import Evaluated, Functionals
+from wfrpde.fields.schedules import integral
+from wfrpde.flow.accuracy import RATES
+from wfrpde.flow.exact import blur_defect
+from wfrpde.flow.outcome import Outcome, Share
+from wfrpde.flow.solution import ErrorEstimate
+
+Array = npt.NDArray[np.float64]
+Comparison = tuple[Functionals, Array, Array]
+"""Numbers of another solution or rule, its L2 distances ``(T,)`` and the shares that count."""
+
+TINY = 1e-300
+
+LEAST_DENSITY = 2e-11
+"""Relative error of a density in L2 that no estimate goes below: logarithms of the order of 100 to
+14 digits, through a thousand steps."""
+
+SQUARED_REACH = 100.0
+"""How far out, in squares of its own width, what is left out of a start lies at most."""
+
+NO_LUCK = 1 / 4
+"""Share of the density's relative error that every other number has besides its own, where three
+runs are extrapolated to a tolerance: of its spread under ρ (means, covariances) or of itself (KL,
+masses). Extrapolations that agree on a number by chance know no more of it than that."""
+
+OF_TWO = {"kl": 1 / 16, **dict.fromkeys(RATES, NO_LUCK)}
+"""The same where two runs are all there is in the plane or in space. Their L2 distance is what both
+have in common; KL and its rates, which far tails decide, agree at some time by chance."""
+
+ROUND_OFF = 1e-12
+"""Relative error that no estimate goes below: that of the linear solvers."""
+
+NO_MATTER, GUESSED, REMEMBERED, CAPPED = 1e-11, 20.0, 20.0, 20.0
+"""Mended share of the mass from which a reaction lets it matter, and what then counts: see
+`_mended_defect`; it is no more than so many times the L2 distance of two runs."""
+
+SECOND_RULE = 1.5
+"""Share of the distance to another quadrature that covers the error of the first: a rule with a
+point more is nearer to the truth by far, so that the distance alone would be all of the error."""
+
+
+def by_another_rule(
+    numbers: Functionals, shift: Array, integrals: Functionals, other: Array
+) -> Comparison:
+    """Compare with the integrals of another rule of quadrature, normalised by `other`."""
+    # what normalises ρ and π is an integral, too
+    constants = np.abs((shift - numbers.log_normalisation) - (other - integrals.log_normalisation))
+    return integrals, constants, np.full(len(shift), SECOND_RULE)
+
+
+def estimated(
+    problem: Problem,
+    outcome: Outcome,
+    numbers: Functionals,
+    comparisons: list[Comparison],
+    rule: Comparison | None,
+) -> ErrorEstimate | None:
+    """Return the errors that the case asks for.
+
+    They are known if there is a comparison with another `rule` of quadrature.
+    """
+    nothing = np.zeros(len(outcome.times))
+    if not problem.numerics.certify:
+        return None
+    if rule is None:
+        nobody: list[Comparison] = [(numbers, nothing, nothing)]
+        return _error(numbers, nobody, problem, nothing, nothing).unknown()
+    lucky = problem.tolerance is not None and outcome.facts["extrapolated"]
+    lucky = lucky and len(outcome.facts["runs"]) == 3  # a fourth finds such numbers out
+    luck: dict[str, float] = {}
+    if problem.tolerance is not None and problem.dim > 1 and len(comparisons) == 1:
+        luck = OF_TWO
+    every = [*comparisons, rule]
+    mended = _mended_defect(problem, outcome)
+    if comparisons:  # what is not known of the fields at all
+        mended = np.minimum(mended, CAPPED * comparisons[0][1])
+    mended = mended + min(outcome.smeared, 1.0) * (outcome.times > 0)
+    defects = _start_defect(problem, outcome), mended
+    return _error(numbers, every, problem, *defects, lucky=lucky, luck=luck)
+
+
+def _mended_defect(problem: Problem, outcome: Outcome) -> Array:
+    """Return the relative errors ``(T,)`` of ρ that come from nodes that had turned negative.
+
+    Where ρ₀ is far below π nodes of a coarse mesh turn negative, and what they are given is a
+    guess, in all runs alike. A reaction then lets the guess grow: ρ ∝ ρ₀^θ π^{1−θ} without
+    transport, θ = e^{−βt}, so that a share m of the mass becomes m^θ of it. Measured on Gaussians
+    the error is 1 to 10 √m where θ < 1/2, until all is forgotten.
+    """
+    beta = problem.equation.beta
+    if outcome.mended < NO_MATTER or beta == 0:
+        return np.zeros(len(outcome.times))
+    gone = np.array([integral(beta, 0.0, float(t)) for t in outcome.times])
+    theta = np.exp(-gone)
+    left = np.minimum(1.0, REMEMBERED * theta) * (1 - theta)
+    return np.asarray(GUESSED * outcome.mended ** np.maximum(theta, 0.5) * left)
+
+
+def _start_defect(problem: Problem, outcome: Outcome) -> Array:
+    """Return the relative errors ``(T,)`` that come from the start, or from mass that was lost.
+
+    At t = 0 they are 0 but for what lies in no cell.
+    """
+    defect = np.full(len(outcome.times), outcome.start_defect + outcome.mass_defect)
+    left_out = outcome.facts["runs"][-1].get("start_left_out", 0.0) if outcome.facts["runs"] else 0
+    missing = SQUARED_REACH * left_out if left_out > ROUND_OFF else 0.0
+    defect[0] = min(outcome.start_defect, missing)
+    return defect + blur_defect(problem, outcome.times)
+
+
+def compared(found: Evaluated, shifts: list[Array], shares: list[Share]) -> list[Comparison]:
+    """Return the numbers of other solutions, with their L2 distances from the best and shares."""
+    comparisons: list[Comparison] = []
+    for k, share in enumerate(shares, start=1):
+        distance = found.l2_difference(k, shifts[0], shifts[k])
+        if share is None:
+            share = _share_of_finest(comparisons[0], distance)
+        other = found.functionals(k, shifts[k])
+        comparisons.append((other, distance, share * np.ones(len(distance))))
+    return comparisons
+
+
+def _share_of_finest(first: Comparison, distance: Array) -> Array:
+    """Share ``(T,)`` of a `distance` in L2 that makes it that of the first comparison.
+
+    At a time at which these two agree by chance, too, the geometric mean over the later times
+    counts.
+    """
+    _, closer, share = first
+    ratio = np.minimum(closer, distance) / np.maximum(distance, TINY)
+    usual = np.exp(np.mean(np.log(np.maximum(ratio[1:], TINY)))) if len(ratio) > 1 else 0.0
+    ratio[1:] = np.maximum(ratio[1:], usual)
+    return np.asarray(share * ratio)
+
+
+def _error(
+    numbers: Functionals,
+    comparisons: list[Comparison],
+    problem: Problem,
+    start_defect: Array,
+    mended: Array,
+    *,
+    lucky: bool = False,
+    luck: Mapping[str, float] | None = None,
+) -> ErrorEstimate:
+    """Return the largest of the distances to other numbers, and what else may be wrong.
+
+    The others are those of the other solutions and those of another quadrature. The mass
+    beyond an automatic box adds to all (a box that the case gives is the problem as posed), and so
+    does, after the start, what the nodes misrepresent of it, and what was mended. Where numbers may
+    agree by luck, a share of the density's error adds to them: to all that are `lucky`, else `luck`
+    by name.
+    """
+    automatic = problem.domain.box is None and problem.mesh is None
+    cut = float(sum(problem.facts["cut_off_share"].values())) if automatic else 0.0
+    reach = float(np.ptp(problem.box, axis=1).max()) / 2
+    depth = -np.log(cut) if cut > 0 else 0.0  # log(ρ/π) out there, at most
+
+    density = np.max([share * l2 for _, l2, share in comparisons], axis=0)
+    stepped = problem.equation.dynamics is not None
+    common = NO_LUCK * density if lucky else 0.0 * density
+    width = np.sqrt(np.einsum("tii->ti", numbers.covariance))
+    squares = width[:, :, None] * width[:, None, :]
+    # |δ⟨φ⟩| ≤ sd(φ) ‖δρ/ρ‖ for averages, and what follows for the others
+    spreads = {
+        "kl": np.sqrt(2 * np.abs(numbers.kl)) + mended,
+        "fisher_information": 2 * numbers.fisher_information,
+        "reaction_variance": 2 * numbers.reaction_variance + mended**2,
+        "mass": 0 * mended,
+    }
+
+    def gap(
+        pick: Callable[[Functionals], Array], beyond: float, spread: Array, own: Array | None = None
+    ) -> Array:
+        value = pick(numbers)
+        distance = np.zeros_like(value)
+        for other, _, share in comparisons:
+            share = share.reshape(-1, *[1] * (value.ndim - 1))
+            distance = np.maximum(distance, share * np.abs(value - pick(other)))
+        size = np.abs(value) if own is None else own
+        distance += common.reshape(-1, *[1] * (value.ndim - 1)) * size
+        distance += start_defect.reshape(-1, *[1] * (value.ndim - 1)) * np.abs(value)
+        distance += mended.reshape(-1, *[1] * (value.ndim - 1)) * spread
+        return np.asarray(distance + ROUND_OFF * np.abs(value) + cut * (np.abs(value) + beyond))
+
+    beyond = {"kl": depth, "mass": 1.0, "fisher_information": depth, "reaction_variance": depth**2}
+    return ErrorEstimate(
+        series={
+            name: gap(attrgetter(name), more, spreads[name])
+            + (luck or {}).get(name, 0.0) * density * np.abs(getattr(numbers, name))
+            for name, more in beyond.items()
+        },
+        mean=gap(attrgetter("mean"), reach, width, width),
+        covariance=gap(attrgetter("covariance"), reach**2, squares, squares),
+        mode_mass={
+            name: gap(
+                _mass_of(name), 1.0, np.sqrt(inside := np.maximum(mass * (1 - mass), 0.0)), inside
+            )
+            for name, mass in numbers.mode_mass.items()
+        },
+        density=np.where(stepped & (density > 0), np.maximum(density, LEAST_DENSITY), density)
+        + (cut + start_defect + mended),
+    )
+
+
+def spread_of_smallest(outcome: Outcome, smallest: Array, node: Array) -> Array:
+    """Distance of the smallest nodal density to what the other solutions make of it."""
+    row = np.arange(len(node))
+    spread = np.zeros(len(node))
+    for other, share in outcome.others:
+        if share is None:
+            continue
+        ratio = np.expm1(np.clip(other[row, node] - outcome.best[row, node], -50.0, 50.0))
+        spread = np.maximum(spread, share * smallest * np.abs(ratio))
+    return spread
+
+
+def _mass_of(region: str) -> Callable[[Functionals], Array]:
+    return lambda numbers: numbers.mode_mass[region]
