@@ -4,6 +4,8 @@
 .PHONY: help demo test test-pip test-pip-quick package test-browser test-mpi test-latest lint docs bench lock clean-env
 
 ENV := tools/env
+# A worker that dies ends the run: one that took its place would be waited for without end.
+PARALLEL := -n auto --dist loadfile --max-worker-restart 0
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -12,13 +14,13 @@ demo:  ## two targets with a barrier: writes a report that you open in a browser
 	$(ENV) --quick wfrpde demo --force
 
 test:  ## the tests, a file at a time on every core
-	$(ENV) python -m pytest -n auto --dist loadfile
+	$(ENV) python -m pytest $(PARALLEL)
 
 test-browser:  ## the pages in a headless Chromium, which is installed if there is none
 	tools/browser $(ENV) python -m pytest tests/report/test_explorer.py -q
 
 test-pip:  ## the quick tests where only pip has installed something: no DOLFINx, PETSc, MPI
-	$(ENV) --pip-test python -m pytest -n auto --dist loadfile -m "not slow" \
+	$(ENV) --pip-test python -m pytest $(PARALLEL) -m "not slow" \
 		--ignore tests/mpi --ignore tests/tools --ignore tests/convergence
 
 # What the linear algebra and the missing packages change: the others are the same Python on the same NumPy.
@@ -28,7 +30,7 @@ engine_rooms := tests/engine tests/flow tests/operators tests/studies tests/exte
 
 test-pip-quick:  ## of them those in which another engine, or a missing package, makes a difference
 	$(ENV) --pip-test python -m pytest -qq --collect-only --ignore tests/mpi --ignore tests/tools
-	$(ENV) --pip-test python -m pytest -n auto --dist loadfile -m "not slow" $(engine_rooms)
+	$(ENV) --pip-test python -m pytest $(PARALLEL) -m "not slow" $(engine_rooms)
 
 package:  ## sdist and wheel, installed in an empty virtual environment, run the demo there
 	tools/check_package
@@ -38,7 +40,7 @@ test-mpi:  ## the tests in tests/mpi, on two and on three processes
 	$(ENV) mpirun -n 3 python -m pytest tests/mpi -q
 
 test-latest:  ## the tests on the newest DOLFINx (0.11, from Debian sid)
-	$(ENV) --latest python -m pytest -n auto --dist loadfile
+	$(ENV) --latest python -m pytest $(PARALLEL)
 
 lint:  ## ruff (rules and layout) and mypy (strict on the package)
 	$(ENV) ruff check

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import importlib.util
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 
 
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it in its workers, and lines are broken at it
+
+# What is started by nohup, or in the background by a script, ignores these, and so do its children:
+# tests send them to themselves and to commands.
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 OPTIONAL = {

@@ -308,3 +308,19 @@ def test_endless_notes_are_cut_but_not_warnings(log):
 )
 def test_durations_as_people_say_them(seconds, text):
     assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize("module", ["wfrpde.parallel.mpi", "wfrpde.engine.petsc"])
+def test_a_hangup_that_is_ignored_stays_so_whatever_mpi_loads(module):
+    """Libraries of network cards take SIGHUP over, and end a run under nohup with it."""
+    if module.endswith("petsc"):
+        pytest.importorskip("petsc4py")
+    script = (
+        "import signal\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        f"import os, {module}\n"
+        "os.kill(os.getpid(), signal.SIGHUP)\n"
+        "print('alive')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
 import tempfile
+import threading
 from typing import Any, NoReturn
 
 from wfrpde._compat import how
@@ -74,6 +76,18 @@ def installed() -> bool:
     return importlib.util.find_spec("mpi4py") is not None
 
 
+def ignore_what_is_ignored() -> None:
+    """Ignore SIGHUP again if it was when Python started, as under ``nohup``.
+
+    Libraries that MPI loads (of network cards, say) take it over, and end the process with it.
+    """
+    # only the main thread may
+    if threading.current_thread() is threading.main_thread() and (
+        signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    ):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 def _found() -> Any:
     # Open MPI ends a process without a home folder
     if "HOME" not in os.environ:
@@ -85,6 +99,7 @@ def _found() -> Any:
         except (ImportError, RuntimeError) as error:  # there is no library of MPI
             trouble = f"does not start ({error})"
         else:
+            ignore_what_is_ignored()
             return MPI
     started = max(int(os.environ.get(name, "1")) for name in RANKS)
     if started > 1:

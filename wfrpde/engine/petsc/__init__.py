@@ -8,4 +8,6 @@ in ``wfrpde … | head``, with a call of MPI_Abort.
 
 import petsc4py
 
+import wfrpde.parallel.mpi  # noqa: F401  # before PETSc loads MPI: see `ignore_what_is_ignored`
+
 petsc4py.init(["wfrpde", "-skip_petscrc", "-no_signal_handler"])
