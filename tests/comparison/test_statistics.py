@@ -6,7 +6,7 @@ import pytest
 from wfrpde.comparison.assembly import witnesses_of
 from wfrpde.comparison.autocorrelation import chain_error, chains_error, integrated_time
 from wfrpde.comparison.bias import Measurement, split_bias
-from wfrpde.comparison.equations import _rate_fit
+from wfrpde.comparison.fits import _rate_fit
 from wfrpde.comparison.mixing import bulk_ess, r_hat
 from wfrpde.comparison.observables import ReferenceValue
 from wfrpde.comparison.statistics import (

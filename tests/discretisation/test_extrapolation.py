@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from wfrpde.discretisation.extrapolation import coarse_positions, extrapolate, prolong
-from wfrpde.discretisation.interpolation import SimplexInterpolation, TensorInterpolation
+from wfrpde.discretisation.simplex_interpolation import SimplexInterpolation
+from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid, simplices_of_box
 
 

@@ -5,8 +5,9 @@ import pytest
 from scipy.special import ndtr
 
 from wfrpde.discretisation.functionals import Evaluator
-from wfrpde.discretisation.interpolation import SimplexInterpolation, TensorInterpolation
 from wfrpde.discretisation.pieces import Samples
+from wfrpde.discretisation.simplex_interpolation import SimplexInterpolation
+from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid, simplices_of_box
 from wfrpde.parallel.mpi import MPI
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from wfrpde.discretisation.interpolation import (
-    SimplexInterpolation,
-    TensorInterpolation,
-    barycentric_coordinates,
-    evaluate,
-)
+from wfrpde.discretisation.interpolation import evaluate
 from wfrpde.discretisation.lattices import evaluate_in_cells
+from wfrpde.discretisation.simplex_interpolation import (
+    SimplexInterpolation,
+    barycentric_coordinates,
+)
+from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid, simplices_of_box
 
 RNG = np.random.default_rng(11)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from wfrpde.discretisation.interpolation import SimplexInterpolation, TensorInterpolation
 from wfrpde.discretisation.nodes import simplex_volumes
 from wfrpde.discretisation.quadrature import make_quadrature
+from wfrpde.discretisation.simplex_interpolation import SimplexInterpolation
+from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid, simplices_of_box
 
 

@@ -35,7 +35,7 @@ def small(monkeypatch):
     """Blocks that are small beside the mesh."""
     monkeypatch.setattr("wfrpde.discretisation.functionals.AT_ONCE", 3_000)
     monkeypatch.setattr("wfrpde.discretisation.fluxes.ROWS", 600)
-    monkeypatch.setattr("wfrpde.discretisation.interpolation.LOOKED_AT", 3_000)
+    monkeypatch.setattr("wfrpde.discretisation.tensor_interpolation.LOOKED_AT", 3_000)
     monkeypatch.setattr("wfrpde.fields.blocks.BLOCK", 1_000)
     monkeypatch.setattr("wfrpde.flow.evaluation.BLOCK", 1_000)
     monkeypatch.setitem(wfrpde.domain.extent.SAMPLES, 3, 9)

@@ -12,7 +12,8 @@ from scipy.stats import norm
 
 from wfrpde import Case, ErrorEstimate, Solution
 from wfrpde.case.terms import Densities
-from wfrpde.discretisation.interpolation import SimplexInterpolation, TensorInterpolation
+from wfrpde.discretisation.simplex_interpolation import SimplexInterpolation
+from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid, simplices_of_box
 
 TIMES = np.array([0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0])

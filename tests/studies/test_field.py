@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from wfrpde.discretisation.interpolation import SimplexInterpolation, TensorInterpolation
+from wfrpde.discretisation.simplex_interpolation import SimplexInterpolation
+from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid, simplices_of_box
 from wfrpde.studies.convergence.field import node_weights, relative_error
 

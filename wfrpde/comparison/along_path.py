@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from wfrpde.case.path import TIME, formula_of
 from wfrpde.comparison.family import Family
+from wfrpde.comparison.fits import Model
 from wfrpde.comparison.results import Candidate, Diagnosis
 from wfrpde.numbers import number, pretty
 
 Array = npt.NDArray[np.float64]
-_Model = tuple[str, dict[str, float], Callable[[Array], Array | None]]
 
 
 CLOSE = 3.0
@@ -31,7 +31,7 @@ FAINT = 0.15
 """Powers of weights below which they do hardly anything."""
 
 
-def path_models(family: Family) -> list[_Model]:
+def path_models(family: Family) -> list[Model]:
     """Return the claimed flow along the path, and those with one thing wrong.
 
     Weights may be left out, of the wrong sign or to a power λ; the noise may be of a temperature T
@@ -51,7 +51,7 @@ def path_models(family: Family) -> list[_Model]:
 
     def model(
         name: str, rates: dict[str, float], overrides: Callable[[Array], dict[str, Any]]
-    ) -> _Model:
+    ) -> Model:
         return name, rates, flow(name, overrides)
 
     models = [model(family.judge.label, {}, lambda _: {})]

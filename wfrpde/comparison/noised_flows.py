@@ -12,7 +12,7 @@ import numpy.typing as npt
 from wfrpde.comparison.density import MeshedDensity
 from wfrpde.comparison.observables import Observable, expressions, masses, moments
 from wfrpde.comparison.replicates import Judge
-from wfrpde.discretisation.interpolation import TensorInterpolation
+from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError

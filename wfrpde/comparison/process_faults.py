@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.comparison.density import MeshedDensity
+from wfrpde.comparison.fits import Model
 from wfrpde.comparison.limit import limit_laws
 from wfrpde.comparison.noised import flow_faults, scaled_score, sde_faults, solved_law
 from wfrpde.comparison.noised_flows import LawAt, meshed_laws
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from wfrpde.comparison.family import Family
 
 Array = npt.NDArray[np.float64]
-_Model = tuple[str, dict[str, float], Callable[[Array], Array | None]]
 
 CLOSE = 3.0
 """Misfit, in standard errors, up to which a sampler without a biased row solves its claim."""
@@ -45,7 +45,7 @@ STEPS = "steps of dt"
 """Part of the name of a right sampler with long steps: no fault of what is claimed."""
 
 
-def process_models(family: Family, own_steps: Array | None = None) -> list[_Model]:
+def process_models(family: Family, own_steps: Array | None = None) -> list[Model]:
     """Return the claimed law, and those with one thing wrong, each solved when it is asked for.
 
     ``own_steps`` are the averages ``(T, k)`` of the sampler with its steps and infinitely many
@@ -63,13 +63,13 @@ def process_models(family: Family, own_steps: Array | None = None) -> list[_Mode
         rows = [[value.value for value in judge.references[t]] for t in judge.times]
         return np.array(rows)
 
-    def faulty(name: str, law: Callable[[], Law]) -> _Model:
+    def faulty(name: str, law: Callable[[], Law]) -> Model:
         def values(_: Array) -> Array | None:
             return family.under(name, lambda: meshed_laws(solution, law()))
 
         return name, {}, values
 
-    models: list[_Model] = [(judge.label, {}, claimed)]
+    models: list[Model] = [(judge.label, {}, claimed)]
     if own_steps is not None:
         name = f"{judge.label} by its own {STEPS} = {family.dt:g}"
         models.append((name, {}, lambda _: own_steps))

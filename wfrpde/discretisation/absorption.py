@@ -26,9 +26,10 @@ from wfrpde.discretisation.fluxes import (
     merge_edges,
     simplex_edges,
 )
-from wfrpde.discretisation.interpolation import Interpolation, TensorInterpolation, lagrange
+from wfrpde.discretisation.interpolation import Interpolation
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.discretisation.swept import Sweep
+from wfrpde.discretisation.tensor_interpolation import TensorInterpolation, lagrange
 from wfrpde.domain.absorption import Absorption
 from wfrpde.domain.grid import SimplexGrid
 from wfrpde.engine.layout import Triplets

@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.discretisation.interpolation import (
-    Interpolation,
-    SimplexInterpolation,
-    TensorInterpolation,
-    evaluate,
-)
+from wfrpde.discretisation.interpolation import Interpolation, evaluate
 from wfrpde.discretisation.lattices import OnAxes
+from wfrpde.discretisation.simplex_interpolation import SimplexInterpolation
+from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 
 Array = npt.NDArray[np.float64]
 

@@ -14,12 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.discretisation.interpolation import (
-    Interpolation,
-    Spread,
-    TensorInterpolation,
-    evaluate,
-)
+from wfrpde.discretisation.interpolation import Interpolation, Spread, evaluate
 from wfrpde.discretisation.lattices import evaluate_in_cells
 from wfrpde.discretisation.pieces import (
     Evaluated,
@@ -38,6 +33,7 @@ from wfrpde.discretisation.quadrature import (
     slice_of,
     usual_points,
 )
+from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
 
 if TYPE_CHECKING:

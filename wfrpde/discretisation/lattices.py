@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.discretisation.interpolation import STEEP, Spread, TensorInterpolation
+from wfrpde.discretisation.interpolation import STEEP, Spread
 from wfrpde.discretisation.stencils import squared_norm
+from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
 
 Array = npt.NDArray[np.float64]

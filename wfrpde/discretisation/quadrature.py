@@ -17,11 +17,9 @@ import numpy.typing as npt
 from numpy.polynomial.legendre import leggauss
 
 from wfrpde import _compat
-from wfrpde.discretisation.interpolation import (
-    Interpolation,
-    SimplexInterpolation,
-    TensorInterpolation,
-)
+from wfrpde.discretisation.interpolation import Interpolation
+from wfrpde.discretisation.simplex_interpolation import SimplexInterpolation
+from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import SimplexGrid, TensorGrid
 
 Array = npt.NDArray[np.float64]

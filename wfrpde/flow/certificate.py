@@ -29,13 +29,9 @@ import numpy.typing as npt
 
 from wfrpde.case.problem import Grid, Problem
 from wfrpde.discretisation.extrapolation import coarse_positions, extrapolate, prolong
-from wfrpde.discretisation.interpolation import (
-    Interpolation,
-    Polynomials,
-    TensorInterpolation,
-    interpolation_of,
-)
+from wfrpde.discretisation.interpolation import Interpolation, interpolation_of
 from wfrpde.discretisation.quadrature import usual_points
+from wfrpde.discretisation.tensor_interpolation import Polynomials, TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.flow.control import Replay
 from wfrpde.flow.march import March

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.discretisation.extrapolation import divided
-from wfrpde.discretisation.interpolation import Interpolation, TensorInterpolation
+from wfrpde.discretisation.interpolation import Interpolation
+from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
 
 if TYPE_CHECKING:

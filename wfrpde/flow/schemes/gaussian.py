@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from wfrpde.case.problem import Problem
 from wfrpde.case.terms import Densities
-from wfrpde.discretisation.interpolation import TensorInterpolation
+from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.engine import Wish, engine_for
 from wfrpde.equation import Dynamics

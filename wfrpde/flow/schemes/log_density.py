@@ -16,10 +16,10 @@ import numpy.typing as npt
 from wfrpde.case.problem import Problem
 from wfrpde.case.terms import EMPTY
 from wfrpde.discretisation.extrapolation import divided
-from wfrpde.discretisation.interpolation import TensorInterpolation
 from wfrpde.discretisation.log_density import LogDensityForm
 from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.discretisation.semi_discrete import SPAN_LIMIT
+from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.extent import SAMPLES, sample
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.errors import InputError, SolverError

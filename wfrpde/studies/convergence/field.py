@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.discretisation.gll import gll_rule
-from wfrpde.discretisation.interpolation import Interpolation, SimplexInterpolation
+from wfrpde.discretisation.interpolation import Interpolation
+from wfrpde.discretisation.simplex_interpolation import SimplexInterpolation
 
 Array = npt.NDArray[np.float64]
 
