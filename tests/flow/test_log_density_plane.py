@@ -8,7 +8,7 @@ from wfrpde import Case, solve
 from wfrpde.case.setup import make_problem
 from wfrpde.discretisation.log_density import LogDensityForm
 from wfrpde.errors import SolverError
-from wfrpde.flow.schemes import log_density
+from wfrpde.flow.schemes import log_density, log_density_sizes
 
 TIMES = (0.1, 0.5, 1.0, 2.0)
 NARROW = GaussianFlow((0.0, 0.0), np.eye(2), (2.0, -1.0), [[1.0, 0.6], [0.6, 0.5]])
@@ -152,11 +152,11 @@ def test_what_fails_is_left_to_another_form(monkeypatch):
 def test_lengths_over_which_u_bends():
     """None along a quadratic; a quartic by its third and fourth derivatives."""
     problem = make_problem(Case.from_dict(WELLS))
-    lengths = log_density.bending_lengths(problem)
+    lengths = log_density_sizes.bending_lengths(problem)
     width = np.ptp(problem.box, axis=1)
     assert lengths[1] == pytest.approx(width[1])
     assert 0.5 < lengths[0] < 1.2
-    assert log_density.default_cells(problem)[1] == log_density.PLANE.least_cells
+    assert log_density_sizes.default_cells(problem)[1] == log_density_sizes.PLANE.least_cells
 
 
 def test_walls_of_a_given_box_reflect():

@@ -7,7 +7,7 @@ result is shared.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from wfrpde.discretisation.log_density import LogDensityForm
 from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.discretisation.semi_discrete import SPAN_LIMIT
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
-from wfrpde.domain.extent import SAMPLES, sample
+from wfrpde.domain.extent import sample
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.errors import InputError, SolverError
 from wfrpde.flow.certificate import Ladder, Run
@@ -28,71 +28,19 @@ from wfrpde.flow.checkpoints import RunMark
 from wfrpde.flow.control import ErrorControl
 from wfrpde.flow.march import March, gathered, march
 from wfrpde.flow.outcome import Context, is_free
+from wfrpde.flow.schemes.log_density_sizes import (
+    DEGREES,
+    LINE,
+    MOST_NODES,
+    default_cells,
+    default_degree,
+    defaults_for,
+    points_for,
+)
 from wfrpde.flow.schemes.scheme import Fit, Scheme
 
 Array = npt.NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class Defaults:
-    """What holds in a dimension where the case says nothing.
-
-    ℓ is the shortest length scale (beyond one dimension: of `bending_lengths`), h the size of an
-    element, ε the tolerance, e the largest weighted error of u in a step of the finest run.
-
-    Attributes
-    ----------
-    degree
-        Of the elements; that of the coarser run is less by 2 on a line, by 1 and 3 beyond.
-    resolution, least_cells, most_cells
-        h/ℓ without a tolerance, and the least and the largest number of elements along an axis.
-    local_error, looser
-        e without a tolerance, and the factor by which e is larger in each coarser run.
-    share, most, looser_still
-        With a tolerance e = min(share ε, most), and the same factor.
-    at_degree
-        With a tolerance ε the degree is log₁₀(at_degree/ε), rounded up; None where it is fixed.
-    least
-        e below which round-off shows.
-    fine_share
-        Least share of the distance of two runs that is the error of the finer one.
-    first_step
-        First step in units of e^{1/4} ℓ²/α.
-    """
-
-    degree: int
-    resolution: float
-    least_cells: int
-    most_cells: int
-    local_error: float
-    looser: float
-    share: float
-    most: float
-    looser_still: float
-    at_degree: float | None = None
-    least: float = 1e-13
-    fine_share: float = 1 / 4
-    first_step: float = 0.1
-
-
-LINE = Defaults(8, 1.5, 24, 600, 1e-8, 10.0, share=0.18, most=6e-5, looser_still=32.0)
-PLANE = Defaults(
-    6,
-    0.7,
-    4,
-    20,
-    1e-5,
-    5.6,
-    share=0.3,
-    most=3e-3,
-    looser_still=4.0,
-    at_degree=40.0,
-    fine_share=1 / 2,
-)
-SPACE = replace(PLANE, degree=4, most_cells=4, most=1e-5, looser_still=5.6, at_degree=None)
-
-BULK = 20.0
-"""Levels (kT) within which the bends of V and log ρ₀ count."""
 
 QUADRATURE = 1.5
 """Largest cells of quadrature in the plane and in space, in units of the shortest length."""
@@ -100,12 +48,6 @@ QUADRATURE = 1.5
 OF_STEPS = 0.15
 """Relative error of any number that steps with the error e leave, in units of e. Where saved times
 are near to each other all runs take the same steps, and their distance does not tell it."""
-
-LEAST_WITH_TOLERANCE = 2
-"""Fewest elements along an axis of a plane with a tolerance, whose runs tell what they miss."""
-
-DEGREES = (4, 9)
-"""Least and highest degree in the plane that a tolerance leads to."""
 
 MOST_LENGTHS = 80.0
 """Largest ratio of a plane box's width to the shortest length along it."""
@@ -115,14 +57,6 @@ REFINED = 32.0
 
 BY_DEGREE = 5.0
 """Factor by which a degree more has a smaller error."""
-
-MOST_NODES = 20_000
-"""Nodes in the plane or in space beyond which nothing is refined: the factors fill."""
-
-
-def defaults_for(problem: Problem) -> Defaults:
-    """Return what holds in the problem's dimension."""
-    return (LINE, PLANE, SPACE)[problem.dim - 1]
 
 
 class LogDensity(Scheme):
@@ -340,79 +274,3 @@ def _without_integrals(
         log_mass = np.array([whole.logsumexp(target + row) for row in u])
         mass = np.exp(log_mass - log_mass[0])
     return replace(found, mass=mass, history={}, kl_increase=0.0)
-
-
-def points_for(tolerance: float | None) -> int | None:
-    """Gauss points along each axis of the cells of quadrature; None for the usual ones.
-
-    On cells of 1.5 standard deviations three err by 5e-6 and two by 5e-5, and by 1/20 with each
-    that is added.
-    """
-    if tolerance is None:
-        return None
-    return 3 + int(np.ceil(max(0.0, -np.log10(tolerance) - 2.3) / 1.3))
-
-
-def default_degree(problem: Problem) -> int:
-    """Degree of the elements: in the plane it follows the tolerance."""
-    own, tolerance = defaults_for(problem), problem.tolerance
-    if tolerance is None or own.at_degree is None:
-        return own.degree
-    degree = int(np.clip(np.ceil(np.log10(own.at_degree / tolerance) - 1e-9), *DEGREES))
-    cells = np.array(problem.numerics.cells or default_cells(problem))
-    while degree > own.degree and np.prod(cells * degree + 1.0) > MOST_NODES:
-        degree -= 1
-    return degree
-
-
-def default_cells(problem: Problem, *, wanted: bool = True) -> tuple[int, ...]:
-    """Return the number of elements along each axis, from the lengths over which u bends.
-
-    Without regard to the tolerance of the case if that is not `wanted`.
-    """
-    own, tolerance = defaults_for(problem), problem.tolerance if wanted else None
-    width = np.ptp(problem.box, axis=1)
-    size, least = own.resolution, own.least_cells
-    if problem.dim > 1:
-        lengths = bending_lengths(problem)
-        if tolerance is not None and own.at_degree is None:
-            size = float(np.clip(size * (tolerance / 1e-5) ** (1 / 7), size / 2, 1.3 * size))
-        elif tolerance is not None:
-            least = LEAST_WITH_TOLERANCE
-    else:
-        lengths = problem.scales
-        if tolerance is not None:
-            size, least = float(np.clip(size * (tolerance / 1e-9) ** (1 / 9), 1.0, 4.5)), 6
-            # a ridge between two modes is where u is hardest to represent
-            ridge = problem.landscape.sharpest(problem.stretch, ridges=True)
-            lengths = np.minimum(lengths, ridge)
-    wanted = np.ceil(width / (size * lengths))
-    return tuple(int(n) for n in np.clip(wanted, least, own.most_cells))
-
-
-def bending_lengths(problem: Problem) -> Array:
-    """Lengths ``(d,)`` over which V and log ρ₀ are not quadratic along the axes, to some `BULK` kT.
-
-    With the largest second, third and fourth derivatives A₂, A₃, A₄ along an axis it is the less of
-    A₂/A₃ and (A₂/A₄)^{1/2}: elements represent a quadratic u whatever their size.
-    """
-    count = SAMPLES[problem.dim]
-    points = sample(problem.box)
-    lengths = np.ptp(problem.box, axis=1)
-    spacing = lengths / (count - 1)
-    for function in (problem.landscape.potential, problem.landscape.surprise):
-        value = function(points).reshape([count] * problem.dim)
-        outside = value - value.min() > BULK
-        for axis in range(problem.dim):
-            line = np.moveaxis(value, axis, -1)
-            left_out = np.moveaxis(outside, axis, -1)
-            largest = {}
-            for order in (2, 3, 4):
-                bend = np.diff(line, order, axis=-1) / spacing[axis] ** order
-                middle = left_out[..., order // 2 : order // 2 + bend.shape[-1]]
-                largest[order] = float(np.abs(np.where(middle, 0.0, bend)).max())
-            if largest[2] > 0:
-                for order in (3, 4):
-                    ratio = largest[2] / max(largest[order], 1e-9 * largest[2])
-                    lengths[axis] = min(lengths[axis], ratio ** (1 / (order - 2)))
-    return np.asarray(lengths)
