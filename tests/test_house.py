@@ -8,6 +8,7 @@ import wfrpde
 HOUSE = Path(wfrpde.__file__).parent
 FLOORS = [
     *(
+        "arrays",
         "errors",
         "_compat",
         "numbers",

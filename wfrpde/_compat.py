@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array, Integers
+
 if TYPE_CHECKING:
     from dolfinx.fem import FunctionSpace
     from dolfinx.mesh import Mesh
@@ -76,9 +78,7 @@ def _version() -> str:
     return str(vars(dolfinx)["__version__"])
 
 
-def create_mesh(
-    comm: Comm, cells: npt.NDArray[np.int64], points: npt.NDArray[np.float64], cell: str
-) -> Mesh:
+def create_mesh(comm: Comm, cells: Integers, points: Array, cell: str) -> Mesh:
     """Distribute an affine mesh; every rank passes its own share of `cells` and `points`.
 
     Parameters
@@ -113,7 +113,7 @@ def lagrange_space(mesh: Mesh, degree: int) -> FunctionSpace:
     return fem.functionspace(mesh, element)
 
 
-def simplex_rule(dim: int, degree: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def simplex_rule(dim: int, degree: int) -> tuple[Array, Array]:
     """Points ``(n, dim)`` and weights of a rule on the reference simplex, exact to that degree."""
     import basix
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.radial import radial_formula
 from wfrpde.errors import InputError
 from wfrpde.fields.complaints import checked
@@ -20,7 +20,6 @@ from wfrpde.targets.radial import RadialFormula
 if TYPE_CHECKING:
     from wfrpde.case.case import Case
 
-Array = npt.NDArray[np.float64]
 
 LEVEL = 30.0
 """Level (kT) of the box: beyond it neither density holds mass."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.axial import plane_case
 from wfrpde.case.factors import factors_of, rotation_matrix
 from wfrpde.case.problem import Problem
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.samplers.oracle import Knowing, SavedFlow
 
-Array = npt.NDArray[np.float64]
 
 WIDTH = 8.0
 """Standard deviations of a Gaussian that a box holds."""

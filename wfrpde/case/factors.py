@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, Strict
 
+from wfrpde.arrays import Array
 from wfrpde.case.densities import FACTORS, InitialSpec, TargetSpec
 from wfrpde.case.domain import DomainSpec
 from wfrpde.case.sections import Section, Text
@@ -21,7 +21,6 @@ from wfrpde.errors import InputError
 if TYPE_CHECKING:
     from wfrpde.case.case import Case
 
-Array = npt.NDArray[np.float64]
 
 MOST_DIMENSIONS = 100_000
 """Coordinates beyond which a product is refused."""

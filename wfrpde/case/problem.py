@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.case.terms import EMPTY, Densities
 from wfrpde.domain.absorption import Absorption
 from wfrpde.domain.extent import (
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from wfrpde.case.domain import DomainSpec
     from wfrpde.case.numerics import NumericsSpec
 
-Array = npt.NDArray[np.float64]
 Grid = TensorGrid | SimplexGrid
 GridT = TypeVar("GridT", TensorGrid, SimplexGrid)
 
@@ -189,7 +188,7 @@ class Problem(Densities):
         step = x[1] - x[0]
         matters = self.landscape.levels(x[:, None]) < 2 * self.landscape.level
 
-        def ends(keep: npt.NDArray[np.bool_]) -> Array:
+        def ends(keep: Flags) -> Array:
             inside = x[keep]
             return np.array([[max(low, inside[0] - step), min(high, inside[-1] + step)]])
 
@@ -287,7 +286,7 @@ class Problem(Densities):
             found = float(np.fmin.reduce(local, initial=np.inf))
             return found if comm is None else min(comm.allgather(found))
 
-        def every(local: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        def every(local: Flags) -> Flags:
             parts = [local.reshape(shape)]
             return np.concatenate(parts if comm is None else comm.allgather(parts[0]))
 

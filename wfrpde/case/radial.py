@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.fields.complaints import checked
 from wfrpde.targets.radial import RadialFormula, RadialTarget, StudentTarget
@@ -17,7 +17,6 @@ from wfrpde.targets.radial import RadialFormula, RadialTarget, StudentTarget
 if TYPE_CHECKING:
     from wfrpde.case.case import Case
 
-Array = npt.NDArray[np.float64]
 
 RADIAL: dict[str, type[RadialTarget] | type[StudentTarget]] = {
     model.kind: model for model in (RadialTarget, StudentTarget)

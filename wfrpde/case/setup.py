@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.case.path import frozen_potential
 from wfrpde.case.problem import Problem
 from wfrpde.case.terms import EMPTY
@@ -34,7 +34,6 @@ from wfrpde.starts import InitialDensity
 if TYPE_CHECKING:
     from wfrpde.case import Case
 
-Array = npt.NDArray[np.float64]
 
 HORIZONS = 4
 """Times, the end among them, at which it is asked where a moving reaction has led to."""
@@ -256,7 +255,7 @@ def _check_cut_off(problem: Problem, bounds: Array | None, level: float) -> None
     def beyond(
         surprise: Callable[[Array], Array],
         log_density: Callable[[Array], Array],
-        nothing: bool | npt.NDArray[np.bool_] = dead,
+        nothing: bool | Flags = dead,
     ) -> float:
         """Share of a density beyond a box that the case gives, in a box of its own.
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.equation import Equation
 from wfrpde.equation.equation import PANELS
 from wfrpde.errors import InputError, place
@@ -17,8 +17,6 @@ from wfrpde.fields.protocols import Formula
 from wfrpde.fields.schedules import integral, value_at
 from wfrpde.starts import InitialDensity
 from wfrpde.targets import Target
-
-Array = npt.NDArray[np.float64]
 
 EMPTY = -1e5
 """Log of a density that stands for zero: far below anything that a flow can bring back."""

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from wfrpde.arrays import Array
 from wfrpde.case.path import TIME, formula_of
 from wfrpde.comparison.family import Family
 from wfrpde.comparison.fits import Model
 from wfrpde.comparison.results import Candidate, Diagnosis
 from wfrpde.numbers import number, pretty
-
-Array = npt.NDArray[np.float64]
-
 
 CLOSE = 3.0
 """Misfit, in standard errors, up to which a sampler without a biased row solves its claim: flows

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.comparison.density import MeshedDensity
 from wfrpde.comparison.harness import Level
 from wfrpde.comparison.ladders import split_all
@@ -29,8 +29,6 @@ from wfrpde.numbers import number, pretty
 if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.case.samplers import SamplerSpec
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.comparison.mixing import autocovariance, bulk_ess, r_hat
-
-Array = npt.NDArray[np.float64]
 
 WINDOW = 5.0
 """The sum of autocorrelations ends at the first lag that is this many times its own result."""

@@ -16,11 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.comparison.results import Fit
-
-Array = npt.NDArray[np.float64]
 
 ORDERS: Array = np.exp(np.linspace(np.log(0.2), np.log(5.0), 49))
 """Orders that are tried."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from wfrpde.case.samplers import checked_samplers
 from wfrpde.comparison.digest import digest_of
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.case.samplers import SamplerSpec
     from wfrpde.samplers import SamplerRun, Trajectory
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

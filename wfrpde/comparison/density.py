@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 from numpy.polynomial.legendre import leggauss
 
+from wfrpde.arrays import Array
 from wfrpde.discretisation.interpolation import Interpolation, evaluate
 from wfrpde.discretisation.quadrature import RegionFunction, make_quadrature
 from wfrpde.fields.protocols import Density
@@ -22,8 +22,6 @@ from wfrpde.fields.protocols import Density
 if TYPE_CHECKING:
     from wfrpde.flow.solution import Solution
 
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
 
 CELL_POINTS = {1: 4, 2: 3, 3: 2}
 """Gauss points along each axis of a sub-cell, by dimension."""

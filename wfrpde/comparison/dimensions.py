@@ -16,13 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.comparison.observables import reference_values, values
 from wfrpde.comparison.product_density import ProductDensity
 from wfrpde.comparison.product_observables import along, directions_of, log_ratios, shares
 from wfrpde.errors import InputError
 from wfrpde.flow.product.solution import ProductSolution
-
-Array = npt.NDArray[np.float64]
 
 FEWEST = 5.0
 """Hits of a region, expected in a replicate, below which it is left out: its average is not

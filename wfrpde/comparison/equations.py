@@ -15,9 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import numpy as np
-import numpy.typing as npt
-
+from wfrpde.arrays import Array
 from wfrpde.comparison.along_path import concluded, path_models, settled
 from wfrpde.comparison.conclusions import conclude, off_rates, ranked
 from wfrpde.comparison.density import MeshedDensity
@@ -30,7 +28,6 @@ from wfrpde.comparison.wrong_dynamics import wrong_dynamics
 from wfrpde.equation import Equation
 from wfrpde.fields.schedules import is_moving
 
-Array = npt.NDArray[np.float64]
 Tell = Callable[[int, int], None]
 
 FEWEST = 4

@@ -10,12 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.comparison.density import MeshedDensity
-
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
 
 SLACK = 0.02
 """Least margin of the envelope above the largest value that was seen in a cell."""

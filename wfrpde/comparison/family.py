@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.comparison.density import MeshedDensity, density_of
 from wfrpde.comparison.limit import limit_laws
 from wfrpde.comparison.replicates import Judge
@@ -21,7 +21,6 @@ from wfrpde.samplers.law import LawStep
 if TYPE_CHECKING:
     from wfrpde.case import Case
 
-Array = npt.NDArray[np.float64]
 
 logger = logging.getLogger("wfrpde")
 

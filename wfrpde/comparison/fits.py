@@ -10,14 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.comparison.replicates import Judge, Replicate
 from wfrpde.comparison.results import Candidate, Fit
 from wfrpde.comparison.statistics import holm, p_value, t_quantile
 from wfrpde.numbers import number, pretty
 
-Array = npt.NDArray[np.float64]
 Averages = Callable[[Array], Array | None]
 Model = tuple[str, dict[str, float], Averages]
 """Name, usual rates by their symbols, and averages as a function of rates."""
@@ -43,7 +42,7 @@ class Data:
     """Averages of replicates that have an error: ``(R, m)`` of all times and observables."""
 
     values: Array
-    used: npt.NDArray[np.bool_]
+    used: Flags
     mean: Array
     error: Array
 

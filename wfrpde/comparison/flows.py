@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.comparison.density import density_of
 from wfrpde.comparison.noised_flows import process_judge
 from wfrpde.comparison.observables import Observable, expressions, masses, moments, survival
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from wfrpde.fields import Region
     from wfrpde.targets import Target
 
-Array = npt.NDArray[np.float64]
 Solved = Solution | ProductSolution | NoisingSolution
 
 

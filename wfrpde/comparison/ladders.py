@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.comparison.bias import NO_FIT, UNKNOWN, Measurement, Split, split_bias
 from wfrpde.comparison.harness import Level
 from wfrpde.comparison.limit import limit_laws
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from wfrpde.case.samplers import SamplerSpec
     from wfrpde.samplers import LawStep, SamplerContext
 
-Array = npt.NDArray[np.float64]
 
 SURE = 3.0
 """Standard errors off the known limit beyond which ladders are not believed."""

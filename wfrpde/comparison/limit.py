@@ -16,8 +16,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Integers
 from wfrpde.fields.schedules import is_moving
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.lattice import Lattice
@@ -25,9 +25,6 @@ from wfrpde.samplers.law import LawStep, log_mass
 from wfrpde.samplers.protocol import equal_strides
 from wfrpde.samplers.walls import Sink, Walls
 from wfrpde.targets import Target
-
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
 
 FINENESS = 0.8
 """Spacing of the lattice at most, in standard deviations of the kernel."""
@@ -257,7 +254,7 @@ def _moves(
     return csr_array((value[kept], (number[kept], column[kept])), shape=shape)
 
 
-def _returned(index: Index, n: int, walls: Walls, axis: int) -> Index:
+def _returned(index: Integers, n: int, walls: Walls, axis: int) -> Integers:
     """Return the nodes that those beyond a wall stand for, of n along an axis."""
     below, above = walls.reflecting[axis]
     if walls.closed[axis]:

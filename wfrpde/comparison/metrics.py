@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.comparison.density import MeshedDensity, mean_cosines
 from wfrpde.comparison.partition import equal_masses
 from wfrpde.comparison.product_density import ProductDensity
 
-Array = npt.NDArray[np.float64]
 Measure = Callable[[Array, Array], Any]
 Prepare = Callable[[Any, int], Measure]
 

@@ -9,9 +9,8 @@ A. Vehtari, A. Gelman, D. Simpson, B. Carpenter and P.-C. Bürkner (2021), Bayes
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from wfrpde.arrays import Array
 
 SHORTEST = 4
 """Points of a chain below which neither number is defined."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.comparison.digest import digest_of
 from wfrpde.comparison.exact_samples import ExactSampler, exact_sampler
 from wfrpde.comparison.harness import Level, harvest
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.samplers import Trajectory
 
-Array = npt.NDArray[np.float64]
 
 DRAWS = 400_000
 """Points that are drawn, in all, for the noise floor at each time."""

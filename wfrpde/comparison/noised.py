@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.comparison.dimensions import REPLICATES, Judgement, compared
 from wfrpde.errors import InputError
 from wfrpde.flow.noising.certified import Law, solved
@@ -23,8 +24,6 @@ from wfrpde.flow.noising.setup import Process
 from wfrpde.flow.noising.solution import NoisingSolution
 from wfrpde.flow.noising.transport import Evolution
 from wfrpde.noising.scores import Wrong
-
-Array = npt.NDArray[np.float64]
 
 QUANTILES = (-1.3, -0.5, 0.0, 0.5, 1.3)
 """Where half-spaces begin, in standard deviations from the mean."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.comparison.density import MeshedDensity
 from wfrpde.comparison.observables import Observable, expressions, masses, moments
 from wfrpde.comparison.replicates import Judge
@@ -25,7 +25,6 @@ from wfrpde.samplers.context import SamplerContext, drawable
 if TYPE_CHECKING:
     from wfrpde.case import Case
 
-Array = npt.NDArray[np.float64]
 
 STEPS = {"m − σ": -1.0, "m": 0.0, "m + σ": 1.0}
 """Where smooth steps lie, in standard deviations σ from the mean m of the law."""

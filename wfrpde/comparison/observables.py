@@ -12,14 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.comparison.density import MeshedDensity
 
 if TYPE_CHECKING:
     from wfrpde.fields import Region
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

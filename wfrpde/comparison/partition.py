@@ -10,12 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Integers
 from wfrpde.comparison.density import MeshedDensity
-
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Partition:
         ``(2^levels,)`` Eulerian masses of the bins.
     """
 
-    axis: Index
+    axis: Integers
     cut: Array
     masses: Array
 
@@ -39,7 +36,7 @@ class Partition:
         """Number of bins."""
         return len(self.masses)
 
-    def bins(self, x: Array) -> Index:
+    def bins(self, x: Array) -> Integers:
         """Bin ``(n,)`` of each point ``(n, d)``."""
         node = np.zeros(len(x), dtype=np.int64)
         row = np.arange(len(x))
@@ -60,10 +57,10 @@ def equal_masses(density: MeshedDensity, levels: int) -> Partition:
     lines = _lines(density)
     inner = 2**levels - 1
     axis, cut = np.zeros(inner, dtype=np.int64), np.full(inner, np.inf)
-    parts: list[Index] = [np.flatnonzero(mass > 0)]
+    parts: list[Integers] = [np.flatnonzero(mass > 0)]
     node = 0
     for _ in range(levels):
-        following: list[Index] = []
+        following: list[Integers] = []
         for part in parts:
             axis[node], cut[node] = _best_cut(points[part], mass[part], lines)
             right = points[part, axis[node]] >= cut[node]

@@ -11,8 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.comparison.density import MeshedDensity
 from wfrpde.comparison.fits import Model
 from wfrpde.comparison.limit import limit_laws
@@ -28,7 +28,6 @@ from wfrpde.samplers.noised import Corrected, ReverseSde
 if TYPE_CHECKING:
     from wfrpde.comparison.family import Family
 
-Array = npt.NDArray[np.float64]
 
 CLOSE = 3.0
 """Misfit, in standard errors, up to which a sampler without a biased row solves its claim."""

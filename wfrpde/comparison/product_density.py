@@ -10,19 +10,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, ComplexArray
 from wfrpde.comparison.density import density_of
 from wfrpde.comparison.exact_samples import ExactSampler, exact_sampler
 from wfrpde.flow.product.gaussian_part import GaussianPart
-from wfrpde.flow.product.lines import Complex
 from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.parts import Index
 from wfrpde.flow.product.reduced import ReducedPart
 from wfrpde.flow.product.solution import ProductSolution
 from wfrpde.flow.saved import saved_index
-
-Array = npt.NDArray[np.float64]
 
 FREQUENCIES, PERIOD, INVERSION = 600, 40.0, 1e-7
 """Frequencies and period, in standard deviations, of the inversion of a characteristic function,
@@ -56,7 +53,7 @@ class Form:
     variance: float
     error: float
     frequencies: Array
-    values: Complex
+    values: ComplexArray
 
     @property
     def width(self) -> float:

@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.comparison.observables import Observable, ReferenceValue
 from wfrpde.comparison.product_density import INVERSION, ProductDensity
 from wfrpde.fields.product_regions import parse_product_region
 from wfrpde.flow.product.regions import inside, region_mass
-
-Array = npt.NDArray[np.float64]
 
 QUANTILES = (-1.3, 0.0, 1.3)
 """Where half-spaces begin, in standard deviations from the mean."""

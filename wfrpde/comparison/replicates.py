@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.comparison.autocorrelation import Averages, chains_error
 from wfrpde.comparison.density import MeshedDensity
 from wfrpde.comparison.metrics import Yardstick, yardstick
@@ -33,7 +33,6 @@ from wfrpde.fields.protocols import Density
 if TYPE_CHECKING:
     from wfrpde.samplers import Ensemble, Trajectory
 
-Array = npt.NDArray[np.float64]
 
 SHOWN = 2000
 """Particles that are kept of a first replicate, for the pictures."""

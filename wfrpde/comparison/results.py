@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.stored import Result
 from wfrpde.numbers import number, pretty, with_error
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
 
-Array = npt.NDArray[np.float64]
 
 Verdict = Literal["consistent", "biased", "undecided"]
 

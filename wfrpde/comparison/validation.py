@@ -10,9 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
+from wfrpde.arrays import Array
 from wfrpde.case.loading import require_case
 from wfrpde.comparison.assembly import Judged, assemble, judged_rows
 from wfrpde.comparison.contestants import (
@@ -47,8 +45,6 @@ from wfrpde.samplers import SamplerContext
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
-
-Array = npt.NDArray[np.float64]
 
 
 def validate(

@@ -15,9 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
+from wfrpde.arrays import Array
 from wfrpde.fields import coordinates
 from wfrpde.fields.parser import parse_expression
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.comparison.family import Family
 
-Array = npt.NDArray[np.float64]
 Mistake = tuple[str, dict[str, float], Callable[[Array], Array | None]]
 """Name, usual values of what is fitted by their symbols, and the averages of the observables."""
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags, Integers
 from wfrpde.discretisation.fluxes import (
     Edges,
     bernoulli,
@@ -33,10 +33,6 @@ from wfrpde.discretisation.tensor_interpolation import TensorInterpolation, lagr
 from wfrpde.domain.absorption import Absorption
 from wfrpde.domain.grid import SimplexGrid
 from wfrpde.engine.layout import Triplets
-
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 
 BEHIND = 5
 """Free nodes along an axis whose polynomial continues a field to the nodes behind a wall."""
@@ -103,7 +99,7 @@ def killed_stiffness(
     return Triplets.joined(found), nodes.added_up(rates)[: nodes.n_owned], facts
 
 
-def _way(nodes: Nodes, i: Index, j: Index) -> Array:
+def _way(nodes: Nodes, i: Integers, j: Integers) -> Array:
     """Vectors ``(m, d)`` along edges, the short way around axes that close."""
     way = nodes.points[j] - nodes.points[i]
     if nodes.closed_axes:

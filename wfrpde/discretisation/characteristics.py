@@ -29,9 +29,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.discretisation.graded import UniformAxis, tensor_matrix
 from wfrpde.discretisation.nodes import make_nodes
 
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from wfrpde.case.problem import Problem
     from wfrpde.domain.grid import TensorGrid
 
-Array = npt.NDArray[np.float64]
 
 QUADRATURE = 9
 """Points of the Gauss–Hermite rule: with s² times the curvature of −u at 0.35 it errs by 4e-8."""
@@ -180,7 +179,7 @@ class CharacteristicForm:
         np.exp(every, out=every)
         return np.asarray(np.log(np.tensordot(np.exp(self._log_weight), every, axes=1)) + top)
 
-    def bend(self, u: Array, matters: npt.NDArray[np.bool_]) -> float:
+    def bend(self, u: Array, matters: Flags) -> float:
         """Largest curvature of −u, in units of 1/dt for small dt, along any axis with noise.
 
         It is s² k/dt, with second differences k at the nodes that matter.

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Integers
 from wfrpde.discretisation.interpolation import Interpolation, evaluate
 from wfrpde.discretisation.lattices import OnAxes
 from wfrpde.discretisation.simplex_interpolation import SimplexInterpolation
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 
-Array = npt.NDArray[np.float64]
 
-
-def coarse_positions(coarse: Interpolation, fine: Interpolation) -> npt.NDArray[np.int64]:
+def coarse_positions(coarse: Interpolation, fine: Interpolation) -> Integers:
     """Numbers of the coarse nodes among the fine ones, ``fine.grid = coarse.grid.refined()``."""
     if isinstance(coarse, TensorInterpolation) and isinstance(fine, TensorInterpolation):
         index = np.unravel_index(coarse.active_nodes, coarse.shape)

@@ -16,15 +16,12 @@ from functools import lru_cache, reduce
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags, Integers
 from wfrpde.discretisation.gll import gll_rule
 from wfrpde.discretisation.nodes import Nodes, cell_extents, simplex_volumes, summed_at_ends
 from wfrpde.domain.grid import SimplexGrid, TensorGrid
 from wfrpde.engine.layout import RowBlocks, Triplets
-
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
 
 STEEP_LINE = 16.0
 """Change of V (kT) along a line of an element beyond which the spectral flux rings; measured in
@@ -48,8 +45,8 @@ class Edges:
     ``conductance`` is the off-diagonal entry of the unweighted stiffness, ∫ ∇φ_i·∇φ_j = −κ_ij.
     """
 
-    i: Index
-    j: Index
+    i: Integers
+    j: Integers
     conductance: Array
 
 
@@ -69,12 +66,12 @@ class Lines:
     across it of the ``cells (L,)`` that share it.
     """
 
-    nodes: Index
+    nodes: Integers
     length: Array
     transverse: Array
-    cells: Index
+    cells: Integers
 
-    def where(self, chosen: npt.NDArray[np.bool_]) -> Lines:
+    def where(self, chosen: Flags) -> Lines:
         """Return some of the lines."""
         return Lines(
             self.nodes[chosen], self.length[chosen], self.transverse[chosen], self.cells[chosen]
@@ -125,7 +122,7 @@ def line_edges(lines: Lines, degree: int) -> Edges:
     return Edges(lines.nodes[:, :-1].ravel(), lines.nodes[:, 1:].ravel(), conductance.ravel())
 
 
-def simplex_edges(points: Array, cells: Index) -> Edges:
+def simplex_edges(points: Array, cells: Integers) -> Edges:
     """Edges of the simplices with the conductances of the P1 Laplacian."""
     corners = points[cells]
     dim = points.shape[1]
@@ -227,7 +224,7 @@ def spectral(
     )
 
 
-def steep(lines: Lines, potential: Array, levels: Array | None = None) -> npt.NDArray[np.bool_]:
+def steep(lines: Lines, potential: Array, levels: Array | None = None) -> Flags:
     """Which lines ``(L,)`` change the potential by more than `STEEP_LINE`.
 
     With the `levels` (kT) of the nodes, by more than the threshold that falls with them.

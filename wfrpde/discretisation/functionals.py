@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.discretisation.interpolation import Interpolation, Spread, evaluate
 from wfrpde.discretisation.lattices import evaluate_in_cells
 from wfrpde.discretisation.pieces import (
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mpi4py.MPI import Comm
-
-Array = npt.NDArray[np.float64]
 
 
 AT_ONCE, OF_SIMPLEX = 200_000, 24
@@ -226,9 +224,7 @@ class Evaluator:
         pi = np.exp(self.log_target)
         return {name: self._sum(pi[inside]) for name, inside in self._whole.inside.items()}
 
-    def near_walls(
-        self, share: float = 0.01, but: npt.NDArray[np.bool_] | None = None
-    ) -> npt.NDArray[np.bool_]:
+    def near_walls(self, share: float = 0.01, but: Flags | None = None) -> Flags:
         """Which points lie within a `share` of the box' width of walls, `but` for ``(d, 2)``."""
         from wfrpde.parallel.mpi import MPI
 
@@ -245,7 +241,7 @@ class Evaluator:
             near |= above & (high - x < share * (high - low))
         return near
 
-    def shares(self, samples: Samples, where: npt.NDArray[np.bool_]) -> Array:
+    def shares(self, samples: Samples, where: Flags) -> Array:
         """Share ``(T,)`` of the mass of each field at the points `where`."""
         result = []
         for row in samples.value:
@@ -254,7 +250,7 @@ class Evaluator:
             result.append(part / whole)
         return np.array(result)
 
-    def target_share(self, where: npt.NDArray[np.bool_]) -> float:
+    def target_share(self, where: Flags) -> float:
         """Share of the mass of π at the points `where`."""
         return self._sum(exp_or_zero(self.log_target)[where])
 

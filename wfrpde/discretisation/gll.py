@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 from numpy.polynomial import legendre
 
-Array = npt.NDArray[np.float64]
+from wfrpde.arrays import Array
 
 
 @dataclass(frozen=True)

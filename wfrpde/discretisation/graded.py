@@ -11,11 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
+from wfrpde.arrays import Array, Integers
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class UniformAxis:
         """Coordinates ``(count,)``."""
         return self.low + self.spacing * np.arange(self.count)
 
-    def stencils(self, x: Array, degree: int) -> tuple[Index, Array]:
+    def stencils(self, x: Array, degree: int) -> tuple[Integers, Array]:
         """Node numbers and weights ``(n, degree + 1)`` that interpolate at ``x (n,)``.
 
         Odd degrees. Beyond the ends the value there is taken.
@@ -84,7 +82,7 @@ def tensor_matrix(axes: Sequence[UniformAxis], x: Array, degree: int) -> sparse.
     return _matrix(number, weight, int(np.prod([axis.count for axis in axes])))
 
 
-def _matrix(number: Index, weight: Array, size: int) -> sparse.csr_matrix:
+def _matrix(number: Integers, weight: Array, size: int) -> sparse.csr_matrix:
     start = np.arange(len(number) + 1) * number.shape[1]
     shape = (len(number), size)
     return sparse.csr_matrix((weight.ravel(), number.ravel(), start), shape=shape)

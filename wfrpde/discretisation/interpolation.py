@@ -12,11 +12,10 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array, Integers
 from wfrpde.discretisation.simplex_interpolation import SimplexInterpolation
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import SimplexGrid, TensorGrid
-
-Array = npt.NDArray[np.float64]
 
 Spread = Callable[[Array], Array]
 """D ``(n, d, d)`` at points ``(n, d)``."""
@@ -42,7 +41,7 @@ class OnNodes:
         return nodes
 
     @property
-    def cells(self) -> npt.NDArray[np.int64]:
+    def cells(self) -> Integers:
         """Linear (sub-)cells ``(m, k)`` in VTK's vertex order."""
         return self.interpolation.cells
 

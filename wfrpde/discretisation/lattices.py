@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Integers
 from wfrpde.discretisation.interpolation import STEEP, Spread
 from wfrpde.discretisation.stencils import squared_norm
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
-
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
 
 DENSE = {1: 512, 2: 64, 3: 32}
 """Nodes along an axis up to which a full matrix interpolates faster than a sparse one, by
@@ -82,7 +79,7 @@ class OnAxes:
         return _contracted(self._interpolation.on_box(fields, self._window), self._value)
 
 
-def _tables(column: Index, weights: list[Array], nodes: int, *, dense: bool) -> list[Any]:
+def _tables(column: Integers, weights: list[Array], nodes: int, *, dense: bool) -> list[Any]:
     """Return matrices ``(n, nodes)`` with `weights` ``(n, s)`` in the columns of each row."""
     n, size = column.shape
     if dense:
@@ -98,7 +95,7 @@ def _tables(column: Index, weights: list[Array], nodes: int, *, dense: bool) -> 
 def evaluate_in_cells(
     interpolation: TensorInterpolation,
     fields: Array,
-    cells: Index,
+    cells: Integers,
     offsets: Array,
     *,
     slopes: bool = False,

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Integers
 from wfrpde.discretisation.gll import gll_rule
 from wfrpde.discretisation.nodes import cell_extents, make_nodes
 from wfrpde.engine.serial import Solve, pattern_of
@@ -27,9 +27,6 @@ from wfrpde.engine.serial import Solve, pattern_of
 if TYPE_CHECKING:
     from wfrpde.case.problem import Problem
     from wfrpde.domain.grid import TensorGrid
-
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
 
 
 class LogDensityForm:
@@ -135,7 +132,7 @@ class LogDensityForm:
         """Entries ``values_i matrix_ij`` of the lines along an axis, in `_couplings`' order."""
         return np.asarray((np.moveaxis(values, axis + 1, -1)[..., None] * matrix).ravel())
 
-    def _couplings(self) -> Iterator[tuple[Index, Index]]:
+    def _couplings(self) -> Iterator[tuple[Integers, Integers]]:
         """Rows and columns of the entries along each axis."""
         for k in range(self._dim):
             line = np.moveaxis(self._element, k + 1, -1)

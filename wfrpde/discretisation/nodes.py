@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags, Integers
 from wfrpde.discretisation.gll import gll_rule
 from wfrpde.domain.grid import SimplexGrid, TensorGrid
 from wfrpde.engine.layout import Layout
@@ -22,9 +23,6 @@ from wfrpde.engine.partition import partition
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
-
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +49,8 @@ class Nodes(Layout):
     degree: int
     points: Array
     weights: Array
-    canonical: Index
-    known_cells: Index | None = None
+    canonical: Integers
+    known_cells: Integers | None = None
 
     @property
     def dim(self) -> int:
@@ -60,7 +58,7 @@ class Nodes(Layout):
         return self.grid.dim
 
     @cached_property
-    def cell_nodes(self) -> Index:
+    def cell_nodes(self) -> Integers:
         """``(cells, (p+1)^d)`` nodes of the cells that this rank owns.
 
         On tensor cells the last axis varies fastest; on simplices the order is that of the
@@ -113,7 +111,7 @@ class Nodes(Layout):
             return _tensor_weights(extents, self.degree)
         return _simplex_weights(self.points[self.cell_nodes])
 
-    def gather(self, owned: Array) -> tuple[Index, Array]:
+    def gather(self, owned: Array) -> tuple[Integers, Array]:
         """Canonical numbers, ascending, and the values there, on every rank (collective).
 
         On an axis that closes upon itself the last nodes repeat the first ones.
@@ -164,14 +162,14 @@ class Nodes(Layout):
         here = np.searchsorted(numbers, self.canonical[: self.n_owned])
         return np.ascontiguousarray(values[..., here])
 
-    def _repeated(self) -> Index:
+    def _repeated(self) -> Integers:
         """Canonical numbers, with those at the end of an axis that closes upon itself."""
         assert isinstance(self.grid, TensorGrid)
         cells = np.array(np.nonzero(self.grid.active))
         return np.unique(_nodes_of_cells(cells, self.grid, self.degree))
 
     @cached_property
-    def _order(self) -> tuple[Index, Index | None]:
+    def _order(self) -> tuple[Integers, Integers | None]:
         """Canonical numbers, ascending, and where they stand rank by rank.
 
         None where they stand in this order on one rank, and no axis closes upon itself.
@@ -208,13 +206,13 @@ def make_nodes(comm: Comm, grid: TensorGrid | SimplexGrid, degree: int = 1) -> N
     return Nodes(*shared, grid, degree, x, weights, vertices, cells)
 
 
-def _added_up(layout: Layout, count: int, cell_nodes: Index, local: Array) -> Array:
+def _added_up(layout: Layout, count: int, cell_nodes: Integers, local: Array) -> Array:
     """Sum the weights ``(cells, k)`` at the nodes of cells, over all ranks (collective)."""
     total = np.bincount(cell_nodes.ravel(), local.ravel(), minlength=count).astype(np.float64)
     return layout.added_up(total)
 
 
-def _own_cells(grid: TensorGrid, rank: int, size: int) -> Index:
+def _own_cells(grid: TensorGrid, rank: int, size: int) -> Integers:
     """Flat numbers of the active cells that a rank owns: a part of them in their order."""
     count = grid.n_cells
     return np.flatnonzero(grid.active)[count * rank // size : count * (rank + 1) // size]
@@ -230,11 +228,11 @@ def _in_slabs(comm: Comm, grid: TensorGrid, degree: int) -> Nodes:
     """
     bounds = [grid.n_cells * r // comm.size for r in range(comm.size + 1)]
     owner = _owners(grid, degree, bounds)
-    own: npt.NDArray[np.bool_] = owner == comm.rank
+    own: Flags = owner == comm.rank
     sizes = np.bincount(owner.ravel(), minlength=comm.size + 1)[: comm.size]
     owned = np.flatnonzero(own)
-    ghosts: Index = np.zeros(0, dtype=np.int64)
-    rows: Index = np.zeros(0, dtype=np.int64)
+    ghosts: Integers = np.zeros(0, dtype=np.int64)
+    rows: Integers = np.zeros(0, dtype=np.int64)
     if comm.size > 1:
         cells = np.zeros(grid.active.shape, dtype=bool)
         cells.ravel()[_own_cells(grid, comm.rank, comm.size)] = True
@@ -264,7 +262,7 @@ def _in_slabs(comm: Comm, grid: TensorGrid, degree: int) -> Nodes:
     return Nodes(*shared, x, weights, canonical, bare.cell_nodes)
 
 
-def nodes_of(cells: npt.NDArray[np.bool_], degree: int) -> npt.NDArray[np.bool_]:
+def nodes_of(cells: Flags, degree: int) -> Flags:
     """Which nodes of the box ``(n_1 p + 1, …)`` belong to one of the cells ``(n_1, …)``."""
     mask = np.zeros([n * degree + 1 for n in cells.shape], dtype=bool)
     for node in np.ndindex(*([degree + 1] * cells.ndim)):
@@ -277,7 +275,7 @@ def nodes_of(cells: npt.NDArray[np.bool_], degree: int) -> npt.NDArray[np.bool_]
     return mask
 
 
-def _with_a_node(nodes: npt.NDArray[np.bool_], grid: TensorGrid) -> npt.NDArray[np.bool_]:
+def _with_a_node(nodes: Flags, grid: TensorGrid) -> Flags:
     """Which cells have one of the nodes of degree 1 at a corner."""
     nodes = nodes.copy()
     for axis in grid.closed_axes:
@@ -289,7 +287,7 @@ def _with_a_node(nodes: npt.NDArray[np.bool_], grid: TensorGrid) -> npt.NDArray[
     return found
 
 
-def _lattice_weights(grid: TensorGrid, canonical: Index) -> Array:
+def _lattice_weights(grid: TensorGrid, canonical: Integers) -> Array:
     """Weights of nodes of degree 1 of cells of all ranks; no axis closes."""
     layer = int(np.prod(_lattice(grid, 1)[1:]))
     last = int(canonical.max(initial=0))
@@ -333,7 +331,7 @@ def _owners(grid: TensorGrid, degree: int, bounds: list[int]) -> npt.NDArray[Any
     return owner
 
 
-def _nodes_of_cells(cells: Index, grid: TensorGrid, degree: int) -> Index:
+def _nodes_of_cells(cells: Integers, grid: TensorGrid, degree: int) -> Integers:
     """Flat index ``(m, (p+1)^d)`` into the lattice of nodes, of cells ``(d, m)``."""
     shape = _lattice(grid, degree)
     offsets = np.array(list(np.ndindex(*([degree + 1] * grid.dim)))).T
@@ -345,7 +343,7 @@ def _lattice(grid: TensorGrid, degree: int) -> tuple[int, ...]:
     return tuple(n * degree + 1 for n in grid.active.shape)
 
 
-def _identified(flat: Index, grid: TensorGrid, degree: int) -> Index:
+def _identified(flat: Integers, grid: TensorGrid, degree: int) -> Integers:
     """Replace nodes at the end of an axis that closes upon itself by those at its beginning."""
     if not grid.closed_axes:
         return flat
@@ -356,7 +354,7 @@ def _identified(flat: Index, grid: TensorGrid, degree: int) -> Index:
     return np.asarray(np.ravel_multi_index(tuple(index), shape))
 
 
-def _points_of(grid: TensorGrid, degree: int, canonical: Index) -> Array:
+def _points_of(grid: TensorGrid, degree: int, canonical: Integers) -> Array:
     axes = node_axes(grid, degree)
     index = np.unravel_index(canonical, _lattice(grid, degree))
     return np.stack([a[i] for a, i in zip(axes, index, strict=True)], axis=1)
@@ -374,7 +372,7 @@ def _simplex_weights(corners: Array) -> Array:
     return np.repeat(share[:, None], corners.shape[1], axis=1)
 
 
-def cell_extents(grid: TensorGrid, cell_nodes: Index, points: Array) -> Array:
+def cell_extents(grid: TensorGrid, cell_nodes: Integers, points: Array) -> Array:
     """Side lengths ``(cells, d)`` of axis-aligned tensor cells."""
     extents = points[cell_nodes[:, -1]] - points[cell_nodes[:, 0]]
     if grid.closed_axes:  # the last cells end at the first nodes

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+
+from wfrpde.arrays import Array
 
 if TYPE_CHECKING:
     from wfrpde.discretisation.functionals import Points
 
-Array = npt.NDArray[np.float64]
 
 FEW_POINTS = 8
 """Quadrature points in a region below which a warning is given."""

@@ -13,19 +13,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 from numpy.polynomial.legendre import leggauss
 
 from wfrpde import _compat
+from wfrpde.arrays import Array, Flags, Integers
 from wfrpde.discretisation.interpolation import Interpolation
 from wfrpde.discretisation.simplex_interpolation import SimplexInterpolation
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import SimplexGrid, TensorGrid
 
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
-RegionFunction = Callable[[Array], npt.NDArray[np.bool_]]
+RegionFunction = Callable[[Array], Flags]
 
 CUT_LEVELS = {1: 3, 2: 2, 3: 1}
 """How often a tensor cell that a region's boundary cuts is halved before its lines are split."""
@@ -74,7 +71,7 @@ class Quadrature:
 
     points: Array
     weights: Array
-    lattices: tuple[tuple[Index, Array], ...] = ()
+    lattices: tuple[tuple[Integers, Array], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ class CellShare:
     cell, ``near (m,)``: it passes within two cells.
     """
 
-    flat: Index
+    flat: Integers
     cut: Flags
     near: Flags
 
@@ -132,7 +129,7 @@ def share_of_cells(
     return CellShare(own, cut.ravel()[here], near.ravel()[here])
 
 
-def _corners(grid: TensorGrid, flat: Index) -> tuple[Array, Array]:
+def _corners(grid: TensorGrid, flat: Integers) -> tuple[Array, Array]:
     """Lowest corners and sizes ``(m, d)`` of cells."""
     index = np.unravel_index(flat, grid.active.shape)
     low = np.stack([b[i] for b, i in zip(grid.breaks, index, strict=True)], axis=1)
@@ -272,7 +269,7 @@ def _split_lines(
     return np.concatenate(all_points), np.concatenate(all_weights)
 
 
-def _steepest_axis(low: Array, size: Array, regions: list[RegionFunction]) -> npt.NDArray[np.int64]:
+def _steepest_axis(low: Array, size: Array, regions: list[RegionFunction]) -> Integers:
     """Return the axis along which most of the neighbouring probes of a cell differ."""
     cells, dim = low.shape
     lattice = _tensor(np.linspace(1e-9, 1 - 1e-9, LINE_PIECES + 1, dtype=np.float64), dim)
@@ -300,7 +297,7 @@ def _split_along(
     length = np.repeat(size[:, axis], len(across))
     area = np.repeat(size[:, others].prod(axis=1), len(across)) * np.tile(factor, len(low))
 
-    def inside(region: RegionFunction, line: Index, t: Array) -> Flags:
+    def inside(region: RegionFunction, line: Integers, t: Array) -> Flags:
         points = np.repeat(base[line], t.shape[1], axis=0)
         points[:, axis] += (t * length[line][:, None]).ravel()
         return np.asarray(region(points)).reshape(t.shape)

@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.discretisation.absorption import killed_stiffness
 from wfrpde.discretisation.fluxes import edge_averaged_rows, symmetrised_stiffness
 from wfrpde.discretisation.nodes import Nodes
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from wfrpde.domain.absorption import Absorption
     from wfrpde.equation import Dynamics, Equation
 
-Array = npt.NDArray[np.float64]
 
 NO_MASS = 1e5
 """Minus the log of the mass of an absorbed node: it vanishes, and differences are finite."""
@@ -114,7 +113,7 @@ class SemiDiscrete:
         self.symmetric = equation.dynamics is None or equation.dynamics.reversible
         n = nodes.n_owned
         self.log_weights: Array = np.log(nodes.weights[:n])
-        absorbed: npt.NDArray[np.bool_] = np.zeros(len(nodes.points), dtype=bool)
+        absorbed: Flags = np.zeros(len(nodes.points), dtype=bool)
         if absorption is not None:
             absorbed = absorption[0].holds(nodes.points)
             self._check_room(absorbed)
@@ -220,7 +219,7 @@ class SemiDiscrete:
         """Return it without what absorbed nodes have, and shifted so that it sums to 1."""
         return self.normalised(np.where(self.absorbed, -NO_MASS, log_mass))
 
-    def _check_room(self, absorbed: npt.NDArray[np.bool_]) -> None:
+    def _check_room(self, absorbed: Flags) -> None:
         own = absorbed[: self.nodes.n_owned]
         if self.nodes.sum((~own).astype(float)) == 0:
             raise InputError(

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags, Integers
 from wfrpde.discretisation.stencils import CellStencil, Stencil
 from wfrpde.domain.grid import SimplexGrid
 from wfrpde.domain.locate import CellSearch
-
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class SimplexInterpolation:
         return self.grid.points[some]
 
     @property
-    def cells(self) -> Index:
+    def cells(self) -> Integers:
         """Vertices ``(m, d+1)`` of the cells."""
         cells = np.array(self.grid.cells)
         corners = self.grid.points[cells]
@@ -62,7 +59,7 @@ class SimplexInterpolation:
         return self.grid if self.coarse is None else self.coarse
 
     @cached_property
-    def macro_nodes(self) -> Index:
+    def macro_nodes(self) -> Integers:
         """Node numbers ``(m, k)`` of each macro cell: vertices, then midpoints."""
         if self.coarse is None:
             return self.grid.cells
@@ -93,7 +90,7 @@ class SimplexInterpolation:
     def _search(self) -> CellSearch:
         return CellSearch(self.macro)
 
-    def covers(self, x: Array) -> npt.NDArray[np.bool_]:
+    def covers(self, x: Array) -> Flags:
         """Which of the points ``(n, d)`` lie in a cell, its boundary included."""
         return self._search.cells_of(x)[1]
 

@@ -7,18 +7,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+from wfrpde.arrays import Array, Flags, Integers
 
 
 class Stencil(Protocol):
     """Nodes around points and what interpolation does with the values there."""
 
     @property
-    def number(self) -> Index:
+    def number(self) -> Integers:
         """Node numbers ``(n, k)``."""
         ...
 
@@ -57,7 +54,7 @@ def squared_norm(slopes: Sequence[Array], spread: Array | None) -> Array:
 class TensorStencil:
     """A block of nodes for each point, with weights ``(n, s)`` along each axis."""
 
-    number: Index
+    number: Integers
     value: tuple[Array, ...]
     slope: tuple[Array, ...]
     linear: tuple[Array, ...]
@@ -106,7 +103,7 @@ class TensorStencil:
 class CellStencil:
     """The nodes of the simplex around each point, with weights ``(n, k)``; slopes by axis."""
 
-    number: Index
+    number: Integers
     value: Array
     slope: tuple[Array, ...]
     linear: Array

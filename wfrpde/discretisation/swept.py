@@ -25,16 +25,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags, Integers
 from wfrpde.discretisation.fluxes import Edges, bernoulli
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.engine.layout import Triplets
 from wfrpde.equation import Dynamics
-
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
 
 STEEPEST = 600.0
 """Largest change of V (kT) between neighbours that an exponential is taken of."""
@@ -68,7 +65,7 @@ class Sweep:
         self._share = np.exp(np.maximum(floor - potential, -STEEPEST))
         self._matters = potential < floor + MATTERS
         self._widths = [np.diff(breaks) for breaks in nodes.grid.breaks]
-        self._number: list[Index] = [
+        self._number: list[Integers] = [
             np.searchsorted((breaks[1:] + breaks[:-1]) / 2, x)
             for breaks, x in zip(nodes.grid.breaks, nodes.points.T, strict=True)
         ]
@@ -108,9 +105,9 @@ class Sweep:
     def leaving(
         self,
         axis: int,
-        i: Index,
-        j: Index,
-        swap: npt.NDArray[np.bool_],
+        i: Integers,
+        j: Integers,
+        swap: Flags,
         conductance: Array,
         rate: Array,
     ) -> Array:
@@ -125,7 +122,7 @@ class Sweep:
         peclet = way * share * through / self._nodes.weights[i] / rate
         return np.asarray(rate * bernoulli(-peclet))
 
-    def _along_wall(self, axis: int, i: Index, j: Index) -> npt.NDArray[np.bool_]:
+    def _along_wall(self, axis: int, i: Integers, j: Integers) -> Flags:
         """Which edges lie on a wall of the box where π matters."""
         if self._nodes.dim == 1 or self._grid.closed[1 - axis]:
             return np.zeros(len(i), dtype=bool)
@@ -133,7 +130,9 @@ class Sweep:
         wall = (other == 0) | (other == len(self._widths[1 - axis]))
         return np.asarray(wall & (self._matters[i] | self._matters[j]))
 
-    def through(self, axis: int, i: Index, relative_to: Index | None = None) -> tuple[Array, Array]:
+    def through(
+        self, axis: int, i: Integers, relative_to: Integers | None = None
+    ) -> tuple[Array, Array]:
         """Return areas of faces ``(m,)``, and what is carried through them over π at a node.
 
         They are those between the nodes `i` and their upper neighbours along an axis; the node is
@@ -157,21 +156,21 @@ class Sweep:
             through += face * along * self._relative(base, middle)
         return face, through
 
-    def _stream(self, axis: int, i: Index, x: Array) -> Array:
+    def _stream(self, axis: int, i: Integers, x: Array) -> Array:
         """πJ_ab ``(m,)`` over π at the node, b being the other axis."""
         if self._dynamics.circulation is None:
             return np.zeros(len(x))
         return self._dynamics.circulation(x)[:, axis, 1 - axis] * self._relative(i, x)
 
-    def _relative(self, i: Index, x: Array) -> Array:
+    def _relative(self, i: Integers, x: Array) -> Array:
         """π at points over π at the node."""
         climb = self._potential[i] - self._value(x)
         return np.asarray(np.exp(np.clip(climb, -STEEPEST, STEEPEST)))
 
-    def _cell(self, axis: int, i: Index) -> Index:
+    def _cell(self, axis: int, i: Integers) -> Integers:
         return np.asarray(self._number[axis][i])
 
-    def _half_cell(self, axis: int, i: Index, side: int) -> tuple[Array, npt.NDArray[np.bool_]]:
+    def _half_cell(self, axis: int, i: Integers, side: int) -> tuple[Array, Flags]:
         """Half the width of the cell that the edge has on a side, 0 without one; and whether."""
         other = 1 - axis
         count, index = len(self._widths[other]), self._number[other][i] - (side < 0)

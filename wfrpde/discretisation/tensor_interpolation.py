@@ -9,12 +9,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags, Integers
 from wfrpde.discretisation.nodes import node_axes, nodes_of
 from wfrpde.discretisation.stencils import Stencil, TensorStencil
 from wfrpde.domain.grid import TensorGrid
-
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
 
 STENCIL = {1: 6, 2: 6, 3: 4}
 """Nodes per axis of the local interpolation between edge-averaged nodes, by dimension."""
@@ -46,7 +44,7 @@ class TensorInterpolation:
         return tuple(len(a) for a in self.axes)
 
     @cached_property
-    def active_nodes(self) -> Index:
+    def active_nodes(self) -> Integers:
         """Flat tensor indices of the nodes of active cells, ascending: the canonical order."""
         return np.flatnonzero(nodes_of(self.grid.active, self.degree))
 
@@ -103,7 +101,7 @@ class TensorInterpolation:
         return np.stack([a[i] for a, i in zip(self.axes, index, strict=True)], axis=1)
 
     @property
-    def cells(self) -> Index:
+    def cells(self) -> Integers:
         """Linear sub-cells between neighbouring nodes, in VTK's vertex order."""
         p = self.degree
         active = self.grid.active
@@ -121,7 +119,7 @@ class TensorInterpolation:
         """Shape of the cells, by DOLFINx's name."""
         return self.grid.cell
 
-    def along(self, axis: int, x: Array) -> tuple[Index, Array, Array, Array, Array]:
+    def along(self, axis: int, x: Array) -> tuple[Integers, Array, Array, Array, Array]:
         """Nodes ``(n, s)``; weights of value, slope, and of the linear value and slope.
 
         Around the ends of an axis that closes upon itself, the nodes beyond are those behind the
@@ -167,11 +165,11 @@ class TensorInterpolation:
         # the far end itself is in the box, too
         return np.where((turns != 0) & (x != low + width), x - turns * width, x)
 
-    def covers(self, x: Array) -> npt.NDArray[np.bool_]:
+    def covers(self, x: Array) -> Flags:
         """Which of the points ``(n, d)`` lie in an active cell, its boundary included."""
         x = self.wrapped(x)
         box, active = self.grid.box, self.grid.active
-        result: npt.NDArray[np.bool_] = np.zeros(len(x), dtype=bool)
+        result: Flags = np.zeros(len(x), dtype=bool)
         for way in np.ndindex(*([2] * self.grid.dim)):  # a point between cells lies in both
             cell = [
                 np.searchsorted(breaks, x[:, axis], side="right" if way[axis] else "left") - 1

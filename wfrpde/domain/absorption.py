@@ -10,15 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.domain.extent import sample
 from wfrpde.domain.sides import Sides
 from wfrpde.errors import InputError
 from wfrpde.fields.regions import Region
-
-Array = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 POINTS = 4001
 """Points of an interval between which the ends of a region are looked for."""

@@ -8,13 +8,11 @@ from functools import reduce
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError, place
 from wfrpde.fields.blocks import in_blocks
 from wfrpde.targets.reach import coarse_reach
-
-Array = npt.NDArray[np.float64]
 
 LEVEL = 40.0
 """Levels (kT) above the minimum beyond which neither π nor ρ₀ matters: e^{−40} = 4e-18."""

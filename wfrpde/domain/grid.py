@@ -11,9 +11,8 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from wfrpde.arrays import Array, Flags, Integers
 
 TENSOR_CELLS = {1: "interval", 2: "quadrilateral", 3: "hexahedron"}
 SIMPLEX_CELLS = {1: "interval", 2: "triangle", 3: "tetrahedron"}
@@ -39,7 +38,7 @@ class TensorGrid:
     """
 
     breaks: tuple[Array, ...]
-    active: npt.NDArray[np.bool_]
+    active: Flags
     closed: tuple[bool, ...] = ()
 
     @property
@@ -68,7 +67,7 @@ class TensorGrid:
         return [axis for axis, closed in enumerate(self.closed) if closed]
 
     @cached_property
-    def _numbering(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def _numbering(self) -> tuple[Integers, Integers]:
         """Vertices of each active cell in DOLFINx order, and the flat index of each one used."""
         shape = tuple(len(b) for b in self.breaks)
         corner = np.array(np.nonzero(self.active))
@@ -79,7 +78,7 @@ class TensorGrid:
         return cells.reshape(flat.shape).astype(np.int64), used.astype(np.int64)
 
     @property
-    def cells(self) -> npt.NDArray[np.int64]:
+    def cells(self) -> Integers:
         """Vertex numbers ``(m, 2^d)`` of the active cells in DOLFINx order."""
         return self._numbering[0]
 
@@ -89,9 +88,7 @@ class TensorGrid:
         index = np.unravel_index(self._numbering[1], tuple(len(b) for b in self.breaks))
         return np.stack([b[i] for b, i in zip(self.breaks, index, strict=True)], axis=1)
 
-    def cut(
-        self, keep: npt.NDArray[np.bool_], walls: npt.NDArray[np.bool_] | None = None
-    ) -> TensorGrid:
+    def cut(self, keep: Flags, walls: Flags | None = None) -> TensorGrid:
         """Keep the cells with a vertex in `keep` and none in `walls`, ``(n_1+1, …)`` each."""
         active = np.zeros_like(self.active)
         for window in self.corner_windows():
@@ -150,7 +147,7 @@ class SimplexGrid:
     """
 
     points: Array
-    cells: npt.NDArray[np.int64]
+    cells: Integers
 
     @property
     def dim(self) -> int:
@@ -172,9 +169,7 @@ class SimplexGrid:
         """Corners ``(d, 2)`` of the bounding box."""
         return np.stack([self.points.min(axis=0), self.points.max(axis=0)], axis=1)
 
-    def cut(
-        self, keep: npt.NDArray[np.bool_], walls: npt.NDArray[np.bool_] | None = None
-    ) -> SimplexGrid:
+    def cut(self, keep: Flags, walls: Flags | None = None) -> SimplexGrid:
         """Keep the cells with a vertex in `keep` and none in `walls`, ``(n,)`` each."""
         chosen = keep[self.cells].any(axis=1)
         if walls is not None:
@@ -186,12 +181,12 @@ class SimplexGrid:
         return _components(self.edges()[0], len(self.points))
 
     @staticmethod
-    def compressed(points: Array, cells: npt.NDArray[np.int64]) -> SimplexGrid:
+    def compressed(points: Array, cells: Integers) -> SimplexGrid:
         """Return the grid of some `cells`, without the points that none of them uses."""
         used, local = np.unique(cells, return_inverse=True)
         return SimplexGrid(points[used], local.reshape(cells.shape).astype(np.int64))
 
-    def edges(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def edges(self) -> tuple[Integers, Integers]:
         """Return the unique edges ``(e, 2)`` and their numbers in each cell, ``(m, d(d+1)/2)``."""
         pairs = _edge_pairs(self.dim)
         every = np.sort(self.cells[:, pairs], axis=2)
@@ -208,8 +203,8 @@ class SimplexGrid:
         edge, of_cell = self.edges()
         points = np.vstack([self.points, self.points[edge].mean(axis=1)])
         v, m = self.cells, of_cell + len(self.points)
-        children: list[tuple[npt.NDArray[np.int64], ...]]
-        inner: list[npt.NDArray[np.int64]] = []
+        children: list[tuple[Integers, ...]]
+        inner: list[Integers] = []
         if self.dim == 1:
             children = [(v[:, 0], m[:, 0]), (m[:, 0], v[:, 1])]
         elif self.dim == 2:
@@ -227,7 +222,7 @@ class SimplexGrid:
         return SimplexGrid(points, np.vstack([*(np.stack(c, axis=1) for c in children), *inner]))
 
     @staticmethod
-    def _octahedra(points: Array, *midpoints: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+    def _octahedra(points: Array, *midpoints: Integers) -> list[Integers]:
         e01, e02, e03, e12, e13, e23 = midpoints
         # each diagonal with the four remaining vertices in cyclic order
         choices = [
@@ -248,7 +243,7 @@ class SimplexGrid:
         return inner
 
 
-def _components(pairs: npt.NDArray[np.int64], size: int) -> int:
+def _components(pairs: Integers, size: int) -> int:
     """Return into how many parts `pairs` ``(k, 2)`` of neighbours join `size` things."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components

@@ -6,12 +6,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from wfrpde import _compat
+from wfrpde.arrays import Array, Flags, Integers
 from wfrpde.domain.grid import SimplexGrid
-
-Array = npt.NDArray[np.float64]
 
 WITHIN = 1e-12
 """How far outside a cell, in units of it (of the mesh, for its bounding box), a point is in it."""
@@ -44,9 +42,7 @@ class CellSearch:
         edges = corners[:, 1:] - corners[:, :1]
         return corners[:, 0], np.asarray(np.linalg.inv(edges), dtype=np.float64)
 
-    def cells_of(
-        self, x: npt.NDArray[np.float64]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    def cells_of(self, x: Array) -> tuple[Integers, Flags]:
         """Return a cell ``(n,)`` for each of the points ``(n, d)``, and whether there is one."""
         from dolfinx import geometry
 

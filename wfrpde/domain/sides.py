@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.errors import InputError
 from wfrpde.fields.complaints import choose
 
-Array = npt.NDArray[np.float64]
 Ends = tuple[str, str]
 
 
@@ -101,12 +100,12 @@ class Sides:
         return tuple(KINDS[low].closed for low, _ in self.names)
 
     @property
-    def absorbing(self) -> npt.NDArray[np.bool_]:
+    def absorbing(self) -> Flags:
         """``(d, 2)``: which sides absorb."""
         return np.array([[KINDS[name].absorbing for name in ends] for ends in self.names])
 
     @property
-    def reflecting(self) -> npt.NDArray[np.bool_]:
+    def reflecting(self) -> Flags:
         """``(d, 2)``: which sides are the default ones."""
         return np.array([[name == DEFAULT for name in ends] for ends in self.names])
 

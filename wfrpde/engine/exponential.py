@@ -26,12 +26,10 @@ from __future__ import annotations
 from math import ceil, exp, lgamma, log, sqrt
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.engine.protocol import Matrix
 from wfrpde.errors import SolverError
-
-Array = npt.NDArray[np.float64]
 
 TERM = 1e-14
 """Share of itself below which what is left of a component's series is left out."""

@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array, Integers
+
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
-
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Triplets:
     """Entries ``(row, column, value)`` in local numbers, to be summed; rows may be ghosts."""
 
-    row: Index
-    column: Index
+    row: Integers
+    column: Integers
     value: Array
 
     @staticmethod
@@ -51,7 +50,7 @@ class RowBlocks:
     blocks: Iterable[tuple[slice, Triplets]]
 
     def compressed(
-        self, numbers: Index, width: int
+        self, numbers: Integers, width: int
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], Array]:
         """Return the compressed rows: pointers, columns by their `numbers`, values."""
         from scipy.sparse import coo_array
@@ -88,7 +87,7 @@ class Layout:
 
     comm: Comm
     sizes: tuple[int, ...]
-    ghosts: Index
+    ghosts: Integers
 
     @property
     def n_owned(self) -> int:
@@ -106,17 +105,17 @@ class Layout:
         return sum(self.sizes[: self.comm.rank])
 
     @property
-    def global_numbers(self) -> Index:
+    def global_numbers(self) -> Integers:
         """``(n,)`` row of each unknown in a distributed matrix, ghosts included."""
         return np.concatenate([np.arange(self.first, self.first + self.n_owned), self.ghosts])
 
     @cached_property
-    def owners(self) -> Index:
+    def owners(self) -> Integers:
         """``(g,)`` ranks that own the ghosts."""
         return np.searchsorted(np.cumsum(self.sizes), self.ghosts, side="right").astype(np.int64)
 
     @cached_property
-    def _exchange(self) -> tuple[Index, list[int], Index, list[int]]:
+    def _exchange(self) -> tuple[Integers, list[int], Integers, list[int]]:
         """Own unknowns that others have copies of, and the ghosts, both rank by rank (collective).
 
         Each with how many go to or come from every rank.

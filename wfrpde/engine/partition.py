@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from wfrpde import _compat
-from wfrpde.engine.layout import Index, Layout
+from wfrpde.arrays import Array, Integers
+from wfrpde.engine.layout import Layout
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
 
 def partition(
-    comm: Comm, cells: Index, points: npt.NDArray[np.float64], cell: str
-) -> tuple[Layout, Index, Index]:
+    comm: Comm, cells: Integers, points: Array, cell: str
+) -> tuple[Layout, Integers, Integers]:
     """Share out a mesh of simplices, by DOLFINx's name of their shape (collective).
 
     Every rank has the whole mesh.

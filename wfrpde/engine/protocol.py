@@ -12,15 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-import numpy as np
-import numpy.typing as npt
-
+from wfrpde.arrays import Array
 from wfrpde.engine.layout import Layout
 
 if TYPE_CHECKING:
     from wfrpde.case.numerics import NumericsSpec
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
+from wfrpde.arrays import Array, Integers
+
 Solve = Callable[[Array], Array]
 
 
@@ -25,7 +24,7 @@ class Pattern(Protocol):
         ...
 
 
-def pattern_of(rows: Index, columns: Index, size: int, bandwidth: int | None) -> Pattern:
+def pattern_of(rows: Integers, columns: Integers, size: int, bandwidth: int | None) -> Pattern:
     """Return a band of half the width `bandwidth`, or a sparse matrix where there is none."""
     if bandwidth is not None:
         return Band(rows, columns, size, bandwidth)
@@ -38,7 +37,7 @@ class Band:
     Entry (i, j) is in row 2 half + i − j of column j; the first rows are room to factorise in.
     """
 
-    def __init__(self, rows: Index, columns: Index, size: int, half: int) -> None:
+    def __init__(self, rows: Integers, columns: Integers, size: int, half: int) -> None:
         self._half, self._size = half, size
         self._place = columns * (3 * half + 1) + 2 * half + rows - columns
 
@@ -64,7 +63,7 @@ class Band:
 class Sparse:
     """Compressed columns; SuperLU orders them by the minimum degree of A + Aᵀ."""
 
-    def __init__(self, rows: Index, columns: Index, size: int) -> None:
+    def __init__(self, rows: Integers, columns: Integers, size: int) -> None:
         every = np.arange(size)
         key = np.concatenate([columns * size + rows, every * (size + 1)])
         places, index = np.unique(key, return_inverse=True)

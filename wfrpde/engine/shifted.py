@@ -6,13 +6,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.engine.layout import Triplets
 from wfrpde.engine.protocol import Factor, Matrix
 from wfrpde.errors import SolverError
-
-Array = npt.NDArray[np.float64]
 
 KEEP = 3
 """Values of c whose factors are kept."""

@@ -15,12 +15,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.fields.tensors import MatrixField, VectorField
-
-Array = npt.NDArray[np.float64]
 
 TERMS = ("diffusion", "circulation", "drift", "kinetic")
 """What dynamics may have beyond dX = −α∇V dt + √(2α) dW, by the keys of ``[dynamics]``."""

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.equation.alternation import Alternation
 from wfrpde.equation.dynamics import Dynamics
 from wfrpde.equation.path import Annealed, Path
@@ -25,8 +25,6 @@ from wfrpde.equation.reaction import fisher_rao, gain
 from wfrpde.errors import InputError
 from wfrpde.fields.protocols import Formula
 from wfrpde.fields.schedules import gauss, integral, is_moving
-
-Array = npt.NDArray[np.float64]
 
 TIME_NODES, PANELS = 4, 32
 """Gauss points in time of a moving reaction over one step, and such steps from 0 to any time."""

@@ -22,14 +22,12 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.fields.courses import Course, in_time
 from wfrpde.fields.protocols import Formula
 from wfrpde.starts.initial import InitialDensity
 from wfrpde.targets.target import Target
-
-Array = npt.NDArray[np.float64]
 
 KINDS = ("temper", "anneal", "expression")
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from wfrpde.arrays import Array
 
 
 def fisher_rao(log_mass: Array, log_target: Array, beta: float, dt: float) -> Array:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from wfrpde.arrays import Array
 
 BLOCK = 100_000
 """Points at which a function is asked at once: what it needs on its way is a few numbers each."""

@@ -8,14 +8,11 @@ from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from wfrpde.errors import InputError
 from wfrpde.fields.parser import TIME, parse_expression
 from wfrpde.fields.protocols import Formula
 from wfrpde.fields.rendering import timed_function
-
-Array = npt.NDArray[np.float64]
 
 LOOKS = 1001
 """Times at which a course is looked at for what it must not be."""

@@ -6,14 +6,12 @@ import ast
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.fields.parser import parse_expression
 from wfrpde.fields.regions import parse_region
 from wfrpde.fields.rendering import numpy_function
-
-Array = npt.NDArray[np.float64]
 
 NEEDED = (
     "all(R), any(R), count(R) >= k, sum(w) > c or dot([…]) > c, with R a region of one factor "

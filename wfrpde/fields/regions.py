@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.fields.parser import Source
 from wfrpde.fields.rendering import Field, as_points, numpy_function
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -30,16 +29,16 @@ class Region:
 
     text: str
     dim: int
-    _member: Callable[[npt.NDArray[np.float64]], Mask] = field(repr=False, compare=False)
+    _member: Callable[[Array], Flags] = field(repr=False, compare=False)
     _level: Field = field(repr=False, compare=False)
 
-    def __call__(self, x: npt.ArrayLike) -> Mask:
+    def __call__(self, x: npt.ArrayLike) -> Flags:
         """Return (n,) booleans: which of the points x (n, d) belong to the region."""
         points = as_points(x, self.dim)
         member = self._member(points)
         return member if len(member) == len(points) else np.broadcast_to(member, (len(points),))
 
-    def level(self, x: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def level(self, x: npt.ArrayLike) -> Array:
         """Return (n,) values of a continuous function, positive inside and negative outside.
 
         Its zero set is the boundary of the region, for quadrature that cuts cells there. It is the
@@ -71,7 +70,7 @@ def parse_region(text: str, dim: int, where: str) -> Region:
     return Region(source.line, dim, member, level)
 
 
-_Parts = tuple[Callable[[npt.NDArray[np.float64]], Mask], Field]
+_Parts = tuple[Callable[[Array], Flags], Field]
 _NEEDED = "comparisons (< <= > >=) of formulas, joined by and, or, not"
 
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import sympy
 from sympy.printing.numpy import NumPyPrinter
 
+from wfrpde.arrays import Array
 from wfrpde.fields.parser import TIME, coordinates
 
-Array = npt.NDArray[np.float64]
 Field = Callable[[npt.ArrayLike], Array]
 
 # Relative step of central differences, and what a kink's one-sided slopes are averaged over.

@@ -6,13 +6,11 @@ from functools import cache
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.fields.parser import TIME, parse_expression
 from wfrpde.fields.protocols import Formula
-
-Array = npt.NDArray[np.float64]
 
 LOOKS = 1001
 """Times at which a schedule is looked at for its largest value and its sign."""

@@ -8,11 +8,10 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.fields.protocols import Formula
 
-Array = npt.NDArray[np.float64]
 Entry = float | Formula
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.case import Case
 from wfrpde.case.problem import Problem
 from wfrpde.errors import AccuracyError, InputError, SolverError
@@ -18,7 +18,6 @@ from wfrpde.flow.outcome import Context
 from wfrpde.flow.schemes.scheme import Scheme
 from wfrpde.flow.solution import ErrorEstimate, Solution
 
-Array = npt.NDArray[np.float64]
 logger = logging.getLogger("wfrpde")
 
 MOST_REFINEMENTS = 4

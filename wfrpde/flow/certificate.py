@@ -25,8 +25,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.problem import Grid, Problem
 from wfrpde.discretisation.extrapolation import coarse_positions, extrapolate, prolong
 from wfrpde.discretisation.interpolation import Interpolation, interpolation_of
@@ -38,8 +38,6 @@ from wfrpde.flow.march import March
 from wfrpde.flow.outcome import Context, Outcome, Share
 from wfrpde.flow.steppers.extrapolated import Extrapolated
 from wfrpde.parallel import Stopped
-
-Array = npt.NDArray[np.float64]
 
 REGULAR, WARY, IRREGULAR, ORDER_WITHIN = 1 / 12, 1 / 4, 1 / 3, 0.2
 """Least s where the observed order is 2 up to ORDER_WITHIN, there at kinks and after a first try

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.equation import Equation
 from wfrpde.flow.accuracy import missed
 from wfrpde.flow.outcome import Outcome
 from wfrpde.flow.solution import Solution
-
-Array = npt.NDArray[np.float64]
 
 SEEN = 1e-9
 """Masses and other numbers above which a poor relative error is worth a warning."""

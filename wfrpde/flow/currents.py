@@ -14,8 +14,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.fields.schedules import value_at
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from wfrpde.equation import Dynamics
     from wfrpde.targets import Target
 
-Array = npt.NDArray[np.float64]
 
 CHUNK = 4_096
 """Points whose stencils are made at a time."""

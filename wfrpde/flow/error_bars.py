@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.problem import Problem
 from wfrpde.discretisation.pieces import Evaluated, Functionals
 from wfrpde.fields.schedules import integral
@@ -21,7 +21,6 @@ from wfrpde.flow.exact import blur_defect
 from wfrpde.flow.outcome import Outcome, Share
 from wfrpde.flow.solution import ErrorEstimate
 
-Array = npt.NDArray[np.float64]
 Comparison = tuple[Functionals, Array, Array]
 """Numbers of another solution or rule, its L2 distances ``(T,)`` and the shares that count."""
 

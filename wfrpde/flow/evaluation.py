@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags, Integers
 from wfrpde.case.problem import Problem
 from wfrpde.case.terms import EMPTY, Densities
 from wfrpde.discretisation.functionals import Evaluator, Points
@@ -41,8 +41,6 @@ from wfrpde.flow.schemes.scheme import Scheme
 from wfrpde.flow.solution import Opinions, Solution
 from wfrpde.parallel import Stopped
 
-Array = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 logger = logging.getLogger("wfrpde")
 
 START_DEFECT = 1e-4
@@ -307,7 +305,7 @@ def _finished(
     fields = [GeometricMean(problem, *constants) for constants in known.values()]
     mine, count = parts[comm.rank], len(u)
     smallest: Array = np.full(count, np.inf)
-    node: npt.NDArray[np.int64] = np.zeros(count, dtype=np.int64)
+    node: Integers = np.zeros(count, dtype=np.int64)
     for start in range(mine.start, mine.stop, BLOCK):
         here = slice(start, min(start + BLOCK, mine.stop))
         x = interpolation.nodes_at(here)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.discretisation.pieces import Samples
 from wfrpde.discretisation.stencils import squared_norm
 from wfrpde.fields.schedules import value_at
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from wfrpde.case.problem import Problem
     from wfrpde.case.terms import Densities
 
-Array = npt.NDArray[np.float64]
 
 NEAR, FAR = 1e-5, 1e-3
 """Steps of differences, in shortest lengths: one crosses few kinks, the other loses few digits."""

@@ -9,8 +9,8 @@ from math import exp
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.errors import SolverError
@@ -19,8 +19,6 @@ from wfrpde.flow.control import StepPolicy
 from wfrpde.flow.schedule import Schedule
 from wfrpde.flow.steppers.stepper import Step, Stepper
 from wfrpde.parallel import Stopped
-
-Array = npt.NDArray[np.float64]
 
 MAX_HALVINGS = 12
 """How often a step that breaks an invariant is halved."""

@@ -13,12 +13,11 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags, Integers
 from wfrpde.discretisation.quadrature import gauss_rule
 
-Array = npt.NDArray[np.float64]
-Region = Callable[[Array], npt.NDArray[np.bool_]]
+Region = Callable[[Array], Flags]
 
 REACH = 8.6
 """Half the width of what is looked at, in standard deviations: beyond it lies 1e-17 on an axis."""
@@ -57,7 +56,7 @@ def normal_mass(region: Region, mean: Array, covariance: Array) -> tuple[float, 
     """
     dim, factor = len(mean), np.linalg.cholesky(covariance)
 
-    def seen(z: Array) -> npt.NDArray[np.bool_]:
+    def seen(z: Array) -> Flags:
         return np.asarray(region(mean + z @ factor.T), dtype=bool)
 
     axis = _most_crossed(seen, dim)
@@ -102,9 +101,7 @@ def _draws(dim: int) -> Array:
     return np.asarray(ndtri(np.clip(uniform, 1e-12, 1 - 1e-12)))
 
 
-def _with_neighbours(
-    low: Array, size: float, open_: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.bool_]:
+def _with_neighbours(low: Array, size: float, open_: Flags) -> Flags:
     """Return which of the cells ``(m, d-1)`` are open, or touch one that is."""
     if not low.shape[1] or not open_.any():
         return open_
@@ -147,7 +144,7 @@ def _on_lines(seen: Region, axis: int, lines: Array, probes: int) -> Array:
     """Return the share of each line that is in the region."""
     from scipy.special import ndtr
 
-    def inside(line: npt.NDArray[np.int64], t: Array) -> npt.NDArray[np.bool_]:
+    def inside(line: Integers, t: Array) -> Flags:
         return seen(np.insert(lines[line], axis, t, axis=1))
 
     n = len(lines)

@@ -11,16 +11,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.problem import Problem
 from wfrpde.discretisation.functionals import Evaluator
 from wfrpde.discretisation.pieces import Samples
 from wfrpde.fields.schedules import value_at
 from wfrpde.flow.exact import GeometricMean
 from wfrpde.flow.outcome import Outcome
-
-Array = npt.NDArray[np.float64]
 
 TIME_NODES = 10
 """Gauss points between two saved times, for the time integral that is left without transport."""

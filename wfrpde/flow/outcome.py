@@ -9,9 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
+from wfrpde.arrays import Array
 from wfrpde.discretisation.extrapolation import divided
 from wfrpde.discretisation.interpolation import Interpolation
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from wfrpde.flow.checkpoints import Checkpoints, RunMark
     from wfrpde.flow.march import March
 
-Array = npt.NDArray[np.float64]
 logger = logging.getLogger("wfrpde")
 
 Share = float | Array | None

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.problem import Problem
 from wfrpde.discretisation.functionals import Evaluator
 from wfrpde.discretisation.pieces import Samples
 from wfrpde.flow.normalisation import ROUND_OFF, told_with_error
 from wfrpde.flow.outcome import Outcome
 
-Array = npt.NDArray[np.float64]
 Told = tuple[Array, Array]
 
 IDENTITY = 1e-11

@@ -6,14 +6,15 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
+
+from wfrpde.arrays import Array
 
 
 @dataclass(frozen=True)
 class Schedule:
     """Steps ``dt (n,)``; ``save (T,)``: index of the step that reaches each of ``times (T,)``."""
 
-    dt: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    dt: Array = field(default_factory=lambda: np.empty(0))
     save: tuple[int, ...] = ()
     times: tuple[float, ...] = ()
 
@@ -22,7 +23,7 @@ class Schedule:
         return Schedule(np.repeat(self.dt / 2, 2), tuple(2 * s + 1 for s in self.save), self.times)
 
 
-def uniform(save: npt.NDArray[np.float64], dt: float) -> Schedule:
+def uniform(save: Array, dt: float) -> Schedule:
     """Return equal steps between neighbouring save times, none longer than `dt`."""
     steps: list[float] = []
     reached: list[int] = []

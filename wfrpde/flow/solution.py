@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.stored import Result, kind_of
 from wfrpde.case.terms import Densities
 from wfrpde.discretisation.absorption import continued
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.flow.product.solution import AnySolution
     from wfrpde.targets import Target
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from wfrpde.case.loading import require_case
 from wfrpde.case.problem import Problem
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from wfrpde.flow.noising.solution import NoisingSolution
     from wfrpde.flow.product.solution import AnySolution
 
-Array = npt.NDArray[np.float64]
 logger = logging.getLogger("wfrpde")
 
 DEGRADED = 0.05

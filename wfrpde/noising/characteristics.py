@@ -13,13 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import SolverError
 from wfrpde.noising.schedules import Noising
 from wfrpde.noising.scores import Score
-
-Array = npt.NDArray[np.float64]
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-10
 """Tolerances of the integration along characteristics."""

@@ -22,11 +22,10 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.noising.mixture import Mixture
 
-Array = npt.NDArray[np.float64]
 Reward = Callable[[Array], tuple[Array, Array, Array]]
 """R, its gradient and its Laplacian at points ``(n, d)``."""
 

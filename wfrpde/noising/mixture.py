@@ -9,9 +9,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.targets.gaussian import log_norm
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.noising.correctors import Corrector
 from wfrpde.noising.mixture import Mixture
 from wfrpde.noising.schedules import Noising
 from wfrpde.noising.scores import Data, Score
 from wfrpde.starts.initial import InitialDensity, Sampler
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

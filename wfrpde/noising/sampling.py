@@ -11,14 +11,13 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.noising.correctors import Corrector
 from wfrpde.noising.schedules import Noising
 from wfrpde.noising.scores import Score
 
-Array = npt.NDArray[np.float64]
 Integrator = Literal["euler", "exponential", "predictor-corrector"]
 Spacing = Literal["cubic", "log", "even"]
 

@@ -8,15 +8,13 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.fields.user_code import told
 from wfrpde.noising.mixture import Mixture
 from wfrpde.noising.schedules import Noising
 from wfrpde.noising.tabulated import Blurred, Tabulated
-
-Array = npt.NDArray[np.float64]
 
 Data = Mixture | Tabulated
 """Densities that can be noised."""

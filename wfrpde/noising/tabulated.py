@@ -14,11 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
-
-Array = npt.NDArray[np.float64]
 
 FINENESS = 1.2
 """Least s/(a h) for which the sum stands: its error is then below 1e-12."""

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from wfrpde.discretisation.nodes import Nodes
     from wfrpde.fields import Region
 
-Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 PROBES = 17
 """Lines along each axis on which the boundary of a region is looked for."""
@@ -89,7 +87,7 @@ def _crossings(region: Region, start: Array, axis: int, ends: Array) -> list[flo
     """Coordinates along a line at which the region begins or ends, by bisection."""
     line = np.linspace(ends[0], ends[1], SAMPLES)
 
-    def inside(coordinates: Array) -> Mask:
+    def inside(coordinates: Array) -> Flags:
         points = np.repeat(start[None], len(coordinates), axis=0)
         points[:, axis] = coordinates
         return np.asarray(region(points))
@@ -117,7 +115,7 @@ def _level(region: Region, nodes: Nodes) -> Array:
     return level
 
 
-def absorbing_nodes(regions: Sequence[Region], nodes: Nodes) -> Mask | None:
+def absorbing_nodes(regions: Sequence[Region], nodes: Nodes) -> Flags | None:
     """Return ``(n,)``: the nodes, ghosts included, in any of the regions or on their boundaries.
 
     Raises

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.loading import require_case
 from wfrpde.case.setup import make_problem
 from wfrpde.case.stored import Result
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.case.problem import Problem
 
-Array = npt.NDArray[np.float64]
 
 STATIONS = 33
 """Times along a path by default, closer to each other at the ends, where friction changes fast."""

@@ -14,8 +14,8 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Integers
 from wfrpde.discretisation.fluxes import (
     Edges,
     Lines,
@@ -30,11 +30,7 @@ from wfrpde.discretisation.gll import gll_rule
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.domain.grid import SimplexGrid
 
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
-
-
-LineTerms = tuple[Index, Array]
+LineTerms = tuple[Integers, Array]
 """Nodes and coefficients ``(L, p+1)`` of Σ_q c_q (D f)_q (D g)_q on lines."""
 
 
@@ -92,7 +88,7 @@ class DirichletForm:
         mean = np.exp(-(vi + vj) / 2 - self.log_partition) * half_bernoulli((vi - vj) / 2)
         return Edges(edges.i, edges.j, edges.conductance * mean)
 
-    def _slopes(self, functions: Array, lines: Index) -> Array:
+    def _slopes(self, functions: Array, lines: Integers) -> Array:
         """Return derivatives ``(k, L, p+1)`` along the reference line, from differences."""
         local = functions[:, lines]
         local = local - local[:, :, [lines.shape[1] // 2]]

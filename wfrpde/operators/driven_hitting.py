@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.case.problem import Problem
 from wfrpde.case.setup import make_problem
 from wfrpde.discretisation.interpolation import Interpolation, evaluate, interpolation_of
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from wfrpde.equation import Dynamics
     from wfrpde.fields import Region
 
-Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 TAKES = ("diffusion", "circulation", "drift")
 
@@ -175,7 +173,7 @@ def _solved(
 
 
 def _exit(
-    form: GeneratorForm, nodes: Nodes, dead: Mask, alpha: float, scale: float
+    form: GeneratorForm, nodes: Nodes, dead: Flags, alpha: float, scale: float
 ) -> tuple[dict[str, float], dict[str, Array], float]:
     free = ~dead
     matrix = form.matrix[free][:, free].tocsc()
@@ -195,7 +193,7 @@ def _exit(
 
 
 def _committor(
-    form: GeneratorForm, nodes: Nodes, dead: Mask, sink: Region, dynamics: Dynamics
+    form: GeneratorForm, nodes: Nodes, dead: Flags, sink: Region, dynamics: Dynamics
 ) -> tuple[dict[str, float], dict[str, Array]]:
     ones = absorbing_nodes([sink], nodes)
     assert ones is not None

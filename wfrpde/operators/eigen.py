@@ -17,14 +17,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.engine import ShiftInvert, Wish
 from wfrpde.errors import InputError, SolverError
 from wfrpde.operators.operator import Operator
-
-Array = npt.NDArray[np.float64]
 
 EXTRA = 4
 """Eigenpairs computed beyond those asked for, and random vectors that catch missed ones."""

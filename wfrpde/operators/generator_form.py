@@ -15,14 +15,11 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, ComplexArray, Flags
 from wfrpde.discretisation.gll import gll_rule
 from wfrpde.discretisation.nodes import Nodes, cell_extents
 from wfrpde.equation import Dynamics
-
-Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -47,11 +44,11 @@ class GeneratorForm:
     mass: Array
     log_partition: float
     matrix: Any
-    free: Mask
+    free: Flags
 
     @classmethod
     def of(
-        cls, nodes: Nodes, potential: Array, dynamics: Dynamics, absorbing: Mask | None = None
+        cls, nodes: Nodes, potential: Array, dynamics: Dynamics, absorbing: Flags | None = None
     ) -> GeneratorForm:
         """Assemble it; `potential` is V ``(n,)`` at the nodes."""
         import scipy.sparse as sparse
@@ -77,7 +74,7 @@ class GeneratorForm:
         """Whether constants are in the kernel: nothing is absorbed."""
         return bool(self.free.all())
 
-    def functions(self, vectors: npt.NDArray[np.complex128]) -> npt.NDArray[np.complex128]:
+    def functions(self, vectors: ComplexArray) -> ComplexArray:
         """Return functions ``(k, n)`` from vectors √M h ``(k, m)``; 0 where absorbed."""
         result = np.zeros((len(vectors), len(self.mass)), dtype=complex)
         root = np.sqrt(np.maximum(self.mass[self.free], 1e-300))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.operators.absorbing import absorbing_nodes
 from wfrpde.operators.driven_hitting import committor_answers, exit_answers
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.fields import Region
 
-Array = npt.NDArray[np.float64]
 
 MODES = 4
 """Lowest eigenfunctions along which a solution is taken by their eigenvalues."""

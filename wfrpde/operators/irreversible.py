@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, ComplexArray, Flags
 from wfrpde.case.problem import Problem
 from wfrpde.case.setup import make_problem
 from wfrpde.discretisation.fluxes import STEEP_LINE
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.fields import Region
 
-Array = npt.NDArray[np.float64]
-ComplexArray = npt.NDArray[np.complex128]
 logger = logging.getLogger("wfrpde")
 
 DEGREE = {1: 8, 2: 8, 3: 4}
@@ -245,7 +243,7 @@ def _combined(levels: list[_Level], count: int, scale: float) -> dict[str, Any]:
         values[0], functions[0], left[0] = 0.0, 1.0, left[0] / functions[0].mean().conj()
     algebraic = pairs.conditions * (pairs.residuals + ROUND_OFF * np.sqrt(norm))
     discretisation: Array = np.full(len(values), np.nan)
-    known: npt.NDArray[np.bool_] = np.ones(len(values), dtype=bool)
+    known: Flags = np.ones(len(values), dtype=bool)
     if len(levels) > 1:
         discretisation, known = _compared(levels, functions, mass, scale)
     known &= _steep_share(fine) < STEEP_SHARE
@@ -313,7 +311,7 @@ def vague_warnings(values: ComplexArray, errors: Array, scale: float) -> list[st
 
 def _compared(
     levels: list[_Level], functions: ComplexArray, mass: Array, scale: float
-) -> tuple[Array, npt.NDArray[np.bool_]]:
+) -> tuple[Array, Flags]:
     """Distances to the eigenvalues of the coarser degree, and whether it knows the modes."""
     coarse, fine = levels[-2], levels[-1]
     there = interpolation_of(coarse.grid, coarse.degree)

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, ComplexArray
 from wfrpde.case.problem import Problem
 from wfrpde.case.setup import make_problem
 from wfrpde.discretisation.interpolation import interpolation_of
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     from wfrpde.case import Case
 
-Array = npt.NDArray[np.float64]
-ComplexArray = npt.NDArray[np.complex128]
 logger = logging.getLogger("wfrpde")
 
 LEVEL = 70.0

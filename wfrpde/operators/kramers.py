@@ -14,15 +14,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.domain.extent import SAMPLES, sample
 from wfrpde.targets.curvature import hessian
 
 if TYPE_CHECKING:
     from wfrpde.targets import Target
-
-Array = npt.NDArray[np.float64]
 
 
 def eyring_kramers(target: Target, box: Array) -> float | None:

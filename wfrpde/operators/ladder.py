@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.case.problem import Grid, Problem
 from wfrpde.discretisation.extrapolation import extrapolate
 from wfrpde.discretisation.interpolation import Interpolation, evaluate, interpolation_of
@@ -23,8 +23,6 @@ from wfrpde.engine import Wish
 from wfrpde.flow.certificate import opinions_on_numbers
 from wfrpde.operators.eigen import Eigenpairs
 from wfrpde.operators.operator import Operator
-
-Array = npt.NDArray[np.float64]
 
 DEGREE = {1: 8, 2: 8, 3: 1}
 """Degree by dimension, where the case names none. In 3-D the factors of spectral elements fill."""
@@ -105,7 +103,7 @@ class Ladder:
         ]
 
     def value(
-        self, values: Sequence[Array | float], paired: npt.NDArray[np.bool_] | None = None
+        self, values: Sequence[Array | float], paired: Flags | None = None
     ) -> tuple[Array, Array]:
         """Best value and its estimated error, from those on each level, coarse to fine.
 

@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array, Integers
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import Interpolation, points_of
 from wfrpde.errors import InputError
 from wfrpde.operators.spectra import Spectrum, evaluated
-
-Array = npt.NDArray[np.float64]
 
 CLEAR = 3.0
 """Ratio of two neighbouring rates from which they count as separated."""
@@ -123,7 +122,7 @@ def metastable_sets(spectrum: Spectrum, sets: int | None = None) -> MetastableSe
     )
 
 
-def _corners(rows: Array) -> npt.NDArray[np.int64]:
+def _corners(rows: Array) -> Integers:
     """Rows ``(n, m)`` that span the largest simplex, one after the other (inner simplex)."""
     count = rows.shape[1]
     chosen = [int((rows**2).sum(axis=1).argmax())]

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags, Integers
 from wfrpde.case.problem import Problem
 from wfrpde.case.setup import make_problem
 from wfrpde.discretisation.interpolation import Interpolation
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.fields import Region
 
-Array = npt.NDArray[np.float64]
 logger = logging.getLogger("wfrpde")
 
 LEVELS = {1: 80.0, 2: 60.0, 3: 40.0}
@@ -202,7 +201,7 @@ def _combined(problem: Problem, ladder: Ladder, count: int, scale: float) -> Mod
     residuals: Array = pairs.residuals
     algebraic = _kato_temple(values, residuals, scale)
     discretisation: Array = np.full(len(values), np.nan)
-    known: npt.NDArray[np.bool_] = np.ones(len(values), dtype=bool)
+    known: Flags = np.ones(len(values), dtype=bool)
     if len(ladder.levels) > 1:
         values, discretisation, functions, known = _compared(ladder, functions, mass)
     errors = algebraic + discretisation
@@ -277,9 +276,7 @@ def _kato_temple(values: Array, residuals: Array, scale: float) -> Array:
     return np.asarray(np.minimum(cluster, cluster**2 / apart))
 
 
-def _compared(
-    ladder: Ladder, functions: Array, mass: Array
-) -> tuple[Array, Array, Array, npt.NDArray[np.bool_]]:
+def _compared(ladder: Ladder, functions: Array, mass: Array) -> tuple[Array, Array, Array, Flags]:
     """Values, errors, functions, and whether the coarser level knows them, each ``(k, …)``."""
     coarse_level = ladder.levels[-2]
     own = np.array([coarse_level.gathered(row) for row in coarse_level.pairs.functions])
@@ -299,15 +296,15 @@ def _compared(
     return best, error, functions, known
 
 
-def _nearest(values: Array, others: Array, allowed: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+def _nearest(values: Array, others: Array, allowed: Flags) -> Integers:
     gap = np.abs(values[:, None] - others[None, :])
     return np.asarray(np.where(allowed, gap, np.inf).argmin(axis=1), dtype=np.int64)
 
 
 def _warnings(
     ladder: Ladder,
-    known: npt.NDArray[np.bool_],
-    chosen: npt.NDArray[np.int64],
+    known: Flags,
+    chosen: Integers,
     values: Array,
 ) -> list[str]:
     result = []

@@ -16,12 +16,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.discretisation.fluxes import symmetrised_stiffness
 from wfrpde.engine import Matrix, Traits, Triplets, Wish, assemble
 from wfrpde.operators.dirichlet_form import DirichletForm
-
-Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Operator:
     alpha: float = 1.0
     rate: Array | None = None
     beta: float = 0.0
-    absorbing: Mask | None = None
+    absorbing: Flags | None = None
 
     @property
     def conservative(self) -> bool:
@@ -54,7 +52,7 @@ class Operator:
         return self.rate is None and self.absorbing is None
 
     @cached_property
-    def free(self) -> Mask:
+    def free(self) -> Flags:
         """``(n,)``: the nodes that are not absorbing."""
         n = len(self.form.nodes.points)
         return np.ones(n, dtype=bool) if self.absorbing is None else ~self.absorbing

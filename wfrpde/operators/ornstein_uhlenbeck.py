@@ -18,8 +18,8 @@ from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, ComplexArray
 from wfrpde.case.setup import make_problem
 from wfrpde.discretisation.interpolation import interpolation_of
 from wfrpde.discretisation.nodes import make_nodes
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.equation import Dynamics
 
-Array = npt.NDArray[np.float64]
-ComplexArray = npt.NDArray[np.complex128]
 Power = tuple[int, ...]
 
 MOST_DEGREE = 40

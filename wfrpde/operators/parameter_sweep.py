@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.case.origin import check_origin, note_origin, origin_of
 from wfrpde.case.stored import Result
 from wfrpde.operators.kramers import eyring_kramers
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
     from wfrpde.case import Case
 
-Array = npt.NDArray[np.float64]
 logger = logging.getLogger("wfrpde")
 
 
@@ -80,7 +79,7 @@ class Sweep(Result):
     wall_time: float
 
     @property
-    def solved(self) -> npt.NDArray[np.bool_]:
+    def solved(self) -> Flags:
         """``(m,)``: which values have numbers."""
         return np.asarray(np.isfinite(self.rates).any(axis=1))
 

@@ -17,8 +17,8 @@ from math import comb
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.factor_cases import factor_case, factor_key
 from wfrpde.case.factors import factors_of
 from wfrpde.case.loading import require_case
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from wfrpde.case import Case
 
-Array = npt.NDArray[np.float64]
 
 FIRST, MOST = 6, 48
 """Modes of a factor that are computed at first, and at most."""

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array, ComplexArray
 from wfrpde.case.loading import require_case
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import Interpolation, OnNodes, evaluate, points_of
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from wfrpde.fields import Region
     from wfrpde.targets import Target
 
-Array = npt.NDArray[np.float64]
-ComplexArray = npt.NDArray[np.complex128]
 Values = npt.NDArray[Any]
 """Real numbers, or complex ones where a mode rotates."""
 logger = logging.getLogger("wfrpde")

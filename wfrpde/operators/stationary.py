@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array, Integers
 from wfrpde.case.setup import make_problem
 from wfrpde.discretisation.extrapolation import extrapolate, prolong
 from wfrpde.discretisation.fluxes import bernoulli, cell_lines, line_edges
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from wfrpde.case.problem import Problem
     from wfrpde.equation import Dynamics
 
-Array = npt.NDArray[np.float64]
 
 SHARE = 0.25
 """Share of the distance of two results, extrapolated once each, that is the error of the best."""
@@ -219,7 +219,7 @@ def stationary_masses(problem: Problem, dynamics: Dynamics, nodes: Nodes) -> Arr
 
 def _rates(
     problem: Problem, dynamics: Dynamics, nodes: Nodes
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Array, Array]:
+) -> tuple[Integers, Integers, Array, Array]:
     """Return the ends of all edges, and the rates at which mass goes forth and back."""
     found = []
     width = np.ptp(problem.box, axis=1)

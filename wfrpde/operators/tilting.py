@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.loading import require_case
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import gradient, points_of
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     from wfrpde.case import Case
 
-Array = npt.NDArray[np.float64]
 
 COUNT = 4
 """Fewest eigenvalues that are computed: the principal one and what says how far the next is."""

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Flags
 from wfrpde.discretisation.gll import gll_rule
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.domain.grid import SimplexGrid, TensorGrid
 
-Mask = npt.NDArray[np.bool_]
 
-
-def wall_nodes(nodes: Nodes) -> Mask:
+def wall_nodes(nodes: Nodes) -> Flags:
     """Return ``(n,)``: the nodes of this rank, ghosts included, on the boundary of the mesh."""
     if isinstance(nodes.grid, SimplexGrid):
         return _simplex_walls(nodes.grid)[nodes.canonical]
     return _tensor_walls(nodes, nodes.grid)
 
 
-def _tensor_walls(nodes: Nodes, grid: TensorGrid) -> Mask:
+def _tensor_walls(nodes: Nodes, grid: TensorGrid) -> Flags:
     """Inside the mesh a node has the whole weight that the cells of the full box would give it."""
     rule = gll_rule(nodes.degree)
     shape = tuple(len(axis) for axis in nodes.axes)
@@ -39,7 +37,7 @@ def _tensor_walls(nodes: Nodes, grid: TensorGrid) -> Mask:
     return end | (nodes.weights < (1 - 1e-9) * whole)
 
 
-def _simplex_walls(grid: SimplexGrid) -> Mask:
+def _simplex_walls(grid: SimplexGrid) -> Flags:
     """Return the vertices of facets that belong to one cell only."""
     corners = grid.cells
     facets = np.concatenate([np.delete(corners, k, axis=1) for k in range(grid.dim + 1)])

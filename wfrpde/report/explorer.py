@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wfrpde.arrays import Array
 from wfrpde.numbers import number, pretty, with_error
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from wfrpde.flow.saved import Estimated
 
@@ -46,7 +47,7 @@ def packed(values: ArrayLike, low: float, high: float) -> dict[str, Any]:
     return {"shape": list(array.shape), "low": low, "step": step, "data": data}
 
 
-def coordinates(axis: NDArray[np.float64]) -> list[float]:
+def coordinates(axis: Array) -> list[float]:
     """Round coordinates to the seven digits that a page needs."""
     return [float(f"{value:.7g}") for value in axis]
 
@@ -74,7 +75,7 @@ def time_text(t: float) -> str:
     return pretty(number(float(t), 4, trim=True))
 
 
-def thinned(curve: Mapping[str, NDArray[np.float64]], most: int = 400) -> list[list[float]]:
+def thinned(curve: Mapping[str, Array], most: int = 400) -> list[list[float]]:
     """Give at most so many points ``[x, y]`` of a curve of many steps, its ends among them."""
     x, y = curve["x"], curve["y"]
     kept = np.unique(np.linspace(0, len(x) - 1, most).round().astype(int)) if len(x) else []

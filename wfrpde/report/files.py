@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from wfrpde.arrays import Array
 from wfrpde.parallel.files import atomic
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _inert(value: Any) -> Any:
     return value
 
 
-def write_columns(path: Path, columns: Mapping[str, NDArray[np.float64]]) -> Path:
+def write_columns(path: Path, columns: Mapping[str, Array]) -> Path:
     """Write a CSV file, one row for each entry of the columns; NaN is an empty field."""
     with atomic(path) as stream:
         writer = csv.writer(stream, lineterminator="\n")

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfrpde._compat import how
+from wfrpde.arrays import Array
 from wfrpde.errors import DependencyMissingError
 from wfrpde.parallel.files import atomic
 
@@ -30,7 +31,6 @@ __all__ = [
     "write_paraview",
 ]
 
-Array = NDArray[np.float64]
 logger = logging.getLogger("wfrpde")
 
 VTK_CELL = {"interval": 3, "triangle": 5, "quadrilateral": 9, "tetrahedron": 10, "hexahedron": 12}

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wfrpde.arrays import Array
 from wfrpde.report.levels import enclosing_levels
 
 __all__ = ["main", "render"]
@@ -23,7 +24,7 @@ SIZE = 900
 def render(
     log_density: NDArray[np.floating],
     log_target: NDArray[np.floating],
-    axes: tuple[NDArray[np.float64], ...],
+    axes: tuple[Array, ...],
 ) -> NDArray[np.uint8]:
     """Render the surfaces that enclose 50 and 90 % of the mass, inside the target's 90 %.
 
@@ -79,7 +80,7 @@ def _surface(
         )
 
 
-def _name_edges(plotter: Any, axes: tuple[NDArray[np.float64], ...]) -> None:
+def _name_edges(plotter: Any, axes: tuple[Array, ...]) -> None:
     """Write x, y, z beside the three lower or outer edges that face the isometric camera."""
     low = np.array([a[0] for a in axes])
     high = np.array([a[-1] for a in axes])

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
+from wfrpde.arrays import Array
 from wfrpde.equation import Path
 from wfrpde.errors import InputError
 from wfrpde.fields.schedules import integral
@@ -26,8 +26,6 @@ from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.samplers.ranks import Ranks
 from wfrpde.samplers.resampling import Resampling
 from wfrpde.samplers.walls import Walls
-
-Array = npt.NDArray[np.float64]
 
 BISECTIONS = 40
 """Halvings of the interval in which the next target of an adaptive schedule lies."""

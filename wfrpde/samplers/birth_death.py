@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Integers
 from wfrpde.equation import Dynamics
 from wfrpde.fields.schedules import integral
 from wfrpde.samplers.context import SamplerContext
@@ -29,8 +29,6 @@ from wfrpde.samplers.reaction import Reaction, density_reaction
 from wfrpde.samplers.resampling import offspring, redistributed
 from wfrpde.samplers.walls import Walls
 from wfrpde.targets import Target
-
-Array = npt.NDArray[np.float64]
 
 MOST = 50.0
 """Largest growth of a particle in a step, as a logarithm: its copies would fill the ensemble."""
@@ -133,7 +131,7 @@ class BirthDeathLangevin(LibrarySampler):
         return self.reaction.law(self.alpha) if plain else None
 
 
-def branched(growth: Array, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def branched(growth: Array, rng: np.random.Generator) -> Integers:
     """Draw the copies ``(N,)`` that a branching process of growths g ``(N,)`` makes; mean e^g.
 
     Particles with g < 0 only die, at rate |g|, and those with g > 0 only multiply, at rate g (a

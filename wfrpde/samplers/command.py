@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.equation import Equation
 from wfrpde.errors import SamplerError
 from wfrpde.fields.schedules import written
@@ -25,8 +25,6 @@ from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Trajectory
 from wfrpde.samplers.exchange import read_arrays
 from wfrpde.samplers.run import ArraySampler, Request
-
-Array = npt.NDArray[np.float64]
 
 FORMAT = 1
 """Version of the request; raised when an entry changes its meaning."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError
 from wfrpde.noising.process import ReverseProcess
@@ -22,9 +22,6 @@ from wfrpde.starts.initial import InitialDensity
 from wfrpde.starts.registry import initial_again
 from wfrpde.targets import Target
 from wfrpde.targets.registry import target_of
-
-Array = npt.NDArray[np.float64]
-
 
 MOST_DRAWS = 1000
 """How often draws beyond the box are drawn again."""

@@ -12,16 +12,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.samplers.lattice import Lattice
 from wfrpde.samplers.law import log_mass
 from wfrpde.samplers.ranks import Ranks
 from wfrpde.samplers.walls import Walls
 from wfrpde.targets import Target
-
-Array = npt.NDArray[np.float64]
 
 CELLS = {1: 2048, 2: 512, 3: 96}
 """Most cells along an axis of a lattice that is laid out by itself."""

@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import SamplerError
 from wfrpde.samplers.ensemble import Ensemble, Trajectory
-
-Array = npt.NDArray[np.float64]
 
 
 def shaped_positions(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError, SamplerError
 from wfrpde.fields.user_code import told
@@ -18,8 +19,6 @@ from wfrpde.samplers.python_sampler import python_sampler
 from wfrpde.samplers.recorded import RecordedSamples, posterior_arrays, recorded_arrays
 from wfrpde.samplers.registry import claim, claim_of_samples
 from wfrpde.samplers.run import ArraySampler, Request, SamplerRun
-
-Array = npt.NDArray[np.float64]
 
 IN_MEMORY = "an object in memory"
 """What the table of such a sampler says in place of a reference or a file."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from wfrpde.equation import Dynamics, Path
 from wfrpde.fields.schedules import integral
@@ -18,8 +17,6 @@ from wfrpde.samplers.parameters import Alpha
 from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.samplers.walls import Walls
 from wfrpde.targets import Target
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,8 @@ from functools import cached_property
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
+from wfrpde.arrays import Array, Integers
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +122,7 @@ class Stencil:
     """The 2^d nodes around every position: cell and place within it."""
 
     lattice: Lattice
-    base: Index
+    base: Integers
     fractions: tuple[Array, ...]
 
     @cached_property

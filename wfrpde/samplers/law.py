@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.equation import Path
 from wfrpde.fields.schedules import integral
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

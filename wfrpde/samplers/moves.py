@@ -12,14 +12,11 @@ from collections.abc import Callable
 from math import exp, sqrt
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.equation import Dynamics
 from wfrpde.samplers.walls import Walls
 from wfrpde.targets import Target
-
-Array = npt.NDArray[np.float64]
-
 
 BLOCK = 2**14
 """Particles whose gradients are computed at a time: what that needs fits into the cache."""

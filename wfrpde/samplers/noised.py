@@ -13,9 +13,9 @@ from itertools import pairwise
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.noising.process import ReverseProcess
 from wfrpde.noising.sampling import Integrator, Spacing, fkc, pf_ode, progress, reverse_sde
@@ -26,8 +26,6 @@ from wfrpde.samplers.parameters import SchemeName, Threshold
 from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.samplers.ranks import Ranks
 from wfrpde.samplers.resampling import Resampling
-
-Array = npt.NDArray[np.float64]
 
 How = Annotated[Integrator, Field(description="`euler`, `exponential`, or `predictor-corrector`")]
 Lie = Annotated[

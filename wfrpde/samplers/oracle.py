@@ -13,16 +13,14 @@ from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.samplers.density import CELLS, DensitySource
 from wfrpde.samplers.lattice import Lattice
 from wfrpde.samplers.walls import Sink
 from wfrpde.targets import Target
 from wfrpde.targets.product import Turned
-
-Array = npt.NDArray[np.float64]
 
 LOWEST = -200.0
 """log(ρ/π) below which there is nothing that a particle could meet."""

@@ -11,13 +11,11 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.law import LawStep
-
-Array = npt.NDArray[np.float64]
 
 
 def equal_strides(start: float, end: float, dt: float) -> list[tuple[float, float]]:

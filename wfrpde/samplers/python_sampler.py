@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError, SamplerError, WfrpdeError
 from wfrpde.fields.user_code import load_object, told
@@ -19,8 +19,6 @@ from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.exchange import shaped_positions, to_trajectory
 from wfrpde.samplers.run import ArraySampler, Request
 from wfrpde.samplers.simulate import StepByStep
-
-Array = npt.NDArray[np.float64]
 
 GROUP = "wfrpde.samplers"
 """Entry-point group in which installed packages register samplers by name."""

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.samplers.ensemble import Ensemble
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.fields.schedules import integral, value_at
 from wfrpde.samplers.context import SamplerContext
@@ -23,8 +23,6 @@ from wfrpde.samplers.lattice import Lattice
 from wfrpde.samplers.law import LawStep, log_mass
 from wfrpde.samplers.parameters import Bandwidth, Cells, Smoothing, SourceName
 from wfrpde.samplers.ranks import Ranks
-
-Array = npt.NDArray[np.float64]
 
 FINENESS = 4
 """Cells of a mesh that is laid out by itself within the shortest length of V and log ρ₀."""

@@ -15,13 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde._compat import extra
+from wfrpde.arrays import Array, Integers
 from wfrpde.equation import Equation
 from wfrpde.errors import DependencyMissingError, SamplerError, WfrpdeError
 from wfrpde.samplers.ensemble import Trajectory
 from wfrpde.samplers.exchange import read_arrays, real_array, shaped_positions, to_trajectory
 from wfrpde.samplers.run import Request, SamplerRun
-
-Array = npt.NDArray[np.float64]
 
 _RESERVED = ("t", "weight", "log_weight", "chain")
 """Columns of a table that are no coordinates."""
@@ -268,7 +267,7 @@ def _split_table(
     return result
 
 
-def _some(sizes: npt.NDArray[np.int64]) -> str:
+def _some(sizes: Integers) -> str:
     shown = ", ".join(map(str, sizes[:5]))
     return f"{shown}, …" if len(sizes) > 5 else shown
 

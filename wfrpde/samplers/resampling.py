@@ -18,20 +18,17 @@ from itertools import pairwise
 from typing import Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Integers
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.ranks import Ranks
-
-Array = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
 
 Scheme = Literal["systematic", "stratified", "residual", "multinomial"]
 
 
 def offspring(
     scheme: Scheme, weights: Array, rng: np.random.Generator, ranks: Ranks | None = None
-) -> Counts:
+) -> Integers:
     """Draw the number of copies ``(N,)`` of every particle on this rank (collective).
 
     Parameters
@@ -84,7 +81,7 @@ class Resampling:
         )
 
 
-def redistributed(positions: Array, copies: Counts, ranks: Ranks) -> Array:
+def redistributed(positions: Array, copies: Integers, ranks: Ranks) -> Array:
     """Return as many particles ``(N, d)`` as before, of all ranks' copies (collective)."""
     here = np.repeat(positions, copies, axis=0)
     if ranks.size == 1:
@@ -106,13 +103,13 @@ def _edges(weights: Array, ranks: Ranks) -> Array:
     return np.asarray(np.minimum(edges, edges[-1]))
 
 
-def _systematic(weights: Array, total: int, rng: np.random.Generator, ranks: Ranks) -> Counts:
+def _systematic(weights: Array, total: int, rng: np.random.Generator, ranks: Ranks) -> Integers:
     offset = ranks.first(rng.random())
     below = np.clip(np.ceil(total * _edges(weights, ranks) - offset), 0, total)
     return np.diff(below).astype(np.int64)
 
 
-def _stratified(weights: Array, total: int, rng: np.random.Generator, ranks: Ranks) -> Counts:
+def _stratified(weights: Array, total: int, rng: np.random.Generator, ranks: Ranks) -> Integers:
     scaled = total * _edges(weights, ranks)
     stratum = np.minimum(np.floor(scaled), total).astype(np.int64)
     # One stream for all ranks, of which each reads its own part: a double takes one draw.
@@ -124,7 +121,7 @@ def _stratified(weights: Array, total: int, rng: np.random.Generator, ranks: Ran
     return np.diff(np.minimum(below, total)).astype(np.int64)
 
 
-def _multinomial(weights: Array, total: int, rng: np.random.Generator, ranks: Ranks) -> Counts:
+def _multinomial(weights: Array, total: int, rng: np.random.Generator, ranks: Ranks) -> Integers:
     own = float(weights.sum())
     shares = np.array(ranks.every(own))
     here = ranks.first(rng.multinomial(total, shares / shares.sum()))[ranks.rank]
@@ -133,7 +130,7 @@ def _multinomial(weights: Array, total: int, rng: np.random.Generator, ranks: Ra
     return np.asarray(rng.multinomial(here, weights / own), dtype=np.int64)
 
 
-def _residual(weights: Array, total: int, rng: np.random.Generator, ranks: Ranks) -> Counts:
+def _residual(weights: Array, total: int, rng: np.random.Generator, ranks: Ranks) -> Integers:
     # a weight of k/N has to yield k copies, whatever round-off makes of it
     sure = np.floor(total * weights * (1 + 1e-14)).astype(np.int64)
     rest = total - int(ranks.sum(int(sure.sum())))
@@ -143,7 +140,7 @@ def _residual(weights: Array, total: int, rng: np.random.Generator, ranks: Ranks
     return sure + _multinomial(remainder, rest, rng, ranks)
 
 
-_SCHEMES: dict[str, Callable[[Array, int, np.random.Generator, Ranks], Counts]] = {
+_SCHEMES: dict[str, Callable[[Array, int, np.random.Generator, Ranks], Integers]] = {
     "systematic": _systematic,
     "stratified": _stratified,
     "residual": _residual,

@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Trajectory
 from wfrpde.samplers.exchange import shaped_positions, to_trajectory
 from wfrpde.samplers.law import LawStep
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError, SamplerError, WfrpdeError
 from wfrpde.fields.user_code import told
@@ -23,8 +23,6 @@ from wfrpde.samplers.ranks import Ranks
 from wfrpde.samplers.run import Request, SamplerRun, checked_times
 from wfrpde.starts.initial import InitialDensity
 from wfrpde.targets import Target
-
-Array = npt.NDArray[np.float64]
 
 
 def simulate(

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.fields.schedules import integral
 from wfrpde.samplers.context import SamplerContext
@@ -23,8 +23,6 @@ from wfrpde.samplers.reaction import MOST_DIMENSIONS, fisher_rao_law
 from wfrpde.samplers.resampling import Resampling
 from wfrpde.samplers.walls import Walls
 from wfrpde.targets import Target
-
-Array = npt.NDArray[np.float64]
 
 BLOCK = 2**22
 """Entries of the block of pairs that is in memory at a time."""

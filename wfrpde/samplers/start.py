@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.samplers.lattice import Lattice
-
-Array = npt.NDArray[np.float64]
 
 CELLS = {1: 4096, 2: 400, 3: 60}
 """Cells along each axis of the box."""

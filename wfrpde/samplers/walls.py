@@ -16,10 +16,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
+from wfrpde.arrays import Array, Flags
 
 
 class Sink(Protocol):

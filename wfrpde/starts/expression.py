@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.starts.initial import InitialDensity, InitialParameters
 from wfrpde.targets.minima import find_minima
 
 if TYPE_CHECKING:
     import sympy
-
-Array = npt.NDArray[np.float64]
 
 
 class ExpressionInitial(InitialParameters):

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from wfrpde.arrays import Array
 from wfrpde.fields.complaints import check_length
 from wfrpde.fields.parameters import Positive, Real, Vector
 from wfrpde.starts.initial import InitialDensity, InitialParameters
@@ -17,8 +17,6 @@ from wfrpde.targets.covariance import covariance_matrix, mean_vector
 from wfrpde.targets.gaussian import MEAN, GaussianParameters, MixtureParameters, log_norm
 from wfrpde.targets.reach import reach
 from wfrpde.targets.target import Target
-
-Array = npt.NDArray[np.float64]
 
 WIDTH = 0.05
 """Width of what stands for a point, in lengths of V there."""

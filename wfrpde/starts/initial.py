@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.fields.parameters import Parameters
 from wfrpde.targets.target import Target
 
-Array = npt.NDArray[np.float64]
 Sampler = Callable[[int, np.random.Generator], Array]
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.starts.initial import InitialDensity
 from wfrpde.targets.product import Turned
-
-Array = npt.NDArray[np.float64]
 
 
 def product_start(

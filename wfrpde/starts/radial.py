@@ -6,13 +6,11 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.starts.initial import InitialDensity, InitialParameters
 from wfrpde.targets.radial import RadialFormula
-
-Array = npt.NDArray[np.float64]
 
 NODES, DEPTH, SHARE = 20_001, 45.0, 0.2
 """Nodes of the grid of distances; log of the density below its highest beyond which nothing is

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.fields.complaints import check_length
 from wfrpde.fields.parameters import Real
 from wfrpde.starts.initial import InitialDensity, InitialParameters
-
-Array = npt.NDArray[np.float64]
 
 
 class UniformInitial(InitialParameters):

@@ -12,12 +12,10 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.starts.initial import InitialDensity
-
-Array = npt.NDArray[np.float64]
 
 REACH = 9.0
 """Standard deviations beyond which an image counts for nothing: e^{−40}."""

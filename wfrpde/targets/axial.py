@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.targets.target import Target, TargetParameters
-
-Array = npt.NDArray[np.float64]
 
 POTENTIAL = 'a formula in z and r, as "z**2/2 + r**2/4"'
 NAMES = {"z": "x", "r": "y"}

@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from wfrpde.arrays import Array
 from wfrpde.targets.target import Target, TargetParameters
-
-Array = npt.NDArray[np.float64]
 
 
 class ChainTarget(TargetParameters):

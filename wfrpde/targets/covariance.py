@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
-
-Array = npt.NDArray[np.float64]
 
 # A scalar (isotropic), a vector (the variances of independent coordinates) or a matrix.
 CovarianceLike = float | Sequence[float] | Sequence[Sequence[float]]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.targets.target import Target
-
-Array = npt.NDArray[np.float64]
 
 STEP = 1e-4
 """Step of the differences of ∇V, relative to the box."""

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from wfrpde.arrays import Array
 from wfrpde.fields.parameters import Matrix, Parameters, Real, Vector
 from wfrpde.targets.covariance import covariance_matrix, mean_vector, mixture_arrays
 from wfrpde.targets.target import Target, TargetParameters, symbolic_target
@@ -16,7 +17,6 @@ from wfrpde.targets.target import Target, TargetParameters, symbolic_target
 if TYPE_CHECKING:
     import sympy
 
-Array = npt.NDArray[np.float64]
 
 MEAN = "a number (1-D), or a list of 1 to 3 numbers"
 COVARIANCE = "a number, a list of variances, or a symmetric positive definite matrix"

@@ -14,9 +14,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 
-Array = npt.NDArray[np.float64]
 Function = Callable[[Array], Array]
 
 Library = Literal["numpy", "jax", "torch"]

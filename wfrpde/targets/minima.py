@@ -8,9 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.errors import InputError, place
-
-Array = npt.NDArray[np.float64]
 
 # Half-widths of the boxes that are searched when none is given.
 REACHES = (1.0, 3.0, 10.0, 30.0, 100.0)
@@ -198,7 +197,7 @@ def _distinct(potential: Callable[[npt.ArrayLike], Array], points: Array, height
 
 def _barrier_free(
     potential: Callable[[npt.ArrayLike], Array], point: Array, others: Array, height: float
-) -> npt.NDArray[np.bool_]:
+) -> Flags:
     """Return which of ``others``, all lower, ``point`` reaches straight without climbing."""
     share = np.linspace(0, 1, 41)[1:-1, None, None]
     path = share * others + (1 - share) * point

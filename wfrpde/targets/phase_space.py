@@ -7,11 +7,10 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.fields.regions import Region
 from wfrpde.fields.rendering import as_points
 from wfrpde.targets.target import Target
-
-Array = npt.NDArray[np.float64]
 
 
 def phase_space(target: Target) -> Target:

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array, Integers
 from wfrpde.targets.target import Target
-
-Array = npt.NDArray[np.float64]
-Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +24,7 @@ class Turned:
         R ``(d, d)``, or None.
     """
 
-    columns: tuple[Numbers, ...]
+    columns: tuple[Integers, ...]
     rotation: Array | None = None
 
     @classmethod

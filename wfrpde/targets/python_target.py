@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.fields.user_code import load_object
 from wfrpde.targets.minima import find_minima
 from wfrpde.targets.target import Target, read_regions
-
-Array = npt.NDArray[np.float64]
 
 _WHERE = "target.python"
 _NEEDED = (

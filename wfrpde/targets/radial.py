@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from wfrpde.arrays import Array
 from wfrpde.fields.parameters import Parameters, Positive
 from wfrpde.targets.target import Target, TargetParameters
-
-Array = npt.NDArray[np.float64]
 
 POTENTIAL = 'a formula in r, as "r**2/2"'
 

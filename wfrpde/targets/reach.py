@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from wfrpde.arrays import Array
 
 DISTANCES = np.asarray(2.0 ** np.arange(-120, 121), dtype=np.float64)
 """Distances that are tried, whatever the unit of length."""

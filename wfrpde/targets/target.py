@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.fields.parameters import Parameters
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     import sympy
 
     from wfrpde.fields import Region
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,10 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from petsc4py import PETSc
 from slepc4py import SLEPc
 
+from wfrpde.arrays import Array
 from wfrpde.engine.petsc.options import (
     DAVIDSON,
     FAILURES,
@@ -19,8 +19,6 @@ from wfrpde.engine.petsc.options import (
     solver_errors,
 )
 from wfrpde.errors import SolverError
-
-Array = npt.NDArray[np.float64]
 
 TOLERANCE = 1e-12
 """Relative residual of the eigenpairs."""

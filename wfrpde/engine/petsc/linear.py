@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 from petsc4py import PETSc
 
+from wfrpde.arrays import Array
 from wfrpde.engine.petsc.options import database_of, option_errors, solver_errors
 from wfrpde.errors import SolverError, WfrpdeError
-
-Array = npt.NDArray[np.float64]
 
 SWEEP_TOLERANCE = 1e-12
 """Change of every component, relative to itself, at which sweeps end."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from petsc4py import PETSc
 
-from wfrpde.engine.layout import Index, Layout, RowBlocks, Triplets
+from wfrpde.arrays import Array, Integers
+from wfrpde.engine.layout import Layout, RowBlocks, Triplets
 from wfrpde.engine.petsc.linear import KspFactor
 from wfrpde.engine.petsc.options import asked, eigen_options, factor_options
 from wfrpde.engine.protocol import Factor, ShiftInvert, Traits, Wish
-
-Array = npt.NDArray[np.float64]
 
 
 class PetscMatrix:
@@ -92,8 +90,8 @@ def _assembled(layout: Layout, entries: Triplets | RowBlocks) -> PETSc.Mat:
 
 
 def _at_owners(
-    layout: Layout, row: Index, column: Index, value: Array
-) -> tuple[Index, Index, Array]:
+    layout: Layout, row: Integers, column: Integers, value: Array
+) -> tuple[Integers, Integers, Array]:
     """Hand the entries of ghost rows to the ranks that own them (collective).
 
     They are few, and PETSc needs no hash table to collect entries in.

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.engine.protocol import Traits, Wish
 from wfrpde.engine.scipy.matrix import SuperLu
 from wfrpde.errors import SolverError
-
-Array = npt.NDArray[np.float64]
 
 TOLERANCE = 1e-12
 """Relative residual of the eigenpairs of S^{-1}."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.engine.layout import Layout, RowBlocks, Triplets
 from wfrpde.engine.protocol import Factor, ShiftInvert, Traits, Wish
 from wfrpde.errors import SolverError
-
-Array = npt.NDArray[np.float64]
 
 FULL_DIAGONALS = 1.3
 """A matrix is multiplied diagonal by diagonal if these hold at most so many values an entry."""

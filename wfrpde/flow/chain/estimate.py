@@ -15,14 +15,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.flow.chain.measure import Measurement
 from wfrpde.flow.chain.runs import Run
 from wfrpde.flow.chain.setting import Setting
 from wfrpde.flow.chain.train import values
-
-Array = npt.NDArray[np.float64]
 
 STEPS = ("steps", "half", "quarter")
 """Runs that differ in their steps alone, from long to short."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.starts.initial import InitialDensity
 from wfrpde.targets.chain import ChainTarget
-
-Array = npt.NDArray[np.float64]
 
 LEVEL, START_LEVEL = 27.0, 13.0
 """kT above the minimum up to which a site matters, with all others where they cost least; and for

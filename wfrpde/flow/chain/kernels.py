@@ -11,13 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Integers
 from wfrpde.discretisation.fluxes import bernoulli
 from wfrpde.flow.chain.nodes import SiteNodes
-
-Array = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 MARGIN = 0.08
 """Share of a site's interval by which it diffuses beyond either end, where log(ρ/π) goes on as a

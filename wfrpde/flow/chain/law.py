@@ -7,13 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Integers
 from wfrpde.case.stored import Result
 from wfrpde.flow.chain.train import Cores, Train
-
-Array = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 SWEEPS = 3
 """Sweeps there and back in which the pivots of a density are found."""

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Integers
 from wfrpde.flow.chain.kernels import SiteKernels
-from wfrpde.flow.chain.train import Cores, Integers, Train
-
-Array = npt.NDArray[np.float64]
+from wfrpde.flow.chain.train import Cores, Train
 
 FIRST = 0.08
 """First step, in units of the shortest relaxation time of the start."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.errors import InputError
 from wfrpde.fields import parse_region
 from wfrpde.fields.product_regions import ProductRegion, parse_product_region
@@ -15,8 +15,6 @@ from wfrpde.flow.chain.law import Energy, Law
 from wfrpde.flow.chain.nodes import GAUSS, SiteNodes, quadrature
 from wfrpde.flow.chain.train import Cores, on_grid
 from wfrpde.targets.chain import ChainTarget
-
-Array = npt.NDArray[np.float64]
 
 SCAN = 4001
 """Points on which a site is looked at for the ends of regions."""
@@ -98,7 +96,7 @@ class Measurement:
         inside = {name: np.asarray(hit(points[:, None]), dtype=float) for name, hit in hits.items()}
         return cls(target, points, weights, ends, regions, inside, tolerance)
 
-    def _energy(self, u: Cores | None, chosen: npt.NDArray[np.bool_] | None = None) -> Energy:
+    def _energy(self, u: Cores | None, chosen: Flags | None = None) -> Energy:
         keep = slice(None) if chosen is None else chosen
         x = self.points[keep]
         site, coupling = self.target.functions()

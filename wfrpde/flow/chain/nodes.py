@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 from scipy.interpolate import BSpline, make_interp_spline
 
+from wfrpde.arrays import Array, Integers
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.quadrature import gauss_rule
-
-Array = npt.NDArray[np.float64]
 
 DEGREE = 5
 """Of the splines. log(ρ/π) bends where one well hands over to the next, and polynomials through all
@@ -71,7 +69,7 @@ class SiteNodes(Result):
             matrix[beyond] += gap * slope[k]
         return matrix
 
-    def grid(self, cells: int) -> tuple[Array, npt.NDArray[np.int64]]:
+    def grid(self, cells: int) -> tuple[Array, Integers]:
         """Return equidistant points with `cells` between two nodes, and where the nodes are."""
         at = np.asarray(cells * np.arange(self.count), dtype=np.int64)
         points = np.linspace(self.low, self.high, cells * (self.count - 1) + 1)

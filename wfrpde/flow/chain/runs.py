@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.flow.chain.kernels import SiteKernels
 from wfrpde.flow.chain.law import Energy, Law
 from wfrpde.flow.chain.levels import Level
@@ -17,8 +17,6 @@ from wfrpde.flow.chain.nodes import GAUSS, SiteNodes
 from wfrpde.flow.chain.setting import Setting
 from wfrpde.flow.chain.train import Cores, Train
 from wfrpde.parallel import Progress, StopRequest
-
-Array = npt.NDArray[np.float64]
 
 STARTING, STARTING_TRUNCATION = 64, 1e-10
 """Nodes of a site, and truncation, with which the start is measured."""

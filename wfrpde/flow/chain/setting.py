@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.case import Case
 from wfrpde.case.numerics import NumericsSpec
 from wfrpde.errors import InputError
@@ -20,8 +20,6 @@ from wfrpde.flow.chain.nodes import DEGREE, SiteNodes
 from wfrpde.starts.initial import InitialDensity
 from wfrpde.targets import make_target
 from wfrpde.targets.chain import ChainTarget
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import RectBivariateSpline, make_interp_spline
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import points_of
 from wfrpde.fields import parse_region
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.targets import Target
 
-Array = npt.NDArray[np.float64]
 
 ROUND_OFF = 1e-17
 """Share of the largest density below which one is round-off."""
@@ -218,7 +218,7 @@ class ChainSolution(Result, SavedLaw):
         """Draw points ``(N, d)`` from ρ at one of `times`, of π at t = ∞."""
         return self.laws[self._index(t)].sample(count, rng, self._ends)
 
-    def inside(self, text: str, x: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    def inside(self, text: str, x: npt.ArrayLike) -> Flags:
         """Return which points ``(n, d)`` lie in a region, as ``"all(x > 0)"``."""
         region, points = chain_region(text, "region"), points_of(x, self.dim)
         hit = parse_region(region.region, 1, "region")

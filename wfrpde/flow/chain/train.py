@@ -13,11 +13,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import qr
 
-Array = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from wfrpde.arrays import Array, Integers
+
 Cores = tuple[Array, ...]
 
 GROWTH, SWAPS = 1.05, 200

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.stored import Result
 from wfrpde.flow.noising.certified import LEFT_OUT, Law, Run
 from wfrpde.flow.noising.chain import chain_law
@@ -22,8 +22,6 @@ from wfrpde.flow.noising.distances import kl
 from wfrpde.flow.noising.lattice import Lattice
 from wfrpde.flow.noising.reverse import exact_logs, reverse_law
 from wfrpde.flow.noising.setup import Process
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

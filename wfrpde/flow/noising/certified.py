@@ -8,14 +8,12 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.stored import Result
 from wfrpde.flow.noising.lattice import Lattice
 from wfrpde.flow.noising.transport import TINY, Evolution, marched
 from wfrpde.flow.saved import Estimated
-
-Array = npt.NDArray[np.float64]
 
 LEVELS = 3
 """Runs of a certified law."""

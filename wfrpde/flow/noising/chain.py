@@ -11,14 +11,12 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.flow.noising.lattice import Lattice
 from wfrpde.flow.noising.setup import Process
 from wfrpde.noising.scores import Score
-
-Array = npt.NDArray[np.float64]
 
 CLOSENESS = 1.6
 """Nodes per standard deviation of the smallest step; the rule's error is then below 1e-20."""

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
-Condition = Callable[[Array], npt.NDArray[np.bool_]]
+from wfrpde.arrays import Array, Flags
+
+Condition = Callable[[Array], Flags]
 
 HALVINGS = 48
 """Bisections that find where a region begins."""

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.case import Case
 from wfrpde.flow.noising.certified import LEVELS, Law, solved
 from wfrpde.flow.noising.lattice import Lattice
@@ -17,8 +17,6 @@ from wfrpde.flow.noising.transport import Evolution
 from wfrpde.noising.characteristics import flow_log_density
 from wfrpde.noising.scores import Exact, Score
 from wfrpde.noising.tabulated import Tabulated
-
-Array = npt.NDArray[np.float64]
 
 
 def forward_law(process: Process) -> Law:

@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.case import Case
 from wfrpde.case.noising import NOISED
 from wfrpde.domain.extent import Landscape, automatic_box
@@ -19,8 +19,6 @@ from wfrpde.noising.mixture import Mixture
 from wfrpde.noising.schedules import Noising
 from wfrpde.noising.scores import Data, Exact, OfUser, Score, Wrong, altered
 from wfrpde.noising.tabulated import Tabulated
-
-Array = npt.NDArray[np.float64]
 
 TABLE_LEVEL = 32.0
 """Levels (kT) of data on a grid; e^{−32} = 1e-14 is left out."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.case import Case
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import points_of
@@ -22,8 +23,6 @@ from wfrpde.flow.noising.setup import Process
 from wfrpde.flow.saved import DerivedNumbers, Estimated
 from wfrpde.noising.characteristics import flow_log_density
 from wfrpde.noising.tabulated import Tabulated
-
-Array = npt.NDArray[np.float64]
 
 AT_WALL = 1e-6
 """Share of mass in the outermost cells of the lattice above which a warning is given."""

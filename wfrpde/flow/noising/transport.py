@@ -14,12 +14,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.flow.noising.lattice import Lattice
 from wfrpde.flow.steppers.transport import FIFTH_ORDER
 
-Array = npt.NDArray[np.float64]
 OnLattice = Callable[[Lattice, float], Array]
 
 TINY = 1e-300

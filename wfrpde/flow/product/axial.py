@@ -12,10 +12,10 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, ComplexArray
 from wfrpde.discretisation.quadrature import gauss_rule
-from wfrpde.flow.product.lines import BLOCK, Atoms, Complex, Line
+from wfrpde.flow.product.lines import BLOCK, Atoms, Line
 from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.parts import Index
 from wfrpde.flow.product.reduced import ReducedPart
@@ -25,7 +25,6 @@ from wfrpde.flow.saved import Estimated
 if TYPE_CHECKING:
     from wfrpde.targets import Target
 
-Array = npt.NDArray[np.float64]
 
 PIECES = (40, 20)
 """Intervals of z and of r, with four points each, over which linear forms are integrated."""
@@ -160,7 +159,7 @@ class AxialPart(ReducedPart):
     def _rules(self) -> dict[tuple[Index, int], HalfPlaneRule]:
         return {}
 
-    def characteristic(self, index: Index, omega: Array) -> Complex:
+    def characteristic(self, index: Index, omega: Array) -> ComplexArray:
         """Return E e^{iω·x} at frequencies ``(m, d)``."""
         size, which = np.unique(self._parts(omega).round(13), axis=0, return_inverse=True)
         rule = self._rule(index, 4)

@@ -22,9 +22,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from wfrpde.arrays import Array
 
 STEP = 1.0
 """Exponent Γ·dt of a step of `linear_fractional`, beyond which it would lose digits."""

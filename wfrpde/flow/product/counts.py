@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, gammaln, logsumexp
 
-Array = npt.NDArray[np.float64]
+from wfrpde.arrays import Array, Integers
 
 
 def log_at_least(k: int, log_p: Array, log_q: Array, counts: npt.ArrayLike) -> float:
@@ -46,7 +46,7 @@ def log_at_least(k: int, log_p: Array, log_q: Array, counts: npt.ArrayLike) -> f
         return float(log_mgf + logsumexp(np.log(pmf[k:]) - a * n))
 
 
-def _tilt(k: int, total: int, odds: Array, numbers: npt.NDArray[np.int64]) -> float:
+def _tilt(k: int, total: int, odds: Array, numbers: Integers) -> float:
     """Return a at which the mean of the tilted law is k − ½, or 0 where it is above."""
     from scipy.optimize import brentq
 

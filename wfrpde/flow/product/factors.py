@@ -12,19 +12,17 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array, ComplexArray, Integers
 from wfrpde.discretisation.interpolation import points_of
 from wfrpde.errors import InputError
 from wfrpde.flow.product.axial import AxialPart
 from wfrpde.flow.product.gaussian_part import GaussianPart
-from wfrpde.flow.product.lines import Complex, Line
+from wfrpde.flow.product.lines import Line
 from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.parts import Index, Part
 from wfrpde.flow.product.radial import RadialPart
 from wfrpde.flow.product.sums import SumLaw
 from wfrpde.flow.saved import Estimated
-
-Array = npt.NDArray[np.float64]
-Numbers = npt.NDArray[np.int64]
 
 AnyPart = MeshPart | GaussianPart | RadialPart | AxialPart
 """The kinds of `Part`, as results that can be kept."""
@@ -52,7 +50,7 @@ class Factors:
     rotation: Array | None
 
     @cached_property
-    def starts(self) -> Numbers:
+    def starts(self) -> Integers:
         """Where each factor's coordinates begin, and the end of the last."""
         return np.cumsum([0, *(self.parts[k].dim for k in self.order)])
 
@@ -72,7 +70,7 @@ class Factors:
             yield kind, slice(start, start + self.parts[kind].dim)
 
     @cached_property
-    def columns(self) -> tuple[Numbers, ...]:
+    def columns(self) -> tuple[Integers, ...]:
         """For each of the `parts` the coordinates ``(n, dim)`` of the factors that are like it."""
         order, starts = np.array(self.order), self.starts[:-1]
         return tuple(
@@ -146,7 +144,7 @@ class Factors:
             raise InputError("weights", "zeros", "at least one that is not zero")
         return SumLaw(tuple(lines), tuple(groups.values()))
 
-    def characteristic(self, index: Index, omega: Array) -> Complex:
+    def characteristic(self, index: Index, omega: Array) -> ComplexArray:
         """Return E e^{iω·x} at frequencies ``(m, d)``, in the coordinates of the case."""
         inner = self.turned(omega)
         total = np.ones(len(inner), dtype=complex)

@@ -8,19 +8,17 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, ComplexArray
 from wfrpde.case.stored import Result
 from wfrpde.flow.exact import gaussian_log_density
 from wfrpde.flow.product.closed_form import GaussianFlow
-from wfrpde.flow.product.lines import Complex, Line, Normal
+from wfrpde.flow.product.lines import Line, Normal
 from wfrpde.flow.product.parts import ROUND_OFF, Index
 from wfrpde.flow.saved import Estimated
 
 if TYPE_CHECKING:
     from wfrpde.targets import Target
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -144,7 +142,7 @@ class GaussianPart(Result):
         """Return log ρ at points ``(n, d)``."""
         return gaussian_log_density(x, *self.moments(index))
 
-    def characteristic(self, index: Index, omega: Array) -> Complex:
+    def characteristic(self, index: Index, omega: Array) -> ComplexArray:
         """Return E e^{iω·x} at frequencies ``(m, d)``."""
         mean, covariance = self.moments(index)
         spread = np.einsum("mi,ij,mj->m", omega, covariance, omega) / 2

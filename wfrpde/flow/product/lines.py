@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
-Complex = npt.NDArray[np.complex128]
+from wfrpde.arrays import Array, ComplexArray
 
 EDGE = 0.01
 """Share of the range at either end in which a tilted law feels where the range was cut off."""
@@ -35,7 +33,7 @@ class Line(Protocol):
     def tilt(self, a: float) -> tuple[float, float, float]:
         """Return log M(a), and mean and variance under the law ∝ e^{as}."""
 
-    def ratio(self, a: float, omega: Array) -> Complex:
+    def ratio(self, a: float, omega: Array) -> ComplexArray:
         """Return ``M(a + iω)/M(a)`` at the frequencies ``(m,)``."""
 
     def error(self, a: float) -> float:
@@ -69,7 +67,7 @@ class Normal:
             self.variance,
         )
 
-    def ratio(self, a: float, omega: Array) -> Complex:
+    def ratio(self, a: float, omega: Array) -> ComplexArray:
         """Return ``M(a + iω)/M(a)`` at the frequencies ``(m,)``."""
         mean = self.mean + a * self.variance
         return np.asarray(np.exp(1j * omega * mean - omega**2 * self.variance / 2))
@@ -135,7 +133,7 @@ class Atoms:
         mean = float(mass @ self.places)
         return log_mgf, mean, float(mass @ (self.places - mean) ** 2)
 
-    def ratio(self, a: float, omega: Array) -> Complex:
+    def ratio(self, a: float, omega: Array) -> ComplexArray:
         """Return ``M(a + iω)/M(a)`` at the frequencies ``(m,)``."""
         _, mass = self._tilted(a)
         keep = mass > 1e-18
@@ -155,7 +153,7 @@ class Atoms:
         return error
 
 
-def _characteristic(places: Array, mass: Array, omega: Array) -> Complex:
+def _characteristic(places: Array, mass: Array, omega: Array) -> ComplexArray:
     """Return Σ m_k e^{iωx_k} at the frequencies ``(m,)``.
 
     Equidistant ones, ω_j = ω_0 + jΔ with j = pB + q, take a product of matrices e^{i(ω_0 + pBΔ)x}

@@ -8,13 +8,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, ComplexArray
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.functionals import Evaluator
 from wfrpde.discretisation.interpolation import evaluate
 from wfrpde.domain.sides import Sides
-from wfrpde.flow.product.lines import BLOCK, Atoms, Complex, Line
+from wfrpde.flow.product.lines import BLOCK, Atoms, Line
 from wfrpde.flow.product.parts import ROUND_OFF, Index
 from wfrpde.flow.product.rules import TABLE, PointRule, Table, line_rule
 from wfrpde.flow.saved import Estimated
@@ -24,7 +24,6 @@ from wfrpde.samplers.oracle import Oracle
 if TYPE_CHECKING:
     from wfrpde.targets import Target
 
-Array = npt.NDArray[np.float64]
 
 MARGIN = 1.3
 """Highest frequency of a table, in units of the highest that is asked for."""
@@ -96,7 +95,7 @@ class MeshPart(Result):
             return -self.target.potential(x) - self.solution.log_normalisation
         return self.solution.log_density(float(self.times[index]), x)
 
-    def characteristic(self, index: Index, omega: Array) -> Complex:
+    def characteristic(self, index: Index, omega: Array) -> ComplexArray:
         """Return E e^{iω·x} at frequencies ``(m, d)``."""
         rule = self._rules[0]
         log_mass, _ = self._masses(rule, index)

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from wfrpde.flow.product.lines import Complex, Line
+from wfrpde.arrays import Array, ComplexArray
+from wfrpde.flow.product.lines import Line
 from wfrpde.flow.saved import Estimated
 
 if TYPE_CHECKING:
     from wfrpde.targets import Target
 
-Array = npt.NDArray[np.float64]
 
 Index = int | None
 """Number of a saved time, or None for the target."""
@@ -69,7 +66,7 @@ class Part(Protocol):
     def line(self, index: Index, weights: Array) -> Line:
         """Return the law of w·x at a time."""
 
-    def characteristic(self, index: Index, omega: Array) -> Complex:
+    def characteristic(self, index: Index, omega: Array) -> ComplexArray:
         """Return E e^{iω·x} at frequencies ``(m, d)``."""
 
     def oracle(self) -> Callable[[float, Array], Array]:

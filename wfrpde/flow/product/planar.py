@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, ComplexArray
 from wfrpde.flow.product.factors import Factors
-from wfrpde.flow.product.lines import Complex
 from wfrpde.flow.product.parts import Index
-
-Array = npt.NDArray[np.float64]
 
 SMALLEST_FREQUENCY, LARGEST_FREQUENCY = 1e-10, 120.0
 """A characteristic function of two coordinates is left out where it is smaller, or where the
@@ -45,7 +42,9 @@ def _decayed(factors: Factors, index: Index, pair: tuple[int, int], edge: Array)
     return bool(np.abs(_characteristic(factors, index, pair, rays)).max() < SMALLEST_FREQUENCY)
 
 
-def _characteristic(factors: Factors, index: Index, pair: tuple[int, int], omega: Array) -> Complex:
+def _characteristic(
+    factors: Factors, index: Index, pair: tuple[int, int], omega: Array
+) -> ComplexArray:
     """Return E e^{iω·(x_i, x_j)} at frequencies ``(m, 2)``, factor after factor."""
     rows = np.eye(factors.dim) if factors.rotation is None else factors.rotation
     rows = rows[list(pair)]

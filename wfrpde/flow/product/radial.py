@@ -11,11 +11,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, ComplexArray
 from wfrpde.discretisation.quadrature import gauss_rule
 from wfrpde.errors import InputError
-from wfrpde.flow.product.lines import Atoms, Complex, Line
+from wfrpde.flow.product.lines import Atoms, Line
 from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.parts import Index
 from wfrpde.flow.product.reduced import ReducedPart
@@ -25,7 +25,6 @@ from wfrpde.flow.saved import Estimated
 if TYPE_CHECKING:
     from wfrpde.targets import Target
 
-Array = npt.NDArray[np.float64]
 
 SHELLS = 120
 """Intervals of the distance, with six points each, over which waves are integrated."""
@@ -128,7 +127,7 @@ class RadialPart(ReducedPart):
     def _angles(self) -> tuple[Array, Array]:
         return cosines(self.dim)
 
-    def characteristic(self, index: Index, omega: Array) -> Complex:
+    def characteristic(self, index: Index, omega: Array) -> ComplexArray:
         """Return E e^{iω·x} at frequencies ``(m, d)``."""
         size, which = np.unique(np.linalg.norm(omega, axis=1), return_inverse=True)
         r, mass = self._shells(index)

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.stored import Result
 from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.parts import ROUND_OFF, Index
@@ -17,8 +17,6 @@ from wfrpde.flow.saved import Estimated
 
 if TYPE_CHECKING:
     from wfrpde.targets import Target
-
-Array = npt.NDArray[np.float64]
 
 
 class ReducedPart(Result, ABC):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.errors import InputError
 from wfrpde.fields import parse_region
 from wfrpde.fields.product_regions import ProductRegion, complement, linear_weights
@@ -12,8 +13,6 @@ from wfrpde.flow.product.counts import log_at_least
 from wfrpde.flow.product.factors import Factors
 from wfrpde.flow.product.parts import Index
 from wfrpde.flow.product.sums import Tail
-
-Array = npt.NDArray[np.float64]
 
 
 def region_mass(factors: Factors, region: ProductRegion, index: Index, where: str) -> Tail:
@@ -30,7 +29,7 @@ def region_mass(factors: Factors, region: ProductRegion, index: Index, where: st
     return law.above(region.bound) if region.above else law.below(region.bound)
 
 
-def inside(factors: Factors, region: ProductRegion, x: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+def inside(factors: Factors, region: ProductRegion, x: npt.ArrayLike) -> Flags:
     """Return which points ``(n, d)`` lie in a region of a product."""
     y = factors.coordinates(x)
     if region.kind != "count":

@@ -8,12 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, ComplexArray
 from wfrpde.discretisation.quadrature import gauss_rule
-from wfrpde.flow.product.lines import BLOCK, Complex
-
-Array = npt.NDArray[np.float64]
+from wfrpde.flow.product.lines import BLOCK
 
 PIECES = 400
 """Pieces of a line, at least, on each of which a density is integrated by Gauss' rule."""
@@ -83,7 +81,7 @@ class Table:
                            for part in (values.real, values.imag))  # fmt: skip
         return cls(middle, highest, (real, imaginary))
 
-    def __call__(self, omega: Array) -> Complex:
+    def __call__(self, omega: Array) -> ComplexArray:
         """Return the values at frequencies ``(m,)``."""
         size, (real, imaginary) = np.abs(omega), self.splines
         values = real(size) + 1j * np.sign(omega) * imaginary(size)

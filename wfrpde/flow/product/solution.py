@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from wfrpde.arrays import Array, ComplexArray
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import points_of
 from wfrpde.fields.product_regions import parse_product_region
 from wfrpde.flow.chain.solution import ChainSolution
 from wfrpde.flow.product.factors import AnyPart, Factors
-from wfrpde.flow.product.lines import Complex
 from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.parts import Index
 from wfrpde.flow.product.planar import planar_density
@@ -30,8 +30,6 @@ from wfrpde.targets.product import Turned
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, repr=False)
@@ -289,7 +287,7 @@ class ProductSolution(Result, DerivedNumbers):
             return one * self.marginal_density(t, second, points[:, 1])
         return planar_density(self.factors, index, coordinates, points)
 
-    def characteristic(self, t: float, omega: npt.ArrayLike) -> Complex:
+    def characteristic(self, t: float, omega: npt.ArrayLike) -> ComplexArray:
         """E e^{iω·x} at frequencies ``(m, d)``, in the coordinates of the case."""
         return self.factors.characteristic(self._index(t), np.asarray(omega, dtype=float))
 

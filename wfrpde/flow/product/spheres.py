@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 from scipy.interpolate import make_interp_spline
 from scipy.special import gammaln, jv, roots_jacobi
 
-Array = npt.NDArray[np.float64]
+from wfrpde.arrays import Array
 
 BESSEL = 30
 """Dimension up to which waves are averaged over a sphere by Bessel's function; beyond, the cosine

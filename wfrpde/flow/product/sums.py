@@ -19,9 +19,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.flow.product.lines import Complex, Line
-
-Array = npt.NDArray[np.float64]
+from wfrpde.arrays import Array, ComplexArray
+from wfrpde.flow.product.lines import Line
 
 PERIODS = (60.0, 97.0)
 """Lengths L in standard deviations, or in 1/a, of two rules whose distance is their error."""
@@ -80,7 +79,7 @@ class SumLaw:
         )
         return float(k), self.sign * float(mean), float(variance)
 
-    def ratio(self, a: float, omega: Array) -> Complex:
+    def ratio(self, a: float, omega: Array) -> ComplexArray:
         """Return ``e^{K(a + iω) − K(a)}``."""
         product = np.ones(len(omega), dtype=complex)
         for line, n in zip(self.lines, self.counts, strict=True):
@@ -159,7 +158,7 @@ class SumLaw:
         rest = rest if rest * a > SMALLEST * 100 else 0.0
         return total * step / np.pi, rest / np.pi
 
-    def _blocks(self, a: float, step: float) -> Iterator[tuple[Array, Complex]]:
+    def _blocks(self, a: float, step: float) -> Iterator[tuple[Array, ComplexArray]]:
         """Frequencies from 0 with their `ratio`, half of it at 0, until it has died away."""
         highest = min(line.highest for line in self.lines)
         for block in range(MOST_BLOCKS):

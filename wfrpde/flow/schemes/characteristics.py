@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.problem import Problem
 from wfrpde.case.terms import EMPTY
 from wfrpde.discretisation.characteristics import CharacteristicForm, turning
@@ -29,8 +29,6 @@ from wfrpde.flow.march import March, gathered, march
 from wfrpde.flow.outcome import MOST_NODES, Context, Share, is_free
 from wfrpde.flow.schedule import uniform
 from wfrpde.flow.schemes.scheme import Fit, Scheme
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

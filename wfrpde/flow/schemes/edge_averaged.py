@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from wfrpde.case.problem import Problem
 from wfrpde.domain.grid import TensorGrid
@@ -24,8 +23,6 @@ from wfrpde.flow.schedule import uniform
 from wfrpde.flow.schemes.relative_density import run
 from wfrpde.flow.schemes.scheme import Fit, Scheme
 from wfrpde.flow.steppers.following import Following
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.problem import Problem
 from wfrpde.case.terms import Densities
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
@@ -29,8 +29,6 @@ from wfrpde.flow.outcome import Context
 from wfrpde.flow.product.gaussian_part import GaussianPart, gaussian_part
 from wfrpde.flow.schemes.scheme import Fit, Scheme
 from wfrpde.flow.solution import ErrorEstimate, Solution
-
-Array = npt.NDArray[np.float64]
 
 SIZE = 1.5
 """Size of a cell in units of the shortest length of V and log ρ₀."""

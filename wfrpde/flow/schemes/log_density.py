@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from wfrpde.case.problem import Problem
 from wfrpde.case.terms import EMPTY
@@ -38,9 +37,6 @@ from wfrpde.flow.schemes.log_density_sizes import (
     points_for,
 )
 from wfrpde.flow.schemes.scheme import Fit, Scheme
-
-Array = npt.NDArray[np.float64]
-
 
 QUADRATURE = 1.5
 """Largest cells of quadrature in the plane and in space, in units of the shortest length."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.problem import Problem
 from wfrpde.domain.extent import SAMPLES, sample
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.problem import Grid, Problem
 from wfrpde.discretisation.absorption import continued
 from wfrpde.discretisation.interpolation import Interpolation, interpolation_of
@@ -25,8 +25,6 @@ from wfrpde.flow.control import StepPolicy
 from wfrpde.flow.march import March, gathered, march
 from wfrpde.flow.outcome import Context
 from wfrpde.flow.steppers.strang import Splitting
-
-Array = npt.NDArray[np.float64]
 
 CURE_LIMIT, RINGING, RINGING_SHARE = 1e-9, 1e-4, 0.3
 """Share of mass that curing negative nodes may add in a step: the first where S is monotone, else

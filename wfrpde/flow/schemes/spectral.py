@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from wfrpde.case.problem import Problem
 from wfrpde.discretisation.fluxes import STEEP_LINE
@@ -18,8 +17,6 @@ from wfrpde.flow.schedule import uniform
 from wfrpde.flow.schemes.relative_density import run
 from wfrpde.flow.schemes.scheme import Fit, Scheme
 from wfrpde.flow.steppers.strang import Splitting
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

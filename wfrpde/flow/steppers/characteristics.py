@@ -9,12 +9,10 @@ import math
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.discretisation.characteristics import CharacteristicForm
 from wfrpde.flow.steppers.stepper import Step
-
-Array = npt.NDArray[np.float64]
 
 MATTERS = 15.0
 """Levels (nats below the largest density) within which the bend of u limits a step."""

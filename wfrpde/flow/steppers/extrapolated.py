@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.flow.steppers.stepper import Step
 from wfrpde.flow.steppers.strang import Splitting
 from wfrpde.flow.steppers.transport import FIFTH_ORDER, RationalStep
-
-Array = npt.NDArray[np.float64]
 
 
 class Extrapolated(Splitting):

@@ -18,8 +18,8 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.discretisation.semi_discrete import SemiDiscrete
 from wfrpde.equation import Annealed
 from wfrpde.equation.reaction import fisher_rao
@@ -29,8 +29,6 @@ from wfrpde.flow.march import nodal_kl
 from wfrpde.flow.steppers.stepper import Step
 from wfrpde.flow.steppers.strang import RELEVANT, Splitting
 from wfrpde.flow.steppers.transport import Transport
-
-Array = npt.NDArray[np.float64]
 
 BULK = 15.0
 """Nats below the largest within which rows beside the law itself limit a step."""
@@ -199,7 +197,7 @@ class Following(Splitting):
                 change = max(change, self.semi.nodes.max(jump))
         return change
 
-    def _near(self, log_mass: Array, level: float) -> npt.NDArray[np.bool_]:
+    def _near(self, log_mass: Array, level: float) -> Flags:
         return np.asarray(log_mass - self.semi.nodes.max(log_mass) > -level)
 
     def _fallen(self, before: Array, after: Array, target: Frozen) -> float:
@@ -222,7 +220,7 @@ class Following(Splitting):
         """Share of the second moment of the weights that is held where the mesh ends."""
         return self.semi.nodes.sum(np.exp(rows[WEIGHED])[self._edge])
 
-    def _edges(self) -> npt.NDArray[np.bool_]:
+    def _edges(self) -> Flags:
         nodes = self.semi.nodes
         near = np.zeros(nodes.n_owned, dtype=bool)
         for k in range(nodes.dim):

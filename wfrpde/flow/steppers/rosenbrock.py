@@ -11,12 +11,10 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.discretisation.log_density import LogDensityForm
 from wfrpde.flow.steppers.stepper import Step
-
-Array = npt.NDArray[np.float64]
 
 GAMMA = 0.25
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.equation import Equation
-
-Array = npt.NDArray[np.float64]
-
 
 NOTHING: Array = np.zeros(0)
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.discretisation.semi_discrete import SemiDiscrete
 from wfrpde.equation import Reaction
 from wfrpde.equation.alternation import Alternation
 from wfrpde.fields.schedules import value_at
 from wfrpde.flow.steppers.stepper import Step
 from wfrpde.flow.steppers.transport import SECOND_ORDER, RationalStep, Transport
-
-Array = npt.NDArray[np.float64]
 
 RELEVANT = 45.0
 """A node counts for the step control while log ρ or log π is within this of its maximum."""

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from math import comb, factorial, sqrt
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.discretisation.semi_discrete import NO_MASS, SemiDiscrete
 from wfrpde.errors import SolverError
 from wfrpde.fields.schedules import integral
-
-Array = npt.NDArray[np.float64]
 
 MASS_JUMP_LIMIT = 1e-9
 """Relative change of mass by the linear solves of one W step beyond which the step is refused."""
@@ -169,7 +167,7 @@ class Transport:
             total += coefficient * value
         return total, value
 
-    def _refuse_lost_mass(self, low: npt.NDArray[np.bool_], scale: Array) -> None:
+    def _refuse_lost_mass(self, low: Flags, scale: Array) -> None:
         """Refuse to raise values below e^{−700} of the largest to it where that makes mass.
 
         `scale` is the log of the mass that 1 stands for.

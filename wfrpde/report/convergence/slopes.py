@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from wfrpde.arrays import Array
 from wfrpde.report.drawing import Drawing
 from wfrpde.studies.convergence.study import ConvergenceStudy, StudyResult
 
@@ -29,7 +29,7 @@ def error_label(result: StudyResult) -> str:
     return "relative L2 error of the density"
 
 
-def expected_errors(result: StudyResult) -> NDArray[np.float64]:
+def expected_errors(result: StudyResult) -> Array:
     """Errors of the used runs as the expected order has them; their own without such an order.
 
     The line goes through the run whose error is known best, or the last one.

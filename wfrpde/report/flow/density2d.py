@@ -8,8 +8,8 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
+from wfrpde.arrays import Array, Flags
 from wfrpde.numbers import number
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
@@ -62,7 +62,7 @@ def _shares(run: FlowRun) -> tuple[float, ...]:
     return (0.9,) if run.companions else (0.5, 0.95)
 
 
-def _outside(run: FlowRun) -> NDArray[np.bool_]:
+def _outside(run: FlowRun) -> Flags:
     """Find the points of the pictures that the mesh leaves out, remnants in corners apart."""
     from scipy.ndimage import label
 
@@ -129,7 +129,7 @@ def _maps(run: FlowRun, *, log: bool) -> Figure:
 def _map(
     axes: Axes,
     run: FlowRun,
-    log_density: NDArray[np.float64],
+    log_density: Array,
     shares: tuple[float, ...],
     limits: tuple[float, float] | None,
 ) -> AxesImage:

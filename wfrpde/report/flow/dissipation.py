@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from wfrpde.arrays import Array
 from wfrpde.fields.schedules import value_at
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["decay_rate", "draw_dissipation"]
 
 
-def decay_rate(flow: AnySolution) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def decay_rate(flow: AnySolution) -> tuple[Array, Array]:
     """Estimate −dKL/dt from neighbouring steps, at their midpoints.
 
     Differences that are no larger than the round-off of KL itself are left out.

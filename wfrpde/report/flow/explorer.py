@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from wfrpde.arrays import Array
 from wfrpde.flow.chain.solution import ChainSolution
 from wfrpde.flow.product.solution import ProductSolution
 from wfrpde.flow.solution import Solution
@@ -22,7 +22,6 @@ from wfrpde.report.levels import enclosing_levels
 
 __all__ = ["flow_explorer"]
 
-Array = NDArray[np.float64]
 
 KEPT = {1: 40.0, 2: 24.0, 3: 24.0}
 """Decades of density below the highest that the page keeps, by dimension."""

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from wfrpde.arrays import Array
 from wfrpde.fields.schedules import written
 from wfrpde.flow.solution import Solution
 from wfrpde.parallel import collectively, world
@@ -17,8 +16,6 @@ from wfrpde.report.flow.run import FlowRun, all_estimates, read_run, solution_fi
 from wfrpde.report.paraview import fields_can_be_written, write_paraview
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from wfrpde.flow.product.solution import AnySolution
 
 __all__ = ["plot_run", "series_columns", "summarise", "write_run"]
@@ -110,7 +107,7 @@ def _write(run: FlowRun, folder: Path, asked: Any) -> list[Path]:
     return written + write_report(run, folder, figures=asked.figures)
 
 
-def series_columns(solution: AnySolution) -> dict[str, NDArray[np.float64]]:
+def series_columns(solution: AnySolution) -> dict[str, Array]:
     """Give the columns of ``series.csv`` by name, each with one entry a saved time.
 
     A quantity ``q`` is followed by ``q_error``, its estimated error (empty where there is none).

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from wfrpde.arrays import Array
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
 from wfrpde.report.flow.run import FlowRun
@@ -69,7 +69,7 @@ def draw_kl(run: FlowRun) -> Drawing:
     )
 
 
-def path_of(flow: AnySolution) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
+def path_of(flow: AnySolution) -> tuple[Array, Array, bool]:
     """Give the curve through every step, or, where none was kept, through the saved times.
 
     The last entry says which: whether there are more points than saved times.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.flow.chain.solution import ChainSolution
 from wfrpde.flow.product.solution import ProductSolution
 from wfrpde.flow.solution import Solution
@@ -22,8 +22,6 @@ MOST_PANELS = 6
 
 VISIBLE = 1e-3
 """Share of its maximum below which a density is not to be seen."""
-
-Array = npt.NDArray[np.float64]
 
 
 def draw_marginals(run: FlowRun) -> Drawing | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
+from wfrpde.arrays import Array
 from wfrpde.flow.solution import Solution
 from wfrpde.numbers import number, pretty
 from wfrpde.report import style
@@ -61,7 +61,7 @@ def draw_modes(run: FlowRun) -> Drawing | None:
     )
 
 
-def _panel(axes: Axes, run: FlowRun, name: str, moving: NDArray[np.float64] | None = None) -> None:
+def _panel(axes: Axes, run: FlowRun, name: str, moving: Array | None = None) -> None:
     goal = run.target_mode_mass.get(name)
     masses = [flow.mode_mass[name] for flow in run.flows.values()]
     positive = np.concatenate([*(m[m > 0] for m in masses), [goal] if goal else []])
@@ -106,7 +106,7 @@ def _panel(axes: Axes, run: FlowRun, name: str, moving: NDArray[np.float64] | No
     style.label_ends(axes, ends, gap=0.07, size=9)
 
 
-def grows_from_nothing(masses: NDArray[np.float64], goal: float | None) -> bool:
+def grows_from_nothing(masses: Array, goal: float | None) -> bool:
     # A mode that the target leaves empty only fades, which a linear axis shows best.
     return bool((goal is None or goal > 1e-6) and masses.min() < 1e-3 * masses.max())
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.case.setup import make_problem
 from wfrpde.comparison.density import density_of
 from wfrpde.equation import Path
 from wfrpde.flow.solution import Solution
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from wfrpde.arrays import Array
 
 if TYPE_CHECKING:
     from wfrpde.flow.solution import Solution
 
 __all__ = ["Pictures", "take_pictures"]
 
-Array = NDArray[np.float64]
 
 POINTS = {1: 1201, 2: 320, 3: 64}
 """Grid points along the longest axis, by dimension; half of them where a run was stopped, as a

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.flow.noising.solution import NoisingSolution
 from wfrpde.numbers import number
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
-
-Array = npt.NDArray[np.float64]
 
 MOST_PANELS = 6
 """Times that are drawn at most."""

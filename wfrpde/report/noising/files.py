@@ -7,9 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from wfrpde.arrays import Array
 from wfrpde.flow.noising.solution import NoisingSolution
 from wfrpde.report.files import FORMAT, reach_code, write_columns, write_json
 from wfrpde.report.noising.page import write_report
@@ -46,10 +44,10 @@ def plot_noising(folder: Path) -> list[Path]:
     return write_report(solution, folder)
 
 
-def columns(solution: NoisingSolution) -> dict[str, NDArray[np.float64]]:
+def columns(solution: NoisingSolution) -> dict[str, Array]:
     """Give the columns of ``series.csv``; ``q_error`` is the estimated error of ``q``."""
     axes = "xyz"[: solution.dim]
-    found: dict[str, NDArray[np.float64]] = {"t": solution.times}
+    found: dict[str, Array] = {"t": solution.times}
     names = [(name, solution.estimated(name)) for name in solution.series]
     mean, covariance = solution.estimated("mean"), solution.estimated("covariance")
     names += [(f"mean_{x}", mean[:, i]) for i, x in enumerate(axes)]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from wfrpde.arrays import Array
 from wfrpde.flow.saved import Estimated
 from wfrpde.numbers import number, pretty
 from wfrpde.report import style
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["spectrum_explorer", "sweep_explorer"]
 
-Array = NDArray[np.float64]
 
 MOST = {1: 12, 2: 12, 3: 4}
 """Modes that a page holds at most, by dimension."""

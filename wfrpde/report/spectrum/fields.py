@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from wfrpde.arrays import Array
 from wfrpde.report.paraview import unstructured_grid, write_collection, write_fields
 
 if TYPE_CHECKING:
     from wfrpde.studies.spectral.study import SpectralStudy
 
 __all__ = ["nodal_fields", "write_modes"]
-
-Array = NDArray[np.float64]
 
 
 def nodal_fields(study: SpectralStudy) -> dict[str, Array]:

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from wfrpde.arrays import Array
 from wfrpde.numbers import number, pretty
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_maps", "draw_projections", "draw_set_maps"]
 
-Array = NDArray[np.float64]
 
 MODE_STEPS = ("#8a3a00", "#d55e00", "#f3b98d", "#ffffff", "#8fc3e6", "#0072b2", "#083d62")
 """The map of modes, from −1 to 1."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from wfrpde.arrays import Array
 from wfrpde.numbers import MISSING, column, number, with_error
 from wfrpde.report.pages import Table
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["study_tables", "sweep_columns", "sweep_table"]
 
-Array = NDArray[np.float64]
 Polish = Callable[[str], str]
 
 DIGITS = 10

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from wfrpde.arrays import Array
 
 if TYPE_CHECKING:
     from wfrpde.studies.spectral.study import SpectralStudy
 
 __all__ = ["Window", "shown_part", "window_of"]
 
-Array = NDArray[np.float64]
 
 DEPTH = 9.0
 """Levels of V (kT) above its minimum whose bounding box is shown."""

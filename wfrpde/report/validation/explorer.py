@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wfrpde.arrays import Array
 from wfrpde.numbers import number, pretty, with_error
 from wfrpde.report.explorer import coordinates, packed, time_text
 from wfrpde.report.validation.palette import colours
 
 if TYPE_CHECKING:
     from wfrpde.comparison import ValidationReport
-    from wfrpde.comparison.results import Array, DensityPicture
+    from wfrpde.comparison.results import DensityPicture
 
 __all__ = ["validation_explorer"]
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 
+from wfrpde.arrays import Array
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
 from wfrpde.report.validation import palette
 
 if TYPE_CHECKING:
     from wfrpde.comparison import ValidationReport
-    from wfrpde.comparison.results import Array, DensityPicture
+    from wfrpde.comparison.results import DensityPicture
 
 __all__ = ["draw_particles"]
 

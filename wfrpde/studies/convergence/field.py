@@ -5,13 +5,11 @@ from __future__ import annotations
 from math import factorial
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.discretisation.gll import gll_rule
 from wfrpde.discretisation.interpolation import Interpolation
 from wfrpde.discretisation.simplex_interpolation import SimplexInterpolation
-
-Array = npt.NDArray[np.float64]
 
 
 def node_weights(interpolation: Interpolation) -> Array:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from wfrpde.arrays import Array
 
 LEVEL = 0.95
 """Probability that an interval holds the order, if the errors scatter about a straight line."""

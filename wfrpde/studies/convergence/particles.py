@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.comparison.contestants import Contestant, make_contestant
 from wfrpde.comparison.flows import Flows
 from wfrpde.errors import InputError, SamplerError
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from wfrpde.case.convergence import ConvergenceSpec
     from wfrpde.comparison.harness import Level
 
-Array = npt.NDArray[np.float64]
 
 EXPECTED = {"rmse": 0.5, "bias": 1.0}
 

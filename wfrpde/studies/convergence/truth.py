@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from wfrpde.arrays import Array
 from wfrpde.flow.exact import gaussian_flow, gaussian_kl, gaussian_log_density
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.flow.solution import Solution
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from wfrpde.errors import WfrpdeError
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from wfrpde.flow.solution import Solution
     from wfrpde.operators.spectra import Spectrum
 
-Array = npt.NDArray[np.float64]
 logger = logging.getLogger("wfrpde")
 
 CEILING = 1e-7
