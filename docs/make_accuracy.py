@@ -178,8 +178,8 @@ def planar_rows() -> Iterator[Row]:
 def rows() -> Iterator[Row]:
     """Measure, one row after the other.
 
-    Boxes of Gaussians are automatic or wide: a narrow one cuts tails off, which is no error of a flow
-    in that box. By themselves these flows are in closed form, so that the rows ask for the mesh.
+    Boxes of Gaussians are automatic or wide: a narrow one cuts tails off, which is no error of a
+    flow in that box. By themselves such flows are in closed form: the rows ask for the mesh.
     """
     spectral = {"domain.box": [[-7.0, 7.0], [-7.0, 7.0]], "flow.save": [1.0]}  # cuts 1e-12 off
     yield gaussian_row("Gaussian, 1-D", "gaussian-2d", {
@@ -188,7 +188,12 @@ def rows() -> Iterator[Row]:
         "domain.box": None, "numerics.formulation": "mesh",
         "numerics.degree": None, "numerics.cells": None,
     })  # fmt: skip
-    plain = {"domain.box": None, "numerics.formulation": "mesh", "numerics.degree": None, "numerics.cells": None}
+    plain = {
+        "domain.box": None,
+        "numerics.formulation": "mesh",
+        "numerics.degree": None,
+        "numerics.cells": None,
+    }
     yield gaussian_row("Gaussian, 2-D", "gaussian-2d", plain)
     yield gaussian_row(
         "… edge-averaged", "gaussian-2d", {**plain, "numerics.formulation": "edge-averaged"}
