@@ -313,6 +313,20 @@ def test_a_solution_that_is_kept(tmp_path):
     assert abs(solution.series["log_normalising_constant"][-1] - np.log(2 * np.pi) / 2) < 1e-6
 
 
+def test_the_current_is_that_of_the_target_now():
+    # a dragged well from equilibrium: ρ is Gaussian, the well's shape, and moves at ṁ
+    solution = wfrpde.solve(
+        case("0.75*(x - 0.8*t)**2", [[-7.5, 8.3]], flow={"beta": 0.0, "save": [0.5, 1.0]},
+             numerics={"cells": [80], "dt": 0.05})
+    )  # fmt: skip
+    x = np.linspace(-1.5, 2.0, 31)[:, None]
+    for t in (0.5, 1.0):
+        speed = 0.8 * -np.expm1(-1.5 * t)
+        mean = 0.8 * (t + np.expm1(-1.5 * t) / 1.5)
+        law = np.exp(-0.75 * (x - mean) ** 2) * np.sqrt(0.75 / np.pi)
+        assert np.abs(solution.current(t, x) - speed * law).max() < 1e-4
+
+
 def test_the_second_law_counts_a_start_off_the_path():
     """With weights, ⟨W⟩ − ΔF ≥ −KL(ρ₀‖π₀): the bound is of what the start is short of."""
     start = {"kind": "gaussian", "mean": [1.5], "covariance": [[0.1]]}

@@ -126,6 +126,16 @@ TWO = {"weights": [0.5, 0.5], "means": [-1.0, 1.0], "covariances": [0.16, 0.16]}
 ONE = {"weights": [1.0], "means": [1.0], "covariances": [0.16]}
 
 
+@pytest.mark.slow  # 9 CPU s: few particles make up most of the law, which takes a fine lattice
+def test_guidance():
+    corrector = {"kind": "guidance", "guidance": 2.0, "other": TWO}
+    tables = {name: table for name, table in LATE.items() if name != "numerics"}
+    solution = wfrpde.solve(reverse_case(ONE, **tables, corrector=corrector))
+    check(solution)
+    assert solution.numerics["cells"][0] > 2000
+    assert solution.estimated("ess").value[-1] < 1e-12  # right, and of no use
+
+
 @pytest.mark.parametrize(
     ("parts", "corrector", "kl"),
     [

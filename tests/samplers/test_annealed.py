@@ -48,6 +48,22 @@ def test_work_on_particles_in_a_dragged_well(context):
     assert abs(x.mean() - SPEED) > 0.2  # without weights it lags behind
 
 
+def test_a_drift_that_follows_the_well_needs_no_weights():
+    case = wfrpde.Case.model_validate({
+        "target": {"potential": "0.75*(x - 0.8*t)**2"},
+        "path": {"kind": "expression"},
+        "domain": {"box": [[-7.5, 8.3]]},
+        "dynamics": {"drift": ["0.8"]},
+        "flow": {"reaction": "annealed", "save": [1.0]},
+    })  # fmt: skip
+    n = 20_000
+    ensemble = run(AnnealedImportance.of(SamplerContext.of(case), "ais"), n, 0.02)
+    assert ensemble.ess / n > 0.999
+    x = ensemble.positions[:, 0]
+    assert abs(x.mean() - SPEED) < 3 * x.std() / n**0.5 + 0.01
+    assert abs(x.var() - 1 / K) < 3 * 2**0.5 / K / n**0.5 + 0.02 / K
+
+
 def test_smc_chooses_its_own_targets(context):
     sampler = TemperedSmc.of(context, "smc", ess_threshold=0.97)
     ensemble = run(sampler, 20_000, 0.5)

@@ -43,6 +43,7 @@ class DynamicsSpec(Section):
         plane θ stands for [[0, θ], [−θ, 0]].
     drift
         f, a further drift, a number or formula for each axis, which keeps no law known in advance.
+        Beside a ``[path]`` it may contain t, and ``flow.reaction = "annealed"`` makes up for it.
     friction
         γ of kinetic dynamics, per unit time; 1 by default.
     """
@@ -99,8 +100,8 @@ class DynamicsSpec(Section):
             _check_skew(circulation)
         if self.drift is not None:
             check_length("dynamics.drift", self.drift, dim)
-            entries = (entry(f, dim, f"dynamics.drift[{i}]") for i, f in enumerate(self.drift))
-            drift = VectorField(tuple(entries))
+            named = ((f, f"dynamics.drift[{i}]") for i, f in enumerate(self.drift))
+            drift = VectorField(tuple(entry(f, dim, where, timed=True) for f, where in named))
         return Dynamics(1.0, self._diffusion(dim), circulation, drift)
 
     def _diffusion(self, dim: int) -> MatrixField | None:

@@ -62,7 +62,8 @@ class FlowSpec(Section):
     reaction
         Rate U of a linear (Feynman–Kac) reaction as a formula in x, y, z and t, per unit model
         time: mass multiplies by e^{∫U} along the paths. ``annealed``: −∂V/∂t of the ``[path]``,
-        with which Langevin dynamics follow π_t exactly.
+        with which Langevin dynamics follow π_t exactly; with a ``dynamics.drift`` f the residual
+        −∂V/∂t + ∇·f − f·∇V, with which these dynamics do.
     t_end
         Model time at which the flow ends; by default the last of ``save``, or 1.
     save
@@ -73,6 +74,11 @@ class FlowSpec(Section):
         default both act at once.
     conserve_mass
         Whether the mean reaction rate is subtracted. If not, the mass evolves too.
+    weights
+        Whether to foretell what the weights w of particles are worth that are weighed by the
+        reaction and not resampled: ``ess`` (E w)²/E w², and mean and variance of the work W = −log
+        w of particles that are not weighed, ``work`` and ``work_variance``. With ``annealed`` they
+        are always told.
     """
 
     alpha: Rate = 1.0
@@ -81,6 +87,7 @@ class FlowSpec(Section):
     t_end: PositiveNumber = 1.0
     save: tuple[PositiveNumber, ...] = ()
     conserve_mass: Flag = True
+    weights: Flag = False
     splitting: Literal["strang", "W-FR", "FR-W"] | None = None
 
     @model_validator(mode="after")
@@ -126,6 +133,21 @@ class FlowSpec(Section):
             raise InputError(
                 "flow.splitting", found, "alpha > 0, beta > 0, and save a list of multiples of dt"
             )
+
+    def check_weights(self, *, killed: bool) -> None:
+        """Raise `InputError` where there are no weights to be told of."""
+        if not self.weights:
+            return
+        found = ""
+        if self.alpha == 0:
+            found = "with flow.alpha = 0: nothing moves"
+        elif self.beta == 0 and self.reaction is None:
+            found = "without a reaction"
+        elif not self.conserve_mass or self.splitting is not None or killed:
+            found = "with conserve_mass = false, a splitting, or where something absorbs"
+        if found:
+            needed = "transport and a reaction that keeps the mass"
+            raise InputError("flow.weights", f"true {found}", needed)
 
     def check_dimension(self, dim: int) -> None:
         """Raise `InputError` unless the reaction is a formula in ``dim`` coordinates."""

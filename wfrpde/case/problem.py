@@ -118,6 +118,11 @@ class Problem(Densities):
         return value
 
     @property
+    def tells_weights(self) -> bool:
+        """Whether it is told what the weights of particles are worth."""
+        return self.case.flow.weights or self.equation.annealed is not None
+
+    @property
     def tolerance(self) -> float | None:
         """Relative error that is asked for."""
         return self.case.accuracy.tolerance
@@ -235,7 +240,8 @@ class Problem(Densities):
             near = points[self.landscape.levels(points, ways=False) < REACHED]
             looks = list(self.looks) if len(near) else []
             ranges = []
-            if self.equation.annealed is None:
+            own = self.equation.annealed
+            if own is None or own.escort is not None:
                 ranges = [float(np.ptp(self.rate(near, t))) for t in looks]
             if path is not None:
                 ranges += [float(np.ptp(path.in_time(near, t))) / SLOW for t in looks]

@@ -57,6 +57,11 @@ class Densities:
             )
         return value
 
+    def potential_at(self, x: Array, t: float) -> Array:
+        """V of a time at points ``(n, d)``."""
+        path = self.equation.path
+        return self.potential(x) if path is None else path.potential(x, t)
+
     def rate(self, x: Array, t: float = 0.0) -> Array:
         """U at points ``(n, d)`` at a time, per unit time; NaN and infinities are refused."""
         if self.equation.rate is None:

@@ -27,7 +27,13 @@ def check_whole(case: Case, *, stored: bool) -> None:
     check_annealed(case.path, case.flow.reaction)
     _check_path(case)
     case.flow.check_splitting(case.numerics.dt, samplers=len(case.sampler))
-    case.dynamics.build(case.dim)
+    case.flow.check_weights(killed=case.domain.kills)
+    if case.flow.weights and (case.is_factored or case.noising is not None):
+        found = "true, of factors or a score-based process"
+        raise InputError("flow.weights", found, "a flow in one to three dimensions")
+    drift = case.dynamics.build(case.dim).drift
+    if drift is not None and drift.moving and case.path.kind is None:
+        raise InputError("dynamics.drift", "one that contains t, without a [path]", "none with t")
     if not stored:
         check_size(case.dim, case.flow.t_end, case.numerics, case.convergence, case.samplers)
     case.validation.check_dimension(case.dim, factored=case.is_factored)

@@ -65,7 +65,9 @@ class SemiDiscrete:
         reference that `log_target` stands for, and `at` gives the equation at a time. None where V
         stays.
     value
-        V at points; needed where dynamics circulate, or have a drift of their own.
+        V at points, at a time; needed where dynamics circulate, or have a drift of their own.
+    time
+        The time at which a drift that moves is meant.
     wish
         What a case asks of the linear solvers.
 
@@ -101,11 +103,12 @@ class SemiDiscrete:
         levels: Callable[[], Array] | None = None,
         absorption: tuple[Absorption, Callable[[Array], Array]] | None = None,
         moving: Callable[[float], Array] | None = None,
-        value: Callable[[Array], Array] | None = None,
+        value: Callable[[Array, float], Array] | None = None,
+        time: float = 0.0,
         wish: Wish | None = None,
     ) -> None:
         self.equation, self.nodes = equation, nodes
-        self._moving, self._wish = moving, wish
+        self._moving, self._wish, self._value = moving, wish, value
         self._frame: tuple[float, SemiDiscrete] | None = None
         self._spent = dict.fromkeys(WORK, 0)
         self.rate = rate or (lambda t: 0.0)
@@ -143,7 +146,8 @@ class SemiDiscrete:
         sweep = None
         if not self.symmetric:
             assert value is not None
-            sweep = Sweep(nodes, potential, dynamics, value)
+            here = value
+            sweep = Sweep(nodes, potential, dynamics.at(time), lambda x: here(x, time))
         entries: Triplets | RowBlocks
         if absorption is None:
             spread = _spread(dynamics, nodes.points)
@@ -202,7 +206,10 @@ class SemiDiscrete:
                 self._spent = self.work
                 self._frame[1].close()
                 self._frame = None
-            frame = SemiDiscrete(self.equation, self.nodes, self._moving(t), wish=self._wish)
+            frame = SemiDiscrete(
+                self.equation, self.nodes, self._moving(t), value=self._value, time=t,
+                wish=self._wish,
+            )  # fmt: skip
             self._frame = (t, frame)
         return self._frame[1]
 

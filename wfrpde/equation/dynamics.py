@@ -12,7 +12,7 @@ and J = [[0, −1], [1, 0]].
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -67,6 +67,11 @@ class Dynamics:
     def keeps_target(self) -> bool:
         """Whether π is stationary."""
         return self.drift is None
+
+    def at(self, t: float) -> Dynamics:
+        """Return the dynamics with the further drift of a time."""
+        drift = self.drift
+        return self if drift is None or not drift.moving else replace(self, drift=drift.at(t))
 
     @property
     def terms(self) -> tuple[str, ...]:

@@ -163,8 +163,12 @@ class Equation:
 
         The dynamics, with α in place of their own rate, are overdamped ones by default.
         """
+        moves = replace(dynamics or Dynamics(), alpha=alpha) if alpha > 0 else None
+        if isinstance(rate, Annealed):
+            pushed = moves is not None and moves.drift is not None
+            rate = replace(rate, escort=moves if pushed else None)
         return cls(
-            replace(dynamics or Dynamics(), alpha=alpha) if alpha > 0 else None,
+            moves,
             Reaction(beta, rate) if beta > 0 or rate is not None else None,
             conserve,
             killed and alpha > 0,

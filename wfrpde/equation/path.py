@@ -7,11 +7,18 @@ Three kinds of path,
 **tempering** from the start :math:`\pi_0 \propto e^{-V_0}`, **annealing** of a target, and a
 formula. Langevin dynamics in V_t with weights e^{−W}, :math:`W = \int \partial_s V_s(X_s)\,ds`,
 have the law π_t exactly at all times if they begin with it, and :math:`E\,e^{-W} = Z_t/Z_0`: the
-identity of annealed importance sampling, and of Jarzynski.
+identity of annealed importance sampling, and of Jarzynski. So have any dynamics
+dX = b dt + √(2D) dW if weights grow at the rate of the *residual*
+
+.. math:: g = \partial_t\log q + \nabla\cdot b + b\cdot\nabla\log q
+          - D\,(\Delta\log q + |\nabla\log q|^2),\qquad q = e^{-V_t},
+
+which is −∂_tV + ∇·f − f·∇V where b is what keeps π_t and a further drift f.
 
 References
 ----------
-Jarzynski, Phys. Rev. Lett. 78 (1997) 2690; Neal, Statistics and Computing 11 (2001) 125.
+Jarzynski, Phys. Rev. Lett. 78 (1997) 2690; Neal, Statistics and Computing 11 (2001) 125;
+Vaikuntanathan and Jarzynski, Phys. Rev. Lett. 100 (2008) 190601 (a further drift).
 """
 
 from __future__ import annotations
@@ -24,8 +31,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from wfrpde.arrays import Array
+from wfrpde.equation.dynamics import Dynamics
 from wfrpde.fields.courses import Course, in_time
 from wfrpde.fields.protocols import Formula
+from wfrpde.fields.schedules import gauss, value_at
 from wfrpde.starts.initial import InitialDensity
 from wfrpde.targets.target import Target
 
@@ -36,6 +45,9 @@ ANNEALED = "annealed"
 
 HIGHEST = 1e5
 """V where the density is 0 (kT)."""
+
+TIME_NODES = 2
+"""Gauss points in time of the part of a reaction that a further drift brings, over half a step."""
 
 STEP = float(np.finfo(float).eps ** (1 / 3))
 
@@ -109,14 +121,32 @@ class Path:
 
     def gradient(self, x: Array, t: float) -> Array:
         """∇V_t at points ``(n, d)``, in kT per unit length."""
+        return self.gradient_on(x)(t)
+
+    def gradient_on(self, x: Array) -> Callable[[float], Array]:
+        """Return ∇V_t at points ``(n, d)`` as a function of time."""
         if self.formula is not None:
-            return self._differences(lambda y: self.formula(y, t), x)  # type: ignore[misc]
+            formula = self.formula
+
+            def sloping(t: float) -> Array:
+                slope = formula.gradient(x, t)
+                bad = ~np.isfinite(slope).all(axis=1)
+                if bad.any():
+                    slope[bad] = self._differences(lambda y: formula(y, t), x[bad])
+                return slope
+
+            return sloping
         assert self.target is not None
         end = self.target.gradient(x)
         if self.kind == "anneal":
-            return np.asarray(end / self.course(t))
-        s = self.course(t)
-        return np.asarray((1 - s) * self._differences(self._start, x) + s * end)
+            return lambda t: np.asarray(end / self.course(t))
+        start = self._differences(self._start, x)
+
+        def mixed(t: float) -> Array:
+            s = self.course(t)
+            return np.asarray((1 - s) * start + s * end)
+
+        return mixed
 
     def corners(self, end: float) -> tuple[float, ...]:
         """Return times within (0, end) at which ∂V/∂t jumps."""
@@ -172,7 +202,7 @@ class Path:
 
 @dataclass(frozen=True)
 class Annealed:
-    """The reaction U = −λ ∂V/∂t of a path, whose weights are e^{−λW}.
+    """The reaction U = λ (−∂V/∂t + α(∇·f − f·∇V)) of a path, whose weights are e^{−λW}.
 
     What weights a law exactly knows its integral over time at a point (`on`), as a formula does
     not: steps in time take that.
@@ -181,10 +211,13 @@ class Annealed:
     ----------
     power
         λ: 1 gives π_t, 2 the second moment of the weights.
+    escort
+        Dynamics with a further drift f and their rate α; None for f = 0.
     """
 
     path: Path
     power: float = 1.0
+    escort: Dynamics | None = None
     text: str = ANNEALED
     moving: ClassVar[bool] = True
 
@@ -193,9 +226,33 @@ class Annealed:
         if isinstance(t, np.ndarray) and t.ndim:
             one = np.broadcast_to(t, (len(x),))
             return np.array([self(x[k : k + 1], float(one[k]))[0] for k in range(len(x))])
-        return -self.power * self.path.in_time(x, float(t))
+        rate = -self.path.in_time(x, float(t))
+        if self.escort is not None:
+            rate = rate + self._compressed(x)(float(t))
+        return np.asarray(self.power * rate)
 
     def on(self, x: Array) -> Callable[[float, float], Array]:
-        """Return ``λ (V(t₀) − V(t₁))`` at points, as a function of both times."""
+        """Return ∫U dt at points, with λ (V(t₀) − V(t₁)) in it, as a function of both times."""
         value = self.path.on(x)
-        return lambda t0, t1: self.power * (value(t0) - value(t1))
+        if self.escort is None:
+            return lambda t0, t1: self.power * (value(t0) - value(t1))
+        rate = self._compressed(x)
+
+        def gained(t0: float, t1: float) -> Array:
+            pushed = sum(weight * rate(t) for t, weight in gauss(t0, t1 - t0, TIME_NODES))
+            return np.asarray(self.power * (value(t0) - value(t1) + pushed))
+
+        return gained
+
+    def _compressed(self, x: Array) -> Callable[[float], Array]:
+        """Return α(∇·f − f·∇V) at points as a function of time."""
+        assert self.escort is not None
+        assert self.escort.drift is not None
+        drift, alpha, slope = self.escort.drift, self.escort.alpha, self.path.gradient_on(x)
+
+        def rate(t: float) -> Array:
+            now = drift.at(t)
+            along = np.einsum("nd,nd->n", now(x), slope(t))
+            return np.asarray(value_at(alpha, t) * (now.divergence(x) - along))
+
+        return rate

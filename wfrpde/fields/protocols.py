@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, Self, runtime_checkable
 
+import numpy as np
+
 from wfrpde.arrays import Array
 
 
@@ -86,16 +88,21 @@ class Formula:
     def _function(self) -> Callable[[Array, float | Array], Array]:
         return self._read[0]
 
-    def gradient(self, x: Array) -> Array:
+    def gradient(self, x: Array, t: float = 0.0) -> Array:
         """Return the gradients ``(n, d)`` at points ``(n, d)``, from symbolic derivatives."""
-        return self._slope(x)
+        return self._slope(x, t)
 
     @cached_property
-    def _slope(self) -> Callable[[Array], Array]:
-        from wfrpde.fields.parser import parse_expression
-        from wfrpde.fields.rendering import numpy_gradient
+    def _slope(self) -> Callable[[Array, float], Array]:
+        from wfrpde.fields.parser import coordinates, parse_expression
+        from wfrpde.fields.rendering import numpy_gradient, timed_function
 
-        return numpy_gradient(parse_expression(self.text, self.dim, self.where), self.dim)
+        formula = parse_expression(self.text, self.dim, self.where, timed=self.timed)
+        if not self.moving:
+            slope = numpy_gradient(formula, self.dim)
+            return lambda x, t: slope(x)
+        parts = [timed_function(formula.diff(s), self.dim) for s in coordinates(self.dim)]
+        return lambda x, t: np.stack([part(x, t) for part in parts], axis=1)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"text": self.text, "dim": self.dim, "where": self.where, "timed": self.timed}

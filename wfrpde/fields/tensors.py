@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -15,23 +15,25 @@ from wfrpde.fields.protocols import Formula
 Entry = float | Formula
 
 
-def entry(value: float | str, dim: int, where: str) -> Entry:
-    """Return a number, or the formula that a text holds.
+def entry(value: float | str, dim: int, where: str, *, timed: bool = False) -> Entry:
+    """Return a number, or the formula that a text holds, which may be in t if it is `timed`.
 
     Raises
     ------
     InputError
         If the text is no formula; the message names ``where``.
     """
-    return Formula(value, dim, where).checked() if isinstance(value, str) else float(value)
+    if not isinstance(value, str):
+        return float(value)
+    return Formula(value, dim, where, timed).checked()
 
 
-def _value(part: Entry, x: Array) -> Array:
-    return part(x) if isinstance(part, Formula) else np.full(len(x), part)
+def _value(part: Entry, x: Array, t: float = 0.0) -> Array:
+    return part(x, t) if isinstance(part, Formula) else np.full(len(x), part)
 
 
-def _slope(part: Entry, x: Array) -> Array:
-    return part.gradient(x) if isinstance(part, Formula) else np.zeros_like(x)
+def _slope(part: Entry, x: Array, t: float = 0.0) -> Array:
+    return part.gradient(x, t) if isinstance(part, Formula) else np.zeros_like(x)
 
 
 @dataclass(frozen=True)
@@ -42,19 +44,31 @@ class VectorField:
     ----------
     entries
         ``d`` numbers or formulas.
+    time
+        The time at which formulas in t are meant.
     """
 
     entries: tuple[Entry, ...]
+    time: float = field(default=0.0, compare=False)
+
+    @property
+    def moving(self) -> bool:
+        """Whether an entry depends on time."""
+        return any(isinstance(part, Formula) and part.moving for part in self.entries)
+
+    def at(self, t: float) -> Self:
+        """Return the vectors of a time."""
+        return replace(self, time=t)
 
     def __call__(self, x: Array) -> Array:
         """Return the vectors ``(n, d)`` at points ``(n, d)``."""
-        return np.stack([_value(part, x) for part in self.entries], axis=1)
+        return np.stack([_value(part, x, self.time) for part in self.entries], axis=1)
 
     def divergence(self, x: Array) -> Array:
         """Return ``Σ_i ∂_i f_i (n,)`` at points ``(n, d)``."""
         total = np.zeros(len(x))
         for i, part in enumerate(self.entries):
-            total += _slope(part, x)[:, i]
+            total += _slope(part, x, self.time)[:, i]
         return total
 
 

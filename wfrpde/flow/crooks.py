@@ -31,8 +31,10 @@ def backwards(case: Case) -> Case | None:
     annealed, text = case.equation.annealed, None
     if annealed is None or annealed.power != 1.0 or case.equation.beta != 0.0:
         return None
+    if case.equation.dynamics is None or not case.equation.dynamics.reversible:
+        return None
     text = formula_of(case)
-    if text is None or case.equation.dynamics is None:
+    if text is None:
         return None
     end = case.flow.t_end
 

@@ -36,7 +36,7 @@ from wfrpde.flow.normalisation import (
     without_transport,
 )
 from wfrpde.flow.outcome import Context, Outcome
-from wfrpde.flow.path import along_path, path_checks, weight_warnings
+from wfrpde.flow.path import along_path, path_checks, weight_warnings, weights_told
 from wfrpde.flow.schemes.scheme import Scheme
 from wfrpde.flow.solution import Opinions, Solution
 from wfrpde.parallel import Stopped
@@ -126,6 +126,9 @@ def _report(
     if equation.rate is not None:
         edges = edge_warnings(problem, evaluator, *sampled_by(evaluator, fields[:1], shifts[:1]))
     checks = invariants(equation, outcome, series, keeps_mass=scheme.keeps_mass)
+    if equation.path is None and problem.tells_weights and outcome.tallies:
+        for name, (value, bar) in weights_told(problem, outcome).items():
+            series[name], spread[name] = value, bar
     if equation.path is not None:
         shares = [share for *_, share in comparisons]
         every = sampled_by(evaluator, fields, shifts)
@@ -135,6 +138,9 @@ def _report(
         told = along_path(problem, outcome, (evaluator, second), every, once_more, shares)
         for name, (value, bar) in told.items():
             series[name], spread[name] = value, bar
+        if equation.weighs:
+            name = "log_normalising_constant"
+            told[name] = series[name], spread[name]
         checks += path_checks(problem, outcome, told)
     if error is not None:
         error = replace(error, series={**error.series, **spread})

@@ -11,6 +11,8 @@ from wfrpde.arrays import Array
 from wfrpde.case.problem import Problem
 from wfrpde.discretisation.functionals import Evaluator
 from wfrpde.discretisation.pieces import Samples
+from wfrpde.flow.cross_check import APART
+from wfrpde.flow.far_field import second_moment_ends
 from wfrpde.flow.normalisation import ROUND_OFF, told_with_error
 from wfrpde.flow.outcome import Outcome
 
@@ -74,10 +76,22 @@ def along_path(
     told["work"] = _tallied(outcome, tallies["work"])
     dissipated = tallies["work"] + tallies["log_partition"]
     told["dissipated"] = _tallied(outcome, dissipated)
-    if problem.equation.annealed is not None:
-        told["work_variance"] = _tallied(outcome, tallies["work_variance"])
-        told["ess"] = _tallied(outcome, np.exp(-tallies["log_second_moment"]))
-    return told
+    return {**told, **(weights_told(problem, outcome) if problem.tells_weights else {})}
+
+
+def weights_told(problem: Problem, outcome: Outcome) -> dict[str, Told]:
+    """Return ``work``, ``work_variance`` and ``ess`` of weights, with estimated errors.
+
+    The effective size has none where only a box that nobody asked for gives it.
+    """
+    ess, error = _tallied(outcome, np.exp(-outcome.tallies["log_second_moment"]))
+    if problem.domain.box is None:
+        error = np.where(outcome.times >= second_moment_ends(problem), np.inf, error)
+    return {
+        "work": _tallied(outcome, outcome.tallies["work"]),
+        "work_variance": _tallied(outcome, outcome.tallies["work_variance"]),
+        "ess": (ess, error),
+    }
 
 
 def _tallied(outcome: Outcome, values: Array) -> Told:
@@ -96,8 +110,14 @@ def _tallied(outcome: Outcome, values: Array) -> Told:
 
 def weight_warnings(problem: Problem, outcome: Outcome) -> list[str]:
     """Say so where E w² is that of the box: its flow is held where the mesh ends."""
-    if problem.equation.annealed is None or not outcome.tallies:
+    if not problem.tells_weights or not outcome.tallies:
         return []
+    ends = second_moment_ends(problem)
+    if ends < np.inf:
+        return [
+            f"without the box the weights have no second moment from t = {ends:.3g} on: no number "
+            "of particles makes their averages reliable there, and `ess` is that of this box"
+        ]
     share = outcome.tallies["second_moment_at_edge"][0]
     if not share.max() > HELD:
         return []
@@ -140,10 +160,19 @@ def path_checks(problem: Problem, outcome: Outcome, told: dict[str, Told]) -> li
             left = kl[0] + value - outcome.tallies["kl_lost"][0] - kl
             limit = float(np.nanmax(error + bar, initial=0.0)) + SLACK
             add("residual of the ledger of KL", float(np.abs(left).max()), limit)
-    distance = _from_path(problem, outcome)
     annealed = problem.equation.annealed
-    if annealed is not None and annealed.power == 1 and distance[0] <= IDENTITY:
+    if annealed is None or annealed.power != 1:
+        return checks
+    distance = _from_path(problem, outcome)
+    if distance[0] > IDENTITY:
+        return checks  # it does not begin with its path
+    if annealed.escort is None:
         add("largest L1 distance of the nodes from the path", float(distance.max()), IDENTITY)
+    (grown, bar), (free, off) = told["log_normalising_constant"], told["free_energy"]
+    bars = np.nan_to_num(bar) + np.nan_to_num(off) + SLACK
+    apart = float((np.abs(grown + free) / bars).max())
+    if outcome.complete and np.isfinite(bar).all():
+        add("log E w against log Z_t/Z_0, in error bars", apart, APART)
     return checks
 
 

@@ -269,13 +269,16 @@ class Solution(Result, OnNodes, SavedLaw):
         without transport, and outside the domain.
         """
         points, index = self._points(x), self.index_of(t)
-        dynamics = self.densities.equation.dynamics
-        if dynamics is None:
+        equation, target = self.densities.equation, self.target
+        if equation.dynamics is None:
             return np.zeros_like(points)
         slope = slopes(self.interpolation, self._smooth[index], points)
         if self.absorption is not None:
             slope += slope_of_distance(self.absorption, points)
-        velocity = velocity_of_mass(dynamics, self.target, float(self.times[index]), points, slope)
+        if equation.path is not None:  # the unknown is relative to π at the end
+            target = equation.path.between(self.densities.initial, target).frozen(t)
+            slope += target.gradient(points) - self.target.gradient(points)
+        velocity = velocity_of_mass(equation.dynamics.at(t), target, t, points, slope)
         current = self.density(t, points)[:, None] * velocity
         return np.where(np.isfinite(current), current, 0.0)
 

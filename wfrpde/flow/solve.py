@@ -224,7 +224,9 @@ def choose(problem: Problem) -> tuple[str, str]:
     if not chooses and problem.equation.dynamics is not None:
         scheme, fit = SCHEMES[asked], Fit(True, "as the case asks")
     else:
-        fits = ((scheme, scheme.suits(problem)) for scheme in SCHEMES.values())
+        follows = problem.equation.path is not None or problem.tells_weights
+        every = (scheme for scheme in SCHEMES.values() if scheme.follows or not follows)
+        fits = ((scheme, scheme.suits(problem)) for scheme in every)
         scheme, fit = next(found for found in fits if found[1].good)
     objection = scheme.objection(problem)
     if objection is None:

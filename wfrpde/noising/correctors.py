@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from wfrpde.arrays import Array
+from wfrpde.equation.moments import Far, moment_ends
 from wfrpde.noising.mixture import Mixture
 
 Reward = Callable[[Array], tuple[Array, Array, Array]]
@@ -134,32 +135,24 @@ class Corrector:
     def moment_ends(self, order: float = 2.0) -> float:
         r"""Return the clock σ at which the weights lose their moment of an order; ∞ if never.
 
-        Far out the drift is −κ y, g = c y² and the law e^{−P y²/2}: with the λ-th power of the
-        weights P' = 2κP − 2DP² − 2λc, and the moment is infinite once P reaches 0. At constant κ
-        and c that happens for long times unless λ c ≤ κ²/4D.
+        Along rays on their own: see `wfrpde.equation.moments`. At constant coefficients κ and c
+        that happens for long times unless λ c ≤ κ²/4D.
         """
-        from scipy.integrate import solve_ivp
-
         dim = self.parts[0].dim
         own = [np.linalg.eigh(c)[1].T for part in self.parts for c in part.covariances]
         axes = np.concatenate(own) if dim > 1 else np.eye(1)
         rays = FAR * np.concatenate([axes, -axes])
         first = -2 * (self.log_path(rays, 0.0) - self.log_path(rays / 2, 0.0)) / (0.75 * FAR**2)
 
-        def slope(clock: float, precision: Array) -> Array:
-            kappa = -np.einsum("nd,nd->n", self.drift(rays, clock), rays) / FAR**2
-            gain = self.reaction(rays, clock) / FAR**2
-            return np.asarray(
-                2 * kappa * precision - 2 * self.diffusion * precision**2 - 2 * order * gain
-            )
+        def each(values: Array) -> Array:
+            return np.asarray(values[:, None, None] / FAR**2)
 
-        def spent(_: float, precision: Array) -> float:
-            return float(precision.min())
+        def far(clock: float) -> Far:
+            pull = -np.einsum("nd,nd->n", self.drift(rays, clock), rays)
+            spread = np.full((1, 1, 1), self.diffusion)
+            return Far(each(pull), spread, each(self.reaction(rays, clock)))
 
-        spent.terminal = True  # type: ignore[attr-defined]
-        found = solve_ivp(slope, (0.0, self.last), first, "LSODA", rtol=1e-8, atol=1e-10,
-                          events=spent)  # fmt: skip
-        return float(found.t[-1]) if found.status == 1 else np.inf
+        return moment_ends(far, np.asarray(first[:, None, None]), self.last, order)
 
 
 def annealed(

@@ -13,14 +13,14 @@ import numpy as np
 from pydantic import Field
 
 from wfrpde.arrays import Array
-from wfrpde.equation import Path
+from wfrpde.equation import Annealed, Dynamics, Path
 from wfrpde.errors import InputError
 from wfrpde.fields.schedules import integral
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.law import LawStep, path_move
 from wfrpde.samplers.mala import Mala
-from wfrpde.samplers.moves import euler_maruyama
+from wfrpde.samplers.moves import moved
 from wfrpde.samplers.parameters import Alpha, SchemeName, Threshold
 from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.samplers.ranks import Ranks
@@ -50,11 +50,12 @@ def path_of(context: SamplerContext, kind: str) -> Path:
 
 @dataclass(frozen=True)
 class AnnealedImportance(LibrarySampler):
-    r"""Annealed importance sampling: Langevin moves in V_t, weights e^{−W} of the work.
+    r"""Annealed importance sampling: moves in V_t, weights e^{−W} of the work.
 
     A step weighs by V_t − V_m where the particle is, moves it in V_m, m = t + dt/2, and weighs by
-    V_m − V_{t+dt} where it has come. Weak order 1 in dt; self-normalised weights bring a bias
-    O(1/N). Without resampling the weights are those whose effective size `Solution.series` tells.
+    V_m − V_{t+dt} where it has come; a further drift of the dynamics is made up for, too (see
+    `wfrpde.equation.path`). Weak order 1 in dt; self-normalised weights bring a bias O(1/N).
+    Without resampling the weights are those whose effective size `Solution.series` tells.
 
     References
     ----------
@@ -67,7 +68,9 @@ class AnnealedImportance(LibrarySampler):
     name: str = "ais"
     ranks: Ranks = field(default_factory=Ranks)
     walls: Walls | None = None
+    dynamics: Dynamics | None = None
     kind: ClassVar[str] = "ais"
+    takes: ClassVar[frozenset[str]] = frozenset({"diffusion", "circulation", "drift"})
     claims: ClassVar[str] = "feynman-kac"
     follows: ClassVar[bool] = True
 
@@ -85,21 +88,28 @@ class AnnealedImportance(LibrarySampler):
         path = path_of(context, cls.kind)
         alpha = context.equation.alpha if alpha is None else alpha
         when = Resampling.named(resampling, ess_threshold)
-        return cls(path, alpha, when, name, context.ranks, context.walls)
+        rest = context.ranks, context.walls, context.equation.dynamics
+        return cls(path, alpha, when, name, *rest)
 
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Weigh, move, weigh and, if need be, resample (collective)."""
         here, middle = ensemble.positions, t + dt / 2
-        gain = self.path.gain(here, t, middle)
+        dynamics, rate = self.dynamics, Annealed(self.path)
+        if dynamics is not None and dynamics.drift is not None:
+            rate = Annealed(self.path, escort=replace(dynamics, alpha=self.alpha))
+        gain = rate.on(here)(t, middle)
         h = integral(self.alpha, t, dt)
-        there = euler_maruyama(self.path.frozen(middle), here, h, rng, self.walls)
-        gain += self.path.gain(there, middle, t + dt)
+        now = None if dynamics is None else dynamics.at(middle)
+        there = moved(self.path.frozen(middle), now, here, h, rng, self.walls)
+        gain = gain + rate.on(there)(middle, t + dt)
         weighed = ensemble.moved(there).reweighted(ensemble.log_weights + gain)
         return self.resampling(weighed, rng, self.ranks)
 
     def law(self) -> LawStep | None:
         """Weights, a move towards the target at the middle of the step, and weights."""
         path = self.path
+        if self.dynamics is not None and self.dynamics.terms:
+            return None
 
         def before(x: Array, t: float, dt: float) -> Array:
             return _factor(path.gain(x, t, t + dt / 2))

@@ -72,7 +72,8 @@ class Langevin(LibrarySampler):
         """Move every particle once."""
         h, here = integral(self.alpha, t, dt), ensemble.positions
         target = self.target if self.path is None else self.path.frozen(t + dt / 2)
-        there = moved(target, self.dynamics, here, h, rng, self.walls)
+        dynamics = None if self.dynamics is None else self.dynamics.at(t + dt / 2)
+        there = moved(target, dynamics, here, h, rng, self.walls)
         left = None
         if self.walls is not None:
             there, left = self.walls.survivors(here, there, h)

@@ -49,11 +49,14 @@ class Process:
         The density of the data.
     noising
         The schedule.
+    halvings
+        How often cells and steps are halved.
     """
 
     case: Case
     data: Data
     noising: Noising
+    halvings: int = 0
 
     @classmethod
     def of(cls, case: Case) -> Process:
@@ -206,6 +209,10 @@ class Process:
     @cached_property
     def cells(self) -> tuple[int, ...]:
         """Cells along each axis of the coarsest lattice."""
+        return tuple(2**self.halvings * n for n in self._first_cells)
+
+    @cached_property
+    def _first_cells(self) -> tuple[int, ...]:
         dim = len(self.box)
         given = self.case.numerics.cells
         if given is not None:
@@ -222,10 +229,17 @@ class Process:
         last = whole - self.noising.clock(float(self.noise_time(self.times[-1])))
         left = [np.cbrt(whole - t) for t in (0.0, start, end, last)]
         share = (left[1] - left[2]) / (left[0] - left[3])
-        count = max(1, int(np.ceil(STEPS[len(self.box)] * share)))
+        count = max(1, int(np.ceil(2**self.halvings * STEPS[len(self.box)] * share)))
         times = whole - np.linspace(left[1], left[2], count + 1) ** 3
         times[0], times[-1] = start, end
         return np.asarray(times)
+
+    def finer(self) -> Process | None:
+        """Return the same on halved cells and steps; None where the case or the size forbids it."""
+        most = MOST_CELLS[len(self.box)]
+        if self.case.numerics.cells is not None or 2 * max(self.cells) > most:
+            return None
+        return replace(self, halvings=self.halvings + 1)
 
     def with_exact_score(self) -> Process:
         """Return the same with nothing wrong with its score."""

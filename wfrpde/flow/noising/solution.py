@@ -247,7 +247,7 @@ class NoisingSolution(Result, DerivedNumbers):
             "formulation": method if process.reverse else exact,
             "reason": "the reverse process of a score" if process.reverse else "noised data",
             "box_of_y": [list(map(float, side)) for side in process.box],
-            "cells": [4 * n for n in process.cells],
+            "cells": [n - 1 for n in self.law.runs[-1].lattice.shape],
             "depth_kT": [float(d) for d in self.depth if np.isfinite(d)],
             "mended_mass": self.law.mended,
             "ranks": self.ranks,

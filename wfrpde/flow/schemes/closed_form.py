@@ -25,6 +25,7 @@ class ClosedForm(Scheme):
 
     name = "fisher-rao"
     fallback = None
+    follows = True
 
     def suits(self, problem: Problem) -> Fit:
         """Whether there is no transport."""

@@ -201,7 +201,8 @@ class EdgeAveraged(Scheme):
             grid, dt = problem.grid(tuple(n // parts for n in cells), context.comm), parts * dt
         else:
             grid, count = problem.grid(cells, context.comm), 2
-        stepper = self.stepper(numerics) if problem.equation.path is None else Following
+        followed = problem.equation.path is not None or problem.tells_weights
+        stepper = Following if followed else self.stepper(numerics)
         cost = 2.0 ** (np.arange(count) * (problem.dim + 1))
         runs: list[Run] = []
         for share in cost / cost.sum():
@@ -250,12 +251,10 @@ def _directed(problem: Problem) -> InputError | None:
         found = "on simplices"
     elif problem.dim > 2:
         found = "in three dimensions"
-    elif problem.equation.path is not None:
-        found = "beside a path"
     if not found:
         return None
     where = "drift" if dynamics.circulation is None else "circulation"
-    needed = "a box of tensor cells in at most two dimensions, without a path"
+    needed = "a box of tensor cells in at most two dimensions"
     return InputError(f"dynamics.{where}", f"one {found}, in fluxes over edges", needed)
 
 

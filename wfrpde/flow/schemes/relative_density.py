@@ -84,7 +84,7 @@ def _marched(
         rate=problem.rate_at(owned),
         absorption=None if sink is None else (sink, problem.potential),
         moving=problem.moving(nodes.points),
-        value=problem.potential,
+        value=problem.potential_at,
         levels=lambda: problem.landscape.levels(nodes.points, least=nodes.least),
         wish=Wish.of(problem.numerics),
     ) as semi:

@@ -45,7 +45,7 @@ class Scheme(Protocol):
     alternates
         Whether it solves transport and reaction in turns: `wfrpde.equation.alternation`.
     follows
-        Whether π may move.
+        Whether π may move, and it can tell what weights are worth.
     full_diffusion
         Whether a diffusion may be a full matrix.
     takes
@@ -95,6 +95,11 @@ class Scheme(Protocol):
         if problem.equation.path is not None and not self.follows:
             found = f"one with formulation = '{self.name}'"
             return InputError("path", found, "formulation = 'edge-averaged' or 'auto' there")
+        if problem.tells_weights and not self.follows:
+            found = f"it, with formulation = '{self.name}'"
+            return InputError(
+                "flow.weights", found, "formulation = 'edge-averaged' or 'auto' there"
+            )
         if problem.equation.alternation is not None and not self.alternates:
             found = f"'{problem.case.flow.splitting}' with formulation = '{self.name}'"
             return InputError("flow.splitting", found, "formulation = 'edge-averaged' or 'auto'")

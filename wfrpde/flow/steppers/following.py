@@ -1,4 +1,4 @@
-r"""Strang splitting towards a target that moves, with what weights make of it.
+r"""Strang splitting towards a target that moves, and with what weights are worth.
 
 Over a step from t to t + Δ, with the middle m, V is frozen in each part: the Fisher–Rao halves take
 it at their outer ends, transport at m. That is of order 2, and even in Δ. The reaction −λ∂V/∂t of a
@@ -7,10 +7,11 @@ path takes *differences*: halves multiply by :math:`e^{-\lambda(V_m - V_t)}` and
 every part keeps π_t at λ = 1, so that a start at π₀ has the law π_t up to round-off with steps of
 any size, as annealed importance sampling has.
 
-What weights are worth is known without a particle. Let g be what a half of the reaction adds to the
-log of a weight at x. The flow that adds 2g has the mass E w², the one that adds nothing is that of
-the particles without weights, and along it the conditional means E[W | X = x] and E[W² | X = x] of
-the work are transported: no moment is a difference of large numbers.
+What weights are worth is known without a particle, of a target that stays, too. Let g be what a
+half of the reaction adds to the log of a weight at x. The flow that adds 2g has the mass E w², the
+one that adds nothing is that of the particles without weights, and along it the conditional means
+E[W | X = x] and E[W² | X = x] of the work W = −log w are transported: no moment is a difference of
+large numbers. A reaction −β log(ρ/π) depends on the law, which is known: its weights have E w = 1.
 """
 
 from __future__ import annotations
@@ -52,9 +53,9 @@ class Frozen(NamedTuple):
 class Following(Splitting):
     """``R(Δ/2) W(Δ) R(Δ/2)`` with V frozen in each part; see the module's docstring.
 
-    A state is the log mass ``(1, n)``, or has the `WEIGHED` and further rows with an `Annealed`
-    reaction. The measure of a step is the largest change of log ρ by transport at a node that
-    matters. A step in which KL to the frozen target rises is refused.
+    A state is the log mass ``(1, n)``, or has the `WEIGHED` and further rows where weights are told
+    of. The measure of a step is the largest change of log ρ by transport at a node that matters. A
+    step in which KL to the frozen target rises is refused where dynamics keep that.
 
     Tallied are the work ⟨W⟩ and its variance without weights, log Z_t/Z_0 on the nodes, by how much
     KL to frozen targets fell, log E w² − 2 log E w, and the share of E w² at the edge of the mesh.
@@ -77,15 +78,19 @@ class Following(Splitting):
         super().__init__(semi, measured=measured, cure_limit=cure_limit)
         # with steps too long for them rows beside the law are poor, which the certificate tells
         self._beside = Transport(semi, self.rational, np.inf)
-        rate = self._reaction.rate
+        rate, stays = self._reaction.rate, semi.equation.path is None
         owned = semi.nodes.points[: semi.nodes.n_owned]
         self._gain = rate.on(owned) if isinstance(rate, Annealed) else None
+        self._weighs, self._stays = stays or self._gain is not None, stays
+        self._plain = self._gain is not None and rate.escort is None  # type: ignore[union-attr]
+        dynamics = semi.equation.dynamics
+        self._keeps = dynamics is None or dynamics.keeps_target
         self._known: dict[float, Frozen] = {}
         self._edge = self._edges()
 
     def begun(self, log_mass: Array) -> Array:
         """Return the rows to begin with: the same law with and without weights, and no work."""
-        if self._gain is None:
+        if not self._weighs:
             return log_mass[None]
         nothing = np.zeros_like(log_mass)
         return np.stack([log_mass, log_mass, log_mass, nothing, nothing])
@@ -107,13 +112,13 @@ class Following(Splitting):
         begin, middle, end = (self._frozen(t + share * dt) for share in (0.0, 0.5, 1.0))
         rows, before = state.copy(), self._moments(state)
         told = dict.fromkeys(self.tallies, 0.0)
-        if self._gain is None:
+        if not self._weighs:
             self._drawn(rows, told, begin, t, dt / 2)
             self._worked(rows[0], told, begin, middle)
         else:
             growth = self._weighed(rows, told, begin, middle, t, dt / 2, last=False)
         change = self._transported(rows, told, middle, t, dt)
-        if self._gain is None:
+        if not self._weighs:
             growth = 0.0
             self._worked(rows[0], told, middle, end)
             self._drawn(rows, told, end, t + dt / 2, dt / 2)
@@ -136,24 +141,31 @@ class Following(Splitting):
         *,
         last: bool,
     ) -> float:
-        """Let half a step of the reaction of the path act on all rows; return ∫⟨r⟩ of it.
+        """Let half a step of the reaction act on all rows; return ∫⟨r⟩ of it.
 
-        A Fisher–Rao part acts at the middle of the step, before the `last` half or after the first.
+        Beside a path a Fisher–Rao part acts at the middle of the step, before the `last` half or
+        after the first; the work is that of the path alone.
         """
-        assert self._gain is not None
         here, total = rows[0].copy(), self.semi.nodes.logsumexp
-        if last:
-            self._drawn(rows, told, begin, t, dt)
-        rows[0] += self._gain(t, t + dt)
-        growth = total(rows[0])
-        rows[0] -= growth
-        if not last:
-            self._drawn(rows, told, end, t, dt)
-        rows[WEIGHED] += 2 * (rows[0] - here + growth)
+        if self._gain is None:
+            rows[0], growth = self.reacted(here, t, dt)
+            # a mean-field rate is known up to its mean, by which E w = 1
+            made = growth if self._reaction.beta == 0.0 else 0.0
+            rise = here - rows[0] - made
+        else:
+            if last:
+                self._drawn(rows, told, begin, t, dt)
+            gain = self._gain(t, t + dt)
+            rows[0] += gain
+            made = growth = total(rows[0])
+            rows[0] -= growth
+            if not last:
+                self._drawn(rows, told, end, t, dt)
+            rise = end.potential - begin.potential if self._plain else -gain
+        rows[WEIGHED] += 2 * (rows[0] - here + made)
         second = total(rows[WEIGHED])
         rows[WEIGHED] -= second
-        told["log_second_moment"] += second - 2 * growth
-        rise = end.potential - begin.potential
+        told["log_second_moment"] += second - 2 * made
         rows[SQUARE] += rise * (2 * rows[WORK] + rise)
         rows[WORK] += rise
         return growth
@@ -183,14 +195,14 @@ class Following(Splitting):
         before, change = rows.copy(), 0.0
         rows[0] = self.transport.step(rows[0], dt, t)
         told["kl_lost"] += self._fallen(before[0], rows[0], target)
-        if self._gain is not None:
+        if self._weighs:
             rows[WEIGHED] = self._beside.step(rows[WEIGHED], dt, t)
             means = [rows[WORK], rows[SQUARE]]
             rows[PLAIN], means = self._beside.carried(rows[PLAIN], means, dt, t)
             rows[WORK], rows[SQUARE] = means
         if self._measured:
             near = self._near(target.log_mass, RELEVANT)
-            levels = (RELEVANT, BULK, BULK) if self._gain is not None else (RELEVANT,)
+            levels = (RELEVANT, BULK, BULK) if self._weighs else (RELEVANT,)
             for row, level in enumerate(levels):
                 here = self._near(rows[row], level) | (near if row == 0 else False)
                 jump = np.abs(rows[row] - before[row])[here]
@@ -204,13 +216,13 @@ class Following(Splitting):
         """Return by how much KL to a frozen target fell; raise `SolverError` if it rose."""
         nodes = self.semi.nodes
         was, is_now = (nodal_kl(nodes, state, target.log_mass) for state in (before, after))
-        if not is_now <= was + self.kl_slack * (1 + was):
+        if self._keeps and not is_now <= was + self.kl_slack * (1 + was):
             raise SolverError(f"KL to a frozen target rose from {was:.6g} to {is_now:.6g}")
         return was - is_now
 
     def _moments(self, rows: Array) -> tuple[float, float]:
         """Mean and variance of the work of particles without weights."""
-        if self._gain is None:
+        if not self._weighs:
             return 0.0, 0.0
         mass, sum_of = np.exp(rows[PLAIN]), self.semi.nodes.sum
         mean = sum_of(mass * rows[WORK])
@@ -233,6 +245,8 @@ class Following(Splitting):
 
     def _frozen(self, t: float) -> Frozen:
         """Return V at a time; that at the end of a step is that at the beginning of the next."""
+        if self._stays:
+            return Frozen(np.zeros_like(self.semi.log_target), self.semi.log_target, 0.0)
         if t not in self._known:
             v = self.semi.potential(t)
             log_mass = self.semi.log_weights - v

@@ -1,4 +1,4 @@
-"""Work along a path of targets, and what is left of the weights."""
+"""Work along a path of targets, or of a reaction, and what is left of the weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["draw_work"]
 
 
 def draw_work(run: FlowRun) -> Drawing | None:
-    """Draw work, free energy and the effective sample size; ``None`` where no target moves."""
+    """Draw work, free energy and the effective sample size; ``None`` where none is told."""
     flow = run.solution
     if "work" not in flow.series:
         return None
@@ -24,24 +24,40 @@ def draw_work(run: FlowRun) -> Drawing | None:
         ("free_energy", "free energy −log Zₜ/Z₀", "#0072B2"),
         ("dissipated", "dissipated", style.INK),
     ):
+        if name not in flow.series:
+            continue
         told = flow.estimated(name)
         axes.errorbar(flow.times, told.value, yerr=np.nan_to_num(told.error), fmt="o-", ms=4,
                       lw=1.2, capsize=3, color=colour, label=label)  # fmt: skip
     style.time_axis(axes, float(flow.times[-1]))
     axes.set_ylabel("energy  [kT]")
     axes.legend(loc="best")
-    words = (
-        "Work that the moving target does, the free energy, and their difference, which is "
-        "dissipated and never negative."
-    )
+    moves = "free_energy" in flow.series
+    words = "Mean of W = −log w of the weights w."
+    if moves:
+        words = (
+            "Work that the moving target does, the free energy, and their difference, which is "
+            "dissipated and never negative."
+        )
     if weighted:
         beside = axes.twinx()
         told = flow.estimated("ess")
-        beside.plot(flow.times, told.value, "s--", ms=4, lw=1.0, color="#009E73")
+        known = np.isfinite(told.error)
+        beside.plot(flow.times, told.value, "--", lw=1.0, color="#009E73")
+        for some, face in ((known, "#009E73"), (~known, "white")):
+            beside.plot(
+                flow.times[some], told.value[some], "s", ms=4, mfc=face, color="#009E73"
+            )  # fmt: skip
         beside.set_ylabel("ESS / N", color="#009E73")
         beside.set_ylim(0.0, 1.05)
         words += (
             " Of the particles without weights; the squares, on the right, are the effective "
             "sample size of the weights as a share of N, without resampling."
         )
-    return Drawing("work", figure, "Work and weights along the path", words)
+        if not known.all():
+            words += (
+                " Where they are open the weights have no second moment: what is drawn is that of "
+                "the box, and no number of particles reaches it."
+            )
+    title = "Work and weights along the path" if moves else "Weights of the reaction"
+    return Drawing("work", figure, title, words)
