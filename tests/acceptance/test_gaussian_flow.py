@@ -77,14 +77,9 @@ def test_numbers_of_the_shipped_case(solved):
 
 def test_a_tolerance_in_space():
     """Chosen, met and not overstated: the density by its closed form, the numbers by theirs."""
-    solution = wfrpde.solve(
-        SPACE.case(
-            1.0,
-            domain={"box": [[-5.5, 5.5], [-5.0, 5.0], [-5.0, 5.0]]},
-            accuracy={"tolerance": 1e-3},
-        )
-    )
+    solution = wfrpde.solve(SPACE.case(1.0, accuracy={"tolerance": 1e-3}))
     assert solution.numerics["accuracy"]["met"]
+    assert solution.numerics["formulation"] == "log-density"
     check_numbers(SPACE, solution, 1e-3)
     error = SPACE.error(solution, 1.0, half_width=2.5, points=31)
     assert error <= solution.error.density[-1] <= 1e-3

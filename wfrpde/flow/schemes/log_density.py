@@ -34,6 +34,7 @@ from wfrpde.flow.schemes.log_density_sizes import (
     default_cells,
     default_degree,
     defaults_for,
+    few_elements,
     points_for,
 )
 from wfrpde.flow.schemes.scheme import Fit, Scheme
@@ -45,8 +46,8 @@ OF_STEPS = 0.15
 """Relative error of any number that steps with the error e leave, in units of e. Where saved times
 are near to each other all runs take the same steps, and their distance does not tell it."""
 
-MOST_LENGTHS = 80.0
-"""Largest ratio of a plane box's width to the shortest length along it."""
+MOST_LENGTHS = {2: 80.0, 3: 40.0}
+"""Largest ratio of a box's width to the shortest length along it, in the plane and in space."""
 
 REFINED = 32.0
 """Factor by which a refinement has a smaller error of the steps."""
@@ -66,12 +67,13 @@ class LogDensity(Scheme):
         """Whether u is smooth on a line, with a reaction to keep it so, or nothing else will do.
 
         That is: no zero of ρ₀, no kink, no ridge too sharp to resolve. In the plane: no kink, and
-        a box of few lengths; whether the run succeeds is seen at once.
+        a box of few lengths; whether the run succeeds is seen at once. In space one basin besides,
+        few elements, and a tolerance for them to meet.
         """
         if problem.numerics.degree is not None or self.objection(problem) is not None:
             return Fit(False)
         if problem.dim > 1:
-            return self._suits_plane(problem)
+            return self._suits_box(problem)
         value = problem.potential(problem.tensor_grid((1000,)).points)
         span = float(np.ptp(value[np.isfinite(value)]))
         if span > SPAN_LIMIT:
@@ -89,15 +91,16 @@ class LogDensity(Scheme):
         )
         return Fit(smooth, "one dimension, a smooth positive start and a reaction")
 
-    def _suits_plane(self, problem: Problem) -> Fit:
+    def _suits_box(self, problem: Problem) -> Fit:
         lengths = float((np.ptp(problem.box, axis=1) / problem.scales).max())
-        endless = problem.dim == 2 and problem.domain.box is None
-        if not (endless and lengths <= MOST_LENGTHS and not problem.kinks.any):
+        endless = problem.domain.box is None and (problem.dim == 2 or few_elements(problem))
+        if not (endless and lengths <= MOST_LENGTHS[problem.dim] and not problem.kinks.any):
             return Fit(False)
         points = sample(problem.box)
         bounded = np.isfinite(problem.potential(points)).all()
         positive = problem.log_initial(points).min() > EMPTY
-        return Fit(bool(bounded and positive), "a smooth positive start in a plane of few lengths")
+        where = "a plane" if problem.dim == 2 else "space, in one basin"
+        return Fit(bool(bounded and positive), f"a smooth positive start in {where} of few lengths")
 
     def objection(self, problem: Problem) -> InputError | None:
         """Return what is wrong if there is a linear reaction, or no box that ends at walls."""

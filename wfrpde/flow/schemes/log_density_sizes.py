@@ -67,7 +67,7 @@ PLANE = Defaults(
     at_degree=40.0,
     fine_share=1 / 2,
 )
-SPACE = replace(PLANE, degree=4, most_cells=4, most=1e-5, looser_still=5.6, at_degree=None)
+SPACE = replace(PLANE, degree=4, most_cells=4, at_degree=None, fine_share=1.0)
 
 BULK = 20.0
 """Levels (kT) within which the bends of V and log ρ₀ count."""
@@ -121,8 +121,8 @@ def default_cells(problem: Problem, *, wanted: bool = True) -> tuple[int, ...]:
     if problem.dim > 1:
         lengths = bending_lengths(problem)
         if tolerance is not None and own.at_degree is None:
-            size = float(np.clip(size * (tolerance / 1e-5) ** (1 / 7), size / 2, 1.3 * size))
-        elif tolerance is not None:
+            size = _size_in_space(tolerance)
+        if tolerance is not None:
             least = LEAST_WITH_TOLERANCE
     else:
         lengths = problem.scales
@@ -161,3 +161,17 @@ def bending_lengths(problem: Problem) -> Array:
                     ratio = largest[2] / max(largest[order], 1e-9 * largest[2])
                     lengths[axis] = min(lengths[axis], ratio ** (1 / (order - 2)))
     return np.asarray(lengths)
+
+
+def few_elements(problem: Problem) -> bool:
+    """Whether a tolerance in space takes one basin and no more elements than there may be."""
+    if problem.tolerance is None or len(problem.target.seeds) + len(problem.initial.seeds) > 2:
+        return False
+    size = _size_in_space(problem.tolerance) * bending_lengths(problem)
+    return bool((np.ptp(problem.box, axis=1) <= SPACE.most_cells * size).all())
+
+
+def _size_in_space(tolerance: float) -> float:
+    """Size of an element in units of the length over which u bends."""
+    size = SPACE.resolution
+    return float(np.clip(size * (tolerance / 1e-5) ** (1 / 7), size / 2, 1.3 * size))

@@ -14,6 +14,7 @@ from wfrpde.flow.certificate import Ladder, Run
 from wfrpde.flow.control import LadderControl, Replay, StepPolicy
 from wfrpde.flow.outcome import MOST_NODES, Context, is_free
 from wfrpde.flow.schedule import uniform
+from wfrpde.flow.schemes.log_density import LogDensity
 from wfrpde.flow.schemes.relative_density import run
 from wfrpde.flow.schemes.scheme import Fit, Scheme
 from wfrpde.flow.steppers.strang import Splitting
@@ -176,6 +177,8 @@ class Spectral(Scheme):
         spread = None if dynamics is None else dynamics.diffusion
         if spread is not None and not spread.is_diagonal:
             return Fit(True, "a full diffusion matrix takes spectral elements")
+        if problem.dim > 2 and LogDensity().suits(problem).good:
+            return Fit(False)  # a tolerance takes it a tenth of the time
         if problem.numerics.time_order == 4:
             return Fit(True, "numerics.time_order = 4 asks for spectral elements")
         return Fit(resolves(problem), "one basin, smooth enough for spectral elements")
