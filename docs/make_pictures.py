@@ -57,16 +57,15 @@ def draw_spectrum(
 
 def draw_gallery(name: str, folder: Path) -> None:
     """Run what a shipped case is for, and keep the figure that shows most of it."""
-    from wfrpde.case import load_case
+    from wfrpde.case.files import shown_by
     from wfrpde.commands.cli import main as wfrpde
 
-    case = load_case(name)
-    if case.samplers:
-        command, figures = "validate", ["differences"]
-    elif "spectrum" in case.model_fields_set:
-        command, figures = "spectrum", ["modes"]
-    else:
-        command, figures = "solve", ["work", "comparison", "density", "marginals", "kl"]
+    command = shown_by(name)
+    figures = {
+        "validate": ["differences"],
+        "spectrum": ["modes"],
+        "solve": ["work", "comparison", "density", "marginals", "kl"],
+    }[command]
     out = folder / f"gallery-{name}"
     wfrpde([command, name, "--out", str(out), "--quiet", "--set", "output.paraview=false"])
     drawn = [out / "figures" / f"{figure}.png" for figure in figures]

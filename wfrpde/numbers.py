@@ -7,9 +7,12 @@ the first digit of the error stands.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-__all__ = ["MISSING", "column", "duration", "number", "pretty", "shortened", "with_error"]
+__all__ = ["MISSING", "Polish", "column", "duration", "number", "pretty", "shortened", "with_error"]
+
+Polish = Callable[[str], str]
+"""What is done to each number of a table: `str` for the screen, `pretty` for a page."""
 
 MISSING = "–"
 SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")

@@ -244,13 +244,13 @@ class CaseGallery(MarkdownDirective):
     """``{case-gallery}``: title, picture and first comment of every case that ships."""
 
     def markdown(self) -> Iterator[str]:
-        from wfrpde.case.files import case_titles, shipped_cases
+        from wfrpde.case.files import case_titles, shipped_cases, shown_by
 
         pictures = Path(__file__).parents[1] / "_static" / "gallery"
         for name, title in case_titles().items():
             lines = shipped_cases()[name].read_text(encoding="utf-8").splitlines()
             words = [line[1:].strip() for line in takewhile(lambda line: line[:1] == "#", lines)]
-            yield from (f"**{title}** (`{name}`)", "")
+            yield from (f"**{title}**: `wfrpde {shown_by(name)} {name}`", "")
             if (pictures / f"{name}.png").is_file():
                 yield from (f"![{title}](_static/gallery/{name}.png)", "")
             # as text: a comment may hold what Markdown would take for formatting

@@ -33,6 +33,15 @@ def test_command_line_page_names_every_option(name, capsys):
     assert all(option in page for option in options), options
 
 
+def test_commands_of_the_pages_name_cases_that_ship():
+    from wfrpde.case.files import shipped_cases
+
+    named = re.compile(r"wfrpde (?:solve|spectrum|validate) ([a-z][a-z0-9-]+)(?=[\s`])")
+    found = {name: page for page in PAGES for name in named.findall(page.read_text("utf-8"))}
+    assert found.keys() >= {"hundred-wells", "slow-sampler", "validate-mixture"}
+    assert found.keys() <= shipped_cases().keys(), found
+
+
 def test_pictures_are_small():
     pictures = list((ROOT / "docs" / "_static").glob("*.png"))
     assert pictures

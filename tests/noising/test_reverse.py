@@ -11,6 +11,9 @@ from wfrpde.errors import InputError
 from wfrpde.flow.noising.certified import solved
 from wfrpde.flow.noising.solution import NoisingSolution
 from wfrpde.flow.noising.transport import Evolution
+from wfrpde.report.noising.explorer import noising_explorer
+from wfrpde.report.noising.page import tables as tables_of
+from wfrpde.report.noising.page import write_report
 
 
 def l1(solution, t):
@@ -122,8 +125,13 @@ def test_scores_of_users(tmp_path, monkeypatch):
         wfrpde.solve(reverse_case(score={"python": "their_net:bad"}, flow=short))
 
 
-def test_solutions_are_kept(tmp_path):
-    solution = wfrpde.solve(reverse_case(flow={"t_end": 0.5}, score={"scale": 1.1}))
+@pytest.fixture(scope="module")
+def wrong():
+    return wfrpde.solve(reverse_case(flow={"t_end": 0.5}, score={"scale": 1.1}))
+
+
+def test_solutions_are_kept(wrong, tmp_path):
+    solution = wrong
     again = NoisingSolution.load(solution.save(tmp_path / "run.npz"))
     x = np.linspace(-2, 2, 11)[:, None]
     np.testing.assert_array_equal(again.log_density(0.49, x), solution.log_density(0.49, x))
@@ -161,3 +169,21 @@ def test_other_questions_refuse_it_in_one_line():
     initial = {"mean": [0.0], "covariance": [[1.0]]}
     with pytest.raises(InputError, match="noising"):
         Case.from_dict({"target": {"potential": "x**2"}, "initial": initial, "score": {}})
+
+
+def test_the_page_shows_the_law_beside_the_noised_data(wrong, tmp_path):
+    solution = wrong
+    data = noising_explorer(solution)
+    assert [flow["label"] for flow in data["flows"]] == ["process", "noised data"]
+    assert data["times"] == solution.times.tolist()
+    shown = data["views"][0]
+    assert shown["flows"]["process"]["shape"] == [len(data["times"]), 1, len(shown["axes"][0])]
+    distance = data["curves"][0]["series"][0]["points"]
+    assert [p["y"] for p in distance] == solution.estimated("reverse_kl").value.tolist()
+    distances, masses = tables_of(solution, str)[1:]
+    assert distances.header[0] == masses.header[0] == "t"
+    # in the notation of a screen, one row a time
+    assert "±" in distances.rows[-1][1]
+    assert "×" not in distances.rows[-1][1]
+    page = write_report(solution, tmp_path, figures=True)[-1].read_text(encoding="utf-8")
+    assert "explorer-data" in page

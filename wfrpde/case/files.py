@@ -32,6 +32,12 @@ def case_titles() -> dict[str, str]:
     return {name: str(read_toml(path).get("title", "")) for name, path in shipped_cases().items()}
 
 
+def shown_by(case: str) -> str:
+    """Command that shows most of a shipped case: ``solve``, ``spectrum`` or ``validate``."""
+    tables = read_toml(shipped_cases()[case])
+    return "validate" if "sampler" in tables else "spectrum" if "spectrum" in tables else "solve"
+
+
 def find_case(case: str | Path) -> Path:
     """Path of the file of ``case``, a path or the name of a shipped case."""
     path = typed_path(case, "the case")

@@ -14,7 +14,8 @@ def command_parser(commands_by_name: Mapping[str, Command]) -> argparse.Argument
     """Return the parser of ``wfrpde``; its ``command`` is one of the given functions, or None."""
     parser = argparse.ArgumentParser(
         prog="wfrpde",
-        description="Wasserstein-Fisher-Rao gradient flows of KL(rho|pi), solved on meshes.",
+        description="Ground truth for Wasserstein-Fisher-Rao sampling and score-based diffusion: "
+        "flows, spectra, and verdicts on samplers, with the error of every number.",
         epilog="Begin with 'wfrpde demo'. Under MPI: mpirun -n 2 wfrpde solve CASE (pays in 3-D).",
     )
     parser.add_argument("--version", action="version", version=f"wfrpde {__version__}")

@@ -271,7 +271,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _cases(arguments: argparse.Namespace) -> int:
-    from wfrpde.case.files import case_titles, find_case
+    from wfrpde.case.files import case_titles, find_case, shown_by
     from wfrpde.errors import InputError
     from wfrpde.parallel.screen import screen_width
 
@@ -284,14 +284,19 @@ def _cases(arguments: argparse.Namespace) -> int:
         return 0
     titles = case_titles()
     width = max(map(len, titles))
-    for name, title in titles.items():
-        first = f"{name:<{width}}  "
-        print(
-            textwrap.fill(
-                title, screen_width(), initial_indent=first, subsequent_indent=" " * len(first)
+    for command in ("solve", "spectrum", "validate"):
+        print(f"wfrpde {command} NAME, with one of")
+        for name in filter(lambda name: shown_by(name) == command, titles):
+            first = f"  {name:<{width}}  "
+            print(
+                textwrap.fill(
+                    titles[name],
+                    screen_width(),
+                    initial_indent=first,
+                    subsequent_indent=" " * len(first),
+                )
             )
-        )
-    print("\n'wfrpde solve NAME' solves one, 'wfrpde cases --show NAME' prints its file.")
+    print("\n'wfrpde cases --show NAME' prints the file of a case.")
     return 0
 
 

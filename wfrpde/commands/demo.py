@@ -128,11 +128,11 @@ def run_demo(folder: Path, session: Session, *, force: bool = False, resume: boo
     else:
         session.say(
             "\nNext:"
-            "\n  wfrpde solve tilted-double-well --set target.barrier=12   change a case"
-            "\n  wfrpde spectrum slow-sampler                              why a sampler is slow"
-            "\n  wfrpde validate validate-double-well                      whether one is right"
-            "\n  wfrpde cases                                              see all cases"
-            "\n  wfrpde cases --show tilted-double-well > mine.toml        start your own"
+            "\n  wfrpde solve four-modes --set flow.beta=2      change a case"
+            "\n  wfrpde spectrum slow-sampler                   why a sampler is slow"
+            "\n  wfrpde validate validate-double-well           whether one is right"
+            "\n  wfrpde cases                                   see all cases"
+            "\n  wfrpde cases --show banana > mine.toml         start your own"
         )
     return last.complete
 

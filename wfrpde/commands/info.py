@@ -13,6 +13,7 @@ from typing import Any
 
 from wfrpde._compat import HOW, how
 from wfrpde.engine.choice import missing
+from wfrpde.parallel.screen import wrapped
 
 #: Module and what it is for.
 _NEEDED = {
@@ -43,7 +44,7 @@ def describe() -> str:
     """Describe this machine as far as wfrpde depends on it, in a few lines."""
     lines = [
         f"wfrpde      {_version('wfrpde') or 'not installed, run from its source'}"
-        f"  ({Path(__file__).resolve().parent})",
+        f"  ({Path(__file__).resolve().parents[1]})",
         f"Python      {platform.python_version()}  ({sys.executable})",
         f"System      {platform.platform()}",
         f"Environment {_environment()}",
@@ -55,18 +56,17 @@ def describe() -> str:
         version = _version(name)
         found = version or "not found"
         lines.append(f"{name:<11} {found:<10}  {purpose}" + (not version) * f": {how(extra)}")
-    return "\n".join([*lines, "", _engine()])
+    return wrapped("\n".join([*lines, "", _engine()]))
 
 
 def _engine() -> str:
     """Say what does the linear algebra here."""
     if absent := missing():
-        lines = (
-            "Linear algebra: SciPy, on one process and boxes.",
-            f"Several ranks need PETSc and SLEPc, meshes DOLFINx as well, {HOW};",
-            f"not found: {', '.join(absent)}.",
+        return (
+            "Linear algebra: SciPy, on one process and boxes.\n"
+            f"Several ranks need PETSc and SLEPc, meshes DOLFINx as well, {HOW}; "
+            f"not found: {', '.join(absent)}."
         )
-        return "\n".join(lines)
     meshes = "" if importlib.util.find_spec("dolfinx") else "; meshes need DOLFINx"
     return (
         f"Linear algebra: {_petsc()}{meshes}.\n"

@@ -32,5 +32,8 @@ def run_noising(case: Case, folder: Path, comm: Any, status: Bar | None) -> str:
     with collectively(comm):
         if comm.rank == 0:
             write_noising(solution, folder)
-    blocks = [table(content.header, content.rows) for content in tables(solution)]
-    return "\n\n".join([" ".join(result_sentences(solution)), *solution.warnings, *blocks])
+    blocks = [f"{c.title}\n\n{table(c.header, c.rows)}" for c in tables(solution, str)]
+    warnings = [f"Warning: {text}" for text in solution.warnings]
+    title = case.title or case.name
+    words = " ".join(result_sentences(solution))
+    return "\n\n".join([title, words, *blocks, *warnings, "± is the estimated error."])

@@ -20,7 +20,7 @@ from wfrpde.report.flow.modes import FLOOR, grows_from_nothing
 from wfrpde.report.flow.run import NORMALISATION, FlowRun
 from wfrpde.report.levels import enclosing_levels
 
-__all__ = ["flow_explorer"]
+__all__ = ["curve", "flow_explorer", "view_of"]
 
 
 KEPT = {1: 40.0, 2: 24.0, 3: 24.0}
@@ -51,6 +51,7 @@ def flow_explorer(run: FlowRun) -> dict[str, Any]:
         "known": known,
         "flows": [{"label": k, "colour": style.flow_colour(k)} for k in run.flows],
         "views": _coordinates(run, solution) if not isinstance(solution, Solution) else _views(run),
+        "goal": {"symbol": "π", "words": "the target π", "mass": "the target"},
         "kept": KEPT[dim],
         "shown": SHOWN,
         "colours": list(style.DENSITY_STEPS),
@@ -84,7 +85,7 @@ def _coordinates(run: FlowRun, solution: ProductSolution | ChainSolution) -> lis
             for label, flow in run.flows.items()
         }
         target = log_marginal(solution, np.inf)
-        view = _view((solution.case.coordinates[coordinate],), (x,), densities, target)
+        view = view_of((solution.case.coordinates[coordinate],), (x,), densities, target)
         result.append(view)
     return result
 
@@ -94,13 +95,13 @@ def _views(run: FlowRun) -> list[dict[str, Any]]:
     pictures = run.pictures
     densities, target = dict(pictures.log_density), pictures.log_target
     if run.solution.dim < 3:
-        return [_view(run.solution.case.coordinates, pictures.axes, densities, target)]
+        return [view_of(run.solution.case.coordinates, pictures.axes, densities, target)]
     result = []
     for first, second in ((0, 1), (0, 2), (1, 2)):
         along = 3 - first - second
         step = float(np.diff(pictures.axes[along][:2])[0])
         result.append(
-            _view(
+            view_of(
                 "xyz"[first] + "xyz"[second],
                 (pictures.axes[first], pictures.axes[second]),
                 {k: _marginal(v, along + 1, step) for k, v in densities.items()},
@@ -118,9 +119,10 @@ def _marginal(log_density: Array, axis: int, step: float) -> Array:
     return np.asarray(logsumexp(finite, axis=axis) + np.log(step))
 
 
-def _view(
+def view_of(
     names: Sequence[str], axes: tuple[Array, ...], densities: dict[str, Array], target: Array
 ) -> dict[str, Any]:
+    """Pack log densities ``(T, …)`` of flows on a grid, and that of what they go to, ``(…)``."""
     dim = len(axes)
     count = sum(values.size for values in densities.values()) if dim > 1 else 0
     stride = max(1, int(np.ceil(np.sqrt(count / MOST_VALUES))))
@@ -151,24 +153,25 @@ def _view(
 def _curves(run: FlowRun) -> list[dict[str, Any]]:
     """KL of every flow, the mass of each mode, and the log of the normalising constant."""
     kl = [{**_series(label, flow, "kl"), "path": _path(flow)} for label, flow in run.flows.items()]
-    curves = [_curve("KL(ρ‖π)", "nats", kl, log=True)]
+    curves = [curve("KL(ρ‖π)", "nats", kl, log=True)]
     if NORMALISATION in run.solution.series:
         own = _series(run.equation.label, run.solution, NORMALISATION)
-        curves.append(_curve("log γₜ(1)", "log γₜ(1)", [own]))
+        curves.append(curve("log γₜ(1)", "log γₜ(1)", [own]))
     if "survival" in run.solution.series:
         left = [_series(k, flow, "survival") for k, flow in run.flows.items()]
-        curves.append(_curve("survival", "share that is left", left))
+        curves.append(curve("survival", "share that is left", left))
     for name in run.solution.mode_mass:
         goal = run.target_mode_mass.get(name)
         series = [_series(k, flow, "mode_mass", name) for k, flow in run.flows.items()]
         masses = np.array([p["y"] for one in series for p in one["points"] if p["y"] > 0])
         log = bool(masses.size) and grows_from_nothing(masses, goal)
         more = {"short": name, "log": log, "floor": FLOOR, "goal": goal}
-        curves.append(_curve(f"mass of “{name}”", "mass", series, **more))
+        curves.append(curve(f"mass of “{name}”", "mass", series, **more))
     return curves
 
 
-def _curve(title: str, label: str, series: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+def curve(title: str, label: str, series: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    """Give a curve of numbers with errors over time, one series for each flow."""
     for at in {point["x"] for one in series for point in one["points"]}:
         # what stands in one column of the page's table has one format
         own = [p for one in series for p in one["points"] if p["x"] == at]

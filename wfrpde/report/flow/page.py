@@ -240,7 +240,9 @@ def _plain(value: Any) -> str:
         return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
     if isinstance(value, float):
         return pretty(number(value, 3, trim=True))
-    return shortened(str(list(value) if isinstance(value, tuple) else value))
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_plain, value))}]"
+    return shortened(str(value))
 
 
 def _checks(flow: AnySolution) -> list[dict[str, Any]]:

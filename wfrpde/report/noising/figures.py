@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from wfrpde.arrays import Array
 from wfrpde.flow.noising.solution import NoisingSolution
 from wfrpde.numbers import number
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
+from wfrpde.report.noising.window import window
 
 MOST_PANELS = 6
 """Times that are drawn at most."""
@@ -33,13 +33,6 @@ def _shown(solution: NoisingSolution) -> list[int]:
     return sorted(set(np.linspace(0, count - 1, min(count, MOST_PANELS)).round().astype(int)))
 
 
-def _window(solution: NoisingSolution, indices: list[int]) -> Array:
-    """Box ``(d, 2)`` of what is to be seen: four standard deviations of every law shown."""
-    mean = solution.mean[indices]
-    spread = 4 * np.sqrt(np.einsum("tii->ti", solution.covariance[indices]))
-    return np.stack([(mean - spread).min(axis=0), (mean + spread).max(axis=0)], axis=1)
-
-
 def _curves(solution: NoisingSolution) -> Drawing:
     indices = _shown(solution)
     figure = style.new_figure(10.5, 5.4)
@@ -49,14 +42,18 @@ def _curves(solution: NoisingSolution) -> Drawing:
         axes.remove()
     for axes, k in zip(panels, indices, strict=False):
         t = float(solution.times[k])
-        low, high = _window(solution, [k])[0].tolist()
+        low, high = window(solution, [k])[0].tolist()
         x = np.linspace(low, high, POINTS[1])
         exact = np.exp(solution.log_exact_density(t, x[:, None]))
         axes.fill_between(x, exact, color="0.85", lw=0)
         axes.plot(x, solution.density(t, x[:, None]), color=style.flow_colour("W"), lw=1.8)
         axes.set_title(f"t = {number(t, 3, trim=True)}")
         axes.set_ylim(bottom=0)
-    panels[0].set_ylabel("density")
+    for k, axes in enumerate(panels[: len(indices)]):
+        if k % columns == 0:
+            axes.set_ylabel("density")
+        if k + columns >= len(indices):
+            axes.set_xlabel("x")
     return Drawing(
         "density", figure, "Density at successive times over that of the noised data",
         "The law at some of the saved times (line), over that of the data with as much noise "
@@ -74,7 +71,7 @@ def _maps(solution: NoisingSolution) -> Drawing:
         axes.remove()
     for axes, k in zip(panels, indices, strict=False):
         t = float(solution.times[k])
-        box = _window(solution, [k])
+        box = window(solution, [k])
         x, y = (np.linspace(float(box[i, 0]), float(box[i, 1]), POINTS[2]) for i in (0, 1))
         points = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1).reshape(-1, 2)
         values = solution.density(t, points).reshape(len(x), len(y))
@@ -83,7 +80,7 @@ def _maps(solution: NoisingSolution) -> Drawing:
         levels = exact.max() * np.array([0.05, 0.5])
         axes.contour(x, y, exact.T, levels=levels, colors="0.4", linewidths=0.8)
         axes.set_title(f"t = {number(t, 3, trim=True)}")
-        axes.set_aspect("equal")
+        axes.set(aspect="equal", xlabel="x", ylabel="y")
     return Drawing(
         "maps", figure, "Density at successive times with contours of the noised data",
         "The law at some of the saved times (colours), and contours of the data with as much "

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from wfrpde.flow.noising.budget import Part
 from wfrpde.flow.noising.solution import NoisingSolution
-from wfrpde.numbers import column, duration, number, pretty, shortened, with_error
+from wfrpde.flow.saved import Estimated
+from wfrpde.numbers import (
+    MISSING,
+    Polish,
+    column,
+    duration,
+    number,
+    pretty,
+    shortened,
+    with_error,
+)
 from wfrpde.report import pages
 from wfrpde.report.flow.page import numerics_rows
+from wfrpde.report.noising.explorer import noising_explorer
 from wfrpde.report.noising.figures import drawings
 from wfrpde.report.pages import Table
 
@@ -26,6 +37,7 @@ def write_report(solution: NoisingSolution, folder: Path, *, figures: bool = Tru
         drawings(solution) if figures else (),
         facts,
         kicker=kicker(solution),
+        explorer=noising_explorer(solution) if figures else None,
         warnings=solution.warnings,
         result=result_sentences(solution),
         tables=tables(solution),
@@ -67,24 +79,32 @@ def _last(value: object, error: object) -> str:
     return pretty(with_error(float(value[-1]), float(error[-1]), 7))  # type: ignore[index]
 
 
-def tables(solution: NoisingSolution) -> list[Table]:
-    """Give the numbers at the saved times."""
+def tables(solution: NoisingSolution, polish: Polish = pretty) -> list[Table]:
+    """Give the numbers at the saved times; `polish` is applied to each number."""
     wanted = {"KL(p‖ρ)": "reverse_kl", "KL(ρ‖p)": "kl", "L1": "l1"}
     entries = {}
     if solution.process.reverse:
         entries = {words: solution.estimated(name) for words, name in wanted.items()}
         weighed = {"ESS/N": "ess", "log E w": "log_normalising_constant"}
         entries |= {w: solution.estimated(n) for w, n in weighed.items() if n in solution.series}
-    entries |= {f"mass of {n}": solution.estimated("mode_mass", n) for n in solution.mode_mass}
     mean = solution.estimated("mean")
-    entries |= {f"mean {x}": mean[:, i] for i, x in enumerate("xyz"[: solution.dim])}
-    cells = [[pretty(c) for c in column(e.value, e.error, 7)] for e in entries.values()]
-    found = [Table("At the saved times", ("t", *entries), _rows(solution, cells))]
+    masses = {f"mass of {n}": solution.estimated("mode_mass", n) for n in solution.mode_mass}
+    masses |= {f"mean {x}": mean[:, i] for i, x in enumerate("xyz"[: solution.dim])}
+    titles = {"Distances to the noised data": entries, "Masses and means": masses}
+    found = [_over_time(solution, title, kept, polish) for title, kept in titles.items() if kept]
     if solution.budget:
-        rows = tuple(_budget_row(part) for part in solution.budget)
+        rows = tuple(_budget_row(part, polish) for part in solution.budget)
         header = ("", "KL", "L1", "Girsanov's bound of KL")
         found.insert(0, Table("Error budget: each part alone, and all together", header, rows))
     return found
+
+
+def _over_time(
+    solution: NoisingSolution, title: str, entries: Mapping[str, Estimated], polish: Polish
+) -> Table:
+    cells = [[polish(c) for c in column(e.value, e.error, 7)] for e in entries.values()]
+    times = [polish(number(float(t), 4, trim=True)) for t in solution.times]
+    return Table(title, ("t", *entries), tuple(zip(times, *cells, strict=True)))
 
 
 _WORDS = {
@@ -96,12 +116,7 @@ _WORDS = {
 }
 
 
-def _budget_row(part: Part) -> tuple[str, ...]:
-    bound = "–" if not np.isfinite(part.bound) else pretty(number(part.bound, 3))
+def _budget_row(part: Part, polish: Polish) -> tuple[str, ...]:
+    bound = MISSING if not np.isfinite(part.bound) else polish(number(part.bound, 3))
     pairs = ((part.kl, part.kl_error), (part.l1, part.l1_error))
-    return (_WORDS[part.name], *(pretty(with_error(*pair, 4)) for pair in pairs), bound)
-
-
-def _rows(solution: NoisingSolution, cells: Iterable[list[str]]) -> tuple[tuple[str, ...], ...]:
-    times = [pretty(number(float(t), 4, trim=True)) for t in solution.times]
-    return tuple(zip(times, *cells, strict=True))
+    return (_WORDS[part.name], *(polish(with_error(*pair, 4)) for pair in pairs), bound)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wfrpde.arrays import Array
-from wfrpde.numbers import MISSING, column, number, with_error
+from wfrpde.numbers import MISSING, Polish, column, number, with_error
 from wfrpde.report.pages import Table
 
 if TYPE_CHECKING:
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from wfrpde.studies.spectral.study import SpectralStudy
 
 __all__ = ["study_tables", "sweep_columns", "sweep_table"]
-
-Polish = Callable[[str], str]
 
 DIGITS = 10
 

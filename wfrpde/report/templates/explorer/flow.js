@@ -64,7 +64,7 @@ views.flow = async (host, data) => {
       lines: [
         place.join(", "),
         ...flows.map(({ label, colour }) => ({ text: `ρ ${label} = ${value(view.flows[label][state.k])}`, colour })),
-        { text: `π = ${value(view.target)}`, colour: "#777777" },
+        { text: `${data.goal.symbol} = ${value(view.target)}`, colour: "#777777" },
         data.known[state.k] ? `ρ is known to ${data.known[state.k]} (relative L²)` : "",
       ].filter(Boolean),
     };
@@ -124,7 +124,7 @@ views.flow = async (host, data) => {
 
   function tell() {
     if (dim === 1) {
-      legend.textContent = `Grey: the target π. Dashed: the start. All panels have the same scale.`;
+      legend.textContent = `Grey: ${data.goal.words}. Dashed: the start. All panels have the same scale.`;
       return;
     }
     const [low, high] = limits().map((value) => (state.log ? written(10 ** value, 1) : written(value, 2)));
@@ -133,7 +133,7 @@ views.flow = async (host, data) => {
     shades.forEach((colour, i) => image.data.set([...colour, 255], 4 * i));
     strip.getContext("2d").putImageData(image, 0, 0);
     const where = data.views.length > 1 ? "marginal density ρ" : "density ρ";
-    legend.replaceChildren(`${where}: ${low} `, strip, ` ${high} ${state.log ? "" : "and more"}, the same in all panels. Orange: where the target has 90 % of its mass.${bare ? " Grey: outside the mesh." : ""}`);
+    legend.replaceChildren(`${where}: ${low} `, strip, ` ${high} ${state.log ? "" : "and more"}, the same in all panels. Orange: where ${data.goal.mass} has 90 % of its mass.${bare ? " Grey: outside the mesh." : ""}`);
   }
 
   /* --- curves --- */
@@ -184,7 +184,8 @@ views.flow = async (host, data) => {
 
   function numbers() {
     const head = make("tr", {}, make("th", { scope: "col" }, `at t = ${data.time_texts[state.k]}`), ...curves.map((c) => make("th", { scope: "col" }, c.title)));
-    const rows = flows.map(({ label, colour }) =>
+    const told = flows.filter(({ label }) => curves.some((curve) => curve.series.some((one) => one.label === label)));
+    const rows = told.map(({ label, colour }) =>
       make("tr", {}, make("th", { scope: "row" }, coloured(label, colour)), ...curves.map((curve) => {
         const own = curve.series.find((one) => one.label === label);
         const point = own?.points.find((p) => Math.abs(p.x - times[state.k]) <= 1e-12 * Math.max(1, p.x));
