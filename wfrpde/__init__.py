@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from wfrpde.case import Case, load_case
     from wfrpde.comparison import ValidationReport, validate
     from wfrpde.errors import WfrpdeError
-    from wfrpde.flow.solution import ErrorEstimate, Solution, load_solution
+    from wfrpde.flow.saved import ErrorEstimate
+    from wfrpde.flow.solution import Solution, load_solution
     from wfrpde.flow.solve import solve
     from wfrpde.operators.spectra import Spectrum, spectrum
     from wfrpde.operators.tilting import FeynmanKac, feynman_kac
@@ -36,7 +37,7 @@ _HOME = {
     "solve": "wfrpde.flow.solve",
     "Solution": "wfrpde.flow.solution",
     "load_solution": "wfrpde.flow.solution",
-    "ErrorEstimate": "wfrpde.flow.solution",
+    "ErrorEstimate": "wfrpde.flow.saved",
     "Spectrum": "wfrpde.operators.spectra",
     "spectrum": "wfrpde.operators.spectra",
     "FeynmanKac": "wfrpde.operators.tilting",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 Grid = TensorGrid | SimplexGrid
 GridT = TypeVar("GridT", TensorGrid, SimplexGrid)
 
-logger = logging.getLogger("wfrpde")
 
 SLOW = 5.0
 """How many times longer a step may be on the time scale of a V that moves, whose part is exact."""

@@ -11,7 +11,7 @@ from wfrpde.parallel import (
     abort_on_unhandled,
     configure_logging,
     leave_together,
-    world,
+    world_of,
 )
 from wfrpde.parallel.screen import logger, wrapped
 
@@ -49,7 +49,7 @@ class Session:
         self._farewell: Any = None
 
     def __enter__(self) -> Self:
-        self.comm = world()
+        self.comm = world_of()
         self.rank = self.comm.rank
         if self.comm.size > 1:
             self._farewell = self.comm.Dup()

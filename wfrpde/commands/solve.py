@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from wfrpde.case import Case
 from wfrpde.case.origin import difference, origin_of
 from wfrpde.errors import InputError
-from wfrpde.parallel import Bar, ProgressReporter, Stopped, StopRequest, world
+from wfrpde.parallel import Bar, ProgressReporter, Stopped, StopRequest, world_of
+from wfrpde.parallel.screen import logger
 from wfrpde.parallel.tasks import Store, Task, run_tasks
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from wfrpde.flow.product.solution import AnySolution
     from wfrpde.report.flow.run import FlowRun
 
-logger = logging.getLogger("wfrpde")
 
 WAITING_NODES = 100_000
 """Nodes beyond which ParaView's files are not written for a person who stopped the run."""
@@ -107,7 +106,7 @@ def run_case(
     from wfrpde.report.flow import write_run
     from wfrpde.report.flow.run import FlowRun
 
-    comm = world() if comm is None else comm
+    comm = world_of(comm)
     kept = None if case.is_factored else kept  # the factors are solved in seconds
     store: Store[AnySolution] | None = None
     if kept is not None:

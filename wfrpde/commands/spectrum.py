@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfrpde.commands.folder import RunFolder
 from wfrpde.numbers import number
 from wfrpde.parallel import Bar, ProgressReporter, StopRequest, collectively
+from wfrpde.parallel.screen import logger
 from wfrpde.report.terminal import table
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from wfrpde.report.pages import Table
     from wfrpde.studies.spectral.product import ProductStudy
     from wfrpde.studies.spectral.study import SpectralStudy
-
-logger = logging.getLogger("wfrpde")
 
 
 def run_spectrum(

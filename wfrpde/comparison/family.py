@@ -15,14 +15,13 @@ from wfrpde.comparison.limit import limit_laws
 from wfrpde.comparison.replicates import Judge
 from wfrpde.equation import Equation
 from wfrpde.errors import WfrpdeError
+from wfrpde.parallel.screen import logger
 from wfrpde.samplers import PathReaction, SamplerContext
 from wfrpde.samplers.law import LawStep
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
 
-
-logger = logging.getLogger("wfrpde")
 
 EMPTY = 1e-250
 """Share of the largest mass below which no reaction brings any back."""

@@ -39,7 +39,7 @@ from wfrpde.parallel import (
     collectively,
     unless_stopped,
     watched,
-    world,
+    world_of,
 )
 from wfrpde.samplers import SamplerContext
 
@@ -97,8 +97,7 @@ def validate(
     require_case(case, "validate", factored=True, noised=True)
     _check_factors(case)
     checked_on_stop(on_stop)
-    if comm is None:
-        comm = world()
+    comm = world_of(comm)
     began = time.perf_counter()
     entrants = entrants_of(case, samplers or {})
     if not entrants:

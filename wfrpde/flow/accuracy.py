@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
@@ -15,10 +14,10 @@ from wfrpde.case.problem import Problem
 from wfrpde.errors import AccuracyError, InputError, SolverError
 from wfrpde.flow.certificate import Ladder
 from wfrpde.flow.outcome import Context
+from wfrpde.flow.saved import ErrorEstimate
 from wfrpde.flow.schemes.scheme import Scheme
-from wfrpde.flow.solution import ErrorEstimate, Solution
-
-logger = logging.getLogger("wfrpde")
+from wfrpde.flow.solution import Solution
+from wfrpde.parallel.screen import logger
 
 MOST_REFINEMENTS = 4
 

@@ -19,7 +19,7 @@ from wfrpde.fields.schedules import integral
 from wfrpde.flow.accuracy import RATES
 from wfrpde.flow.exact import blur_defect
 from wfrpde.flow.outcome import Outcome, Share
-from wfrpde.flow.solution import ErrorEstimate
+from wfrpde.flow.saved import ErrorEstimate
 
 Comparison = tuple[Functionals, Array, Array]
 """Numbers of another solution or rule, its L2 distances ``(T,)`` and the shares that count."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -40,8 +39,6 @@ from wfrpde.flow.path import along_path, path_checks, weight_warnings, weights_t
 from wfrpde.flow.schemes.scheme import Scheme
 from wfrpde.flow.solution import Opinions, Solution
 from wfrpde.parallel import Stopped
-
-logger = logging.getLogger("wfrpde")
 
 START_DEFECT = 1e-4
 

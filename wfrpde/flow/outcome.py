@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -14,6 +13,7 @@ from wfrpde.discretisation.extrapolation import divided
 from wfrpde.discretisation.interpolation import Interpolation
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
+from wfrpde.parallel.screen import logger
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from wfrpde.flow.checkpoints import Checkpoints, RunMark
     from wfrpde.flow.march import March
 
-logger = logging.getLogger("wfrpde")
 
 Share = float | Array | None
 

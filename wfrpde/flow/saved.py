@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.arrays import Array
+from wfrpde.case.stored import Result
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,50 @@ def saved_index(times: Array, t: float) -> int:
         known = ", ".join(f"{time:g}" for time in times)
         raise ValueError(f"t = {t:g} was not saved; the saved times are {known}")
     return index
+
+
+@dataclass(frozen=True)
+class ErrorEstimate(Result):
+    """Estimated absolute errors of the numbers of a `Solution`, with the same names and shapes.
+
+    Attributes
+    ----------
+    series
+        Name → ``(T,)``.
+    mean, covariance
+        ``(T, d)`` and ``(T, d, d)``.
+    mode_mass
+        Region → ``(T,)``.
+    density
+        ``(T,)``: error of the density in L2, *relative* to its norm.
+    """
+
+    series: Mapping[str, Array]
+    mean: Array
+    covariance: Array
+    mode_mass: Mapping[str, Array]
+    density: Array
+
+    def unknown(self) -> ErrorEstimate:
+        """Return estimates of the same shapes that say nothing: NaN."""
+
+        def blank(values: Array) -> Array:
+            return np.full_like(values, np.nan)
+
+        return ErrorEstimate(
+            {name: blank(values) for name, values in self.series.items()},
+            blank(self.mean),
+            blank(self.covariance),
+            {name: blank(values) for name, values in self.mode_mass.items()},
+            blank(self.density),
+        )
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self.series:
+            return self.series[name]
+        if name in ("mean", "covariance", "mode_mass", "density"):
+            return getattr(self, name)
+        raise KeyError(name)
 
 
 class SavedLaw(ABC):
@@ -114,6 +160,11 @@ class DerivedNumbers(SavedLaw):
     @abstractmethod
     def _modes(self) -> Mapping[str, Estimated]: ...
 
+    @cached_property
+    def series(self) -> Mapping[str, Array]:
+        """Scalar series by name, each ``(T,)``."""
+        return {name: entry.value for name, entry in self._series.items()}
+
     @property
     def mean(self) -> Array:
         """Mean ``(T, d)``."""
@@ -128,6 +179,16 @@ class DerivedNumbers(SavedLaw):
     def mode_mass(self) -> Mapping[str, Array]:
         """Mass of each named region, ``(T,)``."""
         return {name: entry.value for name, entry in self._modes.items()}
+
+    def _error(self, density: Array) -> ErrorEstimate:
+        """Return the errors of all numbers, beside that of the density."""
+        return ErrorEstimate(
+            series={name: entry.error for name, entry in self._series.items()},
+            mean=self._means.error,
+            covariance=self._covariances.error,
+            mode_mass={name: entry.error for name, entry in self._modes.items()},
+            density=density,
+        )
 
     def _number(self, name: str, region: str) -> Estimated:
         if name == "mode_mass":

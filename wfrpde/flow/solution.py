@@ -20,56 +20,12 @@ from wfrpde.domain.absorption import Absorption
 from wfrpde.domain.sides import Sides
 from wfrpde.flow.currents import slope_of_distance, slopes, velocity_of_mass
 from wfrpde.flow.exact import GeometricMean, gaussian_log_density
-from wfrpde.flow.saved import Estimated, SavedLaw
+from wfrpde.flow.saved import ErrorEstimate, Estimated, SavedLaw
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.flow.product.solution import AnySolution
     from wfrpde.targets import Target
-
-
-@dataclass(frozen=True)
-class ErrorEstimate(Result):
-    """Estimated absolute errors of the numbers of a `Solution`, with the same names and shapes.
-
-    Attributes
-    ----------
-    series
-        Name → ``(T,)``.
-    mean, covariance
-        ``(T, d)`` and ``(T, d, d)``.
-    mode_mass
-        Region → ``(T,)``.
-    density
-        ``(T,)``: error of the density in L2, *relative* to its norm.
-    """
-
-    series: Mapping[str, Array]
-    mean: Array
-    covariance: Array
-    mode_mass: Mapping[str, Array]
-    density: Array
-
-    def unknown(self) -> ErrorEstimate:
-        """Return estimates of the same shapes that say nothing: NaN."""
-
-        def blank(values: Array) -> Array:
-            return np.full_like(values, np.nan)
-
-        return ErrorEstimate(
-            {name: blank(values) for name, values in self.series.items()},
-            blank(self.mean),
-            blank(self.covariance),
-            {name: blank(values) for name, values in self.mode_mass.items()},
-            blank(self.density),
-        )
-
-    def __getitem__(self, name: str) -> Any:
-        if name in self.series:
-            return self.series[name]
-        if name in ("mean", "covariance", "mode_mass", "density"):
-            return getattr(self, name)
-        raise KeyError(name)
 
 
 @dataclass(frozen=True)

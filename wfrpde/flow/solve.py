@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,10 +32,13 @@ from wfrpde.parallel import (
     StopRequest,
     checked_on_stop,
     collectively,
+    tell_warnings,
     unless_stopped,
     watched,
+    world_of,
 )
 from wfrpde.parallel.places import typed_path
+from wfrpde.parallel.screen import logger
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
     from wfrpde.flow.noising.solution import NoisingSolution
     from wfrpde.flow.product.solution import AnySolution
 
-logger = logging.getLogger("wfrpde")
 
 DEGRADED = 0.05
 """Relative estimated error of the density beyond which an automatic choice is reconsidered."""
@@ -134,9 +135,7 @@ def solve_on_mesh(
     """Do what `solve` does in one to three dimensions (collective)."""
     require_case(case, "solve")
     checked_on_stop(on_stop)
-    from wfrpde.parallel.mpi import MPI
-
-    comm = MPI.COMM_WORLD if comm is None else comm
+    comm = world_of(comm)
     checkpoints = None
     if resume is not None:
         with collectively(comm):
@@ -210,9 +209,7 @@ def solve_from(
         if case.numerics.cross_check and not solution.gaussian and crooks is None:
             warnings += ("numerics.cross_check: no closed form was taken, nothing was compared",)
         solution = replace(solution, warnings=warnings)
-        if comm.rank == 0:
-            for text in solution.warnings:
-                logger.warning(text)
+        tell_warnings(solution.warnings, comm)
     if checkpoints is not None and not solution.complete:
         checkpoints.write()
     return solution

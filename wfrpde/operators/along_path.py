@@ -30,6 +30,7 @@ from wfrpde.discretisation.semi_discrete import SemiDiscrete
 from wfrpde.engine import Wish
 from wfrpde.errors import InputError
 from wfrpde.fields.schedules import value_at
+from wfrpde.parallel import world_of
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -138,17 +139,15 @@ def path_profile(
         raise InputError("path", "none", "a target that moves")
     if case.dim > max(CELLS):
         raise InputError("target.dim", str(case.dim), "at most two dimensions for this question")
-    from wfrpde.parallel.mpi import MPI
-
     problem = make_problem(case)
     lobatto = problem.t_end * (1 - np.cos(np.pi * np.linspace(0, 1, STATIONS))) / 2
     own = lobatto if times is None else times
     at = np.atleast_1d(np.asarray(own, dtype=float))
     cells = case.numerics.cells or (CELLS[case.dim],) * case.dim
     coarse = problem.grid(tuple(cells))
-    world = MPI.COMM_WORLD if comm is None else comm
-    first = _on(problem, make_nodes(world, coarse, 1), at)
-    second = _on(problem, make_nodes(world, coarse.refined(), 1), at)
+    comm = world_of(comm)
+    first = _on(problem, make_nodes(comm, coarse, 1), at)
+    second = _on(problem, make_nodes(comm, coarse.refined(), 1), at)
     best = second + (second - first) / 3
     gap, friction, variance, lag = best
     return PathProfile(at, gap, friction, variance, lag, np.abs(second - first) / 3)

@@ -14,8 +14,7 @@ from wfrpde.operators.dirichlet_form import DirichletForm
 from wfrpde.operators.ladder import discretisations
 from wfrpde.operators.modes import LEVELS
 from wfrpde.operators.operator import Operator
-from wfrpde.operators.spectra import world_of
-from wfrpde.parallel import collectively
+from wfrpde.parallel import collectively, world_of
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm

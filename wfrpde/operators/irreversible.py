@@ -6,7 +6,6 @@ degree does not know are artefacts of the mesh: they are left out, and named.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from wfrpde.operators.generator_form import GeneratorForm, rotation_bound
 from wfrpde.operators.ladder import cells_for
 from wfrpde.operators.walls import wall_nodes
 from wfrpde.parallel import Progress, collectively, watched
+from wfrpde.parallel.screen import logger
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.fields import Region
 
-logger = logging.getLogger("wfrpde")
 
 DEGREE = {1: 8, 2: 8, 3: 4}
 """Degree by dimension, where the case names none; the other one is less by one."""

@@ -14,7 +14,6 @@ grid in q alone says nothing of it.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,13 +29,13 @@ from wfrpde.engine.nonsymmetric import Eigenpairs, lowest
 from wfrpde.errors import InputError, SolverError
 from wfrpde.operators.irreversible import EXTRA, Rotating, vague_warnings
 from wfrpde.parallel import Progress, collectively, watched
+from wfrpde.parallel.screen import logger
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
     from wfrpde.case import Case
 
-logger = logging.getLogger("wfrpde")
 
 LEVEL = 70.0
 """Level of U (kT) at which the grid in q ends."""

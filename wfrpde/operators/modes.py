@@ -7,7 +7,6 @@ feel, do not matter.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,7 @@ from wfrpde.operators.ladder import VAGUE, Ladder, Level, discretisations
 from wfrpde.operators.operator import Operator
 from wfrpde.operators.walls import wall_nodes
 from wfrpde.parallel import Progress, collectively, watched
+from wfrpde.parallel.screen import logger
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.fields import Region
 
-logger = logging.getLogger("wfrpde")
 
 LEVELS = {1: 80.0, 2: 60.0, 3: 40.0}
 """Levels (kT) that the mesh reaches, by dimension: higher modes live further out than π."""

@@ -20,15 +20,17 @@ from wfrpde.arrays import Array, Flags
 from wfrpde.case.origin import check_origin, note_origin, origin_of
 from wfrpde.case.stored import Result
 from wfrpde.operators.kramers import eyring_kramers
-from wfrpde.operators.spectra import spectrum, world_of
+from wfrpde.operators.spectra import spectrum
 from wfrpde.parallel import (
     OnStop,
     Progress,
     StopRequest,
     checked_on_stop,
     collectively,
+    tell_warnings,
     unless_stopped,
     watched,
+    world_of,
 )
 from wfrpde.parallel.screen import quiet
 from wfrpde.parallel.tasks import Store, Task, run_tasks, store_key
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
     from wfrpde.case import Case
-
-logger = logging.getLogger("wfrpde")
 
 
 @dataclass(frozen=True)
@@ -174,9 +174,7 @@ def sweep(
         f"{key} = {values[i]:g}: {text}" for i in sorted(points) for text in points[i].warnings
     ]
     warnings += [f"{key} = {values[i]:g}: {failures[i]}" for i in sorted(failures)]
-    if comm.rank == 0:
-        for text in warnings:
-            logger.warning(text)
+    tell_warnings(warnings, comm)
     result = Sweep(
         case=case,
         key=key,

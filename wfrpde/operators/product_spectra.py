@@ -26,7 +26,7 @@ from wfrpde.case.stored import Result
 from wfrpde.errors import InputError
 from wfrpde.fields.product_regions import parse_product_region
 from wfrpde.operators.spectra import spectrum as spectrum_of_factor
-from wfrpde.operators.spectra import world_of
+from wfrpde.parallel import world_of
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm

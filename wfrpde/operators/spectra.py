@@ -14,9 +14,8 @@ tells by how much transients may outgrow e^{−Re λ t}.
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +31,7 @@ from wfrpde.operators.irreversible import Rotating, solve_irreversible
 from wfrpde.operators.kinetic import solve_kinetic
 from wfrpde.operators.modes import Modes, solve_modes
 from wfrpde.operators.ornstein_uhlenbeck import is_linear, solve_linear
+from wfrpde.parallel import tell_warnings, world_of
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 Values = npt.NDArray[Any]
 """Real numbers, or complex ones where a mode rotates."""
-logger = logging.getLogger("wfrpde")
 
 FELT = 1e-6
 """Share of a mode at the walls of a given box from which its rate depends on where they are."""
@@ -265,20 +264,6 @@ def _warn_of_truncation(modes: Modes) -> None:
             f"a mode has a share of {modes.wall_share:.0e} at the walls of the box: it is wider "
             "than the box, and its rate that of the truncated problem. Widen [domain] box"
         )
-
-
-def world_of(comm: Comm | None) -> Comm:
-    """Return the communicator, by default that of all ranks."""
-    from wfrpde.parallel.mpi import MPI
-
-    return MPI.COMM_WORLD if comm is None else comm
-
-
-def tell_warnings(warnings: Sequence[str], comm: Comm) -> None:
-    """Log the warnings, on rank 0."""
-    if comm.rank == 0:
-        for text in warnings:
-            logger.warning(text)
 
 
 def evaluated(interpolation: Interpolation, function: Array, points: Array) -> Array:

@@ -29,9 +29,9 @@ from wfrpde.errors import InputError
 from wfrpde.flow.currents import slopes, velocity_of_mass
 from wfrpde.operators.irreversible import LEVEL, refuse_simplices
 from wfrpde.operators.ladder import cells_for
-from wfrpde.operators.spectra import FromModes, tell_warnings, world_of
+from wfrpde.operators.spectra import FromModes
 from wfrpde.operators.walls import wall_nodes
-from wfrpde.parallel import collectively
+from wfrpde.parallel import collectively, tell_warnings, world_of
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm

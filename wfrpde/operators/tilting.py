@@ -29,7 +29,8 @@ from wfrpde.operators.eigen import solved
 from wfrpde.operators.held import held
 from wfrpde.operators.ladder import Level
 from wfrpde.operators.modes import Modes, solve_modes
-from wfrpde.operators.spectra import FELT, FromModes, nothing_outside, tell_warnings, world_of
+from wfrpde.operators.spectra import FELT, FromModes, nothing_outside
+from wfrpde.parallel import tell_warnings, world_of
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm

@@ -1,7 +1,7 @@
 """Behaviour that all ranks share: errors, interruption, and what is said on the screen."""
 
 from wfrpde.parallel.bars import Bar, TerminalBar
-from wfrpde.parallel.collective import abort_on_unhandled, collectively, leave_together, world
+from wfrpde.parallel.collective import abort_on_unhandled, collectively, leave_together, world_of
 from wfrpde.parallel.interruption import (
     Interrupted,
     OnStop,
@@ -11,7 +11,7 @@ from wfrpde.parallel.interruption import (
     unless_stopped,
 )
 from wfrpde.parallel.progress import Progress, ProgressReporter, format_duration, watched
-from wfrpde.parallel.screen import configure_logging
+from wfrpde.parallel.screen import configure_logging, tell_warnings
 
 __all__ = [
     "Bar",
@@ -28,7 +28,8 @@ __all__ = [
     "configure_logging",
     "format_duration",
     "leave_together",
+    "tell_warnings",
     "unless_stopped",
     "watched",
-    "world",
+    "world_of",
 ]

@@ -19,8 +19,10 @@ from typing import Any
 from wfrpde.errors import WfrpdeError
 
 
-def world() -> Any:
-    """Return ``MPI.COMM_WORLD``, starting MPI on the first call; without mpi4py one process.
+def world_of(comm: Any = None) -> Any:
+    """Return a communicator, by default that of all ranks; without mpi4py one process.
+
+    MPI is started on the first call.
 
     Raises
     ------
@@ -29,7 +31,7 @@ def world() -> Any:
     """
     from wfrpde.parallel.mpi import MPI
 
-    return MPI.COMM_WORLD
+    return MPI.COMM_WORLD if comm is None else comm
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from wfrpde.parallel.bars import Bar, NotebookBar, in_notebook
-
-logger = logging.getLogger("wfrpde")
+from wfrpde.parallel.screen import logger
 
 PATIENCE = 1.0
 """Seconds after which a notebook shows a bar: what is done sooner needs none."""

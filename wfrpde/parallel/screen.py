@@ -7,9 +7,9 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Any, TextIO
 
 from wfrpde.parallel.bars import TerminalBar
 
@@ -79,6 +79,13 @@ def quiet(least: int = logging.WARNING) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
+
+
+def tell_warnings(warnings: Iterable[str], comm: Any) -> None:
+    """Log the warnings, on rank 0."""
+    if comm.rank == 0:
+        for text in warnings:
+            logger.warning(text)
 
 
 def configure_logging(

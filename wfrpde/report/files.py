@@ -10,6 +10,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -17,9 +18,13 @@ import numpy as np
 
 from wfrpde.arrays import Array
 from wfrpde.parallel.files import atomic
+from wfrpde.report.versions import software_versions
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
+    from wfrpde.flow.noising.solution import NoisingSolution
+    from wfrpde.operators import Sweep
+    from wfrpde.studies.spectral.study import SpectralStudy
 
 __all__ = ["json_ready", "reach_code", "write_columns", "write_json"]
 
@@ -31,6 +36,24 @@ def reach_code(case: Case) -> None:
     """Let a stored case find its target in Python: next to its file, as when it was read."""
     if case.target.python is not None and case.source is not None:
         sys.path.append(str(case.source.resolve().parent))
+
+
+def facts_of(result: SpectralStudy | Sweep | NoisingSolution, kind: str) -> dict[str, Any]:
+    """Give what every summary begins with: the inputs, and how they were computed."""
+    case = result.case
+    return {
+        "format": FORMAT,
+        "kind": kind,
+        "title": case.title or case.name,
+        "dimension": case.dim,
+        "complete": result.complete,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "wall_time": result.wall_time,
+        "ranks": result.ranks,
+        "versions": software_versions(),
+        "case": case.model_dump(mode="json"),
+        "warnings": result.warnings,
+    }
 
 
 def write_json(content: Mapping[str, Any], path: Path) -> Path:

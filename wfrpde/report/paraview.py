@@ -7,7 +7,6 @@ viewer never meets a half-written series.
 from __future__ import annotations
 
 import importlib.util
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -19,6 +18,7 @@ from wfrpde._compat import how
 from wfrpde.arrays import Array
 from wfrpde.errors import DependencyMissingError
 from wfrpde.parallel.files import atomic
+from wfrpde.parallel.screen import logger
 
 if TYPE_CHECKING:
     from wfrpde.flow.solution import Solution
@@ -31,7 +31,6 @@ __all__ = [
     "write_paraview",
 ]
 
-logger = logging.getLogger("wfrpde")
 
 VTK_CELL = {"interval": 3, "triangle": 5, "quadrilateral": 9, "tetrahedron": 10, "hexahedron": 12}
 """VTK's numbers for the linear cells."""

@@ -19,8 +19,7 @@ from wfrpde.flow.chain.law import Law
 from wfrpde.flow.chain.measure import chain_region
 from wfrpde.flow.chain.nodes import SiteNodes
 from wfrpde.flow.chain.train import values
-from wfrpde.flow.saved import Estimated, SavedLaw, saved_index
-from wfrpde.flow.solution import ErrorEstimate
+from wfrpde.flow.saved import DerivedNumbers, ErrorEstimate, Estimated, saved_index
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -35,7 +34,7 @@ SERIES = ("kl", "mass", "fisher_information", "reaction_variance")
 
 
 @dataclass(frozen=True, repr=False)
-class ChainSolution(Result, SavedLaw):
+class ChainSolution(Result, DerivedNumbers):
     """A flow of coupled sites: log(ρ/π) as a tensor train at each saved time.
 
     Every number comes from several runs, with shorter steps, more nodes and a finer truncation;
@@ -55,6 +54,8 @@ class ChainSolution(Result, SavedLaw):
         By name, each with the saved times first.
     facts
         How it was computed, JSON-ready.
+    series
+        ``kl``, ``mass``, ``fisher_information``, ``reaction_variance``, each ``(T,)``.
     """
 
     case: Case
@@ -103,20 +104,24 @@ class ChainSolution(Result, SavedLaw):
 
     # --- numbers -----------------------------------------------------------------------------
 
-    @cached_property
-    def series(self) -> Mapping[str, Array]:
-        """``kl``, ``mass``, ``fisher_information``, ``reaction_variance``, each ``(T,)``."""
-        return {name: self.numbers[name] for name in SERIES}
+    def _entry(self, name: str) -> Estimated:
+        return Estimated(self.numbers[name], self.errors[name])
 
     @property
-    def mean(self) -> Array:
-        """Mean ``(T, d)``."""
-        return self.numbers["mean"]
+    def _series(self) -> Mapping[str, Estimated]:
+        return {name: self._entry(name) for name in SERIES}
 
     @property
-    def covariance(self) -> Array:
-        """Covariance ``(T, d, d)``."""
-        return self.numbers["covariance"]
+    def _means(self) -> Estimated:
+        return self._entry("mean")
+
+    @property
+    def _covariances(self) -> Estimated:
+        return self._entry("covariance")
+
+    @property
+    def _modes(self) -> Mapping[str, Estimated]:
+        return {name: self._entry(f"mode {name}") for name in self.case.target.modes}
 
     @property
     def variance(self) -> Estimated:
@@ -125,11 +130,6 @@ class ChainSolution(Result, SavedLaw):
         return Estimated(
             np.einsum("tii->ti", found.value).copy(), np.einsum("tii->ti", found.error).copy()
         )
-
-    @cached_property
-    def mode_mass(self) -> Mapping[str, Array]:
-        """Mass of each named region, ``(T,)``."""
-        return {name: self.numbers[f"mode {name}"] for name in self.case.target.modes}
 
     @cached_property
     def log_mode_mass(self) -> Mapping[str, Array]:
@@ -145,22 +145,12 @@ class ChainSolution(Result, SavedLaw):
     @cached_property
     def error(self) -> ErrorEstimate:
         """Estimated errors of all these numbers; that of the density is `density_error`."""
-        return ErrorEstimate(
-            series={name: self.errors[name] for name in SERIES},
-            mean=self.errors["mean"],
-            covariance=self.errors["covariance"],
-            mode_mass={name: self.errors[f"mode {name}"] for name in self.case.target.modes},
-            density=self.density_error,
-        )
+        return self._error(self.density_error)
 
     @property
     def density_error(self) -> Array:
         """Root mean square of the error of log(ρ/π) under ρ, ``(T,)``: run against run."""
         return self.errors["density"]
-
-    def _number(self, name: str, region: str) -> Estimated:
-        key = f"mode {region}" if name == "mode_mass" else name
-        return Estimated(self.numbers[key], self.errors[key])
 
     # --- densities ---------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,15 +20,14 @@ from wfrpde.parallel import (
     Progress,
     StopRequest,
     collectively,
+    tell_warnings,
     unless_stopped,
-    world,
+    world_of,
 )
 from wfrpde.parallel.tasks import Task, run_tasks
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
-
-logger = logging.getLogger("wfrpde")
 
 
 def solve_chain(
@@ -51,7 +49,7 @@ def solve_chain(
         The same on every rank.
     """
     began = time.perf_counter()
-    comm = world() if comm is None else comm
+    comm = world_of(comm)
     with collectively(comm):
         setting = setting_of(case)
     level = level_of(case)
@@ -76,9 +74,7 @@ def solve_chain(
         raise Interrupted(None)
     runs = [run for number in sorted(done.results) for run in done.results[number]]
     solution = assemble(case, setting, level, runs, time.perf_counter() - began, comm.size)
-    if comm.rank == 0:
-        for text in solution.warnings:
-            logger.warning(text)
+    tell_warnings(solution.warnings, comm)
     return unless_stopped(solution, on_stop)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -44,6 +44,11 @@ class NoisingSolution(Result, DerivedNumbers):
         Saved times ``(T,)`` of the process, 0 first.
     law
         The law in the units of `wfrpde.noising.schedules`: of y = x/r.
+    series
+        ``kl`` and ``reverse_kl``, KL(ρ_t‖p_t) and KL(p_t‖ρ_t), and ``l1``, ∫|ρ_t − p_t|. p_t are
+        the noised data at the same noise, or what a corrector aims at; all are 0 of a process that
+        makes no error. With weights w of a corrector also ``ess``, (E w)²/E w², and
+        ``log_normalising_constant``, log E w, beside ``log_normalising_constant_of_path``.
     budget
         What each fault of a reverse process costs, alone and together.
     wall_time, ranks
@@ -93,16 +98,6 @@ class NoisingSolution(Result, DerivedNumbers):
         return np.array([self.process.noising.unit(t) for t in noise])
 
     # --- numbers -----------------------------------------------------------------------------
-
-    @cached_property
-    def series(self) -> Mapping[str, Array]:
-        """``kl`` and ``reverse_kl``, KL(ρ_t‖p_t) and KL(p_t‖ρ_t), and ``l1``, ∫|ρ_t − p_t|.
-
-        p_t are the noised data at the same noise, or what a corrector aims at; all are 0 of a
-        process that makes no error. With weights w of a corrector also ``ess``, (E w)²/E w², and
-        ``log_normalising_constant``, log E w, beside ``log_normalising_constant_of_path``.
-        """
-        return {name: entry.value for name, entry in self._series.items()}
 
     @cached_property
     def _series(self) -> dict[str, Estimated]:

@@ -15,7 +15,7 @@ from wfrpde.flow.noising.certified import Law
 from wfrpde.flow.noising.reverse import forward_law, reverse_law
 from wfrpde.flow.noising.setup import Process
 from wfrpde.flow.noising.solution import NoisingSolution
-from wfrpde.parallel import Progress, collectively, watched, world
+from wfrpde.parallel import Progress, collectively, watched, world_of
 
 WEIGHED = 1e-4
 """Estimated L1 error of the density of weighted particles on a line from which cells are halved."""
@@ -41,7 +41,7 @@ def solve_noising(
         If the case cannot be solved as it stands.
     """
     began = time.perf_counter()
-    comm = world() if comm is None else comm
+    comm = world_of(comm)
     with collectively(comm), watched(observer, comm, "noising") as watching:
 
         def tell(share: float) -> None:

@@ -22,8 +22,8 @@ from wfrpde.flow.product.planar import planar_density
 from wfrpde.flow.product.reduced import ReducedPart
 from wfrpde.flow.product.regions import region_mass
 from wfrpde.flow.product.sums import SumLaw, Tail
-from wfrpde.flow.saved import DerivedNumbers, Estimated, saved_index
-from wfrpde.flow.solution import ErrorEstimate, Solution
+from wfrpde.flow.saved import DerivedNumbers, ErrorEstimate, Estimated, saved_index
+from wfrpde.flow.solution import Solution
 from wfrpde.numbers import shortened
 from wfrpde.samplers.oracle import SumOracle
 from wfrpde.targets.product import Turned
@@ -52,6 +52,9 @@ class ProductSolution(Result, DerivedNumbers):
         R ``(d, d)``, or None.
     complete
         False if the run was interrupted; then `times` ends early.
+    series
+        ``kl``, ``mass``, ``fisher_information``, ``reaction_variance``, each ``(T,)``; with linear
+        reactions also ``log_normalising_constant``.
     """
 
     case: Case
@@ -131,14 +134,6 @@ class ProductSolution(Result, DerivedNumbers):
     # --- numbers -----------------------------------------------------------------------------
 
     @cached_property
-    def series(self) -> Mapping[str, Array]:
-        """``kl``, ``mass``, ``fisher_information``, ``reaction_variance``, each ``(T,)``.
-
-        With linear reactions also ``log_normalising_constant``.
-        """
-        return {name: entry.value for name, entry in self._series.items()}
-
-    @cached_property
     def _series(self) -> dict[str, Estimated]:
         count = len(self.times)
         found = {}
@@ -210,13 +205,7 @@ class ProductSolution(Result, DerivedNumbers):
             mesh = part.mesh if isinstance(part, ReducedPart) else part
             if isinstance(mesh, MeshPart):
                 density += n * mesh.solution.density_error[:count]
-        return ErrorEstimate(
-            series={name: entry.error for name, entry in self._series.items()},
-            mean=self._means.error,
-            covariance=self._covariances.error,
-            mode_mass={name: entry.error for name, entry in self._modes.items()},
-            density=density,
-        )
+        return self._error(density)
 
     @property
     def density_error(self) -> Array:

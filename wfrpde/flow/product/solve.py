@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from functools import partial
@@ -30,15 +29,14 @@ from wfrpde.parallel import (
     Progress,
     StopRequest,
     collectively,
+    tell_warnings,
     unless_stopped,
-    world,
+    world_of,
 )
 from wfrpde.parallel.tasks import Task, run_tasks
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
-
-logger = logging.getLogger("wfrpde")
 
 
 def solve_product(
@@ -58,7 +56,7 @@ def solve_product(
         The same on every rank.
     """
     began = time.perf_counter()
-    comm = world() if comm is None else comm
+    comm = world_of(comm)
     with collectively(comm):
         specs = factors_of(case)
         rotation = rotation_matrix(case.target.parameters.get("rotation"), case.dim) if (
@@ -97,9 +95,7 @@ def solve_product(
         wall_time=time.perf_counter() - began,
         ranks=comm.size,
     )
-    if comm.rank == 0:
-        for text in solution.warnings:
-            logger.warning(text)
+    tell_warnings(solution.warnings, comm)
     return unless_stopped(solution, on_stop)
 
 

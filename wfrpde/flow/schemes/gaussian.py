@@ -27,8 +27,9 @@ from wfrpde.flow.exact import blur_defect, gaussian_log_density
 from wfrpde.flow.normal_mass import normal_mass
 from wfrpde.flow.outcome import Context
 from wfrpde.flow.product.gaussian_part import GaussianPart, gaussian_part
+from wfrpde.flow.saved import ErrorEstimate
 from wfrpde.flow.schemes.scheme import Fit, Scheme
-from wfrpde.flow.solution import ErrorEstimate, Solution
+from wfrpde.flow.solution import Solution
 
 SIZE = 1.5
 """Size of a cell in units of the shortest length of V and log ρ₀."""

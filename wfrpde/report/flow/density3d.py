@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from wfrpde._compat import how
 from wfrpde.numbers import number
+from wfrpde.parallel.screen import logger
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
 from wfrpde.report.flow.run import FlowRun
@@ -22,7 +22,6 @@ from wfrpde.report.levels import enclosing_levels
 
 __all__ = ["draw_marginals", "draw_rendering"]
 
-logger = logging.getLogger("wfrpde")
 
 TIME_LIMIT = 300.0
 """Seconds after which a rendering is given up."""

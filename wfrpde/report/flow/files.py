@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from wfrpde.arrays import Array
 from wfrpde.fields.schedules import written
+from wfrpde.flow.saved import SavedLaw
 from wfrpde.flow.solution import Solution
-from wfrpde.parallel import collectively, world
+from wfrpde.parallel import collectively, world_of
 from wfrpde.report.files import FORMAT, reach_code, write_columns, write_json
 from wfrpde.report.flow.page import write_report
 from wfrpde.report.flow.run import FlowRun, all_estimates, read_run, solution_file
 from wfrpde.report.paraview import fields_can_be_written, write_paraview
 
 if TYPE_CHECKING:
+    from wfrpde.flow.noising.solution import NoisingSolution
     from wfrpde.flow.product.solution import AnySolution
 
 __all__ = ["plot_run", "series_columns", "summarise", "write_run"]
@@ -59,7 +61,7 @@ def write_run(
     OSError
         If rank 0 cannot write; raised on every rank.
     """
-    comm = world() if comm is None else comm
+    comm = world_of(comm)
     written: list[Path] = []
     with collectively(comm):
         if comm.rank == 0:
@@ -107,7 +109,7 @@ def _write(run: FlowRun, folder: Path, asked: Any) -> list[Path]:
     return written + write_report(run, folder, figures=asked.figures)
 
 
-def series_columns(solution: AnySolution) -> dict[str, Array]:
+def series_columns(solution: AnySolution | NoisingSolution) -> dict[str, Array]:
     """Give the columns of ``series.csv`` by name, each with one entry a saved time.
 
     A quantity ``q`` is followed by ``q_error``, its estimated error (empty where there is none).
@@ -151,12 +153,12 @@ def summarise(run: FlowRun) -> dict[str, Any]:
 
 def _flow_facts(solution: AnySolution) -> dict[str, Any]:
     names: dict[str, Any] = {
-        "series": {name: _pair(solution, name) for name in solution.series},
-        "mean": _pair(solution, "mean"),
-        "mode_mass": {name: _pair(solution, "mode_mass", name) for name in solution.mode_mass},
+        "series": {name: pair_of(solution, name) for name in solution.series},
+        "mean": pair_of(solution, "mean"),
+        "mode_mass": {name: pair_of(solution, "mode_mass", name) for name in solution.mode_mass},
     }
     if isinstance(solution, Solution):  # d² numbers are too many for a product
-        names["covariance"] = _pair(solution, "covariance")
+        names["covariance"] = pair_of(solution, "covariance")
     else:
         names["log_mode_mass"] = solution.log_mode_mass
     return {
@@ -168,6 +170,7 @@ def _flow_facts(solution: AnySolution) -> dict[str, Any]:
     }
 
 
-def _pair(solution: AnySolution, name: str, region: str = "") -> dict[str, Any]:
+def pair_of(solution: SavedLaw, name: str, region: str = "") -> dict[str, Any]:
+    """Give what `estimated` does as plain data."""
     quantity = solution.estimated(name, region)
     return {"value": quantity.value, "error": quantity.error}

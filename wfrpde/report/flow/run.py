@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wfrpde.errors import InputError
-from wfrpde.flow.product.solution import AnySolution
+from wfrpde.flow.chain.solution import ChainSolution
+from wfrpde.flow.product.solution import AnySolution, ProductSolution
 from wfrpde.flow.saved import Estimated
 from wfrpde.flow.solution import Solution, load_solution
 from wfrpde.report.flow.pictures import Pictures, take_pictures
@@ -19,6 +20,7 @@ from wfrpde.report.versions import software_versions
 
 if TYPE_CHECKING:
     from wfrpde.equation import Equation
+    from wfrpde.flow.noising.solution import NoisingSolution
 
 __all__ = ["FlowRun", "all_estimates", "read_run", "solution_file"]
 
@@ -96,12 +98,12 @@ class FlowRun:
         return min(wanted, key=lambda name: float(masses[name][0]))
 
 
-def all_estimates(solution: AnySolution) -> dict[str, dict[str, Estimated]]:
+def all_estimates(solution: AnySolution | NoisingSolution) -> dict[str, dict[str, Estimated]]:
     """Every number of a solution with its error: series, moments by their axes, mode masses."""
     series = {name: solution.estimated(name) for name in solution.series}
     modes = {name: solution.estimated("mode_mass", name) for name in solution.mode_mass}
     mean = solution.estimated("mean")
-    if not isinstance(solution, Solution):
+    if isinstance(solution, ProductSolution | ChainSolution):
         names = solution.case.coordinates[:MOST_COORDINATES]
         spread = solution.variance
         return {

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wfrpde.report.files import FORMAT, write_columns, write_json
+from wfrpde.report.files import facts_of, write_columns, write_json
 from wfrpde.report.paraview import fields_can_be_written
 from wfrpde.report.spectrum.page import write_study_report, write_sweep_report
 from wfrpde.report.spectrum.tables import rate_columns, sweep_columns
-from wfrpde.report.versions import software_versions
 
 if TYPE_CHECKING:
     from wfrpde.operators import Sweep
@@ -50,7 +48,7 @@ def write_study(study: SpectralStudy, folder: Path) -> list[Path]:
 def write_sweep(sweep: Sweep, folder: Path) -> list[Path]:
     """Write numbers, the figure and the report of a sweep. Not collective."""
     folder.mkdir(parents=True, exist_ok=True)
-    content = _facts(sweep)
+    content = facts_of(sweep, "spectrum")
     content["sweep"] = {
         "key": sweep.key,
         "values": sweep.values,
@@ -73,7 +71,7 @@ def write_sweep(sweep: Sweep, folder: Path) -> list[Path]:
 def study_summary(study: SpectralStudy) -> dict[str, Any]:
     """Give every reported number of a study, with its estimated error, and the facts."""
     spectrum = study.spectrum
-    content = _facts(study)
+    content = facts_of(study, "spectrum")
     content["numerics"] = spectrum.numerics
     free = spectrum.absorbing is None and len(spectrum.rates) > 1
     results: dict[str, Any] = {
@@ -138,20 +136,3 @@ def study_summary(study: SpectralStudy) -> dict[str, Any]:
 
 def _pair(value: Any, error: Any) -> dict[str, Any]:
     return {"value": value, "error": error}
-
-
-def _facts(result: SpectralStudy | Sweep) -> dict[str, Any]:
-    case = result.case
-    return {
-        "format": FORMAT,
-        "kind": "spectrum",
-        "title": case.title or case.name,
-        "dimension": case.dim,
-        "complete": result.complete,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "wall_time": result.wall_time,
-        "ranks": result.ranks,
-        "versions": software_versions(),
-        "case": case.model_dump(mode="json"),
-        "warnings": result.warnings,
-    }

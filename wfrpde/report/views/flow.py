@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wfrpde.flow.solution import ErrorEstimate
+from wfrpde.flow.saved import ErrorEstimate
 from wfrpde.numbers import column, number, pretty
 from wfrpde.report.flow.files import series_columns
 from wfrpde.report.flow.page import drawings, result_sentences

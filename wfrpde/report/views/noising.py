@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from wfrpde.flow.noising.solution import NoisingSolution
+from wfrpde.report.flow.files import series_columns
 from wfrpde.report.noising.figures import drawings
-from wfrpde.report.noising.files import columns
 from wfrpde.report.noising.page import result_sentences, tables
 from wfrpde.report.views.view import Card, View
 
@@ -19,4 +19,4 @@ def _card(solution: NoisingSolution) -> Card:
     )
 
 
-NOISING = View(_card, columns, drawings)
+NOISING = View(_card, series_columns, drawings)

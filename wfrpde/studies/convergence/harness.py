@@ -21,6 +21,7 @@ from wfrpde.parallel import (
     collectively,
     unless_stopped,
     watched,
+    world_of,
 )
 from wfrpde.parallel.screen import quiet
 from wfrpde.parallel.tasks import Store, Task, run_tasks
@@ -84,9 +85,7 @@ def converge(
     """
     require_case(case, "converge")
     checked_on_stop(on_stop)
-    from wfrpde.parallel.mpi import MPI
-
-    comm = MPI.COMM_WORLD if comm is None else comm
+    comm = world_of(comm)
     numbered = [(k, s) for k, s in enumerate(case.convergence) if s.vary == "particles"]
     only_particles = bool(numbered) and len(numbered) == len(case.convergence)
     particles: tuple[StudyResult, ...] = ()

@@ -10,7 +10,6 @@ clear of round-off.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from wfrpde.flow.solution import Solution
     from wfrpde.operators.spectra import Spectrum
 
-logger = logging.getLogger("wfrpde")
 
 CEILING = 1e-7
 FLOOR = 1e-12

@@ -53,7 +53,7 @@ def study_product(case: Case, comm: Comm | None = None) -> ProductStudy:
         If something that was asked for cannot be had.
     """
     from wfrpde.operators import first_exit, product_growth, product_spectrum
-    from wfrpde.operators.spectra import world_of
+    from wfrpde.parallel import world_of
 
     require_case(case, "spectrum", factored=True)
     comm, began, spec = world_of(comm), time.perf_counter(), case.spectrum

@@ -6,7 +6,6 @@ the study keeps the answers that were found.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from wfrpde.errors import InputError, WfrpdeError
 from wfrpde.operators import Committor, Cumulants, Exit, FeynmanKac, MetastableSets, Spectrum
 from wfrpde.operators.stationary import StationaryDensity
 from wfrpde.parallel import Progress, Stopped, StopRequest
+from wfrpde.parallel.screen import logger
 from wfrpde.studies.spectral.decay import Decay
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from wfrpde.case import Case
 
-logger = logging.getLogger("wfrpde")
 
 EXIT, KEPT = "exit from ", "stationary density"
 
@@ -96,7 +95,7 @@ def study_spectrum(
         If the spectrum cannot be computed.
     """
     from wfrpde.operators import eyring_kramers, spectrum
-    from wfrpde.operators.spectra import world_of
+    from wfrpde.parallel import world_of
 
     comm = world_of(comm)
     began = time.perf_counter()
