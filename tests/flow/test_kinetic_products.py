@@ -58,6 +58,6 @@ def test_what_products_with_momenta_cannot_do():
         case(0.0, target={"kind": "product", "rotation": "random:1"})
     with pytest.raises(InputError, match="dynamics"):
         case(0.0, dynamics={"drift": ["y", "x", "1", "1"]})
-    plane = {"target": {"potential": "x**2 + y**2"}, "initial": {"mean": [0.0] * 4}}
+    ring = {"target": {"kind": "radial", "potential": "r**2/2", "dim": 3}, "initial": {"mean": 0.0}}
     with pytest.raises(InputError, match="factor"):
-        Case.model_validate({**plane, "dynamics": {"kind": "kinetic"}})
+        Case.model_validate({**ring, "dynamics": {"kind": "kinetic"}})

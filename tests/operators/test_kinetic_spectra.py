@@ -99,11 +99,12 @@ def test_the_overdamped_limit():
 
 
 def test_what_is_refused():
-    with pytest.raises(InputError, match="needed a target in one dimension"):
-        Case.from_dict(
-            {
-                "target": {"potential": "x**2 + y**2"},
-                "initial": {"kind": "uniform"},
-                "dynamics": {"kind": "kinetic"},
-            }
-        )
+    several = Case.from_dict(
+        {
+            "target": {"potential": "x**2 + y**2"},
+            "initial": {"kind": "uniform"},
+            "dynamics": {"kind": "kinetic"},
+        }
+    )
+    with pytest.raises(InputError, match="needed a target in one to three dimensions"):
+        wfrpde.spectrum(several)

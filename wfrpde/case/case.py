@@ -202,11 +202,13 @@ class Case(Shown, Section):
     def coordinates(self) -> tuple[str, ...]:
         """Names of the coordinates in results: positions are q and momenta p, where there are any.
 
-        Those of each factor of a product stand side by side. Else ``x``, ``y``, ``z``, or ``x1``,
-        ``x2``, … of products.
+        Those of each factor of a product stand side by side; else momenta follow the positions.
+        Without momenta ``x``, ``y``, ``z``, or ``x1``, ``x2``, … of products.
         """
         if self.dynamics.kind == "kinetic":
             positions = self.dim // 2
+            if self.is_coupled:
+                return tuple(f"{name}{k + 1}" for name in "qp" for k in range(positions))
             numbers = [""] if positions == 1 else [str(k + 1) for k in range(positions)]
             return tuple(name + number for number in numbers for name in "qp")
         if self.is_factored:
@@ -226,7 +228,13 @@ class Case(Shown, Section):
     def is_factored(self) -> bool:
         """Whether its flow is put together from those of factors, not solved on one mesh."""
         apart = self.target.is_product or self.target.is_chain or self.target.is_round
-        return apart or self.target.dimension > 3
+        return apart or self.target.dimension > 3 or self.is_coupled
+
+    @property
+    def is_coupled(self) -> bool:
+        """Whether one potential holds several positions, which have momenta."""
+        several = not self.target.is_product and self.target.dimension > 1
+        return self.dynamics.kind == "kinetic" and several
 
     @property
     def equation(self) -> Equation:

@@ -33,8 +33,8 @@ class DynamicsSpec(Section):
     Attributes
     ----------
     kind
-        ``overdamped``, or ``kinetic``: the flow is then one of a position and its momentum, or of
-        several of both in a product of such factors.
+        ``overdamped``, or ``kinetic``: the flow is then one of a position and its momentum, of two
+        of both that the potential couples, or of several in a product of factors or a Gaussian.
     diffusion
         D: a number, a formula, one of them for each axis, or a symmetric matrix, which takes
         spectral elements. The drift that keeps π is implied.

@@ -43,7 +43,7 @@ def factor_case(case: Case, index: int, *, start: bool = True) -> Case:
         "output": {"compare": False},
     }
     if (
-        start and case.numerics.formulation == "auto"
+        start and case.numerics.formulation == "auto" and not case.is_coupled
     ):  # regions and lines of a factor are those of its mesh
         tables["numerics"] = {**tables.get("numerics", {}), "formulation": "mesh"}
     if case.accuracy.tolerance is not None:  # relative errors of masses add
@@ -63,7 +63,7 @@ def factor_case(case: Case, index: int, *, start: bool = True) -> Case:
 
 def _regions(case: Case, spec: FactorSpec) -> dict[str, str]:
     """Return the regions of one factor that those of the product are made of."""
-    if not (case.target.is_product or case.dim > 3):
+    if not (case.target.is_product or case.target.dimension > 3):
         return dict(spec.target.modes)
     modes: dict[str, str] = {}
     asked = {f"target.modes.{name}": text for name, text in case.target.modes.items()}

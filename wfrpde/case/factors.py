@@ -72,7 +72,9 @@ def check_product(case: Case) -> None:
     """Raise `InputError` unless ``[[factor]]`` and the other tables of a product fit together."""
     kinetic = case.dynamics.kind == "kinetic"
     plain = case.dynamics.model_dump() == type(case.dynamics)().model_dump()
-    if case.is_factored and not (plain or (kinetic and case.target.is_product)):
+    if case.is_factored and not (
+        plain or (kinetic and (case.target.is_product or case.is_coupled))
+    ):
         raise InputError(
             "dynamics", "a table, with factors", "none, or kind = 'kinetic' for a product"
         )

@@ -52,10 +52,9 @@ def check_whole(case: Case, *, stored: bool) -> None:
 
 
 def _check_momenta(case: Case) -> None:
-    several = not case.target.is_product and case.target.dimension > 1
-    if case.dynamics.kind == "kinetic" and several:
-        found = f"'kinetic' with positions in {case.target.dimension} dimensions"
-        needed = "a target in one dimension, or a product of such: [[factor]] tables"
+    if case.is_coupled and (case.target.is_round or case.target.is_chain):
+        found = f"'kinetic' with a target of kind {case.target.kind!r}"
+        needed = "a target in one or two dimensions, a Gaussian, or a product of factors with one"
         raise InputError("dynamics.kind", found, needed)
 
 

@@ -14,9 +14,11 @@ import numpy as np
 from wfrpde.arrays import Array, ComplexArray
 from wfrpde.comparison.density import density_of
 from wfrpde.comparison.exact_samples import ExactSampler, exact_sampler
+from wfrpde.errors import InputError
 from wfrpde.flow.product.gaussian_part import GaussianPart
 from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.parts import Index
+from wfrpde.flow.product.phase_part import PhasePart
 from wfrpde.flow.product.reduced import ReducedPart
 from wfrpde.flow.product.solution import ProductSolution
 from wfrpde.flow.saved import saved_index
@@ -154,13 +156,16 @@ class ProductDensity:
             return np.asarray(mean + noise @ np.linalg.cholesky(covariance).T)
         if isinstance(part, MeshPart):
             return self._samplers[number].draw(n, rng)
+        if isinstance(part, PhasePart):
+            needed = "one position, or a product of factors with one"
+            raise InputError("dynamics.kind", "samples of two positions and momenta", needed)
         return part.placed(self._samplers[number].draw(n, rng), rng)
 
     @cached_property
     def _samplers(self) -> dict[int, ExactSampler]:
         found = {}
         for number, part in enumerate(self.solution.parts):
-            if not isinstance(part, GaussianPart):
+            if not isinstance(part, GaussianPart | PhasePart):
                 mesh = part if isinstance(part, MeshPart) else part.mesh
                 found[number] = exact_sampler(density_of(mesh.solution, self.time))
         return found

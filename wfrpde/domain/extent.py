@@ -39,13 +39,13 @@ Gaussian, 2 for an exponential tail."""
 LEAST_LEVEL = 12.0
 """Levels (kT) that a box holds at least, however heavy the tails."""
 
-SAMPLES = {1: 2001, 2: 121, 3: 33}
+SAMPLES = {1: 2001, 2: 121, 3: 33, 4: 17}
 """Sample points along each axis, by dimension."""
 
-COARSE_SAMPLES = {1: 1001, 2: 61, 3: 33}
+COARSE_SAMPLES = {1: 1001, 2: 61, 3: 33, 4: 17}
 """The same where a box only tells what another one cuts off."""
 
-FINE_SAMPLES = {1: 4001, 2: 241, 3: 49}
+FINE_SAMPLES = {1: 4001, 2: 241, 3: 49, 4: 21}
 """Sample points along each axis where the box itself is decided."""
 
 _GEOMETRIC = (0.25, 0.5, 0.75)

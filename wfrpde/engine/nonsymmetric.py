@@ -115,6 +115,7 @@ def lowest(
     scale: float,
     rotation: Callable[[ComplexArray], float],
     left: bool = True,
+    mirror: Array | None = None,
     ordering: str = "MMD_AT_PLUS_A",
 ) -> Eigenpairs:
     """Compute the eigenvalues of smallest real part (one process).
@@ -131,6 +132,8 @@ def lowest(
         The largest imaginary part that has to be searched, given the values chosen so far.
     left
         Whether left vectors and conditions are wanted; NaN otherwise.
+    mirror
+        Signs p ``(n,)`` with Sᵀ = P S P, P = diag(p): left vectors are then P x̄, and not searched.
     ordering
         SuperLU's ordering: by default that of patterns that are symmetric.
 
@@ -141,12 +144,13 @@ def lowest(
     """
     n = matrix.shape[0]
     csc = matrix.tocsc()
-    sides = (False, True) if left else (False,)
+    sides = (False, True) if left and mirror is None else (False,)
+    signs = mirror if left else None
     if n <= max(4 * count, 400):
         return _dense(matrix, count)
     found = _Found()
     around = min(count + EXTRA, n - 2)
-    radius = _searched(csc, -scale, around, found, sides, ordering)
+    radius = _searched(csc, -scale, around, found, sides, signs, ordering)
     shifts = 1
     chosen = found.lowest(count)
     height = _height(radius - scale, chosen)
@@ -154,7 +158,7 @@ def lowest(
     wanted = rotation(chosen)
     while (height < wanted or len(chosen) < count) and shifts < MOST_SHIFTS:
         omega = height + 0.8 * step
-        radius = _searched(csc, 1j * omega, around, found, sides, ordering)
+        radius = _searched(csc, 1j * omega, around, found, sides, signs, ordering)
         shifts += 1
         chosen = found.lowest(count)
         half = _height(radius, chosen)
@@ -181,6 +185,7 @@ def _searched(
     around: int,
     found: _Found,
     sides: tuple[bool, ...],
+    signs: Array | None,
     ordering: str,
 ) -> float:
     """Add the eigenvalues around a shift; return the radius within which there are no others."""
@@ -220,6 +225,8 @@ def _searched(
         else:
             radius = WITHIN * float(far.max())
         found.add(values[inside], vectors[:, inside], left=left)
+        if signs is not None:
+            found.add(values[inside], signs[:, None] * vectors[:, inside].conj(), left=True)
     return radius
 
 

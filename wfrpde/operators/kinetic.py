@@ -9,7 +9,8 @@ with a ψ_n = √n ψ_{n−1}: block tridiagonal. On √π c the operators are �
 collocation at equidistant points makes adjoint matrices. Elements in (q, p) would have a second
 zero mode, and modes in the corners. Eigenvalues count when two resolutions agree that differ in
 both directions: with too few Hermite polynomials rates at low friction come out too large, and a
-grid in q alone says nothing of it.
+grid in q alone says nothing of it. Paths at equilibrium look the same backwards once momenta are
+turned, p → −p: left functions are right ones with the signs (−1)ⁿ.
 """
 
 from __future__ import annotations
@@ -158,6 +159,7 @@ def _solved(problem: Problem, friction: float, count: int, refinement: int) -> _
         scale=scale,
         rotation=rotation,
         left=refinement > 0,
+        mirror=np.repeat((-1.0) ** np.arange(momenta), len(q)),
         ordering="NATURAL",
     )
     logger.info("%d positions, %d Hermite polynomials: %d shifts", len(q), momenta, pairs.shifts)

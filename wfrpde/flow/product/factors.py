@@ -20,11 +20,12 @@ from wfrpde.flow.product.gaussian_part import GaussianPart
 from wfrpde.flow.product.lines import Line
 from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.parts import Index, Part
+from wfrpde.flow.product.phase_part import PhasePart
 from wfrpde.flow.product.radial import RadialPart
 from wfrpde.flow.product.sums import SumLaw
 from wfrpde.flow.saved import Estimated
 
-AnyPart = MeshPart | GaussianPart | RadialPart | AxialPart
+AnyPart = MeshPart | GaussianPart | RadialPart | AxialPart | PhasePart
 """The kinds of `Part`, as results that can be kept."""
 
 

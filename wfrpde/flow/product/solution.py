@@ -13,11 +13,15 @@ import numpy.typing as npt
 from wfrpde.arrays import Array, ComplexArray
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import points_of
+from wfrpde.fields import parse_region
 from wfrpde.fields.product_regions import parse_product_region
 from wfrpde.flow.chain.solution import ChainSolution
+from wfrpde.flow.normal_mass import normal_mass
 from wfrpde.flow.product.factors import AnyPart, Factors
+from wfrpde.flow.product.gaussian_part import GaussianPart
 from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.parts import Index
+from wfrpde.flow.product.phase_part import PhasePart
 from wfrpde.flow.product.planar import planar_density
 from wfrpde.flow.product.reduced import ReducedPart
 from wfrpde.flow.product.regions import region_mass
@@ -165,14 +169,24 @@ class ProductSolution(Result, DerivedNumbers):
     @cached_property
     def target_mode_mass(self) -> dict[str, float]:
         """Mass that π gives to each named region."""
-        modes = self.case.target.modes
-        return {
-            name: region_mass(
-                self.factors, parse_product_region(text, where), None, where
-            ).probability
-            for name, text in modes.items()
-            for where in [f"target.modes.{name}"]
-        }
+        return {name: self._mode(name, None).probability for name in self.case.target.modes}
+
+    def _mode(self, name: str, index: Index) -> Tail:
+        """Return the mass of a region that the case names."""
+        where = f"target.modes.{name}"
+        if self.case.is_coupled:
+            part, positions = self.parts[0], self.dim // 2
+            if isinstance(part, GaussianPart):
+                mean, covariance = (m[..., :positions] for m in part.moments(index))
+                held = parse_region(self.case.target.modes[name], positions, where)
+                value, error = normal_mass(held, mean, covariance[:positions])
+                error += 0.0 if index is None else float(part.relative_errors[index])
+            else:
+                value, error = part.region_mass(index, name)
+            with np.errstate(divide="ignore"):
+                return Tail(float(np.log(value)), error / max(value, 1e-300))
+        region = parse_product_region(self.case.target.modes[name], where)
+        return region_mass(self.factors, region, index, where)
 
     @cached_property
     def log_mode_mass(self) -> Mapping[str, Array]:
@@ -184,7 +198,8 @@ class ProductSolution(Result, DerivedNumbers):
 
     @cached_property
     def _mode_tails(self) -> dict[str, list[Tail]]:
-        return {name: self.region(text) for name, text in self.case.target.modes.items()}
+        count = range(len(self.times))
+        return {name: [self._mode(name, k) for k in count] for name in self.case.target.modes}
 
     @cached_property
     def _modes(self) -> dict[str, Estimated]:
@@ -205,6 +220,8 @@ class ProductSolution(Result, DerivedNumbers):
             mesh = part.mesh if isinstance(part, ReducedPart) else part
             if isinstance(mesh, MeshPart):
                 density += n * mesh.solution.density_error[:count]
+            elif isinstance(mesh, PhasePart):
+                density += n * mesh.density_error[:count]
         return self._error(density)
 
     @property

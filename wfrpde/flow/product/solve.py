@@ -20,6 +20,7 @@ from wfrpde.flow.product.axial import AxialPart
 from wfrpde.flow.product.factors import AnyPart
 from wfrpde.flow.product.gaussian_part import gaussian_part
 from wfrpde.flow.product.mesh_part import MeshPart
+from wfrpde.flow.product.phase_space import solve_phase_space
 from wfrpde.flow.product.radial import RadialPart
 from wfrpde.flow.product.solution import ProductSolution
 from wfrpde.flow.solve import solve_on_mesh
@@ -111,8 +112,18 @@ def _reduced(case: Case, comm: Any) -> RadialPart | AxialPart:
 
 def _closed(case: Case) -> bool:
     """Whether the flow of a factor is that of Gaussians in closed form."""
+    if case.is_coupled:
+        return case.numerics.formulation in ("auto", "closed form") and _is_gaussian(case)
     beyond = case.dim > 3 and not case.target.is_round
     return beyond or case.numerics.formulation == "closed form"
+
+
+def _is_gaussian(case: Case) -> bool:
+    """Whether target and start are Gaussian, and nothing else is asked for."""
+    target = case.build_target()
+    ends = target.gaussian, case.initial.build(target).gaussian
+    moving = is_moving(case.flow.alpha) or is_moving(case.flow.beta)
+    return None not in ends and not moving and case.flow.reaction is None
 
 
 def refuse_numerics(case: Case) -> None:
@@ -151,8 +162,10 @@ def _part(case: Case, words: str, comm: Any, stop: StopRequest) -> AnyPart | Non
     if case.target.is_round:
         return _reduced(case, comm)
     times = np.array([0.0, *case.flow.save])
+    if case.is_coupled and not _closed(case):
+        return solve_phase_space(case, comm, stop)
     if _closed(case):
-        target = case.target.build()
+        target = case.build_target()
         start = case.initial.build(target).gaussian
         if target.gaussian is None or start is None or case.flow.reaction is not None:
             what = (
@@ -164,6 +177,10 @@ def _part(case: Case, words: str, comm: Any, stop: StopRequest) -> AnyPart | Non
                 "a Gaussian target, a Gaussian start and no linear reaction",
             )
         refuse_unheeded(case)
-        return gaussian_part(target, start, case.flow.alpha, case.flow.beta, times)
+        dynamics = case.equation.dynamics
+        mobility = None
+        if dynamics is not None and dynamics.kinetic:
+            mobility = dynamics.mobility_at(np.zeros((1, target.dim)))[0]
+        return gaussian_part(target, start, case.flow.alpha, case.flow.beta, times, mobility)
     solution = solve_on_mesh(case, comm, on_stop="return")
     return MeshPart(solution)

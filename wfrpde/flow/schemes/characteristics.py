@@ -156,7 +156,7 @@ class Characteristics(Scheme):
         breaks = tuple(np.linspace(low, high, n + 1) for (low, high), n in ends)
         grid = TensorGrid(breaks, np.ones(cells, dtype=bool), problem.sides.closed)
         form = CharacteristicForm(problem, grid, degree)
-        policy = _first_control(problem, dt)
+        policy = first_control(problem, dt)
         if not problem.numerics.certify:
             runs = [self._run(context, form, policy, 1 / 3)]
             if runs[0].march.complete:
@@ -274,7 +274,8 @@ def _check_mass(run: Run) -> None:
         )
 
 
-def _first_control(problem: Problem, dt: float) -> StepPolicy:
+def first_control(problem: Problem, dt: float) -> StepPolicy:
+    """Return the control of the coarsest run, with steps of `dt` at most."""
     own = DEFAULTS
     if problem.numerics.dt is not None:
         return Replay(uniform(np.array(problem.save), dt))
