@@ -82,6 +82,12 @@ def test_a_mixture_in_twenty_dimensions():
     assert (x * score).sum(axis=1).mean() == pytest.approx(-20, abs=0.6)
 
 
+def test_more_dimensions_are_refused_by_name():
+    start = {"mean": [0.0] * 4, "covariance": np.eye(4).tolist()}
+    with pytest.raises(InputError, match="flow_log_density"):
+        Case.from_dict({"initial": start, "noising": {"kind": "ou"}, "flow": {"save": [0.5]}})
+
+
 def test_noise_that_no_grid_resolves_is_refused():
     target = {"potential": "(x**2 - 1)**2 + (y**2 - 1)**2"}
     tables = {"noising": {"kind": "ou", "stop": 1e-6}, "score": {}}

@@ -148,6 +148,20 @@ def test_planted_bugs_are_named(plain, plain_faults, fault, words):
     assert words in judgement.fault
 
 
+@pytest.mark.parametrize("spacing", ["cubic", "even"])
+def test_long_steps_are_no_fault(plain, plain_faults, spacing):
+    times = {"cubic": graded(3.0, 0.05, 20), "even": np.linspace(3.0, 0.05, 41)}[spacing]
+    times = np.union1d(times, [1.5, 0.3])[::-1]
+
+    def sampler(seed):
+        x, rng = start(seed)
+        return reverse_sde(plain.process.noising, plain.process.exact, x, times, rng)
+
+    judgement = judge_process(plain, *gathered(plain, sampler), laws=plain_faults)
+    assert not judgement.passed
+    assert judgement.fault.startswith("steps that are too long"), str(judgement)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [(lambda w: 0 * w, "weights are dropped"), (lambda w: -w, "weights have the wrong sign")],

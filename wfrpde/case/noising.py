@@ -220,7 +220,12 @@ def check_noising(case: Any) -> None:
             raise InputError(key, "one beside [noising]", "none: the noise is all that moves")
     if case.dim > 3:
         found = f"data in {case.dim} dimensions"
-        raise InputError("target" if reverse else "initial", found, "one to three")
+        do = (
+            "No lattice holds more. Densities, scores and samples of noised mixtures are known in "
+            "any dimension: wfrpde.noising.Mixture, wfrpde.noising.scores.Exact, and along the "
+            "probability flow wfrpde.noising.characteristics.flow_log_density."
+        )
+        raise InputError("target" if reverse else "initial", found, "one to three", do)
     for key in sorted(case.numerics.altered - {"cells", "certify", "engine", "formulation"}):
         raise InputError(f"numerics.{key}", "it beside [noising]", "numerics.cells alone there")
     if not reverse:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 SURE = 3.0
 """Standard errors off the known limit beyond which ladders are not believed."""
 
+FIRST = (0.7, 1.4)
+"""Observed orders in dt between which what a score-based sampler owes to its steps is told."""
+
 MOST = 8
 """A level has at most that many times the replicates of the judged runs."""
 
@@ -103,7 +106,9 @@ def split_all(
                     for o, rs in ladder
                     for mean in [average(np.array([r.values[k, i] for r in rs]))]
                 ]
-                splits.append(_split(row, measured, reference, level.dt, biases))
+                claims = level.judge.claims
+                graded = claims is not None and claims.process is not None
+                splits.append(_split(row, measured, reference, level.dt, biases, graded=graded))
                 points += [
                     LadderPoint(
                         *row, int(m.particles), m.dt, m.mean - reference, m.standard_error,
@@ -120,12 +125,18 @@ def _split(
     reference: float,
     dt: float,
     biases: Mapping[float, float],
+    *,
+    graded: bool,
 ) -> BiasSplit:
     split = split_bias(measured, reference)
     one, two, four = (biases.get(factor * dt, float("nan")) for factor in (1, 2, 4))
     ratio = (four - two) / (two - one) if two != one else float("nan")
+    order = float(np.log2(ratio)) if ratio > 0 else float("nan")
     step = float(step_part(np.array(one), np.array(two), np.array(four)))
-    if _contradicts(split, step, one - step):
+    long = graded and not FIRST[0] < order < FIRST[1]
+    if long:  # of another regime: no extrapolation tells what is left as dt goes to 0
+        step = float("nan")
+    if long or _contradicts(split, step, one - step):
         split = dataclasses.replace(
             split, step=UNKNOWN, finite_n=UNKNOWN, rest=UNKNOWN, order_dt=NO_FIT, order_n=NO_FIT
         )
@@ -134,7 +145,7 @@ def _split(
         **vars(split),
         limit_step=step,
         limit_rest=one - step,
-        limit_order=float(np.log2(ratio)) if ratio > 0 else float("nan"),
+        limit_order=order,
     )
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.arrays import Array
 from wfrpde.comparison.dimensions import REPLICATES, Judgement, compared
+from wfrpde.comparison.long_steps import TOO_LONG, long_steps
 from wfrpde.errors import InputError
 from wfrpde.flow.noising.certified import Law, solved
 from wfrpde.flow.noising.lattice import Lattice
@@ -34,8 +36,18 @@ GAIN = 1e-3
 FLOOR = -40.0
 """Least log density that a point counts with."""
 
+NEAR = 0.7
+"""Share of what a fault gains that long steps have to gain, too, to be told beside it."""
+
 COARSE = 0.5
 """Cells of the lattice for laws with faults, relative to the solution's."""
+
+
+class LawInTime(Protocol):
+    """A law at the saved times of a process."""
+
+    def log_density(self, index: int, y: Array) -> Array:
+        """Log density ``(n,)`` at points ``(n, d)``, in the units of the process."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +62,14 @@ class ProcessJudgement:
         What the samples look like, in words; "" if nothing differs, or nothing known explains it.
     gain
         Nats per point by which that explains them better than what they are meant to be.
+    steps
+        The same of a right sampler with steps that are too long; nan where none was tried.
     """
 
     at: Mapping[float, Judgement]
     fault: str
     gain: float
+    steps: float = np.nan
 
     @property
     def passed(self) -> bool:
@@ -67,9 +82,9 @@ class ProcessJudgement:
         first = min(t for t, judgement in self.at.items() if not judgement.passed)
         words = "no known fault explains it"
         if self.fault:
-            words = (
-                f"it looks most like this: {self.fault}; steps that are too long can look so, too"
-            )
+            words = f"it looks most like this: {self.fault}"
+            if not (self.fault.startswith(TOO_LONG) or self.steps < NEAR * self.gain):
+                words += f"; {TOO_LONG} can look so, too"
         return f"differs from t = {first:g} on ({self.at[first]}); {words}"
 
 
@@ -79,7 +94,7 @@ def judge_process(
     log_weights: Mapping[float, Sequence[npt.ArrayLike]] | None = None,
     *,
     level: float = 0.01,
-    laws: Mapping[str, Law] | None = None,
+    laws: Mapping[str, LawInTime] | None = None,
 ) -> ProcessJudgement:
     """Judge samples of a reverse or corrected process at some of its saved times.
 
@@ -131,9 +146,11 @@ def judge_process(
             logs = law.log_density(index, np.asarray(points / solution.units[index], dtype=float))
             total += float(share @ np.maximum(np.nan_to_num(logs, nan=FLOOR), FLOOR))
         likelihoods[name] = total / len(samples)
-    best = max(likelihoods, key=lambda name: likelihoods[name])
-    gain = likelihoods[best] - likelihoods[""]
-    return replace(judgement, fault=best if gain > GAIN else "", gain=gain)
+    gains = {name: value - likelihoods[""] for name, value in likelihoods.items()}
+    best = max(gains, key=lambda name: gains[name])
+    steps = max((gains[n] for n in gains if n.startswith(TOO_LONG)), default=np.nan)
+    fault = best if gains[best] > GAIN else ""
+    return replace(judgement, fault=fault, gain=gains[best], steps=steps)
 
 
 def _check_weights(t: float, rows: Sequence[npt.ArrayLike], logs: Sequence[npt.ArrayLike]) -> None:
@@ -202,10 +219,16 @@ def _pooled(
     return points, np.concatenate(shares) / len(rows)
 
 
-def faulty_laws(solution: NoisingSolution) -> dict[str, Law]:
-    """Return the laws of samplers with common faults, by what is wrong; "" for none."""
+def faulty_laws(solution: NoisingSolution) -> dict[str, LawInTime]:
+    """Return the laws of samplers with common faults, by what is wrong; "" for none.
+
+    Of right ones with long steps, too, where a lattice holds them.
+    """
     process = solution.process
-    return {name: solved_law(solution, own) for name, own in sde_faults(process).items()}
+    found: dict[str, LawInTime] = {
+        name: solved_law(solution, own) for name, own in sde_faults(process).items()
+    }
+    return {**found, **long_steps(solution)}
 
 
 def solved_law(solution: NoisingSolution, own: Evolution) -> Law:
