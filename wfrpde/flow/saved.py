@@ -12,15 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.arrays import Array
-from wfrpde.case.stored import Result
+from wfrpde.case.stored import Frozen, Result, frozen
 
 
 @dataclass(frozen=True)
 class Estimated:
-    """Numbers and their estimated absolute errors, of one shape; NaN where none was estimated."""
+    """Numbers and their estimated absolute errors, read-only and of one shape; NaN without one."""
 
     value: Array
     error: Array
+
+    def __post_init__(self) -> None:
+        for name in ("value", "error"):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
 
     def __getitem__(self, index: Any) -> Estimated:
         return Estimated(self.value[index], self.error[index])
@@ -163,7 +167,7 @@ class DerivedNumbers(SavedLaw):
     @cached_property
     def series(self) -> Mapping[str, Array]:
         """Scalar series by name, each ``(T,)``."""
-        return {name: entry.value for name, entry in self._series.items()}
+        return Frozen({name: entry.value for name, entry in self._series.items()})
 
     @property
     def mean(self) -> Array:
@@ -178,7 +182,7 @@ class DerivedNumbers(SavedLaw):
     @property
     def mode_mass(self) -> Mapping[str, Array]:
         """Mass of each named region, ``(T,)``."""
-        return {name: entry.value for name, entry in self._modes.items()}
+        return Frozen({name: entry.value for name, entry in self._modes.items()})
 
     def _error(self, density: Array) -> ErrorEstimate:
         """Return the errors of all numbers, beside that of the density."""

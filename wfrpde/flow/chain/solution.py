@@ -127,9 +127,7 @@ class ChainSolution(Result, DerivedNumbers):
     def variance(self) -> Estimated:
         """Variance of each site, ``(T, d)``."""
         found = self.estimated("covariance")
-        return Estimated(
-            np.einsum("tii->ti", found.value).copy(), np.einsum("tii->ti", found.error).copy()
-        )
+        return Estimated(np.einsum("tii->ti", found.value), np.einsum("tii->ti", found.error))
 
     @cached_property
     def log_mode_mass(self) -> Mapping[str, Array]:
