@@ -5,10 +5,11 @@ import pytest
 
 import wfrpde
 from wfrpde.comparison.dimensions import ProductJudge
+from wfrpde.errors import InputError
 from wfrpde.fields.product_regions import parse_product_region
 from wfrpde.flow.product.regions import inside
 
-STEPS, END = 8, 0.4
+STEPS, END = 24, 0.4
 
 
 def wells(dim, save):
@@ -45,29 +46,27 @@ def judge(hundred):
     return ProductJudge(hundred, END)
 
 
-def table(solution):
-    """Log(ρ/π) of one factor on a lattice, at all times, and its force."""
-    part = solution.parts[0]
-    low, high = part.solution.box[0]
-    x = np.linspace(low, high, 3001)
-    u = np.array([part.log_relative_density(k, x[:, None]) for k in range(len(part.times))])
-    return x, u, -part.target.gradient(x[:, None])[:, 0]
-
-
 def weighted_langevin(solution, *, noise=1.0, weighted=True, wrong=0, seed=1):
     """Oracle-weighted WFR: Langevin steps of weak order 2, and the flow's log(ρ/π) as weights."""
-    x, u, force = table(solution)
-    rng, (replicates, particles, dim) = np.random.default_rng(seed), (16, 120, solution.dim)
-    y = 0.1 + np.sqrt(0.55) * rng.standard_normal((replicates, particles, dim))
-    log_w, h = np.zeros((replicates, particles)), END / STEPS
-    for step in range(STEPS):
+    part = solution.parts[0]
+    grid = np.linspace(*part.solution.box[0], 3001)
+    tables = [part.log_relative_density(k, grid[:, None]) for k in range(len(part.times))]
+    rng = np.random.default_rng(seed)
+    y = 0.1 + np.sqrt(0.55) * rng.standard_normal((16, 120, solution.dim))
+    log_w, h = np.zeros(y.shape[:2]), END / STEPS
+
+    def force(x):
+        return -part.target.gradient(x.reshape(-1, 1)).reshape(x.shape)
+
+    for step, table in enumerate(tables):
+        log_w -= h * (0.5 if step in (0, STEPS) else 1.0) * np.interp(y, grid, table).sum(axis=2)
+        if step == STEPS:
+            break
         kick = noise * np.sqrt(2 * h) * rng.standard_normal(y.shape)
-        before = np.interp(y, x, force)
-        after = y + h * (before + np.interp(y + h * before + kick, x, force)) / 2 + kick
+        before = force(y)
+        after = y + h * (before + force(y + h * before + kick)) / 2 + kick
         if wrong:
-            after[..., :wrong] = y[..., :wrong] + kick[..., :wrong]  # without the force
-        log_w -= h / 2 * np.interp(y, x, u[step]).sum(axis=2)
-        log_w -= h / 2 * np.interp(after, x, u[step + 1]).sum(axis=2)
+            after[..., :wrong] = y[..., :wrong] + kick[..., :wrong]
         y = after
     return y, log_w if weighted else None
 
@@ -96,6 +95,23 @@ def test_exact_draws_pass_and_regions_are_those_of_the_flow(hundred, judge):
 def test_a_right_sampler_in_a_hundred_dimensions_passes(hundred, judge):
     verdict = judge.judge(*weighted_langevin(hundred))
     assert verdict.passed, str(verdict)
+    assert {"energy distance", "MMD²", "|x − m|²/d"} <= {one.name for one in verdict.averages}
+
+
+def test_what_too_few_effective_points_say_is_refused(hundred, judge):
+    draws = exact(hundred, 8, 30, np.random.default_rng(3))
+    heavy = np.tile(np.linspace(0, 30, 30), (8, 1))
+    with pytest.raises(InputError, match="effective points"):
+        judge.judge(draws, heavy)
+
+
+def test_distances_find_a_law_that_is_moved(hundred, judge):
+    """All coordinates moved: each half of the replicates knows where the other has to look."""
+    draws = exact(hundred, 16, 120, np.random.default_rng(5))
+    found = {one.name: one for one in judge.judge(draws + 0.25).averages}
+    for name in ("energy distance", "MMD²"):
+        assert found[name].p < 1e-4
+        assert abs(found[name].value) > 5 * found[name].standard_error
 
 
 @pytest.mark.parametrize("fault", [{"noise": 0.95}, {"weighted": False}, {"wrong": 1}])

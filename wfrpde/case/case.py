@@ -45,6 +45,7 @@ from wfrpde.case.dynamics import DynamicsSpec
 from wfrpde.case.factors import FactorSpec
 from wfrpde.case.flow import FlowSpec
 from wfrpde.case.leaves import check_leaves
+from wfrpde.case.mixture_factors import with_mixture_factors
 from wfrpde.case.noising import CorrectorSpec, NoisingSpec, ScoreSpec, with_noising
 from wfrpde.case.numerics import AccuracySpec, NumericsSpec
 from wfrpde.case.output import OutputSpec
@@ -130,7 +131,8 @@ class Case(Shown, Section):
         cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
     ) -> Self:
         check_leaves(data)
-        data = with_noising(with_path(_with_start_of_factors(plain(data))))
+        data = _with_start_of_factors(with_mixture_factors(plain(data)))
+        data = with_noising(with_path(data))
         try:
             case = handler(data)
         except ValidationError as error:

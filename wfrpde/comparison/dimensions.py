@@ -3,23 +3,34 @@ r"""Samples in any dimension, judged against a product whose numbers are known.
 A density on a mesh cannot be compared with samples in d = 100; averages can, whose truth a
 `ProductSolution` knows with an error bar: moments of coordinates, probabilities of half-spaces
 along fixed and random directions, masses of regions such as ``count(x > 0) >= 50``, and the
-averages of log(ρ/π) and of its square about KL. Each is tested by Student's t over independent
-replicates, and all tests together keep one error rate (Holm, 1979), however they depend on one
-another.
+averages of log(ρ/π), of its square about KL, and of the squared distance from the mean. Each is
+tested by Student's t over independent replicates, and by the error that the points of these tell
+(`wfrpde.comparison.weighed`); the energy distance and MMD by halves of the replicates
+(`wfrpde.comparison.halves`). All tests together keep one error rate (Holm, 1979), however they
+depend on one another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.arrays import Array
+from wfrpde.comparison.halves import DISTANCES, Distance, tested
 from wfrpde.comparison.observables import reference_values, values
 from wfrpde.comparison.product_density import ProductDensity
-from wfrpde.comparison.product_observables import along, directions_of, log_ratios, shares
+from wfrpde.comparison.product_observables import (
+    along,
+    directions_of,
+    distance_from_mean,
+    log_ratios,
+    shares,
+)
+from wfrpde.comparison.statistics import holm
+from wfrpde.comparison.weighed import Means, Weighed
 from wfrpde.errors import InputError
 from wfrpde.flow.product.solution import ProductSolution
 
@@ -29,6 +40,9 @@ near to a normal one."""
 
 REPLICATES = 8
 """Independent replicates that are needed at least."""
+
+EFFECTIVE = 20.0
+"""Effective points of a replicate, 1/Σw², below which its averages are far from normal ones."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,7 @@ class Average:
     value, standard_error
         Mean over the replicates, and its standard error.
     p
-        Two-sided, of Student's t; the truth's error is granted.
+        Two-sided, of Student's t; the truth's error is granted. Of distances one-sided.
     found
         Whether it differs at the error rate of all tests together.
     """
@@ -125,12 +139,14 @@ class ProductJudge:
         self.solution, self.t, self.level = solution, t, level
         self._density = ProductDensity(solution, t)
         observables = along(directions_of(solution.dim, directions, coordinates, seed=seed))
+        observables += [distance_from_mean()] if solution.dim > 1 else []
         if np.isfinite(t):
             observables += log_ratios()
         observables += shares(solution.case.target.modes, "mass", "target.modes")
         self._observables = observables
         known = reference_values(observables, self._density, {})
         self._truths = np.array([(truth.value, truth.error) for truth in known])
+        self._gaps = {name: make(self._density, 0) for name, make in DISTANCES.items()}
 
     def values(self, x: Array) -> Array:
         """Return the functions whose averages are compared, ``(m, n)`` at points ``(n, d)``."""
@@ -151,7 +167,7 @@ class ProductJudge:
         Raises
         ------
         InputError
-            If there are too few replicates, or points that are none.
+            If there are too few replicates or effective points, or points that are none.
         """
         replicates = [np.asarray(x, dtype=float) for x in samples]
         if len(replicates) < REPLICATES:
@@ -160,18 +176,26 @@ class ProductJudge:
             if x.ndim != 2 or x.shape[1] != self.solution.dim or not np.isfinite(x).all():
                 needed = f"points (N, {self.solution.dim}), all finite"
                 raise InputError("samples", f"an array of shape {x.shape}", needed)
-        means = []
+        found, gaps = [], []
         for k, x in enumerate(replicates):
-            log_w = np.zeros(len(x)) if log_weights is None else np.asarray(log_weights[k], float)
-            w = np.exp(log_w - log_w.max())
-            means.append(self.values(x) @ (w / w.sum()))
+            logs = np.zeros(len(x)) if log_weights is None else np.asarray(log_weights[k], float)
+            found.append(Weighed.of(self.values(x), logs))
+            w = np.exp(logs - logs.max())
+            gaps.append([gap(x, w / w.sum()) for gap in self._gaps.values()])
+        distances = [
+            (name, tested(own))
+            for name, own in zip(self._gaps, zip(*gaps, strict=True), strict=True)
+        ]
         names = [observable.name for observable in self._observables]
-        size = min(len(x) for x in replicates)
-        return compared(names, self._truths, np.array(means), size, self.level)
+        return compared(names, self._truths, Means.of(found), self.level, distances)
 
 
 def compared(
-    names: Sequence[str], truths: Array, means: Array, size: int, level: float
+    names: Sequence[str],
+    truths: Array,
+    means: Means,
+    level: float,
+    distances: Sequence[tuple[str, Distance]] = (),
 ) -> Judgement:
     """Compare averages of independent replicates with the truth.
 
@@ -180,29 +204,37 @@ def compared(
     names, truths
         Of each average its name, and its true value and the error of that ``(m, 2)``.
     means
-        Averages of each replicate ``(R, m)``.
-    size
-        Points of a replicate: what too few of them fall in is left out.
+        The averages.
     level
         Probability that a right sample is found wrong, all averages together.
-    """
-    from scipy.stats import t as student
+    distances
+        Distances that are 0 of a right sample, by their names.
 
-    count = len(means)
+    Raises
+    ------
+    InputError
+        If the weights leave too few effective points.
+    """
+    size = means.effective / means.replicates
+    if size < EFFECTIVE:
+        raise InputError(
+            "log_weights",
+            f"{size:.3g} effective points in a replicate",
+            f"at least {EFFECTIVE:g}: nothing can be said of fewer",
+            "more points, or resample them",
+        )
     truth, error = truths.T
-    value = means.mean(axis=0)
-    standard = means.std(axis=0, ddof=1) / np.sqrt(count)
-    gap = np.maximum(np.abs(value - truth) - error, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p = 2 * student.sf(np.where(gap > 0, gap / standard, 0.0), count - 1)
-    p = np.where(np.isfinite(gap), p, 0.0)  # what is no number is no average of a right sample
+    p, standard = means.p_values(truth, error), means.standard_error
     region = np.array([name.startswith(("mass ", "P ", "P(")) for name in names])
     rare = region & (size * np.minimum(truth, 1 - truth) < FEWEST)
-    tested = np.flatnonzero(~rare)
-    order = tested[np.argsort(p[tested])]
-    averages, still = [], True
-    for rank, k in enumerate(order):
-        still = bool(still and p[k] <= level / (len(order) - rank))
-        averages.append(Average(names[k], truth[k], error[k], value[k], standard[k], p[k], still))
+    averages = [
+        Average(names[k], truth[k], error[k], means.value[k], standard[k], p[k], False)
+        for k in np.flatnonzero(~rare)
+    ]
+    averages += [Average(name, 0.0, 0.0, d.value, d.standard_error, d.p, False)
+                 for name, d in distances]  # fmt: skip
+    averages.sort(key=lambda average: average.p)
+    found = holm(np.array([average.p for average in averages]), level)
     left_out = tuple(name for name, out in zip(names, rare, strict=True) if out)
-    return Judgement(tuple(averages), left_out, level)
+    decided = (replace(one, found=bool(own)) for one, own in zip(averages, found, strict=True))
+    return Judgement(tuple(decided), left_out, level)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from wfrpde.arrays import Array
 from wfrpde.comparison.dimensions import REPLICATES, Judgement, compared
 from wfrpde.comparison.long_steps import TOO_LONG, long_steps
+from wfrpde.comparison.weighed import Means, Weighed
 from wfrpde.errors import InputError
 from wfrpde.flow.noising.certified import Law, solved
 from wfrpde.flow.noising.lattice import Lattice
@@ -188,13 +189,13 @@ def _averages(
             names.append(f"P({axis} > {bound:.3g})")
             truths.append((float(mass.value), float(mass.error)))
             functions.append(above)
-    means = []
+    found = []
     for number, row in enumerate(rows):
         points = np.asarray(row, dtype=float)
-        part = _shares(len(points), None if log_weights is None else log_weights[number])
-        means.append([float(part @ function(points)) for function in functions])
-    size = min(len(np.asarray(x)) for x in rows)
-    return compared(names, np.array(truths), np.array(means), size, level)
+        values = np.array([function(points) for function in functions], dtype=float)
+        logs = None if log_weights is None else np.asarray(log_weights[number], dtype=float)
+        found.append(Weighed.of(values, logs))
+    return compared(names, np.array(truths), Means.of(found), level)
 
 
 def _power(x: Array, k: int, centre: float = 0.0, power: int = 1) -> Array:

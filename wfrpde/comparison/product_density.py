@@ -21,6 +21,7 @@ from wfrpde.flow.product.parts import Index
 from wfrpde.flow.product.phase_part import PhasePart
 from wfrpde.flow.product.reduced import ReducedPart
 from wfrpde.flow.product.solution import ProductSolution
+from wfrpde.flow.product.sums import SumLaw
 from wfrpde.flow.saved import saved_index
 
 FREQUENCIES, PERIOD, INVERSION = 600, 40.0, 1e-7
@@ -111,6 +112,19 @@ class ProductDensity:
             if block.any():
                 blocks.append(kind.to_bytes(4, "big") + block.tobytes())
         return b"".join(sorted(blocks))
+
+    @cached_property
+    def centre(self) -> tuple[Array, float, float]:
+        """Mean ``(d,)`` in the factors' coordinates, total variance, and estimated error of it."""
+        factors, mean = self.solution.factors, np.empty(self.dim)
+        total = error = 0.0
+        for part, columns in zip(factors.parts, factors.columns, strict=True):
+            for k in range(part.dim):
+                law = SumLaw((part.line(self.index, np.eye(1, part.dim, k)[0]),), (1,))
+                mean[columns[:, k]] = law.mean
+                total += len(columns) * law.variance
+                error += len(columns) * 25 * law.error(0.0) * law.variance
+        return mean, total, error
 
     def along(self, direction: Array) -> tuple[Array, Array]:
         """Points ``(n,)`` and masses ``(n,)`` that stand for the law of a form in integrals."""

@@ -82,6 +82,22 @@ def _of_form(name: str, w: Array) -> list[Observable]:
     return found
 
 
+def distance_from_mean() -> Observable:
+    """Give |x − m|²/d, m the mean: in many dimensions it varies little."""
+
+    def evaluate(x: Array, density: ProductDensity) -> Array:
+        gap = density.solution.factor_coordinates(x) - density.centre[0]
+        return np.asarray((gap**2).mean(axis=1))
+
+    def truth(density: ProductDensity) -> ReferenceValue:
+        _, total, error = density.centre
+        spread = float(evaluate(density.draws, density).std())
+        return _known(total / density.dim, error / density.dim, spread)
+
+    what = "squared distance from the Eulerian mean, per dimension"
+    return Observable("|x − m|²/d", what, evaluate, truth=truth)
+
+
 def _half_space(
     w: Array, q: float
 ) -> tuple[Callable[[Array, ProductDensity], Array], Callable[[ProductDensity], ReferenceValue]]:

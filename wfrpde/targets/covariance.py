@@ -58,14 +58,16 @@ def mixture_arrays(
     weights: Sequence[float] | None,
     means: Sequence[float | Sequence[float]],
     covariances: Sequence[CovarianceLike],
+    most: float = 3,
 ) -> tuple[Array, Array, Array]:
     """Return normalised weights (k,), means (k, d) and covariances (k, d, d) of a mixture.
 
-    ``weights`` None means equal weights; errors name ``weights``, ``means``, ``covariances``.
+    ``weights`` None means equal weights; d is at most `most`; errors name ``weights``, ``means``,
+    ``covariances``.
     """
     if not means:
         raise InputError("means", "an empty list", "the mean of at least one component")
-    vectors = [mean_vector(m, f"means[{k}]") for k, m in enumerate(means)]
+    vectors = [mean_vector(m, f"means[{k}]", most) for k, m in enumerate(means)]
     dim = vectors[0].size
     for k, vector in enumerate(vectors):
         if vector.size != dim:

@@ -9,6 +9,7 @@ each of them is right relative to itself, and log(e^{τL} e^u) is finite however
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -57,12 +58,12 @@ class SiteKernels:
         fine[::2] = self._grids[0][0]
         fine[1::2] = (fine[:-2:2] + fine[2::2]) / 2
         self._grids.append((fine, 2 * self._grids[0][1]))
-        self._fine = [nodes.extrapolation(grid) for grid, _ in self._grids]
+        self._fine = nodes.extrapolation(fine)
         self._site, self._coupling = site, coupling
         self._which: Integers = np.zeros(0, dtype=np.int64)
         self._generators = [self._generator(grid) for grid, _ in self._grids]
         self._whole: tuple[float, list[Array]] = (0.0, [])
-        self._rows: dict[float, list[Array]] = {}
+        self._rows: dict[float, Array] = {}
 
     def _fields(self, grid: Array) -> Array:
         """Return V on a grid for each pair of neighbours; the last of n + 1 is none."""
@@ -97,7 +98,7 @@ class SiteKernels:
     @property
     def nbytes(self) -> int:
         """Bytes that the matrices take, at most."""
-        kept = sum(rows.nbytes for entry in self._rows.values() for rows in entry)
+        kept = sum(rows.nbytes for rows in self._rows.values())
         return kept + 3 * sum(matrix.nbytes for matrix in self._generators)
 
     def prepare(self, tau: float) -> None:
@@ -110,10 +111,12 @@ class SiteKernels:
         else:
             matrices = [_exponential(matrix, tau) for matrix in self._generators]
         self._whole = (tau, matrices)
-        self._rows[tau] = [
-            np.ascontiguousarray(matrix[:, at])
-            for matrix, (_, at) in zip(matrices, self._grids, strict=True)
-        ]
+        (_, few), (_, many) = self._grids
+        coarse, fine = matrices
+        rows = np.zeros((len(fine), 2 * len(few), fine.shape[2]))
+        rows[:, : len(few), ::2] = coarse[:, few]
+        rows[:, len(few) :] = fine[:, many]
+        self._rows[tau] = rows
 
     def apply(self, tau: float, u: Array, left: Integers | None, right: Integers | None) -> Array:
         """Return log(e^{τL} e^u) of fibres u ``(n, m)``, by the nodes of their neighbours.
@@ -131,19 +134,22 @@ class SiteKernels:
         a = n if left is None else left
         b = n if right is None else right
         kinds = self._which[np.broadcast_to(np.asarray(a * (n + 1) + b), u.shape[1:])]
+        # fibres of one kind stand side by side while there are few values of each
         order = np.argsort(kinds, kind="stable")
         cuts = np.flatnonzero(np.diff(kinds[order])) + 1
-        groups = np.split(order, cuts)
-        found = []
-        for fine, rows in zip(self._fine, self._rows[tau], strict=True):
-            values = fine @ u
-            top = values.max(axis=0)
-            np.exp(values - top, out=values)
-            after = np.empty_like(u)
-            for group in groups:
-                after[:, group] = rows[kinds[group[0]]] @ values[:, group]
-            found.append(np.log(after) + top)
-        return np.asarray((4 * found[1] - found[0]) / 3)
+        spans = list(pairwise([0, *map(int, cuts), len(order)]))
+        fine = u[:, order]
+        top = fine.max(axis=0)
+        # the finer grid holds the coarser; its rows add up to one: the top is the same
+        values = self._fine @ (fine - top)
+        np.exp(values, out=values)
+        after = np.empty((2 * n, len(order)))
+        for start, stop in spans:
+            after[:, start:stop] = self._rows[tau][kinds[order[start]]] @ values[:, start:stop]
+        np.log(after, out=after)
+        result = np.empty_like(u)
+        result[:, order] = (4 * after[n:] - after[:n]) / 3 + top
+        return result
 
 
 def _exponential(generator: Array, tau: float) -> Array:

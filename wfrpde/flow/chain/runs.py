@@ -112,18 +112,46 @@ def start_of(setting: Setting, nodes: SiteNodes, truncation: float) -> Train:
     return train
 
 
+@dataclass(frozen=True)
+class Still:
+    """What all runs share that are measured alike: the start, and the target.
+
+    Attributes
+    ----------
+    log_partition
+        Log ∫ e^{−V} without a train.
+    start, start_numbers
+        ρ₀ and its numbers by name.
+    target, target_masses
+        π, and the masses that it gives to regions.
+    """
+
+    measurement: Measurement
+    log_partition: float
+    start: Law
+    start_numbers: dict[str, Array]
+    target: Law
+    target_masses: dict[str, float]
+
+    @classmethod
+    def of(cls, setting: Setting, gauss: int, tolerance: float) -> Still:
+        """Measure both."""
+        # the start is known: it need not suffer from the nodes of the flow
+        many = SiteNodes(*setting.box, STARTING)
+        measurement = Measurement.of(setting.target, many, setting.modes, gauss, tolerance)
+        beyond = measurement.log_partition()
+        first = start_of(setting, many, STARTING_TRUNCATION).cores()
+        start = measurement.numbers(many, first, beyond)
+        return cls(measurement, beyond, *start, *measurement.target_numbers())
+
+
 def measured(setting: Setting, run: Run, gauss: int, tolerance: float) -> Run:
     """Return a run with its densities, π as the last of them, and its numbers by name."""
-    nodes = run.nodes
-    measurement = Measurement.of(setting.target, nodes, setting.modes, gauss, tolerance)
-    beyond = measurement.log_partition()
-    # the start is known: it need not suffer from the nodes of the flow
-    many = SiteNodes(nodes.low, nodes.high, STARTING)
-    first = start_of(setting, many, STARTING_TRUNCATION).cores()
-    rows = [measurement.numbers(many, first, beyond)]
-    rows += [measurement.numbers(nodes, cores, beyond) for cores in run.trains[1:]]
-    target, masses = measurement.target_numbers()
+    still = setting.once((gauss, tolerance), lambda: Still.of(setting, gauss, tolerance))
+    beyond = still.log_partition
+    rows = [(still.start, still.start_numbers)]
+    rows += [still.measurement.numbers(run.nodes, cores, beyond) for cores in run.trains[1:]]
     numbers = {name: np.array([row[name] for _, row in rows]) for name in rows[0][1]}
-    numbers["log Z"] = np.array([target.log_mass, beyond])
-    numbers |= {f"target {name}": np.array(mass) for name, mass in masses.items()}
-    return replace(run, laws=(*(law for law, _ in rows), target), numbers=numbers)
+    numbers["log Z"] = np.array([still.target.log_mass, beyond])
+    numbers |= {f"target {name}": np.array(mass) for name, mass in still.target_masses.items()}
+    return replace(run, laws=(*(law for law, _ in rows), still.target), numbers=numbers)

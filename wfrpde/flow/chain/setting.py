@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +23,8 @@ from wfrpde.starts.initial import InitialDensity
 from wfrpde.targets import make_target
 from wfrpde.targets.chain import ChainTarget
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -33,6 +37,14 @@ class Setting:
     alpha: float
     beta: float
     modes: dict[str, str]
+    _known: dict[tuple[int, float], Any] = field(default_factory=dict, repr=False)
+
+    def once(self, key: tuple[int, float], make: Callable[[], T]) -> T:
+        """Return what runs that are measured alike share, made by the first of them."""
+        if key not in self._known:
+            self._known[key] = make()
+        found: T = self._known[key]
+        return found
 
     def nodes(self, level: Level) -> SiteNodes:
         """Return the points of a site."""

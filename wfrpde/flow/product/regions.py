@@ -56,10 +56,12 @@ def linear_form(factors: Factors, region: ProductRegion, where: str) -> Array:
         if len(region.weights) != factors.dim:
             raise InputError(where, f"{len(region.weights)} weights", f"{factors.dim}, one each")
         return factors.turned(region.weights)
-    inner = np.zeros(factors.dim)
+    inner, known = np.zeros(factors.dim), dict[int, Array]()
     for number in _meant(factors, region):
         start, dim = factors.starts[number], factors.parts[factors.order[number]].dim
-        inner[start : start + dim] = linear_weights(region.form, dim, where)
+        if dim not in known:
+            known[dim] = linear_weights(region.form, dim, where)
+        inner[start : start + dim] = known[dim]
     return inner
 
 

@@ -1,0 +1,87 @@
+r"""Distances between samples and a law, tested: one half of the replicates says where to look.
+
+A squared distance is |g|², with g the gap between the mean features of a sample and those of the
+law, which are known: MMD has random Fourier features; the energy distance the indicators of
+half-spaces θ·x < s on a lattice of s, along random θ, as in one dimension it is 2∫(F − G)² ds, and
+the mean over all θ of that is the distance itself but for a factor. Of a right sample g has mean 0.
+The mean gap ḡ of one half of the replicates is a direction; g·ḡ of those of the other half are
+independent, of mean |E g|², and Student's t says whether that is positive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wfrpde.arrays import Array
+from wfrpde.comparison.metrics import SEED, mean_embedding, transport_directions
+from wfrpde.comparison.product_density import ProductDensity
+
+LEVELS, WIDE = 48, 5.0
+"""Values of s along a direction, up to so many standard deviations from the mean."""
+
+
+@dataclass(frozen=True)
+class Distance:
+    """A squared distance, and its test.
+
+    Attributes
+    ----------
+    value, standard_error
+        An unbiased estimate, and its standard error.
+    p
+        One-sided.
+    """
+
+    value: float
+    standard_error: float
+    p: float
+
+
+def sliced_energy(density: ProductDensity, n: int) -> Callable[[Array, Array], Array]:
+    """Return the gap ``(k,)`` whose squared length is the energy distance.
+
+    D² = √π Γ((d + 1)/2)/Γ(d/2) ⟨2 ∫ (F_θ(s) − G_θ(s))² ds⟩_θ (Székely & Rizzo 2013), over some θ.
+    """
+    from scipy.special import gammaln
+
+    d = density.dim
+    directions = transport_directions(d, SEED)
+    scale = np.sqrt(np.pi) * np.exp(gammaln((d + 1) / 2) - gammaln(d / 2))
+    share = np.linspace(-WIDE, WIDE, LEVELS)
+    known, bounds, lengths = [], [], []
+    for direction in directions:
+        form = density.form(direction)
+        at = form.mean + form.width * share
+        known.append(1 - form.above(at))
+        bounds.append(at)
+        lengths.append(np.sqrt(2 * scale * (at[1] - at[0]) / len(directions)))
+
+    def gap(x: Array, weights: Array) -> Array:
+        found = []
+        for direction, at, below, length in zip(directions, bounds, known, lengths, strict=True):
+            cell = np.searchsorted(at, x @ direction)
+            mass = np.bincount(cell, weights, len(at) + 1)[:-1]
+            found.append(length * (np.cumsum(mass) - below))
+        return np.concatenate(found)
+
+    return gap
+
+
+DISTANCES = {"energy distance": sliced_energy, "MMD²": mean_embedding}
+"""What makes the gap of each."""
+
+
+def tested(gaps: Sequence[Array]) -> Distance:
+    """Test the gaps ``(k,)`` of at least four replicates."""
+    from scipy.stats import t as student
+
+    half = len(gaps) // 2
+    seen = np.mean(gaps[:half], axis=0)
+    values = np.array([own @ seen for own in gaps[half:]])
+    error = float(values.std(ddof=1) / np.sqrt(len(values)))
+    value = float(values.mean())
+    p = float(student.sf(value / error, len(values) - 1)) if error > 0 else float(value <= 0)
+    return Distance(value, error, p)

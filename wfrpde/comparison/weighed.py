@@ -1,0 +1,99 @@
+r"""Averages of weighted points, and how certain the points of one replicate make them.
+
+Few replicates agree by chance more often than Student's t foresees where each of them has few
+effective points, n = 1/Σw²: an average over these is skewed. So their spread is not all that is
+asked: the points of a replicate tell an error of their own, Σ w_i² (φ_i − φ̂)², which does not
+depend on how well replicates agree, and only what *both* errors make improbable is a difference.
+Points that avoid one another (antithetic, stratified) have a smaller error than that: of such a
+sampler less is found, and nothing wrongly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wfrpde.arrays import Array
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """Averages of m functions over the points of one replicate.
+
+    Attributes
+    ----------
+    means
+        ``(m,)``, less the bias that the division by the sum of the weights has to first order in
+        1/n: Σ w_i² (φ_i − φ̂) is added to Σ w_i φ_i.
+    squares
+        ``(m,)``: squared standard error of each, of points that do not depend on one another.
+    effective
+        n = 1/Σw².
+    """
+
+    means: Array
+    squares: Array
+    effective: float
+
+    @classmethod
+    def of(cls, values: Array, log_weights: Array | None = None) -> Weighed:
+        """Weigh the values ``(m, n)`` of functions at points, log weights up to a constant."""
+        count = values.shape[1]
+        logs = np.zeros(count) if log_weights is None else log_weights
+        w = np.exp(logs - logs.max())
+        w /= w.sum()
+        gap = values - (values @ w)[:, None]
+        own = w**2
+        return cls(values @ w + gap @ own, gap**2 @ own, float(1 / own.sum()))
+
+
+@dataclass(frozen=True)
+class Means:
+    """Averages over R replicates, and what their spread and their points say of the error.
+
+    Attributes
+    ----------
+    value
+        ``(m,)``.
+    between, within
+        ``(m,)``: standard errors.
+    replicates, effective
+        R, and effective points of all of them.
+    """
+
+    value: Array
+    between: Array
+    within: Array
+    replicates: int
+    effective: float
+
+    @classmethod
+    def of(cls, found: Sequence[Weighed]) -> Means:
+        """Average over replicates."""
+        rows, count = np.array([own.means for own in found]), len(found)
+        within = np.sqrt(np.sum([own.squares for own in found], axis=0)) / count
+        effective = float(sum(own.effective for own in found))
+        between = rows.std(axis=0, ddof=1) / np.sqrt(count)
+        return cls(rows.mean(axis=0), between, within, count, effective)
+
+    @property
+    def standard_error(self) -> Array:
+        """The larger of the two."""
+        return np.maximum(self.between, self.within)
+
+    def p_values(self, truth: Array, allowed: Array) -> Array:
+        """Two-sided, by Student's t: the larger of those that the two errors give.
+
+        A gap that is no number has p = 0: such is no average of a right sample.
+        """
+        from scipy.stats import t as student
+
+        gap = np.maximum(np.abs(self.value - truth) - allowed, 0.0)
+        freedom = (self.replicates - 1, max(self.effective - self.replicates, 1.0))
+        found = []
+        for error, free in zip((self.between, self.within), freedom, strict=True):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found.append(2 * student.sf(np.where(gap > 0, gap / error, 0.0), free))
+        return np.where(np.isfinite(gap), np.maximum(*found), 0.0)
