@@ -115,7 +115,7 @@ def test_a_loose_largest_step_is_halved_where_it_has_to_be():
 
 def test_boxes_of_light_tails_are_left_alone():
     from wfrpde.case.setup import make_problem
-    from wfrpde.domain.extent import LEVEL
+    from wfrpde.domain.landscape import LEVEL
 
     for potential in ("x**2/2", "abs(x)", "(x/30)**2 + (y*10)**2", "abs(x) + 40*y**2"):
         dim = 2 if "y" in potential else 1

@@ -5,13 +5,8 @@ from math import erfc, sqrt
 import numpy as np
 import pytest
 
-from wfrpde.domain.extent import (
-    LEVEL,
-    Landscape,
-    automatic_box,
-    sample,
-    share_outside,
-)
+from wfrpde.domain.extent import automatic_box, share_outside
+from wfrpde.domain.landscape import LEVEL, Landscape, sample
 from wfrpde.errors import InputError
 
 

@@ -12,15 +12,10 @@ import numpy as np
 from wfrpde.arrays import Array, Flags
 from wfrpde.case.terms import EMPTY, Densities
 from wfrpde.domain.absorption import Absorption
-from wfrpde.domain.extent import (
-    SPAN,
-    TOP,
-    Landscape,
-    sample,
-    share_outside,
-)
+from wfrpde.domain.extent import share_outside
 from wfrpde.domain.grid import SimplexGrid, TensorGrid, divided, simplices_of_box
 from wfrpde.domain.kinks import Kinks, kinks_of
+from wfrpde.domain.landscape import SPAN, TOP, Landscape, sample
 from wfrpde.domain.sides import Sides
 from wfrpde.errors import InputError
 from wfrpde.fields.blocks import in_blocks

@@ -13,16 +13,14 @@ from wfrpde.case.path import frozen_potential
 from wfrpde.case.problem import Problem
 from wfrpde.case.terms import EMPTY
 from wfrpde.domain.extent import (
-    LEVEL,
-    Landscape,
     automatic_box,
-    sample,
     share_outside,
     with_favoured,
     with_orbits,
     within_reach,
 )
 from wfrpde.domain.grid import SimplexGrid
+from wfrpde.domain.landscape import LEVEL, Landscape, sample
 from wfrpde.domain.meshes import read_gmsh
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation, Path

@@ -16,7 +16,8 @@ from numpy.polynomial.legendre import leggauss
 
 from wfrpde.arrays import Array
 from wfrpde.discretisation.interpolation import Interpolation, evaluate
-from wfrpde.discretisation.quadrature import RegionFunction, make_quadrature
+from wfrpde.discretisation.quadrature import make_quadrature
+from wfrpde.discretisation.region_cuts import RegionFunction
 from wfrpde.fields.protocols import Density
 
 if TYPE_CHECKING:

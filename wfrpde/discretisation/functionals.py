@@ -27,12 +27,12 @@ from wfrpde.discretisation.pieces import (
 from wfrpde.discretisation.quadrature import (
     CellShare,
     Quadrature,
-    RegionFunction,
     make_quadrature,
     share_of_cells,
     slice_of,
     usual_points,
 )
+from wfrpde.discretisation.region_cuts import RegionFunction
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
 

@@ -8,27 +8,22 @@ that of a staircase; simplices are split where it crosses their edges.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from numpy.polynomial.legendre import leggauss
 
-from wfrpde import _compat
 from wfrpde.arrays import Array, Flags, Integers
+from wfrpde.discretisation.gauss import gauss_points, gauss_rule
 from wfrpde.discretisation.interpolation import Interpolation
+from wfrpde.discretisation.region_cuts import (
+    RegionFunction,
+    boundaries,
+    corners_of,
+    divide_boxes,
+    divide_simplices,
+)
 from wfrpde.discretisation.simplex_interpolation import SimplexInterpolation
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
-from wfrpde.domain.grid import SimplexGrid, TensorGrid
-
-RegionFunction = Callable[[Array], Flags]
-
-CUT_LEVELS = {1: 3, 2: 2, 3: 1}
-"""How often a tensor cell that a region's boundary cuts is halved before its lines are split."""
-
-CUT_LEVELS_SIMPLEX = {1: 0, 2: 3, 3: 1}
-"""How often a simplex that a region's boundary cuts is divided before it is split along it."""
 
 NEAR_POINTS = {1: 5, 2: 4, 3: 3}
 """Gauss points per axis within a cell or two of a region's boundary, by dimension.
@@ -36,23 +31,8 @@ NEAR_POINTS = {1: 5, 2: 4, 3: 3}
 Elsewhere the errors of the cells cancel, as those of the trapezoidal rule on a line do; there the
 sum ends, and each cell must be accurate itself."""
 
-SIMPLEX_DEGREES = {1: (5, 3), 2: (5, 3), 3: (6, 2)}
-"""Degrees of the rules on simplices, by dimension: the rule, and that with fewer points."""
-
-PROBES = {1: 17, 2: 6, 3: 4}
-"""Points along each axis of a cell at which regions are probed, by dimension."""
-
-LINE_PIECES = 4
-"""Pieces of a line in which a region's boundary is looked for."""
-
 MARGIN = 4
 """Layers of cells beyond a share in which boundaries are looked for."""
-
-PROBED = 400_000
-"""Points at which regions are probed at once."""
-
-SECTIONS, ROUNDS = 16, 12
-"""A boundary is looked for in this many sections at once, as often: to 2^−48 of a piece."""
 
 
 @dataclass(frozen=True)
@@ -91,16 +71,6 @@ class CellShare:
         return CellShare(self.flat[some], self.cut[some], self.near[some])
 
 
-@lru_cache(maxsize=32)
-def gauss_rule(count: int) -> tuple[Array, Array]:
-    """Return points in (0, 1) and weights ``(count,)`` of Gauss' rule."""
-    node, weight = leggauss(count)
-    rule = (node + 1) / 2, weight / 2
-    for part in rule:
-        part.setflags(write=False)
-    return rule
-
-
 def usual_points(degree: int) -> int:
     """Gauss points along each axis of a tensor cell."""
     return 2 if degree == 1 else degree + 2
@@ -124,60 +94,9 @@ def share_of_cells(
         return CellShare(own, nothing, nothing)
     # what lies behind the share's ends is near, too
     low, high = max(first - MARGIN, 0), min(last + 1 + MARGIN, depth)
-    cut, near = _boundaries(grid, low, high, regions)
+    cut, near = boundaries(grid, low, high, regions)
     here = own - low * cells_of_layer
     return CellShare(own, cut.ravel()[here], near.ravel()[here])
-
-
-def _corners(grid: TensorGrid, flat: Integers) -> tuple[Array, Array]:
-    """Lowest corners and sizes ``(m, d)`` of cells."""
-    index = np.unravel_index(flat, grid.active.shape)
-    low = np.stack([b[i] for b, i in zip(grid.breaks, index, strict=True)], axis=1)
-    high = np.stack([b[i + 1] for b, i in zip(grid.breaks, index, strict=True)], axis=1)
-    return low, high - low
-
-
-def _boundaries(
-    grid: TensorGrid, first: int, end: int, regions: list[RegionFunction]
-) -> tuple[Flags, Flags]:
-    """Which cells a region's boundary cuts, and which have one within two cells (one in 3-D).
-
-    Both ``(end − first, n_2, …)``, for layers of cells across the first axis.
-    """
-    dim = grid.dim
-    # just inside the cell, so that a boundary along its faces does not count as a cut
-    probes = _tensor(np.linspace(1e-9, 1 - 1e-9, PROBES[dim], dtype=np.float64), dim)
-    active = grid.active[first:end]
-    flat = np.flatnonzero(active)
-    offset = first * (grid.active.size // len(grid.active))
-    sources, cut = (np.zeros(active.shape, dtype=bool) for _ in range(2))
-    chunk = max(1, PROBED // len(probes))
-    for region in regions:
-        # a boundary along faces lies between a cell that is inside and one that is not
-        side = np.zeros(active.shape, dtype=np.int8)
-        for start in range(0, len(flat), chunk):
-            some = flat[start : start + chunk]
-            low, size = _corners(grid, some + offset)
-            points = (low[:, None] + probes[None] * size[:, None]).reshape(-1, dim)
-            inside = np.asarray(region(points)).reshape(len(low), -1)
-            part, every = inside.any(axis=1), inside.all(axis=1)
-            cut.ravel()[some] |= part & ~every
-            side.ravel()[some] = np.where(every, 1, np.where(part, 0, -1))
-        for axis in range(dim):
-            one, other = np.moveaxis(side, axis, 0)[:-1], np.moveaxis(side, axis, 0)[1:]
-            differ = one * other < 0
-            view = np.moveaxis(sources, axis, 0)
-            view[:-1] |= differ
-            view[1:] |= differ
-    sources |= cut
-    for axis in range(dim):
-        view = np.moveaxis(sources, axis, 0)
-        for _ in range(1 if dim == 3 else 2):
-            grown = view.copy()
-            grown[1:] |= view[:-1]
-            grown[:-1] |= view[1:]
-            view[...] = grown
-    return cut, sources
 
 
 def make_quadrature(
@@ -206,206 +125,21 @@ def make_quadrature(
         parts, lattices = [], []
         for chosen, count in ((~cells.near, per_axis), (cells.near & ~cells.cut, near)):
             some = cells.flat[chosen]
-            parts.append(_gauss_points(*_corners(interpolation.grid, some), count))
+            parts.append(gauss_points(*corners_of(interpolation.grid, some), count))
             index = np.array(np.unravel_index(some, interpolation.grid.active.shape))
             lattices.append((index, gauss_rule(count)[0]))
         if cells.cut.any():
-            corners = _corners(interpolation.grid, cells.flat[cells.cut])
-            parts.append(_divide_boxes(*corners, regions, near))
+            corners = corners_of(interpolation.grid, cells.flat[cells.cut])
+            parts.append(divide_boxes(*corners, regions, near))
         points, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
         return Quadrature(points, weights, tuple(lattices))
     if isinstance(interpolation, SimplexInterpolation):
         grid = interpolation.macro
         mine = share if isinstance(share, slice) else slice_of(len(grid.cells), rank, size)
-        return Quadrature(*_divide_simplices(grid.points[grid.cells[mine]], regions, fewer))
+        return Quadrature(*divide_simplices(grid.points[grid.cells[mine]], regions, fewer))
     raise TypeError(type(interpolation))
 
 
 def slice_of(count: int, rank: int, size: int) -> slice:
     """Return a rank's share of so many things in a row."""
     return slice(*(count * r // size for r in (rank, rank + 1)))
-
-
-def _gauss_points(low: Array, size: Array, per_axis: int) -> tuple[Array, Array]:
-    dim = low.shape[1]
-    node, weight = gauss_rule(per_axis)
-    offsets = _tensor(node, dim)
-    factors = np.prod(_tensor(weight, dim), axis=1)
-    points = low[:, None] + offsets[None] * size[:, None]
-    return points.reshape(-1, dim), (size.prod(axis=1)[:, None] * factors).ravel()
-
-
-def _divide_boxes(
-    low: Array, size: Array, regions: list[RegionFunction], per_axis: int
-) -> tuple[Array, Array]:
-    """Gauss rules on cells that are cut: they are halved, and at last split line by line."""
-    dim = low.shape[1]
-    corners = _tensor(np.linspace(1e-9, 1 - 1e-9, PROBES[dim], dtype=np.float64), dim)
-    child = _tensor(np.array([0.0, 0.5]), dim)
-    parts = []
-    for _ in range(CUT_LEVELS[dim]):
-        low = (low[:, None] + child[None] * size[:, None]).reshape(-1, dim)
-        size = np.repeat(size / 2, len(child), axis=0)
-        cut = _is_cut(low[:, None] + corners[None] * size[:, None], regions)
-        parts.append(_gauss_points(low[~cut], size[~cut], per_axis))
-        low, size = low[cut], size[cut]
-    if len(low):
-        parts.append(_split_lines(low, size, regions, per_axis))
-    return np.concatenate([p for p, _ in parts]), np.concatenate([w for _, w in parts])
-
-
-def _split_lines(
-    low: Array, size: Array, regions: list[RegionFunction], per_axis: int
-) -> tuple[Array, Array]:
-    """Gauss rules on the lines of cells, split where any region begins or ends."""
-    all_points, all_weights = [], []
-    steepest = _steepest_axis(low, size, regions)
-    for axis in range(low.shape[1]):
-        chosen = steepest == axis
-        if chosen.any():
-            points, weights = _split_along(axis, low[chosen], size[chosen], regions, per_axis)
-            all_points.append(points)
-            all_weights.append(weights)
-    return np.concatenate(all_points), np.concatenate(all_weights)
-
-
-def _steepest_axis(low: Array, size: Array, regions: list[RegionFunction]) -> Integers:
-    """Return the axis along which most of the neighbouring probes of a cell differ."""
-    cells, dim = low.shape
-    lattice = _tensor(np.linspace(1e-9, 1 - 1e-9, LINE_PIECES + 1, dtype=np.float64), dim)
-    probes = (low[:, None] + lattice[None] * size[:, None]).reshape(-1, dim)
-    changes = np.zeros((dim, cells), dtype=np.int64)
-    for region in regions:
-        inside = np.asarray(region(probes)).reshape(cells, *([LINE_PIECES + 1] * dim))
-        for axis in range(dim):
-            changes[axis] += np.diff(inside, axis=axis + 1).reshape(cells, -1).sum(axis=1)
-    return np.asarray(changes.argmax(axis=0))
-
-
-def _split_along(
-    axis: int, low: Array, size: Array, regions: list[RegionFunction], per_axis: int
-) -> tuple[Array, Array]:
-    dim = low.shape[1]
-    node, weight = gauss_rule(per_axis)
-    others = [k for k in range(dim) if k != axis]
-    across = _tensor(node, dim - 1) if dim > 1 else np.zeros((1, 0))
-    factor = np.prod(_tensor(weight, dim - 1), axis=1) if dim > 1 else np.ones(1)
-    base = np.repeat(low, len(across), axis=0)
-    base[:, others] += np.repeat(size[:, others], len(across), axis=0) * np.tile(
-        across, (len(low), 1)
-    )
-    length = np.repeat(size[:, axis], len(across))
-    area = np.repeat(size[:, others].prod(axis=1), len(across)) * np.tile(factor, len(low))
-
-    def inside(region: RegionFunction, line: Integers, t: Array) -> Flags:
-        points = np.repeat(base[line], t.shape[1], axis=0)
-        points[:, axis] += (t * length[line][:, None]).ravel()
-        return np.asarray(region(points)).reshape(t.shape)
-
-    every = np.arange(len(base))
-    ends = np.tile(np.linspace(0.0, 1.0, LINE_PIECES + 1), (len(base), 1))
-    probes = np.clip(ends, 1e-9, 1 - 1e-9)
-    breaks = [ends[:, [0, -1]]]
-    sections = np.arange(1, SECTIONS) / SECTIONS
-    for region in regions:
-        found = inside(region, every, probes)
-        line, piece = np.nonzero(found[:, :-1] != found[:, 1:])
-        if len(line) == 0:
-            continue
-        a = ends[line, piece]
-        width: Array = np.full(len(line), 1 / LINE_PIECES)
-        at_a = found[line, piece, None]
-        for _ in range(ROUNDS):
-            same = inside(region, line, a[:, None] + sections * width[:, None]) == at_a
-            width /= SECTIONS
-            # the first section in which the region begins or ends
-            a += width * np.where(same.all(axis=1), SECTIONS - 1, same.argmin(axis=1))
-        where = np.zeros((len(base), LINE_PIECES))
-        where[line, piece] = a + width / 2
-        breaks.append(where)
-    cuts = np.sort(np.concatenate(breaks, axis=1), axis=1)
-    start, width = cuts[:, :-1], np.diff(cuts, axis=1)
-    line, piece = np.nonzero(width > 0)
-    start, width = start[line, piece], width[line, piece]
-    t = start[:, None] + node * width[:, None]
-    points = np.repeat(base[line], per_axis, axis=0)
-    points[:, axis] += (t * length[line][:, None]).ravel()
-    weights = weight[None, :] * (width * length[line] * area[line])[:, None]
-    return points, weights.ravel()
-
-
-def _divide_simplices(
-    corners: Array, regions: list[RegionFunction], fewer: int = 0
-) -> tuple[Array, Array]:
-    from wfrpde.discretisation.nodes import simplex_volumes
-
-    dim = corners.shape[2]
-    pieces = []
-    for level in range(CUT_LEVELS_SIMPLEX[dim] + 1):
-        cut = _is_cut(_probes(corners), regions)
-        pieces.append(corners[~cut])
-        corners = corners[cut]
-        if level < CUT_LEVELS_SIMPLEX[dim] and len(corners):
-            number = np.arange(len(corners) * (dim + 1)).reshape(-1, dim + 1)
-            fine = SimplexGrid(corners.reshape(-1, dim), number.astype(np.int64)).refined()
-            corners = fine.points[fine.cells]
-    for region in regions:
-        corners = _split_simplices(corners, region)
-    corners = np.concatenate([*pieces, corners])
-    # positive weights, and no point on a face, where it would be in two regions at once
-    reference, factors = _compat.simplex_rule(dim, SIMPLEX_DEGREES[dim][min(fewer, 1)])
-    barycentric = np.concatenate([1 - reference.sum(axis=1, keepdims=True), reference], axis=1)
-    points = np.einsum("qi,mid->mqd", barycentric, corners).reshape(-1, dim)
-    weights = (simplex_volumes(corners)[:, None] * (factors / factors.sum())).ravel()
-    held = weights > 0  # what is cut off at a corner may have no volume
-    return points[held], weights[held]
-
-
-def _probes(corners: Array) -> Array:
-    """Points just inside the corners of simplices ``(m, d+1, d)``, and the centre."""
-    centre = corners.mean(axis=1, keepdims=True)
-    return np.concatenate([corners + 1e-9 * (centre - corners), centre], axis=1)
-
-
-def _split_simplices(corners: Array, region: RegionFunction) -> Array:
-    """Split simplices where the boundary of `region` crosses their edges: exact if it is flat.
-
-    An edge from inside to outside is cut at the crossing, which makes two simplices of one, until
-    no piece has such an edge.
-    """
-    dim = corners.shape[2]
-    first, second = np.triu_indices(dim + 1, 1)
-    probes = _probes(corners)[:, :-1]
-    # 1 inside, −1 outside, 0 on the boundary
-    side = np.where(np.asarray(region(probes.reshape(-1, dim))).reshape(probes.shape[:2]), 1, -1)
-    done = []
-    while len(corners):
-        crossing = side[:, first] * side[:, second] < 0
-        crossed = crossing.any(axis=1)
-        done.append(corners[~crossed])
-        corners, side, crossing = corners[crossed], side[crossed], crossing[crossed]
-        row, edge = np.arange(len(corners)), crossing.argmax(axis=1)
-        i, j = first[edge], second[edge]
-        a, b = corners[row, i], corners[row, j]
-        start = side[row, i] > 0
-        for _ in range(48):
-            middle = (a + b) / 2
-            same = (np.asarray(region(middle)) == start)[:, None]
-            a, b = np.where(same, middle, a), np.where(same, b, middle)
-        corners, side = np.tile(corners, (2, 1, 1)), np.tile(side, (2, 1))
-        row, end = np.arange(len(corners)), np.concatenate([j, i])
-        corners[row, end], side[row, end] = np.tile((a + b) / 2, (2, 1)), 0
-    return np.concatenate(done) if done else corners
-
-
-def _is_cut(probes: Array, regions: list[RegionFunction]) -> Flags:
-    cells, count, dim = probes.shape
-    cut = np.zeros(cells, dtype=bool)
-    for region in regions:
-        inside = np.asarray(region(probes.reshape(-1, dim))).reshape(cells, count)
-        cut |= inside.any(axis=1) & ~inside.all(axis=1)
-    return cut
-
-
-def _tensor(values: Array, dim: int) -> Array:
-    return np.stack(np.meshgrid(*([values] * dim), indexing="ij"), axis=-1).reshape(-1, dim)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wfrpde.arrays import Array, Flags
-from wfrpde.domain.extent import sample
+from wfrpde.domain.landscape import sample
 from wfrpde.domain.sides import Sides
 from wfrpde.errors import InputError
 from wfrpde.fields.regions import Region

@@ -1,33 +1,17 @@
-"""Where the flow takes place: the levels of V and −log ρ₀ that matter, and their length scales."""
+"""Where the flow takes place: the box that holds the levels that matter."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 from itertools import pairwise
 
 import numpy as np
 
 from wfrpde.arrays import Array
+from wfrpde.domain.landscape import SAMPLES, Landscape, least_of, sample
 from wfrpde.errors import InputError, place
-from wfrpde.fields.blocks import in_blocks
-from wfrpde.targets.reach import coarse_reach
-
-LEVEL = 40.0
-"""Levels (kT) above the minimum beyond which neither π nor ρ₀ matters: e^{−40} = 4e-18."""
-
-BULK = 12.0
-"""Levels (kT) within which the mesh resolves the curvature."""
-
-START_BULK = 4.5
-"""Level of R₀ within which the start's way downhill is kept in the mesh: 3 standard deviations."""
-
-SPAN = 1000.0
-"""Level of V above which cells are left out in any case: √π would leave floating point's range."""
-
-TOP = 1380.0
-"""Level of V that no cell reaches up to: the relative density spans 1400 kT at most."""
 
 MOST_LENGTHS = {1: 1000.0, 2: 120.0, 3: 40.0}
 """Shortest lengths along an axis of a box beyond which no grid resolves it, by dimension."""
@@ -39,182 +23,11 @@ Gaussian, 2 for an exponential tail."""
 LEAST_LEVEL = 12.0
 """Levels (kT) that a box holds at least, however heavy the tails."""
 
-SAMPLES = {1: 2001, 2: 121, 3: 33, 4: 17}
-"""Sample points along each axis, by dimension."""
-
 COARSE_SAMPLES = {1: 1001, 2: 61, 3: 33, 4: 17}
 """The same where a box only tells what another one cuts off."""
 
 FINE_SAMPLES = {1: 4001, 2: 241, 3: 49, 4: 21}
 """Sample points along each axis where the box itself is decided."""
-
-_GEOMETRIC = (0.25, 0.5, 0.75)
-
-
-def _least(value: Array) -> float:
-    return float(np.fmin.reduce(value, initial=np.inf))
-
-
-@dataclass(frozen=True)
-class Landscape:
-    """V and R₀ = −log ρ₀, each counted from its minimum, and what lies between them.
-
-    The reaction takes a density through the geometric means ρ₀^θ π^{1−θ}, and the transport takes
-    it downhill in V: points on these ways matter as much as the two ends.
-
-    Attributes
-    ----------
-    potential, surprise
-        V and −log ρ₀ at points ``(n, d)``, up to constants.
-    seeds
-        ``(k, d)`` points near the minima of both.
-    reaction
-        Whether there is a reaction (β > 0).
-    transport
-        Whether there is transport (α > 0).
-    level
-        Level (kT) beyond which nothing matters.
-    favoured
-        −log of densities, up to constants, that a linear reaction may lead to.
-    """
-
-    potential: Callable[[Array], Array]
-    surprise: Callable[[Array], Array]
-    seeds: Array
-    reaction: bool = True
-    transport: bool = True
-    level: float = LEVEL
-    favoured: tuple[Callable[[Array], Array], ...] = ()
-
-    @property
-    def dim(self) -> int:
-        """Dimension d."""
-        return int(self.seeds.shape[1])
-
-    def levels(
-        self, x: Array, *, ways: bool = True, least: Callable[[Array], float] = _least
-    ) -> Array:
-        """Smallest level ``(n,)`` at which each point matters; minima are over `x` and the seeds.
-
-        Where other ranks have points, too, `least` is the minimum over all of them (and collective,
-        therefore). Points where V is +∞ never matter. Without `ways` the transport's way downhill
-        is left out: the box spans it already, and downhill of a far start lies the other side of
-        the valley too.
-        """
-
-        def at(function: Callable[[Array], Array]) -> Array:
-            return np.concatenate([in_blocks(function, x), function(self.seeds)])
-
-        v, r = at(self.potential), at(self.surprise)
-        v_rel, r_rel = v - least(v), r - least(r)
-        best = np.minimum(v_rel, r_rel)
-        if self.reaction:
-            for theta in _GEOMETRIC:
-                with np.errstate(invalid="ignore"):
-                    mixed = theta * r + (1 - theta) * v
-                mixed -= least(mixed)
-                np.fmin(best, mixed, out=best)  # where the mixture is undefined it never matters
-        for function in self.favoured:
-            value = at(function)
-            with np.errstate(invalid="ignore"):
-                np.fmin(best, value - least(value), out=best)
-        if self.transport and ways:
-            # mass moves downhill: all below the highest V where the start has its bulk
-            bulk = v_rel[(r_rel < START_BULK) & np.isfinite(v_rel)]
-            start = max(0.0, -least(-bulk))
-            np.minimum(best, np.maximum(v_rel - start, 0.0) * self.level / 5.0, out=best)
-        best[np.isposinf(v)] = np.inf
-        return np.asarray(best[: len(x)])
-
-    def scales(self, box: Array) -> Array:
-        """Shortest length ``(d,)`` along each axis: 1/√(largest curvature of V or R₀ there).
-
-        With a linear reaction the densities that it favours count, too.
-        """
-        points = np.concatenate([sample(box), self.seeds_in(box)])
-        width = box[:, 1] - box[:, 0]
-        lengths = width / 2
-        for function in (self.potential, self.surprise, *self.favoured):
-            value = function(points)
-            with np.errstate(invalid="ignore"):
-                bulk = value - value.min() < BULK
-            inside, centre = points[bulk], value[bulk]
-            for axis in range(self.dim):
-                step = 1e-4 * width[axis]
-                shift = np.zeros(self.dim)
-                shift[axis] = step
-                # beyond the box the formula of a density need not make sense
-                held = (inside[:, axis] > box[axis, 0]) & (inside[:, axis] < box[axis, 1])
-                place = inside[held]
-                with np.errstate(invalid="ignore", over="ignore"):
-                    second = (
-                        function(place + shift) - 2 * centre[held] + function(place - shift)
-                    ) / step**2
-                second = second[np.isfinite(second)]
-                largest = float(second.max(initial=0.0))
-                if largest > 0:
-                    lengths[axis] = min(lengths[axis], 1 / np.sqrt(largest))
-        return np.asarray(lengths)
-
-    def has_kink(self, box: Array) -> bool:
-        """Whether V or R₀ has a kink or a pole where it matters, on a line.
-
-        At a kink the second difference, divided by the square of its step, grows as the step
-        shrinks; where the function is smooth it does not.
-        """
-        x = sample(box)
-        step = float(x[1, 0] - x[0, 0])
-        for function in (self.potential, self.surprise):
-            value = function(x)
-            matters = (value - value.min() < self.level)[1:-1]
-            with np.errstate(invalid="ignore"):
-                bend = np.where(matters, np.abs(np.diff(value, 2)), 0.0)
-            where = 1 + int(np.argmax(bend))
-            near = x[where] + step * np.linspace(-1.0, 1.0, 33)[:, None]
-            closer = float(np.abs(np.diff(function(near), 2)).max()) * 16**2
-            if not closer < 4 * float(bend.max()) + 1e-6:
-                return True
-        return False
-
-    def sharpest(self, box: Array, *, ridges: bool = False) -> float:
-        """Shortest length on a line where ridges count, too: 1/√(largest |V''| or |R₀''|).
-
-        With `ridges` they alone count: 1/√(largest −V'' or −R₀'').
-        """
-        x = sample(box)
-        step = float(x[1, 0] - x[0, 0])
-        largest = 0.0
-        for function in (self.potential, self.surprise):
-            value = function(x)
-            matters = (value - value.min() < self.level)[1:-1]
-            with np.errstate(invalid="ignore"):
-                bend = -np.diff(value, 2)[matters]
-                bend = bend if ridges else np.abs(bend)
-            largest = max(largest, float(bend.max(initial=0.0)) / step**2)
-        return 1 / np.sqrt(largest) if largest > 0 else float(np.ptp(box))
-
-    def lengths(self) -> tuple[float, float]:
-        """Shortest and longest distance over which V or R₀ changes by 1 at a seed.
-
-        1 stands for what is within three decades of it: as a first guess it is as good.
-        """
-        found = coarse_reach(self.potential, self.seeds)
-        if self.surprise is not self.potential:
-            found = np.append(found, coarse_reach(self.surprise, self.seeds))
-        known = [1.0 if 1e-3 < x < 1e3 else x for x in found if np.isfinite(x)] or [1.0]
-        return min(known), max(known)
-
-    def seeds_in(self, box: Array) -> Array:
-        """Seeds that lie in a box."""
-        inside = ((self.seeds >= box[:, 0]) & (self.seeds <= box[:, 1])).all(axis=1)
-        return np.asarray(self.seeds[inside])
-
-
-def sample(box: Array, per_axis: dict[int, int] = SAMPLES) -> Array:
-    """Regular sample points ``(n, d)`` of a box, as many along each axis as its dimension has."""
-    n = per_axis[len(box)]
-    axes = [np.linspace(low, high, n) for low, high in box]
-    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(box))
 
 
 def automatic_box(landscape: Landscape, *, trimmed: bool = True) -> Array:
@@ -304,8 +117,8 @@ def with_orbits(landscape: Landscape) -> Landscape:
     """
     points = sample(automatic_box(landscape))
     v, r = landscape.potential(points), landscape.surprise(points)
-    bottom = _least(landscape.potential(landscape.seeds))
-    start = v[(r - _least(r) < landscape.level) & np.isfinite(v)]
+    bottom = least_of(landscape.potential(landscape.seeds))
+    start = v[(r - least_of(r) < landscape.level) & np.isfinite(v)]
     ratio = min((float(start.max(initial=bottom)) - bottom) / landscape.level, 2.0)
 
     def orbits(x: Array) -> Array:

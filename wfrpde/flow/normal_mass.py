@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 
 from wfrpde.arrays import Array, Flags, Integers
-from wfrpde.discretisation.quadrature import gauss_rule
+from wfrpde.discretisation.gauss import gauss_rule
 
 Region = Callable[[Array], Flags]
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wfrpde.arrays import Array
-from wfrpde.domain.extent import SAMPLES, sample
+from wfrpde.domain.landscape import SAMPLES, sample
 from wfrpde.targets.curvature import hessian
 
 if TYPE_CHECKING:

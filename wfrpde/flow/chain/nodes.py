@@ -10,7 +10,7 @@ from scipy.interpolate import BSpline, make_interp_spline
 
 from wfrpde.arrays import Array, Integers
 from wfrpde.case.stored import Result
-from wfrpde.discretisation.quadrature import gauss_rule
+from wfrpde.discretisation.gauss import gauss_rule
 
 DEGREE = 5
 """Of the splines. log(ρ/π) bends where one well hands over to the next, and polynomials through all

@@ -11,7 +11,8 @@ import numpy as np
 from wfrpde.arrays import Array
 from wfrpde.case.case import Case
 from wfrpde.case.noising import NOISED
-from wfrpde.domain.extent import Landscape, automatic_box
+from wfrpde.domain.extent import automatic_box
+from wfrpde.domain.landscape import Landscape
 from wfrpde.errors import InputError
 from wfrpde.fields.user_code import load_object
 from wfrpde.noising.correctors import Corrector, FormulaReward, annealed, combined, rewarded

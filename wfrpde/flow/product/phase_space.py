@@ -17,7 +17,8 @@ from wfrpde.case.problem import Problem
 from wfrpde.case.terms import EMPTY
 from wfrpde.discretisation.graded import UniformAxis
 from wfrpde.discretisation.shears import ShearForm, lattice_points
-from wfrpde.domain.extent import Landscape, automatic_box, with_orbits
+from wfrpde.domain.extent import automatic_box, with_orbits
+from wfrpde.domain.landscape import Landscape
 from wfrpde.errors import AccuracyError, InputError
 from wfrpde.fields.blocks import in_blocks
 from wfrpde.fields.schedules import is_moving

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wfrpde.arrays import Array, ComplexArray
-from wfrpde.discretisation.quadrature import gauss_rule
+from wfrpde.discretisation.gauss import gauss_rule
 from wfrpde.errors import InputError
 from wfrpde.flow.product.lines import Atoms, Line
 from wfrpde.flow.product.mesh_part import MeshPart

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from wfrpde.arrays import Array, ComplexArray
-from wfrpde.discretisation.quadrature import gauss_rule
+from wfrpde.discretisation.gauss import gauss_rule
 from wfrpde.flow.product.lines import BLOCK
 
 PIECES = 400

@@ -18,8 +18,8 @@ from wfrpde.arrays import Array
 from wfrpde.case.problem import Problem
 from wfrpde.case.terms import EMPTY
 from wfrpde.discretisation.characteristics import CharacteristicForm, turning
-from wfrpde.domain.extent import sample
 from wfrpde.domain.grid import TensorGrid
+from wfrpde.domain.landscape import sample
 from wfrpde.errors import AccuracyError, InputError
 from wfrpde.fields.schedules import is_moving
 from wfrpde.flow.certificate import Ladder, Run

@@ -19,8 +19,8 @@ from wfrpde.discretisation.log_density import LogDensityForm
 from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.discretisation.semi_discrete import SPAN_LIMIT
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
-from wfrpde.domain.extent import sample
 from wfrpde.domain.grid import TensorGrid
+from wfrpde.domain.landscape import sample
 from wfrpde.errors import InputError, SolverError
 from wfrpde.flow.certificate import Ladder, Run
 from wfrpde.flow.checkpoints import RunMark

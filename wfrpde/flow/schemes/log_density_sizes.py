@@ -8,7 +8,7 @@ import numpy as np
 
 from wfrpde.arrays import Array
 from wfrpde.case.problem import Problem
-from wfrpde.domain.extent import SAMPLES, sample
+from wfrpde.domain.landscape import SAMPLES, sample
 
 
 @dataclass(frozen=True)

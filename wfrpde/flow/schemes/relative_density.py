@@ -15,8 +15,8 @@ from wfrpde.discretisation.interpolation import Interpolation, interpolation_of
 from wfrpde.discretisation.nodes import Nodes, make_nodes
 from wfrpde.discretisation.semi_discrete import NO_MASS, SemiDiscrete
 from wfrpde.domain.absorption import Absorption
-from wfrpde.domain.extent import sample
 from wfrpde.domain.grid import TensorGrid
+from wfrpde.domain.landscape import sample
 from wfrpde.engine import Wish
 from wfrpde.errors import SolverError
 from wfrpde.flow.certificate import Run
