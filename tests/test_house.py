@@ -55,5 +55,12 @@ def test_who_knows_the_solvers():
             assert room in ("_compat", "engine", "domain"), (path, name)
 
 
+def test_mpi_is_asked_for_in_one_place():
+    """`parallel.mpi` has what a single process needs without mpi4py."""
+    for _, path, name in imports():
+        where = path.relative_to(HOUSE).as_posix()
+        assert name != "mpi4py" or where == "parallel/mpi.py" or where.startswith("engine/petsc/")
+
+
 def test_the_root_is_small():
     assert len(list(HOUSE.glob("*.py"))) <= 10

@@ -135,16 +135,16 @@ def test_a_plane_with_observables_and_no_modes():
 
 
 def test_a_stop_leaves_no_diagnosis_of_what_was_not_tried(monkeypatch):
-    from wfrpde.comparison import equations
+    from wfrpde.comparison import fits
 
-    real = equations._fit
+    real = fits._fit
 
     def fit(equation, *arguments):
         if equation == "W":
             StopRequest._active._flag.set()
         return real(equation, *arguments)
 
-    monkeypatch.setattr(equations, "_fit", fit)
+    monkeypatch.setattr(fits, "_fit", fit)
     table = {"kind": "langevin", "particles": 100, "dt": 0.05, "replicates": 4}
     case = wfrpde.Case.model_validate({**WELL, "sampler": [table]})
     report = wfrpde.validate(case, on_stop="return")

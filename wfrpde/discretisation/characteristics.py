@@ -66,7 +66,7 @@ class CharacteristicForm:
     killing: Array | None = None
 
     def __init__(self, problem: Problem, grid: TensorGrid, degree: int) -> None:
-        from mpi4py import MPI
+        from wfrpde.parallel.mpi import MPI
 
         self.problem, self.equation, self.degree = problem, problem.equation, degree
         assert self.equation.dynamics is not None

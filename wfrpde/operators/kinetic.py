@@ -183,7 +183,7 @@ def _refined(problem: Problem, friction: float, count: int) -> dict[str, Any]:
 
 
 def _combined(problem: Problem, runs: list[_Solved], gap: Array, count: int) -> dict[str, Any]:
-    from mpi4py import MPI
+    from wfrpde.parallel.mpi import MPI
 
     best = runs[-1]
     pairs = best.pairs

@@ -75,7 +75,7 @@ def write_report(run: FlowRun, folder: Path, *, figures: bool = True) -> list[Pa
         "general": bool(equation.dynamics and equation.dynamics.terms),
         "dynamics": dynamics_sentence(run.solution.case),
         "beta": written(equation.beta),
-        "linear": "" if equation.rate is None else shortened(equation.rate.text),
+        "linear": _rate_in_words(equation),
         "conserves_mass": equation.conserve,
         "meaning": _meaning(run),
         "error_note": _error_note(flow),
@@ -190,6 +190,14 @@ def _meaning(run: FlowRun) -> str:
     if not equation.reaches_target:
         return f"{rates}: {words}. The flow does not lead to the target.{mass}"
     return f"{rates}: {words}. The flow descends KL(ρ‖π), the free energy in excess.{mass}"
+
+
+def _rate_in_words(equation: Equation) -> str:
+    """Write the rate of the linear reaction, or nothing where there is none."""
+    if equation.annealed:
+        power = equation.annealed.power
+        return "−∂V/∂t" if power == 1 else f"−{power:g} ∂V/∂t"
+    return "" if equation.rate is None else shortened(equation.rate.text)
 
 
 def _error_note(flow: AnySolution) -> str:

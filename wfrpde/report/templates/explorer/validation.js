@@ -41,7 +41,7 @@ views.validation = async (host, data) => {
   const words = make("p", { class: "words", role: "status" });
   const panels = make("div", { class: "panels curves" });
   const legend = make("p", { class: "legend" },
-    "Line: the Eulerian value of the flow that is claimed; grey band: the bias that matters (the resolution of the case); dots: averages of the samplers with 95 % intervals, those of other samplers faint.");
+    "Line: the Eulerian value of the flow that is claimed, dashed that of flows which others claim; grey band: the bias that matters (the resolution of the case); dots: averages of the samplers with 95 % intervals, those of other samplers faint.");
   host.append(caption, make("div", { class: "scroll" }, table), words, panels, legend);
 
   /* --- the path of an observable --- */
