@@ -1,11 +1,15 @@
-"""What a long run will cost is told after its first, coarsest grid."""
+"""What a long run costs is told after its first, coarsest grid; nothing is asked for in vain."""
 
 import logging
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+import wfrpde
+from wfrpde.case.setup import make_problem
 from wfrpde.flow import outcome
+from wfrpde.flow.exact import GeometricMean
 from wfrpde.flow.outcome import Context
 
 
@@ -20,3 +24,31 @@ def test_the_first_run_tells_what_the_others_take(spent, told, monkeypatch, capl
         context.made(0.99, lambda _: (done, {}))
     assert (told in caplog.text) if told else not caplog.text
     assert caplog.text.count("minutes") == bool(told)
+
+
+def test_gradients_of_a_start_are_asked_for_only_where_it_is():
+    """A function without a gradient pays four values for each in the plane."""
+    asked = []
+
+    class Counted:
+        dim = 2
+
+        def potential(self, x):
+            asked.append(len(x))
+            return (x**2).sum(axis=1) / 2
+
+    case = {
+        "target": {"python": Counted()},
+        "initial": {"mean": [-1.0, 0.0], "covariance": 0.01},
+        "flow": {"save": [1.0]},
+    }
+    problem = make_problem(wfrpde.Case.model_validate(case))
+    side = np.linspace(-7, 7, 201)
+    x = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    asked.clear()
+    u, squared = GeometricMean(problem, 1.0).samples(x, problem.scales)
+    assert sum(asked) < 1.2 * len(x)
+    mass = np.exp(u - (x**2).sum(axis=1) / 2)
+    # u = x²/2 − 50 |x − m|² up to a constant
+    exact = ((x - 100 * (x - [-1.0, 0.0])) ** 2).sum(axis=1)
+    assert (mass * squared).sum() == pytest.approx((mass * exact).sum(), rel=1e-7)

@@ -121,6 +121,14 @@ class Problem(Densities):
         return self.case.accuracy.tolerance
 
     @property
+    def by_hand(self) -> bool:
+        """Whether the case fixes cells, steps or degree."""
+        numerics = self.numerics
+        # the steps of an alternation are its own
+        dt = numerics.dt if self.equation.alternation is None else None
+        return (numerics.cells, dt, numerics.degree) != (None, None, None)
+
+    @property
     def t_end(self) -> float:
         """Time at which the flow ends."""
         return self.case.flow.t_end

@@ -20,11 +20,11 @@ from wfrpde.engine import Wish, engine_for
 from wfrpde.fields.blocks import BLOCK
 from wfrpde.flow.checks import invariants
 from wfrpde.flow.error_bars import (
-    NO_MATTER,
     Comparison,
     by_another_rule,
     compared,
     estimated,
+    misplaced_mass,
     spread_of_smallest,
 )
 from wfrpde.flow.exact import GeometricMean, sampled
@@ -219,13 +219,11 @@ def _warnings(problem: Problem, outcome: Outcome, more: list[str]) -> tuple[str,
             else "the start is too narrow for the mesh: at the nodes its mean or covariance is off "
             f"by {outcome.start_defect:.1e} of its own. Take more cells or a wider start"
         )
-    basins = max(len(problem.target.seeds), len(problem.initial.seeds))
-    degree = outcome.facts.get("degree", 1)
-    if outcome.mended >= NO_MATTER and problem.equation.beta > 0 and basins > 1 < degree:
+    if (misplaced := float(misplaced_mass(problem, outcome).max())) > 0:
         warnings.append(
             f"{outcome.mended:.0e} of the mass is a guess, at nodes that had turned negative in "
-            "all runs alike, and the reaction lets it grow: what other modes hold may be off by "
-            "more than is told. Take another numerics.formulation"
+            "all runs alike, and the reaction lets it grow: a share of the mass of up to "
+            f"{misplaced:.0e} may be in the wrong mode. Take another numerics.formulation"
         )
     if not outcome.complete:
         warnings.append(
@@ -312,14 +310,15 @@ def _finished(
     for start in range(mine.start, mine.stop, BLOCK):
         here = slice(start, min(start + BLOCK, mine.stop))
         x = interpolation.nodes_at(here)
+        potential = problem.potential(x)
         dead: Flags = np.zeros(len(x), dtype=bool)
         if sink is not None:
             dead = sink.holds(x)
             u[:, here] = np.maximum(u[:, here] + sink.log_distance(x), EMPTY)
         for k, field in zip(known, fields, strict=True):
             # zero is no number that could be drawn
-            u[k, here] = np.maximum(field(x), EMPTY)
-        log_density = np.where(dead, np.inf, u[:, here] - problem.potential(x))
+            u[k, here] = np.maximum(field.given(potential, x), EMPTY)
+        log_density = np.where(dead, np.inf, u[:, here] - potential)
         least = log_density.min(axis=1)
         node = np.where(least < smallest, start + log_density.argmin(axis=1), node)
         smallest = np.minimum(smallest, least)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 NEAR, FAR = 1e-5, 1e-3
 """Steps of differences, in shortest lengths: one crosses few kinks, the other loses few digits."""
 
+NOTHING = 60.0
+"""Logarithm of how far below its maximum a density counts for nothing: e^{−60} = 9e-27."""
+
 SMOOTH = 1e-5
 """What both may differ by, in kT per shortest length, where there is no kink between them."""
 
@@ -39,14 +42,30 @@ class GeometricMean:
 
     def __call__(self, x: Array) -> Array:
         """Return log(ρ/π) at points ``(n, d)``."""
-        start = self.problem.log_initial(x, zero=-np.inf) + self.problem.potential(x)
+        return self.given(self.problem.potential(x), x)
+
+    def given(self, potential: Array, x: Array) -> Array:
+        """Return log(ρ/π) at points where V is known."""
+        start = self.problem.log_initial(x, zero=-np.inf) + potential
         return self.theta * start + self._gained(x) + self.shift
 
     def _gained(self, x: Array) -> Array:
         return self.problem.gained(x, self.time) if self.time else np.zeros(len(x))
 
     def samples(self, x: Array, scales: Array) -> tuple[Array, Array]:
-        """Return u and ∇u·D∇u at points; slopes by differences over a fraction of `scales`."""
+        """Return u and ∇u·D∇u at points; slopes by differences over a fraction of `scales`.
+
+        They are 0 where ρ is so small that nothing comes of them: a gradient may cost many values.
+        """
+        potential, squared = self.problem.potential(x), np.zeros(len(x))
+        u = self.given(potential, x)
+        with np.errstate(invalid="ignore"):
+            log_density = u - potential
+            matters = log_density > np.fmax.reduce(log_density, initial=-np.inf) - NOTHING
+        squared[matters] = self._squared_slopes(x[matters], scales)
+        return u, squared
+
+    def _squared_slopes(self, x: Array, scales: Array) -> Array:
         slopes = []
         slope = self.problem.target.gradient(x) if len(x) else np.zeros_like(x)
         for axis in range(x.shape[1]):
@@ -54,7 +73,7 @@ class GeometricMean:
             unit[axis] = float(scales[axis])
             slopes.append(self._rise(x, unit) + self.theta * slope[:, axis])
         spread = self.problem.equation.spread
-        return self(x), squared_norm(slopes, None if spread is None else spread(x))
+        return squared_norm(slopes, None if spread is None else spread(x))
 
     def _rise(self, x: Array, unit: Array) -> Array:
         """Slope of θ log ρ₀ + G along an axis, of fourth order, but for kinks and ends of ρ₀."""

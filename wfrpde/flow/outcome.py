@@ -35,10 +35,7 @@ MOST_NODES = {1: 20_000, 2: 300_000, 3: 400_000}
 
 def is_free(problem: Problem) -> bool:
     """Whether runs may be refined: a tolerance is asked for, and the case fixes no resolution."""
-    numerics = problem.numerics
-    dt = numerics.dt if problem.equation.alternation is None else None  # the size of its steps
-    fixed = (numerics.cells, dt, numerics.degree)
-    return problem.tolerance is not None and fixed == (None, None, None)
+    return problem.tolerance is not None and not problem.by_hand
 
 
 @dataclass(frozen=True)

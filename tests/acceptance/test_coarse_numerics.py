@@ -1,0 +1,123 @@
+"""Numerics set by hand that are far too coarse: bars cover, or a warning says by how much not.
+
+Right are the numbers of `validation/fuzz/lines.py`, which shares no code with
+wfrpde, to ten digits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import wfrpde
+
+PROBLEMS: dict[str, tuple[dict[str, Any], dict[str, list[float]]]] = {
+    "far-modes-spectral": (
+        {
+            "numerics": {"formulation": "spectral"},
+            "flow": {"save": [0.00212, 0.0106, 0.0318, 0.106], "alpha": 1.0, "beta": 62.6},
+            "target": {
+                "potential": "-log(0.8167400806246354*exp(-(x - 1.05)**2/0.0962)"
+                " + 0.005109324815518954*exp(-(x - 3.85)**2/3.36)"
+                " + 0.29799238443661247*exp(-(x + 0.613)**2/1.026))",
+                "dim": 1,
+                "modes": {"right": "x > 1.159"},
+            },
+            "initial": {"mean": [0.7741], "covariance": [[0.001695]]},
+        },
+        {
+            "kl": [1.97419785, 1.11506929, 0.5300794885, 0.0009274526198],
+            "mean[0]": [0.7860650178, 0.8435991868, 0.8947290572, 0.2254369689],
+            "covariance[0, 0]": [0.006260150985, 0.02799528011, 0.1227973479, 1.13727722],
+            "mass of right": [9.648609479e-07, 0.02382880152, 0.1978122186, 0.1599068825],
+        },
+    ),
+    "kink-18-cells": (
+        {
+            "numerics": {"formulation": "edge-averaged", "cells": [18]},
+            "flow": {"save": [0.0169, 0.0847, 0.254, 0.847], "alpha": 1.0, "beta": 0.498},
+            "target": {
+                "potential": "2.23*abs(x - 0.0128) + 0.575*x**2/2",
+                "dim": 1,
+                "modes": {"right": "x > 0.2368"},
+            },
+            "initial": {
+                "weights": [0.7, 0.3],
+                "means": [[0.1279], [1.024]],
+                "covariances": [[[0.1129]], [[0.1129]]],
+            },
+        },
+        {
+            "kl": [0.2575715214, 0.1464937036, 0.03928011256, 0.0005543760965],
+            "mean[0]": [0.3720630593, 0.2880401526, 0.1545401651, 0.02697985384],
+            "covariance[0, 0]": [0.285108903, 0.2923470091, 0.2885074295, 0.271457588],
+            "mass of right": [0.535886254, 0.4728257331, 0.3746510035, 0.2926949551],
+        },
+    ),
+    "well-29-cells": (
+        {
+            "numerics": {"formulation": "edge-averaged", "cells": [29]},
+            "flow": {"save": [0.000925, 0.00462, 0.0139, 0.0462], "alpha": 1.0, "beta": 0.0},
+            "target": {
+                "potential": "5.13*(x**2 - 1)**2 + 0.87*x",
+                "dim": 1,
+                "modes": {"right": "x > -0.922"},
+            },
+            "initial": {"mean": [-0.7208], "covariance": [[0.002998]]},
+        },
+        {
+            "kl": [1.909679381, 1.321924991, 0.7006902219, 0.2305075125],
+            "mean[0]": [-0.7279788643, -0.7551110439, -0.8123602657, -0.9191986756],
+            "covariance[0, 0]": [0.004761547251, 0.01131941321, 0.02385968424, 0.03667042553],
+            "mass of right": [0.9976407481, 0.9433049892, 0.755805174, 0.462366036],
+        },
+    ),
+    "walls-37-cells": (
+        {
+            "numerics": {"formulation": "mesh", "cells": [37]},
+            "flow": {"save": [0.00092, 0.0046, 0.0138, 0.046], "alpha": 1.0, "beta": 108.0},
+            "target": {
+                "potential": "5.7*max(0, abs(x) - 0.334)",
+                "dim": 1,
+                "modes": {"right": "x > 0.0835"},
+            },
+            "initial": {"mean": [1.022], "covariance": [[0.01244]]},
+        },
+        {
+            "kl": [4.52405391, 3.739392597, 1.399604242, 0.0020864204],
+            "mean[0]": [1.008809941, 0.934690295, 0.5788503374, 0.02239760087],
+            "covariance[0, 0]": [0.01567404534, 0.03234812363, 0.0834921458, 0.1223046064],
+            "mass of right": [1.0, 0.9999995538, 0.9714702323, 0.4432062401],
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_bars_of_coarse_numerics_cover(name):
+    case, right = PROBLEMS[name]
+    solution = wfrpde.solve(wfrpde.Case.model_validate(case))
+    bars = solution.error
+    found = {
+        "kl": (solution.series["kl"], bars.series["kl"]),
+        "mean[0]": (solution.mean[:, 0], bars.mean[:, 0]),
+        "covariance[0, 0]": (solution.covariance[:, 0, 0], bars.covariance[:, 0, 0]),
+        "mass of right": (solution.mode_mass["right"], bars.mode_mass["right"]),
+    }
+    for number, truth in right.items():
+        value, bar = (array[1:] for array in found[number])
+        assert (np.abs(value - truth) <= bar + 1e-9).all(), number
+    told = " ".join(solution.warnings)
+    assert "take more cells" in told
+    assert ("may be in the wrong mode" in told) == (name == "far-modes-spectral")
+
+
+def test_fine_cells_set_by_hand_are_as_sharp_as_before():
+    case, right = PROBLEMS["well-29-cells"]
+    numerics = {"formulation": "edge-averaged", "cells": [240]}
+    solution = wfrpde.solve(wfrpde.Case.model_validate({**case, "numerics": numerics}))
+    mean, bar = solution.mean[1:, 0], solution.error.mean[1:, 0]
+    assert (np.abs(mean - right["mean[0]"]) <= bar + 1e-9).all()
+    assert bar.max() < 1e-4
