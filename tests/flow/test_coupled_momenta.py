@@ -163,6 +163,11 @@ def test_the_case_that_ships(tmp_path):
     assert (again.log_density(0.3, x) == solution.log_density(0.3, x)).all()
     law = again.marginal(0.3, 1)
     assert law.mean == pytest.approx(solution.mean[-1, 1], abs=1e-3)
+    s = np.array([-0.9, 0.3])
+    exact = norm.pdf(s, -0.5, np.sqrt(0.3))
+    np.testing.assert_allclose(again.marginal_density(0.0, 0, s[:, None]), exact, rtol=1e-6)
+    pair = again.marginal_density(0.0, (2, 0), np.stack([s + 1, s], axis=1))
+    np.testing.assert_allclose(pair, exact * norm.pdf(s + 1, 0.8, np.sqrt(0.8)), rtol=1e-6)
     assert again.tail(0.3, [1.0, 0, 0, 0], 0.0).probability == pytest.approx(
         solution.mode_mass["right"][-1], abs=1e-3
     )

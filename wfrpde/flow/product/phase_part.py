@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from wfrpde.arrays import Array, ComplexArray
 from wfrpde.case.stored import Result
-from wfrpde.discretisation.graded import UniformAxis
+from wfrpde.discretisation.graded import UniformAxis, tensor_matrix
 from wfrpde.discretisation.shears import lattice_points
 from wfrpde.errors import InputError
 from wfrpde.flow.product.lines import BLOCK, Atoms, Line
@@ -155,6 +155,20 @@ class PhasePart(Result):
     @cached_property
     def _log_target(self) -> Array:
         return -self.target.potential(lattice_points([axis.nodes for axis in self.axes]))
+
+    def marginal_density(self, index: Index, axes: tuple[int, ...], x: Array) -> Array:
+        """Return the density of one or two coordinates at points ``(n, k)``.
+
+        Its logarithm is interpolated between nodes: waves would leave ripples where it is thin.
+        """
+        others = tuple(k for k in range(self.dim) if k not in axes)
+        mass = np.exp(self._log_mass(index)).reshape(self.shape).sum(axis=others)
+        if axes != tuple(sorted(axes)):
+            mass = mass.T
+        own = [self.axes[k] for k in axes]
+        log_density = np.log(np.maximum(mass.ravel(), 1e-300))
+        log_density -= sum(np.log(axis.spacing) for axis in own)
+        return np.asarray(np.exp(tensor_matrix(own, x, DEGREE) @ log_density))
 
     # --- linear forms --------------------------------------------------------------------------
 

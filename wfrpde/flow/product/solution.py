@@ -280,7 +280,10 @@ class ProductSolution(Result, DerivedNumbers):
         Where a coordinate is that of a one-dimensional factor it is the factor's own density; else
         Fourier's inversion gives it, to about 1e-9 of its maximum.
         """
-        index = self._index(t)
+        index, alone = self._index(t), self.parts[0]
+        if isinstance(alone, PhasePart):
+            axes = (coordinates,) if isinstance(coordinates, int) else coordinates
+            return alone.marginal_density(index, axes, points_of(x, len(axes)))
         if isinstance(coordinates, int):
             part = self.factors.alone(coordinates)
             s = np.atleast_1d(np.asarray(x, dtype=float))
