@@ -27,6 +27,13 @@ CASES = {
         "flow": {"save": [0.2]},
         "numerics": QUICK,
     },
+    "two positions and momenta": {
+        "target": {"potential": "x**4/4 + y**2/2 + x*y/2", "modes": {"right": "x > 0"}},
+        "initial": {"mean": [0.3, 0.0, 0.0, 0.2], "covariance": 0.6},
+        "dynamics": {"kind": "kinetic"},
+        "flow": {"save": [0.2]},
+        "numerics": {"cells": [13] * 4, "dt": 0.1, "certify": False},
+    },
     "off the centre": {
         "target": {"kind": "radial", "potential": "r**2/2", "dim": 5},
         "initial": {"mean": [0.6, 0.8, 0.0, 0.0, 0.0], "covariance": 0.4},

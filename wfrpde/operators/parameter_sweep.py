@@ -52,6 +52,8 @@ class Sweep(Result):
     rates, errors, residuals
         ``(m, k)``: eigenvalues of −L, their estimated absolute errors, and residuals in L²(π); NaN
         where there are none.
+    rotations
+        ``(m, k)``: their imaginary parts, 0 where modes do not rotate.
     kramers
         ``(m,)`` Eyring–Kramers estimates of λ₁; NaN where the target has not two minima.
     principal, principal_errors
@@ -69,6 +71,7 @@ class Sweep(Result):
     rates: Array
     errors: Array
     residuals: Array
+    rotations: Array
     kramers: Array
     principal: Array
     principal_errors: Array
@@ -91,6 +94,7 @@ class _Point(Result):
     rates: Array
     errors: Array
     residuals: Array
+    rotations: Array
     kramers: float
     principal: tuple[float, float]
     warnings: tuple[str, ...]
@@ -182,6 +186,7 @@ def sweep(
         rates=rows(lambda p: p.rates),
         errors=rows(lambda p: p.errors),
         residuals=rows(lambda p: p.residuals),
+        rotations=rows(lambda p: p.rotations),
         kramers=column(lambda p: p.kramers),
         principal=column(lambda p: p.principal[0]),
         principal_errors=column(lambda p: p.principal[1]),
@@ -222,6 +227,7 @@ def _point(case: Case) -> _Point:
         result.rates,
         result.errors,
         result.residuals,
+        result.eigenvalues.imag,
         np.nan if kramers is None else kramers,
         principal,
         tuple(warnings),

@@ -82,6 +82,11 @@ def draw_sweep(sweep: Sweep) -> Drawing | None:
         if k < first + 2:
             more = ", …" if k > first and rates.shape[1] > k + 1 else ""
             ends.append((float(values[-1]), f"λ{names[k]}{more}", colour))
+    turning = np.abs(sweep.rotations[order, first])
+    if (turning > 0).any():
+        turning = np.where(turning > 0, turning, np.nan)
+        axes.plot(x, turning, color=style.flow_colour("W"), lw=1.2, ls=(0, (1, 1.5)), zorder=3)
+        ends.append((float(turning[-1]), f"|Im λ{names[first]}|", style.flow_colour("W")))
     if np.isfinite(sweep.kramers[order]).any():
         axes.plot(x, sweep.kramers[order], color=style.INK, lw=1.2, ls=(0, (5, 3)), zorder=5)
     if free and beta > 0 and sweep.key not in ("flow.alpha", "flow.beta"):
@@ -98,6 +103,8 @@ def draw_sweep(sweep: Sweep) -> Drawing | None:
     )
     if np.isfinite(sweep.kramers[order]).any():
         words += "; dashed, the Eyring–Kramers estimate of it, which holds for high barriers"
+    if np.isfinite(turning).any() and np.nanmax(turning) > 0:
+        words += "; dotted, how fast it rotates"
     words += "."
     if free and beta > 0:
         words += " Blue: what the reaction makes of it, αλ₁ + β."

@@ -55,6 +55,7 @@ def write_sweep(sweep: Sweep, folder: Path) -> list[Path]:
         "rates": sweep.rates,
         "errors": sweep.errors,
         "residuals": sweep.residuals,
+        "rotations": sweep.rotations,
         "eyring_kramers": sweep.kramers,
         "principal_eigenvalue": sweep.principal,
         "principal_eigenvalue_error": sweep.principal_errors,

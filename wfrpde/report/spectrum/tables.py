@@ -234,6 +234,8 @@ def sweep_columns(sweep: Sweep) -> dict[str, Array]:
         columns[f"rate_{k}"] = sweep.rates[:, k]
         columns[f"rate_{k}_error"] = sweep.errors[:, k]
         columns[f"residual_{k}"] = sweep.residuals[:, k]
+        if np.nanmax(np.abs(sweep.rotations), initial=0.0) > 0:
+            columns[f"rotation_{k}"] = sweep.rotations[:, k]
     columns["eyring_kramers"] = sweep.kramers
     if np.isfinite(sweep.principal).any():
         columns["principal_eigenvalue"] = sweep.principal
