@@ -7,7 +7,9 @@ import pytest
 
 import wfrpde
 from wfrpde import Case
+from wfrpde.engine.nonsymmetric import lowest
 from wfrpde.errors import InputError
+from wfrpde.operators.kinetic import matrix_of
 
 
 def kinetic(potential, friction, count, **tables):
@@ -41,6 +43,19 @@ def test_the_harmonic_well(stiffness, friction):
     else:
         assert spectrum.conditions.max() < 2
     assert spectrum.warnings == ()
+
+
+def test_left_vectors_follow_from_the_reversal_of_momenta():
+    """Sᵀ = PSP: the same eigenvalues, conditions and left vectors as by a search of their own."""
+    q, momenta = np.linspace(-2.2, 2.2, 30), 24
+    matrix = matrix_of(12 * q * (q**2 - 1), q[1] - q[0], 2.0, momenta)
+    signs = np.repeat((-1.0) ** np.arange(momenta), len(q))
+    assert abs(matrix.T - matrix.multiply(np.outer(signs, signs))).max() < 1e-12
+    common = {"scale": 0.01, "rotation": lambda _: 6.0, "ordering": "NATURAL"}
+    one, other = (lowest(matrix, 6, mirror=mirror, **common) for mirror in (None, signs))
+    np.testing.assert_allclose(other.values, one.values, atol=1e-9)
+    np.testing.assert_allclose(other.conditions, one.conditions, rtol=1e-6)
+    np.testing.assert_allclose(other.left.conj() @ other.right.T, np.eye(6), atol=1e-7)
 
 
 def test_functions_are_averages_over_momenta():
