@@ -7,16 +7,13 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from wfrpde import _compat
+from wfrpde.discretisation.edges import cell_lines, line_edges, merge_edges, simplex_edges
 from wfrpde.discretisation.fluxes import (
     STEEP_LINE,
     bernoulli,
-    cell_lines,
     edge_averaged,
     edge_averaged_rows,
     half_bernoulli,
-    line_edges,
-    merge_edges,
-    simplex_edges,
     symmetrised_stiffness,
 )
 from wfrpde.discretisation.nodes import make_nodes

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from wfrpde.discretisation.fluxes import cell_lines, steep, symmetrised_stiffness
+from wfrpde.discretisation.edges import cell_lines
+from wfrpde.discretisation.fluxes import steep, symmetrised_stiffness
 from wfrpde.engine import Traits, Wish, assemble
 from wfrpde.engine.exponential import Exponential
 from wfrpde.errors import SolverError

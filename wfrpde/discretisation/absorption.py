@@ -16,16 +16,8 @@ from collections.abc import Callable
 import numpy as np
 
 from wfrpde.arrays import Array, Flags, Integers
-from wfrpde.discretisation.fluxes import (
-    Edges,
-    bernoulli,
-    cell_lines,
-    couplings,
-    edge_averaged,
-    line_edges,
-    merge_edges,
-    simplex_edges,
-)
+from wfrpde.discretisation.edges import Edges, cell_lines, line_edges, merge_edges, simplex_edges
+from wfrpde.discretisation.fluxes import bernoulli, couplings, edge_averaged
 from wfrpde.discretisation.interpolation import Interpolation
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.discretisation.swept import Sweep

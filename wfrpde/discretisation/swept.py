@@ -27,7 +27,8 @@ from collections.abc import Callable
 import numpy as np
 
 from wfrpde.arrays import Array, Flags, Integers
-from wfrpde.discretisation.fluxes import Edges, bernoulli
+from wfrpde.discretisation.edges import Edges
+from wfrpde.discretisation.fluxes import bernoulli
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.engine.layout import Triplets

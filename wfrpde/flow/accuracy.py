@@ -12,7 +12,7 @@ from wfrpde.arrays import Array
 from wfrpde.case.case import Case
 from wfrpde.case.problem import Problem
 from wfrpde.errors import AccuracyError, InputError, SolverError
-from wfrpde.flow.certificate import Ladder
+from wfrpde.flow.ladder import Ladder
 from wfrpde.flow.outcome import Context
 from wfrpde.flow.saved import ErrorEstimate
 from wfrpde.flow.schemes.scheme import Scheme

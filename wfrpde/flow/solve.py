@@ -16,12 +16,13 @@ from wfrpde.case.setup import make_problem
 from wfrpde.engine import Wish, engine_for
 from wfrpde.errors import AccuracyError, InputError, SolverError, WfrpdeError
 from wfrpde.flow.accuracy import check_wanted, level_for, refined_to_tolerance, worst_error
-from wfrpde.flow.certificate import Ladder, certified
+from wfrpde.flow.certificate import certified
 from wfrpde.flow.checkpoints import FOLDER, Checkpoints
 from wfrpde.flow.checks import error_warnings
 from wfrpde.flow.crooks import crooks_check
 from wfrpde.flow.cross_check import cross_check
 from wfrpde.flow.evaluation import report
+from wfrpde.flow.ladder import Ladder
 from wfrpde.flow.outcome import Context
 from wfrpde.flow.schemes import SCHEMES
 from wfrpde.flow.schemes.scheme import Fit, Scheme

@@ -16,16 +16,15 @@ from functools import cached_property
 import numpy as np
 
 from wfrpde.arrays import Array, Integers
-from wfrpde.discretisation.fluxes import (
+from wfrpde.discretisation.edges import (
     Edges,
     Lines,
     cell_lines,
-    half_bernoulli,
     line_edges,
     merge_edges,
     simplex_edges,
-    steep,
 )
+from wfrpde.discretisation.fluxes import half_bernoulli, steep
 from wfrpde.discretisation.gll import gll_rule
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.domain.grid import SimplexGrid

@@ -21,8 +21,9 @@ import numpy.typing as npt
 
 from wfrpde.arrays import Array, Integers
 from wfrpde.case.setup import make_problem
+from wfrpde.discretisation.edges import cell_lines, line_edges
 from wfrpde.discretisation.extrapolation import extrapolate, prolong
-from wfrpde.discretisation.fluxes import bernoulli, cell_lines, line_edges
+from wfrpde.discretisation.fluxes import bernoulli
 from wfrpde.discretisation.interpolation import Interpolation, interpolation_of
 from wfrpde.discretisation.nodes import Nodes, make_nodes
 from wfrpde.errors import InputError

@@ -22,9 +22,9 @@ from wfrpde.domain.grid import TensorGrid
 from wfrpde.domain.landscape import sample
 from wfrpde.errors import AccuracyError, InputError
 from wfrpde.fields.schedules import is_moving
-from wfrpde.flow.certificate import Ladder, Run
 from wfrpde.flow.checkpoints import RunMark
 from wfrpde.flow.control import LadderControl, Replay, StepPolicy
+from wfrpde.flow.ladder import Ladder, Run
 from wfrpde.flow.march import March, gathered, march
 from wfrpde.flow.outcome import MOST_NODES, Context, Share, is_free
 from wfrpde.flow.schedule import uniform

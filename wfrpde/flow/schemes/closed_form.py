@@ -9,7 +9,7 @@ import numpy as np
 from wfrpde.case.terms import EMPTY
 from wfrpde.discretisation.interpolation import interpolation_of
 from wfrpde.errors import InputError
-from wfrpde.flow.certificate import Ladder, Run
+from wfrpde.flow.ladder import Ladder, Run
 from wfrpde.flow.march import March
 from wfrpde.flow.normalisation import without_transport
 from wfrpde.flow.outcome import Context

@@ -16,8 +16,8 @@ import numpy as np
 from wfrpde.case.problem import Problem
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.errors import InputError
-from wfrpde.flow.certificate import Ladder, Run
 from wfrpde.flow.control import LadderControl, Replay, StepPolicy
+from wfrpde.flow.ladder import Ladder, Run
 from wfrpde.flow.outcome import MOST_NODES, Context, is_free
 from wfrpde.flow.schedule import uniform
 from wfrpde.flow.schemes.relative_density import run

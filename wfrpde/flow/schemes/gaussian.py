@@ -22,8 +22,8 @@ from wfrpde.domain.grid import TensorGrid
 from wfrpde.engine import Wish, engine_for
 from wfrpde.equation import Dynamics
 from wfrpde.errors import InputError
-from wfrpde.flow.certificate import Ladder
 from wfrpde.flow.exact import blur_defect, gaussian_log_density
+from wfrpde.flow.ladder import Ladder
 from wfrpde.flow.normal_mass import normal_mass
 from wfrpde.flow.outcome import Context
 from wfrpde.flow.product.gaussian_part import GaussianPart, gaussian_part

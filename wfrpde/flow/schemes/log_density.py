@@ -22,9 +22,9 @@ from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.domain.landscape import sample
 from wfrpde.errors import InputError, SolverError
-from wfrpde.flow.certificate import Ladder, Run
 from wfrpde.flow.checkpoints import RunMark
 from wfrpde.flow.control import ErrorControl
+from wfrpde.flow.ladder import Ladder, Run
 from wfrpde.flow.march import March, gathered, march
 from wfrpde.flow.outcome import Context, is_free
 from wfrpde.flow.schemes.log_density_sizes import (

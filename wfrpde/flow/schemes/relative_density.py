@@ -19,9 +19,9 @@ from wfrpde.domain.grid import TensorGrid
 from wfrpde.domain.landscape import sample
 from wfrpde.engine import Wish
 from wfrpde.errors import SolverError
-from wfrpde.flow.certificate import Run
 from wfrpde.flow.checkpoints import RunMark
 from wfrpde.flow.control import StepPolicy
+from wfrpde.flow.ladder import Run
 from wfrpde.flow.march import March, gathered, march
 from wfrpde.flow.outcome import Context
 from wfrpde.flow.steppers.strang import Splitting

@@ -13,7 +13,7 @@ from wfrpde.flow.steppers import STEPPERS
 if TYPE_CHECKING:
     from wfrpde.case.numerics import NumericsSpec
     from wfrpde.case.problem import Problem
-    from wfrpde.flow.certificate import Ladder
+    from wfrpde.flow.ladder import Ladder
     from wfrpde.flow.outcome import Context
     from wfrpde.flow.solution import Solution
 

@@ -10,8 +10,8 @@ from wfrpde.case.problem import Problem
 from wfrpde.discretisation.fluxes import STEEP_LINE
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.errors import InputError
-from wfrpde.flow.certificate import Ladder, Run
 from wfrpde.flow.control import LadderControl, Replay, StepPolicy
+from wfrpde.flow.ladder import Ladder, Run
 from wfrpde.flow.outcome import MOST_NODES, Context, is_free
 from wfrpde.flow.schedule import uniform
 from wfrpde.flow.schemes.log_density import LogDensity
