@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import block_diag
 from scipy.sparse import csr_array, diags
 
-from wfrpde.engine.nonsymmetric import lowest
+from wfrpde.engine.nonsymmetric import ascending, lowest
 
 
 def test_slow_modes_that_rotate_fast_are_not_missed():
@@ -38,3 +38,13 @@ def test_multiple_eigenvalues_are_all_found():
     found = lowest(csr_array(diags(values)), 6, scale=0.1, rotation=lambda values: 5.0)
     np.testing.assert_allclose(found.values, [1, 1, 2, 2, 3, 3], atol=1e-9)
     np.testing.assert_allclose(np.abs(found.left.conj() @ found.right.T), np.eye(6), atol=1e-8)
+
+
+def test_round_off_of_the_real_parts_does_not_change_the_order():
+    """1 ± 4i and 1 have the same real part, whatever the last digit of each is."""
+    expected = [0.5 + 2j, 0.5 - 2j, 1.0, 1 + 4j, 1 - 4j, 2.0]
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        blurred = np.array(expected) * (1 + 1e-15 * rng.standard_normal(6))
+        found = sorted(rng.permutation(blurred), key=ascending)
+        np.testing.assert_allclose(found, expected, rtol=1e-12)

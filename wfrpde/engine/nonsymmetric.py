@@ -9,6 +9,7 @@ the largest real part that is asked for, and y what the caller knows to bound ro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -309,8 +310,7 @@ def _turns(value: complex) -> bool:
 
 def ascending(value: complex) -> tuple[float, float, float]:
     """Ascending real part, to within round-off; of a pair the positive imaginary part first."""
-    return (
-        round(value.real / (1 + abs(value)), 9) * (1 + abs(value)),
-        abs(value.imag),
-        -value.imag,
-    )
+    # decimals, so that equal parts of values of different size are rounded to the same number
+    size = abs(value)
+    digits = 9 - math.floor(math.log10(1 + size)) if math.isfinite(size) else 0
+    return round(value.real, digits), round(abs(value.imag), digits), -value.imag
