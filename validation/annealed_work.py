@@ -199,7 +199,7 @@ def main():
                 flush=True,
             )
         if given.particles:
-            value, error = sampled(duration, given.particles, STEP, 1)
+            value, error = sampled(duration, given.particles, min(STEP, duration / 1000), 1)
             gaps = (value - fine[:3]) / error
             print(f"  particles off by {', '.join(f'{g:+.1f}' for g in gaps)} standard errors")
 

@@ -203,7 +203,7 @@ def annealed_into_wells(duration, numerics):
         (0.25, 700, 480),
         (1.0, 480, 560),
         pytest.param(4.0, 480, 1120, marks=pytest.mark.slow),
-        pytest.param(16.0, 480, 2240, marks=pytest.mark.slow),
+        pytest.param(16.0, 320, 1600, marks=pytest.mark.slow),
     ],
 )
 def test_weights_into_two_wells_are_foretold(duration, cells, steps):

@@ -128,6 +128,16 @@ def test_it_is_said_and_the_effective_size_of_no_box_has_no_bar():
     assert error[2] == np.inf
 
 
+@pytest.mark.parametrize(("power", "same"), [(-0.3, True), (0.3, False)])
+def test_two_boxes_are_compared(power, same):
+    solution = wfrpde.solve(
+        case(flow={"reaction": f"{power}*x**2", "save": [1.5], "weights": True},
+             numerics={"cells": [64], "dt": 0.1, "cross_check": True})
+    )  # fmt: skip
+    (check,) = (c for c in solution.numerics["checks"] if "a quarter wider" in c["name"])
+    assert check["passed"] is same, check
+
+
 @pytest.mark.parametrize(("power", "infinite"), [(0.11, False), (0.15, True)])
 def test_of_potentials_that_grow_faster(power, infinite):
     # V = x⁴/4, U = c x⁶: 2c ≤ 1/4

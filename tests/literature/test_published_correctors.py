@@ -29,7 +29,7 @@ def test_the_tables_of_correctors():
         kl = row["KL of b = y + 2∇log q alone"]
         assert kl == pytest.approx(NOTED_KL[row["toy"]], rel=0.02)
         assert row["L1 with weights"] <= row["± of it"]
-        assert row["L1 with weights"] < (1e-3 if "guidance" in row["toy"] else 1e-5)
+        assert row["L1 with weights"] < 1e-5
     for row in page.read("correctors-weights"):
         if row["no second moment from"] == "never":
             foretold = row["ESS/N foretold"]

@@ -28,6 +28,30 @@ TABLES = {
     ],
 }
 
+FEW = {"particles": 100, "replicates": 4, "dt": 0.1}
+MIXTURE = {"weights": [0.3, 0.7], "means": [-1.2, 1.0], "covariances": [0.0625, 0.16]}
+REVERSE = {
+    "target": {"kind": "gaussian_mixture", **MIXTURE},
+    "noising": {"kind": "ou", "stop": 0.1},
+    "score": {},
+    "flow": {"t_end": 1.0, "save": [0.5]},
+    "numerics": {"cells": [40]},
+    "sampler": [{"kind": "reverse_sde", **FEW}, {"kind": "pf_ode", **FEW}],
+}
+CORRECTED = {
+    **REVERSE,
+    "corrector": {"kind": "anneal", "power": 1.5},
+    "sampler": [{"kind": "fkc", **FEW}],
+}
+ANNEALED = {
+    "target": {"potential": "0.75*(x - 0.8*t)**2"},
+    "path": {"kind": "expression"},
+    "domain": {"box": [[-5.0, 6.0]]},
+    "flow": {"reaction": "annealed", "save": [0.2]},
+    "numerics": {"cells": [40], "dt": 0.05},
+    "sampler": [{"kind": "ais", **FEW}, {"kind": "smc", **{**FEW, "dt": 0.2}}],
+}
+
 PROGRAM = """
 import json, sys
 from pathlib import Path
@@ -71,9 +95,10 @@ def test_replicates_have_the_same_bits_on_any_number_of_ranks(tmp_path):
 
 
 @pytest.mark.skipif(MPI.COMM_WORLD.size == 1, reason="compares ranks with one another")
-def test_every_rank_has_the_report():
+@pytest.mark.parametrize("given", [TABLES, REVERSE, CORRECTED, ANNEALED])
+def test_every_rank_has_the_report(given):
     quick = {"metrics": False, "equation": False}
-    report = wfrpde.validate(wfrpde.Case.model_validate({**TABLES, "validation": quick}))
+    report = wfrpde.validate(wfrpde.Case.model_validate({**given, "validation": quick}))
     tables = MPI.COMM_WORLD.allgather(report.table)
     assert all(table == tables[0] for table in tables)
     assert MPI.COMM_WORLD.allgather(report.verdicts) == [report.verdicts] * MPI.COMM_WORLD.size

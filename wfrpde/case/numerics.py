@@ -38,7 +38,8 @@ class NumericsSpec(Section):
     cross_check
         Whether a closed form is compared with a run on a mesh, number by number, in units of both
         error bars, and the second moment of a path's weights with the same path run backwards
-        (Crooks' relation); a difference fails a check.
+        (Crooks' relation), and the effective size of any weights with that in a box a quarter
+        wider; a difference fails a check.
     engine
         Linear algebra: ``petsc`` (PETSc and SLEPc: needed on several MPI ranks), ``scipy`` (one
         process); ``auto`` takes PETSc where it is installed.

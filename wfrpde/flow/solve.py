@@ -20,7 +20,7 @@ from wfrpde.flow.certificate import certified
 from wfrpde.flow.checkpoints import FOLDER, Checkpoints
 from wfrpde.flow.checks import error_warnings
 from wfrpde.flow.crooks import crooks_check
-from wfrpde.flow.cross_check import cross_check
+from wfrpde.flow.cross_check import cross_check, two_boxes, wider
 from wfrpde.flow.evaluation import report
 from wfrpde.flow.ladder import Ladder
 from wfrpde.flow.outcome import Context
@@ -200,14 +200,19 @@ def solve_from(
                 checks = (*solution.numerics["checks"], cross_check(solution, mesh))
                 facts = {**solution.numerics, "checks": checks}
                 solution = replace(solution, numerics=facts)
-        crooks = None
+        crooks, boxes = None, None
         if case.numerics.cross_check and not solution.gaussian:
             crooks = crooks_check(solution, lambda other: solve_from(other, comm, None, None))
-        if crooks is not None:
-            facts = {**solution.numerics, "checks": (*solution.numerics["checks"], crooks)}
+            wide = wider(case, solution) if solution.complete else None
+            boxes = None if wide is None else solve_from(wide, comm, None, None)
+            boxes = boxes if boxes is not None and boxes.complete else None
+        further = [] if crooks is None else [crooks]
+        further += [] if boxes is None else [two_boxes(solution, boxes)]
+        if further:
+            facts = {**solution.numerics, "checks": (*solution.numerics["checks"], *further)}
             solution = replace(solution, numerics=facts)
         warnings = (*solution.warnings, *error_warnings(solution))
-        if case.numerics.cross_check and not solution.gaussian and crooks is None:
+        if case.numerics.cross_check and not solution.gaussian and not further:
             warnings += ("numerics.cross_check: no closed form was taken, nothing was compared",)
         solution = replace(solution, warnings=warnings)
         tell_warnings(solution.warnings, comm)
