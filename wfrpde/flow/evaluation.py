@@ -111,9 +111,8 @@ def _report(
     series["min_density"] = np.exp(smallest - numbers.log_normalisation)
     spread["min_density"] = spread_of_smallest(outcome, series["min_density"], where)
     if equation.killed:
-        living = GeometricMean(problem, 1.0)(evaluator.points)[None]
-        log_start = evaluator.log_mass(Samples(living, living))[0] + numbers.log_normalisation
-        for name, (value, bar) in killed(outcome, float(log_start)).items():
+        starts = [_log_start(problem, one) for one in (evaluator, second) if one is not None]
+        for name, (value, bar) in killed(outcome, starts[0], abs(starts[-1] - starts[0])).items():
             series[name], spread[name] = value, bar
     if equation.weighs:
         series["log_normalising_constant"], spread["log_normalising_constant"] = (
@@ -237,6 +236,12 @@ def _known_fields(problem: Problem, times: Array) -> dict[int, GeometricMean]:
     if problem.equation.dynamics is None:
         return {k: without_transport(problem, float(t)) for k, t in enumerate(times)}
     return {0: GeometricMean(problem, 1.0)}
+
+
+def _log_start(problem: Problem, rule: Evaluator) -> float:
+    """Log of what a rule finds of the start's mass where nothing absorbs (collective)."""
+    living = GeometricMean(problem, 1.0)(rule.points)[None]
+    return float(rule.log_mass(Samples(living, living))[0] + rule.log_normalisation)
 
 
 def _evaluated(

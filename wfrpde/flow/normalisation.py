@@ -74,12 +74,14 @@ def told_with_error(outcome: Outcome, values: list[Array]) -> tuple[Array, Array
     return values[0], error
 
 
-def killed(outcome: Outcome, log_start: float) -> dict[str, tuple[Array, Array]]:
+def killed(
+    outcome: Outcome, log_start: float, start_error: float
+) -> dict[str, tuple[Array, Array]]:
     """Return what is told of absorption by name, with estimated errors, ``(T,)`` each.
 
     ``survival`` S(t) = P(not absorbed by t) and ``first_passage_density`` −S'(t), per unit time; in
     a flow with a reaction they are the share that transport would leave, and its rate. Of what the
-    nodes have of the start, ``e^log_start`` is the whole.
+    nodes have of the start, ``e^log_start`` is the whole, up to a relative `start_error`.
     """
     whole = np.where(outcome.times > 0, log_start, 0.0)
     left, killing = [value - whole for value in outcome.left], list(outcome.killing)
@@ -89,7 +91,9 @@ def killed(outcome: Outcome, log_start: float) -> dict[str, tuple[Array, Array]]
             np.exp(share) * rate for share, rate in zip(left, killing, strict=True)
         ],
     }
-    return {name: told_with_error(outcome, values) for name, values in series.items()}
+    found = {name: told_with_error(outcome, values) for name, values in series.items()}
+    blur = np.where(outcome.times > 0, start_error, 0.0)
+    return {name: (value, error + blur * np.abs(value)) for name, (value, error) in found.items()}
 
 
 def _closed_form(problem: Problem, evaluator: Evaluator, times: Array) -> Array:
