@@ -15,12 +15,18 @@ MIXTURE = {
     "means": [[0, 0], [3, 1], [-2, 2]],
     "covariances": [0.3, [0.2, 0.5], [[0.4, 0.1], [0.1, 0.3]]],
 }
+MANY = {
+    "weights": [1, 2, 3, 1, 2],
+    "means": [[0, 0], [3, 1], [-2, 2], [3, -2], [0.5, 4]],
+    "covariances": [0.3, [0.2, 0.5], [[0.4, 0.1], [0.1, 0.3]], 0.2, [[0.3, -0.2], [-0.2, 0.4]]],
+}
 CASES = {
     "gaussian-1": ("gaussian", {"mean": 0.5, "covariance": 0.3}),
     "gaussian-2": ("gaussian", {"mean": [0.5, -1], "covariance": [[1, 0.4], [0.4, 0.7]]}),
     "gaussian-3": ("gaussian", {"mean": [0.5, -1, 0], "covariance": COUPLED}),
     "mixture-1": ("gaussian_mixture", {"means": [2, -1], "covariances": [0.2, 0.1]}),
     "mixture-2": ("gaussian_mixture", MIXTURE),
+    "mixture-of-many": ("gaussian_mixture", MANY),
     "double-well-1": ("double_well", {"barrier": 8, "tilt": 0.5}),
     "double-well-2": ("double_well", {"dim": 2, "coupling": 0.7}),
     "double-well-3": ("double_well", {"dim": 3, "coupling": -0.4, "tilt": -1, "stiffness": 3}),

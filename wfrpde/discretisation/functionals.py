@@ -153,6 +153,18 @@ class Evaluator:
     def _shapes(self) -> list[RegionFunction]:
         return [*self._regions.values(), *self._cuts]
 
+    def on(self, parts: TensorGrid) -> Evaluator:
+        """Return one with the usual rule on other cells, for what is known at every point."""
+        return Evaluator(
+            self._comm,
+            self._interpolation,
+            self._potential,
+            self._regions,
+            cuts=self._cuts,
+            spread=self._spread,
+            parts=parts,
+        )
+
     def second(self) -> Evaluator:
         """Return one with another rule, whose distance tells the error of this one (collective).
 

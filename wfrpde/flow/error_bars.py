@@ -20,6 +20,7 @@ from wfrpde.flow.accuracy import RATES, SMALL
 from wfrpde.flow.exact import blur_defect
 from wfrpde.flow.outcome import Outcome, Share
 from wfrpde.flow.saved import ErrorEstimate
+from wfrpde.flow.wide_start import remembered
 
 Comparison = tuple[Functionals, Array, Array]
 """Numbers of another solution or rule, its L2 distances ``(T,)`` and the shares that count."""
@@ -154,10 +155,11 @@ def _start_defect(problem: Problem, outcome: Outcome) -> Array:
 
     At t = 0 they are 0 but for what lies in no cell.
     """
-    defect = np.full(len(outcome.times), outcome.start_defect + outcome.mass_defect)
+    kept = remembered(problem, outcome)
+    defect = outcome.start_defect * kept + outcome.mass_defect
     left_out = outcome.facts["runs"][-1].get("start_left_out", 0.0) if outcome.facts["runs"] else 0
     missing = SQUARED_REACH * left_out if left_out > ROUND_OFF else 0.0
-    defect[0] = min(outcome.start_defect, missing)
+    defect[0] = min(outcome.start_defect * kept[0], missing)
     return defect + blur_defect(problem, outcome.times)
 
 

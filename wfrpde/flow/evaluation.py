@@ -38,12 +38,10 @@ from wfrpde.flow.outcome import Context, Outcome
 from wfrpde.flow.path import along_path, path_checks, weight_warnings, weights_told
 from wfrpde.flow.schemes.scheme import Scheme
 from wfrpde.flow.solution import Opinions, Solution
+from wfrpde.flow.wide_start import LEFT_OUT, WholeStart, remembered, whole_grid
 from wfrpde.parallel import Stopped
 
 START_DEFECT = 1e-4
-
-LEFT_OUT = 1e-6
-"""Share of a wide start outside all cells from which it, and no narrowness, is what is told."""
 
 
 def report(
@@ -89,11 +87,23 @@ def _report(
     if others and context.stop():
         raise Stopped
     comparisons = compared(found, shifts, [share for _, share in others])
+    whole = whole_grid(problem, outcome)
+    start = None
+    if whole is not None:  # part of it lies in no cell
+        start = WholeStart(problem, evaluator.on(whole))
+        numbers = start.within(numbers)
+        shift = start.shifted(shift, numbers.log_normalisation)
+        comparisons = [(start.within(other), l2, by) for other, l2, by in comparisons]
     second = evaluator.second() if problem.numerics.certify and outcome.complete else None
     rule, second_shift = None, shift
     if second is not None:
         again, (second_shift,) = _evaluated(problem, second, [outcome.best], known)
-        rule = by_another_rule(numbers, shift, again.functionals(0, second_shift), second_shift)
+        integrals = again.functionals(0, second_shift)
+        if start is not None:
+            other = start.by_second_rule()
+            integrals = other.within(integrals)
+            second_shift = other.shifted(second_shift, integrals.log_normalisation)
+        rule = by_another_rule(numbers, shift, integrals, second_shift)
     error = estimated(problem, outcome, numbers, comparisons, rule)
 
     def sampled_by(rule: Evaluator, fields: list[Array], shifts: list[Array]) -> list[Samples]:
@@ -208,7 +218,8 @@ def _living(problem: Problem) -> Callable[[Array], Array]:
 def _warnings(problem: Problem, outcome: Outcome, more: list[str]) -> tuple[str, ...]:
     warnings = [*problem.warnings, *outcome.warnings, *more]
     warnings += weight_warnings(problem, outcome)
-    if outcome.start_defect > max(START_DEFECT, problem.tolerance or 0.0):
+    later = float(remembered(problem, outcome)[1:].max(initial=0.0))
+    if outcome.start_defect * later > max(START_DEFECT, problem.tolerance or 0.0):
         left_out = outcome.facts["runs"][-1].get("start_left_out", 0.0)
         warnings.append(
             f"a share of {left_out:.1e} of the start lies where the potential is so high that no "

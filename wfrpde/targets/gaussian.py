@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from pydantic import Field, model_validator
 from wfrpde.arrays import Array
 from wfrpde.fields.parameters import Matrix, Parameters, Real, Vector
 from wfrpde.targets.covariance import covariance_matrix, mean_vector, mixture_arrays
+from wfrpde.targets.mixture_slope import MANY, MixtureSlope
 from wfrpde.targets.target import Target, TargetParameters, symbolic_target
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ class GaussianMixtureTarget(MixtureParameters, TargetParameters):
     def build(self) -> Target:
         """Return the target with these parameters."""
         weights, means, covariances = self.components()
-        return symbolic_target(
+        target = symbolic_target(
             mixture_potential(weights, means, covariances),
             means.shape[1],
             name=self.kind,
@@ -115,6 +117,11 @@ class GaussianMixtureTarget(MixtureParameters, TargetParameters):
             gaussian=(means[0], covariances[0]) if len(weights) == 1 else None,
             log_partition=0.0,
         )
+        if len(weights) < MANY:
+            return target
+        heights = np.log(weights) + [log_norm(c) for c in covariances]
+        whitening = np.linalg.cholesky(np.linalg.inv(covariances)).transpose(0, 2, 1)
+        return replace(target, slope=MixtureSlope(heights, means, whitening))
 
 
 def _spacious(mean: Array, covariance: Array) -> Target:

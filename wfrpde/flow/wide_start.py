@@ -1,0 +1,110 @@
+"""A start that lies in part in no cell: its own numbers, and how soon that part is forgotten.
+
+Cells more than `wfrpde.domain.extent.SPAN` above the minimum of V are left out. What starts there
+is lost to a flow by transport alone. A reaction has forgotten it long before it came down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from functools import cached_property
+
+import numpy as np
+
+from wfrpde.arrays import Array
+from wfrpde.case.problem import Problem
+from wfrpde.discretisation.functionals import Evaluator, Points
+from wfrpde.discretisation.pieces import Functionals, Samples
+from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
+from wfrpde.domain.extent import SPAN
+from wfrpde.domain.grid import TensorGrid
+from wfrpde.fields.schedules import is_moving
+from wfrpde.flow.exact import GeometricMean, sampled
+from wfrpde.flow.outcome import Outcome
+
+LEFT_OUT = 1e-6
+"""Share of a wide start outside all cells from which it, and no narrowness, is what is told."""
+
+
+def left_out(outcome: Outcome) -> float:
+    """Return the share of the start that lies in no cell; 0 where it is not worth telling."""
+    runs = outcome.facts["runs"]
+    share = float(runs[-1].get("start_left_out", 0.0)) if runs else 0.0
+    return share if share > LEFT_OUT else 0.0
+
+
+def whole_grid(problem: Problem, outcome: Outcome) -> TensorGrid | None:
+    """Return the whole box in cells that hold the start; None where its numbers need none."""
+    nodes = outcome.interpolation
+    if not isinstance(nodes, TensorInterpolation) or outcome.parts is not None:
+        return None
+    if left_out(outcome) == 0.0 or problem.absorption is not None:
+        return None
+    if not problem.equation.conserve:
+        return None
+    grid = nodes.grid
+    if not np.allclose([[b[0], b[-1]] for b in grid.breaks], problem.box):
+        return None
+    breaks = tuple(np.append(b[:-1:2], b[-1]) for b in grid.breaks)
+    return TensorGrid(breaks, np.ones([len(b) - 1 for b in breaks], dtype=bool), grid.closed)
+
+
+class WholeStart:
+    """The numbers of the start on the whole box, by the rule of an evaluator (collective)."""
+
+    def __init__(self, problem: Problem, evaluator: Evaluator) -> None:
+        self._problem, self._evaluator = problem, evaluator
+
+    @cached_property
+    def _found(self) -> tuple[Functionals, float]:
+        problem, start = self._problem, GeometricMean(self._problem, 1.0)
+
+        def at(points: Points) -> list[Samples]:
+            return [sampled([start], points.points, problem.scales)]
+
+        found = self._evaluator.evaluated(at)
+        shift = np.log(problem.initial_mass) - found.log_mass(0)
+        return found.functionals(0, shift), float(shift[0]) - found.log_normalisation
+
+    def by_second_rule(self) -> WholeStart:
+        """Return the same by another rule, whose distance tells the error of this one."""
+        return WholeStart(self._problem, self._evaluator.second())
+
+    def within(self, numbers: Functionals) -> Functionals:
+        """Return numbers with those of the whole start at t = 0."""
+        start, _ = self._found
+        changed = {}
+        for field in fields(numbers):
+            value = getattr(numbers, field.name)
+            if isinstance(value, np.ndarray):
+                changed[field.name] = np.concatenate([getattr(start, field.name), value[1:]])
+        modes = {
+            name: np.concatenate([start.mode_mass[name], mass[1:]])
+            for name, mass in numbers.mode_mass.items()
+        }
+        return replace(numbers, **changed, mode_mass=modes)
+
+    def shifted(self, shift: Array, log_normalisation: float) -> Array:
+        """Return what normalises ``(T,)``, at t = 0 the whole start beside the same π."""
+        return np.append(self._found[1] + log_normalisation, shift[1:])
+
+
+def remembered(problem: Problem, outcome: Outcome) -> Array:
+    """Return the share ``(T,)`` of the error of a start that is still there at each time.
+
+    All of it, unless it is that of mass more than S kT up. There r = log(ρ/π) exceeds its mean by
+    S/2, if KL(0) is below that, and on the way down, with V ∝ e^{−2αt/ℓ²} at most, a reaction takes
+    ``exp(−β S/2 · (1 − e^{−qt})/q)``, q = β + 2α/ℓ² with the shortest length ℓ.
+    """
+    equation, times = problem.equation, outcome.times
+    share = np.ones(len(times))
+    moving = is_moving(equation.alpha) or is_moving(equation.beta) or not equation.descends
+    if left_out(outcome) == 0.0 or moving or equation.beta == 0:
+        return share
+    kl = outcome.history.get("kl", np.array([np.inf]))
+    if float(kl[0]) < SPAN / 2:
+        rate = equation.beta + 2 * equation.alpha / float(problem.scales.min()) ** 2
+        share = np.exp(-equation.beta * SPAN / 2 * -np.expm1(-rate * times) / rate)
+    if whole_grid(problem, outcome) is not None:
+        share[0] = 0.0
+    return np.asarray(share)
