@@ -1,6 +1,6 @@
 """A start that lies in part in no cell: its own numbers, and how soon that part is forgotten.
 
-Cells more than `wfrpde.domain.extent.SPAN` above the minimum of V are left out. What starts there
+Cells more than `wfrpde.domain.landscape.SPAN` above the minimum of V are left out. What starts there
 is lost to a flow by transport alone. A reaction has forgotten it long before it came down.
 """
 
@@ -16,8 +16,8 @@ from wfrpde.case.problem import Problem
 from wfrpde.discretisation.functionals import Evaluator, Points
 from wfrpde.discretisation.pieces import Functionals, Samples
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
-from wfrpde.domain.extent import SPAN
 from wfrpde.domain.grid import TensorGrid
+from wfrpde.domain.landscape import SPAN
 from wfrpde.fields.schedules import is_moving
 from wfrpde.flow.exact import GeometricMean, sampled
 from wfrpde.flow.outcome import Outcome
