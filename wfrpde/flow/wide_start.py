@@ -1,7 +1,7 @@
 """A start that lies in part in no cell: its own numbers, and how soon that part is forgotten.
 
-Cells more than `wfrpde.domain.landscape.SPAN` above the minimum of V are left out. What starts there
-is lost to a flow by transport alone. A reaction has forgotten it long before it came down.
+Cells more than `wfrpde.domain.landscape.SPAN` above the minimum of V are left out. What starts
+there is lost to a flow by transport alone. A reaction has forgotten it long before it came down.
 """
 
 from __future__ import annotations
