@@ -180,30 +180,37 @@ class Problem(Densities):
 
     @cached_property
     def stretch(self) -> Array:
-        """The part ``(1, 2)`` of a 1-D box that matters: up to twice the level, no gaps.
+        """The part ``(1, 2)`` of a 1-D box that matters: up to twice the level, no gaps."""
+        return self._stretch(low=False)
+
+    def _stretch(self, *, low: bool) -> Array:
+        """Return the part of a 1-D box that matters.
 
         Without a reaction only the relative density will do, and V must not span more than `SPAN`:
-        the ends of a wide start that lie higher are left out, if they hold no mass to speak of.
+        the ends of a wide start that lie higher are left out, if they hold no mass to speak of; so
+        they are if a `low` part is asked for, where V reaches up to `TOP`, whatever they hold: runs
+        tell what of a start is left out.
         Ends where V is infinite are left out with all that lies beyond twice the level, whatever
         the start has there: that share is told.
         """
         if any(self.sides.closed):
             return self.box
-        low, high = self.box[0]
-        x = np.linspace(low, high, 4001)
+        first, last = self.box[0]
+        x = np.linspace(first, last, 4001)
         step = x[1] - x[0]
         matters = self.landscape.levels(x[:, None]) < 2 * self.landscape.level
 
         def ends(keep: Flags) -> Array:
             inside = x[keep]
-            return np.array([[max(low, inside[0] - step), min(high, inside[-1] + step)]])
+            return np.array([[max(first, inside[0] - step), min(last, inside[-1] + step)]])
 
         whole = ends(matters)
         value = self.target.potential(x[:, None])
         within = (x >= whole[0, 0]) & (x <= whole[0, 1])
         walled = np.isposinf(value[within]).any()
+        low = low and bool(np.ptp(value[within & np.isfinite(value)]) > TOP)
         posed = self.equation.path is not None and self.domain.box is not None
-        if (self.equation.beta > 0 or posed) and not walled:
+        if (posed or (self.equation.beta > 0 and not low)) and not walled:
             return whole
         with np.errstate(invalid="ignore"):
             low_enough = value - np.nanmin(value) < (2 * self.landscape.level if walled else SPAN)
@@ -211,7 +218,7 @@ class Problem(Densities):
         if walled:
             return self._between_walls(part, x, value)
         lost = share_outside(self.initial.log_density, part, whole)
-        return part if lost < self.domain.cut_off_share else whole
+        return part if low or lost < self.domain.cut_off_share else whole
 
     def _between_walls(self, part: Array, x: Array, value: Array) -> Array:
         """Return the part, if no wall stands within it."""
@@ -254,11 +261,14 @@ class Problem(Densities):
         cells: tuple[int, ...],
         through: tuple[Array, ...] | None = None,
         comm: Comm | None = None,
+        *,
+        low: bool = False,
     ) -> TensorGrid:
         """Divide the box into about `cells`, and keep those that matter (in 1-D, one stretch).
 
         Cells end at the positions `through` of each axis, if there are any. With a `comm` every
-        rank looks at a part of the box (collective).
+        rank looks at a part of the box (collective). A `low` stretch is one on which the relative
+        density can be had.
         """
         inner = self.kinks.planes
         if self.absorption is not None and self.dim == 1:
@@ -266,7 +276,7 @@ class Problem(Densities):
         if through is not None:
             inner = tuple(np.union1d(*pair) for pair in zip(inner, through, strict=True))
         if self.dim == 1:
-            return self._interval(cells[0], inner[0])
+            return self._interval(cells[0], inner[0], low=low)
         breaks = tuple(
             divided(lo, hi, n, positions)
             for (lo, hi), n, positions in zip(self.box, cells, inner, strict=True)
@@ -319,18 +329,18 @@ class Problem(Densities):
                 self.warnings.append(warning)
         return mesh
 
-    def _interval(self, cells: int, through: Array) -> TensorGrid:
+    def _interval(self, cells: int, through: Array, *, low: bool) -> TensorGrid:
         """Divide the `stretch` of a 1-D box."""
-        low, high = self.stretch[0]
-        breaks = divided(low, high, cells, through)
+        ends = self._stretch(low=True) if low else self.stretch
+        breaks = divided(*ends[0], cells, through)
         return TensorGrid((breaks,), np.ones(len(breaks) - 1, dtype=bool), self.sides.closed)
 
-    def grid(self, cells: tuple[int, ...], comm: Comm | None = None) -> Grid:
+    def grid(self, cells: tuple[int, ...], comm: Comm | None = None, *, low: bool = False) -> Grid:
         """Return tensor cells or simplices of the box, or the cells of the mesh file.
 
-        With a `comm` the ranks share the work (collective).
+        With a `comm` the ranks share the work (collective); `low` as in `tensor_grid`.
         """
         if self.mesh is not None:
             return self._cut(self.mesh, self.mesh.points, (len(self.mesh.points),))
-        grid = self.tensor_grid(cells, comm=comm)
+        grid = self.tensor_grid(cells, comm=comm, low=low)
         return simplices_of_box(grid) if self.domain.cell == "simplex" else grid

@@ -194,13 +194,16 @@ class EdgeAveraged(Scheme):
         if numerics.dt is not None and problem.equation.alternation is None:
             dt = numerics.dt
         if not numerics.certify:
-            grid, count, dt = problem.grid(cells, context.comm).refined(), 1, dt / 2
+            grid, count, dt = problem.grid(cells, context.comm, low=True).refined(), 1, dt / 2
         elif _can_widen(problem, cells):
             count = 4 if _can_widen_twice(problem, cells) else 3
             parts = 2 ** (count - 2)
-            grid, dt = problem.grid(tuple(n // parts for n in cells), context.comm), parts * dt
+            grid, dt = (
+                problem.grid(tuple(n // parts for n in cells), context.comm, low=True),
+                parts * dt,
+            )
         else:
-            grid, count = problem.grid(cells, context.comm), 2
+            grid, count = problem.grid(cells, context.comm, low=True), 2
         followed = problem.equation.path is not None or problem.tells_weights
         stepper = Following if followed else self.stepper(numerics)
         cost = 2.0 ** (np.arange(count) * (problem.dim + 1))

@@ -1,0 +1,66 @@
+"""Potentials with a large constant, two lengths in one target, few cells on a mild one."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.integrate import quad
+
+import wfrpde
+
+TWO = "300*max(0, -x)**2 + x**2/50"
+
+
+def solved(potential: str, start: tuple[list[float], float], save: float, **numerics: object):
+    case = {
+        "target": {"potential": potential},
+        "initial": {"mean": start[0], "covariance": start[1]},
+        "flow": {"save": [save]},
+    }
+    if numerics:
+        case["numerics"] = numerics
+    return wfrpde.solve(wfrpde.Case.from_dict(case))
+
+
+def test_a_constant_of_a_million_changes_nothing():
+    plain, shifted = (solved(f"x**4/4{more}", ([-1.0], 0.2), 0.5) for more in ("", " + 1e6"))
+    for one, other in (
+        (plain.mean[1, 0], shifted.mean[1, 0]),
+        (plain.covariance[1, 0, 0], shifted.covariance[1, 0, 0]),
+        (plain.series["kl"][1], shifted.series["kl"][1]),
+    ):
+        # V has ten digits less
+        assert abs(one - other) <= 1e-6
+
+
+def test_two_lengths_in_one_target():
+    """Width 0.04 on the left and 5 on the right: 2,000 kT over the box of the start."""
+    solution = solved(TWO, ([1.0], 0.16), 30.0, formulation="edge-averaged", cells=[600])
+
+    def weight(x: float) -> float:
+        return float(np.exp(-300 * max(0.0, -x) ** 2 - x**2 / 50))
+
+    mass, first = (
+        sum(
+            quad(lambda x, k=k: x**k * weight(x), *ends, epsabs=1e-14)[0]
+            for ends in ((-1, 0), (0, 60))
+        )
+        for k in (0, 1)
+    )
+    # cells are up to twice as wide as the left side
+    assert abs(solution.mean[1, 0] - first / mass) <= 1e-5
+
+
+def test_what_a_wide_start_loses_on_a_steep_side_is_told():
+    solution = solved(TWO, ([1.0], 1.0), 30.0, formulation="edge-averaged", cells=[200])
+    assert any("no cell is kept there" in text for text in solution.warnings)
+    assert abs(solution.mean[1, 0] - 4.0) < 0.1
+
+
+def test_ten_cells_on_a_mild_target():
+    """They are taken, and say how far they are off."""
+    text, start = "2*(x**2 - 1)**2 + y**2/2 + x*y/4", ([-1.0, 0.0], 0.2)
+    fine = solved(text, start, 1.0)
+    coarse = solved(text, start, 1.0, formulation="edge-averaged", cells=[10, 10])
+    off = np.abs(coarse.mean[1] - fine.mean[1])
+    assert (off <= coarse.error.mean[1] + fine.error.mean[1]).all()
+    assert coarse.error.mean[1].max() < 0.5
