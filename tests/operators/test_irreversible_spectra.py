@@ -189,6 +189,14 @@ def _by_sinc():
     return np.linalg.eigvalsh(factor.T @ factor)[:4]
 
 
+def test_a_closed_form_says_which_keys_mean_nothing():
+    dynamics = {"circulation": 2.0}
+    told = wfrpde.spectrum(gaussian(dynamics, 3, numerics={"solver": "direct", "certify": False}))
+    assert told.numerics["formulation"] == "closed form"
+    assert any("numerics.certify, numerics.solver had no effect" in w for w in told.warnings)
+    assert not wfrpde.spectrum(gaussian(dynamics, 3)).warnings
+
+
 def test_a_full_matrix_of_any_anisotropy():
     """D = R diag(1, 1/100) Rᵀ at 30°: the rates are sums of the eigenvalues of DA."""
     turn = np.array([[np.cos(np.pi / 6), -0.5], [0.5, np.cos(np.pi / 6)]])

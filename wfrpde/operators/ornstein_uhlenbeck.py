@@ -82,7 +82,7 @@ def solve_linear(case: Case, comm: Comm, dynamics: Dynamics, count: int) -> Rota
     functions, left = phased(right, left, mass)
     return Rotating(
         problem, values, errors, residuals, conditions, functions, left, mass, log_partition,
-        interpolation, list(problem.warnings),
+        interpolation, [*problem.warnings, *_idle(case)],
         {"formulation": "closed form", "nodes": len(nodes), "degree": degree,
          "cells": list(grid.active.shape), "runs": [], "spurious": [], "extrapolated": False,
          "ranks": comm.size, **problem.facts},
@@ -90,6 +90,18 @@ def solve_linear(case: Case, comm: Comm, dynamics: Dynamics, count: int) -> Rota
 
 
 Rows = list[dict[Power, complex]]
+
+
+def _idle(case: Case) -> list[str]:
+    """Say which keys mean nothing where nothing is discretised."""
+    keys = sorted({"certify", "solver", "petsc_options"} & case.numerics.model_fields_set)
+    if not keys:
+        return []
+    named = ", ".join(f"numerics.{key}" for key in keys)
+    return [
+        f"{named} had no effect, as the spectrum is known in closed form; "
+        "numerics.formulation = 'mesh' does without"
+    ]
 
 
 def _lowest(
