@@ -332,7 +332,8 @@ class Problem(Densities):
     def _interval(self, cells: int, through: Array, *, low: bool) -> TensorGrid:
         """Divide the `stretch` of a 1-D box."""
         ends = self._stretch(low=True) if low else self.stretch
-        breaks = divided(*ends[0], cells, through)
+        first, last = ends[0]
+        breaks = divided(first, last, cells, through)
         return TensorGrid((breaks,), np.ones(len(breaks) - 1, dtype=bool), self.sides.closed)
 
     def grid(self, cells: tuple[int, ...], comm: Comm | None = None, *, low: bool = False) -> Grid:
