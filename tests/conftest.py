@@ -6,14 +6,17 @@ import fcntl
 import importlib.util
 import os
 import signal
+import traceback
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from wfrpde import errors
 from wfrpde.errors import DependencyMissingError, InputError
 
 if TYPE_CHECKING:
@@ -37,6 +40,17 @@ OPTIONAL = {
 """What pip alone does not bring (`make test-pip`)."""
 
 
+def _within_the_package(error: BaseException) -> bool:
+    """Whether a function of the package imports what is missing: it is to say so, or do without."""
+    calls = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<frozen importlib")
+    ]
+    within = Path(calls[-1].filename).is_relative_to(Path(errors.__file__).parent)
+    return within and calls[-1].name != "<module>"
+
+
 @contextmanager
 def skipping() -> Iterator[None]:
     """Skip what needs DOLFINx, PETSc, MPI or an extra where it is not installed."""
@@ -51,7 +65,7 @@ def skipping() -> Iterator[None]:
             raise
         pytest.skip(str(error))
     except ModuleNotFoundError as error:
-        if str(error.name).partition(".")[0] not in OPTIONAL:
+        if str(error.name).partition(".")[0] not in OPTIONAL or _within_the_package(error):
             raise
         pytest.skip(str(error))
 
