@@ -107,6 +107,17 @@ def test_order_in_time():
     assert errors[1] < 5e-4
 
 
+def test_order_in_space():
+    """Of shears that interpolate on lattices: at least 6, down to what the steps leave."""
+    exact = wfrpde.solve(coupled(1.0)).mean[-1]
+    errors = []
+    for cells in (11, 19):
+        numerics = {"formulation": "mesh", "cells": [cells] * 4, "dt": 0.1, "certify": False}
+        errors.append(np.abs(wfrpde.solve(coupled(1.0, numerics=numerics)).mean[-1] - exact).max())
+    assert np.log(errors[0] / errors[1]) / np.log(20 / 12) > 6, errors
+    assert errors[1] < 1e-6
+
+
 def anharmonic(dt):
     """Two oscillators that do not separate in x and y; they do in s and t."""
     s, t = "((x + y)/sqrt(2))", "((y - x)/sqrt(2))"
