@@ -92,6 +92,8 @@ def test_the_space_grows_until_the_covariances_keep_it():
     ({"covariance": 0.3, "initial": {"kind": "uniform"}}, "does not factor"),
     ({"covariance": 0.3, "initial": {"mean": [0.0, 1.0]}}, "2 numbers"),
     ({"covariance": -0.3}, "target.covariances"),
+    ({"covariance": 0.3, "initial": {"mean": 0.0, "covarience": 0.5}}, "initial.covarience"),
+    ({"covariance": 0.3, "initial": {"mean": 0.0, "mass": 2.0}}, "initial.mass"),
 ])  # fmt: skip
 def test_what_does_not_factor_is_refused(tables, match):
     with pytest.raises(InputError, match=match):

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 import wfrpde
+from wfrpde.comparison import halves
 from wfrpde.comparison.dimensions import ProductJudge
+from wfrpde.comparison.weighed import corrected, normalised
 from wfrpde.errors import InputError
 from wfrpde.fields.product_regions import parse_product_region
 from wfrpde.flow.product.regions import inside
@@ -136,3 +139,18 @@ def test_what_cannot_be_judged(judge):
         judge.judge(np.zeros((2, 5, 100)))
     with pytest.raises(wfrpde.WfrpdeError, match="points"):
         judge.judge(np.zeros((9, 5, 3)))
+
+
+def test_many_replicates_of_right_weights_are_not_far_from_their_law():
+    """The ratio of weighted sums is biased by 1/n, which many replicates would find."""
+    moved = 0.7
+    x = np.random.default_rng(2).standard_normal((2048, 30))
+    at = np.linspace(-2.0, 4.0, 25)
+
+    def p(weigh):
+        gaps = [weigh(normalised(moved * own)) @ (own[:, None] < at) - ndtr(at - moved)
+                for own in x]  # fmt: skip
+        return halves.tested(gaps).p
+
+    assert p(lambda w: w) < 1e-6
+    assert p(corrected) > 0.01

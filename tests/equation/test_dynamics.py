@@ -117,7 +117,9 @@ def test_what_a_formulation_cannot_solve_is_refused():
     assert error.value.where == "dynamics.circulation"
 
 
-def test_positions_of_kinetic_dynamics_have_one_dimension():
-    with pytest.raises(InputError) as error:
-        case(kind="kinetic")
-    assert error.value.where == "dynamics.kind"
+def test_kinetic_dynamics_have_as_many_momenta_as_positions():
+    start = {"mean": [0.5, 0.5, 0.0, 0.0], "covariance": np.eye(4).tolist()}
+    plane = Case.model_validate(
+        {"target": {"potential": WELL}, "initial": start, "dynamics": {"kind": "kinetic"}}
+    )
+    assert plane.coordinates == ("q1", "q2", "p1", "p2")

@@ -187,3 +187,18 @@ def test_refusals(tables):
         case(**tables)
     with pytest.raises(InputError, match=r"flow\.weights"):
         wfrpde.solve(case(numerics={"formulation": "spectral"}))
+
+
+def test_of_a_potential_that_makes_sense_in_its_box_alone_nothing_is_said(capfd):
+    """Of x > 0 only: neither far out nor in a wider box is there anything to be asked."""
+    half_line = {
+        "target": {"potential": "x - 2*log(x)"},
+        "initial": {"kind": "expression", "log_density": "-(x - 2)**2/0.5"},
+        "domain": {"box": [[0.05, 14.0]]},
+    }
+    numerics = {"cells": [60], "dt": 0.05, "cross_check": True}
+    flow = {"save": [0.1], "weights": True}
+    solution = wfrpde.solve(case(**half_line, flow={**flow, "beta": 1.0}, numerics=numerics))
+    assert any("no wider box to compare with" in text for text in solution.warnings)
+    assert ends(**half_line, flow={**flow, "reaction": "-0.1*x"}) == np.inf
+    assert "Call-back" not in capfd.readouterr().err

@@ -24,6 +24,9 @@ from wfrpde.targets.gaussian import nearest_mean_regions
 KIND, MOST = "gaussian_mixture", 3
 """Of the target, and dimensions of S at most."""
 
+START = {"kind", "mean", "covariance"}
+"""Keys of its start."""
+
 KEPT = 1e-10
 """Part of a vector, relative to it, that may lie outside S."""
 
@@ -101,6 +104,8 @@ def _start(initial: Any, dim: int) -> tuple[Array, Array] | None:
     needed = "a Gaussian: of others the flow of a mixture in many dimensions does not factor"
     if found != "gaussian":
         raise InputError("initial.kind", repr(found), needed)
+    if isinstance(initial, Mapping) and (unknown := set(initial) - START):
+        raise InputError(f"initial.{min(unknown)}", "it, beside a mixture", "another key")
     given = initial.get("mean", 0.0)
     try:
         mean = mean_vector(given, "initial.mean", most=np.inf)

@@ -30,7 +30,7 @@ from wfrpde.comparison.product_observables import (
     shares,
 )
 from wfrpde.comparison.statistics import holm
-from wfrpde.comparison.weighed import Means, Weighed
+from wfrpde.comparison.weighed import Means, Weighed, corrected, normalised
 from wfrpde.errors import InputError
 from wfrpde.flow.product.solution import ProductSolution
 
@@ -180,8 +180,8 @@ class ProductJudge:
         for k, x in enumerate(replicates):
             logs = np.zeros(len(x)) if log_weights is None else np.asarray(log_weights[k], float)
             found.append(Weighed.of(self.values(x), logs))
-            w = np.exp(logs - logs.max())
-            gaps.append([gap(x, w / w.sum()) for gap in self._gaps.values()])
+            w = corrected(normalised(logs))
+            gaps.append([gap(x, w) for gap in self._gaps.values()])
         distances = [
             (name, tested(own))
             for name, own in zip(self._gaps, zip(*gaps, strict=True), strict=True)
@@ -213,16 +213,14 @@ def compared(
     Raises
     ------
     InputError
-        If the weights leave too few effective points.
+        If replicates have too few points, or weights leave too few effective ones.
     """
     size = means.effective / means.replicates
     if size < EFFECTIVE:
-        raise InputError(
-            "log_weights",
-            f"{size:.3g} effective points in a replicate",
-            f"at least {EFFECTIVE:g}: nothing can be said of fewer",
-            "more points, or resample them",
-        )
+        # resampled points would hide how few they were before
+        few = f"{size:.3g} effective points in a replicate"
+        least = f"at least {EFFECTIVE:g}: nothing can be said of fewer"
+        raise InputError("samples", few, least, "more points in each replicate")
     truth, error = truths.T
     p, standard = means.p_values(truth, error), means.standard_error
     region = np.array([name.startswith(("mass ", "P ", "P(")) for name in names])

@@ -3,7 +3,8 @@ r"""Distances between samples and a law, tested: one half of the replicates says
 A squared distance is |g|², with g the gap between the mean features of a sample and those of the
 law, which are known: MMD has random Fourier features; the energy distance the indicators of
 half-spaces θ·x < s on a lattice of s, along random θ, as in one dimension it is 2∫(F − G)² ds, and
-the mean over all θ of that is the distance itself but for a factor. Of a right sample g has mean 0.
+the mean over all θ of that is the distance itself but for a factor. Of a right sample g has mean 0;
+weights are those less the bias of a ratio (`wfrpde.comparison.weighed.corrected`).
 The mean gap ḡ of one half of the replicates is a direction; g·ḡ of those of the other half are
 independent, of mean |E g|², and Student's t says whether that is positive.
 """

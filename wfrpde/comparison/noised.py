@@ -115,7 +115,7 @@ def judge_process(
     Raises
     ------
     InputError
-        If there are too few replicates, or points that do not fit.
+        If there are too few replicates or effective points, or points that do not fit.
     """
     for t, rows in samples.items():
         if len(rows) < REPLICATES:

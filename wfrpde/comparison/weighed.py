@@ -6,6 +6,9 @@ asked: the points of a replicate tell an error of their own, Σ w_i² (φ_i − 
 depend on how well replicates agree, and only what *both* errors make improbable is a difference.
 Points that avoid one another (antithetic, stratified) have a smaller error than that: of such a
 sampler less is found, and nothing wrongly.
+
+Where all replicates miss the heaviest weights neither error knows it: right samplers are then found
+wrong too often, the more the fewer of their points are effective.
 """
 
 from __future__ import annotations
@@ -16,6 +19,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from wfrpde.arrays import Array
+
+
+def normalised(log_weights: Array) -> Array:
+    """Return weights ``(n,)`` of sum 1."""
+    w = np.exp(log_weights - log_weights.max())
+    return np.asarray(w / w.sum())
+
+
+def corrected(w: Array) -> Array:
+    """Return W_i = w_i (1 + w_i − Σw²), of sum 1 as w ``(n,)`` is.
+
+    Σ W_i φ_i is Σ w_i φ_i + Σ w_i² (φ_i − φ̂), of every φ at once.
+    """
+    return np.asarray(w * (1 + w - w @ w))
 
 
 @dataclass(frozen=True)
@@ -41,12 +58,10 @@ class Weighed:
     def of(cls, values: Array, log_weights: Array | None = None) -> Weighed:
         """Weigh the values ``(m, n)`` of functions at points, log weights up to a constant."""
         count = values.shape[1]
-        logs = np.zeros(count) if log_weights is None else log_weights
-        w = np.exp(logs - logs.max())
-        w /= w.sum()
+        w = normalised(np.zeros(count) if log_weights is None else log_weights)
         gap = values - (values @ w)[:, None]
         own = w**2
-        return cls(values @ w + gap @ own, gap**2 @ own, float(1 / own.sum()))
+        return cls(values @ corrected(w), gap**2 @ own, float(1 / own.sum()))
 
 
 @dataclass(frozen=True)

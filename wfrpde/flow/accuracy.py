@@ -220,12 +220,12 @@ def refined_to_tolerance(
 def _left_out(solution: Solution) -> float:
     """Return what no finer run mends: the error by what is left out of the start, if that is much.
 
-    It lies where V leaves floating point's range, or in no cell.
+    It lies where V leaves floating point's range, or in no cell; a reaction may forget it.
     """
     runs = solution.numerics["runs"]
     if not runs or runs[-1].get("start_left_out", 0.0) < MUCH:
         return 0.0
-    return float(runs[-1]["start_defect"])
+    return float(runs[-1]["start_defect"]) * float(solution.numerics["start_kept"])
 
 
 MUCH = 1e-4

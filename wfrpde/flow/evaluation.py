@@ -191,9 +191,11 @@ def _opinions(
 
 
 def _facts(context: Context, outcome: Outcome) -> dict[str, Any]:
+    kept = float(remembered(context.problem, outcome)[1:].max(initial=0.0))
     return {
         "nodes": outcome.interpolation.n_nodes,
         **outcome.facts,
+        "start_kept": kept,
         **context.problem.facts,
         "engine": engine_for(Wish.of(context.problem.numerics), context.comm.size),
         "ranks": context.comm.size,

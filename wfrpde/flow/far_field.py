@@ -9,6 +9,7 @@ import numpy as np
 from wfrpde.arrays import Array
 from wfrpde.case.problem import Problem
 from wfrpde.equation.moments import Far, moment_ends
+from wfrpde.errors import InputError
 from wfrpde.fields.schedules import value_at
 
 FAR = 100.0
@@ -35,8 +36,11 @@ def second_moment_ends(problem: Problem) -> float:
         if first is None or not np.linalg.eigvalsh(first).min() > 0:
             return np.inf
         try:
+            if not np.isfinite(problem.potential_at(_points(problem, directions)[0], 0.0)).all():
+                return np.inf
+            _far(problem, 0.0, directions)  # LSODA prints what is raised in the midst of it
             return moment_ends(lambda t: _far(problem, t, directions), first, problem.t_end)
-        except _Unknown:
+        except (_Unknown, InputError):
             return np.inf
 
 

@@ -90,13 +90,32 @@ class PhaseNumbers:
             )
         return (means[0], means[1]), here, (errors[0], errors[1])
 
+    def constant_defect(self, u: Array) -> float:
+        """Return by how much a field ``(n,)`` may be off everywhere: π and ρ are divided by sums.
+
+        It is the largest distance of the logarithms of both to those of sums over other points.
+        """
+        here, apart = self._log_sums(u), 0.0
+        for which, (numbers, _) in enumerate(self._shifted):
+            there = numbers._log_sums(self._shifted_field(u, which))
+            apart = max(apart, float(np.abs(there - here).sum()))
+        return apart
+
+    def _log_sums(self, u: Array) -> Array:
+        """Return the logarithms of Σe^{−H} and Σe^{u − H}."""
+        total, potential = self._form.nodes.logsumexp, self._form.potential
+        return np.array([total(-potential), total(u - potential)])
+
+    def _shifted_field(self, u: Array, which: int) -> Array:
+        """Return u ``(n,)`` at nodes that are shifted."""
+        value = u.reshape(self._form.shape)
+        for k, matrix in enumerate(self._shifted[which][1]):
+            value = np.moveaxis(np.asarray(np.tensordot(matrix, value, axes=(1, k))), 0, k)
+        return value.ravel()
+
     def _moved(self, u: Array, which: int) -> Numbers:
         """Return numbers of u ``(n,)`` by a sum over nodes that are shifted."""
-        numbers, matrices = self._shifted[which]
-        value = u.reshape(self._form.shape)
-        for k, matrix in enumerate(matrices):
-            value = np.moveaxis(np.asarray(np.tensordot(matrix, value, axes=(1, k))), 0, k)
-        return numbers(value.ravel())
+        return self._shifted[which][0](self._shifted_field(u, which))
 
     @cached_property
     def _shifted(self) -> list[tuple[PhaseNumbers, list[Array]]]:

@@ -195,7 +195,8 @@ def _part(
     mass_errors = {name: np.full_like(value, np.nan) for name, value in masses.items()}
     defect = np.full(best.shape, np.nan, dtype=np.float32)
     if other is not None and between is not None:
-        defect[:] = TIME * np.abs(best - other) + SPACE * np.abs(between)
+        constants = np.array([numbers.constant_defect(row) for row in best])
+        defect[:] = TIME * np.abs(best - other) + SPACE * np.abs(between) + constants[:, None]
         rows = [[numbers(row) for row in field] for field in (other, best + between)]
         lost_twice = lost / 3 + ROUND_OFF
         for k, found in enumerate((errors, mass_errors)):
