@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy.integrate import quad
 
 import wfrpde
+from wfrpde.errors import AccuracyError
 
 TWO = "300*max(0, -x)**2 + x**2/50"
 
@@ -64,3 +66,31 @@ def test_ten_cells_on_a_mild_target():
     off = np.abs(coarse.mean[1] - fine.mean[1])
     assert (off <= coarse.error.mean[1] + fine.error.mean[1]).all()
     assert coarse.error.mean[1].max() < 0.5
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        {"kind": "uniform", "box": [[-4, 4]]},
+        {"kind": "expression", "density": "exp(-abs(x)/2)"},
+    ],
+)
+def test_a_start_whose_loss_is_not_told_is_refused(start):
+    """A fifth of it lies above 1000 kT: cut off, its variance would be silently wrong."""
+    case = wfrpde.Case.model_validate(
+        {
+            "target": {"potential": "10*x**4 + x"},
+            "initial": start,
+            "flow": {"save": [0.02]},
+            "numerics": {"formulation": "edge-averaged"},
+        }
+    )
+    with pytest.raises(AccuracyError, match="spans"):
+        wfrpde.solve(case)
+
+
+def test_a_start_that_loses_nothing_is_taken():
+    start = {"kind": "uniform", "box": [[0.5, 1.5]]}
+    case = {"target": {"potential": TWO}, "initial": start, "flow": {"save": [1.0]}}
+    keys = {"formulation": "edge-averaged", "cells": [400], "certify": False}
+    assert wfrpde.solve(wfrpde.Case.model_validate({**case, "numerics": keys})).warnings == ()

@@ -30,6 +30,18 @@ def test_a_wide_start_on_steep_walls_is_not_called_narrow():
     assert "too narrow" not in text
 
 
+def test_bars_of_a_tolerance_on_coarse_cells_cover():
+    """A start three times as wide as π: at 1e-2 KL was off by 1.4 bars, means by more."""
+    flow = GaussianFlow((3.0, 0.0), 9 * np.eye(2), (0.0, 0.0), np.eye(2))
+    keys = {"formulation": "edge-averaged"}
+    solution = wfrpde.solve(flow.case(0.5, numerics=keys, accuracy={"tolerance": 0.01}))
+    mean, covariance = flow.at(0.5)
+    assert (np.abs(solution.mean[1] - mean) <= solution.error.mean[1]).all()
+    assert (np.abs(solution.covariance[1] - covariance) <= solution.error.covariance[1]).all()
+    assert abs(solution.series["kl"][1] - flow.kl(0.5)) <= solution.error.series["kl"][1]
+    assert solution.error.series["kl"][1] < 0.03 * flow.kl(0.5)
+
+
 def test_a_narrow_start_is():
     text = warnings_of(0.02, 8)
     assert "too narrow" in text
@@ -55,10 +67,30 @@ def test_what_a_reaction_forgets_is_in_no_bar():
 
 
 def test_what_a_reaction_forgets_keeps_nobody_from_refining():
-    """4 % of the moments is left out of the start: a tolerance of 1 % is met all the same."""
+    """4 % of the moments is left out of the start: a tolerance of 3 % is met all the same."""
     flow = GaussianFlow((3.0, 0.0), 225 * np.eye(2), (0.0, 0.0), np.eye(2))
     keys = {"formulation": "edge-averaged"}
-    solution = wfrpde.solve(flow.case(0.5, numerics=keys, accuracy={"tolerance": 0.01}))
+    solution = wfrpde.solve(flow.case(0.5, numerics=keys, accuracy={"tolerance": 0.03}))
     assert solution.numerics["runs"][-1]["start_defect"] > 0.03
     assert solution.numerics["accuracy"]["met"], solution.numerics["accuracy"]
-    assert solution.error.series["kl"][1] < 0.01 * solution.series["kl"][1]
+    assert solution.error.series["kl"][1] < 0.03 * solution.series["kl"][1]
+
+
+def test_any_start_that_lies_in_no_cell_is_told():
+    """A uniform one, a third of it above 1000 kT: its numbers are right, later ones in doubt."""
+    case = wfrpde.Case.model_validate(
+        {
+            "target": {"potential": "10*x**4 + 10*y**4 + x"},
+            "initial": {"kind": "uniform", "box": [[-4, 4], [-4, 4]]},
+            "flow": {"beta": 0.0, "save": [0.02]},
+            "numerics": {"formulation": "edge-averaged", "cells": [40, 40], "dt": 0.01},
+        }
+    )
+    solution = wfrpde.solve(case)
+    start = solution.estimated("covariance")
+    np.testing.assert_allclose(start.value[0], 16 / 3 * np.eye(2), rtol=1e-6, atol=1e-9)
+    assert any("no cell is kept" in text for text in solution.warnings)
+    share = solution.numerics["runs"][-1]["start_left_out"]
+    held = float(np.mean(np.add.outer(*[10 * np.linspace(-4, 4, 2001) ** 4] * 2) < 1000.0))
+    assert abs(share - (1 - held)) < 0.1
+    assert start.error[1].min() > 0.1

@@ -31,6 +31,9 @@ Grid = TensorGrid | SimplexGrid
 GridT = TypeVar("GridT", TensorGrid, SimplexGrid)
 
 
+WELL_WITHIN = 6.0
+"""Standard deviations of a start that a box has to hold for its moments to be a formula's."""
+
 SLOW = 5.0
 """How many times longer a step may be on the time scale of a V that moves, whose part is exact."""
 
@@ -188,8 +191,8 @@ class Problem(Densities):
 
         Without a reaction only the relative density will do, and V must not span more than `SPAN`:
         the ends of a wide start that lie higher are left out, if they hold no mass to speak of; so
-        they are if a `low` part is asked for, where V reaches up to `TOP`, whatever they hold: runs
-        tell what of a start is left out.
+        they are if a `low` part is asked for, where V reaches up to `TOP`, whatever they hold of a
+        Gaussian: runs tell what of that is left out.
         Ends where V is infinite are left out with all that lies beyond twice the level, whatever
         the start has there: that share is told.
         """
@@ -218,7 +221,18 @@ class Problem(Densities):
         if walled:
             return self._between_walls(part, x, value)
         lost = share_outside(self.initial.log_density, part, whole)
-        return part if low or lost < self.domain.cut_off_share else whole
+        told = low and self._tells_left_out
+        return part if told or lost < self.domain.cut_off_share else whole
+
+    @property
+    def _tells_left_out(self) -> bool:
+        """Whether runs find what of the start is in no cell: that of a Gaussian well within."""
+        if self.initial.gaussian is None or self.absorption is not None:
+            return False
+        mean, covariance = self.initial.gaussian
+        reach = WELL_WITHIN * np.sqrt(np.diag(covariance))
+        low, high = self.box.T
+        return bool(((mean - reach >= low) & (mean + reach <= high)).all())
 
     def _between_walls(self, part: Array, x: Array, value: Array) -> Array:
         """Return the part, if no wall stands within it."""

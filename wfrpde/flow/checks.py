@@ -81,7 +81,8 @@ def error_warnings(solution: Solution) -> list[str]:
             when = solution.times[len(solution.times) - len(share) + int(np.argmax(share))]
             warnings.append(f"{what} at t = {when:g} is known only to {share.max():.0%}")
 
-    of_path = solution.case.equation.annealed is not None  # where it is to be 0
+    annealed = solution.case.equation.annealed is not None
+    of_path = annealed and solution.series["kl"][0] <= SEEN  # it is to stay 0
     for name in () if of_path else ("kl", "fisher_information", "reaction_variance"):
         shares(solution.series[name][1:], error.series[name][1:], name.replace("_", " "))
     for name, mass in solution.mode_mass.items():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
+from scipy.special import logsumexp
 
 from wfrpde.arrays import Array
 from wfrpde.case.problem import Grid, Problem
@@ -92,7 +94,7 @@ def _marched(
         left_out = _left_out(problem, grid, nodes, whole)
         log_mass = semi.conditioned(whole)
         alive = nodes.logsumexp(np.where(semi.absorbed, -NO_MASS, whole))
-        defect = _start_defect(problem, nodes, log_mass)
+        defect = _start_defect(problem, nodes, log_mass, left_out)
         limit = RINGING if semi.obtuse_edges else CURE_LIMIT
         if not semi.monotone:
             limit = max(RINGING, RINGING_SHARE * (problem.tolerance or 0.0))
@@ -164,12 +166,14 @@ def _recall(steps: Splitting, work: Mapping[str, Any]) -> None:
 
 
 def _left_out(problem: Problem, grid: Grid, nodes: Nodes, log_mass: Array) -> float:
-    """Share of a Gaussian start that lies in the box, but in none of the cells that are kept.
+    """Share of the start that lies in the box, but in none of the cells that are kept.
 
-    0 where the start is narrower than a cell, which says nothing of what is left out.
+    0 where a Gaussian is narrower than a cell, which says nothing of what is left out.
     """
-    if problem.initial.gaussian is None or not isinstance(grid, TensorGrid):
+    if not isinstance(grid, TensorGrid):
         return 0.0
+    if problem.initial.gaussian is None:
+        return 0.0 if problem.absorption is not None else _in_no_cell(problem, grid)
     _, covariance = problem.initial.gaussian
     widest = max(float(np.diff(breaks).max()) for breaks in grid.breaks)
     if np.sqrt(np.linalg.eigvalsh(covariance)[0]) < widest:
@@ -177,12 +181,38 @@ def _left_out(problem: Problem, grid: Grid, nodes: Nodes, log_mass: Array) -> fl
     return max(0.0, 1.0 - nodes.sum(np.exp(log_mass)))
 
 
-def _start_defect(problem: Problem, nodes: Nodes, log_mass: Array) -> float:
-    """Error of mean and covariance of a Gaussian start at the nodes, relative to its widths."""
-    if problem.initial.gaussian is None:
+def _in_no_cell(problem: Problem, grid: TensorGrid) -> float:
+    """Share of the start in cells that are left out, by the midpoint rule, a layer at a time."""
+    if grid.active.all():
         return 0.0
-    mean, covariance = problem.initial.gaussian
+    middles = [(breaks[:-1] + breaks[1:]) / 2 for breaks in grid.breaks]
+    sizes = [np.diff(breaks) for breaks in grid.breaks]
+    kept = np.full((len(middles[0]), 2), -np.inf)  # log masses of a layer, in no cell and in one
+    across = np.zeros(1) if grid.dim == 1 else np.log(reduce(np.multiply.outer, sizes[1:])).ravel()
+    for k, first in enumerate(middles[0]):
+        x = np.stack(np.meshgrid([first], *middles[1:], indexing="ij"), axis=-1)
+        value = problem.log_initial(x.reshape(-1, grid.dim)) + across + np.log(sizes[0][k])
+        for which in (0, 1):
+            chosen = value[grid.active[k].ravel() == bool(which)]
+            kept[k, which] = logsumexp(chosen) if chosen.size else -np.inf
+    whole = logsumexp(kept)
+    return float(np.exp(logsumexp(kept[:, 0]) - whole)) if np.isfinite(whole) else 0.0
+
+
+def _start_defect(problem: Problem, nodes: Nodes, log_mass: Array, left_out: float) -> float:
+    """Error of mean and covariance of the start at the nodes, relative to its widths.
+
+    It is measured of a Gaussian; of others it is what may be `left_out` at the ends of the box.
+    """
     mass, x = np.exp(log_mass), nodes.points[: nodes.n_owned]
+    if problem.initial.gaussian is None:
+        if left_out == 0.0:
+            return 0.0
+        mean = np.array([nodes.sum(mass * x[:, k]) for k in range(nodes.dim)])
+        spread = np.array([nodes.sum(mass * (x[:, k] - mean[k]) ** 2) for k in range(nodes.dim)])
+        reach = np.abs(problem.box - mean[:, None]).max(axis=1)
+        return float(left_out * (reach**2 / spread).max())
+    mean, covariance = problem.initial.gaussian
     width = np.sqrt(np.diag(covariance))
     box = problem.box
     if ((mean - 6 * width < box[:, 0]) | (mean + 6 * width > box[:, 1])).any():
@@ -192,5 +222,7 @@ def _start_defect(problem: Problem, nodes: Nodes, log_mass: Array) -> float:
         return 0.0
     found = np.array([nodes.sum(mass * x[:, k]) for k in range(nodes.dim)])
     spread = np.array([nodes.sum(mass * (x[:, k] - found[k]) ** 2) for k in range(nodes.dim)])
-    defect = np.abs(found - mean) / width + np.abs(spread / width**2 - 1)
+    # relative to what is found where that is less: bars are shares of it
+    less = np.minimum(spread, width**2)
+    defect = np.abs(found - mean) / np.sqrt(less) + np.abs(spread - width**2) / less
     return float(defect.max())
