@@ -94,6 +94,10 @@ def test_the_space_grows_until_the_covariances_keep_it():
     ({"covariance": -0.3}, "target.covariances"),
     ({"covariance": 0.3, "initial": {"mean": 0.0, "covarience": 0.5}}, "initial.covarience"),
     ({"covariance": 0.3, "initial": {"mean": 0.0, "mass": 2.0}}, "initial.mass"),
+    ({"covariance": 0.3, "initial": "gaussian"}, "a table with kind"),
+    ({"covariance": 0.3, "initial": {"covariance": float("nan")}}, "finite numbers"),
+    ({"covariance": 0.3, "initial": {"covariance": "wide"}}, "'wide'"),
+    ({"covariance": 0.3, "initial": {"mean": float("inf")}}, "finite numbers"),
 ])  # fmt: skip
 def test_what_does_not_factor_is_refused(tables, match):
     with pytest.raises(InputError, match=match):

@@ -139,6 +139,9 @@ def test_what_cannot_be_judged(judge):
         judge.judge(np.zeros((2, 5, 100)))
     with pytest.raises(wfrpde.WfrpdeError, match="points"):
         judge.judge(np.zeros((9, 5, 3)))
+    for weights in (np.zeros((9, 4)), np.full((9, 5), np.nan)):
+        with pytest.raises(wfrpde.WfrpdeError, match="log_weights"):
+            judge.judge(np.zeros((9, 5, 100)), weights)
 
 
 def test_many_replicates_of_right_weights_are_not_far_from_their_law():

@@ -121,5 +121,5 @@ def test_what_is_refused():
             "dynamics": {"kind": "kinetic"},
         }
     )
-    with pytest.raises(InputError, match="needed a target in one to three dimensions"):
+    with pytest.raises(InputError, match="needed one to three dimensions, momenta counted"):
         wfrpde.spectrum(several)

@@ -75,7 +75,7 @@ def require_case(case: Any, function: str, *, factored: bool = False, noised: bo
         raise InputError(
             "target",
             f"{case.dim} dimensions of factors, in {function}",
-            "a target in one to three dimensions, solved on a mesh",
+            "one to three dimensions, momenta counted, solved on a mesh",
             "For products and beyond three dimensions there are wfrpde.solve, wfrpde.validate and "
             "wfrpde.operators.product_spectrum, and their commands.",
         )

@@ -24,8 +24,9 @@ from wfrpde.targets.gaussian import nearest_mean_regions
 KIND, MOST = "gaussian_mixture", 3
 """Of the target, and dimensions of S at most."""
 
-START = {"kind", "mean", "covariance"}
-"""Keys of its start."""
+TARGET = ("kind", "weights", "means", "covariances", "modes", "dim")
+START = ("kind", "mean", "covariance")
+"""Keys of it, and of its start."""
 
 KEPT = 1e-10
 """Part of a vector, relative to it, that may lie outside S."""
@@ -49,8 +50,7 @@ def with_mixture_factors(data: Any) -> Any:
         return data
     if not isinstance(means[0], list | tuple) or len(means[0]) <= MOST:
         return data
-    if unknown := set(target) - {"kind", "weights", "means", "covariances", "modes", "dim"}:
-        raise InputError(f"target.{min(unknown)}", "it, beside a mixture", "another key")
+    _check_keys("target", target, TARGET)
     try:
         weights, centres, covariances = mixture_arrays(
             target.get("weights"), means, target.get("covariances", ()), most=np.inf
@@ -96,16 +96,22 @@ def with_mixture_factors(data: Any) -> Any:
     return {**kept, "target": product, "factor": factors}
 
 
+def _check_keys(table: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    if unknown := set(given).difference(known):
+        needed = f"one of {', '.join(known)}, of a mixture beyond {MOST} dimensions"
+        raise InputError(f"{table}.{min(unknown)}", "an unknown key", needed)
+
+
 def _start(initial: Any, dim: int) -> tuple[Array, Array] | None:
     """Return mean and covariance of the start, if there is one."""
     if initial is None:
         return None
-    found = initial.get("kind", "gaussian") if isinstance(initial, Mapping) else initial
+    if not isinstance(initial, Mapping):
+        raise InputError("initial", repr(initial), f"a table with {', '.join(START)}")
     needed = "a Gaussian: of others the flow of a mixture in many dimensions does not factor"
-    if found != "gaussian":
+    if (found := initial.get("kind", "gaussian")) != "gaussian":
         raise InputError("initial.kind", repr(found), needed)
-    if isinstance(initial, Mapping) and (unknown := set(initial) - START):
-        raise InputError(f"initial.{min(unknown)}", "it, beside a mixture", "another key")
+    _check_keys("initial", initial, START)
     given = initial.get("mean", 0.0)
     try:
         mean = mean_vector(given, "initial.mean", most=np.inf)

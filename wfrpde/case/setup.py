@@ -70,7 +70,7 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
         raise InputError(
             "target",
             f"{case.dim} dimensions, or factors",
-            "a target in one to three dimensions: this question is answered on a mesh",
+            "one to three dimensions, momenta counted: this question is answered on a mesh",
         )
     flow, equation = case.flow, case.equation
     if at_equilibrium:

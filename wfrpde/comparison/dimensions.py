@@ -30,7 +30,7 @@ from wfrpde.comparison.product_observables import (
     shares,
 )
 from wfrpde.comparison.statistics import holm
-from wfrpde.comparison.weighed import Means, Weighed, corrected, normalised
+from wfrpde.comparison.weighed import Means, Weighed, check_weights, corrected, normalised
 from wfrpde.errors import InputError
 from wfrpde.flow.product.solution import ProductSolution
 
@@ -176,6 +176,8 @@ class ProductJudge:
             if x.ndim != 2 or x.shape[1] != self.solution.dim or not np.isfinite(x).all():
                 needed = f"points (N, {self.solution.dim}), all finite"
                 raise InputError("samples", f"an array of shape {x.shape}", needed)
+        if log_weights is not None:
+            check_weights(replicates, log_weights)
         found, gaps = [], []
         for k, x in enumerate(replicates):
             logs = np.zeros(len(x)) if log_weights is None else np.asarray(log_weights[k], float)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from wfrpde.arrays import Array
 from wfrpde.comparison.dimensions import REPLICATES, Judgement, compared
 from wfrpde.comparison.long_steps import TOO_LONG, long_steps
-from wfrpde.comparison.weighed import Means, Weighed
+from wfrpde.comparison.weighed import Means, Weighed, check_weights
 from wfrpde.errors import InputError
 from wfrpde.flow.noising.certified import Law, solved
 from wfrpde.flow.noising.lattice import Lattice
@@ -131,7 +131,7 @@ def judge_process(
     at = {}
     for t, rows in samples.items():
         if log_weights is not None:
-            _check_weights(t, rows, log_weights.get(t, ()))
+            check_weights(rows, log_weights.get(t, ()), f" at t = {t:g}")
         weights = None if log_weights is None else log_weights[t]
         at[t] = _averages(solution, t, rows, weights, level / len(samples))
     judgement = ProcessJudgement(at, "", 0.0)
@@ -152,14 +152,6 @@ def judge_process(
     steps = max((gains[n] for n in gains if n.startswith(TOO_LONG)), default=np.nan)
     fault = best if gains[best] > GAIN else ""
     return replace(judgement, fault=fault, gain=gains[best], steps=steps)
-
-
-def _check_weights(t: float, rows: Sequence[npt.ArrayLike], logs: Sequence[npt.ArrayLike]) -> None:
-    shapes = [np.shape(own) for own in logs]
-    fit = shapes == [(len(np.asarray(row)),) for row in rows]
-    if not fit or not all(np.isfinite(np.max(own)) for own in logs):
-        found = f"{len(shapes)} arrays that do not fit, or are not numbers, at t = {t:g}"
-        raise InputError("log_weights", found, "one log weight (N,) for each point")
 
 
 def _averages(

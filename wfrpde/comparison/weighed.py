@@ -17,8 +17,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from wfrpde.arrays import Array
+from wfrpde.errors import InputError
+
+
+def check_weights(
+    replicates: Sequence[npt.ArrayLike], log_weights: Sequence[npt.ArrayLike], when: str = ""
+) -> None:
+    """Raise InputError unless each point has a log weight, and not all of a replicate are −∞."""
+    shapes = [np.shape(own) for own in log_weights]
+    fit = shapes == [(len(np.asarray(own)),) for own in replicates]
+    if not fit or not all(np.isfinite(np.max(own)) for own in log_weights):
+        found = f"{len(shapes)} arrays that do not fit, or are not numbers{when}"
+        raise InputError("log_weights", found, "one log weight (N,) for each point")
 
 
 def normalised(log_weights: Array) -> Array:

@@ -310,7 +310,7 @@ def _turns(value: complex) -> bool:
 
 def ascending(value: complex) -> tuple[float, float, float]:
     """Ascending real part, to within round-off; of a pair the positive imaginary part first."""
-    # decimals, so that equal parts of values of different size are rounded to the same number
+    # decimals by the size: equal parts of values of about one size are rounded to the same number
     size = abs(value)
     digits = 9 - math.floor(math.log10(1 + size)) if math.isfinite(size) else 0
     return round(value.real, digits), round(abs(value.imag), digits), -value.imag

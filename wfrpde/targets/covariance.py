@@ -18,6 +18,8 @@ def mean_vector(mean: float | Sequence[float], where: str, most: float = 3) -> A
     vector = np.atleast_1d(np.asarray(mean, dtype=float))
     if vector.ndim != 1 or not 1 <= vector.size <= most:
         raise InputError(where, f"{vector.size} numbers", "1, 2 or 3: one for each dimension")
+    if not np.isfinite(vector).all():
+        raise InputError(where, f"{vector[~np.isfinite(vector)][0]}", "finite numbers")
     return vector
 
 
@@ -31,8 +33,12 @@ def covariance_matrix(covariance: CovarianceLike, dim: int, where: str) -> Array
     """
     try:
         matrix = np.asarray(covariance, dtype=float)
-    except ValueError:
-        raise InputError(where, "rows of unequal length", f"a {dim}×{dim} matrix") from None
+    except (TypeError, ValueError):
+        rows = isinstance(covariance, Sequence) and not isinstance(covariance, str)
+        found = "rows of unequal length" if rows else repr(covariance)
+        raise InputError(where, found, f"a number, or a {dim}×{dim} matrix of numbers") from None
+    if not np.isfinite(matrix).all():
+        raise InputError(where, f"{matrix[~np.isfinite(matrix)][0]}", "finite numbers")
     if matrix.ndim == 0:
         matrix = float(matrix) * np.eye(dim)
     elif matrix.shape == (dim,):
