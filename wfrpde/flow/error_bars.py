@@ -53,10 +53,6 @@ NO_MATTER, GUESSED, REMEMBERED, CAPPED = 1e-11, 20.0, 20.0, 20.0
 """Mended share of the mass from which a reaction lets it matter, and what then counts: see
 `_mended_defect`; it is no more than so many times the L2 distance of two runs."""
 
-ALIKE = 6.0
-"""How many times what a guess is found to do counts where two runs mended different shares: see
-`_capped`. On a dozen pairs of Gaussians no number was off by more than 2/3 of its bar."""
-
 COARSE, WIDER = 0.01, 3.5
 """Distance of runs, in L2 or relative in KL, from which no order is to be counted on, where a case
 or its mesh sets the resolution, or a tolerance is met by extrapolation on nested grids (KL of wide
@@ -103,7 +99,7 @@ def estimated(
     every = [*comparisons, rule]
     mended = _mended_defect(problem, outcome)
     if comparisons:  # what is not known of the fields at all
-        mended = np.minimum(mended, _capped(problem, outcome) * comparisons[0][1])
+        mended = np.minimum(mended, CAPPED * comparisons[0][1])
     mended = mended + min(outcome.smeared, 1.0) * (outcome.times > 0)
     misplaced, apart = misplaced_mass(problem, outcome), None
     if misplaced.any():
@@ -155,22 +151,6 @@ def _mended_defect(problem: Problem, outcome: Outcome) -> Array:
     theta = np.exp(-gone)
     left = np.minimum(1.0, REMEMBERED * theta) * (1 - theta)
     return np.asarray(GUESSED * outcome.mended ** np.maximum(theta, 0.5) * left)
-
-
-def _capped(problem: Problem, outcome: Outcome) -> Array:
-    """Return how many L2 distances ``(T,)`` of two runs what was mended makes at most.
-
-    It goes with m^θ. Where a coarser run mended much more than the finest, what it does to that one
-    is seen in their distance, to which that on the finest is as q to 1 − q, q = (m/m')^θ.
-    """
-    runs, most = outcome.facts["runs"], np.full(len(outcome.times), CAPPED)
-    before = float(runs[-2].get("cured_mass", 0.0)) if len(runs) > 1 else 0.0
-    nested = "degree" not in outcome.facts  # the best field then has the coarser one in it
-    if nested or not before > outcome.mended > 0:
-        return most
-    gone = np.array([integral(problem.equation.beta, 0.0, float(t)) for t in outcome.times])
-    q = (outcome.mended / before) ** np.exp(-gone)
-    return np.asarray(np.minimum(most, ALIKE * q / np.maximum(1 - q, TINY)))
 
 
 def _start_defect(problem: Problem, outcome: Outcome) -> Array:

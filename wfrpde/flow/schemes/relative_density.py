@@ -224,5 +224,5 @@ def _start_defect(problem: Problem, nodes: Nodes, log_mass: Array, left_out: flo
     spread = np.array([nodes.sum(mass * (x[:, k] - found[k]) ** 2) for k in range(nodes.dim)])
     # relative to what is found where that is less: bars are shares of it
     less = np.minimum(spread, width**2)
-    defect = np.abs(found - mean) / np.sqrt(less) + np.abs(spread - width**2) / less
-    return float(defect.max())
+    shift, growth = np.abs(found - mean) / np.sqrt(less), np.abs(spread - width**2) / less
+    return float(np.maximum(shift, growth).max())
