@@ -168,12 +168,14 @@ def test_a_ladder_that_contradicts_the_limit_is_not_told():
     row = ("s", "f", 1.0)
     ladder = measured({1: 0.75, 2: 0.8, 4: 0.9})
     known = {0.1: 0.04, 0.2: 0.08, 0.4: 0.16}
-    assert _split(row, ladder, 1.0, 0.1, known).rest[0] == pytest.approx(0.7)  # of a finite N
+    assert _split(row, ladder, 1.0, 0.1, known, graded=False).rest[0] == pytest.approx(
+        0.7
+    )  # of a finite N
     against = {0.1: 0.2, 0.2: 0.4, 0.4: 0.8}
-    told = _split(row, ladder, 1.0, 0.1, against)
+    told = _split(row, ladder, 1.0, 0.1, against, graded=False)
     assert np.isnan(told.step[0])
     assert np.isnan(told.rest[0])
     assert np.isnan(told.order_dt.value)
     assert told.limit_step == pytest.approx(0.2)
     more = [*ladder, Measurement(0.1, 50, 1.76, 0.01), Measurement(0.1, 25, 1.77, 0.01)]
-    assert np.isnan(_split(row, more, 1.0, 0.1, known).rest[0])
+    assert np.isnan(_split(row, more, 1.0, 0.1, known, graded=False).rest[0])

@@ -22,6 +22,7 @@ RELATIVE = 1e-8
 MORE_RANKS_THAN_CORES = {
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",  # Open MPI 5
     "OMPI_MCA_rmaps_base_oversubscribe": "1",  # Open MPI 4
+    "OMPI_MCA_mpi_yield_when_idle": "1",  # ranks that wait leave their core to others
 }
 
 WELL = {"kind": "double_well", "tilt": 0.5}
