@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_diagnosis import diagnosed
 
-from wfrpde.comparison import equations
+from wfrpde.comparison import fits
 from wfrpde.fields.tensors import MatrixField
 from wfrpde.samplers import registry
 from wfrpde.samplers.ensemble import Ensemble
@@ -90,7 +90,7 @@ class NoDivergence(Langevin):
     ],
 )
 def test_planted_mistakes_have_their_names(monkeypatch, sampler, case, words, fitted):
-    monkeypatch.setattr(equations, "ITERATIONS", 4)
+    monkeypatch.setattr(fits, "ITERATIONS", 4)
     flows = equations._gradient_flows
     monkeypatch.setattr(equations, "_gradient_flows", lambda *of: flows(*of)[:1])  # the claim's
     monkeypatch.setitem(registry.KINDS, sampler.kind, sampler)
