@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_diagnosis import diagnosed
 
-from wfrpde.comparison import fits
+from wfrpde.comparison import equations, fits
 from wfrpde.fields.tensors import MatrixField
 from wfrpde.samplers import registry
 from wfrpde.samplers.ensemble import Ensemble
