@@ -1,10 +1,10 @@
 # Every target runs its command through tools/env, which makes the place that it needs if there is none.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-one-half test-other-half test-pip test-pip-quick package test-browser test-mpi test-latest lint docs bench lock clean-env
+.PHONY: help demo test test-pip test-pip-quick package test-browser test-mpi test-latest lint docs bench lock clean-env
 
 ENV := tools/env
-# A worker that dies ends its part: one that took its place would be waited for without end.
+# A worker that dies ends the run: one that took its place would be waited for without end.
 PARALLEL := -n auto --dist loadfile --max-worker-restart 0
 
 help:  ## list the targets
@@ -13,19 +13,8 @@ help:  ## list the targets
 demo:  ## two targets with a barrier: writes a report that you open in a browser
 	$(ENV) --quick wfrpde demo --force
 
-# Two processes with half of the work each. No workers of pytest-xdist: where MPI is loaded they lose their
-# connection now and then, and end.
-one_half := tests/mpi tests/acceptance tests/docs
-
-test:  ## the tests, in two processes beside each other
-	$(ENV) true
-	$(MAKE) --no-print-directory --jobs 2 --keep-going test-one-half test-other-half
-
-test-one-half:
-	$(ENV) python -m pytest $(one_half)
-
-test-other-half:
-	$(ENV) python -m pytest tests $(addprefix --ignore=,$(one_half))
+test:  ## the tests, a file at a time on every core
+	$(ENV) python -m pytest $(PARALLEL)
 
 test-browser:  ## the pages in a headless Chromium, which is installed if there is none
 	tools/browser $(ENV) python -m pytest tests/report/test_explorer.py -q

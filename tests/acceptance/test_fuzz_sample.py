@@ -5,6 +5,7 @@ The tool draws and judges many more; these are a dozen that are quick and once a
 
 from __future__ import annotations
 
+import resource
 import sys
 from pathlib import Path
 
@@ -33,6 +34,13 @@ def run():
 def records(run):
     with np.errstate(all="ignore"):
         return {(kind, seed): run.judged({**run.draw(kind, seed)}) for kind, seed in SEEDS}
+
+
+def test_this_process_may_go_on(records):
+    """A limit of CPU time is for processes of their own: here it would end the tests, later."""
+    assert records
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    assert soft == hard
 
 
 @pytest.mark.parametrize("key", SEEDS, ids=lambda key: "-".join(map(str, key)))
