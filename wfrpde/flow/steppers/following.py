@@ -82,7 +82,7 @@ class Following(Splitting):
         owned = semi.nodes.points[: semi.nodes.n_owned]
         self._gain = rate.on(owned) if isinstance(rate, Annealed) else None
         self._weighs, self._stays = stays or self._gain is not None, stays
-        self._plain = self._gain is not None and rate.escort is None  # type: ignore[union-attr]
+        self._plain = isinstance(rate, Annealed) and rate.escort is None
         dynamics = semi.equation.dynamics
         self._keeps = dynamics is None or dynamics.keeps_target
         self._known: dict[float, Frozen] = {}
