@@ -21,14 +21,8 @@ if TYPE_CHECKING:
     from wfrpde.case.case import Case
 
 
-LEVEL = 30.0
-"""Level (kT) of the box: beyond it neither density holds mass."""
-
 POINTS = 301
 """Points along each axis of the lattice on which the box is sought."""
-
-SMALLEST = 1e-5
-"""Least distance from the axis, in units of the largest, that the box begins at."""
 
 NARROW = np.geomspace(1e-6, 1.0, 300)
 """Further distances of that lattice, in units of the largest."""
@@ -135,7 +129,8 @@ def half_plane_box(formulas: tuple[str, str], growth: int) -> list[list[float]]:
         axes[1] = np.union1d(axes[1][1:], high[1] * NARROW)  # what is thin lies near to the axis
         lattice = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
         values = [np.nan_to_num(f(lattice), nan=np.inf) for f in functions]
-        inside = np.logical_or(*[v - v.min() < LEVEL for v in values])
+        # level (kT) of the box: beyond it neither density holds mass
+        inside = np.logical_or(*[v - v.min() < 30.0 for v in values])
         held = lattice[inside]
         first, last = held.min(axis=0), held.max(axis=0)
         open_ = [first[0] == low[0], last[0] == high[0], last[1] == high[1]]
@@ -149,5 +144,6 @@ def half_plane_box(formulas: tuple[str, str], growth: int) -> list[list[float]]:
             break
     else:
         raise InputError("target.potential", "one that does not confine", "one that grows outward")
-    bottom = max(float(first[1]) / 2, SMALLEST * float(high[1])) if growth else -float(high[1])
+    # least distance from the axis, in units of the largest, that the box begins at
+    bottom = max(float(first[1]) / 2, 1e-5 * float(high[1])) if growth else -float(high[1])
     return [[float(low[0]), float(high[0])], [bottom, float(high[1])]]

@@ -11,9 +11,6 @@ from wfrpde.errors import InputError
 
 __all__ = ["ConvergenceSpec"]
 
-FEWEST = 2
-"""Runs in a study: two give an order, three also an interval."""
-
 
 class ConvergenceSpec(Section):
     """One convergence study of the case.
@@ -58,7 +55,7 @@ class ConvergenceSpec(Section):
     @model_validator(mode="after")
     def _check(self) -> Self:
         where = "convergence.values"
-        if len(self.values) < FEWEST:
+        if len(self.values) < 2:  # runs in a study: two give an order, three also an interval
             raise InputError(where, f"{len(self.values)} of them", "two at least, better three")
         steps = [b > a for a, b in zip(self.values, self.values[1:], strict=False)]
         if self.vary == "dt":

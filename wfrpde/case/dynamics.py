@@ -16,9 +16,6 @@ from wfrpde.fields.tensors import Entry, MatrixField, VectorField, entry
 
 Given = Annotated[float, Strict(), AllowInfNan(False)] | Annotated[str, Strict()]
 
-SKEW = 1e-9
-"""Largest |J_ij + J_ji|, relative to 1 + |J_ij|, of formulas that count as skew."""
-
 _MATRIX = "a matrix of numbers or formulas, one row for each axis, e.g. [[0, 1], [-1, 0]]"
 _DIFFUSION = "a number, a formula, a list with one for each axis, or a matrix of them"
 _DRIFT = 'a list with a number or formula for each axis, e.g. ["y", "-x"]'
@@ -152,6 +149,7 @@ def _refuse(
     points = np.random.default_rng(0).uniform(-2.0, 2.0, (32, field.dim))
     value = field(points)
     with np.errstate(invalid="ignore"):
-        bad = (np.abs(defect(value)) > SKEW * (1 + np.abs(value))).any(axis=(1, 2))
+        # largest |J_ij + J_ji|, relative to 1 + |J_ij|, of formulas that count as skew
+        bad = (np.abs(defect(value)) > 1e-9 * (1 + np.abs(value))).any(axis=(1, 2))
     if bad.any():
         raise InputError(where, f"a matrix that {fault} at x = {place(points[bad][0])}", needed)

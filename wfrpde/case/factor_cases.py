@@ -11,9 +11,6 @@ from wfrpde.case.factors import FactorSpec, factors_of
 from wfrpde.errors import InputError
 from wfrpde.fields.product_regions import complement, parse_product_region
 
-FINEST = 1e-9
-"""Least tolerance that is asked of a factor."""
-
 
 def factor_key(case: Case) -> str:
     """Text by which equal factors are found."""
@@ -48,7 +45,8 @@ def factor_case(case: Case, index: int, *, start: bool = True) -> Case:
         tables["numerics"] = {**tables.get("numerics", {}), "formulation": "mesh"}
     if case.accuracy.tolerance is not None:  # relative errors of masses add
         count = sum(factor.repeat for factor in factors_of(case))
-        tables["accuracy"] = {"tolerance": max(case.accuracy.tolerance / count, FINEST)}
+        # least tolerance that is asked of a factor
+        tables["accuracy"] = {"tolerance": max(case.accuracy.tolerance / count, 1e-9)}
     if spec.reaction is not None:
         tables["flow"]["reaction"] = spec.reaction
         if "beta" not in data.get("flow", {}):

@@ -31,24 +31,12 @@ Grid = TensorGrid | SimplexGrid
 GridT = TypeVar("GridT", TensorGrid, SimplexGrid)
 
 
-WELL_WITHIN = 6.0
-"""Standard deviations of a start that a box has to hold for its moments to be a formula's."""
-
-SLOW = 5.0
-"""How many times longer a step may be on the time scale of a V that moves, whose part is exact."""
-
 REACHED = 15.0
 """Levels (kT) within which a linear reaction's range sets the time scale."""
 
 LINES = 4
 """Lines through random points, and through seeds, on which kinks are looked for in the plane and
 in space."""
-
-PASS = 20.0
-"""Levels (kT) above a pass that are kept beside it."""
-
-LOOKS = 17
-"""Times at which a moving U is looked at."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +163,8 @@ class Problem(Densities):
         """Times at which what moves is looked at."""
         rate = self.equation.rate
         moves = self.equation.path is not None or (rate is not None and rate.moving)
-        return np.asarray(np.linspace(0.0, self.t_end, LOOKS if moves else 1), dtype=float)
+        # times at which a moving U is looked at
+        return np.asarray(np.linspace(0.0, self.t_end, 17 if moves else 1), dtype=float)
 
     def rate_on_average(self, x: Array) -> Array:
         """U at points ``(n, d)``, averaged over the times that are looked at."""
@@ -230,7 +219,8 @@ class Problem(Densities):
         if self.initial.gaussian is None or self.absorption is not None:
             return False
         mean, covariance = self.initial.gaussian
-        reach = WELL_WITHIN * np.sqrt(np.diag(covariance))
+        # standard deviations of a start that a box has to hold for its moments to be a formula's
+        reach = 6.0 * np.sqrt(np.diag(covariance))
         low, high = self.box.T
         return bool(((mean - reach >= low) & (mean + reach <= high)).all())
 
@@ -266,7 +256,8 @@ class Problem(Densities):
             if own is None or own.escort is not None:
                 ranges = [float(np.ptp(self.rate(near, t))) for t in looks]
             if path is not None:
-                ranges += [float(np.ptp(path.in_time(near, t))) / SLOW for t in looks]
+                # the part of a V that moves is exact: steps may be 5 times longer
+                ranges += [float(np.ptp(path.in_time(near, t))) / 5.0 for t in looks]
             rate += max(ranges, default=0.0) / REACHED
         return rate
 
@@ -336,7 +327,8 @@ class Problem(Densities):
             top += 10.0
             mesh = grid.cut(every(keep | (height < top)), walls)
         if top > level and parts == 1:  # the pass as wide as what crosses it
-            mesh = grid.cut(every(keep | (height < top + PASS)), walls)
+            # levels (kT) above a pass that are kept beside it
+            mesh = grid.cut(every(keep | (height < top + 20.0)), walls)
         if parts > 1:
             warning = f"the mesh is in {parts} parts, between which nothing is transported"
             if warning not in self.warnings:

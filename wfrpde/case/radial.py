@@ -26,9 +26,6 @@ RADIAL: dict[str, type[RadialTarget] | type[StudentTarget]] = {
 LEVELS = np.linspace(38.0, 6.0, 33)
 """Levels (kT) that the box of the distance holds: the first one that a grid resolves."""
 
-MOST_LENGTHS = 1000.0
-"""Widths of what is within 1 kT that the box is long at most."""
-
 SMALLEST = 1e-6
 """Least distance, in units of the largest, that the box begins at."""
 
@@ -100,7 +97,8 @@ def distance_box(target: RadialFormula, start: RadialFormula, growth: int) -> li
     functions = [formula.functions("target.potential")[0] for formula in (target, start)]
     for level in LEVELS:
         low, high, core = _held(functions, growth, level)
-        if high - low <= MOST_LENGTHS * core:
+        # widths of what is within 1 kT that the box is long at most
+        if high - low <= 1000.0 * core:
             break
     return [max(low, SMALLEST * high), high]
 

@@ -39,16 +39,9 @@ HORIZONS = 4
 STATIONS = 5
 """Times, both ends among them, at which the levels of a V that moves are looked at."""
 
-MOST_COARSE = 30.0
-"""Size of a mesh's smallest cell, in units of the longest of the length scales, beyond which the
-mesh cannot be one of this problem."""
-
 FAR = 50.0
 """Levels (kT) that the box of dynamics that are not reversible holds at least: what is cut off from
 tails comes back along the characteristics."""
-
-CLOSES = 1e-6
-"""Difference of V (kT) between the ends of an axis up to which it counts as closed."""
 
 CLOSES_SMOOTHLY = 1e-5
 """Difference there of the slope, and of the start, relative to the largest of them."""
@@ -141,7 +134,9 @@ def _refuse_coarse(mesh: SimplexGrid, scales: Array) -> None:
     corners = mesh.points[mesh.cells]
     smallest = float(np.ptp(corners, axis=1).max(axis=1).min())
     length = float(scales.max())
-    if smallest > MOST_COARSE * length:
+    # size of a mesh's smallest cell, in units of the longest of the length scales, beyond which the
+    # mesh cannot be one of this problem
+    if smallest > 30.0 * length:
         raise InputError(
             "domain.mesh",
             f"cells of {smallest:.2g} and more, where the densities vary over {length:.2g}",
@@ -204,7 +199,8 @@ def _check_closed(problem: Problem) -> None:
         first = points[points[:, axis] == low]
         last = first + (high - low) * np.eye(problem.dim)[axis]
         jump = float(np.abs(problem.potential(last) - problem.potential(first)).max())
-        if jump > CLOSES:
+        # difference of V (kT) between the ends of an axis up to which it counts as closed
+        if jump > 1e-6:
             raise InputError(
                 f"domain.sides.{name}",
                 f"a potential that differs by {jump:.3g} kT between the two ends of the axis",

@@ -21,9 +21,6 @@ from wfrpde.targets import Target
 EMPTY = -1e5
 """Log of a density that stands for zero: far below anything that a flow can bring back."""
 
-HALVES = 20
-"""Panels of integrals over a path within the first one, each half as long as the next."""
-
 
 @dataclass(frozen=True)
 class Densities:
@@ -128,8 +125,8 @@ class Densities:
 
         moving = replace(reaction, rate=Formula("t", 0, timed=True))  # what it is, `rate` tells
         total = np.zeros(len(x))
-        # towards 0 in halves: a schedule may begin like a root
-        first = (t / PANELS * 0.5**k for k in range(HALVES + 1))
+        # towards 0 in twenty halves: a schedule may begin like a root
+        first = (t / PANELS * 0.5**k for k in range(21))
         for begin, stop in pairwise(sorted({0.0, *first, *path.corners(t), t})):
             parts = max(1, round(PANELS * (stop - begin) / t))
             kept = np.exp(-sum(integral(reaction.beta, begin + k * (stop - begin) / parts,

@@ -10,9 +10,6 @@ from pathlib import Path
 NAMES = ("mpirun", "mpiexec", "prterun", "orterun", "prted", "orted", "hydra_pmi_proxy")
 """Programs that start ranks, on the first machine and on others."""
 
-_WHEN_PARENT_ENDS = 1
-"""PR_SET_PDEATHSIG of Linux's ``prctl``."""
-
 
 def launcher() -> int | None:
     """Process id of what has started this rank, if that is its parent."""
@@ -34,6 +31,6 @@ def end_with_launcher() -> None:
         return
     import ctypes
 
-    ctypes.CDLL(None).prctl(_WHEN_PARENT_ENDS, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     if os.getppid() != parent:  # it went before that was said
         os.kill(os.getpid(), signal.SIGKILL)

@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from wfrpde.report.flow.run import FlowRun
 
 
-WAITING_NODES = 100_000
-"""Nodes beyond which ParaView's files are not written for a person who stopped the run."""
-
-
 def companion_cases(case: Case) -> dict[str, Case]:
     """Give the Langevin (W) and Fisher–Rao (FR) flows to compare the case with, by name."""
     if not case.output.compare:
@@ -149,7 +145,8 @@ def _interrupted(solution: AnySolution) -> AnySolution:
     from wfrpde.flow.solution import Solution
 
     case = solution.case
-    small = isinstance(solution, Solution) and len(solution.nodes) <= WAITING_NODES
+    # nodes beyond which ParaView's files are not written for a person who stopped the run
+    small = isinstance(solution, Solution) and len(solution.nodes) <= 100_000
     output = {"figures": False, "paraview": case.output.paraview and small}
     unfinished = case.model_copy(update={"output": case.output.model_copy(update=output)})
     return replace(solution, case=unfinished, complete=False)

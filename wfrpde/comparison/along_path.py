@@ -16,15 +16,6 @@ CLOSE = 3.0
 """Misfit, in standard errors, up to which a sampler without a biased row solves its claim: flows
 that are solved again and again are not as good as the one that rows are judged by."""
 
-EARLY = 0.01
-"""Share of the time that keeps the speed of another schedule finite at the start."""
-
-NEARER = 3.0
-"""How many times less a flow that does not explain a path has to miss it than the claim does."""
-
-FAINT = 0.15
-"""Powers of weights below which they do hardly anything."""
-
 
 def path_models(family: Family) -> list[Model]:
     """Return the claimed flow along the path, and those with one thing wrong.
@@ -76,7 +67,8 @@ def path_models(family: Family) -> list[Model]:
         return {"path": {**path, **weights}, "initial": initial, "target": target, **others}
 
     def late(p: Array) -> dict[str, Any]:
-        power, least = float(p[0]), EARLY
+        # share of the time that keeps the speed of another schedule finite at the start
+        power, least = float(p[0]), 0.01
         raised = f"((t/{end!r} + {least})**{power!r} - {least**power!r})"
         clock = f"({end!r}*{raised}/{(1 + least) ** power - least**power!r})"
         return along(TIME.sub(clock, formula), 1.0)
@@ -92,8 +84,8 @@ def path_models(family: Family) -> list[Model]:
 
 
 def better(best: Candidate, claimed: Candidate) -> bool:
-    """Whether a flow that does not quite explain a path is much nearer to it than the claim."""
-    return best.misfit * NEARER < claimed.misfit
+    """Whether a flow that does not quite explain a path is three times nearer than the claim."""
+    return best.misfit * 3.0 < claimed.misfit
 
 
 def settled(candidates: Sequence[Candidate], claims: str, *, biased: bool) -> bool:
@@ -122,7 +114,8 @@ def concluded(name: str, family: Family, ranked: Sequence[Candidate], *, biased:
     elif biased:
         words, impostor = f"moves like {best.words}, not like {claims}", True
         power = best.parameters.get("λ")
-        if power is not None and power.value < FAINT:
+        # powers of weights below which they do hardly anything
+        if power is not None and power.value < 0.15:
             words += ": its weights are as good as dropped"
     else:
         words = f"no row is biased; as a whole its path is like {best.words}"

@@ -58,9 +58,6 @@ class Judged:
         return self.spec.name
 
 
-STILL = 1e-8
-"""Standard error, in standard deviations, below which chains do not move at all."""
-
 ENOUGH = 10.0
 """Expected particles of one replicate in a region, from which each replicate sees it."""
 
@@ -198,7 +195,8 @@ def _along_chains(
     """Average of Markov chains; where none of them moves, each of C counts as a single point."""
     errors = np.array([r.errors[at] for r in replicates])
     mean = chain_average(values, errors, np.array([r.freedom[at] for r in replicates]))
-    if mean.standard_error > STILL * spread:
+    # standard error, in standard deviations, below which chains do not move at all
+    if mean.standard_error > 1e-8 * spread:
         return mean
     chains = sum(r.chains for r in replicates)
     error = spread / np.sqrt(chains) if chains > 1 else np.inf

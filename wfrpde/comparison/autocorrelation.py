@@ -9,20 +9,11 @@ import numpy as np
 from wfrpde.arrays import Array
 from wfrpde.comparison.mixing import autocovariance, bulk_ess, r_hat
 
-WINDOW = 5.0
-"""The sum of autocorrelations ends at the first lag that is this many times its own result."""
-
 BATCHES = 32
 """Pieces of a chain whose averages tell the error as well."""
 
 MIXED = 1.05
 """R̂ above which chains do not know their own errors."""
-
-FEW_POINTS = 20.0
-"""Independent points that a chain has to be worth before it is believed what its error is."""
-
-AT_ONCE = 1_000_000
-"""Values of chains that are looked at together: short chains are many, and long ones large."""
 
 TELLING = 0.1
 """Correlation, where there should be none, that says that an array is in another order."""
@@ -49,7 +40,8 @@ def integrated_time(series: Array) -> Array:
     moving = variance > 1e-300
     correlation = covariance / np.where(moving, variance, 1.0)
     tau = 2 * np.cumsum(correlation, axis=0) - 1
-    wide = np.arange(n)[:, None] >= WINDOW * np.maximum(tau, 1e-3)
+    # 5.0: the sum of autocorrelations ends at the first lag that is this many times its own result
+    wide = np.arange(n)[:, None] >= 5.0 * np.maximum(tau, 1e-3)
     end = np.where(wide.any(axis=0), wide.argmax(axis=0), n - 1)
     result = np.maximum(tau[end, np.arange(series.shape[1])], 1.0)
     return np.where(moving, np.minimum(result, n), 1.0)
@@ -169,7 +161,8 @@ def _chains_error(series: Array, weights: Array, chains: int) -> Averages:
         between, _, known = chain_error(summands)
     else:
         known = np.full(len(between), count)
-    doubtful = ~(ratio <= MIXED) | (worth.min(axis=0) < FEW_POINTS)
+    # independent points that a chain has to be worth before it is believed what its error is
+    doubtful = ~(ratio <= MIXED) | (worth.min(axis=0) < 20.0)
     freedom = np.where(between > error, known, np.where(doubtful, count, freedom))
     note = _order_of_chains(phi)
     return Averages(np.maximum(error, between), freedom, ess, ratio, note)
@@ -178,7 +171,8 @@ def _chains_error(series: Array, weights: Array, chains: int) -> Averages:
 def _alone(phi: Array, weights: Array) -> tuple[Array, Array, Array]:
     """Return what `chain_error` says of each of the chains ``(C, n, k)``: three ``(C, k)``."""
     chains, n, k = phi.shape
-    at_once = max(1, AT_ONCE // (n * k))
+    # values of chains that are looked at together: short chains are many, and long ones large
+    at_once = max(1, 1_000_000 // (n * k))
     found = []
     for first in range(0, chains, at_once):
         x, w = phi[first : first + at_once], weights[first : first + at_once]

@@ -23,9 +23,6 @@ from wfrpde.comparison.results import Fit
 ORDERS: Array = np.exp(np.linspace(np.log(0.2), np.log(5.0), 49))
 """Orders that are tried."""
 
-RUNGS = 3
-"""Steps, or numbers of particles, from which on what is left at 0 is told."""
-
 UNKNOWN = (float("nan"), float("nan"))
 NO_FIT = Fit(float("nan"), float("nan"), float("nan"))
 
@@ -82,7 +79,8 @@ def split_bias(measurements: Sequence[Measurement], reference: float) -> Split:
     parts = [(float(v), float(s)) for v, s in zip(value, spread, strict=True)]
     rest = (parts[0][0] - reference, parts[0][1])
     rungs = [len(np.unique(ratio)) for ratio in (longer, fewer)]
-    if any(1 < count < RUNGS for count in rungs):
+    # steps, or numbers of particles, from which on what is left at 0 is told
+    if any(1 < count < 3 for count in rungs):
         rest = UNKNOWN
     step = parts[1] if has_dt else UNKNOWN
     finite = parts[-1] if has_n else UNKNOWN

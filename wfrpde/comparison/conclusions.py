@@ -12,12 +12,6 @@ from wfrpde.comparison.statistics import t_quantile
 from wfrpde.equation import Equation
 from wfrpde.numbers import number, pretty
 
-SURE = 0.0005
-"""Error probability of either side of the intervals by which a rate is called wrong."""
-
-CLOSE = 0.05
-"""Logarithms of rates that differ from the claimed ones by less are called the same."""
-
 
 def ranked(candidates: list[Candidate], rows: int) -> list[Candidate]:
     """Sort: what explains the path with the fewest rates comes first, then what misses it least.
@@ -54,13 +48,15 @@ def _substantial(candidate: Candidate, claims: Equation, rates: dict[str, float]
 
 def off_rates(candidate: Candidate, rates: dict[str, float], replicates: int) -> list[str]:
     """Name the rates that are surely not those of the case."""
-    wider = t_quantile(1 - SURE, replicates - 1.0) / t_quantile(0.975, replicates - 1.0)
+    # a rate is called wrong by intervals with an error probability of 0.0005 on either side
+    wider = t_quantile(0.9995, replicates - 1.0) / t_quantile(0.975, replicates - 1.0)
     names = []
     for name, fit in candidate.parameters.items():
         if not rates.get(name) or not 0 < fit.low < fit.high:
             continue
         half = wider * np.log(fit.high / fit.low) / 2
-        if abs(np.log(fit.value / rates[name])) > max(half, CLOSE):
+        # logarithms of rates that differ from the claimed ones by less are called the same
+        if abs(np.log(fit.value / rates[name])) > max(half, 0.05):
             names.append(name)
     return names
 

@@ -33,9 +33,6 @@ Tell = Callable[[int, int], None]
 FEWEST = 4
 """Replicates from which on equations are tried."""
 
-LARGEST_MESH = 60_000
-"""Nodes of a solution beyond which solving it again and again takes too long."""
-
 
 def diagnose(
     name: str,
@@ -126,7 +123,8 @@ def _hindrance(family: Family, count: int) -> str:
     nodes = len(density.interpolation.nodes)
     if count < FEWEST:
         return f"{count} replicates tell too little; needed {FEWEST}"
-    if nodes > LARGEST_MESH:
+    # nodes of a solution beyond which solving it again and again takes too long
+    if nodes > 60_000:
         return f"flows on a mesh of {nodes} nodes take too long to be solved again and again"
     own = family.case.equation
     rates = is_moving(own.alpha) or is_moving(own.beta)

@@ -14,12 +14,6 @@ import numpy as np
 from wfrpde.arrays import Array
 from wfrpde.comparison.density import MeshedDensity
 
-SLACK = 0.02
-"""Least margin of the envelope above the largest value that was seen in a cell."""
-
-DEPTH = 60.0
-"""Logarithms further below the largest value of a cell count as that much below it."""
-
 
 @dataclass(frozen=True)
 class ExactSampler:
@@ -86,14 +80,16 @@ def exact_sampler(density: MeshedDensity) -> ExactSampler:
     values = np.where(np.isnan(values), -np.inf, values)
     top = values.max(axis=1, keepdims=True)
     top = np.where(np.isfinite(top), top, 0.0)
-    values = np.maximum(values, top - DEPTH)
+    # logarithms further below the largest value of a cell count as that much below it
+    values = np.maximum(values, top - 60.0)
     slope = np.zeros((len(values), dim))
     if cells.box:
         centred = probes - probes.mean(axis=0)
         slope = np.einsum("mq,qd->md", values, centred) / np.einsum("qd,qd->d", centred, centred)
     rest = values - slope @ probes.T
     spread = np.ptp(rest, axis=1)
-    ceiling = rest.max(axis=1) + SLACK + 0.5 * np.minimum(spread, 4.0)
+    # 0.02: least margin of the envelope above the largest value that was seen in a cell
+    ceiling = rest.max(axis=1) + 0.02 + 0.5 * np.minimum(spread, 4.0)
     return ExactSampler(density, np.cumsum(cells.masses), slope, ceiling)
 
 

@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
 
 
-EMPTY = 1e-250
-"""Share of the largest mass below which no reaction brings any back."""
-
-
 @dataclass
 class Family:
     """Averages of the observables under flows of other kinds and rates, each computed once.
@@ -126,7 +122,8 @@ class Family:
     def _stepped(self, alpha: float, beta: float, temperature: float) -> Array | None:
         def react(_: Array, mass: Array, __: float, dt: float, log_target: Array) -> Array:
             kept = np.exp(-beta * dt)
-            held = mass > EMPTY * mass.max()
+            # share of the largest mass below which no reaction brings any back
+            held = mass > 1e-250 * mass.max()
             new = kept * np.log(mass[held]) + (1 - kept) * log_target[held]
             grown = np.zeros_like(mass)
             grown[held] = np.exp(new - new.max())

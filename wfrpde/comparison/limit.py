@@ -26,17 +26,8 @@ from wfrpde.samplers.protocol import equal_strides
 from wfrpde.samplers.walls import Sink, Walls
 from wfrpde.targets import Target
 
-FINENESS = 0.8
-"""Spacing of the lattice at most, in standard deviations of the kernel."""
-
-SCALE = 0.5
-"""Spacing of the lattice at most, in shortest lengths of V and ρ₀."""
-
 REACH = {1: 8.0, 2: 6.5}
 """Standard deviations after which the kernel ends, by dimension."""
-
-DEPTH = 50.0
-"""Logarithms further below the largest count as that much below it."""
 
 MARGIN = 12
 """Nodes that are added at both ends of an axis that closes, for splines."""
@@ -92,7 +83,8 @@ class Law:
         if self.sink is not None:
             field = _less_distance(field, self.lattice, self.sink)
         # beyond a cliff the spline would swing high above what is left there
-        field = np.maximum(field, field.max() - DEPTH)
+        # logarithms further below the largest count as that much below it
+        field = np.maximum(field, field.max() - 50.0)
         at = np.stack(self.lattice.coordinates(np.array(x, dtype=float)))
         for axis in self.lattice.closed_axes:
             around = np.arange(-MARGIN, self.lattice.shape[axis] + MARGIN)
@@ -136,7 +128,8 @@ def limit_laws(
     strides = [lay(start, end, dt) for start, end in pairwise((0.0, *times))]
     widths = [_deviation(step, t, size) for part in strides for t, size in part]
     deviation = min(widths)
-    spacing = np.minimum(FINENESS * deviation, SCALE * context.scales)
+    # at most, in standard deviations of the kernel and in shortest lengths of V and ρ₀
+    spacing = np.minimum(0.8 * deviation, 0.5 * context.scales)
     if step.spacing is not None:
         spacing = np.minimum(spacing, step.spacing / 2)
     walls = context.walls

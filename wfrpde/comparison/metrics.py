@@ -23,9 +23,6 @@ from wfrpde.comparison.product_density import ProductDensity
 Measure = Callable[[Array, Array], Any]
 Prepare = Callable[[Any, int], Measure]
 
-DIRECTIONS = 16
-"""Directions over which W1 and W2 are averaged beyond one dimension."""
-
 FEATURES = 96
 """Random Fourier features of the MMD."""
 
@@ -203,7 +200,8 @@ def transport_directions(dim: int, seed: int) -> Array:
     """Give unit vectors ``(k, d)``: the axis on a line, random ones beyond."""
     if dim == 1:
         return np.ones((1, 1))
-    vectors = np.random.default_rng(seed).standard_normal((DIRECTIONS, dim))
+    # directions over which W1 and W2 are averaged beyond one dimension
+    vectors = np.random.default_rng(seed).standard_normal((16, dim))
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 

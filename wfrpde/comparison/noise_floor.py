@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from wfrpde.samplers import Trajectory
 
 
-DRAWS = 400_000
-"""Points that are drawn, in all, for the noise floor at each time."""
-
-
 def noise_floors(
     case: Case,
     judged: Sequence[tuple[str, Judge, list[Replicate]]],
@@ -88,7 +84,8 @@ def _level(case: Case, judge: Judge, n: int) -> Level:
         label="base",
         particles=n,
         dt=0.0,
-        replicates=int(np.clip(DRAWS // n, 4, 32)),
+        # 400_000: points that are drawn, in all, for the noise floor at each time
+        replicates=int(np.clip(400_000 // n, 4, 32)),
         seed=case.validation.seed,
         digest=digest_of(case, {"exact": judge.label, "particles": n}),
         run=run,

@@ -28,20 +28,11 @@ from wfrpde.flow.noising.solution import NoisingSolution
 from wfrpde.flow.noising.transport import Evolution
 from wfrpde.noising.scores import Wrong
 
-QUANTILES = (-1.3, -0.5, 0.0, 0.5, 1.3)
-"""Where half-spaces begin, in standard deviations from the mean."""
-
 GAIN = 1e-3
 """Nats per point by which a fault explains samples better than none, at least, to be named."""
 
 FLOOR = -40.0
 """Least log density that a point counts with."""
-
-NEAR = 0.7
-"""Share of what a fault gains that long steps have to gain, too, to be told beside it."""
-
-COARSE = 0.5
-"""Cells of the lattice for laws with faults, relative to the solution's."""
 
 
 class LawInTime(Protocol):
@@ -84,7 +75,8 @@ class ProcessJudgement:
         words = "no known fault explains it"
         if self.fault:
             words = f"it looks most like this: {self.fault}"
-            if not (self.fault.startswith(TOO_LONG) or self.steps < NEAR * self.gain):
+            # share of what a fault gains that long steps have to gain, too, to be told beside it
+            if not (self.fault.startswith(TOO_LONG) or self.steps < 0.7 * self.gain):
                 words += f"; {TOO_LONG} can look so, too"
         return f"differs from t = {first:g} on ({self.at[first]}); {words}"
 
@@ -171,7 +163,8 @@ def _averages(
         names += [f"mean of {axis}", f"variance of {axis}"]
         truths += [(centre, float(mean.error[k])), (variance, float(covariance.error[k, k]))]
         functions += [partial(_power, k=k), partial(_power, k=k, centre=centre, power=2)]
-        for share in QUANTILES:
+        # where half-spaces begin, in standard deviations from the mean
+        for share in (-1.3, -0.5, 0.0, 0.5, 1.3):
             bound = centre + share * np.sqrt(variance)
 
             def above(x: Array, k: int = k, bound: float = float(bound)) -> Array:
@@ -227,7 +220,8 @@ def faulty_laws(solution: NoisingSolution) -> dict[str, LawInTime]:
 def solved_law(solution: NoisingSolution, own: Evolution) -> Law:
     """Return the law of a sampler at the times of a solution."""
     process = solution.process
-    cells = tuple(max(24, int(COARSE * n)) for n in process.cells)
+    # 0.5: cells of the lattice for laws with faults, relative to the solution's
+    cells = tuple(max(24, int(0.5 * n)) for n in process.cells)
     first = process.noising.unit(process.end)
     return solved(
         own, 1.3 * process.box, cells, lambda y: process.log_start(first * y),

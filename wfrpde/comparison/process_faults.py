@@ -29,13 +29,6 @@ if TYPE_CHECKING:
     from wfrpde.comparison.family import Family
 
 
-CLOSE = 3.0
-"""Misfit, in standard errors, up to which a sampler without a biased row solves its claim."""
-
-NEARER = 3.0
-"""How many times less a fault that does not explain a path has to miss it than the claim does."""
-
-
 SCALED = "a score that is scaled by another factor"
 """Name of the fault whose factor is fitted."""
 
@@ -112,7 +105,8 @@ def concluded_of(
     """Say in words which of the laws a sampler follows."""
     best, claims, impostor = ranked[0], family.judge.label, False
     claimed = next((c for c in ranked if c.equation == claims), None)
-    close = claimed is not None and (claimed.explains or (not biased and claimed.misfit < CLOSE))
+    # misfit, in standard errors, up to which a sampler without a biased row solves its claim
+    close = claimed is not None and (claimed.explains or (not biased and claimed.misfit < 3.0))
     nearest = next((c for c in ranked if c.equation != claims), None)
     off = "" if nearest is None else f"{pretty(number(nearest.misfit, 2))} standard errors off"
     if close:
@@ -124,7 +118,8 @@ def concluded_of(
             f"none of the faults that were tried explains its path; the closest: {nearest.words}"
         )
         words += f", {off}"
-        if biased and claimed is not None and nearest.misfit * NEARER < claimed.misfit:
+        # a fault that does not explain a path has to miss it three times less than the claim
+        if biased and claimed is not None and nearest.misfit * 3.0 < claimed.misfit:
             words, impostor = _accused(
                 f"moves most like this: {nearest.words} ({off})", certain=False
             )

@@ -31,9 +31,6 @@ and its error."""
 GRID, REACH = 2001, 9.0
 """Points on which a form's law is tabulated, up to so many standard deviations from its mean."""
 
-NOWHERE = -1e3
-"""log(ρ/π) of points beyond the domain, where there should be nothing."""
-
 DRAWS, SEED = 1000, 7
 """Independent draws that stand for the law in distances, and the seed that they come from."""
 
@@ -146,7 +143,8 @@ class ProductDensity:
     def log_relative(self, x: Array) -> Array:
         """Return log(ρ/π) ``(n,)`` at points ``(n, d)``."""
         u = self.solution.log_relative_density(self.time, x)
-        return np.where(np.isfinite(u), u, NOWHERE)
+        # log(ρ/π) of points beyond the domain, where there should be nothing
+        return np.where(np.isfinite(u), u, -1e3)
 
     @cached_property
     def draws(self) -> Array:

@@ -34,12 +34,6 @@ if TYPE_CHECKING:
     from wfrpde.samplers import Ensemble, Trajectory
 
 
-SHOWN = 2000
-"""Particles that are kept of a first replicate, for the pictures."""
-
-SHOWN_DIMENSIONS = 3
-"""Dimensions up to which they are."""
-
 AnyDensity = MeshedDensity | ProductDensity
 """What samplers are judged by."""
 
@@ -234,8 +228,9 @@ class Judge:
             if self.metrics:
                 for key, value in self._yardstick(t, density, len(x)).distances(x, weights).items():
                     distances.setdefault(key, []).append(value)
-            if show and density.dim <= SHOWN_DIMENSIONS:
-                stride = -(-len(x) // SHOWN)
+            if show and density.dim <= 3:  # nothing else can be drawn
+                # particles that are kept of a first replicate, for the pictures
+                stride = -(-len(x) // 2000)
                 some = np.concatenate([x[::stride], weights[::stride, None]], axis=1)
                 shown.append(some)
         return Replicate(

@@ -46,9 +46,6 @@ QUADRATURE = 9
 TURN = 0.04
 """Largest turn of the velocity (see `turning`) in a step of Runge–Kutta along a foot."""
 
-MOST_TURNS = 400
-"""Steps of Runge–Kutta along a foot at most."""
-
 
 class CharacteristicForm:
     """Steps of u on the nodes of a uniform grid; every rank holds all of them.
@@ -111,7 +108,8 @@ class CharacteristicForm:
 
         By Runge–Kutta's method of order 4; ∫S along the way by Simpson's rule, None without S.
         """
-        count = int(np.clip(np.ceil(dt * self._fastest / TURN), 2, MOST_TURNS))
+        # steps of Runge–Kutta along a foot at most
+        count = int(np.clip(np.ceil(dt * self._fastest / TURN), 2, 400))
         y, h = self.points, dt / count
         drift = self.dynamics.drift
         gathered = None if drift is None else np.zeros(len(y))

@@ -43,9 +43,6 @@ e^{change of V}): `STEEP_FAR` up to the level `MATTERS`, and less by `RELIEF` fo
 ROWS = 20_000
 """Rows of a matrix that are made at once, about."""
 
-STEEP_LEAST = 4.0
-"""What that threshold does not go below."""
-
 
 class Sweep(Protocol):
     """What goes with a direction: see `wfrpde.discretisation.swept`."""
@@ -149,9 +146,8 @@ def steep(lines: Lines, potential: Array, levels: Array | None = None) -> Flags:
     if levels is None:
         return np.asarray(change > STEEP_LINE)
     level = levels[lines.nodes].min(axis=1)
-    return np.asarray(
-        change > np.clip(STEEP_FAR - RELIEF * (level - MATTERS), STEEP_LEAST, STEEP_FAR)
-    )
+    # no threshold below 4
+    return np.asarray(change > np.clip(STEEP_FAR - RELIEF * (level - MATTERS), 4.0, STEEP_FAR))
 
 
 def full_matrix(nodes: Nodes, potential: Array, diffusion: Array) -> Triplets:

@@ -12,10 +12,6 @@ from wfrpde.discretisation.stencils import squared_norm
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
 
-DENSE = {1: 512, 2: 64, 3: 32}
-"""Nodes along an axis up to which a full matrix interpolates faster than a sparse one, by
-dimension."""
-
 
 class OnAxes:
     """Interpolation of nodal logarithms on a lattice of points, one axis after the other.
@@ -47,7 +43,9 @@ class OnAxes:
             number, *weights = interpolation.along(axis, x)
             first, end = (int(number.min()), int(number.max()) + 1) if len(x) else (0, 1)
             window.append(slice(first, end))
-            dense = end - first <= DENSE[len(coordinates)]
+            # nodes along an axis up to which a full matrix interpolates faster than a sparse one,
+            # by dimension
+            dense = end - first <= {1: 512, 2: 64, 3: 32}[len(coordinates)]
             tables.append(_tables(number - first, weights, end - first, dense=dense))
         self._window = tuple(window)
         self._value, self._slope, self._linear, self._linear_slope = zip(*tables, strict=True)

@@ -25,12 +25,6 @@ from wfrpde.discretisation.region_cuts import (
 from wfrpde.discretisation.simplex_interpolation import SimplexInterpolation
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 
-NEAR_POINTS = {1: 5, 2: 4, 3: 3}
-"""Gauss points per axis within a cell or two of a region's boundary, by dimension.
-
-Elsewhere the errors of the cells cancel, as those of the trapezoidal rule on a line do; there the
-sum ends, and each cell must be accurate itself."""
-
 MARGIN = 4
 """Layers of cells beyond a share in which boundaries are looked for."""
 
@@ -121,7 +115,10 @@ def make_quadrature(
         if not isinstance(cells, CellShare):
             cells = share_of_cells(interpolation, regions, rank, size)
         dim = interpolation.grid.dim
-        near = max(per_axis, NEAR_POINTS[dim] - fewer)
+        # Gauss points per axis within a cell or two of a region's boundary, by dimension. Elsewhere
+        # the errors of the cells cancel, as those of the trapezoidal rule on a line do; there the
+        # sum ends, and each cell must be accurate itself.
+        near = max(per_axis, {1: 5, 2: 4, 3: 3}[dim] - fewer)
         parts, lattices = [], []
         for chosen, count in ((~cells.near, per_axis), (cells.near & ~cells.cut, near)):
             some = cells.flat[chosen]

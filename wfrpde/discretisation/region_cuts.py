@@ -13,23 +13,14 @@ from wfrpde.domain.grid import SimplexGrid, TensorGrid
 
 RegionFunction = Callable[[Array], Flags]
 
-CUT_LEVELS = {1: 3, 2: 2, 3: 1}
-"""How often a tensor cell that a region's boundary cuts is halved before its lines are split."""
-
 CUT_LEVELS_SIMPLEX = {1: 0, 2: 3, 3: 1}
 """How often a simplex that a region's boundary cuts is divided before it is split along it."""
-
-SIMPLEX_DEGREES = {1: (5, 3), 2: (5, 3), 3: (6, 2)}
-"""Degrees of the rules on simplices, by dimension: the rule, and that with fewer points."""
 
 PROBES = {1: 17, 2: 6, 3: 4}
 """Points along each axis of a cell at which regions are probed, by dimension."""
 
 LINE_PIECES = 4
 """Pieces of a line in which a region's boundary is looked for."""
-
-PROBED = 400_000
-"""Points at which regions are probed at once."""
 
 SECTIONS, ROUNDS = 16, 12
 """A boundary is looked for in this many sections at once, as often: to 2^−48 of a piece."""
@@ -57,7 +48,7 @@ def boundaries(
     flat = np.flatnonzero(active)
     offset = first * (grid.active.size // len(grid.active))
     sources, cut = (np.zeros(active.shape, dtype=bool) for _ in range(2))
-    chunk = max(1, PROBED // len(probes))
+    chunk = max(1, 400_000 // len(probes))  # points at which regions are probed at once
     for region in regions:
         # a boundary along faces lies between a cell that is inside and one that is not
         side = np.zeros(active.shape, dtype=np.int8)
@@ -94,7 +85,8 @@ def divide_boxes(
     corners = tensor(np.linspace(1e-9, 1 - 1e-9, PROBES[dim], dtype=np.float64), dim)
     child = tensor(np.array([0.0, 0.5]), dim)
     parts = []
-    for _ in range(CUT_LEVELS[dim]):
+    # how often a tensor cell that a region's boundary cuts is halved before its lines are split
+    for _ in range({1: 3, 2: 2, 3: 1}[dim]):
         low = (low[:, None] + child[None] * size[:, None]).reshape(-1, dim)
         size = np.repeat(size / 2, len(child), axis=0)
         cut = _is_cut(low[:, None] + corners[None] * size[:, None], regions)
@@ -205,7 +197,10 @@ def divide_simplices(
         corners = _split_simplices(corners, region)
     corners = np.concatenate([*pieces, corners])
     # positive weights, and no point on a face, where it would be in two regions at once
-    reference, factors = _compat.simplex_rule(dim, SIMPLEX_DEGREES[dim][min(fewer, 1)])
+    # degrees of the rules on simplices, by dimension: the rule, and that with fewer points
+    reference, factors = _compat.simplex_rule(
+        dim, {1: (5, 3), 2: (5, 3), 3: (6, 2)}[dim][min(fewer, 1)]
+    )
     barycentric = np.concatenate([1 - reference.sum(axis=1, keepdims=True), reference], axis=1)
     points = np.einsum("qi,mid->mqd", barycentric, corners).reshape(-1, dim)
     weights = (simplex_volumes(corners)[:, None] * (factors / factors.sum())).ravel()

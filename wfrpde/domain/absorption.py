@@ -17,13 +17,8 @@ from wfrpde.domain.sides import Sides
 from wfrpde.errors import InputError
 from wfrpde.fields.regions import Region
 
-POINTS = 4001
-"""Points of an interval between which the ends of a region are looked for."""
-
 ON_WALL = 1e-9
 """Distance, relative to the box or to the range of a region's level, that counts as none."""
-
-BISECTIONS = 44
 
 LEAST_SHARE = 1e-6
 """Least share of an edge that lies before the wall."""
@@ -159,7 +154,7 @@ class Absorption:
         """
         low: Array = np.zeros(len(free))
         high: Array = np.ones(len(free))
-        for _ in range(BISECTIONS):
+        for _ in range(44):  # bisections
             middle = (low + high) / 2
             dead = self.holds(free + middle[:, None] * way, within=0.0)
             low, high = np.where(dead, low, middle), np.where(dead, middle, high)
@@ -168,7 +163,8 @@ class Absorption:
 
 def _ends(region: Region, low: float, high: float) -> Array:
     """Coordinates at which a region of a line begins or ends."""
-    x = np.linspace(low, high, POINTS)
+    # points of an interval between which the ends of a region are looked for
+    x = np.linspace(low, high, 4001)
     inside = region(x[:, None])
     change = np.flatnonzero(inside[1:] != inside[:-1])
     a, b, left = x[change], x[change + 1], inside[change]

@@ -13,13 +13,6 @@ from wfrpde.arrays import Array
 from wfrpde.domain.landscape import SAMPLES, Landscape, least_of, sample
 from wfrpde.errors import InputError, place
 
-MOST_LENGTHS = {1: 1000.0, 2: 120.0, 3: 40.0}
-"""Shortest lengths along an axis of a box beyond which no grid resolves it, by dimension."""
-
-HEAVY = 3.0
-"""How many times wider a box is than that of half its levels where a tail is heavy: √2 for a
-Gaussian, 2 for an exponential tail."""
-
 LEAST_LEVEL = 12.0
 """Levels (kT) that a box holds at least, however heavy the tails."""
 
@@ -94,7 +87,8 @@ def within_reach(landscape: Landscape, box: Array) -> tuple[Landscape, Array]:
     of lengths out. Fewer levels do then, as many as a grid can hold; what lies beyond is cut off,
     and has to be counted.
     """
-    most = MOST_LENGTHS[landscape.dim]
+    # shortest lengths along an axis of a box beyond which no grid resolves it, by dimension
+    most = {1: 1000.0, 2: 120.0, 3: 40.0}[landscape.dim]
 
     def lengths(box: Array, of: Landscape) -> float:
         return float((np.ptp(box, axis=1) / of.scales(box)).max())
@@ -102,7 +96,9 @@ def within_reach(landscape: Landscape, box: Array) -> tuple[Landscape, Array]:
     if lengths(box, landscape) <= most:
         return landscape, box
     half = replace(landscape, level=landscape.level / 2)
-    if np.ptp(box, axis=1).max() < HEAVY * np.ptp(automatic_box(half), axis=1).max():
+    # how many times wider a box is than that of half its levels where a tail is heavy: √2 for a
+    # Gaussian, 2 for an exponential tail
+    if np.ptp(box, axis=1).max() < 3.0 * np.ptp(automatic_box(half), axis=1).max():
         return landscape, box
     while lengths(box, landscape) > most and landscape.level > LEAST_LEVEL:
         landscape = replace(landscape, level=max(0.95 * landscape.level, LEAST_LEVEL))

@@ -20,14 +20,8 @@ Function = Callable[[Array], Array]
 POINTS = 2001
 """Points along a line."""
 
-STANDS_OUT = 3.0
-"""Second differences of a kink are larger than those two places further by this factor."""
-
 ZOOM = 16
 """Points on either side of a place that is looked at more closely."""
-
-ZOOMS = 6
-"""How often: the place is then known to 16⁻⁶ of the spacing of the line."""
 
 SMOOTH = 0.02
 """Second differences fall by 1/16 = 0.06 in a zoom at a kink, and by 1/256 = 0.004 elsewhere."""
@@ -97,7 +91,8 @@ def on_line(value: Callable[[Array], Array], low: float, high: float) -> Array:
     pair = bend[2:-3] + bend[3:-2]
     around = np.maximum(bend[:-5] + bend[1:-4], bend[4:-1] + bend[5:])
     noise = 1e-12 * max(1.0, float(np.nanmax(np.abs(values), initial=0.0)))
-    candidates = np.flatnonzero(pair > STANDS_OUT * around + noise)
+    # second differences of a kink are larger than those two places further by this factor
+    candidates = np.flatnonzero(pair > 3.0 * around + noise)
     if len(candidates) > MOST:
         return np.empty(0)
     places = [_closer(value, float(x[min(i, POINTS - 1)]), step) for i in candidates]
@@ -108,7 +103,7 @@ def on_line(value: Callable[[Array], Array], low: float, high: float) -> Array:
 def _closer(value: Callable[[Array], Array], middle: float, step: float) -> float | None:
     """Return the place of a kink near `middle`, or None if it is none on closer look."""
     reach, last = 2.0 * step, np.inf
-    for _ in range(ZOOMS):
+    for _ in range(6):  # it is then known to 16⁻⁶ of the spacing of the line
         near: Any = middle + reach * np.linspace(-1.0, 1.0, 2 * ZOOM + 1)
         bend = _bends(value(near))
         where = int(np.argmax(bend))

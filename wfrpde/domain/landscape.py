@@ -17,9 +17,6 @@ LEVEL = 40.0
 BULK = 12.0
 """Levels (kT) within which the mesh resolves the curvature."""
 
-START_BULK = 4.5
-"""Level of R₀ within which the start's way downhill is kept in the mesh: 3 standard deviations."""
-
 SPAN = 1000.0
 """Level of V above which cells are left out in any case: √π would leave floating point's range."""
 
@@ -28,8 +25,6 @@ TOP = 1380.0
 
 SAMPLES = {1: 2001, 2: 121, 3: 33, 4: 17}
 """Sample points along each axis, by dimension."""
-
-_GEOMETRIC = (0.25, 0.5, 0.75)
 
 
 def least_of(value: Array) -> float:
@@ -91,7 +86,7 @@ class Landscape:
         v_rel, r_rel = v - least(v), r - least(r)
         best = np.minimum(v_rel, r_rel)
         if self.reaction:
-            for theta in _GEOMETRIC:
+            for theta in (0.25, 0.5, 0.75):
                 with np.errstate(invalid="ignore"):
                     mixed = theta * r + (1 - theta) * v
                 mixed -= least(mixed)
@@ -102,7 +97,8 @@ class Landscape:
                 np.fmin(best, value - least(value), out=best)
         if self.transport and ways:
             # mass moves downhill: all below the highest V where the start has its bulk
-            bulk = v_rel[(r_rel < START_BULK) & np.isfinite(v_rel)]
+            # of the start, 3 standard deviations: its way downhill is kept in the mesh
+            bulk = v_rel[(r_rel < 4.5) & np.isfinite(v_rel)]
             start = max(0.0, -least(-bulk))
             np.minimum(best, np.maximum(v_rel - start, 0.0) * self.level / 5.0, out=best)
         best[np.isposinf(v)] = np.inf

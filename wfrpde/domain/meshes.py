@@ -26,8 +26,6 @@ _OTHERS = {
 }
 """Cells of a dimension that are no simplices of first order."""
 
-_MESHIO_NAMES = {"interval": "line", "triangle": "triangle", "tetrahedron": "tetra"}
-
 
 def read_gmsh(path: Path, dim: int) -> SimplexGrid:
     """Read the simplices of dimension `dim` from a .msh file (any version that meshio reads).
@@ -45,7 +43,9 @@ def read_gmsh(path: Path, dim: int) -> SimplexGrid:
     def refuse(found: str, needed: str, do: str = "") -> NoReturn:
         raise InputError("domain.mesh", f"{path.name} {found}", needed, do)
 
-    wanted = _MESHIO_NAMES[SIMPLEX_CELLS[dim]]
+    wanted = {"interval": "line", "triangle": "triangle", "tetrahedron": "tetra"}[
+        SIMPLEX_CELLS[dim]
+    ]
     if not path.is_file():
         raise InputError("domain.mesh", f"no file {path}", "a gmsh .msh file")
     try:

@@ -31,9 +31,6 @@ __all__ = [
     "is_polynomial",
 ]
 
-WIDEST_BAND = 8
-"""Half-width up to which a symmetric matrix on one rank goes to LAPACK's banded solver."""
-
 
 def assemble(layout: Layout, entries: Triplets | RowBlocks, traits: Traits, wish: Wish) -> Matrix:
     """Sum entries into a matrix (collective). The caller destroys it."""
@@ -72,7 +69,8 @@ def decay(
     plain = wish.method != "iterative" and not _asks(wish)
     if isinstance(entries, Triplets) and layout.comm.size == 1 and traits.symmetric and plain:
         width = int((entries.row - entries.column).max(initial=0))
-        if width <= WIDEST_BAND:
+        # half-width up to which a symmetric matrix on one rank goes to LAPACK's banded solver
+        if width <= 8:
             return ShiftedSolver(Band(layout.n_owned, width, entries).factor)
     matrix = assemble(layout, entries, traits, wish)
     return ShiftedSolver(matrix.factor, matrix)

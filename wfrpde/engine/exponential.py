@@ -31,23 +31,8 @@ from wfrpde.arrays import Array
 from wfrpde.engine.protocol import Matrix
 from wfrpde.errors import SolverError
 
-TERM = 1e-14
-"""Share of itself below which what is left of a component's series is left out."""
-
-TAIL = 1e-17
-"""Share of the norm below which what is left of the Chebyshev series is left out."""
-
-MOST_AT_ONCE = 300.0
-"""Λτ beyond which a step is divided: e^{−Λτ} would underflow."""
-
-CHECKED = 4
-"""Terms from one check of the components to the next."""
-
 MOST_MISSES = 500
 """Terms beyond the bulk of the Poisson distribution after which uniformisation is given up."""
-
-BOUNDS = 12
-"""Products that the bound of the largest eigenvalue is made of."""
 
 
 class Exponential:
@@ -87,7 +72,8 @@ class Exponential:
         self.solves += 1
         if not self.monotone:
             return self._chebyshev(tau, x)
-        parts = max(1, ceil(self.rate * tau / MOST_AT_ONCE))
+        # Λτ beyond which a step is divided: e^{−Λτ} would underflow
+        parts = max(1, ceil(self.rate * tau / 300.0))
         for _ in range(parts):
             x = self._uniformised(self.rate * tau / parts, x)
         return x
@@ -101,7 +87,7 @@ class Exponential:
         x, y = self._vectors[:2]
         x[:] = 1.0
         bound = np.inf
-        for _ in range(BOUNDS):
+        for _ in range(12):  # products that the bound of the largest eigenvalue is made of
             magnitudes.product(x, y)
             bound = min(bound, self._layout.max(y / x))
             largest = self._layout.max(y)
@@ -125,12 +111,14 @@ class Exponential:
             weight = exp(k * log(mean) - mean - lgamma(k + 1)) if mean > 0 else 0.0
             daxpy(power, total, a=weight)  # in place
             self.iterations += 1
-            if k >= bulk and (k - bulk) % CHECKED == 0:
+            # terms from one check of the components to the next
+            if k >= bulk and (k - bulk) % 4 == 0:
                 # what is left falls at least like a geometric series of this ratio
                 left = weight / (1 - mean / (k + 1))
                 following[:] = 0.0
                 np.divide(power, total, out=following, where=total != 0.0)
-                if left * self._layout.max(np.abs(following)) <= TERM:
+                # share of itself below which what is left of a component's series is left out
+                if left * self._layout.max(np.abs(following)) <= 1e-14:
                     return total.copy()
         raise SolverError(f"the series of a transport step (Λτ = {mean:.3g}) did not converge")
 
@@ -142,7 +130,8 @@ class Exponential:
         most = ceil(9 * sqrt(a + 4)) + 20
         weights = 2 * ive(np.arange(most), a)
         left = weights[::-1].cumsum()[::-1]
-        terms = max(2, int(np.count_nonzero(left > TAIL)))
+        # share of the norm below which what is left of the Chebyshev series is left out
+        terms = max(2, int(np.count_nonzero(left > 1e-17)))
         weights[1::2] *= -1.0
         weights[0] /= 2
         before, here, following, total = self._vectors

@@ -43,9 +43,6 @@ KINDS = ("temper", "anneal", "expression")
 ANNEALED = "annealed"
 """What ``flow.reaction`` says for the reaction −∂V/∂t of the path."""
 
-HIGHEST = 1e5
-"""V where the density is 0 (kT)."""
-
 TIME_NODES = 2
 """Gauss points in time of the part of a reaction that a further drift brings, over half a step."""
 
@@ -171,7 +168,8 @@ class Path:
 
     def _start(self, x: Array) -> Array:
         assert self.base is not None
-        return np.minimum(-np.asarray(self.base.log_density(x)), HIGHEST)
+        # V where the density is 0 (kT)
+        return np.minimum(-np.asarray(self.base.log_density(x)), 1e5)
 
     @staticmethod
     def _differences(value: Callable[[Array], Array], x: Array) -> Array:

@@ -12,9 +12,6 @@ from wfrpde.errors import InputError
 from wfrpde.fields.parser import TIME, parse_expression
 from wfrpde.fields.protocols import Formula
 
-LOOKS = 1001
-"""Times at which a schedule is looked at for its largest value and its sign."""
-
 NODES = 8
 """Gauss points of an integral over one step."""
 
@@ -40,7 +37,8 @@ class Schedule(float):
     def __new__(cls, text: str, end: float, where: str) -> Self:
         """Read a formula; raise `InputError` where it is negative or not finite up to `end`."""
         formula = Formula(text, 0, where, timed=True)
-        times: Array = np.asarray(np.linspace(0.0, end, LOOKS), dtype=float)
+        # times at which a schedule is looked at for its largest value and its sign
+        times: Array = np.asarray(np.linspace(0.0, end, 1001), dtype=float)
         values = _values(formula, times)
         bad = ~(np.isfinite(values) & (values >= 0))
         if bad.any():

@@ -197,7 +197,8 @@ def refined_to_tolerance(
         gain = found / estimate
         if gain < 1.0:
             best, estimate, what = finer, found, of
-        if gain > NO_GAIN:
+        # ratio of the estimates after and before a refinement beyond which refining is given up
+        if gain > 0.7:
             stopped = "refinement gained nothing any more"
             break
     accuracy = {
@@ -223,16 +224,10 @@ def _left_out(solution: Solution) -> float:
     It lies where V leaves floating point's range, or in no cell; a reaction may forget it.
     """
     runs = solution.numerics["runs"]
-    if not runs or runs[-1].get("start_left_out", 0.0) < MUCH:
+    # share of a start that no finer run would find: cells change what is left out by a little
+    if not runs or runs[-1].get("start_left_out", 0.0) < 1e-4:
         return 0.0
     return float(runs[-1]["start_defect"]) * float(solution.numerics["start_kept"])
-
-
-MUCH = 1e-4
-"""Share of a start that no finer run would find: cells change what is left out by a little."""
-
-NO_GAIN = 0.7
-"""Ratio of the estimates after and before a refinement beyond which refining is given up."""
 
 
 def _attempt(solution: Solution, estimate: float, of: str) -> dict[str, Any]:

@@ -38,9 +38,6 @@ REGULAR, WARY, IRREGULAR, ORDER_WITHIN = 1 / 12, 1 / 4, 1 / 3, 0.2
 """Least s where the observed order is 2 up to ORDER_WITHIN, there at kinks and after a first try
 that did not do (what was found to be needed is 1/5), and s elsewhere; errors in h⁴ leave 1/16."""
 
-GAINS = 2.5
-"""s in units of the share of the last change that extrapolation did not foresee."""
-
 SETTLED, UNSETTLED, SETTLES = 1 / 10, 1 / 3, 1 / 5
 """s of |c'' − b''| where |c' − b'| is below the third share of |b' − a'|, and elsewhere: with order
 6 it is 1/63, with order 4 it is 1/15."""
@@ -48,14 +45,8 @@ SETTLED, UNSETTLED, SETTLES = 1 / 10, 1 / 3, 1 / 5
 BY_CHANCE = 1 / 20
 """Least share of |c' − c| that is c''s error, should c' and b' agree by chance."""
 
-MORE_POINTS = 2
-"""Gauss points that cells of wide and smooth grids have beyond the usual ones on each axis."""
-
 CAUTION = 4.0
 """Factor on what a geometric series leaves."""
-
-DRAFT_NODES = 12_000
-"""Nodes beyond which a person who stopped the run is given the result on the coarser grid."""
 
 
 def opinions(
@@ -158,7 +149,8 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
         return outcome
     if ladder.opinions is not None:
         (chosen, _), *rest = ladder.opinions(fields)
-        points = usual_points(finest.degree) + MORE_POINTS
+        # Gauss points that cells of wide and smooth grids have beyond the usual ones on each axis
+        points = usual_points(finest.degree) + 2
         outcome = replace(outcome, points=points)
         return replace(outcome, best=chosen, others=tuple(rest))
     draft = None
@@ -269,7 +261,8 @@ def _regularity(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
     gained = size(u + second / 3 - (middle_u + first / 3))
     with np.errstate(divide="ignore", invalid="ignore"):
         order = np.log2(size(first) / size(second))
-        unforeseen = GAINS * gained / size(second)
+        # s in units of the share of the last change that extrapolation did not foresee
+        unforeseen = 2.5 * gained / size(second)
     wary = ladder.refined or problem.kinks.any
     share = np.clip(unforeseen, WARY if wary else REGULAR, IRREGULAR)
     return np.where(np.abs(order - 2) < ORDER_WITHIN, share, IRREGULAR)
@@ -291,7 +284,8 @@ def _settled(problem: Problem, nodes: list[Interpolation], fields: list[Array]) 
 
 def _has_draft(ladder: Ladder) -> bool:
     tensor = isinstance(ladder.interpolations[-1], TensorInterpolation)
-    return ladder.nested and tensor and ladder.runs[-1].march.u.shape[1] > DRAFT_NODES
+    # nodes beyond which a person who stopped the run is given the result on the coarser grid
+    return ladder.nested and tensor and ladder.runs[-1].march.u.shape[1] > 12_000
 
 
 def _warnings(finest: Run) -> list[str]:

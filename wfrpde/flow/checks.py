@@ -15,9 +15,6 @@ from wfrpde.flow.solution import Solution
 SEEN = 1e-9
 """Masses and other numbers above which a poor relative error is worth a warning."""
 
-POOR = 0.1
-"""Relative error that is worth a warning."""
-
 
 def invariants(
     equation: Equation, outcome: Outcome, series: dict[str, Array], *, keeps_mass: bool
@@ -77,7 +74,7 @@ def error_warnings(solution: Solution) -> list[str]:
     def shares(value: Array, error: Array, what: str) -> None:
         # of values below SEEN the numbers tell, with their errors; no need to raise one's voice
         share = np.where(value > SEEN, error / np.maximum(value, SEEN), 0.0)
-        if share.max(initial=0.0) > max(limit, POOR):
+        if share.max(initial=0.0) > max(limit, 0.1):  # relative error that is worth a warning
             when = solution.times[len(solution.times) - len(share) + int(np.argmax(share))]
             warnings.append(f"{what} at t = {when:g} is known only to {share.max():.0%}")
 

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from wfrpde.targets import Target
 
 
-CHUNK = 4_096
-"""Points whose stencils are made at a time."""
-
 STEP = 1e-6
 """Step, relative to the box, of the slope of a distance from a wall."""
 
@@ -44,7 +41,8 @@ def velocity_of_mass(dynamics: Dynamics, target: Target, t: float, x: Array, slo
 def slopes(interpolation: Interpolation, field: Array, x: Array) -> Array:
     """Slopes ``(n, d)`` of a nodal field at points ``(n, d)``; NaN outside the mesh."""
     result = np.empty_like(x)
-    for a, b in pairwise([*range(0, len(x), CHUNK), len(x)]):
+    # points whose stencils are made at a time
+    for a, b in pairwise([*range(0, len(x), 4_096), len(x)]):
         stencil = interpolation.locate(x[a:b])
         result[a:b] = stencil.gradient(np.ascontiguousarray(field[stencil.number]))
     return result

@@ -27,16 +27,6 @@ Comparison = tuple[Functionals, Array, Array]
 
 TINY = 1e-300
 
-LEAST_DENSITY = 2e-11
-"""Relative error of a density in L2 that no estimate goes below: logarithms of the order of 100 to
-14 digits, through a thousand steps."""
-
-UNBOUNDED = 2.0
-"""Logarithm of what a guess m stands for is at most so many times log m."""
-
-SQUARED_REACH = 100.0
-"""How far out, in squares of its own width, what is left out of a start lies at most."""
-
 NO_LUCK = 1 / 4
 """Share of the density's relative error that every other number has besides its own, where three
 runs are extrapolated to a tolerance: of its spread under ρ (means, covariances) or of itself (KL,
@@ -60,10 +50,6 @@ starts is then off by 1.5 distances at 1e-2); and how many times wider bars are 
 `NO_LUCK` counts there as well. On random problems with 10 to 60 cells densities are off by 2.4
 distances at most."""
 
-SECOND_RULE = 1.5
-"""Share of the distance to another quadrature that covers the error of the first: a rule with a
-point more is nearer to the truth by far, so that the distance alone would be all of the error."""
-
 
 def by_another_rule(
     numbers: Functionals, shift: Array, integrals: Functionals, other: Array
@@ -71,7 +57,9 @@ def by_another_rule(
     """Compare with the integrals of another rule of quadrature, normalised by `other`."""
     # what normalises ρ and π is an integral, too
     constants = np.abs((shift - numbers.log_normalisation) - (other - integrals.log_normalisation))
-    return integrals, constants, np.full(len(shift), SECOND_RULE)
+    # share of the distance to another quadrature that covers the error of the first: a rule with a
+    # point more is nearer to the truth by far, so that the distance alone would be all of the error
+    return integrals, constants, np.full(len(shift), 1.5)
 
 
 def estimated(
@@ -132,7 +120,8 @@ def misplaced_mass(problem: Problem, outcome: Outcome) -> Array:
     if m < NO_MATTER or beta == 0 or basins == 1 or outcome.facts.get("degree", 1) == 1:
         return np.zeros(len(outcome.times))
     theta = np.exp([-integral(beta, 0.0, float(t)) for t in outcome.times])
-    share = np.minimum(m**theta, np.expm1(-UNBOUNDED * theta * np.log(m)))
+    # logarithm of what a guess m stands for is at most so many times log m
+    share = np.minimum(m**theta, np.expm1(-2.0 * theta * np.log(m)))
     return np.asarray(np.where(outcome.times > 0, share, 0.0))
 
 
@@ -161,7 +150,8 @@ def _start_defect(problem: Problem, outcome: Outcome) -> Array:
     kept = remembered(problem, outcome)
     defect = outcome.start_defect * kept + outcome.mass_defect
     left_out = outcome.facts["runs"][-1].get("start_left_out", 0.0) if outcome.facts["runs"] else 0
-    missing = SQUARED_REACH * left_out if left_out > ROUND_OFF else 0.0
+    # how far out, in squares of its own width, what is left out of a start lies at most
+    missing = 100.0 * left_out if left_out > ROUND_OFF else 0.0
     defect[0] = min(outcome.start_defect * kept[0], missing)
     return defect + blur_defect(problem, outcome.times)
 
@@ -220,7 +210,9 @@ def _error(
     density = np.max([share * l2 for _, l2, share in comparisons], axis=0)
     stepped = density > 0 if problem.equation.dynamics is not None else np.zeros(len(density), bool)
     stepped[0] = False  # a formula; round-off, or none of it, as ranks add it up
-    floor = np.where(stepped, LEAST_DENSITY, 0.0)
+    # relative error of a density in L2 that no estimate goes below: logarithms of the order of 100
+    # to 14 digits, through a thousand steps
+    floor = np.where(stepped, 2e-11, 0.0)
     common = NO_LUCK * density if lucky else 0.0 * density
     width = np.sqrt(np.einsum("tii->ti", numbers.covariance))
     squares = width[:, :, None] * width[:, None, :]

@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 NEAR, FAR = 1e-5, 1e-3
 """Steps of differences, in shortest lengths: one crosses few kinks, the other loses few digits."""
 
-NOTHING = 60.0
-"""Logarithm of how far below its maximum a density counts for nothing: e^{−60} = 9e-27."""
-
-SMOOTH = 1e-5
-"""What both may differ by, in kT per shortest length, where there is no kink between them."""
-
 
 @dataclass(frozen=True)
 class GeometricMean:
@@ -61,7 +55,8 @@ class GeometricMean:
         u = self.given(potential, x)
         with np.errstate(invalid="ignore"):
             log_density = u - potential
-            matters = log_density > np.fmax.reduce(log_density, initial=-np.inf) - NOTHING
+            # logarithm of how far below its maximum a density counts for nothing: e^{−60} = 9e-27
+            matters = log_density > np.fmax.reduce(log_density, initial=-np.inf) - 60.0
         squared[matters] = self._squared_slopes(x[matters], scales)
         return u, squared
 
@@ -88,7 +83,9 @@ class GeometricMean:
         near = rise(NEAR)
         with np.errstate(invalid="ignore", over="ignore"):
             smooth = (4 * rise(FAR) - rise(2 * FAR)) / 3
-            regular = np.abs(smooth - near) * unit.max() < SMOOTH
+            # what both may differ by, in kT per shortest length, where there is no kink between
+            # them
+            regular = np.abs(smooth - near) * unit.max() < 1e-5
         return np.where(regular, smooth, near)
 
 

@@ -12,14 +12,8 @@ from wfrpde.equation.moments import Far, moment_ends
 from wfrpde.errors import InputError
 from wfrpde.fields.schedules import value_at
 
-FAR = 100.0
-"""Distance, in halves of the box, at which tails are read off."""
-
 ALIKE = 0.05
 """Relative misfit up to which a field is a quadratic form, or a linear map, in all directions."""
-
-FEWEST = 3
-"""Directions, in units of the entries of a matrix, that it is fitted to."""
 
 
 def second_moment_ends(problem: Problem) -> float:
@@ -52,7 +46,8 @@ def _directions(dim: int) -> Array:
     """Return unit vectors ``(k, d)``, each beside its opposite."""
     if dim == 1:
         return np.array([[1.0], [-1.0]])
-    count = FEWEST * dim * (dim + 1) // 2
+    # directions, in units of the entries of a matrix, that it is fitted to
+    count = 3 * dim * (dim + 1) // 2
     half = np.random.default_rng(0).standard_normal((count, dim))
     half /= np.linalg.norm(half, axis=1)[:, None]
     return np.concatenate([half, -half])
@@ -60,7 +55,8 @@ def _directions(dim: int) -> Array:
 
 def _points(problem: Problem, directions: Array) -> tuple[Array, float]:
     box = problem.box
-    radius = FAR * float((box[:, 1] - box[:, 0]).max()) / 2
+    # distance, in halves of the box, at which tails are read off
+    radius = 100.0 * float((box[:, 1] - box[:, 0]).max()) / 2
     return np.asarray(box.mean(axis=1) + radius * directions), radius
 
 

@@ -28,9 +28,6 @@ CELLS, POINTS, HALVINGS = {1: 1, 2: 12, 3: 8}, {1: 1, 2: 7, 3: 5}, {1: 1, 2: 16,
 CLOSE, ROUND_OFF = 1e-11, 1e-13
 """Difference of a cell from its halves below which it is done, and relative error of Φ."""
 
-UNRESOLVED = 3.0
-"""Share of the difference that is told of cells that are not done."""
-
 PROBES, MOST_PROBES = {1: 8_000, 2: 120, 3: 120}, 16_000
 """Points on a line at which the region is looked for: √2 times as many in every halving, so that
 the short chords where the boundary touches a line are seen."""
@@ -74,7 +71,8 @@ def normal_mass(region: Region, mean: Array, covariance: Array) -> tuple[float, 
         gap = np.abs(total - whole)
         open_ = _with_neighbours(low, 2 * size, gap >= CLOSE)
         done = ~open_ | (halving == HALVINGS[dim])
-        left = np.where(gap < CLOSE, gap, UNRESOLVED * gap)
+        # share of the difference that is told of cells that are not done
+        left = np.where(gap < CLOSE, gap, 3.0 * gap)
         value, error = value + float(total[done].sum()), error + float(left[done].sum())
         if done.all():
             break

@@ -20,12 +20,6 @@ from wfrpde.fields.schedules import value_at
 from wfrpde.flow.exact import GeometricMean
 from wfrpde.flow.outcome import Outcome
 
-TIME_NODES = 10
-"""Gauss points between two saved times, for the time integral that is left without transport."""
-
-EDGE_LEVEL = 0.8
-"""Share of the level of what matters beyond which mass is at the edge of the mesh."""
-
 ROUND_OFF = 1e-12
 
 
@@ -110,7 +104,8 @@ def _closed_form(problem: Problem, evaluator: Evaluator, times: Array) -> Array:
         return log_mass(t) - (reaction.kept(t) if reaction else 1.0) * start
 
     growth, integral = [0.0], 0.0
-    node, weight = np.polynomial.legendre.leggauss(TIME_NODES)
+    # Gauss points between two saved times, for the time integral that is left without transport
+    node, weight = np.polynomial.legendre.leggauss(10)
     for begin, end in pairwise(times):
         if beta > 0:
             half = (end - begin) / 2
@@ -127,7 +122,8 @@ def edge_warnings(problem: Problem, evaluator: Evaluator, fields: Samples) -> li
     points, landscape = evaluator.points, problem.landscape
     near = evaluator.near_walls(but=problem.sides.absorbing)
     if len(points):
-        near |= landscape.levels(points) > EDGE_LEVEL * landscape.level
+        # share of the level of what matters beyond which mass is at the edge of the mesh
+        near |= landscape.levels(points) > 0.8 * landscape.level
     shares = evaluator.shares(fields, near)
     usual = max(float(shares[0]), evaluator.target_share(near))
     limit = max(problem.domain.cut_off_share, 10 * usual)

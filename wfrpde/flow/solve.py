@@ -49,10 +49,6 @@ if TYPE_CHECKING:
     from wfrpde.flow.product.solution import AnySolution
 
 
-DEGRADED = 0.05
-"""Relative estimated error of the density beyond which an automatic choice is reconsidered."""
-
-
 def solve(
     case: Case,
     comm: Comm | None = None,
@@ -308,4 +304,5 @@ def _degraded(solution: Solution) -> str | None:
     worst, tolerance = _worst(solution), solution.case.accuracy.tolerance
     if tolerance is not None:
         return None if worst <= tolerance else f"the estimated error is {worst:.1e}"
-    return None if worst <= DEGRADED else f"the estimated error of the density is {worst:.1e}"
+    # relative estimated error of the density beyond which an automatic choice is reconsidered
+    return None if worst <= 0.05 else f"the estimated error of the density is {worst:.1e}"

@@ -21,9 +21,6 @@ from wfrpde.noising.scores import Score
 Integrator = Literal["euler", "exponential", "predictor-corrector"]
 Spacing = Literal["cubic", "log", "even"]
 
-CORRECTION = 0.1
-"""Step of Langevin in the predictor–corrector, in units of the noise's variance."""
-
 
 def progress(t: float, spacing: Spacing, *, back: bool = False) -> float:
     """Return what steps are even in: ∛t, log t or t; with `back` the t of that."""
@@ -77,7 +74,8 @@ def reverse_sde(
             y = y + grown * (y + 2 * here * own) + np.sqrt(grown * (grown + 2)) * xi
             x = there * y
             if integrator == "predictor-corrector":
-                step = CORRECTION * noising.variance(after)
+                # step of Langevin in the predictor–corrector, in units of the noise's variance
+                step = 0.1 * noising.variance(after)
                 x = x + step * score(x, after) + np.sqrt(2 * step) * rng.standard_normal(x.shape)
         yield after, x
 

@@ -19,9 +19,6 @@ from wfrpde.noising.tabulated import Blurred, Tabulated
 Data = Mixture | Tabulated
 """Densities that can be noised."""
 
-STEP = 1e-4
-"""Step of central differences, in units of r(t)."""
-
 
 class Score(Protocol):
     """What stands for ∇ log p_t."""
@@ -131,7 +128,8 @@ class OfUser:
 
     def divergence(self, x: Array, t: float) -> Array:
         """Return its divergence, by central differences."""
-        return differences(self, x, t, STEP * self.noising.unit(t))
+        # step of central differences, in units of r(t)
+        return differences(self, x, t, 1e-4 * self.noising.unit(t))
 
 
 def differences(score: Callable[[Array, float], Array], x: Array, t: float, step: float) -> Array:

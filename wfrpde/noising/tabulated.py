@@ -24,9 +24,6 @@ FINENESS = 1.2
 MOST_NODES = {1: 8001, 2: 1001, 3: 121}
 """Nodes along an axis, by dimension."""
 
-FEWEST_NODES = {1: 301, 2: 161, 3: 41}
-"""Nodes along an axis that are taken at least."""
-
 _LETTERS = "abc"
 
 
@@ -58,7 +55,8 @@ class Tabulated:
         """
         dim, widths = len(box), box[:, 1] - box[:, 0]
         counts = np.ceil(FINENESS * widths / least).astype(int) + 1
-        counts = np.maximum(counts, FEWEST_NODES[dim])
+        # nodes along an axis that are taken at least
+        counts = np.maximum(counts, {1: 301, 2: 161, 3: 41}[dim])
         if counts.max() > MOST_NODES[dim]:
             raise InputError(
                 where,

@@ -21,21 +21,6 @@ if TYPE_CHECKING:
     from wfrpde.fields import Region
 
 
-PROBES = 17
-"""Lines along each axis on which the boundary of a region is looked for."""
-
-SAMPLES = 2001
-
-MOST_PLANES = 6
-"""Positions along an axis up to which a boundary is taken for planes."""
-
-LATTICE = {2: 401, 3: 61}
-"""Points along each axis at which it is checked that there are no other boundaries."""
-
-ON_BOUNDARY = 1e-9
-"""Level, relative to its range, down to which a node counts as in the region: its boundary does."""
-
-
 def planes(regions: Sequence[Region], problem: Problem) -> tuple[tuple[Array, ...], bool]:
     """Find the planes that bound the regions.
 
@@ -48,7 +33,8 @@ def planes(regions: Sequence[Region], problem: Problem) -> tuple[tuple[Array, ..
     if problem.mesh is not None or problem.domain.cell == "simplex":
         return tuple(np.empty(0) for _ in range(dim)), not regions
     rng = np.random.default_rng(0)
-    base = box[:, 0] + rng.random((PROBES if dim > 1 else 1, dim)) * np.ptp(box, axis=1)
+    # lines along each axis on which the boundary of a region is looked for
+    base = box[:, 0] + rng.random((17 if dim > 1 else 1, dim)) * np.ptp(box, axis=1)
     found: list[Array] = []
     for axis in range(dim):
         width = float(np.ptp(box[axis]))
@@ -63,14 +49,16 @@ def planes(regions: Sequence[Region], problem: Problem) -> tuple[tuple[Array, ..
             unique = unique[counts > 1]
         exact = [min(crossings, key=lambda c: abs(c - u)) for u in unique * width]
         found.append(np.array(exact))
-    if any(len(positions) > MOST_PLANES for positions in found) and dim > 1:
+    # positions along an axis up to which a boundary is taken for planes
+    if any(len(positions) > 6 for positions in found) and dim > 1:
         return tuple(np.empty(0) for _ in range(dim)), False
     return tuple(found), dim == 1 or _bounded_by(found, regions, box)
 
 
 def _bounded_by(positions: list[Array], regions: Sequence[Region], box: Array) -> bool:
     """Whether every region is all or nothing of each block between the planes at `positions`."""
-    n = LATTICE[len(box)]
+    # points along each axis at which it is checked that there are no other boundaries
+    n = {2: 401, 3: 61}[len(box)]
     # at places that no plane of round numbers meets
     axes = [low + (np.arange(n) + 0.381966) * (high - low) / n for low, high in box]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(box))
@@ -85,7 +73,7 @@ def _bounded_by(positions: list[Array], regions: Sequence[Region], box: Array) -
 
 def _crossings(region: Region, start: Array, axis: int, ends: Array) -> list[float]:
     """Coordinates along a line at which the region begins or ends, by bisection."""
-    line = np.linspace(ends[0], ends[1], SAMPLES)
+    line = np.linspace(ends[0], ends[1], 2001)
 
     def inside(coordinates: Array) -> Flags:
         points = np.repeat(start[None], len(coordinates), axis=0)
@@ -129,7 +117,8 @@ def absorbing_nodes(regions: Sequence[Region], nodes: Nodes) -> Flags | None:
     for region in regions:
         level = _level(region, nodes)
         reach = nodes.max(np.abs(level[: nodes.n_owned]))
-        inside = level >= -ON_BOUNDARY * reach
+        # a node on the boundary counts as in the region
+        inside = level >= -1e-9 * reach
         if nodes.sum(inside[: nodes.n_owned].astype(float)) == 0:
             raise InputError(
                 f"the region '{region.text}'",

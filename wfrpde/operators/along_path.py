@@ -42,12 +42,6 @@ if TYPE_CHECKING:
 STATIONS = 33
 """Times along a path by default, closer to each other at the ends, where friction changes fast."""
 
-FINE = 20_001
-"""Points of the integrals over a path."""
-
-FAR = 1e9
-"""c in (I + cS)⁻¹ c, times the largest relaxation time, that stands for S⁻¹."""
-
 BLOCK, ITERATIONS = 4, 12
 """Vectors and iterations in search of the gap."""
 
@@ -97,7 +91,7 @@ class PathProfile(Result):
         from scipy.interpolate import CubicSpline
 
         through = CubicSpline(self._share, np.log(self.friction))
-        fine = np.linspace(0.0, 1.0, FINE)
+        fine = np.linspace(0.0, 1.0, 20_001)  # points of the integrals over a path
         return float(np.trapezoid(np.exp(power * through(fine)), fine))
 
     def schedule(self, duration: float) -> list[list[float]]:
@@ -170,7 +164,8 @@ def _on(problem: Problem, nodes: Nodes, times: Array) -> Array:
             rate = rate - nodes.sum(root**2 * rate)
             y = root * rate
             gap = _gap(semi, root)
-            far = FAR / gap
+            # c in (I + cS)⁻¹ c, times the largest relaxation time, that stands for S⁻¹
+            far = 1e9 / gap
             assert semi.solver is not None
             relaxed = _mean_free(nodes, far * semi.solver.solve(far, y), root)
             alpha, beta = value_at(equation.alpha, t), value_at(equation.beta, t)

@@ -42,9 +42,6 @@ if TYPE_CHECKING:
 
 TAKES = ("diffusion", "circulation", "drift")
 
-ROUND_OFF = 4e-16
-"""Perturbation of a matrix by round-off, relative to its norm."""
-
 
 @dataclass(frozen=True)
 class Answers:
@@ -186,7 +183,8 @@ def _exit(
     density = np.exp(np.log(np.maximum(form.mass, 1e-300)) - np.log(nodes.weights))
     cells = free[nodes.cell_nodes].any(axis=1)
     outside = float((density[nodes.cell_nodes] * nodes.cell_weights())[cells].sum())
-    blur = ROUND_OFF * float(abs(matrix).max()) * float(pair.conditions[0]) / (rate / alpha)
+    # perturbation of a matrix by round-off, relative to its norm
+    blur = 4e-16 * float(abs(matrix).max()) * float(pair.conditions[0]) / (rate / alpha)
     numbers = {"rate": rate, "mean_time": float(times @ form.mass) / outside}
     quasi_stationary: Array = np.asarray(state / float(state @ form.mass))
     return numbers, {"times": times, "state": quasi_stationary}, blur

@@ -42,10 +42,6 @@ MODES = 4
 REACHED = 10.0
 """Level (kT) above the way over the barrier up to which the error of a committor is looked for."""
 
-SLOW = 1e-2
-"""Share of the highest computed eigenvalue below which a mode counts as slow. The others are left
-to the linear solver: their own round-off, far from the wells, would be kept in the solution."""
-
 
 @dataclass(frozen=True, repr=False, kw_only=True)
 class Exit(FromModes):
@@ -257,7 +253,10 @@ def _undecided(best: Array, coarse: Array, mass: Array) -> float:
 def _solved(level: Level, functional: Array, scale: float) -> Array:
     """Return f ``(n,)`` with −αL f = b in the weak sense, f = 0 on absorbing nodes (collective)."""
     operator, pairs = level.operator, level.pairs
-    slow = pairs.values < SLOW * pairs.values[-1]
+    # share of the highest computed eigenvalue below which a mode counts as slow. The others are
+    # left to the linear solver: their own round-off, far from the wells, would be kept in the
+    # solution.
+    slow = pairs.values < 1e-2 * pairs.values[-1]
     basis = pairs.functions[slow]
     rhs = np.where(operator.free, functional, 0.0)
     start = (along(operator.form.nodes, basis, rhs) / pairs.values[slow]) @ basis

@@ -36,30 +36,14 @@ if TYPE_CHECKING:
     from wfrpde.fields import Region
 
 
-DEGREE = {1: 8, 2: 8, 3: 4}
-"""Degree by dimension, where the case names none; the other one is less by one."""
-
 LEVEL, HIGHEST_LEVEL = 45.0, 100.0
 """Levels (kT) that the mesh reaches at first, and at most: steep cells have modes of their own."""
-
-WALL_LIMIT = 1e-10
-"""Weight of a mode at the walls up to which an automatic box is wide enough."""
-
-MATTERS = 20.0
-"""Levels (kT) within which the rotation of modes is bounded."""
 
 EXTRA = 3
 """Modes beyond those asked for, since some may be artefacts."""
 
-KNOWN = 0.5
-"""Share of a mode that modes of the coarser degree with similar eigenvalues must hold."""
-
 SIMILAR = 0.1
 """Distance of eigenvalues that may be one, relative to their size."""
-
-STEEP_SHARE = 0.3
-"""Share of a mode in cells too steep to be resolved from which it is an artefact: two degrees may
-agree about those."""
 
 ROUND_OFF = 4e-16
 """Perturbation of the matrix by round-off, relative to its norm; conditions multiply it."""
@@ -146,7 +130,8 @@ def solve_irreversible(
                     solved = _solved(problem, dynamics, count, absorbing, through, observer)
         rotating, wall_share = comm.bcast(None if solved is None else solved[1:])
         interpolation = interpolation_of(*finest_grid(problem, through))
-        if not automatic or wall_share < WALL_LIMIT or level >= HIGHEST_LEVEL:
+        # weight of a mode at the walls up to which an automatic box is wide enough
+        if not automatic or wall_share < 1e-10 or level >= HIGHEST_LEVEL:
             break
         level *= 1.3
     warnings = [*problem.warnings, *rotating.pop("warnings")]
@@ -175,7 +160,8 @@ def refuse_simplices(case: Case) -> None:
 
 def finest_grid(problem: Problem, through: tuple[Array, ...]) -> tuple[TensorGrid, int]:
     """Return the grid of spectral elements, whose cells end at planes, and the higher degree."""
-    degree = problem.numerics.degree or DEGREE[problem.dim]
+    # degree by dimension, where the case names none; the other one is less by one
+    degree = problem.numerics.degree or {1: 8, 2: 8, 3: 4}[problem.dim]
     cells = problem.numerics.cells or cells_for(problem, degree)
     return problem.tensor_grid(cells, through), degree
 
@@ -204,7 +190,8 @@ def _solved(
             dynamics,
             absorbing_nodes(absorbing, nodes) if absorbing else None,
         )
-        near = problem.landscape.levels(nodes.points) < MATTERS
+        # levels (kT) within which the rotation of modes is bounded
+        near = problem.landscape.levels(nodes.points) < 20.0
         rotation = _rotation(dynamics, nodes.points[near], count)
         wanted = min(count + EXTRA, form.matrix.shape[0] - 2)
         if count > wanted:
@@ -245,7 +232,9 @@ def _combined(levels: list[_Level], count: int, scale: float) -> dict[str, Any]:
     known: Flags = np.ones(len(values), dtype=bool)
     if len(levels) > 1:
         discretisation, known = _compared(levels, functions, mass, scale)
-    known &= _steep_share(fine) < STEEP_SHARE
+    # share of a mode in cells too steep to be resolved from which it is an artefact: two degrees
+    # may agree about those
+    known &= _steep_share(fine) < 0.3
     errors = algebraic + discretisation
     if fine.form.conservative:
         errors[0], known[0] = 0.0, True
@@ -331,7 +320,8 @@ def _compared(
             continue
         basis = np.linalg.qr(others[near].T)[0]
         share = np.linalg.norm(basis.conj().T @ function) ** 2 / np.linalg.norm(function) ** 2
-        known[k], distance[k] = share > KNOWN, gap[k][near].min()
+        # share of a mode that modes of the coarser degree with similar eigenvalues must hold
+        known[k], distance[k] = share > 0.5, gap[k][near].min()
     return distance, known
 
 

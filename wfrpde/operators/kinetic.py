@@ -41,9 +41,6 @@ if TYPE_CHECKING:
 LEVEL = 70.0
 """Level of U (kT) at which the grid in q ends."""
 
-SHOWN_LEVEL = 25.0
-"""Level (kT) up to which functions are given: beyond, √π is no larger than round-off."""
-
 POINTS, MORE_POINTS = 1.7, 0.2
 """Points of the grid in a shortest length of U: at first, and more with each refinement."""
 
@@ -51,16 +48,6 @@ MOMENTA, GROWTH = 30, 2
 """Hermite polynomials at first, and how their number grows."""
 
 MOST_REFINEMENTS = 3
-
-FREQUENCIES = 1.2
-"""How far up modes that rotate are looked for, in units of the inverse of the shortest length of U,
-a frequency."""
-
-AGREED = 1e-7
-"""Change of the eigenvalues, relative to |λ|, at which refinement ends."""
-
-SIMILAR = 0.1
-"""Change, relative to |λ|, up to which both resolutions know an eigenvalue."""
 
 ROUND_OFF = 4e-16
 
@@ -117,7 +104,8 @@ def _shown(problem: Problem) -> tuple[Any, int]:
     low, high = problem.box[0]
     q = np.linspace(low, high, 4001)
     value = problem.potential(q[:, None])
-    inside = q[value - value.min() < SHOWN_LEVEL]
+    # level (kT) up to which functions are given: beyond, √π is no larger than round-off
+    inside = q[value - value.min() < 25.0]
     width = float(inside[-1] - inside[0])
     cells = int(np.ceil(2 * width / float(problem.scales[0]))) + 8
     breaks = np.linspace(inside[0], inside[-1], cells + 1)
@@ -150,7 +138,9 @@ def _solved(problem: Problem, friction: float, count: int, refinement: int) -> _
     def rotation(values: ComplexArray) -> float:
         """No bound is known: well beyond the frequencies of U and of what was found."""
         found = 1.5 * np.abs(values.imag).max(initial=0.0) + values.real.max(initial=0.0)
-        return float(max(found, FREQUENCIES / float(problem.scales[0])))
+        # how far up modes that rotate are looked for, in units of the inverse of the shortest
+        # length of U, a frequency
+        return float(max(found, 1.2 / float(problem.scales[0])))
 
     scale = 0.1 * min(friction, 1 / friction) / float(high - low) ** 2
     pairs = lowest(
@@ -177,7 +167,8 @@ def _refined(problem: Problem, friction: float, count: int) -> dict[str, Any]:
             runs.append(_solved(problem, friction, count, refinement))
             values, before = runs[-1].pairs.values[:count], runs[-2].pairs.values
             gap = np.abs(values[:, None] - before[None, :]).min(axis=1)
-            if (gap <= AGREED * np.abs(values) + 1e-12).all():
+            # 1e-7: change of the eigenvalues, relative to |λ|, at which refinement ends
+            if (gap <= 1e-7 * np.abs(values) + 1e-12).all():
                 break
     return _combined(problem, runs, gap, count)
 
@@ -193,7 +184,8 @@ def _combined(problem: Problem, runs: list[_Solved], gap: Array, count: int) -> 
     # where eigenvalues meet, a perturbation δ moves them by no more than about its root
     errors = np.minimum(errors, gap + np.sqrt(residual * (1 + np.abs(values))))
     values[0], errors[0] = 0.0, 0.0
-    known = gap <= SIMILAR * np.abs(values) + 1e-12
+    # 0.1: change, relative to |λ|, up to which both resolutions know an eigenvalue
+    known = gap <= 0.1 * np.abs(values) + 1e-12
     known[0] = True
     if not known.any():
         raise SolverError("no mode is known to both resolutions")

@@ -27,23 +27,12 @@ from wfrpde.operators.operator import Operator
 DEGREE = {1: 8, 2: 8, 3: 1}
 """Degree by dimension, where the case names none. In 3-D the factors of spectral elements fill."""
 
-NODES_PER_LENGTH = {1: 12.0, 2: 5.5, 3: 3.6}
-"""Nodes along an axis per shortest length scale, by dimension."""
-
-LEAST_CELLS = {1: 24, 2: 8, 3: 6}
-"""Fewest spectral elements along an axis, by dimension."""
-
-LARGEST_RATIO = 0.9
-"""q = |v₃ − v₂|/|v₂ − v₁| of the values of three degrees beyond which nothing converges visibly."""
-
 VAGUE = 1e-2
 """Relative error of any value from which the others may be of what is not resolved, too."""
 
 IRREGULAR = 3.0
 """Error in units of the largest change from degree to degree, where nothing falls regularly: 2.2
 was needed; with an error like 1/p² it is 3.3 of the last one."""
-
-TINY = 1e-300
 
 FINEST_NODES = {1: 100_000, 2: 150_000, 3: 250_000}
 """Nodes of the finest discretisation that the defaults do not exceed, by dimension."""
@@ -149,7 +138,8 @@ def _remaining(last: Array, before: Array) -> Array:
     With q = last/before it is q/(1 − q) where the changes fall geometrically, which is less than 1
     for smooth functions; where they fall like a power of the degree it is up to twice as much.
     """
-    q = np.minimum(last / np.maximum(before, TINY), LARGEST_RATIO)
+    # q = |v₃ − v₂|/|v₂ − v₁| of the values of three degrees beyond which nothing converges visibly
+    q = np.minimum(last / np.maximum(before, 1e-300), 0.9)
     return np.asarray(np.maximum(1.0, 2 * q / (1 - q)))
 
 
@@ -187,8 +177,10 @@ def cells_for(problem: Problem, degree: int, refinements: int = 0) -> tuple[int,
     """Cells from the length scales, within `FINEST_NODES` after so many refinements."""
     dim = problem.dim
     width = problem.box[:, 1] - problem.box[:, 0]
-    wanted = NODES_PER_LENGTH[dim] * width / (problem.scales * degree * 2**refinements)
-    least = LEAST_CELLS[dim] if degree > 1 else 8
+    # nodes along an axis per shortest length scale, by dimension
+    wanted = {1: 12.0, 2: 5.5, 3: 3.6}[dim] * width / (problem.scales * degree * 2**refinements)
+    # fewest spectral elements along an axis, by dimension
+    least = {1: 24, 2: 8, 3: 6}[dim] if degree > 1 else 8
     cells = tuple(int(np.ceil(w)) for w in np.clip(wanted, least, 20_000))
     for _ in range(40):
         active = problem.tensor_grid(cells).n_cells * (degree * 2**refinements) ** dim

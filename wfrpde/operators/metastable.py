@@ -23,12 +23,6 @@ from wfrpde.operators.spectra import Spectrum, evaluated
 CLEAR = 3.0
 """Ratio of two neighbouring rates from which they count as separated."""
 
-BOTTOM = 6.0
-"""Level (kT) up to which a node may be a corner."""
-
-BULK = 20.0
-"""Level (kT) up to which memberships are kept from turning negative; beyond they are cut off."""
-
 
 @dataclass(frozen=True, repr=False)
 class MetastableSets(Result):
@@ -99,7 +93,7 @@ def metastable_sets(spectrum: Spectrum, sets: int | None = None) -> MetastableSe
     functions = spectrum.functions[:sets].T
     level = spectrum.target.potential(spectrum.nodes)
     level = level - level.min()
-    candidates = np.flatnonzero(level < BOTTOM)
+    candidates = np.flatnonzero(level < 6.0)  # level (kT) up to which a node may be a corner
     nearest = [
         int(((spectrum.nodes - seed) ** 2).sum(axis=1).argmin()) for seed in spectrum.target.seeds
     ]
@@ -107,7 +101,8 @@ def metastable_sets(spectrum: Spectrum, sets: int | None = None) -> MetastableSe
     corner = candidates[_corners(functions[candidates])]
     order = np.lexsort(spectrum.nodes[corner].T[::-1])
     corner = corner[order]
-    transform = _feasible(np.linalg.inv(functions[corner]), functions[level < BULK])
+    # level (kT) up to which memberships are kept from turning negative; beyond they are cut off
+    transform = _feasible(np.linalg.inv(functions[corner]), functions[level < 20.0])
     memberships = np.clip(functions @ transform, 0.0, None)
     memberships /= memberships.sum(axis=1, keepdims=True)
     weights = np.asarray(spectrum.mass @ memberships, dtype=np.float64)

@@ -45,10 +45,6 @@ HIGHEST_LEVEL = 300.0
 KNOWN = 0.5
 """Share of a mode that the coarser discretisation must know."""
 
-WALL_FACTOR = 100.0
-"""Change of an eigenvalue by the walls over its value and its weight at the nodes there; measured
-between 12 and 62 for Ornstein–Uhlenbeck modes."""
-
 WALL_LIMIT = 1e-12
 """Weight at the walls up to which an automatic box is wide enough."""
 
@@ -220,7 +216,9 @@ def _combined(problem: Problem, ladder: Ladder, count: int, scale: float) -> Mod
     walls = finest.gathered(wall_nodes(nodes).astype(float)) > 0
     share = (functions[:, walls] ** 2 * mass[walls]).sum(axis=1)
     if problem.mesh is None and problem.domain.box is None:
-        errors = errors + WALL_FACTOR * share * np.abs(values)
+        # change of an eigenvalue by the walls over its value and its weight at the nodes there;
+        # measured between 12 and 62 for Ornstein–Uhlenbeck modes
+        errors = errors + 100.0 * share * np.abs(values)
     errors = errors + ROUND_OFF * np.abs(values)
     warnings = [*problem.warnings, *_warnings(ladder, known, chosen, values)]
     size = np.abs(values) if operator.rate is None else np.maximum(np.abs(values), scale)

@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 
 Power = tuple[int, ...]
 
-MOST_DEGREE = 40
-"""Highest degree of the polynomials: the count is left to a mesh where it needs more."""
-
 
 def is_linear(case: Case, dynamics: Dynamics) -> bool:
     """Whether a case asks for the spectrum of linear dynamics in the whole space, and no mesh."""
@@ -122,7 +119,8 @@ def _lowest(
     more: list[tuple[float, float, float]] = []
     right: Rows = []
     left: Rows = []
-    for degree in range(MOST_DEGREE + 1):
+    # highest degree of the polynomials: the count is left to a mesh where it needs more
+    for degree in range(41):
         done = sorted(value.real for value in values)[:count]
         if len(done) == count and degree * slow.real.min() > done[-1] * (1 + 1e-9):
             break

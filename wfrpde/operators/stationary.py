@@ -45,12 +45,6 @@ if TYPE_CHECKING:
 SHARE = 0.25
 """Share of the distance of two results, extrapolated once each, that is the error of the best."""
 
-AT_WALLS = 1e-8
-"""Share of the mass at the walls of the box from which it is told."""
-
-ANCHORS = 3
-"""Nodes that are tried as the heaviest one at most."""
-
 
 @dataclass(frozen=True, repr=False, kw_only=True)
 class StationaryDensity(FromModes):
@@ -173,7 +167,8 @@ def _solved(
     walls = nodes.gather(wall_nodes(nodes).astype(float))[1] > 0
     beyond = float((mass * np.exp(row))[walls].sum())
     warnings = []
-    if beyond > AT_WALLS and problem.domain.box is None:
+    # share of the mass at the walls of the box from which it is told
+    if beyond > 1e-8 and problem.domain.box is None:
         warnings.append(
             f"{beyond:.0e} of the stationary mass is at the walls of the box, which follows the "
             "target: the drift leads farther. Give [domain] box"
@@ -203,7 +198,7 @@ def stationary_masses(problem: Problem, dynamics: Dynamics, nodes: Nodes) -> Arr
     matrix = sparse.csc_matrix((values, (rows, columns)), shape=(n, n))
     anchor = int(np.argmin(problem.potential(nodes.points)))
     mass: Array = np.ones(n)
-    for _ in range(ANCHORS):
+    for _ in range(3):  # nodes that are tried as the heaviest one at most
         free = np.arange(n) != anchor
         factor = splu(
             matrix[free][:, free].tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,

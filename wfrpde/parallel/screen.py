@@ -16,10 +16,6 @@ from wfrpde.parallel.bars import TerminalBar
 logger = logging.getLogger("wfrpde")
 
 
-UNLIMITED = 100_000
-"""Width of what is no terminal: a program that reads a file finds whole lines."""
-
-
 def screen_width(stream: TextIO | None = None) -> int:
     """Return the number of characters in a line of a stream, by default of standard output.
 
@@ -28,7 +24,7 @@ def screen_width(stream: TextIO | None = None) -> int:
     stream = sys.stdout if stream is None else stream
     if os.environ.get("COLUMNS", "").isdecimal() or stream.isatty():
         return shutil.get_terminal_size().columns
-    return UNLIMITED
+    return 100_000  # width of what is no terminal: a program that reads a file finds whole lines
 
 
 def wrapped(text: str, stream: TextIO | None = None) -> str:

@@ -18,8 +18,6 @@ __all__ = ["IndexedRun", "runs_within", "write_index"]
 
 SIGNATURE = "wfrpde index"
 """By this a page of ours is known, which may be replaced."""
-DEEPEST = 3
-"""Levels of folders that are searched."""
 FIRST_LOOKS = ("comparison", "density", "log_density", "differences", "modes", "h", "dt", "sweep")
 """Figures that stand for a run, the most telling first."""
 
@@ -81,7 +79,7 @@ def write_index(folder: Path) -> tuple[Path, list[IndexedRun]]:
 def runs_within(folder: Path) -> list[IndexedRun]:
     """Find the runs of a folder and of those below, in the order of their names."""
     found = []
-    for depth in range(1, DEEPEST + 1):
+    for depth in range(1, 4):  # levels of folders that are searched
         for report in folder.glob("/".join(["*"] * depth) + "/report.html"):
             hidden = any(part.startswith(".") for part in report.relative_to(folder).parts)
             run = None if hidden else _read(report.parent, folder)

@@ -27,9 +27,6 @@ from wfrpde.samplers.ranks import Ranks
 from wfrpde.samplers.resampling import Resampling
 from wfrpde.samplers.walls import Walls
 
-BISECTIONS = 40
-"""Halvings of the interval in which the next target of an adaptive schedule lies."""
-
 Moves = Annotated[int, Field(ge=1, strict=True, description="moves at each target, 1 or more")]
 Length = Annotated[
     float, Field(gt=0, allow_inf_nan=False, description="h of the moves, a squared length")
@@ -201,7 +198,8 @@ class TemperedSmc(LibrarySampler):
         if good(end):
             return end
         low, high = now, end
-        for _ in range(BISECTIONS):
+        # halvings of the interval in which the next target of an adaptive schedule lies
+        for _ in range(40):
             middle = (low + high) / 2
             low, high = (middle, high) if good(middle) else (low, middle)
         return low if low > now + 1e-9 * (end - now) else now + 1e-3 * (end - now)

@@ -7,9 +7,6 @@ import threading
 from contextlib import suppress
 from typing import Self
 
-KEPT = 10_000
-"""Bytes that are kept."""
-
 LINES, WIDTH = 5, 300
 """Last lines that are shown, and characters of each."""
 
@@ -55,5 +52,5 @@ class Complaints:
     def _read(self) -> None:
         with suppress(OSError):
             while part := os.read(self._source, 1 << 16):
-                self._kept = (self._kept + part)[-KEPT:]
+                self._kept = (self._kept + part)[-10_000:]  # bytes that are kept
         os.close(self._source)

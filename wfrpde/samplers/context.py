@@ -23,9 +23,6 @@ from wfrpde.starts.registry import initial_again
 from wfrpde.targets import Target
 from wfrpde.targets.registry import target_of
 
-MOST_DRAWS = 1000
-"""How often draws beyond the box are drawn again."""
-
 
 @dataclass(frozen=True)
 class SamplerContext:
@@ -174,7 +171,7 @@ def drawable(initial: InitialDensity, box: Array, walls: Walls | None = None) ->
 
     def sample(n: int, rng: np.random.Generator) -> Array:
         x = whole(n, rng)
-        for _ in range(MOST_DRAWS):
+        for _ in range(1000):  # how often draws beyond the box are drawn again
             outside = walls.beyond(x)
             if not outside.any():
                 return x

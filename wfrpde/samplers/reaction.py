@@ -24,10 +24,6 @@ from wfrpde.samplers.law import LawStep, log_mass
 from wfrpde.samplers.parameters import Bandwidth, Cells, Smoothing, SourceName
 from wfrpde.samplers.ranks import Ranks
 
-FINENESS = 4
-"""Cells of a mesh that is laid out by itself within the shortest length of V and log ρ₀."""
-
-
 MOST_DIMENSIONS = 3
 """Dimensions up to which a density can be estimated on a lattice."""
 
@@ -174,7 +170,8 @@ def mesh(name: str, context: SamplerContext, cells: Cells) -> Lattice:
     most = CELLS[len(box)]
     closed = () if context.walls is None else tuple(context.walls.closed)
     if cells is None:
-        return Lattice.over(box, context.scales / FINENESS, most, closed)
+        # cells of a mesh that is laid out by itself within the shortest length of V and log ρ₀
+        return Lattice.over(box, context.scales / 4, most, closed)
     counts = along_axes(cells, name, "cells", len(box)).astype(int)
     if not ((counts >= 1) & (counts <= 10 * most)).all():
         raise InputError(f"sampler {name}: cells", repr(cells), f"1 to {10 * most}")

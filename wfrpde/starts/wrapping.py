@@ -17,9 +17,6 @@ from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.starts.initial import InitialDensity
 
-REACH = 9.0
-"""Standard deviations beyond which an image counts for nothing: e^{−40}."""
-
 MOST_TURNS = 20.0
 """Turns of an axis that a density may span; one so wide is uniform there to 16 digits."""
 
@@ -39,7 +36,8 @@ def wrapped(initial: InitialDensity, box: Array, closed: tuple[bool, ...]) -> In
         return initial
     low, length = box[:, 0], np.ptp(box, axis=1)
     around = np.array(closed)
-    turns = REACH * spread / length
+    # standard deviations beyond which an image counts for nothing: e^{−40}
+    turns = 9.0 * spread / length
     if (turns[around] > MOST_TURNS).any():
         found = f"a start that spans {turns[around].max():.0f} turns of a periodic axis"
         raise InputError("initial", found, f"at most {MOST_TURNS:g}", "Take a uniform one.")

@@ -23,9 +23,6 @@ from wfrpde.errors import SolverError
 TOLERANCE = 1e-12
 """Relative residual of the eigenpairs."""
 
-DAVIDSON_TOLERANCE = 1e-8
-"""Absolute residual of theirs."""
-
 
 class SlepcShiftInvert:
     """The lowest eigenvectors of a matrix, as `wfrpde.engine.protocol.ShiftInvert` says.
@@ -93,7 +90,7 @@ class SlepcShiftInvert:
             self._eps.setDeflationSpace([self._smooth])
         if self._davidson:
             self._eps.setDimensions(count)
-            self._eps.setTolerances(DAVIDSON_TOLERANCE, 2000)
+            self._eps.setTolerances(1e-8, 2000)  # absolute residual
         else:
             self._eps.setDimensions(count, max(2 * count, count + 20))
             self._eps.setTolerances(TOLERANCE, 500)

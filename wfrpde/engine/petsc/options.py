@@ -12,12 +12,6 @@ from wfrpde.case.petsc_options import checked_options
 from wfrpde.engine.protocol import Traits, Wish
 from wfrpde.errors import InputError, SolverError
 
-FEWEST_TO_ITERATE = 5_000
-"""Unknowns in 3-D beyond which iterating costs less than a factorisation."""
-
-FEWEST_TO_PRECONDITION = {1: 10_000_000, 2: 400_000, 3: 20_000}
-"""The same for multigrid in the eigensolver, by dimension, where the matrix is monotone."""
-
 DAVIDSON = ("gd", "jd", "lobpcg")
 """Eigensolvers that precondition instead of inverting; ``eps_type`` among the options."""
 
@@ -54,7 +48,8 @@ def factor_options(traits: Traits, n: int, ranks: int, method: str = "auto") -> 
     dim, complete, incomplete = traits.dim, "cholesky", "icc"
     if not traits.symmetric:
         complete, incomplete = "lu", "ilu"
-    if method == "iterative" or (method == "auto" and dim == 3 and n > FEWEST_TO_ITERATE):
+    # 5_000: unknowns in 3-D beyond which iterating costs less than a factorisation
+    if method == "iterative" or (method == "auto" and dim == 3 and n > 5_000):
         krylov = "cg" if traits.symmetric else "gmres"
         return {
             "ksp_type": "richardson" if traits.monotone else krylov,
@@ -83,7 +78,12 @@ def eigen_options(traits: Traits, n: int, ranks: int, wish: Wish) -> dict[str, s
     """
     given = asked(wish)
     davidson = given.get("eps_type") in DAVIDSON
-    large = wish.method == "auto" and traits.monotone and n > FEWEST_TO_PRECONDITION[traits.dim]
+    # unknowns from which multigrid pays in the eigensolver, by dimension
+    large = (
+        wish.method == "auto"
+        and traits.monotone
+        and n > {1: 10_000_000, 2: 400_000, 3: 20_000}[traits.dim]
+    )
     if davidson:
         inner = "bcgsl" if given["eps_type"] == "jd" else "preonly"
         options = {"ksp_type": inner, "ksp_rtol": "1e-2", "ksp_max_it": "2000"}

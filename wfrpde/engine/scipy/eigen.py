@@ -14,11 +14,6 @@ from wfrpde.errors import SolverError
 TOLERANCE = 1e-12
 """Relative residual of the eigenpairs of S^{-1}."""
 
-DENSE = 300
-"""Unknowns up to which S^{-1} is diagonalised as a dense matrix."""
-
-MOST_RESTARTS = 500
-
 
 class ArpackShiftInvert:
     """The lowest eigenvectors of a matrix, as `wfrpde.engine.protocol.ShiftInvert` says."""
@@ -49,7 +44,8 @@ class ArpackShiftInvert:
             return across(self.solve(across(x.ravel())))
 
         # more than ARPACK's Krylov space must hold
-        if n <= max(DENSE, 2 * count + 2):
+        # unknowns up to which S^{-1} is diagonalised as a dense matrix
+        if n <= max(300, 2 * count + 2):
             dense = np.array([inverse(row) for row in np.eye(n)])
             vectors, name = np.linalg.eigh((dense + dense.T) / 2)[1][:, -count:], "lapack"
         else:
@@ -62,7 +58,7 @@ class ArpackShiftInvert:
                     ncv=min(n, max(2 * count, count + 20)),
                     tol=TOLERANCE,
                     v0=start,
-                    maxiter=MOST_RESTARTS,
+                    maxiter=500,
                 )[1]
             except ArpackError as error:
                 raise SolverError(f"ARPACK found fewer than {count} eigenpairs: {error}") from None

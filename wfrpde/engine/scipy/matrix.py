@@ -11,9 +11,6 @@ from wfrpde.engine.layout import Layout, RowBlocks, Triplets
 from wfrpde.engine.protocol import Factor, ShiftInvert, Traits, Wish
 from wfrpde.errors import SolverError
 
-FULL_DIAGONALS = 1.3
-"""A matrix is multiplied diagonal by diagonal if these hold at most so many values an entry."""
-
 
 class ScipyMatrix:
     """A sparse matrix on one process, as `wfrpde.engine.protocol.Matrix` says."""
@@ -118,4 +115,5 @@ def _fastest(csr: Any) -> Any:
     n = csr.shape[0]
     coordinates = csr.tocoo()
     offsets = np.unique(coordinates.col.astype(np.int64) - coordinates.row)
-    return sparse.dia_array(csr) if len(offsets) * n <= FULL_DIAGONALS * csr.nnz else csr
+    # A matrix is multiplied diagonal by diagonal if these hold at most so many values an entry
+    return sparse.dia_array(csr) if len(offsets) * n <= 1.3 * csr.nnz else csr

@@ -17,13 +17,6 @@ from wfrpde.arrays import Array, Integers
 from wfrpde.discretisation.fluxes import bernoulli
 from wfrpde.flow.chain.nodes import SiteNodes
 
-MARGIN = 0.08
-"""Share of a site's interval by which it diffuses beyond either end, where log(ρ/π) goes on as a
-straight line: a wall at the end itself would bend it."""
-
-TAYLOR = 12
-"""Terms of the exponential series for a step in which a site leaves a cell half a time."""
-
 
 class SiteKernels:
     """e^{τL} of a site for all positions of its neighbours on the nodes.
@@ -50,7 +43,9 @@ class SiteKernels:
         self.nodes = nodes
         inner, at = nodes.grid(cells)
         width = float(inner[1] - inner[0])
-        count = int(np.ceil(MARGIN * (len(inner) - 1)))
+        # share of a site's interval by which it diffuses beyond either end, where log(ρ/π) goes on
+        # as a straight line: a wall at the end itself would bend it
+        count = int(np.ceil(0.08 * (len(inner) - 1)))
         beyond = width * np.arange(1, count + 1)
         wide = np.concatenate([nodes.low - beyond[::-1], inner, nodes.high + beyond])
         self._grids = [(wide, at + count)]
@@ -162,7 +157,8 @@ def _exponential(generator: Array, tau: float) -> Array:
     jump[:, every, every] += rate * step
     term, total = jump, jump.copy()
     total[:, every, every] += 1.0
-    for k in range(2, TAYLOR + 1):
+    # terms of the exponential series for a step in which a site leaves a cell half a time
+    for k in range(2, 13):
         term = term @ jump / k
         total += term
     total /= total.sum(axis=2, keepdims=True)

@@ -12,9 +12,6 @@ from wfrpde.arrays import Array, Integers
 from wfrpde.case.stored import Result
 from wfrpde.flow.chain.train import Cores, Train
 
-SWEEPS = 3
-"""Sweeps there and back in which the pivots of a density are found."""
-
 FINE = 1201
 """Points of a site between which a marginal is linear when samples are drawn."""
 
@@ -129,7 +126,8 @@ class Law(Result):
         def block(own: Train, bond: int) -> Array:
             return np.exp(energy.block(own.left[bond], own.right[bond + 2], bond) - scale)
 
-        train.fill(block, SWEEPS, rng)
+        # sweeps there and back in which the pivots of a density are found
+        train.fill(block, 3, rng)
         return cls(points, weights, train.cores(), scale)
 
     @property

@@ -44,13 +44,11 @@ LEVELS = ((1e-2, Level(18, 3, 1e-4, 1, 0.25)), (1e-3, Level(24, 3, 1e-5, 2, 0.12
 FINEST = Level(30, 3, 1e-6, 2, 0.0625)
 """Level of smaller tolerances."""
 
-DEFAULT_TOLERANCE = 1e-3
-"""Up to which errors are not remarked upon where no tolerance is asked for."""
-
 
 def tolerance_of(case: Case) -> float:
     """Return the tolerance above which errors are remarked upon."""
-    return case.accuracy.tolerance or DEFAULT_TOLERANCE
+    # up to which errors are not remarked upon where no tolerance is asked for
+    return case.accuracy.tolerance or 1e-3
 
 
 def level_of(case: Case) -> Level:

@@ -16,12 +16,6 @@ from wfrpde.flow.chain.nodes import GAUSS, SiteNodes, quadrature
 from wfrpde.flow.chain.train import Cores, on_grid
 from wfrpde.targets.chain import ChainTarget
 
-SCAN = 4001
-"""Points on which a site is looked at for the ends of regions."""
-
-BISECTIONS = 50
-"""Halvings that find such an end."""
-
 LAW_TOLERANCE = 1e-10
 """Root mean square that a bond of a density may leave out, in units of its maximum."""
 
@@ -75,7 +69,8 @@ class Measurement:
     ) -> Measurement:
         """Return a quadrature with pieces that end where regions do."""
         regions = {name: chain_region(text, f"target.modes.{name}") for name, text in modes.items()}
-        line = np.linspace(nodes.low, nodes.high, SCAN)
+        # points on which a site is looked at for the ends of regions
+        line = np.linspace(nodes.low, nodes.high, 4001)
         breaks: list[float] = []
         hits = {
             name: parse_region(region.region, 1, f"target.modes.{name}")
@@ -85,7 +80,7 @@ class Measurement:
             holds = np.asarray(hit(line[:, None]))
             for k in np.flatnonzero(holds[1:] != holds[:-1]):
                 low, high = line[k], line[k + 1]
-                for _ in range(BISECTIONS):
+                for _ in range(50):  # halvings that find such an end
                     middle = (low + high) / 2
                     same = bool(hit(np.array([[middle]]))[0]) == bool(holds[k])
                     low, high = (middle, high) if same else (low, middle)

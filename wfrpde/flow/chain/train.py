@@ -22,9 +22,6 @@ Cores = tuple[Array, ...]
 GROWTH, SWAPS = 1.05, 200
 """An interpolation matrix has no entry beyond this; exchanges of pivots at most, to get there."""
 
-BEYOND = 8
-"""Directions in which a matrix is looked at beyond the rank that it had when it was last seen."""
-
 
 class Change(Protocol):
     """What is done to a function, site by site, while a sweep passes."""
@@ -175,7 +172,9 @@ class Train:
         By the images of random vectors, a few more than the rank that the bond had before; of twice
         as many if what these leave out is not below the tolerance.
         """
-        least, count = min(matrix.shape), self._ranks[bond] + BEYOND
+        # directions in which a matrix is looked at beyond the rank that it had when it was last
+        # seen
+        least, count = min(matrix.shape), self._ranks[bond] + 8
         while 2 * count < least:
             image = np.linalg.qr(matrix @ self._rng.standard_normal((matrix.shape[1], count)))[0]
             image = np.linalg.qr(matrix @ np.linalg.qr(matrix.T @ image)[0])[0]

@@ -25,9 +25,6 @@ fine and e_k = v_k + (v_k − v_{k−1})/3; the last is what a box of 6.5 deviat
 MENDED_SHARE = 4.0
 """Share of the mass that was kept positive by hand that is added to every error."""
 
-AGREE = 0.05
-"""Difference of log ρ up to which two solutions agree."""
-
 
 @dataclass(frozen=True, eq=False)
 class Run:
@@ -145,7 +142,7 @@ class Law(Result):
         skip = tuple([slice(None, None, 2)] * len(self.axes))
         logs = self.best[1][index][skip]
         level = logs.max() - logs
-        off = self.difference[index] > AGREE
+        off = self.difference[index] > 0.05  # difference of log ρ up to which two solutions agree
         return float(level[off].min() if off.any() else level.max())
 
     def log_density(self, index: int, y: Array) -> Array:

@@ -18,15 +18,6 @@ from wfrpde.flow.noising.lattice import Lattice
 from wfrpde.flow.noising.setup import Process
 from wfrpde.noising.scores import Score
 
-CLOSENESS = 1.6
-"""Nodes per standard deviation of the smallest step; the rule's error is then below 1e-20."""
-
-MOST_NODES = 4001
-"""Nodes beyond which a chain is refused."""
-
-WIDER = 1.15
-"""Factor of the box: long steps reach further than the process."""
-
 
 def step_times(process: Process) -> Array:
     """Return the times of the chain in the forward process, from T down to where it stops."""
@@ -65,9 +56,11 @@ def chain_law(process: Process, score: Score, *, noised: bool) -> tuple[Lattice,
     noising, times = process.noising, step_times(process)
     widths = [np.sqrt(noising.diffusion(t) * (t - s)) / noising.unit(s) for t, s in pairwise(times)]
     low, high = process.box[0]
-    centre, half = (low + high) / 2, WIDER * (high - low) / 2
-    count = int(np.ceil(2 * half * CLOSENESS / min(widths))) + 1
-    if count > MOST_NODES:
+    # factor of the box: long steps reach further than the process
+    centre, half = (low + high) / 2, 1.15 * (high - low) / 2
+    # nodes per standard deviation of the smallest step; the rule's error is then below 1e-20
+    count = int(np.ceil(2 * half * 1.6 / min(widths))) + 1
+    if count > 4001:  # nodes beyond which a chain is refused
         found = f"{len(times) - 1} steps, the smallest of {min(widths):.1g}"
         raise InputError("noising.steps", found, "fewer, or a later stop")
     lattice = Lattice.of([[centre - half, centre + half]], (max(count, 401) - 1,))

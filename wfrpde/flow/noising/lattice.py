@@ -14,9 +14,6 @@ from wfrpde.arrays import Array, Flags
 
 Condition = Callable[[Array], Flags]
 
-HALVINGS = 48
-"""Bisections that find where a region begins."""
-
 
 @dataclass(frozen=True, eq=False)
 class Lattice:
@@ -106,7 +103,7 @@ class Lattice:
         high: Array = np.full(len(line), step)
         start = lines[line, cell]
         first = flags[line, cell]
-        for _ in range(HALVINGS):
+        for _ in range(48):  # bisections that find where a region begins
             middle = (low + high) / 2
             place = start.copy()
             place[:, k] += middle

@@ -21,14 +21,8 @@ from wfrpde.noising.schedules import Noising
 from wfrpde.noising.scores import Data, Exact, OfUser, Score, Wrong, altered
 from wfrpde.noising.tabulated import Tabulated
 
-TABLE_LEVEL = 32.0
-"""Levels (kT) of data on a grid; e^{−32} = 1e-14 is left out."""
-
 REACH = 6.5
 """Standard deviations of every law that a lattice holds."""
-
-CELLS_PER_WIDTH = {1: 5.0, 2: 2.5, 3: 1.6}
-"""Cells of the coarsest lattice per least standard deviation, by dimension."""
 
 FEWEST_CELLS = {1: 64, 2: 32, 3: 20}
 MOST_CELLS = {1: 2400, 2: 160, 3: 32}
@@ -221,7 +215,8 @@ class Process:
         late = float(self.noise_time(self.times[-1])) if self.reverse else 0.0
         a, s2 = self.noising.scale(late), self.noising.variance(late)
         narrowest = np.sqrt(a**2 * self.data.narrowest**2 + s2) / self.noising.unit(late)
-        sizes = CELLS_PER_WIDTH[dim] * (self.box[:, 1] - self.box[:, 0]) / narrowest
+        # cells of the coarsest lattice per least standard deviation, by dimension
+        sizes = {1: 5.0, 2: 2.5, 3: 1.6}[dim] * (self.box[:, 1] - self.box[:, 0]) / narrowest
         return tuple(int(n) for n in np.clip(np.ceil(sizes), FEWEST_CELLS[dim], MOST_CELLS[dim]))
 
     def steps(self, start: float, end: float) -> Array:
@@ -269,8 +264,9 @@ def _reach(data: Data, noising: Noising, t: float) -> Array:
 
 
 def _landscape(potential: Any, seeds: Array) -> Landscape:
+    # levels (kT) of data on a grid; e^{−32} = 1e-14 is left out
     return Landscape(potential, potential, seeds, reaction=False, transport=False,
-                     level=TABLE_LEVEL)  # fmt: skip
+                     level=32.0)  # fmt: skip
 
 
 def mixture_of(kind: str | None, parameters: Any, dim: int) -> Mixture | None:

@@ -24,13 +24,6 @@ from wfrpde.flow.saved import DerivedNumbers, Estimated
 from wfrpde.noising.characteristics import flow_log_density
 from wfrpde.noising.tabulated import Tabulated
 
-AT_WALL = 1e-6
-"""Share of mass in the outermost cells of the lattice above which a warning is given."""
-
-
-MENDED = 1e-6
-"""Share of mass that was kept positive by hand above which a warning is given."""
-
 
 @dataclass(frozen=True, repr=False)
 class NoisingSolution(Result, DerivedNumbers):
@@ -207,7 +200,8 @@ class NoisingSolution(Result, DerivedNumbers):
         outer = np.ones(fine.lattice.shape, dtype=bool)
         outer[tuple([slice(4, -4)] * self.dim)] = False
         walls = max(float(fine.masses(k)[outer].sum()) for k in range(len(self.times)))
-        if walls > AT_WALL:
+        # share of mass in the outermost cells of the lattice above which a warning is given
+        if walls > 1e-6:
             found.append(
                 f"a share of {walls:.1e} of the mass is at the sides of the box, which keep it in: "
                 "the score does not confine it, or domain.box (in units of y = x/r) is too small"
@@ -218,7 +212,8 @@ class NoisingSolution(Result, DerivedNumbers):
                 "of particles makes their averages reliable there, and ess has no error bar; "
                 'corrector.drift = "tame" has weights that grow less'
             )
-        if self.law.mended > MENDED:
+        # share of mass that was kept positive by hand above which a warning is given
+        if self.law.mended > 1e-6:
             found.append(
                 f"the weights grow too fast at the sides of the box: {self.law.mended:.1e} of the "
                 "mass was kept positive by hand, which the error bars count"

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 PIECES = (40, 20)
 """Intervals of z and of r, with four points each, over which linear forms are integrated."""
 
-ANGLES = 64
-"""Angles around the axis there."""
-
 DEPTH = 36.0
 """Logarithms below the largest density, or mass of a point, beyond which points are left out."""
 
@@ -136,7 +133,7 @@ class AxialPart(ReducedPart):
 
     def _atoms(self, index: Index, along: float, across: float, count: int) -> Atoms:
         rule = self._rule(index, count)
-        cosine, log_weight = cosines(self.dim - 1, ANGLES)
+        cosine, log_weight = cosines(self.dim - 1, 64)  # angles around the axis there
         z, r = rule.points.T
         places = along * z[:, None] + across * np.multiply.outer(r, cosine)
         mass = np.add.outer(rule.log_mass, log_weight)

@@ -25,12 +25,6 @@ import numpy as np
 
 from wfrpde.arrays import Array
 
-STEP = 1.0
-"""Exponent Γ·dt of a step of `linear_fractional`, beyond which it would lose digits."""
-
-MOST_STEPS = 400
-"""Steps beyond which `linear_fractional` is not worth its time."""
-
 
 @dataclass(frozen=True)
 class GaussianFlow:
@@ -102,8 +96,9 @@ class GaussianFlow:
         mobility = np.eye(size) if self.mobility is None else self.mobility
         drift, spread = self.alpha * mobility @ precision, self.alpha * (mobility + mobility.T)
         rate = float(np.linalg.norm(drift, ord=2)) + self.beta / 2
-        steps = max(1, int(np.ceil(rate * t / STEP)))
-        if steps > MOST_STEPS:
+        # beyond an exponent Γ·dt of 1, a step of `linear_fractional` would lose digits
+        steps = max(1, int(np.ceil(rate * t)))
+        if steps > 400:  # steps beyond which `linear_fractional` is not worth its time
             return None
         from scipy.linalg import expm
 

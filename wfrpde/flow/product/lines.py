@@ -12,9 +12,6 @@ import numpy as np
 
 from wfrpde.arrays import Array, ComplexArray
 
-EDGE = 0.01
-"""Share of the range at either end in which a tilted law feels where the range was cut off."""
-
 BLOCK = 2_000_000
 """Exponentials that are computed at once."""
 
@@ -147,7 +144,9 @@ class Atoms:
             error += abs(self.second.tilt(a)[0] - log_mgf)
         if self.open_ends and a != 0:
             low, high = self.ends
-            margin = EDGE * (high - low)
+            # share of the range at either end in which a tilted law feels where the range was cut
+            # off
+            margin = 0.01 * (high - low)
             edge = self.places > high - margin if a > 0 else self.places < low + margin
             error += float(mass[edge].sum())
         return error

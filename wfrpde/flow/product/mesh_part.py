@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from wfrpde.targets import Target
 
 
-MARGIN = 1.3
-"""Highest frequency of a table, in units of the highest that is asked for."""
-
-
 @dataclass(frozen=True)
 class MeshPart(Result):
     """A factor that was solved on a mesh."""
@@ -105,7 +101,8 @@ class MeshPart(Result):
         if self.dim == 1 and len(omega) > TABLE:
             highest = float(np.abs(omega).max())
             if index not in self._tables or self._tables[index].highest < highest:
-                self._tables[index] = Table.of(points[:, 0], mass, MARGIN * highest)
+                # highest frequency of a table, in units of the highest that is asked for
+                self._tables[index] = Table.of(points[:, 0], mass, 1.3 * highest)
             return self._tables[index](omega[:, 0])
         size = max(1, BLOCK // len(points))
         parts = [np.exp(1j * (omega[k : k + size] @ points.T)) @ mass

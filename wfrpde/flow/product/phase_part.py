@@ -28,9 +28,6 @@ DEGREE = 7
 AT_ONCE = 400
 """Points between nodes that are interpolated at once: each takes 8⁴ values."""
 
-DEPTH = 36.0
-"""Logarithms below the largest mass of a node beyond which nodes are left out of linear forms."""
-
 
 @dataclass(frozen=True)
 class PhasePart(Result):
@@ -199,7 +196,9 @@ class PhasePart(Result):
             total = mass.sum(axis=others).ravel()
             error = gap.sum(axis=others).ravel() / np.maximum(total, 1e-300)
             points = lattice_points([self.axes[k].nodes for k in axes])
-            keep = total > total.max() * np.exp(-DEPTH)
+            # logarithms below the largest mass of a node beyond which nodes are left out of linear
+            # forms
+            keep = total > total.max() * np.exp(-36.0)
             self._projections[index, axes] = points[keep], np.log(total[keep]), error[keep]
         return self._projections[index, axes]
 

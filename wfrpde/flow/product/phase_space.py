@@ -37,12 +37,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("wfrpde")
 
-LEVEL = 20.0
-"""Levels (kT) that the box holds: what lies beyond is 2e-9 of the mass."""
-
-DEGREE = 11
-"""Of the interpolation: dense matrices cost the same whatever it is."""
-
 RESOLUTION, AT_RESOLUTION = 1.5, 1e-4
 """Spacing of nodes in units of the shortest length along an axis, and the tolerance that it is
 for."""
@@ -53,9 +47,6 @@ LEAST, MOST = 24, 1_200_000
 TIME, SPACE = 4 / 15, 8.0
 """Shares of the distance of the two extrapolated results, and of that of two degrees (with steps
 four times as long as the finest), whose sum with the error of sums estimates the error."""
-
-VAGUE = 1e-2
-"""Error of a number, relative to its size, from which the user is warned."""
 
 TAKEN = {"cells", "degree", "dt", "certify", "engine", "formulation"}
 """Keys of ``[numerics]`` that are heeded."""
@@ -107,7 +98,8 @@ def phase_problem(case: Case) -> Problem:
         np.concatenate([target.seeds, initial.seeds]),
         reaction=case.flow.beta > 0,
         transport=case.flow.alpha > 0,
-        level=LEVEL,
+        # levels (kT) that the box holds: what lies beyond is 2e-9 of the mass
+        level=20.0,
     )
     landscape = with_orbits(landscape)
     box = automatic_box(landscape)
@@ -139,7 +131,8 @@ def _solved(problem: Problem, stop: StopRequest) -> PhasePart:
         UniformAxis(float(low), float(high), n)
         for (low, high), n in zip(problem.box, _nodes(problem), strict=True)
     )
-    degree = problem.numerics.degree or DEGREE
+    # of the interpolation: dense matrices cost the same whatever it is
+    degree = problem.numerics.degree or 11
     form = ShearForm(problem, axes, degree)
     logger.info("two positions and momenta: %s nodes", " x ".join(map(str, form.shape)))
     start = in_blocks(problem.log_initial, lattice_points([axis.nodes for axis in axes]))
@@ -237,7 +230,8 @@ def _part(
 
 def _vague(problem: Problem, values: dict[str, Array], errors: dict[str, Array]) -> list[str]:
     """Say which numbers miss the tolerance that is asked for, or are hardly known."""
-    limit, missed = problem.tolerance or VAGUE, []
+    # error of a number, relative to its size, from which the user is warned
+    limit, missed = problem.tolerance or 1e-2, []
     for name in ("kl", "mean", "covariance"):
         size = np.abs(values[name]).max() + (0.0 if name == "kl" else 1.0)
         if (errors[name] > limit * size).any():

@@ -33,10 +33,6 @@ BEYOND = np.geomspace(1.0, 1e12, 4001)
 """Distances, in units of where the line ends, at which it is looked for mass beyond."""
 
 
-COARSE = 4.0
-"""Root mean squares of the distance that its points may lie apart where tails are followed."""
-
-
 @dataclass(frozen=True)
 class RadialPart(ReducedPart):
     """A radial factor: the flow of its distance from the origin."""
@@ -117,7 +113,8 @@ class RadialPart(ReducedPart):
         defect = np.broadcast_to(law.defect[keep, None], places.shape)
         gap = float(size * law.places[keep].max() * np.diff(cosine).max())
         width = float(np.sqrt(law.tilt(0.0)[2] + law.tilt(0.0)[1] ** 2))
-        if gap > COARSE * size * width:
+        # root mean squares of the distance that its points may lie apart where tails are followed
+        if gap > 4.0 * size * width:
             needed = "a law that falls faster: log_density knows this one at points"
             raise InputError("projection", f"heavy tails, of {self.target.description}", needed)
         cut = law.cut + self.lost

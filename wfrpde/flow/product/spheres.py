@@ -10,10 +10,6 @@ from scipy.special import gammaln, jv, roots_jacobi
 
 from wfrpde.arrays import Array
 
-BESSEL = 30
-"""Dimension up to which waves are averaged over a sphere by Bessel's function; beyond, the cosine
-of the angle is so close to 0 that its quadrature sees all that has not died away."""
-
 ANGLES = 64
 """Angles of the quadrature over a sphere."""
 
@@ -35,7 +31,9 @@ def cosines(dim: int, count: int = ANGLES) -> tuple[Array, Array]:
 
 def mean_wave(z: Array, dim: int) -> Array:
     """Return E e^{iz cos θ} over the directions, at sizes z ≥ 0 of any shape."""
-    if dim > BESSEL:
+    # dimension up to which waves are averaged over a sphere by Bessel's function; beyond, the
+    # cosine of the angle is so close to 0 that its quadrature sees all that has not died away
+    if dim > 30:
         cosine, log_weight = cosines(dim)
         total = np.zeros(z.shape)
         for w, c in zip(log_weight, cosine, strict=True):

@@ -28,9 +28,6 @@ PERIODS = (60.0, 97.0)
 FREQUENCIES = 64
 """Frequencies that are added at once, until their part is below the round-off."""
 
-MOST_BLOCKS = 256
-"""Blocks of frequencies after which a law that is not smooth is left as it is."""
-
 SMALLEST = 1e-16
 """Size of the ratio at which an integral over the frequencies ends."""
 
@@ -161,7 +158,8 @@ class SumLaw:
     def _blocks(self, a: float, step: float) -> Iterator[tuple[Array, ComplexArray]]:
         """Frequencies from 0 with their `ratio`, half of it at 0, until it has died away."""
         highest = min(line.highest for line in self.lines)
-        for block in range(MOST_BLOCKS):
+        # blocks of frequencies after which a law that is not smooth is left as it is
+        for block in range(256):
             omega = frequencies(step, block)
             omega = omega[omega <= highest]
             if not omega.size:

@@ -71,9 +71,6 @@ AIM, AGAIN = 0.6, 12.0
 """Share of the tolerance that a second ladder of four runs aims at, and how far a first one may be
 above it for that: halving all cells would cost eight times as much."""
 
-FEWEST = 24
-"""Cells along an axis of the pair's coarse grid from which a fourth, coarsest run is made."""
-
 RELAXED, MOST_RUNGS = 0.1, 18
 """Smallest step in units of ℓ²/α, within so many halvings."""
 
@@ -270,4 +267,5 @@ def _can_widen_twice(problem: Problem, cells: tuple[int, ...]) -> bool:
     """Whether a fourth run, on cells four times as wide, may tell how the others converge."""
     curved = problem.absorption is not None and problem.absorption.curved
     several = problem.tolerance is not None and problem.dim > 1 and not curved
-    return several and all(n % 4 == 0 and n >= FEWEST for n in cells)
+    # 24: cells along an axis of the pair's coarse grid from which a fourth, coarsest run is made
+    return several and all(n % 4 == 0 and n >= 24 for n in cells)

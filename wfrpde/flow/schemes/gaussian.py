@@ -31,9 +31,6 @@ from wfrpde.flow.saved import ErrorEstimate
 from wfrpde.flow.schemes.scheme import Fit, Scheme
 from wfrpde.flow.solution import Solution
 
-SIZE = 1.5
-"""Size of a cell in units of the shortest length of V and log ρ₀."""
-
 MOST_CELLS = {1: 2_000, 2: 20_000, 3: 20_000}
 """Cells beyond which they grow, by dimension: pictures then show less."""
 
@@ -167,7 +164,8 @@ def _part(problem: Problem, times: Array) -> GaussianPart:
 
 def _grid(problem: Problem) -> TensorGrid:
     """Divide the box for pictures, and for whoever integrates over it."""
-    wanted = np.ptp(problem.box, axis=1) / (SIZE * problem.scales)
+    # size of a cell in units of the shortest length of V and log ρ₀
+    wanted = np.ptp(problem.box, axis=1) / (1.5 * problem.scales)
     most = MOST_CELLS[problem.dim]
     shrink = min(1.0, (30 * most / np.prod(wanted)) ** (1 / problem.dim))  # most are cut away
     while True:

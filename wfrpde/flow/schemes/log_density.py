@@ -39,21 +39,12 @@ from wfrpde.flow.schemes.log_density_sizes import (
 )
 from wfrpde.flow.schemes.scheme import Fit, Scheme
 
-QUADRATURE = 1.5
-"""Largest cells of quadrature in the plane and in space, in units of the shortest length."""
-
 OF_STEPS = 0.15
 """Relative error of any number that steps with the error e leave, in units of e. Where saved times
 are near to each other all runs take the same steps, and their distance does not tell it."""
 
 MOST_LENGTHS = {2: 80.0, 3: 40.0}
 """Largest ratio of a box's width to the shortest length along it, in the plane and in space."""
-
-REFINED = 32.0
-"""Factor by which a refinement has a smaller error of the steps."""
-
-BY_DEGREE = 5.0
-"""Factor by which a degree more has a smaller error."""
 
 
 class LogDensity(Scheme):
@@ -173,11 +164,13 @@ class LogDensity(Scheme):
         Beyond one dimension also with a higher degree, and as much as what is missing asks for.
         """
         problem, coarse, own = context.problem, ladder.runs[-1], defaults_for(context.problem)
-        cells, degree, gain, looser = coarse.facts["cells"], coarse.degree, 1.5, REFINED
+        # 32.0: factor by which a refinement has a smaller error of the steps
+        cells, degree, gain, looser = coarse.facts["cells"], coarse.degree, 1.5, 32.0
         if own.at_degree is not None:
             degree, looser = min(degree + 1, DEGREES[1]), max(4.0, excess)
             if degree > coarse.degree:
-                gain = float(np.clip((excess / BY_DEGREE) ** (1 / degree), 1.0, 1.5))
+                # 5.0: factor by which a degree more has a smaller error
+                gain = float(np.clip((excess / 5.0) ** (1 / degree), 1.0, 1.5))
         limit = coarse.facts["local_error"] / looser
         cells = tuple(int(np.ceil(gain * n)) for n in cells)
         nodes = float(np.prod([n * degree + 1 for n in cells]))
@@ -251,7 +244,8 @@ def _grid(problem: Problem, cells: tuple[int, ...]) -> TensorGrid:
 def _parts(problem: Problem, grid: TensorGrid) -> TensorGrid:
     """Divide cells, in which u is a polynomial, so that ρ is resolved, and leave out empty ones."""
     size = [np.diff(breaks).max() for breaks in grid.breaks]
-    parts = np.ceil(np.array(size) / (QUADRATURE * problem.scales)).astype(int)
+    # largest cells of quadrature in the plane and in space, in units of the shortest length
+    parts = np.ceil(np.array(size) / (1.5 * problem.scales)).astype(int)
     shape = tuple(int(k) * n for k, n in zip(parts, grid.active.shape, strict=True))
     return problem.tensor_grid(shape)
 

@@ -72,9 +72,6 @@ SPACE = replace(PLANE, degree=4, most_cells=4, at_degree=None, fine_share=1.0)
 BULK = 20.0
 """Levels (kT) within which the bends of V and log ρ₀ count."""
 
-LEAST_WITH_TOLERANCE = 2
-"""Fewest elements along an axis of a plane with a tolerance, whose runs tell what they miss."""
-
 DEGREES = (4, 9)
 """Least and highest degree in the plane that a tolerance leads to."""
 
@@ -123,7 +120,9 @@ def default_cells(problem: Problem, *, wanted: bool = True) -> tuple[int, ...]:
         if tolerance is not None and own.at_degree is None:
             size = _size_in_space(tolerance)
         if tolerance is not None:
-            least = LEAST_WITH_TOLERANCE
+            # fewest elements along an axis of a plane with a tolerance, whose runs tell what they
+            # miss
+            least = 2
     else:
         lengths = problem.scales
         if tolerance is not None:

@@ -54,17 +54,11 @@ DEFAULTS = {
     3: Defaults(4, 6, 2.5, 300_000, 5e-5, 5),
 }
 
-MOST_DEGREE = 8
-"""Largest degree of a refinement."""
-
 RESOLVED = 25.0
 """Levels (kT) up to which no cell may be steep; beyond, the hybrid flux is good enough."""
 
 NODES_PER_DIGIT = 0.32
 """Nodes in a length of ℓ for each digit of a tolerance, besides 0.95."""
-
-MOST_STEEP = 4
-"""How often cells are made smaller because they are too steep."""
 
 FINER = 1.4
 """How many more nodes along each axis a refinement has."""
@@ -92,7 +86,7 @@ def default_cells(problem: Problem, degree: int) -> tuple[int, ...]:
     if tolerance is not None:
         nodes, least = 0.95 - NODES_PER_DIGIT * float(np.log10(tolerance)), 4
     wanted = nodes * width / (problem.scales * degree)
-    for _ in range(MOST_STEEP):
+    for _ in range(4):  # how often cells are made smaller because they are too steep
         cells = tuple(int(np.ceil(w)) for w in np.clip(wanted, least, 200))
         if tolerance is None or not _too_steep(problem, problem.tensor_grid(cells)):
             break
@@ -227,7 +221,7 @@ class Spectral(Scheme):
         if not is_free(problem) or coarse.march.u.shape[1] > most:
             return None
         context.done = 0.0
-        degree = min(coarse.degree + 1, MOST_DEGREE)
+        degree = min(coarse.degree + 1, 8)  # largest degree of a refinement
         growth = FINER * coarse.degree / degree
         cells = tuple(int(np.ceil(growth * n)) for n in ladder.facts["cells"])
         grid = problem.tensor_grid(cells)

@@ -14,9 +14,6 @@ from wfrpde.arrays import Array
 from wfrpde.discretisation.characteristics import CharacteristicForm
 from wfrpde.flow.steppers.stepper import Step
 
-MATTERS = 15.0
-"""Levels (nats below the largest density) within which the bend of u limits a step."""
-
 
 class AlongCharacteristics:
     """Half a step of reaction and transport, a step of noise, half a one of both again.
@@ -80,4 +77,5 @@ class AlongCharacteristics:
 
     def _bend(self, u: Array, dt: float) -> float:
         log_density = u - self.semi.potential
-        return dt * self.semi.bend(u, log_density > log_density.max() - MATTERS)
+        # levels (nats below the largest density) within which the bend of u limits a step
+        return dt * self.semi.bend(u, log_density > log_density.max() - 15.0)

@@ -18,9 +18,6 @@ from wfrpde.flow.steppers.stepper import Step
 
 GAMMA = 0.25
 
-FLOOR = 1e-4
-"""Least weight of the error of u at a node; it is 1 where ρ is largest."""
-
 
 def _rows(*rows: tuple[float, ...]) -> tuple[Array, ...]:
     return tuple(np.array(row) for row in rows)
@@ -123,7 +120,8 @@ class Rodasp:
             now = new - semi.potential
             later = math.exp(-beta * (self._t_end - t - dt)) * new - semi.potential
             weight = np.exp(np.maximum(now - now.max(), later - later.max()))
-            np.maximum(weight, FLOOR, out=weight)
+            # least weight of the error of u at a node; it is 1 where ρ is largest
+            np.maximum(weight, 1e-4, out=weight)
             share = weight * semi.weights
             centred = gap - (share @ gap) / (weight @ semi.weights)
             error = float(np.abs(weight * centred).max())

@@ -13,13 +13,8 @@ from wfrpde.report.paraview import circulates
 
 __all__ = ["draw_currents"]
 
-MOST_TIMES = 3
-
 POINTS = 48
 """Points along each axis at which the current is taken."""
-
-FAINT = 1e-3
-"""Share of the largest current below which there are no lines."""
 
 
 def draw_currents(run: FlowRun) -> Drawing | None:
@@ -28,7 +23,7 @@ def draw_currents(run: FlowRun) -> Drawing | None:
     if not isinstance(solution, Solution) or solution.dim != 2 or not circulates(solution):
         return None
     pictures, names = run.pictures, solution.case.coordinates
-    shown = pictures.spread(MOST_TIMES)
+    shown = pictures.spread(3)
     x, y = (np.linspace(axis[0], axis[-1], POINTS) for axis in pictures.axes)
     points = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1).reshape(-1, 2)
     figure = style.new_figure(10.5, 3.6, maps=True)
@@ -44,7 +39,8 @@ def draw_currents(run: FlowRun) -> Drawing | None:
         )  # fmt: skip
         current = solution.current(t, points).reshape(POINTS, POINTS, 2)
         size = np.linalg.norm(current, axis=2)
-        visible = size > FAINT * size.max(initial=0.0)
+        # share of the largest current below which there are no lines
+        visible = size > 1e-3 * size.max(initial=0.0)
         if visible.any():
             u, v = (np.where(visible, current[..., i], np.nan).T for i in (0, 1))
             width = 0.3 + 1.7 * np.sqrt(size.T / size.max())

@@ -15,8 +15,6 @@ __all__ = ["draw_comparison", "draw_density"]
 LN10 = np.log(10.0)
 MOST_TIMES = 10
 """Times that are drawn at most, spread evenly over the saved ones."""
-DEEPEST = 40.0
-"""Decades below the maximum that the logarithmic panel shows at most."""
 
 
 def draw_density(run: FlowRun) -> Drawing:
@@ -89,7 +87,8 @@ def _curves(axes: Axes, run: FlowRun, label: str, *, log: bool) -> None:
         every = [*pictures.log_density.values(), pictures.log_target]
         finite = np.concatenate([c[np.isfinite(c)].ravel() for c in every]) / LN10
         top = finite.max()
-        bottom = max(finite.min(), top - DEEPEST)
+        # decades below the maximum that the logarithmic panel shows at most
+        bottom = max(finite.min(), top - 40.0)
         axes.set_ylim(bottom - 0.03 * (top - bottom), top + 0.06 * (top - bottom))
     else:
         axes.fill_between(x, 0, np.exp(pictures.log_target), color=style.TARGET, alpha=0.25, lw=0)

@@ -18,13 +18,8 @@ from wfrpde.report.levels import enclosing_levels
 
 __all__ = ["draw_maps"]
 
-DECADES = 10.0
 OUTSIDE = "#f0f0f0"
 """What the mesh leaves out."""
-MOST_COLUMNS = 6
-"""Times side by side, where several flows are compared."""
-REMNANT = 0.01
-"""Smaller share of a panel than that is no hole or corner to tell of, and stays white."""
 CONTOUR = "#E69F00"
 
 
@@ -69,7 +64,8 @@ def _outside(run: FlowRun) -> Flags:
     left_out = ~np.isfinite(run.pictures.log_target)
     pieces, count = label(left_out)
     sizes = np.bincount(pieces.ravel(), minlength=count + 1)
-    large = sizes >= REMNANT * left_out.size
+    # a smaller share of a panel is no hole or corner to tell of, and stays white
+    large = sizes >= 0.01 * left_out.size
     large[0] = False
     return np.asarray(large[pieces])
 
@@ -80,7 +76,8 @@ def _maps(run: FlowRun, *, log: bool) -> Figure:
     several = len(labels) > 1
     count = len(pictures.times)
     # More columns would not be legible: further times go into further rows.
-    columns = min(count, MOST_COLUMNS if several else 3)
+    # 6: times side by side, where several flows are compared
+    columns = min(count, 6 if several else 3)
     rows = len(labels) * -(-count // columns)
     x, y = pictures.axes
     names = run.solution.case.coordinates
@@ -103,7 +100,7 @@ def _maps(run: FlowRun, *, log: bool) -> Figure:
                 axes.remove()
                 continue
             values = pictures.log_density[label][index]
-            image = _map(axes, run, values, shares, (top - DECADES, top) if log else None)
+            image = _map(axes, run, values, shares, (top - 10.0, top) if log else None)
             axes.set_aspect("equal" if equal else "auto")
             axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10], prune="both"))
             if flow == 0:

@@ -23,12 +23,6 @@ from wfrpde.report.levels import enclosing_levels
 __all__ = ["draw_marginals", "draw_rendering"]
 
 
-TIME_LIMIT = 300.0
-"""Seconds after which a rendering is given up."""
-MOST_ROWS = 6
-"""Times whose marginals are drawn."""
-MOST_RENDERED = 3
-"""Times that are rendered."""
 CONTOUR = "#E69F00"
 
 
@@ -42,7 +36,7 @@ def draw_rendering(run: FlowRun) -> Drawing | None:
         logger.warning("maps stand in for iso-surfaces, which need PyVista: %s", how("plot3d"))
         return None
     pictures = run.pictures
-    shown = pictures.spread(MOST_RENDERED)
+    shown = pictures.spread(3)  # times that are rendered
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         arrays: dict[str, Any] = {f"axis_{i}": axis for i, axis in enumerate(pictures.axes)}
@@ -51,8 +45,9 @@ def draw_rendering(run: FlowRun) -> Drawing | None:
         np.savez(folder / "in.npz", **arrays)
         command = [sys.executable, "-m", "wfrpde.report.rendering", name]
         try:
+            # seconds after which a rendering is given up
             done = subprocess.run(
-                command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False
+                command, capture_output=True, text=True, timeout=300.0, check=False
             )
             problem = "" if done.returncode == 0 else (done.stderr.strip().splitlines() or [""])[-1]
             failed = done.returncode != 0
@@ -98,7 +93,7 @@ def _cropped(images: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
 def draw_marginals(run: FlowRun) -> Drawing:
     """Draw the density integrated over each coordinate in turn."""
     pictures = run.pictures
-    shown = pictures.spread(MOST_ROWS)
+    shown = pictures.spread(6)  # times whose marginals are drawn
     density = pictures.log_density[run.equation.label][shown]
     names = "xyz"
     figure = style.new_figure(9.6, 2.9 * len(shown), maps=True)

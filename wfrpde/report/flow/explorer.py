@@ -27,8 +27,6 @@ KEPT = {1: 40.0, 2: 24.0, 3: 24.0}
 """Decades of density below the highest that the page keeps, by dimension."""
 SHOWN = 10.0
 """Decades that a map on the logarithmic scale shows."""
-MOST_VALUES = 1_000_000
-"""Values of density that a page holds at most: about a byte each."""
 CONTOURS = (0.9,)
 """Shares of the target's mass that its contours enclose."""
 
@@ -125,7 +123,8 @@ def view_of(
     """Pack log densities ``(T, …)`` of flows on a grid, and that of what they go to, ``(…)``."""
     dim = len(axes)
     count = sum(values.size for values in densities.values()) if dim > 1 else 0
-    stride = max(1, int(np.ceil(np.sqrt(count / MOST_VALUES))))
+    # values of density that a page holds at most: about a byte each
+    stride = max(1, int(np.ceil(np.sqrt(count / 1_000_000))))
     every = slice(None, None, stride)
     top = max(float(np.nanmax(values, initial=-np.inf)) for values in densities.values())
     top = max(top, float(np.nanmax(target))) / np.log(10)

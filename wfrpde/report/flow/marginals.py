@@ -20,9 +20,6 @@ __all__ = ["coordinates_to_show", "draw_marginals", "line_of"]
 MOST_PANELS = 6
 """Coordinates that are drawn at most."""
 
-VISIBLE = 1e-3
-"""Share of its maximum below which a density is not to be seen."""
-
 
 def draw_marginals(run: FlowRun) -> Drawing | None:
     """Draw the density of single coordinates at the saved times, over that of the target."""
@@ -95,7 +92,8 @@ def line_of(solution: ProductSolution | ChainSolution, coordinate: int) -> Array
         low, high = _ends(solution, coordinate)
     x = np.linspace(low, high, 401)
     ends = [solution.marginal_density(t, coordinate, x) for t in (0.0, solution.times[-1], np.inf)]
-    seen = x[np.any([curve > VISIBLE * curve.max() for curve in ends], axis=0)]
+    # share of its maximum below which a density is not to be seen
+    seen = x[np.any([curve > 1e-3 * curve.max() for curve in ends], axis=0)]
     return np.linspace(seen[0], seen[-1], 401)
 
 

@@ -15,7 +15,6 @@ from wfrpde.report.flow.run import FlowRun
 
 __all__ = ["draw_modes"]
 
-MOST_MODES = 12
 TELEPORTS = (
     " The target moves: dotted is the mass that it gives to the mode at each time. Where a flow "
     "without reaction falls behind it, the path teleports mass that transport cannot carry."
@@ -30,7 +29,7 @@ def draw_modes(run: FlowRun) -> Drawing | None:
     if not names:
         return None
     moving = path_mode_mass(run.solution) if isinstance(run.solution, Solution) else {}
-    shown = names[:MOST_MODES]
+    shown = names[:12]
     columns = min(len(shown), 2 if len(shown) in (2, 4) else 3)
     rows = -(-len(shown) // columns)
     width = 7.2 if columns == 1 else 9.6

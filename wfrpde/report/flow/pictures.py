@@ -21,8 +21,6 @@ POINTS = {1: 1201, 2: 320, 3: 64}
 person is waiting then."""
 MOST_TIMES = {1: 40, 2: 12, 3: 12}
 """Most saved times that are pictured, by dimension."""
-WINDOW_SHARE = {1: 1e-7, 2: 1e-4, 3: 1e-4}
-"""The window holds every node whose density exceeds this share of the density's maximum."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,8 @@ def _saved(flow: Solution, t: float) -> bool:
 def _window(solution: Solution, potential: Array) -> Array:
     """Bounding box, shape (d, 2), of the nodes where ρ at some time or π is not negligible."""
     nodes = solution.nodes
-    depth = -np.log(WINDOW_SHARE[solution.dim])
+    # the window holds every node whose density exceeds this share of the density's maximum
+    depth = -np.log({1: 1e-7, 2: 1e-4, 3: 1e-4}[solution.dim])
     log_density = solution.log_relative - potential
     matters = -potential > (-potential).max() - depth
     matters |= (log_density > log_density.max(axis=1, keepdims=True) - depth).any(axis=0)

@@ -27,9 +27,6 @@ __all__ = ["FlowRun", "all_estimates", "read_run", "solution_file"]
 NORMALISATION = "log_normalising_constant"
 """The series that a linear reaction adds."""
 
-MOST_COORDINATES = 8
-"""Coordinates of a product whose moments are listed: the others are in its solution."""
-
 NEEDED = "the folder of a run, as 'wfrpde solve' writes it"
 
 
@@ -104,7 +101,8 @@ def all_estimates(solution: AnySolution | NoisingSolution) -> dict[str, dict[str
     modes = {name: solution.estimated("mode_mass", name) for name in solution.mode_mass}
     mean = solution.estimated("mean")
     if isinstance(solution, ProductSolution | ChainSolution):
-        names = solution.case.coordinates[:MOST_COORDINATES]
+        # coordinates of a product whose moments are listed: the others are in its solution
+        names = solution.case.coordinates[:8]
         spread = solution.variance
         return {
             "series": series,

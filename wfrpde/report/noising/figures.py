@@ -12,9 +12,6 @@ from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
 from wfrpde.report.noising.window import window
 
-MOST_PANELS = 6
-"""Times that are drawn at most."""
-
 POINTS = {1: 601, 2: 181}
 """Points along an axis of a picture."""
 
@@ -30,7 +27,8 @@ def drawings(solution: NoisingSolution) -> Iterator[Drawing | None]:
 
 def _shown(solution: NoisingSolution) -> list[int]:
     count = len(solution.times)
-    return sorted(set(np.linspace(0, count - 1, min(count, MOST_PANELS)).round().astype(int)))
+    # times that are drawn at most
+    return sorted(set(np.linspace(0, count - 1, min(count, 6)).round().astype(int)))
 
 
 def _curves(solution: NoisingSolution) -> Drawing:

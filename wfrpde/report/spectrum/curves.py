@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_cumulants", "draw_sweep"]
 
-MOST_RATES = 5
-
 
 def draw_cumulants(study: SpectralStudy) -> Drawing | None:
     """Draw θ(k) and its derivative, the mean of U along the tilted process."""
@@ -71,7 +69,7 @@ def draw_sweep(sweep: Sweep) -> Drawing | None:
     style.log_scale(axes, "y")
     ends = []
     names = "₀₁₂₃₄₅₆₇₈₉"
-    for k in range(first, min(first + MOST_RATES, rates.shape[1])):
+    for k in range(first, min(first + 5, rates.shape[1])):
         values = np.where(rates[:, k] > 0, rates[:, k], np.nan)
         slowest = k == first
         colour = style.flow_colour("W") if slowest else "#8a8a8a"

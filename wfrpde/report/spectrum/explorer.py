@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["spectrum_explorer", "sweep_explorer"]
 
 
-MOST = {1: 12, 2: 12, 3: 4}
-"""Modes that a page holds at most, by dimension."""
-
-
 def spectrum_explorer(study: SpectralStudy, window: Window) -> dict[str, Any]:
     """Gather the data of a spectrum's explorer, JSON-ready."""
     spectrum, dim = study.spectrum, len(window.axes)
@@ -39,9 +35,10 @@ def spectrum_explorer(study: SpectralStudy, window: Window) -> dict[str, Any]:
     )
     for i, rate in enumerate(rates, first):
         rate["time"] = time_words(study, i)
+    # modes that a page holds at most, by dimension
     fields = [
         entry
-        for i in range(first, min(first + MOST[dim], count))
+        for i in range(first, min(first + {1: 12, 2: 12, 3: 4}[dim], count))
         for entry in _mode(study, window, i, rates[i - first]["text"])
     ]
     if dim < 3:

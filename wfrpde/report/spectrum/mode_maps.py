@@ -26,7 +26,6 @@ MODE_STEPS = ("#8a3a00", "#d55e00", "#f3b98d", "#ffffff", "#8fc3e6", "#0072b2", 
 """The map of modes, from −1 to 1."""
 MOST = 6
 """Modes that are drawn in the plane."""
-MOST_IN_SPACE = 3
 CONTOURS = (1.0, 2.0, 4.0, 6.0, 9.0)
 """Levels of V above its minimum (kT) that are drawn."""
 
@@ -92,7 +91,7 @@ def draw_set_maps(study: SpectralStudy, window: Window) -> Drawing | None:
 def draw_projections(study: SpectralStudy, window: Window) -> Drawing:
     """Draw in space: π u integrated over one axis."""
     spectrum, first = study.spectrum, _first(study)
-    shown = range(first, min(first + MOST_IN_SPACE, len(spectrum.rates)))
+    shown = range(first, min(first + 3, len(spectrum.rates)))
     pairs = ((0, 1), (0, 2), (1, 2))
     figure = style.new_figure(9.6, 0.6 + 2.8 * len(shown), maps=True)
     grid = figure.subplots(len(shown), 3, squeeze=False)

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["Window", "shown_part", "window_of"]
 
 
-DEPTH = 9.0
-"""Levels of V (kT) above its minimum whose bounding box is shown."""
-
 POINTS = {1: 1201, 2: 260, 3: 40}
 """Grid points along the longest axis, by dimension."""
 
@@ -56,7 +53,8 @@ def window_of(study: SpectralStudy) -> Window:
     dim = nodes.shape[1]
     value = np.asarray(spectrum.target.potential(nodes), dtype=float)
     lowest = float(value.min())
-    inside = nodes[value - lowest < DEPTH]
+    # levels of V (kT) above its minimum whose bounding box is shown
+    inside = nodes[value - lowest < 9.0]
     low, high = inside.min(axis=0), inside.max(axis=0)
     length = high - low
     counts = np.maximum(np.ceil(POINTS[dim] * length / length.max()), 24).astype(int)

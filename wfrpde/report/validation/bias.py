@@ -21,9 +21,6 @@ __all__ = ["draw_bias"]
 MOST = 4
 """Samplers that are drawn."""
 
-OBSERVABLES = 3
-"""Observables that are drawn of each."""
-
 
 def draw_bias(report: ValidationReport) -> Drawing | None:
     """Draw the biases at the last time on logarithmic axes, one row a sampler."""
@@ -76,7 +73,7 @@ def _clearest(points: list[LadderPoint]) -> list[str]:
     for p in points:
         if p.standard_error > 0:
             score[p.observable] = max(score.get(p.observable, 0.0), abs(p.bias) / p.standard_error)
-    return sorted(score, key=lambda name: -score[name])[:OBSERVABLES]
+    return sorted(score, key=lambda name: -score[name])[:3]  # observables that are drawn of each
 
 
 def _panel(axes: Axes, points: list[LadderPoint], names: list[str], key: str, order: float) -> None:

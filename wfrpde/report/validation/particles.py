@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_particles"]
 
-MOST_TIMES = 3
-MOST_SAMPLERS = 6
-BINS = 60
-
 
 def draw_particles(report: ValidationReport) -> Drawing | None:
     """Draw histograms (1-D) or points, one row a sampler.
@@ -35,7 +31,7 @@ def draw_particles(report: ValidationReport) -> Drawing | None:
         name: [t for t in times if (claims[name], t) in pictures]
         for name, times in report.particles.items()
     }
-    names = [name for name, times in shown.items() if times][:MOST_SAMPLERS]
+    names = [name for name, times in shown.items() if times][:6]
     if not names:
         return None
     dim = len(next(iter(pictures.values())).axes)
@@ -77,7 +73,7 @@ def _panels(times: list[float], dim: int) -> list[tuple[float, tuple[int, ...]]]
     """Give the time and the axes of every panel of a sampler."""
     if dim == 3:
         return [(times[-1], pair) for pair in ((0, 1), (0, 2), (1, 2))]
-    count = min(len(times), MOST_TIMES)
+    count = min(len(times), 3)
     chosen = np.unique(np.linspace(0, len(times) - 1, count).round()).astype(int)
     return [(times[k], tuple(range(dim))) for k in chosen]
 
@@ -96,7 +92,7 @@ def _marginal(picture: DensityPicture, pair: tuple[int, ...]) -> DensityPicture:
 def _histogram(axes: Axes, picture: DensityPicture, x: Array, weights: Array, colour: str) -> None:
     (grid,) = picture.axes
     axes.fill_between(grid, 0, picture.values, color=style.TARGET, alpha=0.28, lw=0)
-    counts, edges = np.histogram(x[:, 0], BINS, (grid[0], grid[-1]), weights=weights)
+    counts, edges = np.histogram(x[:, 0], 60, (grid[0], grid[-1]), weights=weights)
     axes.stairs(counts / weights.sum() / np.diff(edges), edges, color=colour, lw=1.2)
     axes.set_xlim(grid[0], grid[-1])
     axes.set_ylim(bottom=0)

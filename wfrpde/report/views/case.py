@@ -10,9 +10,6 @@ from wfrpde.numbers import shortened
 from wfrpde.report.pages import Table
 from wfrpde.report.views.view import Card, View
 
-MOST_WORDS = 300
-"""Characters of a value that are shown."""
-
 
 def _card(case: Case) -> Card:
     equation = case.equation
@@ -39,7 +36,7 @@ def _rows(before: str, value: Any) -> Iterator[tuple[str, str]]:
         for number, entry in enumerate(value):
             yield from _rows(f"{before}[{number}]", entry)
     else:
-        yield before, shortened(str(value), MOST_WORDS)
+        yield before, shortened(str(value), 300)  # characters of a value that are shown
 
 
 CASE = View(_card, _columns)

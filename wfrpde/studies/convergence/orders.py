@@ -9,13 +9,6 @@ import numpy.typing as npt
 
 from wfrpde.arrays import Array
 
-LEVEL = 0.95
-"""Probability that an interval holds the order, if the errors scatter about a straight line."""
-
-
-CHI2 = 3.84
-"""Rise of χ² within the interval of one number: the 95 % quantile of one degree of freedom."""
-
 POWERS = (-1.0, 3.0)
 """Orders among which that of a sampler is looked for."""
 
@@ -83,7 +76,8 @@ def fit_power(size: npt.ArrayLike, value: npt.ArrayLike, error: npt.ArrayLike) -
 
     orders = np.linspace(*POWERS, 8001, dtype=np.float64)
     chi2 = misfit(orders)
-    inside = orders[chi2 <= chi2.min() + CHI2]
+    # rise of χ² within the interval of one number: the 95 % quantile of one degree of freedom
+    inside = orders[chi2 <= chi2.min() + 3.84]
     low = float(inside[0]) if inside[0] > POWERS[0] else -np.inf
     high = float(inside[-1]) if inside[-1] < POWERS[1] else np.inf
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -109,7 +103,8 @@ def _fit(x: Array, y: Array) -> Fit:
 
     residual = y - y.mean() - slope * gap
     deviation = np.sqrt(residual @ residual / (len(x) - 2) / (gap @ gap))
-    reach = float(t.ppf((1 + LEVEL) / 2, len(x) - 2) * deviation)
+    # holds the order with probability 0.95, if the errors scatter about a straight line
+    reach = float(t.ppf(0.975, len(x) - 2) * deviation)
     return Fit(slope, slope - reach, slope + reach, local)
 
 

@@ -39,19 +39,11 @@ if TYPE_CHECKING:
     from wfrpde.comparison.harness import Level
 
 
-EXPECTED = {"rmse": 0.5, "bias": 1.0}
-
 BLOCK = 50_000
 """Particles in a block of replicates."""
 
-OVERHEAD = 1000
-"""What a replicate costs beside its particles, in particles."""
-
 MOST_REPLICATES = 1000
 """A level has at most that many times the replicates of the one with most particles."""
-
-UNCERTAIN = 0.25
-"""Half width of the interval of an order beyond which nothing is concluded."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +66,8 @@ class _Block:
         """What gives the averages of its replicates; its cost is in particles."""
         level = self.level
         words = f"{level.sampler}, {level.label}"
-        cost = float((level.particles + OVERHEAD) * self.count)
+        # what a replicate costs beside its particles, in particles
+        cost = float((level.particles + 1000) * self.count)
         return Task(partial(_replicates, self), words, self.key, level.sampler, cost)
 
 
@@ -223,7 +216,7 @@ def _judged(study: _Planned, values: dict[str, Array], failures: Mapping[str, An
     if len(rows) >= 2:
         size = [1 / row.value for row in rows]
         fit = fit_power(size, [r.error for r in rows], [r.standard_error for r in rows])
-    expected = EXPECTED[spec.error] if spec.order is None else spec.order
+    expected = {"rmse": 0.5, "bias": 1.0}[spec.error] if spec.order is None else spec.order
     verdict: Verdict
     if study.contestant.name in failures:
         verdict, reason = "failed", failures[study.contestant.name].what
@@ -235,7 +228,8 @@ def _judged(study: _Planned, values: dict[str, Array], failures: Mapping[str, An
             f"{expected:g} ± {spec.within:g}"
         )
         verdict = "passed"
-        if not fit.high - fit.low <= 2 * UNCERTAIN:
+        # width of the interval of an order beyond which nothing is concluded
+        if not fit.high - fit.low <= 0.5:
             verdict, reason = "failed", f"{reason}; the error bars leave it open: more replicates"
         elif not fit.low - spec.within <= expected <= fit.high + spec.within:
             verdict = "failed"

@@ -15,8 +15,6 @@ from wfrpde.studies.convergence.orders import order_in_space
 if TYPE_CHECKING:
     from wfrpde.case import Case
 
-DEFAULT_DEGREE = 4
-
 STEPS = 8
 """Steps of the reference of a study in dt for each step of its finest run."""
 
@@ -107,7 +105,7 @@ def _default_specs(case: Case) -> tuple[ConvergenceSpec, ...]:
         numerics: dict[str, Any] = {"formulation": "edge-averaged"}
         cells = (16, 24, 32) if case.dim == 3 else (32, 48, 64)
     else:
-        numerics = {"formulation": "spectral", "degree": DEFAULT_DEGREE}
+        numerics = {"formulation": "spectral", "degree": 4}
         cells = (8, 12, 16) if case.dim == 3 else (24, 32, 48)
     steps = tuple(t_end / n for n in (16, 32, 64))
     return (

@@ -31,13 +31,8 @@ FLOOR = 1e-12
 KNOWN = 1e-2
 """Relative estimated error of KL up to which a saved time is used."""
 
-BEHIND = 1e-3
-"""Amplitude of the second slowest mode, relative to the slowest, from which it does not matter."""
-
 LEAST = 4
 """Saved times that a window must hold."""
-
-SAVED = 60
 
 
 @dataclass(frozen=True)
@@ -109,7 +104,7 @@ def _solved(case: Case, rate: float, beta: float, comm: Comm | None) -> Solution
 
     span = np.log(1 / FLOOR) / rate
     for _ in range(3):
-        save = [float(t) for t in np.linspace(0, span, SAVED + 1)[1:]]
+        save = [float(t) for t in np.linspace(0, span, 61)[1:]]
         solution = solve_on_mesh(
             case.with_overrides(
                 {
@@ -136,7 +131,8 @@ def _solved(case: Case, rate: float, beta: float, comm: Comm | None) -> Solution
 def _fitted(solution: Solution, lag: float) -> tuple[tuple[float, float], float, str]:
     """Window, rate, and a remark where there is none."""
     t, kl = solution.times, solution.series["kl"]
-    use = (kl < CEILING) & (kl > FLOOR) & (np.exp(-lag * t) < BEHIND)
+    # amplitude of the second slowest mode, relative to the slowest, from which it does not matter
+    use = (kl < CEILING) & (kl > FLOOR) & (np.exp(-lag * t) < 1e-3)
     if solution.error is not None:
         use &= solution.error.series["kl"] < KNOWN * kl
     if use.sum() < LEAST:
