@@ -23,11 +23,12 @@ class OnMesh:
         self.opened = []
         self.log_target = self.semi().log_target
 
-    def semi(self, alpha=1.0, beta=1.0, **keys):
+    def semi(self, alpha=1.0, beta=1.0, *, by_axes=False, **keys):
         equation = Equation.of(alpha, beta, **keys)
         # a solver of PETSc's in one dimension, too
         wish = Wish(options={} if missing() else {"ksp_type": "preonly", "pc_type": "cholesky"})
-        self.opened.append(SemiDiscrete(equation, self.nodes, self.potential, wish=wish))
+        made = SemiDiscrete(equation, self.nodes, self.potential, wish=wish, by_axes=by_axes)
+        self.opened.append(made)
         return self.opened[-1]
 
     def log_mass(self, surprise):
@@ -37,9 +38,11 @@ class OnMesh:
     def transport(self, rational=SECOND_ORDER, alpha=1.0, **limits):
         return Transport(self.semi(alpha), rational, **limits)
 
-    def splitting(self, *, order=2, alpha=1.0, beta=1.0, conserve_mass=True):
-        stepper = next(STEPPERS[name] for name in SPLITTINGS if STEPPERS[name].order == order)
-        return stepper(self.semi(alpha, beta, conserve=conserve_mass))
+    def splitting(self, *, order=2, alpha=1.0, beta=1.0, conserve_mass=True, name=None):
+        usual = next(name for name in SPLITTINGS if STEPPERS[name].order == order)
+        stepper = STEPPERS[name or usual]
+        semi = self.semi(alpha, beta, conserve=conserve_mass, by_axes=stepper.by_axes)
+        return stepper(semi)
 
     def exact_transport(self, log_mass, t):
         """e^{−tS} by eigenvalues."""

@@ -30,9 +30,9 @@ class NumericsSpec(Section):
     time_order
         Order of the time integration.
     stepper
-        Name of the time stepper, which has an order: ``strang`` (2), ``extrapolated`` (4, spectral
-        elements), ``rodasp`` (4, log-density), or one that was added to
-        `wfrpde.flow.steppers.STEPPERS`.
+        Name of the time stepper, which has an order: ``strang`` (2), ``axis-by-axis`` (2, edges of
+        boxes), ``extrapolated`` (4, spectral elements), ``rodasp`` (4, log-density), or one that
+        was added to `wfrpde.flow.steppers.STEPPERS`.
     certify
         Whether a second run estimates the error of what is reported.
     cross_check

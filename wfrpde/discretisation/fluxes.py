@@ -183,6 +183,21 @@ def full_matrix(nodes: Nodes, potential: Array, diffusion: Array) -> Triplets:
     return Triplets(row, column, block.ravel()[kept])
 
 
+def stiffness_along_axes(
+    nodes: Nodes, potential: Array, diffusion: Array | None = None
+) -> list[Triplets]:
+    """Entries of edge-averaged fluxes on tensor cells of degree 1, by axis; S is their sum.
+
+    Each of them is an S of its own: symmetric, an M-matrix, with the kernel √M.
+    """
+    along = zip(edges_along_axes(nodes), _along(nodes, diffusion), strict=True)
+    return [edge_averaged(edges, potential, nodes.weights, spread) for edges, spread in along]
+
+
+def _along(nodes: Nodes, diffusion: Array | None) -> list[Array | None]:
+    return [None] * nodes.dim if diffusion is None else list(diffusion.T)
+
+
 def symmetrised_stiffness(
     nodes: Nodes,
     potential: Array,
@@ -211,12 +226,13 @@ def symmetrised_stiffness(
         spread = None if diffusion is None else diffusion[:, 0]
         made = edge_averaged(edges, potential, nodes.weights, spread)
         return made, {"obtuse_edges": negative}
-    along = [None] * nodes.dim if diffusion is None else list(diffusion.T)
+    along = _along(nodes, diffusion)
     if nodes.degree == 1:
-        parts = []
-        for axis, (edges, spread) in enumerate(zip(edges_along_axes(nodes), along, strict=True)):
-            parts.append(edge_averaged(edges, potential, nodes.weights, spread))
-            if sweep is not None:
+        parts = stiffness_along_axes(nodes, potential, diffusion)
+        if sweep is not None:
+            for axis, (edges, spread) in enumerate(
+                zip(edges_along_axes(nodes), along, strict=True)
+            ):
                 coupling = couplings(edges, potential, nodes.weights, spread)
                 parts.append(sweep.edges(axis, edges, coupling))
         return Triplets.joined(parts), {}

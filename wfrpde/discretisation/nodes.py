@@ -98,6 +98,15 @@ class Nodes(Layout):
         """Whether they are those of cells of a box, no axis of which closes upon itself."""
         return isinstance(self.grid, TensorGrid) and not self.closed_axes
 
+    def in_lines(self, axis: int) -> Integers:
+        """Return numbers of the nodes of a tensor grid, consecutive ones along an axis."""
+        assert isinstance(self.grid, TensorGrid)
+        shape = _lattice(self.grid, self.degree)
+        order = [*(k for k in range(self.dim) if k != axis), axis]
+        index = np.unravel_index(self.canonical, shape)
+        transposed = tuple(index[k] for k in order)
+        return np.asarray(np.ravel_multi_index(transposed, tuple(shape[k] for k in order)))
+
     @property
     def axes(self) -> tuple[Array, ...]:
         """Node coordinates along each axis of a tensor grid."""

@@ -19,11 +19,16 @@ import numpy as np
 
 from wfrpde.arrays import Array, Flags
 from wfrpde.discretisation.absorption import killed_stiffness
-from wfrpde.discretisation.fluxes import edge_averaged_rows, symmetrised_stiffness
+from wfrpde.discretisation.fluxes import (
+    edge_averaged_rows,
+    stiffness_along_axes,
+    symmetrised_stiffness,
+)
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.discretisation.swept import Sweep
 from wfrpde.engine import RowBlocks, Traits, Triplets, Wish, decay, is_polynomial
 from wfrpde.engine.exponential import Exponential
+from wfrpde.engine.lines import LineSolver
 from wfrpde.engine.shifted import ShiftedSolver
 from wfrpde.errors import AccuracyError, InputError, place
 
@@ -70,6 +75,8 @@ class SemiDiscrete:
         The time at which a drift that moves is meant.
     wish
         What a case asks of the linear solvers.
+    by_axes
+        Whether S is wanted as the sum of its parts along the axes of an open box of degree 1.
 
     Attributes
     ----------
@@ -83,7 +90,9 @@ class SemiDiscrete:
         `obtuse_edges` aside.
     solver, exponential
         What solves ``(I + cS) x = b``, or what applies e^{−τS}: one of them, none without
-        transport.
+        transport, or `by_axes`.
+    lines
+        What solves with ``I + cS_k``, S = Σ_k S_k, axis by axis; empty if not `by_axes`.
     flux
         Facts about the fluxes.
 
@@ -106,6 +115,7 @@ class SemiDiscrete:
         value: Callable[[Array, float], Array] | None = None,
         time: float = 0.0,
         wish: Wish | None = None,
+        by_axes: bool = False,
     ) -> None:
         self.equation, self.nodes = equation, nodes
         self._moving, self._wish, self._value = moving, wish, value
@@ -126,6 +136,7 @@ class SemiDiscrete:
         self.log_target = self.conditioned(self.log_weights - potential[:n])
         self.solver: ShiftedSolver | None = None
         self.exponential: Exponential | None = None
+        self.lines: list[LineSolver] = []
         self.flux: dict[str, float] = {}
         if equation.dynamics is None:
             return
@@ -149,6 +160,10 @@ class SemiDiscrete:
             here = value
             sweep = Sweep(nodes, potential, dynamics.at(time), lambda x: here(x, time))
         entries: Triplets | RowBlocks
+        if by_axes:
+            parts = stiffness_along_axes(nodes, potential, _spread(dynamics, nodes.points))
+            self.lines = [LineSolver(nodes, p, nodes.in_lines(k)) for k, p in enumerate(parts)]
+            return
         if absorption is None:
             spread = _spread(dynamics, nodes.points)
             if polynomial and self.monotone and nodes.on_open_box:
@@ -179,6 +194,8 @@ class SemiDiscrete:
         """Factorisations, solves and iterations so far."""
         made = self.solver or self.exponential
         own = {name: getattr(made, name) if made else 0 for name in WORK}
+        for line in self.lines:
+            own = {name: count + getattr(line.solver, name) for name, count in own.items()}
         if self._frame is not None:
             own = self._frame[1].work
         return {name: count + self._spent[name] for name, count in own.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from wfrpde.arrays import Array
 from wfrpde.engine.layout import Triplets
 from wfrpde.engine.protocol import Factor, Matrix
 from wfrpde.errors import SolverError
+
+if TYPE_CHECKING:
+    from mpi4py.MPI import Comm
 
 KEEP = 3
 """Values of c whose factors are kept."""
@@ -91,6 +95,12 @@ class Band:
         self._band = np.bincount(
             (row - column) * n + column, entries.value[lower], minlength=(width + 1) * n
         ).reshape(width + 1, n)
+
+    def add_up(self, comm: Comm) -> None:
+        """Sum what the ranks contribute (collective)."""
+        total = np.empty_like(self._band)
+        comm.Allreduce(self._band, total)
+        self._band = total
 
     def factor(self, c: float, old: Factor | None = None) -> Factor:
         """Factorise I + cS; raise `SolverError` if it is not positive definite."""

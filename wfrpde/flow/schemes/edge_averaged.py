@@ -23,6 +23,7 @@ from wfrpde.flow.schedule import uniform
 from wfrpde.flow.schemes.relative_density import run
 from wfrpde.flow.schemes.scheme import Fit, Scheme
 from wfrpde.flow.steppers.following import Following
+from wfrpde.flow.steppers.strang import AxisByAxis, Splitting
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,7 @@ class EdgeAveraged(Scheme):
     absorbs = True
     alternates = True
     follows = True
+    by_axes = True
     fallback = "log-density"
 
     def suits(self, problem: Problem) -> Fit:
@@ -173,6 +175,17 @@ class EdgeAveraged(Scheme):
                 "numerics.degree",
                 f"{numerics.degree} with formulation = 'edge-averaged'",
                 "1 there, or formulation = 'spectral'",
+            )
+        if (
+            numerics.stepper is not None
+            and self.stepper(numerics).by_axes
+            and not _divides(problem)
+        ):
+            return InputError(
+                "numerics.stepper",
+                f"'{numerics.stepper}' for what is no sum of parts along the axes",
+                "'strang' there; or a box of tensor cells on which no axis closes and nothing "
+                "absorbs or moves, in two dimensions or more, and reversible dynamics",
             )
         return _directed(problem) or super().objection(problem)
 
@@ -202,7 +215,7 @@ class EdgeAveraged(Scheme):
         else:
             grid, count = problem.grid(cells, context.comm, low=True), 2
         followed = problem.equation.path is not None or problem.tells_weights
-        stepper = Following if followed else self.stepper(numerics)
+        stepper = Following if followed else self._stepper(problem)
         cost = 2.0 ** (np.arange(count) * (problem.dim + 1))
         runs: list[Run] = []
         for share in cost / cost.sum():
@@ -214,6 +227,15 @@ class EdgeAveraged(Scheme):
             grid = grid.refined()
         shape = list(cells) or [runs[0].grid.n_cells]
         return Ladder(tuple(runs), stepper, shape, nested=True)
+
+    def _stepper(self, problem: Problem) -> type[Splitting]:
+        """Return what the case asks for; in the plane, to a tolerance, what costs least."""
+        numerics = problem.numerics
+        free = numerics.stepper is None and numerics.solver == "auto" and not numerics.petsc_options
+        if free and problem.tolerance is not None and problem.dim == 2 and _divides(problem):
+            return AxisByAxis
+        stepper: type[Splitting] = self.stepper(numerics)
+        return stepper
 
     def finer(self, context: Context, ladder: Ladder, excess: float) -> Ladder | None:
         """Add a run on the finest grid halved, and let the coarsest go (collective).
@@ -239,6 +261,17 @@ class EdgeAveraged(Scheme):
         kept = ladder.runs[-before:]
         doubled = None if ladder.cells is None else [2 * n for n in ladder.cells]
         return replace(ladder, runs=(*kept, new), cells=doubled, refined=True)
+
+
+def _divides(problem: Problem) -> bool:
+    """Whether transport is a sum of parts that couple nodes along lines."""
+    dynamics, sides = problem.equation.dynamics, problem.sides
+    if dynamics is None or problem.dim == 1:
+        return False
+    tensor = problem.mesh is None and problem.domain.cell != "simplex" and not any(sides.closed)
+    fixed = problem.equation.path is None and not problem.tells_weights
+    along = dynamics.diffusion is None or dynamics.diffusion.is_diagonal
+    return tensor and fixed and along and dynamics.reversible and problem.absorption is None
 
 
 def _directed(problem: Problem) -> InputError | None:

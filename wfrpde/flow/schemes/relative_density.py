@@ -89,6 +89,7 @@ def _marched(
         value=problem.potential_at,
         levels=lambda: problem.landscape.levels(nodes.points, least=nodes.least),
         wish=Wish.of(problem.numerics),
+        by_axes=stepper.by_axes,
     ) as semi:
         whole = problem.log_initial(owned) + semi.log_weights
         left_out = _left_out(problem, grid, nodes, whole)

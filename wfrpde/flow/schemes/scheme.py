@@ -48,6 +48,8 @@ class Scheme(Protocol):
         Whether π may move, and it can tell what weights are worth.
     full_diffusion
         Whether a diffusion may be a full matrix.
+    by_axes
+        Whether transport may be split into its parts along the axes.
     takes
         What dynamics may have: names in `wfrpde.equation.dynamics.TERMS`.
     """
@@ -62,6 +64,7 @@ class Scheme(Protocol):
     alternates: ClassVar[bool] = False
     full_diffusion: ClassVar[bool] = False
     follows: ClassVar[bool] = False
+    by_axes: ClassVar[bool] = False
 
     def suits(self, problem: Problem) -> Fit:
         """Whether the automatic choice may fall on this scheme."""
@@ -150,7 +153,9 @@ class Scheme(Protocol):
         return {
             name: stepper
             for name, stepper in STEPPERS.items()
-            if stepper.unknown == unknown and self.order in (None, stepper.order)
+            if stepper.unknown == unknown
+            and self.order in (None, stepper.order)
+            and (self.by_axes or not stepper.by_axes)
         }
 
 

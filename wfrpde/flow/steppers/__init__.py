@@ -5,10 +5,11 @@ from typing import Any
 from wfrpde.flow.steppers.characteristics import AlongCharacteristics
 from wfrpde.flow.steppers.extrapolated import Extrapolated
 from wfrpde.flow.steppers.rosenbrock import Rodasp
-from wfrpde.flow.steppers.strang import Strang
+from wfrpde.flow.steppers.strang import AxisByAxis, Strang
 
 STEPPERS: dict[str, Any] = {
     "strang": Strang,
+    "axis-by-axis": AxisByAxis,
     "extrapolated": Extrapolated,
     "rodasp": Rodasp,
     "characteristics": AlongCharacteristics,

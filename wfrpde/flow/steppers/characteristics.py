@@ -27,6 +27,7 @@ class AlongCharacteristics:
     order: ClassVar[int] = 2
     unknown: ClassVar[str] = "log density along characteristics"
     estimates_error: ClassVar[bool] = False
+    by_axes: ClassVar[bool] = False
     kl_slack: ClassVar[float] = 1e-4
     tallies: ClassVar[tuple[str, ...]] = ()
 

@@ -85,6 +85,7 @@ class Rodasp:
     order: ClassVar[int] = 4
     unknown: ClassVar[str] = "log density"
     estimates_error: ClassVar[bool] = True
+    by_axes: ClassVar[bool] = False
     tallies: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, semi: LogDensityForm, *, t_end: float) -> None:

@@ -71,6 +71,8 @@ class Stepper(Protocol):
         What a state is: ``log mass`` of the nodes, or ``log density`` relative to π.
     estimates_error
         Whether the measure of a step is an estimate of its own error.
+    by_axes
+        Whether transport is split into its parts along the axes.
     kl_slack
         Increase of KL by round-off that is allowed in a step, relative to KL plus one.
     tallies
@@ -82,6 +84,7 @@ class Stepper(Protocol):
     order: ClassVar[int]
     unknown: ClassVar[str]
     estimates_error: ClassVar[bool]
+    by_axes: ClassVar[bool]
 
     @property
     def tallies(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import comb, factorial, sqrt
 
@@ -128,9 +128,13 @@ class Transport:
             self.incidents.underflows += int(np.count_nonzero(low))
         start = np.exp(np.maximum(relative, UNDERFLOW))
         tau = integral(self._alpha, t, dt)
-        total, value = self._decayed(frame, tau, start)
         root = np.exp(half - self._nodes.max(half))
-        before, after = self._nodes.sum(root * start), self._nodes.sum(root * total)
+        before = self._nodes.sum(root * start)
+        if frame.lines:
+            total = value = self._along_axes(frame, tau, start, root)
+        else:
+            total, value = self._decayed(frame, tau, start)
+        after = self._nodes.sum(root * total)
         if self._semi.killing is not None:
             total, _ = self._cured(total, value, root, before)
             log_mass = np.log(total) + shift + half
@@ -159,13 +163,34 @@ class Transport:
         """Return ``e^{−τS}`` of the start, and what stands in where that is not positive."""
         if frame.exponential is not None:
             return frame.exponential.apply(tau, start), start
-        solver = frame.solver
-        assert solver is not None
+        assert frame.solver is not None
+        return self._rational_step(frame.solver.solve, tau, start)
+
+    def _rational_step(
+        self, solve: Callable[[float, Array], Array], tau: float, start: Array
+    ) -> tuple[Array, Array]:
+        """Return R, and the positive v^s."""
         value, total = start, np.zeros_like(start)
         for coefficient in self._coefficients:
-            value = solver.solve(self._rational.gamma * tau, value)
+            value = solve(self._rational.gamma * tau, value)
             total += coefficient * value
         return total, value
+
+    def _along_axes(self, frame: SemiDiscrete, tau: float, start: Array, root: Array) -> Array:
+        """Return ``e^{−τ ΣS_k}`` of the start by symmetric splitting, one axis after the other.
+
+        Nodes that turn negative are cured at once, axis by axis.
+        """
+        *outer, middle = frame.lines[::-1]  # the last axis first: its lines are in order
+        halves = [(lines, tau / 2) for lines in outer]
+        value = start
+        for lines, part in (*halves, (middle, tau), *halves[::-1]):
+            total, positive = self._rational_step(lines.solve, part, lines.in_lines(value))
+            value = lines.owned(total)
+            if not total.min() > 0:
+                before = self._nodes.sum(root * value)
+                value, _ = self._cured(value, lines.owned(positive), root, before)
+        return value
 
     def _refuse_lost_mass(self, low: Flags, scale: Array) -> None:
         """Refuse to raise values below e^{−700} of the largest to it where that makes mass.
