@@ -4,8 +4,9 @@
 .PHONY: help demo test test-pip test-pip-quick package test-browser test-mpi test-latest lint docs bench lock clean-env
 
 ENV := tools/env
-# A worker that dies ends the run: one that took its place would be waited for without end.
-PARALLEL := -n auto --dist loadfile --max-worker-restart 0
+# A worker that dies ends the run: one that took its place would be waited for without end. Files are
+# taken in the order that tests/conftest.py gives them.
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -35,12 +36,14 @@ test-pip-quick:  ## of them those in which another engine, or a missing package,
 package:  ## sdist and wheel, installed in an empty virtual environment, run the demo there
 	tools/check_package
 
-test-mpi:  ## the tests in tests/mpi, on two and on three processes
+test-mpi:  ## the tests in tests/mpi on two and on three processes, a part of them on four
 	$(ENV) mpirun -n 2 python -m pytest tests/mpi -q
 	$(ENV) mpirun -n 3 python -m pytest tests/mpi -q
+	$(ENV) mpirun -n 4 python -m pytest tests/mpi/test_same_numbers.py -q
 
 test-latest:  ## the tests on the newest DOLFINx (0.11, from Debian sid)
 	$(ENV) --latest python -m pytest $(PARALLEL)
+	$(ENV) --latest mpirun -n 3 python -m pytest tests/mpi -q
 
 lint:  ## ruff (rules and layout) and mypy (strict on the package)
 	$(ENV) ruff check

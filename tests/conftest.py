@@ -7,6 +7,7 @@ import importlib.util
 import os
 import signal
 import traceback
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -68,6 +69,13 @@ def skipping() -> Iterator[None]:
         if str(error.name).partition(".")[0] not in OPTIONAL or _within_the_package(error):
             raise
         pytest.skip(str(error))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Take files with slow tests first, so that no worker is left with one of them in the end."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    size = Counter(item.path for item in items)
+    items.sort(key=lambda item: (-slow[item.path], -size[item.path]))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -35,7 +35,7 @@ pytestmark = [
 ]
 
 
-def on_two_ranks(*words: str, folder, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+def on_two_ranks(*words: str, folder, timeout: float = 300.0) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["mpirun", "-n", "2", sys.executable, *words],
         capture_output=True, text=True, cwd=folder, timeout=timeout,
@@ -121,7 +121,7 @@ def test_a_stopped_run_is_whole_or_absent(folder, number):
             break
     time.sleep(1.0)
     process.send_signal(number)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     left = {path.name for path in folder.iterdir()}
     if number == signal.SIGUSR1:
         assert left == {"well.toml", "wfr-well"}

@@ -1,15 +1,11 @@
 """The same rates, functions, exits and committors on one rank and on more.
 
-Started by mpirun itself, this compares what all ranks find together with what each finds alone.
+Started by mpirun (``make test-mpi`` does), this compares what all ranks find together with what
+each finds alone.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +14,6 @@ import pytest
 MPI = pytest.importorskip("mpi4py.MPI")
 
 RELATIVE = 1e-8
-
-MORE_RANKS_THAN_CORES = {
-    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",  # Open MPI 5
-    "OMPI_MCA_rmaps_base_oversubscribe": "1",  # Open MPI 4
-    "OMPI_MCA_mpi_yield_when_idle": "1",  # ranks that wait leave their core to others
-}
 
 WELL = {"kind": "double_well", "tilt": 0.5}
 CASES: dict[str, dict[str, Any]] = {
@@ -42,22 +32,6 @@ CASES: dict[str, dict[str, Any]] = {
         "numerics": {"cells": [8, 5, 5], "solver": "iterative"},
     },
 }
-
-PROGRAM = """
-import json, sys
-from pathlib import Path
-import numpy as np
-from mpi4py import MPI
-from test_spectra_on_ranks import CASES, found
-folder = Path(sys.argv[1])
-for name in CASES:
-    values = found(name, MPI.COMM_WORLD)
-    every = MPI.COMM_WORLD.gather(values)
-    if MPI.COMM_WORLD.rank == 0:
-        for other in every:
-            assert all(np.array_equal(values[key], other[key]) for key in values), name
-        np.savez(folder / name, **values)
-"""
 
 
 def found(name: str, comm) -> dict[str, np.ndarray]:
@@ -97,34 +71,10 @@ def assert_same(name: str, one: dict[str, np.ndarray], other: dict[str, np.ndarr
         np.testing.assert_allclose(other[key], wanted, rtol=RELATIVE, atol=absolute, err_msg=key)
 
 
-@pytest.fixture(scope="module")
-def by_ranks(tmp_path_factory) -> dict[int, Path]:
-    folder = tmp_path_factory.mktemp("spectra")
-    (folder / "program.py").write_text(PROGRAM)
-    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    folders = {}
-    for ranks in (1, 2, 3):
-        folders[ranks] = folder / str(ranks)
-        folders[ranks].mkdir()
-        subprocess.run(
-            ["mpirun", "-n", str(ranks), sys.executable, "program.py", str(folders[ranks])],
-            cwd=folder, check=True, timeout=300,
-            env=os.environ | MORE_RANKS_THAN_CORES | {"PYTHONPATH": paths},
-        )  # fmt: skip
-    return folders
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("mpirun") is None, reason="needs mpirun")
-@pytest.mark.skipif(MPI.COMM_WORLD.size > 1, reason="starts mpirun itself")
-@pytest.mark.parametrize("ranks", [2, 3])
-@pytest.mark.parametrize("name", CASES)
-def test_spectra_agree(by_ranks, name, ranks):
-    one, other = (dict(np.load(by_ranks[n] / f"{name}.npz")) for n in (1, ranks))
-    assert_same(name, one, other)
-
-
 @pytest.mark.skipif(MPI.COMM_WORLD.size == 1, reason="compares ranks with one another")
 @pytest.mark.parametrize("name", CASES)
 def test_all_ranks_find_what_one_finds(name):
-    assert_same(name, found(name, MPI.COMM_SELF), found(name, MPI.COMM_WORLD))
+    together = found(name, MPI.COMM_WORLD)
+    for other in MPI.COMM_WORLD.allgather(together):
+        assert all(np.array_equal(together[key], other[key]) for key in together)
+    assert_same(name, found(name, MPI.COMM_SELF), together)
