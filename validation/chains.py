@@ -71,11 +71,12 @@ def train(length: int, tolerance: float) -> dict[str, object]:
     }
 
 
-def full(count: int = 22, cells: int = 4) -> dict[str, object]:
+def full(count: int, cells: int = 4) -> dict[str, object]:
     """Solve four sites on all of their nodes.
 
     log(ρ/π) is an array of four dimensions. A site diffuses on a fine grid given its neighbours,
-    by powers of a matrix of finite volumes; grids and steps are extrapolated.
+    by powers of a matrix of finite volumes; grids and steps are extrapolated. Splines of degree 5
+    have an error of h⁶: what more nodes change says how far the nodes are from a continuum.
     """
     low, high, n = -2.1, 1.86, count
     x = np.linspace(low, high, n)
@@ -204,12 +205,12 @@ def full(count: int = 22, cells: int = 4) -> dict[str, object]:
         return np.array([kl, mass, half, (law * at[0]).sum() / total])
 
     began = time.process_time()
-    one, two, four = (np.array([numbers(u) for u in march(k)]) for k in range(3))
-    early, late = (4 * two - one) / 3, (4 * four - two) / 3
+    one, two = (np.array([numbers(u) for u in march(k)]) for k in range(2))
+    late = (4 * two - one) / 3
     return {
         "seconds": time.process_time() - began,
+        "nodes": count,
         "numbers": {name: late[:, k].tolist() for k, name in enumerate(ROWS)},
-        "change": {name: np.abs(late - early)[:, k].tolist() for k, name in enumerate(ROWS)},
     }
 
 
@@ -283,11 +284,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/measured"))
     parser.add_argument("--kept", type=Path, default=Path("results/chains"))
     parser.add_argument("--known", action="store_true", help="tabulate what --kept has, no more")
-    parser.add_argument("--full", action="store_true", help="print the full tensor's numbers alone")
+    parser.add_argument("--full", type=int, help="nodes a site of a full tensor: print its numbers")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.full:
-        print(json.dumps(full()))
+        print(json.dumps(full(given.full)))
     elif given.one:
         print(json.dumps(train(int(given.one[0]), float(given.one[1]))))
     else:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,10 @@ from wfrpde.comparison.dimensions import ProductJudge
 from wfrpde.comparison.product_density import ProductDensity
 
 STEPS, END, LEVEL = 24, 0.4, 0.05
+TIMES = np.linspace(END / STEPS, END, STEPS)
 
 
-def wells(dim: int) -> wfrpde.ProductSolution:
+def wells(dim: int, save: Sequence[float] = TIMES) -> wfrpde.ProductSolution:
     """Solve the flow of d shallow wells."""
     return wfrpde.solve(
         wfrpde.Case.from_dict(
@@ -42,7 +44,7 @@ def wells(dim: int) -> wfrpde.ProductSolution:
                         "initial": {"mean": [0.1], "covariance": 0.55},
                     }
                 ],
-                "flow": {"save": list(np.linspace(END / STEPS, END, STEPS))},
+                "flow": {"save": list(save)},
             }
         )
     )

@@ -1,9 +1,17 @@
-"""Eulerian densities that are Gaussian, so that everything about them is known."""
+"""Eulerian densities that are Gaussian, so that everything about them is known.
+
+The scripts of ``validation`` are modules here.
+"""
+
+import sys
+from pathlib import Path
 
 import pytest
 
 import wfrpde
 from wfrpde.comparison.density import density_of
+
+sys.path.append(str(Path(__file__).parents[2] / "validation"))
 
 
 @pytest.fixture(scope="session")

@@ -2,76 +2,27 @@
 
 import numpy as np
 import pytest
+from dimensions import END, weighted, wells
 from scipy.special import ndtr
 
 import wfrpde
 from wfrpde.comparison import halves
 from wfrpde.comparison.dimensions import ProductJudge
+from wfrpde.comparison.flows import product_judge
 from wfrpde.comparison.weighed import corrected, normalised
 from wfrpde.errors import InputError
 from wfrpde.fields.product_regions import parse_product_region
 from wfrpde.flow.product.regions import inside
 
-STEPS, END = 24, 0.4
-
-
-def wells(dim, save):
-    return wfrpde.solve(
-        wfrpde.Case.from_dict(
-            {
-                "target": {
-                    "kind": "product",
-                    "modes": {
-                        "half": f"count(x > 0) >= {dim // 2}",
-                        "far": f"sum(x) > {0.1 * dim}",
-                    },
-                },
-                "factor": [
-                    {
-                        "repeat": dim,
-                        "target": {"kind": "double_well", "barrier": 0.5, "tilt": 0.05},
-                        "initial": {"mean": [0.1], "covariance": 0.55},
-                    }
-                ],
-                "flow": {"save": list(save)},
-            }
-        )
-    )
-
 
 @pytest.fixture(scope="module")
 def hundred():
-    return wells(100, np.linspace(END / STEPS, END, STEPS))
+    return wells(100)
 
 
 @pytest.fixture(scope="module")
 def judge(hundred):
     return ProductJudge(hundred, END)
-
-
-def weighted_langevin(solution, *, noise=1.0, weighted=True, wrong=0, seed=1):
-    """Oracle-weighted WFR: Langevin steps of weak order 2, and the flow's log(ρ/π) as weights."""
-    part = solution.parts[0]
-    grid = np.linspace(*part.solution.box[0], 3001)
-    tables = [part.log_relative_density(k, grid[:, None]) for k in range(len(part.times))]
-    rng = np.random.default_rng(seed)
-    y = 0.1 + np.sqrt(0.55) * rng.standard_normal((16, 120, solution.dim))
-    log_w, h = np.zeros(y.shape[:2]), END / STEPS
-
-    def force(x):
-        return -part.target.gradient(x.reshape(-1, 1)).reshape(x.shape)
-
-    for step, table in enumerate(tables):
-        log_w -= h * (0.5 if step in (0, STEPS) else 1.0) * np.interp(y, grid, table).sum(axis=2)
-        if step == STEPS:
-            break
-        kick = noise * np.sqrt(2 * h) * rng.standard_normal(y.shape)
-        before = force(y)
-        after = y + h * (before + force(y + h * before + kick)) / 2 + kick
-        if wrong:
-            after[..., :wrong] = y[..., :wrong] + kick[..., :wrong]
-        y = after
-    return y, log_w if weighted else None
 
 
 def exact(solution, replicates, particles, rng):
@@ -96,9 +47,19 @@ def test_exact_draws_pass_and_regions_are_those_of_the_flow(hundred, judge):
 
 
 def test_a_right_sampler_in_a_hundred_dimensions_passes(hundred, judge):
-    verdict = judge.judge(*weighted_langevin(hundred))
+    verdict = judge.judge(*weighted(hundred, 1))
     assert verdict.passed, str(verdict)
     assert {"energy distance", "MMD²", "|x − m|²/d"} <= {one.name for one in verdict.averages}
+
+
+def test_validate_compares_the_same_rows(hundred, judge):
+    case = hundred.case
+    rows = product_judge(case, case.equation, hundred)
+    names = {observable.name for observable in rows.observables} | set(rows.gaps[END])
+    tested = {one.name for one in judge.judge(*weighted(hundred, 1)).averages}
+    assert {"|x − m|²/d", "energy distance", "MMD²", "log(ρ/π)"} <= names & tested
+    single = {name for name in names ^ tested if "x" not in name.replace("Σx", "")}
+    assert not single  # but for which single coordinates are looked at
 
 
 def test_what_too_few_effective_points_say_is_refused(hundred, judge):
@@ -119,7 +80,7 @@ def test_distances_find_a_law_that_is_moved(hundred, judge):
 
 @pytest.mark.parametrize("fault", [{"noise": 0.95}, {"weighted": False}, {"wrong": 1}])
 def test_planted_faults_are_found(hundred, judge, fault):
-    verdict = judge.judge(*weighted_langevin(hundred, **fault))
+    verdict = judge.judge(*weighted(hundred, 1, **fault))
     assert not verdict.passed
     assert "differ" in str(verdict)
 

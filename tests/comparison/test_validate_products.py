@@ -50,6 +50,7 @@ def test_weighted_samplers_pass_and_a_wrong_claim_is_found():
     assert worst.observable == "log(ρ/π)"
     names = {row.observable for row in report.table}
     assert {"mass half", "P most", "mean Σx/√d", "var w1·x", "P(x1 > m+1.3σ)"} <= names
+    assert {"|x − m|²/d", "energy distance", "MMD²"} <= names
     assert {row.metric for row in report.metrics} == {"W1", "W2", "MMD2", "energy"}
     floors = [row for row in report.metrics if row.metric == "energy"]
     assert all(0 < row.floor < row.value * 3 for row in floors)

@@ -27,6 +27,10 @@ def factor_case(case: Case, index: int, *, start: bool = True) -> Case:
     if initial is None and not start:
         initial = InitialSpec(kind="uniform")
     if initial is None:
+        if all(factor.initial is None for factor in factors_of(case)):
+            # a mixture beyond three dimensions has factors that nobody has written
+            needed = "an initial density: factor.initial of each [[factor]], or [initial] without"
+            raise InputError("initial", "nothing", needed)
         raise InputError(f"factor[{index}].initial", "nothing", "an initial density")
     data = case.model_dump(exclude_unset=True)
     target = spec.target.model_dump(exclude_unset=True)

@@ -10,8 +10,10 @@ import numpy as np
 
 from wfrpde.arrays import Array
 from wfrpde.comparison.density import MeshedDensity
+from wfrpde.comparison.halves import tested
 from wfrpde.comparison.harness import Level
 from wfrpde.comparison.ladders import split_all
+from wfrpde.comparison.observables import ReferenceValue
 from wfrpde.comparison.replicates import Judge, Replicate
 from wfrpde.comparison.results import (
     Curve,
@@ -23,6 +25,7 @@ from wfrpde.comparison.results import (
     ValidationReport,
 )
 from wfrpde.comparison.statistics import Average, average, chain_average
+from wfrpde.comparison.tails import doubt_of
 from wfrpde.comparison.verdicts import RARE, Comparison, Rules, judge
 from wfrpde.numbers import number, pretty
 
@@ -131,6 +134,8 @@ def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[C
     rows = []
     for k, t in enumerate(replicates[0].times):
         at = [r for r in replicates if k < len(r.times)]
+        tail = float(np.median([r.tail[k] for r in at]))
+        doubt = doubt_of(tail, float(np.median([r.particles for r in at])))
         for i, observable in enumerate(judge_.observables):
             reference = judge_.references[float(t)][i]
             values = np.array([r.values[k, i] for r in at])
@@ -158,8 +163,19 @@ def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[C
                     witnesses,
                     ess,
                     r_hat,
+                    weights=doubt,
                 )
             )
+        if len(at) >= 8:  # fewer halves know no error
+            for label, gap in judge_.gaps.get(float(t), {}).items():
+                distance = tested([r.gaps[label][k] for r in at])
+                mean = Average(distance.value, distance.standard_error, distance.freedom)
+                nothing = ReferenceValue(0.0, 0.0, gap.spread)
+                rows.append(
+                    Comparison(
+                        name, label, float(t), len(at), mean, nothing, weights=doubt, above=True
+                    )
+                )
     return _told_of_unseen(rows, judge_)
 
 

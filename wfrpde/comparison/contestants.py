@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from wfrpde.comparison.digest import digest_of
 from wfrpde.comparison.flows import Flows
 from wfrpde.comparison.harness import Level
 from wfrpde.comparison.metrics import METRICS
-from wfrpde.comparison.replicates import UNKNOWN, Judge
+from wfrpde.comparison.replicates import UNKNOWN, Judge, Replicate
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError, SamplerError
 from wfrpde.fields.user_code import loaded_code
@@ -190,6 +190,7 @@ def contestant_of(case: Case, flows: Flows, made: Made) -> Contestant:
                 include={"moments", "modes", "observables", "probabilities", "metrics", "seed"},
             ),
             metrics=list(METRICS),
+            kept=[field.name for field in fields(Replicate)],
         ),
         run=run,
         judge=judge,

@@ -19,16 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.arrays import Array
-from wfrpde.comparison.halves import DISTANCES, Distance, tested
+from wfrpde.comparison.halves import Distance, gaps_of, tested
 from wfrpde.comparison.observables import reference_values, values
 from wfrpde.comparison.product_density import ProductDensity
-from wfrpde.comparison.product_observables import (
-    along,
-    directions_of,
-    distance_from_mean,
-    log_ratios,
-    shares,
-)
+from wfrpde.comparison.product_observables import observables_of, shares
 from wfrpde.comparison.statistics import holm
 from wfrpde.comparison.weighed import Means, Weighed, check_weights, corrected, normalised
 from wfrpde.errors import InputError
@@ -84,19 +78,24 @@ class Judgement:
         Regions that too few points fall in.
     level
         Probability that a right sample is found wrong at all.
+    doubt
+        Why nothing is decided, and no average is found to differ; "" if it is.
     """
 
     averages: tuple[Average, ...]
     left_out: tuple[str, ...]
     level: float
+    doubt: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether no average differs."""
-        return not any(average.found for average in self.averages)
+        """Whether no average differs, and that is decided."""
+        return not self.doubt and not any(average.found for average in self.averages)
 
     def __str__(self) -> str:
         found = [average for average in self.averages if average.found]
+        if not found and self.doubt:
+            return f"undecided: {self.doubt}"
         if not found:
             return f"no difference in {len(self.averages)} averages (level {self.level:g})"
         first = found[0]
@@ -138,15 +137,18 @@ class ProductJudge:
     ) -> None:
         self.solution, self.t, self.level = solution, t, level
         self._density = ProductDensity(solution, t)
-        observables = along(directions_of(solution.dim, directions, coordinates, seed=seed))
-        observables += [distance_from_mean()] if solution.dim > 1 else []
-        if np.isfinite(t):
-            observables += log_ratios()
+        observables = observables_of(
+            solution,
+            moving=bool(np.isfinite(t)),
+            directions=directions,
+            coordinates=coordinates,
+            seed=seed,
+        )
         observables += shares(solution.case.target.modes, "mass", "target.modes")
         self._observables = observables
         known = reference_values(observables, self._density, {})
         self._truths = np.array([(truth.value, truth.error) for truth in known])
-        self._gaps = {name: make(self._density, 0) for name, make in DISTANCES.items()}
+        self._gaps = gaps_of(self._density)
 
     def values(self, x: Array) -> Array:
         """Return the functions whose averages are compared, ``(m, n)`` at points ``(n, d)``."""
@@ -183,7 +185,7 @@ class ProductJudge:
             logs = np.zeros(len(x)) if log_weights is None else np.asarray(log_weights[k], float)
             found.append(Weighed.of(self.values(x), logs))
             w = corrected(normalised(logs))
-            gaps.append([gap(x, w) for gap in self._gaps.values()])
+            gaps.append([gap.of(x, w) for gap in self._gaps.values()])
         distances = [
             (name, tested(own))
             for name, own in zip(self._gaps, zip(*gaps, strict=True), strict=True)
@@ -234,7 +236,7 @@ def compared(
     averages += [Average(name, 0.0, 0.0, d.value, d.standard_error, d.p, False)
                  for name, d in distances]  # fmt: skip
     averages.sort(key=lambda average: average.p)
-    found = holm(np.array([average.p for average in averages]), level)
+    found = holm(np.array([average.p for average in averages]), 0.0 if means.doubt else level)
     left_out = tuple(name for name, out in zip(names, rare, strict=True) if out)
     decided = (replace(one, found=bool(own)) for one, own in zip(averages, found, strict=True))
-    return Judgement(tuple(decided), left_out, level)
+    return Judgement(tuple(decided), left_out, level, means.doubt)

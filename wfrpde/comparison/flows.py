@@ -14,7 +14,8 @@ from wfrpde.comparison.density import density_of
 from wfrpde.comparison.noised_flows import process_judge
 from wfrpde.comparison.observables import Observable, expressions, masses, moments, survival
 from wfrpde.comparison.product_density import ProductDensity
-from wfrpde.comparison.product_observables import along, directions_of, log_ratios, shares
+from wfrpde.comparison.product_observables import observables_of as product_observables
+from wfrpde.comparison.product_observables import shares
 from wfrpde.comparison.replicates import Judge
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
@@ -175,9 +176,14 @@ def product_judge(case: Case, claims: Equation | None, solution: ProductSolution
     spec = case.validation
     found: list[Observable] = []
     if spec.moments:
-        names = case.coordinates if case.dim > 1 else ("x",)
-        found += along(directions_of(case.dim, spec.directions, spec.coordinates, names, spec.seed))
-        found += [] if claims is None else log_ratios()
+        found += product_observables(
+            solution,
+            moving=claims is not None,
+            directions=spec.directions,
+            coordinates=spec.coordinates,
+            seed=spec.seed,
+            names=case.coordinates if case.dim > 1 else ("x",),
+        )
     if spec.modes:
         found += shares(case.target.modes, "mass", "target.modes")
     found += shares(spec.probabilities, "P", "validation.probabilities")

@@ -19,6 +19,7 @@ import numpy as np
 from wfrpde.arrays import Array
 from wfrpde.comparison.metrics import SEED, mean_embedding, transport_directions
 from wfrpde.comparison.product_density import ProductDensity
+from wfrpde.comparison.statistics import average, p_above
 
 LEVELS, WIDE = 48, 5.0
 """Values of s along a direction, up to so many standard deviations from the mean."""
@@ -30,14 +31,15 @@ class Distance:
 
     Attributes
     ----------
-    value, standard_error
-        An unbiased estimate, and its standard error.
+    value, standard_error, freedom
+        An unbiased estimate, its standard error, and the degrees of freedom of that.
     p
         One-sided.
     """
 
     value: float
     standard_error: float
+    freedom: float
     p: float
 
 
@@ -74,15 +76,34 @@ def sliced_energy(density: ProductDensity, n: int) -> Callable[[Array, Array], A
 DISTANCES = {"energy distance": sliced_energy, "MMD²": mean_embedding}
 """What makes the gap of each."""
 
+BATCH = 50
+"""Draws of the law at a time that tell how far its points are from it."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A gap at weighted points, and the mean squared distance of a single draw from its law."""
+
+    of: Callable[[Array, Array], Array]
+    spread: float
+
+
+def gaps_of(density: ProductDensity) -> dict[str, Gap]:
+    """Return the gap of each distance by its name."""
+    found = {}
+    for name, make in DISTANCES.items():
+        gap = make(density, 0)
+        batches = density.draws.reshape(-1, BATCH, density.dim)
+        squares = [float((gap(x, np.full(BATCH, 1 / BATCH)) ** 2).sum()) for x in batches]
+        found[name] = Gap(gap, BATCH * float(np.mean(squares)))
+    return found
+
 
 def tested(gaps: Sequence[Array]) -> Distance:
     """Test the gaps ``(k,)`` of at least four replicates."""
-    from scipy.stats import t as student
-
     half = len(gaps) // 2
     seen = np.mean(gaps[:half], axis=0)
     values = np.array([own @ seen for own in gaps[half:]])
-    error = float(values.std(ddof=1) / np.sqrt(len(values)))
-    value = float(values.mean())
-    p = float(student.sf(value / error, len(values) - 1)) if error > 0 else float(value <= 0)
-    return Distance(value, error, p)
+    found = average(values)
+    value, error = found.value, found.standard_error
+    return Distance(value, error, found.freedom, p_above(value, error, found.freedom))

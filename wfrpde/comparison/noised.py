@@ -65,13 +65,23 @@ class ProcessJudgement:
 
     @property
     def passed(self) -> bool:
-        """Whether no average differs at any time."""
+        """Whether no average differs at any time, and all are decided."""
         return all(judgement.passed for judgement in self.at.values())
+
+    @property
+    def doubt(self) -> str:
+        """Why nothing is decided at some time, where no average differs at any; else ""."""
+        every = self.at.values()
+        if any(average.found for judgement in every for average in judgement.averages):
+            return ""
+        return next((judgement.doubt for judgement in every if judgement.doubt), "")
 
     def __str__(self) -> str:
         if self.passed:
             return f"no difference at {len(self.at)} times"
-        first = min(t for t, judgement in self.at.items() if not judgement.passed)
+        if self.doubt:
+            return f"undecided: {self.doubt}"
+        first = min(t for t, own in self.at.items() if not (own.passed or own.doubt))
         words = "no known fault explains it"
         if self.fault:
             words = f"it looks most like this: {self.fault}"
@@ -127,7 +137,7 @@ def judge_process(
         weights = None if log_weights is None else log_weights[t]
         at[t] = _averages(solution, t, rows, weights, level / len(samples))
     judgement = ProcessJudgement(at, "", 0.0)
-    if judgement.passed:
+    if judgement.passed or judgement.doubt:
         return judgement
     likelihoods = {}
     for name, law in (faulty_laws(solution) if laws is None else laws).items():

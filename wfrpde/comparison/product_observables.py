@@ -1,8 +1,8 @@
 """What samples of a product are compared in, in any dimension: averages whose truth is known.
 
 Moments of linear forms and probabilities of half-spaces along coordinates, along the diagonal and
-along random directions; masses of regions such as ``count(x > 0) >= 50``; and log(ρ/π) with its
-square about KL.
+along random directions; the squared distance from the mean; masses of regions such as
+``count(x > 0) >= 50``; and log(ρ/π) with its square about KL.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from wfrpde.comparison.observables import Observable, ReferenceValue
 from wfrpde.comparison.product_density import INVERSION, ProductDensity
 from wfrpde.fields.product_regions import parse_product_region
 from wfrpde.flow.product.regions import inside, region_mass
+from wfrpde.flow.product.solution import ProductSolution
 
 QUANTILES = (-1.3, 0.0, 1.3)
 """Where half-spaces begin, in standard deviations from the mean."""
@@ -45,6 +46,29 @@ def directions_of(
     names = names or tuple(f"x{k + 1}" for k in range(dim))
     chosen = np.unique(np.linspace(0, dim - 1, min(coordinates, dim)).astype(int))
     return found | {names[k]: np.eye(1, dim, k)[0] for k in chosen}
+
+
+def observables_of(
+    solution: ProductSolution,
+    *,
+    moving: bool,
+    directions: int,
+    coordinates: int,
+    seed: int,
+    names: tuple[str, ...] = (),
+) -> list[Observable]:
+    """Give all that samples of a product are compared in, but for the masses of regions.
+
+    Parameters
+    ----------
+    moving
+        Whether they are compared with the flow, and not with π, of which log(ρ/π) says nothing.
+    directions, coordinates, names, seed
+        As in `directions_of`.
+    """
+    found = along(directions_of(solution.dim, directions, coordinates, names, seed))
+    found += [distance_from_mean()] if solution.dim > 1 else []
+    return found + (log_ratios() if moving else [])
 
 
 def along(directions: Mapping[str, Array]) -> list[Observable]:

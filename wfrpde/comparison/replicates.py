@@ -17,6 +17,7 @@ import numpy as np
 from wfrpde.arrays import Array
 from wfrpde.comparison.autocorrelation import Averages, chains_error
 from wfrpde.comparison.density import MeshedDensity
+from wfrpde.comparison.halves import Gap, gaps_of
 from wfrpde.comparison.metrics import Yardstick, yardstick
 from wfrpde.comparison.observables import (
     Observable,
@@ -25,6 +26,8 @@ from wfrpde.comparison.observables import (
     values,
 )
 from wfrpde.comparison.product_density import ProductDensity
+from wfrpde.comparison.tails import pareto_shape
+from wfrpde.comparison.weighed import corrected
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
 from wfrpde.errors import SamplerError
@@ -53,8 +56,10 @@ class Replicate:
         sample size and R̂, where the points are those of Markov chains; NaN elsewhere.
     metrics
         Distances ``(T,)`` by the name of the metric; empty where they are not wanted.
-    ess, weight_variance
-        ``(T,)`` effective sample size, and variance of N × weight.
+    gaps
+        Of distances that are tested, the gaps ``(T, m)`` whose squared lengths they are, by name.
+    ess, weight_variance, tail
+        ``(T,)`` effective sample size, variance of N × weight, and k of the weights' tail.
     seconds
         Wall time.
     particles
@@ -77,8 +82,10 @@ class Replicate:
     effective: Array
     r_hat: Array
     metrics: dict[str, Array]
+    gaps: dict[str, Array]
     ess: Array
     weight_variance: Array
+    tail: Array
     seconds: float
     particles: int
     shown: Array
@@ -88,21 +95,26 @@ class Replicate:
 
     def arrays(self) -> dict[str, Any]:
         """As named arrays, for a file."""
-        own = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self) if f.name != _NAMED}
-        return own | {f"{_NAMED}.{name}": values for name, values in self.metrics.items()}
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        named = {f"{key}.{name}": a for key in _NAMED for name, a in own.pop(key).items()}
+        return {**{key: np.asarray(value) for key, value in own.items()}, **named}
 
     @classmethod
     def of(cls, arrays: dict[str, Array]) -> Replicate:
         """From named arrays."""
-        named = {key: key.removeprefix(f"{_NAMED}.") for key in arrays if key.startswith(_NAMED)}
-        data: dict[str, Any] = {key: arrays[key] for key in arrays if key not in named}
-        data[_NAMED] = {name: arrays[key] for key, name in named.items()}
+        data: dict[str, Any] = {key: {} for key in _NAMED}
+        for key, array in arrays.items():
+            head, dot, name = key.partition(".")
+            if dot:
+                data[head][name] = array
+            else:
+                data[key] = array
         for key, kind in (("seconds", float), ("particles", int), ("chains", int), *_TEXTS):
             data[key] = kind(data[key])
         return cls(**data)
 
 
-_NAMED = "metrics"
+_NAMED = ("metrics", "gaps")
 _TEXTS = (("note", str), ("code", str))
 
 UNKNOWN = "unknown"
@@ -136,6 +148,12 @@ class Judge:
     metrics: bool = True
     sides: Sides | None = None
     _yardsticks: dict[tuple[float, int], Yardstick] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def gaps(self) -> dict[float, dict[str, Gap]]:
+        """Time → the distances that are tested there, by name: of products."""
+        wanted = self.densities if self.metrics else {}
+        return {t: gaps_of(d) for t, d in wanted.items() if isinstance(d, ProductDensity)}
 
     @property
     def label(self) -> str:
@@ -209,6 +227,7 @@ class Judge:
         own = [o.survival for o in self.observables]
         chains = int(trajectory.facts.get("chains", 1))
         distances: dict[str, list[float]] = {}
+        gaps: dict[str, list[Array]] = {}
         for t, density, ensemble in rows:
             x, weights = ensemble.positions, ensemble.weights
             phi = values(self.observables, x, density)
@@ -228,6 +247,8 @@ class Judge:
             if self.metrics:
                 for key, value in self._yardstick(t, density, len(x)).distances(x, weights).items():
                     distances.setdefault(key, []).append(value)
+            for key, gap in self.gaps.get(t, {}).items():
+                gaps.setdefault(key, []).append(gap.of(x, corrected(weights)))
             if show and density.dim <= 3:  # nothing else can be drawn
                 # particles that are kept of a first replicate, for the pictures
                 stride = -(-len(x) // 2000)
@@ -241,8 +262,10 @@ class Judge:
             effective=np.array([a.ess for a in along]),
             r_hat=np.array([a.r_hat for a in along]),
             metrics={key: np.array(values) for key, values in distances.items()},
+            gaps={key: np.array(values) for key, values in gaps.items()},
             ess=np.array([e.ess for _, _, e in rows]),
             weight_variance=np.array([float((e.size * e.weights).var()) for _, _, e in rows]),
+            tail=np.array([pareto_shape(e.log_weights) for _, _, e in rows]),
             seconds=seconds,
             particles=rows[0][2].size if rows else 0,
             shown=np.array(shown) if shown else np.empty((0, 0, 0)),

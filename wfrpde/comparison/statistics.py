@@ -95,6 +95,15 @@ def p_value(gap: float, allowed: float, standard_error: float, freedom: float) -
     return float(min(2 * stdtr(freedom, -excess / standard_error), 1.0))
 
 
+def p_above(value: float, standard_error: float, freedom: float) -> float:
+    """One-sided p-value of the hypothesis that the truth is not positive, by Student's t."""
+    from scipy.special import stdtr
+
+    if standard_error == 0:
+        return float(value <= 0)
+    return float(stdtr(freedom, -value / standard_error))
+
+
 def poisson_p_value(observed: float, expected: float) -> float:
     """Two-sided p-value of a count, 2 min(P(K ≤ k), P(K ≥ k)), under a Poisson law."""
     from scipy.special import pdtr, pdtrc

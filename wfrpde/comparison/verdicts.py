@@ -15,6 +15,7 @@ from wfrpde.comparison.statistics import (
     detectable,
     holm,
     needed_replicates,
+    p_above,
     p_value,
     poisson_p_value,
 )
@@ -40,6 +41,8 @@ class Comparison:
     region, else 0. ``witnesses`` is how many replicates, in effect, have seen a region that one
     replicate need not see; ∞ where that does not matter. ``ess`` and ``r_hat`` are those of
     Markov chains; ``unseen`` is a region that they should have seen and have not, in words, or "".
+    ``weights`` says why those of particles tell nothing, or "". A distance cannot be negative: it
+    is tested ``above`` its reference alone.
     """
 
     sampler: str
@@ -53,12 +56,14 @@ class Comparison:
     ess: float | None = None
     r_hat: float | None = None
     unseen: str = ""
+    weights: str = ""
+    above: bool = False
 
     @property
     def doubt(self) -> str:
-        """Why chains are no evidence of a bias, or "": replicates know their error without them."""
-        if self.unseen:
-            return self.unseen
+        """Why there is no evidence of a bias, or "": replicates know their error without chains."""
+        if self.unseen or self.weights:
+            return self.unseen or self.weights
         if self.r_hat is None or self.replicates > 1 or self.r_hat <= MIXED:
             return ""
         return f"the chains have not mixed (R̂ = {pretty(number(self.r_hat, 3))})"
@@ -112,6 +117,8 @@ def _p_value(comparison: Comparison, allowed: float) -> float:
     if comparison.seen_by_too_few or comparison.doubt:
         return 1.0
     gap = average.value - reference.value
+    if comparison.above:
+        return p_above(gap - allowed, average.standard_error, average.freedom)
     p = p_value(gap, allowed, average.standard_error, average.freedom)
     if comparison.expected_hits >= RARE:
         return p

@@ -7,8 +7,8 @@ depend on how well replicates agree, and only what *both* errors make improbable
 Points that avoid one another (antithetic, stratified) have a smaller error than that: of such a
 sampler less is found, and nothing wrongly.
 
-Where all replicates miss the heaviest weights neither error knows it: right samplers are then found
-wrong too often, the more the fewer of their points are effective.
+Where all replicates miss the heaviest weights neither error knows it: the tail of the weights
+(`wfrpde.comparison.tails`) says when nothing can be said.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.arrays import Array
+from wfrpde.comparison.tails import doubt_of, pareto_shape
 from wfrpde.errors import InputError
 
 
@@ -61,20 +62,26 @@ class Weighed:
         ``(m,)``: squared standard error of each, of points that do not depend on one another.
     effective
         n = 1/Σw².
+    points, shape
+        Their number, and k of the tail of their weights.
     """
 
     means: Array
     squares: Array
     effective: float
+    points: int
+    shape: float
 
     @classmethod
     def of(cls, values: Array, log_weights: Array | None = None) -> Weighed:
         """Weigh the values ``(m, n)`` of functions at points, log weights up to a constant."""
         count = values.shape[1]
-        w = normalised(np.zeros(count) if log_weights is None else log_weights)
+        logs = np.zeros(count) if log_weights is None else log_weights
+        w = normalised(logs)
         gap = values - (values @ w)[:, None]
         own = w**2
-        return cls(values @ corrected(w), gap**2 @ own, float(1 / own.sum()))
+        means, squares = values @ corrected(w), gap**2 @ own
+        return cls(means, squares, float(1 / own.sum()), count, pareto_shape(logs))
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,8 @@ class Means:
         ``(m,)``: standard errors.
     replicates, effective
         R, and effective points of all of them.
+    doubt
+        Why the weights tell nothing, or "".
     """
 
     value: Array
@@ -96,6 +105,7 @@ class Means:
     within: Array
     replicates: int
     effective: float
+    doubt: str = ""
 
     @classmethod
     def of(cls, found: Sequence[Weighed]) -> Means:
@@ -104,7 +114,9 @@ class Means:
         within = np.sqrt(np.sum([own.squares for own in found], axis=0)) / count
         effective = float(sum(own.effective for own in found))
         between = rows.std(axis=0, ddof=1) / np.sqrt(count)
-        return cls(rows.mean(axis=0), between, within, count, effective)
+        shape, points = np.median([(own.shape, own.points) for own in found], axis=0)
+        doubt = doubt_of(float(shape), float(points))
+        return cls(rows.mean(axis=0), between, within, count, effective, doubt)
 
     @property
     def standard_error(self) -> Array:
