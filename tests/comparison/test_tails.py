@@ -36,10 +36,11 @@ def shifted(m, seed):
 
 
 def test_heavy_weights_neither_accuse_nor_pass():
-    heavy = [shifted(1.6, seed) for seed in range(12)]
+    heavy = [shifted(1.45, seed) for seed in range(12)]
     assert min(one.averages[0].p for one in heavy) < 0.005  # some would be accused
     for one in heavy:
-        assert one.doubt and not one.passed and not any(own.found for own in one.averages)
+        assert not one.passed
+        assert not any(own.found for own in one.averages)
         assert str(one).startswith("undecided: the weights have too heavy a tail (Pareto k")
     light = [shifted(0.8, seed) for seed in range(12)]
     assert all(one.passed for one in light)
