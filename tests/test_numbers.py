@@ -70,6 +70,10 @@ def test_pretty():
     assert pretty("-0.5") == "−0.5"
     assert pretty("0.31 ± 0.02") == "0.31 ± 0.02"
     assert pretty(MISSING) == MISSING
+    assert (
+        pretty("off by -2e-7, at most 1e+3; (-0.1, 3)") == "off by −2×10⁻⁷, at most 10³; (−0.1, 3)"
+    )
+    assert pretty("--at 1e3f, dt^-2, ula-1, 3-D, -inf") == "--at 1e3f, dt^-2, ula-1, 3-D, −inf"
 
 
 def test_duration():

@@ -90,6 +90,7 @@ def create_mesh(comm: Comm, cells: Integers, points: Array, cell: str) -> Mesh:
     cell
         ``"interval"``, ``"triangle"``, ``"quadrilateral"``, ``"tetrahedron"`` or ``"hexahedron"``.
     """
+    require_dolfinx()
     import basix.ufl
     from dolfinx import mesh
 
@@ -100,6 +101,7 @@ def create_mesh(comm: Comm, cells: Integers, points: Array, cell: str) -> Mesh:
 
 def lagrange_space(mesh: Mesh, degree: int) -> FunctionSpace:
     """Continuous Lagrange space whose nodes are the Gauss–Lobatto–Legendre points of each cell."""
+    require_dolfinx()
     import basix
     import basix.ufl
     from dolfinx import fem
@@ -115,6 +117,7 @@ def lagrange_space(mesh: Mesh, degree: int) -> FunctionSpace:
 
 def simplex_rule(dim: int, degree: int) -> tuple[Array, Array]:
     """Points ``(n, dim)`` and weights of a rule on the reference simplex, exact to that degree."""
+    require_dolfinx()
     import basix
 
     cell = {1: "interval", 2: "triangle", 3: "tetrahedron"}[dim]

@@ -7,6 +7,7 @@ the first digit of the error stands.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable
 
 __all__ = ["MISSING", "Polish", "column", "duration", "number", "pretty", "shortened", "with_error"]
@@ -161,22 +162,27 @@ def shortened(text: str, longest: int = 200) -> str:
 def pretty(text: str) -> str:
     """Rewrite ``1.2e-05`` as ``1.2×10⁻⁵`` and ASCII minus signs as true ones, for reading.
 
+    Screens, files and what Python returns have numbers that can be typed, ``1.2e-05``; pages,
+    figures and cards of notebooks have these.
+
     Parameters
     ----------
     text
-        What `number` or `with_error` returned.
+        What `number` or `with_error` returned, or a sentence with such numbers.
     """
-    parts = []
-    for word in text.split(" "):
-        mantissa, mark, exponent = word.partition("e")
-        if mark and exponent.lstrip("+-").isdigit():
-            power = "10" + str(int(exponent)).translate(SUPERSCRIPTS)
-            factor = "" if mantissa in ("1", "-1") else f"{mantissa.lstrip('-')}×"
-            word = ("−" if mantissa.startswith("-") else "") + factor + power
-        elif word.startswith("-"):
-            word = "−" + word[1:]
-        parts.append(word)
-    return " ".join(parts)
+    return _TYPED.sub(_set, text)
+
+
+_TYPED = re.compile(r"(?<![\w.^-])(-?)(\d+(?:\.\d+)?|inf)(?:e([+-]?\d+))?\b")
+"""Sign, mantissa and exponent of a number within a text."""
+
+
+def _set(found: re.Match[str]) -> str:
+    sign, mantissa, exponent = found.groups()
+    if exponent is not None:
+        power = "10" + str(int(exponent)).translate(SUPERSCRIPTS)
+        mantissa = power if mantissa == "1" else f"{mantissa}×{power}"
+    return "−" * bool(sign) + mantissa
 
 
 def duration(seconds: float) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from notation import is_notation_of_pages, is_notation_of_screens
 
 from wfrpde.case.files import parse_sweep
 from wfrpde.commands.cli import main
@@ -116,6 +117,7 @@ def test_spectrum_says_what_it_found(case, capsys):
     captured = capsys.readouterr()
     for words in ("2αλ₁", "2(αλ₁ + β)", "Exit times", "Eyring-Kramers", "wfr-spectrum-well/report"):
         assert words in captured.out
+    assert is_notation_of_screens(captured.out)
     folder = case.parent / "wfr-spectrum-well"
     files = {"summary.json", "spectrum.csv", "modes.pvd", "modes.vtu", "figures", "report.html"}
     files |= {"spectrum.npz"}
@@ -130,6 +132,7 @@ def test_spectrum_says_what_it_found(case, capsys):
     left, right = (exits[name]["mean_time"]["value"] for name in ("left", "right"))
     assert left == pytest.approx(right, rel=1e-6)
     np.testing.assert_allclose(summary["results"]["metastable_sets"]["weights"], 0.5, rtol=1e-6)
+    assert is_notation_of_pages((folder / "report.html").read_text(encoding="utf-8"))
     drawn = {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
     shutil.rmtree(folder / "figures")
     assert main(["plot", str(folder)]) == 0

@@ -13,6 +13,7 @@ import sys
 import time
 
 import pytest
+from notation import is_notation_of_pages, is_notation_of_screens
 
 from wfrpde.commands.cli import main
 
@@ -62,6 +63,7 @@ def test_a_validation_leaves_its_folder(case, capsys):
     assert "weights dropped  biased in" in text
     assert "Which equation is it?" in text
     assert "weights dropped: moves like W with" in text
+    assert is_notation_of_screens(text)
     folder = case.parent / "wfr-validate-wells"
     assert {path.name for path in folder.iterdir()} == {
         "validation.json", "validation.npz", "validation.csv", "distances.csv", "bias.csv",
@@ -79,6 +81,7 @@ def test_a_validation_leaves_its_folder(case, capsys):
         assert float(row["difference"]) == pytest.approx(entry["mean"] - entry["reference"])
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert page.count("<img") == 5
+    assert is_notation_of_pages(page)
     addresses = set(re.findall(r"https?://[^/\"]+", page))
     assert addresses == {"https://arxiv.org", "http://www.w3.org"}
 

@@ -6,12 +6,12 @@ Unlike that of a solved case, the folder of a validation grows: finished replica
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfrpde.commands.folder import RunFolder
-from wfrpde.numbers import pretty, with_error
+from wfrpde.numbers import column, number
 from wfrpde.parallel import Bar, ProgressReporter, collectively
 from wfrpde.report.terminal import table
 from wfrpde.report.validation.page import equation_sentences, split_sentences, time_text
@@ -75,10 +75,14 @@ def validation_summary(report: ValidationReport) -> str:
         rows = sorted(rows, key=_urgency)[:MOST_ROWS]
     if rows:
         header = ["observable", "t", "average", "Eulerian", "verdict"]
+        power = f"{100 * report.case.validation.power:g} %"
+        note = f"Consistent within x: a bias of x would have been seen with {power} probability."
         for sampler in report.samplers:
             own = [row for row in rows if row.sampler == sampler.name]
             if own:
-                parts += [f"{sampler.name}\n", table(header, map(_cells, own)), ""]
+                parts += [f"{sampler.name}\n", table(header, _cells(own)), ""]
+        if any(row.verdict == "consistent" for row in rows):
+            parts += [note, ""]
     if len(rows) < len(report.table):
         parts += [f"... and {len(report.table) - len(rows)} more rows in validation.csv", ""]
     parts += _verdict_lines(report)
@@ -100,19 +104,25 @@ def _urgency(row: Row) -> tuple[bool, float]:
     return row.verdict != "biased", row.p_value
 
 
-def _cells(row: Row) -> list[str]:
-    return [
-        row.observable,
-        time_text(row.time),
-        pretty(with_error(row.mean, row.standard_error)),
-        pretty(with_error(row.reference, row.reference_error, 5)),
-        row.words,
-    ]
+def _cells(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
+    return zip(
+        [row.observable for row in rows],
+        [time_text(row.time) for row in rows],
+        column([row.mean for row in rows], [row.standard_error for row in rows]),
+        column([row.reference for row in rows], [row.reference_error for row in rows], 5),
+        map(_verdict, rows),
+        strict=True,
+    )
+
+
+def _verdict(row: Row) -> str:
+    """Words that are short enough to stand beside four columns of numbers."""
+    seen = row.verdict == "consistent"
+    return f"consistent within {number(row.detectable, 2)}" if seen else row.words
 
 
 def _verdict_lines(report: ValidationReport) -> Iterator[str]:
-    width = max(len(s.name) for s in report.samplers)
+    rows = []
     for s in report.samplers:
-        yield f"{s.name:<{width}}  {s.words}"
-        for warning in s.warnings:
-            yield f"{'':<{width}}  warning: {warning}"
+        rows += [(s.name, s.words), *(("", f"warning: {warning}") for warning in s.warnings)]
+    yield table(["sampler", "verdict"], rows)

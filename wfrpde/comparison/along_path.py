@@ -10,7 +10,7 @@ from wfrpde.case.path import TIME, formula_of
 from wfrpde.comparison.family import Family
 from wfrpde.comparison.fits import Model
 from wfrpde.comparison.results import Candidate, Diagnosis
-from wfrpde.numbers import number, pretty
+from wfrpde.numbers import number
 
 CLOSE = 3.0
 """Misfit, in standard errors, up to which a sampler without a biased row solves its claim: flows
@@ -104,12 +104,12 @@ def concluded(name: str, family: Family, ranked: Sequence[Candidate], *, biased:
     if close:
         words = f"solves what it claims: {claims} along the path"
     elif not best.explains and biased and claimed is not None and better(best, claimed):
-        off = f"{pretty(number(best.misfit, 2))} standard errors off"
+        off = f"{number(best.misfit, 2)} standard errors off"
         words, impostor = f"moves most like {best.words} ({off}), not like {claims}", True
     elif not best.explains:
         words = (
             "no equation that was tried explains its path; the closest is "
-            f"{best.words}, {pretty(number(best.misfit, 2))} standard errors off"
+            f"{best.words}, {number(best.misfit, 2)} standard errors off"
         )
     elif biased:
         words, impostor = f"moves like {best.words}, not like {claims}", True

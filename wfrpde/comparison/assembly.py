@@ -27,7 +27,7 @@ from wfrpde.comparison.results import (
 from wfrpde.comparison.statistics import Average, average, chain_average
 from wfrpde.comparison.tails import doubt_of
 from wfrpde.comparison.verdicts import RARE, Comparison, Rules, judge
-from wfrpde.numbers import number, pretty
+from wfrpde.numbers import number
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -195,7 +195,7 @@ def _told_of_unseen(rows: list[Comparison], judge_: Judge) -> list[Comparison]:
             share = row.reference.value if inside else 1 - row.reference.value
             if share * points >= ENOUGH:
                 where = f"{'in' if inside else 'outside'} {row.observable.partition(' ')[2]}"
-                why = f"no chain has been {where}, where {pretty(number(share, 2))} of π is"
+                why = f"no chain has been {where}, where {number(share, 2)} of π is"
                 return [replace(r, unseen=why) if np.isinf(r.time) else r for r in rows]
     return rows
 

@@ -10,7 +10,7 @@ from wfrpde.comparison.replicates import Judge
 from wfrpde.comparison.results import Candidate, Diagnosis
 from wfrpde.comparison.statistics import t_quantile
 from wfrpde.equation import Equation
-from wfrpde.numbers import number, pretty
+from wfrpde.numbers import number
 
 
 def ranked(candidates: list[Candidate], rows: int) -> list[Candidate]:
@@ -100,7 +100,7 @@ def conclude(
     if not any(c.explains for c in ranked):
         conclusion = (
             "no equation that was tried explains its path; the closest is "
-            f"{best.words}, {pretty(number(best.misfit, 2))} standard errors off"
+            f"{best.words}, {number(best.misfit, 2)} standard errors off"
         )
     elif best.explains and not best.parameters:
         conclusion = f"solves what it claims with the bias of its step: {best.words}"

@@ -15,7 +15,7 @@ from wfrpde.arrays import Array, Flags
 from wfrpde.comparison.replicates import Judge, Replicate
 from wfrpde.comparison.results import Candidate, Fit
 from wfrpde.comparison.statistics import holm, p_value, t_quantile
-from wfrpde.numbers import number, pretty
+from wfrpde.numbers import number
 
 Averages = Callable[[Array], Array | None]
 Model = tuple[str, dict[str, float], Averages]
@@ -188,6 +188,6 @@ def _used(model: Averages, theta: Array, data: Data) -> Array | None:
 
 def _rate(name: str, fit: Fit) -> str:
     if not fit.high < 100 * fit.low:
-        return f"{name} ≈ {pretty(number(fit.value, 2))} (undetermined)"
-    low, high = pretty(number(fit.low, 3)), pretty(number(fit.high, 3))
-    return f"{name} = {pretty(number(fit.value, 3))} ({low} to {high})"
+        return f"{name} ≈ {number(fit.value, 2)} (undetermined)"
+    low, high = number(fit.low, 3), number(fit.high, 3)
+    return f"{name} = {number(fit.value, 3)} ({low} to {high})"

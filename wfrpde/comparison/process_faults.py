@@ -22,7 +22,7 @@ from wfrpde.comparison.results import Candidate, Diagnosis
 from wfrpde.flow.noising.certified import Law
 from wfrpde.flow.noising.reverse import flow_law
 from wfrpde.noising.scores import Wrong
-from wfrpde.numbers import number, pretty
+from wfrpde.numbers import number
 from wfrpde.samplers.noised import Corrected, ReverseSde
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def concluded_of(
     # misfit, in standard errors, up to which a sampler without a biased row solves its claim
     close = claimed is not None and (claimed.explains or (not biased and claimed.misfit < 3.0))
     nearest = next((c for c in ranked if c.equation != claims), None)
-    off = "" if nearest is None else f"{pretty(number(nearest.misfit, 2))} standard errors off"
+    off = "" if nearest is None else f"{number(nearest.misfit, 2)} standard errors off"
     if close:
         words = f"solves what it claims: {claims}"
     elif nearest is None:

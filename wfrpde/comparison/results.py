@@ -10,7 +10,7 @@ import numpy as np
 
 from wfrpde.arrays import Array
 from wfrpde.case.stored import Result
-from wfrpde.numbers import number, pretty, with_error
+from wfrpde.numbers import number, with_error
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -77,7 +77,7 @@ class Row:
         """The verdict in words."""
         if self.verdict == "biased":
             half = (self.interval[1] - self.interval[0]) / 2 + self.reference_error
-            return f"biased by {pretty(with_error(self.difference, half))}"
+            return f"biased by {with_error(self.difference, half)}"
         if self.verdict == "undecided":
             if self.doubt:
                 return f"undecided: {self.doubt}"
@@ -89,7 +89,7 @@ class Row:
                 return "undecided: no replicate has got there"
             length = " of this length" if np.isinf(self.time) else ""
             return f"undecided: needs about {self.needed_replicates} more replicates{length}"
-        return f"consistent (would have seen {pretty(number(self.detectable, 2))})"
+        return f"consistent (would have seen {number(self.detectable, 2)})"
 
 
 @dataclass(frozen=True)

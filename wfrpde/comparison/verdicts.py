@@ -19,7 +19,7 @@ from wfrpde.comparison.statistics import (
     p_value,
     poisson_p_value,
 )
-from wfrpde.numbers import number, pretty
+from wfrpde.numbers import number
 
 RARE = 50.0
 """Expected number of particles in a region below which the normal approximation is not trusted."""
@@ -66,7 +66,7 @@ class Comparison:
             return self.unseen or self.weights
         if self.r_hat is None or self.replicates > 1 or self.r_hat <= MIXED:
             return ""
-        return f"the chains have not mixed (R̂ = {pretty(number(self.r_hat, 3))})"
+        return f"the chains have not mixed (R̂ = {number(self.r_hat, 3)})"
 
     @property
     def seen_by_too_few(self) -> bool:

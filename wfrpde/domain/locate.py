@@ -44,6 +44,7 @@ class CellSearch:
 
     def cells_of(self, x: Array) -> tuple[Integers, Flags]:
         """Return a cell ``(n,)`` for each of the points ``(n, d)``, and whether there is one."""
+        _compat.require_dolfinx()
         from dolfinx import geometry
 
         mesh, tree = self._tree

@@ -199,7 +199,7 @@ def _solved(
             raise InputError("spectrum.count", found, f"at most {wanted}", "Take more cells.")
         pairs = lowest(form.matrix, wanted, scale=scale, rotation=rotation, left=p == degree)
         levels.append(_Level(grid, p, nodes, form, pairs))
-        logger.info("degree %d, %d nodes: %d shifts", p, nodes.n_global, pairs.shifts)
+        logger.debug("degree %d, %d nodes: %d shifts", p, nodes.n_global, pairs.shifts)
     combined = _combined(levels, count, scale)
     walls = levels[-1].nodes.gather(wall_nodes(levels[-1].nodes).astype(float))[1] > 0
     weight = (np.abs(combined["functions"][:, walls]) ** 2 * combined["mass"][walls]).sum(axis=1)

@@ -152,7 +152,7 @@ def _solved(problem: Problem, friction: float, count: int, refinement: int) -> _
         mirror=np.repeat((-1.0) ** np.arange(momenta), len(q)),
         ordering="NATURAL",
     )
-    logger.info("%d positions, %d Hermite polynomials: %d shifts", len(q), momenta, pairs.shifts)
+    logger.debug("%d positions, %d Hermite polynomials: %d shifts", len(q), momenta, pairs.shifts)
     return _Solved(q, step, momenta, pairs, float(abs(matrix).max()))
 
 

@@ -180,7 +180,7 @@ def _solved(
         levels.append(Level(grid, degree, operator, pairs, wish))
         if comm.rank == 0:
             how = f"{pairs.facts['eigensolver']}, {pairs.facts['linear_solver']}"
-            logger.info("degree %d, %d nodes: %s", degree, nodes.n_global, how)
+            logger.debug("degree %d, %d nodes: %s", degree, nodes.n_global, how)
     ladder = Ladder(tuple(levels), smooth, kinked=problem.kinks.oblique)
     return _combined(problem, ladder, count, scale)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wfrpde.numbers import pretty
 from wfrpde.parallel.files import atomic
 from wfrpde.report.drawing import Drawing, saved
 from wfrpde.report.files import json_ready
@@ -97,4 +98,5 @@ def filled(template: str, context: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["pretty"] = pretty
     return environment.get_template(template).render(**context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,41 +29,42 @@ def study_tables(study: SpectralStudy, polish: Polish = str) -> list[Table]:
 
 def _rates(study: SpectralStudy, polish: Polish) -> Table:
     spectrum, alpha = study.spectrum, study.case.flow.alpha
-    # each in its own notation: rates may span twenty orders of magnitude
-    pairs = zip(spectrum.rates, spectrum.errors, strict=True)
-    rates = [polish(with_error(float(rate), float(error), DIGITS)) for rate, error in pairs]
+    rates = _polished(polish, spectrum.rates, spectrum.errors)
     if spectrum.absorbing is None:
         rates[0] = "0"
     with np.errstate(divide="ignore"):
         times = 1 / (alpha * spectrum.rates)
-    rows = [
-        (
-            str(i),
-            rate,
-            polish(number(float(spectrum.residuals[i]), 1)),
-            polish(number(float(times[i]), 4)) if np.isfinite(times[i]) else "∞",
-        )
-        for i, rate in enumerate(rates)
-    ]
-    if not study.case.dynamics.build(study.case.dim).reversible:
-        more = zip(spectrum.eigenvalues.imag, spectrum.errors, spectrum.conditions, strict=True)
-        extra = [
-            (
-                polish(with_error(float(turn), float(error), DIGITS)) if turn else "0",
-                polish(number(float(condition), 3)),
-            )
-            for turn, error, condition in more
-        ]
-        return Table(
-            "Eigenvalues λ of −L: decay, rotation, and how well conditioned they are",
-            ("mode", "Re λ", "Im λ", "condition", "residual", "time 1/(α Re λ)"),
-            tuple((row[0], row[1], *pair, *row[2:]) for row, pair in zip(rows, extra, strict=True)),
-        )
-    return Table(
-        "Rates of relaxation, the eigenvalues λ of −L",
-        ("mode", "λ", "residual", "time 1/(αλ)"),
-        tuple(rows),
-    )
+    residuals = [polish(number(float(residual), 1)) for residual in spectrum.residuals]
+    lasting = ["∞" if time == "inf" else polish(time) for time in column(times)]
+    columns = {"mode": [str(i) for i in range(len(rates))]}
+    if study.case.dynamics.build(study.case.dim).reversible:
+        title = "Rates of relaxation, the eigenvalues λ of −L"
+        columns |= {"λ": rates, "residual": residuals, "time 1/(αλ)": lasting}
+    else:
+        title = "Eigenvalues λ of −L: decay, rotation, and how well conditioned they are"
+        turns = spectrum.eigenvalues.imag
+        columns |= {
+            "Re λ": rates,
+            "Im λ": [
+                cell if turn else "0"
+                for turn, cell in zip(turns, _polished(polish, turns, spectrum.errors), strict=True)
+            ],
+            "condition": [polish(cell) for cell in column(spectrum.conditions, digits=3)],
+            "residual": residuals,
+            "time 1/(α Re λ)": lasting,
+        }
+    return _table(title, columns)
+
+
+def _polished(
+    polish: Polish, values: Iterable[float], errors: Iterable[float], digits: int = DIGITS
+) -> list[str]:
+    """Write numbers with their errors in the one notation that suits the whole column."""
+    return [polish(cell) for cell in column(values, errors, digits)]
+
+
+def _table(title: str, columns: Mapping[str, list[str]]) -> Table:
+    return Table(title, tuple(columns), tuple(zip(*columns.values(), strict=True)))
 
 
 def _decay(study: SpectralStudy, polish: Polish) -> Table | None:
@@ -101,39 +103,36 @@ def _decay(study: SpectralStudy, polish: Polish) -> Table | None:
 def _exits(study: SpectralStudy, polish: Polish) -> Table | None:
     if not study.exits:
         return None
-    rows = []
-    for name, found in study.exits.items():
-        rows.append(
-            (
-                name,
-                found.region,
-                polish(with_error(found.mean_time, found.mean_time_error, 8)),
-                polish(with_error(found.rate, found.rate_error, 8)),
-            )
-        )
-    header = ("from", "until in", "mean exit time", "exit rate αλ₀")
-    return Table("Exit times", header, tuple(rows))
+    found = study.exits.values()
+    columns = {
+        "from": list(study.exits),
+        "until in": [one.region for one in found],
+        "mean exit time": _polished(
+            polish, [one.mean_time for one in found], [one.mean_time_error for one in found], 8
+        ),
+        "exit rate αλ₀": _polished(
+            polish, [one.rate for one in found], [one.rate_error for one in found], 8
+        ),
+    }
+    return _table("Exit times", columns)
 
 
 def _sets(study: SpectralStudy, polish: Polish) -> Table | None:
     if study.sets is None:
         return None
-    alpha = study.case.flow.alpha
-    rows = []
-    for a, (weight, mean) in enumerate(zip(study.sets.weights, study.sets.means, strict=True)):
-        leaving = -alpha * float(study.sets.generator[a, a])
-        where = ", ".join(polish(number(float(c), 3, trim=True)) for c in mean)
-        rows.append(
-            (
-                str(a),
-                f"({where})",
-                polish(number(float(weight), 6)),
-                polish(number(leaving, 4)),
-                polish(number(1 / leaving, 4)) if leaving > 0 else MISSING,
-            )
-        )
-    header = ("set", "mean position", "weight ∫πχ", "rate of leaving", "time")
-    return Table("Metastable sets (PCCA+)", header, tuple(rows))
+    leaving = -study.case.flow.alpha * np.diag(study.sets.generator)
+    times = [1 / rate if rate > 0 else np.nan for rate in leaving]
+    means = [
+        ", ".join(polish(number(float(c), 3, trim=True)) for c in mean) for mean in study.sets.means
+    ]
+    columns = {
+        "set": [str(a) for a in range(len(means))],
+        "mean position": [f"({mean})" for mean in means],
+        "weight ∫πχ": [polish(cell) for cell in column(study.sets.weights, digits=6)],
+        "rate of leaving": [polish(cell) for cell in column(leaving)],
+        "time": [polish(cell) for cell in column(times)],
+    }
+    return _table("Metastable sets (PCCA+)", columns)
 
 
 def _committor(study: SpectralStudy, polish: Polish) -> Table | None:
@@ -153,65 +152,48 @@ def _feynman_kac(study: SpectralStudy, polish: Polish) -> Table | None:
     found = study.feynman_kac
     if found is None:
         return None
-    cells = [polish(c) for c in column(found.eigenvalues, found.errors, DIGITS)]
-    gaps = found.eigenvalues[0] - found.eigenvalues
-    rows = tuple(
-        (
-            "Λ" if i == 0 else str(i),
-            cell,
-            polish(number(float(found.residuals[i]), 1)),
-            "" if i == 0 else polish(number(float(gaps[i]), 5)),
-        )
-        for i, cell in enumerate(cells)
-    )
-    title = "Eigenvalues of the Feynman–Kac operator αL + U"
-    return Table(title, ("", "eigenvalue", "residual", "below Λ by"), rows)
+    gaps = found.eigenvalues[0] - found.eigenvalues[1:]
+    columns = {
+        "": ["Λ", *(str(i) for i in range(1, len(found.eigenvalues)))],
+        "eigenvalue": _polished(polish, found.eigenvalues, found.errors),
+        "residual": [polish(number(float(residual), 1)) for residual in found.residuals],
+        "below Λ by": ["", *(polish(cell) for cell in column(gaps, digits=5))],
+    }
+    return _table("Eigenvalues of the Feynman–Kac operator αL + U", columns)
 
 
 def _cumulants(study: SpectralStudy, polish: Polish) -> Table | None:
     found = study.cumulants
     if found is None:
         return None
-    columns = [
-        [polish(number(float(k), 5, trim=True)) for k in found.tilts],
-        [polish(c) for c in column(found.values, found.errors, DIGITS)],
-        [polish(c) for c in column(found.means, found.mean_errors, DIGITS)],
-        [polish(c) for c in column(found.variances, found.variance_errors, DIGITS)],
-    ]
-    title = "Scaled cumulant generating function θ(k) = Λ(kU)"
-    header = ("k", "θ(k)", "θ′(k), mean of U", "θ″(k), variance rate")
-    return Table(title, header, tuple(zip(*columns, strict=True)))
+    columns = {
+        "k": [polish(number(float(k), 5, trim=True)) for k in found.tilts],
+        "θ(k)": _polished(polish, found.values, found.errors),
+        "θ′(k), mean of U": _polished(polish, found.means, found.mean_errors),
+        "θ″(k), variance rate": _polished(polish, found.variances, found.variance_errors),
+    }
+    return _table("Scaled cumulant generating function θ(k) = Λ(kU)", columns)
 
 
 def sweep_table(sweep: Sweep, polish: Polish = str) -> Table:
     """One row for each value: λ₁, the next rate, and the Eyring–Kramers estimate of λ₁."""
     first = 0 if sweep.case.absorbing is not None else 1
-    names = [f"λ{'₀₁₂₃'[i]}" for i in (first, first + 1)]
-    rows = []
-    for i, value in enumerate(sweep.values):
-        cells = [polish(number(float(value), 6, trim=True))]
-        for k in (first, first + 1):
-            known = k < sweep.rates.shape[1] and np.isfinite(sweep.rates[i, k])
-            cells.append(
-                polish(with_error(float(sweep.rates[i, k]), float(sweep.errors[i, k]), DIGITS))
-                if known
-                else MISSING
-            )
-        if np.isfinite(sweep.kramers).any():
-            cells.append(polish(number(float(sweep.kramers[i]), 4)))
-        if np.isfinite(sweep.principal).any():
-            cells.append(
-                polish(
-                    with_error(float(sweep.principal[i]), float(sweep.principal_errors[i]), DIGITS)
-                )
-            )
-        rows.append((*cells, sweep.remarks[i]))
-    header = [sweep.key, *names]
+    columns = {
+        sweep.key: [polish(number(float(value), 6, trim=True)) for value in sweep.values],
+    }
+    for k in (first, first + 1):
+        known = k < sweep.rates.shape[1]
+        columns[f"λ{'₀₁₂₃'[k]}"] = (
+            _polished(polish, sweep.rates[:, k], sweep.errors[:, k])
+            if known
+            else [MISSING] * len(sweep.values)
+        )
     if np.isfinite(sweep.kramers).any():
-        header.append("Eyring–Kramers")
+        columns["Eyring–Kramers"] = [polish(cell) for cell in column(sweep.kramers)]
     if np.isfinite(sweep.principal).any():
-        header.append("Λ")
-    return Table(f"Rates against {sweep.key}", (*header, ""), tuple(rows))
+        columns["Λ"] = _polished(polish, sweep.principal, sweep.principal_errors)
+    columns[""] = list(sweep.remarks)
+    return _table(f"Rates against {sweep.key}", columns)
 
 
 def rate_columns(study: SpectralStudy) -> dict[str, Array]:

@@ -55,7 +55,7 @@ def validation_explorer(report: ValidationReport) -> dict[str, Any] | None:
                 "high": row.interval[1],
                 "reference": row.reference,
                 "verdict": row.verdict,
-                "words": row.words,
+                "words": pretty(row.words),
                 "text": pretty(with_error(row.mean, row.standard_error)),
                 "reference_text": pretty(with_error(row.reference, row.reference_error, 7)),
                 "p_text": pretty(number(row.p_value, 2)),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wfrpde.comparison.metrics import METRICS
-from wfrpde.numbers import MISSING, column, duration, number, pretty, with_error
+from wfrpde.numbers import MISSING, Polish, column, duration, number, pretty, with_error
 from wfrpde.report.pages import Table, write_report
 
 if TYPE_CHECKING:
@@ -48,14 +48,14 @@ def write_validation_report(
                 "particles": s.particles,
                 "replicates": s.replicates,
                 "mark": MARKS[s.verdict],
-                "verdict": "; warning: ".join((s.words, *s.warnings)),
+                "verdict": pretty("; warning: ".join((s.words, *s.warnings))),
                 "class": {"consistent": "passed", "undecided": ""}.get(s.verdict, "failed"),
                 "seconds": duration(s.seconds),
             }
             for s in report.samplers
         ],
-        "equations": equation_sentences(report),
-        "splits": split_sentences(report),
+        "equations": equation_sentences(report, pretty),
+        "splits": split_sentences(report, pretty),
         "tables": [_rows_of(report, s.name) for s in report.samplers if report.rows(s.name)],
         "distances": _distances(report),
         "biases": _biases(report),
@@ -81,22 +81,23 @@ def write_validation_report(
 
 def time_text(t: float) -> str:
     """Time of a row; samples of π are judged against π."""
-    return "π" if np.isinf(t) else pretty(number(t, 4, trim=True))
+    return "π" if np.isinf(t) else number(t, 4, trim=True)
 
 
-def equation_sentences(report: ValidationReport) -> list[str]:
-    """Say which equation each sampler solves."""
-    return [f"{d.sampler}: {d.conclusion}." for d in report.diagnoses]
+def equation_sentences(report: ValidationReport, polish: Polish = str) -> list[str]:
+    """Say which equation each sampler solves; `polish` is applied to what has numbers."""
+    return [f"{d.sampler}: {polish(d.conclusion)}." for d in report.diagnoses]
 
 
-def split_sentences(report: ValidationReport) -> list[str]:
+def split_sentences(report: ValidationReport, polish: Polish = str) -> list[str]:
     """Say where the bias of each sampler comes from, in its clearest row at the last time."""
     sentences = []
     for sampler in dict.fromkeys(split.sampler for split in report.splits):
         own = [split for split in report.splits if split.sampler == sampler]
         last = max(split.time for split in own)
         split = max((s for s in own if s.time == last), key=_clarity)
-        sentences.append(f"{sampler}, {split.observable} at t = {time_text(last)}: {_parts(split)}")
+        when = f"{split.observable} at t = {time_text(last)}"
+        sentences.append(f"{sampler}, {polish(f'{when}: {_parts(split)}')}")
     return sentences
 
 
@@ -111,15 +112,15 @@ def _parts(split: BiasSplit) -> str:
         left = split.total[0] - split.limit_step - split.limit_rest
         text += (
             f". For infinitely many particles, computed on the mesh, the time step makes "
-            f"{pretty(number(split.limit_step, 2))} and the method "
-            f"{pretty(number(split.limit_rest, 2))}; so the finite number of particles, and "
+            f"{number(split.limit_step, 2)} and the method "
+            f"{number(split.limit_rest, 2)}; so the finite number of particles, and "
             f"chance, make {_pair((left, split.total[1]))}"
         )
     measured = []
     if np.isfinite(split.step[0]):
         measured.append(f"time step {_pair(split.step)}{_order(split.order_dt, 'dt', '')}")
     if np.isfinite(split.finite_n[0]):
-        measured.append(f"∝ 1/N {_pair(split.finite_n)}{_order(split.order_n, 'N', '−')}")
+        measured.append(f"∝ 1/N {_pair(split.finite_n)}{_order(split.order_n, 'N', '-')}")
     if np.isfinite(split.rest[0]):
         measured.append(f"rest {_pair(split.rest)}")
     if measured:
@@ -135,22 +136,22 @@ def _order(fit: Fit, symbol: str, sign: str) -> str:
 
 
 def _pair(pair: tuple[float, float]) -> str:
-    return pretty(with_error(pair[0], pair[1]))
+    return with_error(pair[0], pair[1])
 
 
 def _rows_of(report: ValidationReport, sampler: str) -> Table:
     own = report.rows(sampler)
     columns = {
         "observable": [row.observable for row in own],
-        "t": [time_text(row.time) for row in own],
+        "t": [pretty(time_text(row.time)) for row in own],
         "sampler": _column((row.mean, row.standard_error) for row in own),
         "Eulerian": _column(((row.reference, row.reference_error) for row in own), 7),
         "p-value": [_p_value(row.p_value) for row in own],
-        "verdict": [row.words for row in own],
+        "verdict": [pretty(row.words) for row in own],
     }
     if any(row.ess is not None for row in own):
-        columns["ESS"] = [pretty(number(row.ess, 3)) for row in own]
-        columns["R̂"] = [pretty(number(row.r_hat, 4)) for row in own]
+        columns["ESS"] = _plain_column((row.ess for row in own), 3)
+        columns["R̂"] = _plain_column((row.r_hat for row in own), 4)
     return _table(sampler, columns)
 
 
@@ -164,8 +165,9 @@ def _column(pairs: Iterable[tuple[float, float]], digits: int = 9) -> list[str]:
     return [pretty(cell) for cell in column(values, errors, digits)]
 
 
-def _plain_column(values: Iterable[float]) -> list[str]:
-    return [pretty(cell) for cell in column(values, digits=2)]
+def _plain_column(values: Iterable[float | None], digits: int = 2) -> list[str]:
+    known = [np.nan if value is None else value for value in values]
+    return [pretty(cell) for cell in column(known, digits=digits)]
 
 
 def _p_value(p: float) -> str:
@@ -180,7 +182,7 @@ def _distances(report: ValidationReport) -> list[Table]:
             "distance": [
                 METRICS[m.metric].symbol if m.metric in METRICS else m.metric for m in own
             ],
-            "t": [time_text(m.time) for m in own],
+            "t": [pretty(time_text(m.time)) for m in own],
             "sampler": _column((m.value, m.standard_error) for m in own),
             "noise floor": _plain_column(m.floor for m in own),
             "excess": _plain_column(m.excess for m in own),
@@ -196,14 +198,14 @@ def _biases(report: ValidationReport) -> list[Table]:
     columns = {
         "sampler": [s.sampler for s in splits],
         "observable": [s.observable for s in splits],
-        "t": [time_text(s.time) for s in splits],
+        "t": [pretty(time_text(s.time)) for s in splits],
         "bias": _column(s.total for s in splits),
         "time step": _column(s.step for s in splits),
         "finite N": _column(s.finite_n for s in splits),
         "rest": _column(s.rest for s in splits),
         "step, N = ∞": _plain_column(s.limit_step for s in splits),
         "rest, N = ∞": _plain_column(s.limit_rest for s in splits),
-        "order, N = ∞": [pretty(number(s.limit_order, 2)) for s in splits],
+        "order, N = ∞": _plain_column(s.limit_order for s in splits),
     }
     return [_table("Where the bias comes from", columns)]
 
@@ -212,8 +214,10 @@ def _candidates(report: ValidationReport) -> list[Table]:
     tables = []
     for d in report.diagnoses:
         rows = tuple(
-            (c.words, pretty(number(c.misfit, 2)), "yes" if c.explains else "no")
-            for c in d.candidates
+            (pretty(c.words), misfit, "yes" if c.explains else "no")
+            for c, misfit in zip(
+                d.candidates, _plain_column(c.misfit for c in d.candidates), strict=True
+            )
         )
         title = f"{d.sampler}, which claims {d.claims}"
         tables.append(Table(title, ("equation", "misfit [σ]", "explains the path"), rows))

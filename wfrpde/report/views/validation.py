@@ -24,7 +24,13 @@ MOST_ROWS = 12
 
 def _card(report: ValidationReport) -> Card:
     samplers = tuple(
-        (s.name, s.claims, str(s.particles), str(s.replicates), f"{MARKS[s.verdict]} {s.words}")
+        (
+            s.name,
+            s.claims,
+            str(s.particles),
+            str(s.replicates),
+            f"{MARKS[s.verdict]} {pretty(s.words)}",
+        )
         for s in report.samplers
     )
     worst = sorted(report.table, key=lambda row: (row.verdict != "biased", row.p_value))
@@ -32,10 +38,10 @@ def _card(report: ValidationReport) -> Card:
         (
             row.sampler,
             row.observable,
-            time_text(row.time),
+            pretty(time_text(row.time)),
             pretty(with_error(row.mean, row.standard_error)),
             pretty(with_error(row.reference, row.reference_error, 7)),
-            row.words,
+            pretty(row.words),
         )
         for row in worst[:MOST_ROWS]
     )
@@ -48,7 +54,7 @@ def _card(report: ValidationReport) -> Card:
     stopped = () if report.complete else ("It was stopped before its end.",)
     return Card(
         report.case.title or report.case.name,
-        (*equation_sentences(report), *split_sentences(report)),
+        (*equation_sentences(report, pretty), *split_sentences(report, pretty)),
         tuple(tables),
         (*stopped, *(f"{s.name}: {text}" for s in report.samplers for text in s.warnings)),
         ("plot()", "to_dataframe()"),
