@@ -125,14 +125,18 @@ def evaluate_in_cells(
     if values.size == 0:
         return values.reshape(flat), squared.reshape(flat)
     first, last = cells.min(axis=1), cells.max(axis=1)
-    points = (last - first + 1) * q
+    extent = last - first + 1
+    points = extent * q
     layer = int(points[1:].prod()) * q  # points in one layer of cells across the first axis
     layers = max(1, chunk // layer)
-    batch = max(1, chunk // (layer * min(layers, int(last[0] - first[0]) + 1)))
+    if cells.shape[1] < 0.7 * extent.prod():
+        layers = min(layers, -(-int(extent[0]) // 16))  # boxes of slabs hold fewer cells in vain
+    batch = max(1, chunk // (layer * min(layers, int(extent[0]))))
     for top in range(int(first[0]), int(last[0]) + 1, layers):
         inside = slice(*np.searchsorted(cells[0], [top, top + layers]))
-        low, high = first.copy(), last.copy()
-        low[0], high[0] = top, min(top + layers - 1, last[0])
+        if inside.start == inside.stop:
+            continue
+        low, high = cells[:, inside].min(axis=1), cells[:, inside].max(axis=1)
         coordinates = []
         for axis, breaks in enumerate(breaks_of):
             start = breaks[low[axis] : high[axis] + 1]

@@ -76,7 +76,7 @@ def _report(
         # at degree 1 the sum over the cells needs both points; elements can do with one less
         fewer=int(outcome.facts.get("degree", 1) > 1 and not outcome.complete),
         points=outcome.points,
-        parts=outcome.parts,
+        parts=outcome.parts or outcome.wider,
     )
     # a person who stopped the run is waiting: no second opinion then
     others = outcome.others if outcome.complete else ()

@@ -83,6 +83,8 @@ class Outcome:
     parts
         Cells that integrals are taken on, and the solution is kept on, where those of the nodes are
         wider than ρ.
+    wider
+        Cells twice as wide as those of the nodes, if integrals are to be taken on these.
     draft
         The same on fewer nodes, for a person who stopped the run and waits; None where it would
         save nothing.
@@ -108,6 +110,7 @@ class Outcome:
     mass_defect: float = 0.0
     points: int | None = None
     parts: TensorGrid | None = None
+    wider: TensorGrid | None = None
     draft: Outcome | None = None
 
     def on_parts(self) -> Outcome:

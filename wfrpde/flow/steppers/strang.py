@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -147,8 +148,12 @@ class Strang(Splitting):
         new, growth, left = self.strang(state, t, dt)
         if self.transport is None or not self._measured:
             return Step(new, 0.0, growth, left=left)
-        change = self._largest(new, new - self.reacted(state, t, dt)[0])
+        change = max(self._largest(new, part) for part in self._changes(state, new, t, dt))
         return Step(new, change, growth, left=left)
+
+    def _changes(self, state: Array, new: Array, t: float, dt: float) -> list[Array]:
+        """Return by how much transport changed log ρ in a step."""
+        return [new - self.reacted(state, t, dt)[0]]
 
     def _in_turn(self, turns: Alternation, state: Array, t: float, dt: float) -> Step:
         """Return the state after transport for `dt`, with the reaction where it has its turn."""
@@ -175,3 +180,9 @@ class AxisByAxis(Strang):
     """
 
     by_axes: ClassVar[bool] = True
+
+    def _changes(self, state: Array, new: Array, t: float, dt: float) -> list[Array]:
+        """Return what each part changes: where they nearly cancel the sum would tell too little."""
+        assert self.transport is not None
+        logs = [np.log(stage) for stage in self.transport.stages]
+        return [after - before for before, after in pairwise(logs)]

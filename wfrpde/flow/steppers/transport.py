@@ -80,6 +80,11 @@ class Transport:
         What stands for e^{−z} where S is solved with; not asked for with an exponential.
     cure_limit
         Share of mass that curing negative nodes may add in a step before the step is refused.
+
+    Attributes
+    ----------
+    stages
+        Of a step axis by axis: √M h before, between and after its parts.
     """
 
     def __init__(
@@ -92,6 +97,7 @@ class Transport:
         self._rational, self._coefficients = rational, rational.coefficients
         self._cure_limit = cure_limit
         self.incidents = Incidents()
+        self.stages: list[Array] = []
 
     def step(self, log_mass: Array, dt: float, t: float = 0.0) -> Array:
         """Return the nodal log mass at t + `dt` from that at t (collective).
@@ -184,12 +190,14 @@ class Transport:
         *outer, middle = frame.lines[::-1]  # the last axis first: its lines are in order
         halves = [(lines, tau / 2) for lines in outer]
         value = start
+        self.stages = [start]
         for lines, part in (*halves, (middle, tau), *halves[::-1]):
             total, positive = self._rational_step(lines.solve, part, lines.in_lines(value))
             value = lines.owned(total)
             if not total.min() > 0:
                 before = self._nodes.sum(root * value)
                 value, _ = self._cured(value, lines.owned(positive), root, before)
+            self.stages.append(value)
         return value
 
     def _refuse_lost_mass(self, low: Flags, scale: Array) -> None:
