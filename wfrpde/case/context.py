@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from wfrpde.samplers.oracle import Knowing, SavedFlow
 
 
-WIDTH = 8.0
-"""Standard deviations of a Gaussian that a box holds."""
-
-
 def sampler_context(
     case: Case, solution: SavedFlow | Knowing | None = None, comm: Any = None
 ) -> SamplerContext:
@@ -129,7 +125,8 @@ def _room(case: Case) -> _Room:
         boxes = []
         for moments in ends:
             if moments is not None:
-                width = WIDTH * np.sqrt(np.diag(moments[1]))
+                # standard deviations of a Gaussian that a box holds
+                width = 8.0 * np.sqrt(np.diag(moments[1]))
                 boxes.append([moments[0] - width, moments[0] + width])
         low, high = np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)
         least = np.min([np.diag(m[1]) for m in ends if m is not None], axis=0)

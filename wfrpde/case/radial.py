@@ -26,9 +26,6 @@ RADIAL: dict[str, type[RadialTarget] | type[StudentTarget]] = {
 LEVELS = np.linspace(38.0, 6.0, 33)
 """Levels (kT) that the box of the distance holds: the first one that a grid resolves."""
 
-SMALLEST = 1e-6
-"""Least distance, in units of the largest, that the box begins at."""
-
 
 def distance_case(case: Case) -> Case:
     """Return the case of the distance from the origin, of a radial target with a radial start.
@@ -100,7 +97,8 @@ def distance_box(target: RadialFormula, start: RadialFormula, growth: int) -> li
         # widths of what is within 1 kT that the box is long at most
         if high - low <= 1000.0 * core:
             break
-    return [max(low, SMALLEST * high), high]
+    # least distance, in units of the largest, that the box begins at
+    return [max(low, 1e-6 * high), high]
 
 
 def _held(functions: list[Any], growth: int, level: float) -> tuple[float, float, float]:

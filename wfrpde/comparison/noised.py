@@ -28,9 +28,6 @@ from wfrpde.flow.noising.solution import NoisingSolution
 from wfrpde.flow.noising.transport import Evolution
 from wfrpde.noising.scores import Wrong
 
-GAIN = 1e-3
-"""Nats per point by which a fault explains samples better than none, at least, to be named."""
-
 FLOOR = -40.0
 """Least log density that a point counts with."""
 
@@ -152,7 +149,8 @@ def judge_process(
     gains = {name: value - likelihoods[""] for name, value in likelihoods.items()}
     best = max(gains, key=lambda name: gains[name])
     steps = max((gains[n] for n in gains if n.startswith(TOO_LONG)), default=np.nan)
-    fault = best if gains[best] > GAIN else ""
+    # nats per point by which a fault explains samples better than none, at least, to be named
+    fault = best if gains[best] > 1e-3 else ""
     return replace(judgement, fault=fault, gain=gains[best], steps=steps)
 
 

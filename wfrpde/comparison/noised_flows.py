@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
 
 
-STEPS = {"m − σ": -1.0, "m": 0.0, "m + σ": 1.0}
-"""Where smooth steps lie, in standard deviations σ from the mean m of the law."""
-
-
 @dataclass(frozen=True)
 class LawAt:
     """A law of a process at one of its times.
@@ -108,10 +104,11 @@ def _steps(name: str, k: int) -> list[Observable]:
 
         return evaluate
 
+    # where smooth steps lie, in standard deviations σ from the mean m of the law
     return [
         Observable(f"step {name} at {where}", f"½ + ½ tanh(2({name} − c)/σ), c = {where}",
                    step(share))
-        for where, share in STEPS.items()
+        for where, share in {"m − σ": -1.0, "m": 0.0, "m + σ": 1.0}.items()
     ]  # fmt: skip
 
 

@@ -43,9 +43,6 @@ if TYPE_CHECKING:
 QUADRATURE = 9
 """Points of the Gauss–Hermite rule: with s² times the curvature of −u at 0.35 it errs by 4e-8."""
 
-TURN = 0.04
-"""Largest turn of the velocity (see `turning`) in a step of Runge–Kutta along a foot."""
-
 
 class CharacteristicForm:
     """Steps of u on the nodes of a uniform grid; every rank holds all of them.
@@ -109,7 +106,8 @@ class CharacteristicForm:
         By Runge–Kutta's method of order 4; ∫S along the way by Simpson's rule, None without S.
         """
         # steps of Runge–Kutta along a foot at most
-        count = int(np.clip(np.ceil(dt * self._fastest / TURN), 2, 400))
+        # 0.04: largest turn of the velocity (see `turning`) in a step of Runge–Kutta along a foot
+        count = int(np.clip(np.ceil(dt * self._fastest / 0.04), 2, 400))
         y, h = self.points, dt / count
         drift = self.dynamics.drift
         gathered = None if drift is None else np.zeros(len(y))

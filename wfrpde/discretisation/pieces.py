@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from wfrpde.discretisation.functionals import Points
 
 
-FEW_POINTS = 8
-"""Quadrature points in a region below which a warning is given."""
-
-
 @dataclass(frozen=True)
 class Functionals:
     """Numbers at T times.
@@ -261,7 +257,7 @@ class Evaluated:
                     f"the region '{name}' holds no point of the domain: it lies outside, or is "
                     "smaller than a cell, and its mass is reported as 0"
                 )
-            elif count < FEW_POINTS:
+            elif count < 8:  # quadrature points in a region below which a warning is given
                 texts.append(
                     f"the region '{name}' holds only {count} quadrature points: its mass is "
                     "uncertain"

@@ -23,9 +23,6 @@ POINTS = 2001
 ZOOM = 16
 """Points on either side of a place that is looked at more closely."""
 
-SMOOTH = 0.02
-"""Second differences fall by 1/16 = 0.06 in a zoom at a kink, and by 1/256 = 0.004 elsewhere."""
-
 MOST = 200
 """Places on a line beyond which it is called rough, not kinked."""
 
@@ -108,7 +105,8 @@ def _closer(value: Callable[[Array], Array], middle: float, step: float) -> floa
         bend = _bends(value(near))
         where = int(np.argmax(bend))
         largest = float(bend[where])
-        if not largest > (0.0 if np.isinf(last) else SMOOTH * last):
+        # second differences fall by 1/16 = 0.06 in a zoom at a kink, and by 1/256 = 0.004 elsewhere
+        if not largest > (0.0 if np.isinf(last) else 0.02 * last):
             return None
         middle, last = float(near[where + 1]), largest
         reach *= 2 / ZOOM

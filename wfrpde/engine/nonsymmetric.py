@@ -19,9 +19,6 @@ import numpy as np
 from wfrpde.arrays import Array, ComplexArray
 from wfrpde.errors import SolverError
 
-EXTRA = 8
-"""Eigenvalues around a shift beyond those asked for."""
-
 MOST_SHIFTS = 40
 
 MOST_AROUND = 160
@@ -32,9 +29,6 @@ SAME = 1e-6
 
 REAL = 1e-9
 """Imaginary part, relative to 1 + |λ|, up to which an eigenvalue is real."""
-
-PIVOT = 0.01
-"""Share of the largest entry of its column from which a diagonal entry is good enough a pivot."""
 
 ROUND_OFF = 4e-15
 """Perturbation of a matrix by round-off, relative to its largest entry."""
@@ -150,7 +144,7 @@ def lowest(
     if n <= max(4 * count, 400):
         return _dense(matrix, count)
     found = _Found()
-    around = min(count + EXTRA, n - 2)
+    around = min(count + 8, n - 2)  # eigenvalues around a shift beyond those asked for
     radius = _searched(csc, -scale, around, found, sides, signs, ordering)
     shifts = 1
     chosen = found.lowest(count)
@@ -197,10 +191,11 @@ def _searched(
     turned = shift.imag != 0
     kind = complex if turned else float
     sigma = shift if turned else shift.real
+    # share of the largest entry of its column from which a diagonal entry is good enough a pivot
     factor = splu(
         (csc - sigma * identity(n, format="csc")).astype(kind).tocsc(),
         permc_spec=ordering,
-        diag_pivot_thresh=PIVOT,
+        diag_pivot_thresh=0.01,
         options={"SymmetricMode": True},
     )
     start = np.random.default_rng(0).standard_normal(n).astype(kind)

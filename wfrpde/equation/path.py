@@ -43,9 +43,6 @@ KINDS = ("temper", "anneal", "expression")
 ANNEALED = "annealed"
 """What ``flow.reaction`` says for the reaction −∂V/∂t of the path."""
 
-TIME_NODES = 2
-"""Gauss points in time of the part of a reaction that a further drift brings, over half a step."""
-
 STEP = float(np.finfo(float).eps ** (1 / 3))
 
 
@@ -237,7 +234,9 @@ class Annealed:
         rate = self._compressed(x)
 
         def gained(t0: float, t1: float) -> Array:
-            pushed = sum(weight * rate(t) for t, weight in gauss(t0, t1 - t0, TIME_NODES))
+            # Gauss points in time of the part of a reaction that a further drift brings, over half
+            # a step
+            pushed = sum(weight * rate(t) for t, weight in gauss(t0, t1 - t0, 2))
             return np.asarray(self.power * (value(t0) - value(t1) + pushed))
 
         return gained

@@ -42,9 +42,6 @@ LEVEL, HIGHEST_LEVEL = 45.0, 100.0
 EXTRA = 3
 """Modes beyond those asked for, since some may be artefacts."""
 
-SIMILAR = 0.1
-"""Distance of eigenvalues that may be one, relative to their size."""
-
 ROUND_OFF = 4e-16
 """Perturbation of the matrix by round-off, relative to its norm; conditions multiply it."""
 
@@ -315,7 +312,8 @@ def _compared(
     gap = np.abs(values[:, None] - theirs[None, :])
     distance, known = np.full(len(values), np.inf), np.zeros(len(values), dtype=bool)
     for k, function in enumerate(functions * root):
-        near = gap[k] < SIMILAR * abs(values[k]) + scale
+        # distance of eigenvalues that may be one, relative to their size
+        near = gap[k] < 0.1 * abs(values[k]) + scale
         if not near.any():
             continue
         basis = np.linalg.qr(others[near].T)[0]

@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
 
 
-LEVEL = 70.0
-"""Level of U (kT) at which the grid in q ends."""
-
 POINTS, MORE_POINTS = 1.7, 0.2
 """Points of the grid in a shortest length of U: at first, and more with each refinement."""
 
@@ -80,7 +77,8 @@ def solve_kinetic(case: Case, comm: Comm, friction: float, count: int) -> Rotati
             "one position between reflecting sides, for a spectrum",
         )
     with collectively(comm):
-        problem = make_problem(of_positions(case), at_equilibrium=True, level=LEVEL)
+        # level of U (kT) at which the grid in q ends
+        problem = make_problem(of_positions(case), at_equilibrium=True, level=70.0)
         result = _refined(problem, friction, count) if comm.rank == 0 else None
     combined = comm.bcast(result)
     interpolation = interpolation_of(*_shown(problem))

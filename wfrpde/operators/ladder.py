@@ -24,15 +24,8 @@ from wfrpde.flow.certificate import opinions_on_numbers
 from wfrpde.operators.eigen import Eigenpairs
 from wfrpde.operators.operator import Operator
 
-DEGREE = {1: 8, 2: 8, 3: 1}
-"""Degree by dimension, where the case names none. In 3-D the factors of spectral elements fill."""
-
 VAGUE = 1e-2
 """Relative error of any value from which the others may be of what is not resolved, too."""
-
-IRREGULAR = 3.0
-"""Error in units of the largest change from degree to degree, where nothing falls regularly: 2.2
-was needed; with an error like 1/p² it is 3.3 of the last one."""
 
 FINEST_NODES = {1: 100_000, 2: 150_000, 3: 250_000}
 """Nodes of the finest discretisation that the defaults do not exceed, by dimension."""
@@ -116,7 +109,9 @@ class Ladder:
         unresolved = self.kinked or bool((vague if paired is None else vague[paired]).any())
         if unresolved and len(every) == 3:
             changes = np.abs(np.diff(every, axis=0)).max(axis=0)
-            error = np.maximum(error, IRREGULAR * changes)
+            # error in units of the largest change from degree to degree, where nothing falls
+            # regularly: 2.2 was needed; with an error like 1/p² it is 3.3 of the last one
+            error = np.maximum(error, 3.0 * changes)
         return best, error
 
     def function(self, fields: Sequence[Array]) -> Array:
@@ -158,7 +153,9 @@ def discretisations(
         grid = problem.grid(cells)
         ladder = [(grid, 1), (grid.refined(), 1)]
     else:
-        degree = numerics.degree or DEGREE[dim]
+        # degree by dimension, where the case names none. In 3-D the factors of spectral elements
+        # fill.
+        degree = numerics.degree or {1: 8, 2: 8, 3: 1}[dim]
         cells = numerics.cells or cells_for(problem, degree, 2 if degree == 1 else 0)
         tensor = problem.tensor_grid(cells, through)
         if degree > 1:

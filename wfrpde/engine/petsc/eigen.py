@@ -20,9 +20,6 @@ from wfrpde.engine.petsc.options import (
 )
 from wfrpde.errors import SolverError
 
-TOLERANCE = 1e-12
-"""Relative residual of the eigenpairs."""
-
 
 class SlepcShiftInvert:
     """The lowest eigenvectors of a matrix, as `wfrpde.engine.protocol.ShiftInvert` says.
@@ -93,7 +90,7 @@ class SlepcShiftInvert:
             self._eps.setTolerances(1e-8, 2000)  # absolute residual
         else:
             self._eps.setDimensions(count, max(2 * count, count + 20))
-            self._eps.setTolerances(TOLERANCE, 500)
+            self._eps.setTolerances(1e-12, 500)  # 1e-12: relative residual of the eigenpairs
         self._eps.setFromOptions()  # once more: the user's own go before these
         with solver_errors("the eigensolver"):
             self._eps.solve()

@@ -11,9 +11,6 @@ from wfrpde.engine.protocol import Traits, Wish
 from wfrpde.engine.scipy.matrix import SuperLu
 from wfrpde.errors import SolverError
 
-TOLERANCE = 1e-12
-"""Relative residual of the eigenpairs of S^{-1}."""
-
 
 class ArpackShiftInvert:
     """The lowest eigenvectors of a matrix, as `wfrpde.engine.protocol.ShiftInvert` says."""
@@ -56,7 +53,8 @@ class ArpackShiftInvert:
                     k=count,
                     which="LA",
                     ncv=min(n, max(2 * count, count + 20)),
-                    tol=TOLERANCE,
+                    # relative residual of the eigenpairs of S^{-1}
+                    tol=1e-12,
                     v0=start,
                     maxiter=500,
                 )[1]

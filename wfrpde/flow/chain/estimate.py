@@ -34,9 +34,6 @@ SAFETY = 2.0
 ROUND_OFF = 1e-10
 """Relative error that no number is said to have less than."""
 
-PROBES = 200
-"""Draws at which the log densities of runs are compared."""
-
 
 def combined(runs: Mapping[str, Array]) -> tuple[Array, Array]:
     """Return numbers and their estimated errors, from those of the runs by their roles."""
@@ -91,7 +88,8 @@ def density_errors(setting: Setting, runs: Sequence[Run]) -> Array:
     ends = Measurement.of(setting.target, best.nodes, setting.modes).ends
     found = []
     for k in range(len(setting.times)):
-        at = best.laws[k].sample(PROBES, rng, ends)
+        # draws at which the log densities of runs are compared
+        at = best.laws[k].sample(200, rng, ends)
         logs = {
             run.role: values(run.trains[k], [run.nodes.interpolation(x) for x in at.T])
             - run.laws[k].log_mass

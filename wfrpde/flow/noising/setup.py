@@ -28,9 +28,6 @@ FEWEST_CELLS = {1: 64, 2: 32, 3: 20}
 MOST_CELLS = {1: 2400, 2: 160, 3: 32}
 """Cells along an axis of the coarsest lattice, by dimension."""
 
-STEPS = {1: 24, 2: 12, 3: 8}
-"""Steps of the coarsest run, by dimension."""
-
 
 @dataclass(frozen=True)
 class Process:
@@ -225,7 +222,8 @@ class Process:
         last = whole - self.noising.clock(float(self.noise_time(self.times[-1])))
         left = [np.cbrt(whole - t) for t in (0.0, start, end, last)]
         share = (left[1] - left[2]) / (left[0] - left[3])
-        count = max(1, int(np.ceil(2**self.halvings * STEPS[len(self.box)] * share)))
+        # steps of the coarsest run, by dimension
+        count = max(1, int(np.ceil(2**self.halvings * {1: 24, 2: 12, 3: 8}[len(self.box)] * share)))
         times = whole - np.linspace(left[1], left[2], count + 1) ** 3
         times[0], times[-1] = start, end
         return np.asarray(times)

@@ -20,9 +20,6 @@ from wfrpde.parallel import Progress, collectively, watched, world_of
 WEIGHED = 1e-4
 """Estimated L1 error of the density of weighted particles on a line from which cells are halved."""
 
-GAIN = 16.0
-"""By how much halved cells and steps lessen an error."""
-
 
 def solve_noising(
     case: Case, comm: Any = None, observer: Callable[[Progress], None] | None = None
@@ -79,7 +76,8 @@ def _fine_enough(process: Process, tell: Callable[[float], None]) -> tuple[Proce
     while asked is not None:
         off = max(law.density_error(k) for k in range(len(law.times)))
         finer = None
-        for _ in range(ceil(log(off / asked) / log(GAIN)) if off > asked else 0):
+        # by how much halved cells and steps lessen an error
+        for _ in range(ceil(log(off / asked) / log(16.0)) if off > asked else 0):
             finer = (finer or process).finer() or finer
         if finer is None:
             break

@@ -13,9 +13,6 @@ from wfrpde.arrays import Array, ComplexArray
 from wfrpde.discretisation.gauss import gauss_rule
 from wfrpde.flow.product.lines import BLOCK
 
-PIECES = 400
-"""Pieces of a line, at least, on each of which a density is integrated by Gauss' rule."""
-
 TABLE, PHASE = 4000, 0.05
 """Frequencies beyond which a table of the characteristic function is interpolated, and the largest
 phase between two of its entries: splines of degree 5 are then right to 1e-11."""
@@ -43,7 +40,8 @@ class PointRule:
 def line_rule(nodes: Array, potential: Callable[[Array], Array], count: int) -> PointRule:
     """Return Gauss' rule of `count` points on pieces between nodes that are short everywhere."""
     ends = np.unique(nodes)
-    widest = float(ends[-1] - ends[0]) / PIECES
+    # pieces of a line, at least, on each of which a density is integrated by Gauss' rule
+    widest = float(ends[-1] - ends[0]) / 400
     pieces = [
         np.linspace(low, high, int(np.ceil((high - low) / widest)) + 1)[:-1]
         for low, high in pairwise(ends)

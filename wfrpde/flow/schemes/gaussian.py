@@ -31,9 +31,6 @@ from wfrpde.flow.saved import ErrorEstimate
 from wfrpde.flow.schemes.scheme import Fit, Scheme
 from wfrpde.flow.solution import Solution
 
-MOST_CELLS = {1: 2_000, 2: 20_000, 3: 20_000}
-"""Cells beyond which they grow, by dimension: pictures then show less."""
-
 STEPS = 12
 """Times between two saved ones at which the history holds KL."""
 
@@ -166,7 +163,8 @@ def _grid(problem: Problem) -> TensorGrid:
     """Divide the box for pictures, and for whoever integrates over it."""
     # size of a cell in units of the shortest length of V and log ρ₀
     wanted = np.ptp(problem.box, axis=1) / (1.5 * problem.scales)
-    most = MOST_CELLS[problem.dim]
+    # cells beyond which they grow, by dimension: pictures then show less
+    most = {1: 2_000, 2: 20_000, 3: 20_000}[problem.dim]
     shrink = min(1.0, (30 * most / np.prod(wanted)) ** (1 / problem.dim))  # most are cut away
     while True:
         cells = tuple(int(n) for n in np.maximum(np.ceil(shrink * wanted), 6))

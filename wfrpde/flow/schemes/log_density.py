@@ -43,9 +43,6 @@ OF_STEPS = 0.15
 """Relative error of any number that steps with the error e leave, in units of e. Where saved times
 are near to each other all runs take the same steps, and their distance does not tell it."""
 
-MOST_LENGTHS = {2: 80.0, 3: 40.0}
-"""Largest ratio of a box's width to the shortest length along it, in the plane and in space."""
-
 
 class LogDensity(Scheme):
     """Elements of degree 8 on a line, 6 in a plane, 4 in space, beside runs of lower degree."""
@@ -85,7 +82,8 @@ class LogDensity(Scheme):
     def _suits_box(self, problem: Problem) -> Fit:
         lengths = float((np.ptp(problem.box, axis=1) / problem.scales).max())
         endless = problem.domain.box is None and (problem.dim == 2 or few_elements(problem))
-        if not (endless and lengths <= MOST_LENGTHS[problem.dim] and not problem.kinks.any):
+        # largest ratio of a box's width to the shortest length along it, in the plane and in space
+        if not (endless and lengths <= {2: 80.0, 3: 40.0}[problem.dim] and not problem.kinks.any):
             return Fit(False)
         points = sample(problem.box)
         bounded = np.isfinite(problem.potential(points)).all()

@@ -27,8 +27,6 @@ KEPT = {1: 40.0, 2: 24.0, 3: 24.0}
 """Decades of density below the highest that the page keeps, by dimension."""
 SHOWN = 10.0
 """Decades that a map on the logarithmic scale shows."""
-CONTOURS = (0.9,)
-"""Shares of the target's mass that its contours enclose."""
 
 
 def flow_explorer(run: FlowRun) -> dict[str, Any]:
@@ -144,7 +142,8 @@ def view_of(
         "target": kept(target),
     }
     if dim > 1:
-        levels = enclosing_levels(target, CONTOURS)
+        # shares of the target's mass that its contours enclose
+        levels = enclosing_levels(target, (0.9,))
         view["levels"] = [level / np.log(10) for level in levels]
     return view
 

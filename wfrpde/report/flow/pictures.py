@@ -19,8 +19,6 @@ __all__ = ["Pictures", "take_pictures"]
 POINTS = {1: 1201, 2: 320, 3: 64}
 """Grid points along the longest axis, by dimension; half of them where a run was stopped, as a
 person is waiting then."""
-MOST_TIMES = {1: 40, 2: 12, 3: 12}
-"""Most saved times that are pictured, by dimension."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,8 @@ def take_pictures(flows: Mapping[str, Solution]) -> Pictures:
     """
     solution = next(iter(flows.values()))
     nodes, dim = solution.nodes, solution.dim
-    times = solution.times[spread_evenly(len(solution.times), MOST_TIMES[dim])]
+    # most saved times that are pictured, by dimension
+    times = solution.times[spread_evenly(len(solution.times), {1: 40, 2: 12, 3: 12}[dim])]
     potential = solution.target.potential(nodes)
     longest = POINTS[dim] if solution.complete else POINTS[dim] // 2
     axes = _axes(nodes, _window(solution, potential), longest)

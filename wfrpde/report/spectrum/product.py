@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from wfrpde.report.drawing import Drawing
     from wfrpde.studies.spectral.product import ProductStudy
 
-MOST_ROWS = 40
-"""Rates that a page and the screen show; all are in the table of the folder."""
-
 
 def product_columns(study: ProductStudy) -> Mapping[str, npt.NDArray[Any]]:
     """Return rates, errors and multiplicities as columns."""
@@ -34,7 +31,8 @@ def product_columns(study: ProductStudy) -> Mapping[str, npt.NDArray[Any]]:
 def product_table(study: ProductStudy, write: Any = pretty) -> Table:
     """Return the lowest rates as a table."""
     spectrum = study.spectrum
-    shown = slice(0, MOST_ROWS)
+    # rates that a page and the screen show; all are in the table of the folder
+    shown = slice(0, 40)
     rates = column(spectrum.rates[shown], spectrum.errors[shown])
     rows = [
         (str(k), write(rate), f"{many:,}", words)

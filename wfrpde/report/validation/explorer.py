@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["validation_explorer"]
 
-KEPT = 12.0
-"""Decades of density below the highest that the page keeps."""
 GREYS = ("#ffffff", "#bdbdbd", "#252525")
 
 
@@ -109,7 +107,8 @@ def _picture(picture: DensityPicture, time: int, names: Sequence[str]) -> dict[s
         "time": time,
         "names": list(names[: len(axes)]),
         "axes": [coordinates(axis) for axis in axes],
-        "packed": packed(logs.T if len(axes) == 2 else logs[np.newaxis], top - KEPT, top),
+        # decades of density below the highest that the page keeps
+        "packed": packed(logs.T if len(axes) == 2 else logs[np.newaxis], top - 12.0, top),
     }
 
 

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from wfrpde.flow.product.solution import AnySolution
     from wfrpde.report.drawing import Drawing
 
-MOST_ROWS = 12
-"""Saved times that a card shows: as many at most, spread evenly."""
-
 
 def _card(solution: AnySolution) -> Card:
     wanted = {"KL": solution.estimated("kl")}
@@ -30,7 +27,8 @@ def _card(solution: AnySolution) -> Card:
     cells = [[pretty(c) for c in column(e.value, e.error, 7)] for e in wanted.values()]
     times = [pretty(number(float(t), 4, trim=True)) for t in solution.times]
     rows = list(zip(times, *cells, strict=True))
-    shown = np.unique(np.linspace(0, len(rows) - 1, MOST_ROWS).round().astype(int))
+    # saved times that a card shows: as many at most, spread evenly
+    shown = np.unique(np.linspace(0, len(rows) - 1, 12).round().astype(int))
     stopped = () if solution.complete else (f"Interrupted: {progress(solution)}.",)
     return Card(
         solution.case.title or solution.case.name,

@@ -18,9 +18,6 @@ from wfrpde.report.validation.page import (
 )
 from wfrpde.report.views.view import Card, View
 
-MOST_ROWS = 12
-"""Rows of the table that a card shows: those that are least likely for a correct sampler."""
-
 
 def _card(report: ValidationReport) -> Card:
     samplers = tuple(
@@ -43,7 +40,8 @@ def _card(report: ValidationReport) -> Card:
             pretty(with_error(row.reference, row.reference_error, 7)),
             pretty(row.words),
         )
-        for row in worst[:MOST_ROWS]
+        # rows of the table that a card shows: those that are least likely for a correct sampler
+        for row in worst[:12]
     )
     left = len(report.table) - len(rows)
     tables = [Table("", ("sampler", "claims", "N", "replicates", "verdict"), samplers)]

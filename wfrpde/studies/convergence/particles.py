@@ -42,9 +42,6 @@ if TYPE_CHECKING:
 BLOCK = 50_000
 """Particles in a block of replicates."""
 
-MOST_REPLICATES = 1000
-"""A level has at most that many times the replicates of the one with most particles."""
-
 
 @dataclass(frozen=True)
 class _Block:
@@ -164,7 +161,8 @@ def _planned(case: Case, spec: ConvergenceSpec, flows: Flows) -> _Planned:
                 contestant.base,
                 label=f"N={int(value)}",
                 particles=int(value),
-                replicates=min(count, MOST_REPLICATES * table.replicates),
+                # at most that many times the replicates of the level with most particles
+                replicates=min(count, 1000 * table.replicates),
             )
         )
     if min(level.replicates for level in levels) < 2:
