@@ -10,8 +10,6 @@ import math
 import re
 from collections.abc import Callable, Iterable
 
-__all__ = ["MISSING", "Polish", "column", "duration", "number", "pretty", "shortened", "with_error"]
-
 Polish = Callable[[str], str]
 """What is done to each number of a table: `str` for the screen, `pretty` for a page."""
 

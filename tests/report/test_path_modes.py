@@ -4,8 +4,7 @@ import numpy as np
 from scipy.integrate import quad
 
 import wfrpde
-from wfrpde.report.flow.modes import TELEPORTS, draw_modes
-from wfrpde.report.flow.path_modes import path_mode_mass
+from wfrpde.report.flow.modes import TELEPORTS, draw_modes, path_mode_mass
 from wfrpde.report.flow.run import FlowRun
 
 NUMERICS = {"numerics.cells": [60], "numerics.certify": False}

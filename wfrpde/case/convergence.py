@@ -9,8 +9,6 @@ from pydantic import Field, Strict, model_validator
 from wfrpde.case.sections import Number, PositiveNumber, Section, Text
 from wfrpde.errors import InputError
 
-__all__ = ["ConvergenceSpec"]
-
 
 class ConvergenceSpec(Section):
     """One convergence study of the case.

@@ -11,8 +11,6 @@ from wfrpde.case.sections import OpenSection, PositiveNumber, Text
 from wfrpde.errors import InputError
 from wfrpde.fields.complaints import input_error
 
-__all__ = ["SamplerSpec", "checked_samplers"]
-
 _Chains = Literal[
     "(chains, steps, d)", "(steps, chains, d)", "(steps*chains, d)", "(chains*steps, d)"
 ]  # fmt: skip

@@ -28,8 +28,6 @@ from wfrpde.targets import Target
 from wfrpde.targets.registry import target_again
 from wfrpde.views import Shown
 
-__all__ = ["Result", "frozen", "revived"]
-
 T = TypeVar("T")
 
 ARRAY = "__array__"

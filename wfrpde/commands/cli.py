@@ -13,11 +13,11 @@ import gc
 import os
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from wfrpde.commands.arguments import command_parser
+from wfrpde.commands.arguments import Command, command_parser
 from wfrpde.commands.launcher import end_with_launcher, launcher
 from wfrpde.errors import DependencyMissingError
 
@@ -94,86 +94,89 @@ def _case_and_folder(
     return case, typed_path(arguments.out or f"{prefix}-{case.name}", "--out")
 
 
-def _solve(arguments: argparse.Namespace) -> int:
-    from wfrpde.commands.session import Session
+def _in_session(run: Callable[[argparse.Namespace, Session], None]) -> Command:
+    """Make a command of what runs within a session, whose exit code it returns."""
 
-    with Session(quiet=arguments.quiet) as session:
-        overrides = {"output.compare": False} if arguments.no_compare else {}
-        case, folder = _case_and_folder(arguments, session, "wfr", overrides)
-        from wfrpde.commands.folder import RunFolder
-        from wfrpde.commands.solve import finished_run, run_case
-        from wfrpde.parallel import collectively
-        from wfrpde.report.terminal import run_summary
+    def command(arguments: argparse.Namespace) -> int:
+        from wfrpde.commands.session import Session
 
-        if case.noising is not None:
-            from wfrpde.commands.noising import run_noising
+        with Session(quiet=vars(arguments).get("quiet", False)) as session:
+            run(arguments, session)
+        return session.code
 
-            if arguments.resume:
-                from wfrpde.errors import InputError
+    return command
 
-                raise InputError(
-                    "--resume", "a score-based process, of which nothing is kept", "none"
-                )
-            with RunFolder(folder, "solve", force=arguments.force, comm=session.comm) as output:
-                session.say(run_noising(case, output.path, session.comm, session.status))
-            session.say(f"\nReport   {folder}/report.html")
-            session.say(f"Numbers  {folder}/summary.json, series.csv")
-            return session.code
-        run = None
+
+@_in_session
+def _solve(arguments: argparse.Namespace, session: Session) -> None:
+    overrides = {"output.compare": False} if arguments.no_compare else {}
+    case, folder = _case_and_folder(arguments, session, "wfr", overrides)
+    from wfrpde.commands.folder import RunFolder
+    from wfrpde.commands.solve import finished_run, run_case, run_noising
+    from wfrpde.parallel import collectively
+    from wfrpde.report.terminal import run_summary
+
+    if case.noising is not None:
         if arguments.resume:
-            with collectively(session.comm):
-                run = finished_run(case, folder)
-        if run is None:
-            how = {"force": arguments.force, "resume": arguments.resume, "comm": session.comm}
-            with RunFolder(folder, "solve", **how) as output:
-                run = run_case(
-                    case, output.path, session.comm, status=session.status, kept=output.store
-                )
-                output.spent = run.solution.complete
-        else:
-            session.say(f"{folder} holds the whole run already.\n")
-        interrupted = not run.solution.complete
-        session.say(run_summary(run.solution))
-        session.say(_where_to_look(str(folder), interrupted, (folder / "solution.pvd").is_file()))
-        if interrupted:
-            session.code = INTERRUPTED
-        elif any(not check["passed"] for check in run.solution.numerics["checks"]):
-            session.code = 1  # a warning has told which
-    return session.code
-
-
-def _spectrum(arguments: argparse.Namespace) -> int:
-    from wfrpde.commands.session import Session
-
-    with Session(quiet=arguments.quiet) as session:
-        from wfrpde.case.files import parse_sweep
-
-        swept = None if arguments.sweep is None else parse_sweep(arguments.sweep)
-        if arguments.resume and swept is None:
             from wfrpde.errors import InputError
 
-            raise InputError("--resume", "a spectrum, of which nothing is kept", "--sweep with it")
-        frozen = {} if arguments.at is None else {"path.at": _time_of(arguments.at)}
-        case, folder = _case_and_folder(arguments, session, "wfr-spectrum", frozen, start=False)
-        from wfrpde.commands.spectrum import run_spectrum, spectrum_summary
-
-        result = run_spectrum(
-            case,
-            folder,
-            session.comm,
-            swept=swept,
-            force=arguments.force,
-            resume=arguments.resume,
-            status=session.status,
-        )
-        session.say(spectrum_summary(result))
+            raise InputError("--resume", "a score-based process, of which nothing is kept", "none")
+        with RunFolder(folder, "solve", force=arguments.force, comm=session.comm) as output:
+            session.say(run_noising(case, output.path, session.comm, session.status))
         session.say(f"\nReport   {folder}/report.html")
-        session.say(f"Numbers  {folder}/summary.json, {'sweep' if swept else 'spectrum'}.csv")
-        if (folder / "modes.pvd").is_file():
-            session.say(f"Fields   {folder}/modes.pvd (open with ParaView)")
-        if not result.complete:
-            session.code = INTERRUPTED
-    return session.code
+        session.say(f"Numbers  {folder}/summary.json, series.csv")
+        return
+    run = None
+    if arguments.resume:
+        with collectively(session.comm):
+            run = finished_run(case, folder)
+    if run is None:
+        how = {"force": arguments.force, "resume": arguments.resume, "comm": session.comm}
+        with RunFolder(folder, "solve", **how) as output:
+            run = run_case(
+                case, output.path, session.comm, status=session.status, kept=output.store
+            )
+            output.spent = run.solution.complete
+    else:
+        session.say(f"{folder} holds the whole run already.\n")
+    interrupted = not run.solution.complete
+    session.say(run_summary(run.solution))
+    session.say(_where_to_look(str(folder), interrupted, (folder / "solution.pvd").is_file()))
+    if interrupted:
+        session.code = INTERRUPTED
+    elif any(not check["passed"] for check in run.solution.numerics["checks"]):
+        session.code = 1  # a warning has told which
+
+
+@_in_session
+def _spectrum(arguments: argparse.Namespace, session: Session) -> None:
+    from wfrpde.case.files import parse_sweep
+
+    swept = None if arguments.sweep is None else parse_sweep(arguments.sweep)
+    if arguments.resume and swept is None:
+        from wfrpde.errors import InputError
+
+        raise InputError("--resume", "a spectrum, of which nothing is kept", "--sweep with it")
+    frozen = {} if arguments.at is None else {"path.at": _time_of(arguments.at)}
+    case, folder = _case_and_folder(arguments, session, "wfr-spectrum", frozen, start=False)
+    from wfrpde.commands.spectrum import run_spectrum, spectrum_summary
+
+    result = run_spectrum(
+        case,
+        folder,
+        session.comm,
+        swept=swept,
+        force=arguments.force,
+        resume=arguments.resume,
+        status=session.status,
+    )
+    session.say(spectrum_summary(result))
+    session.say(f"\nReport   {folder}/report.html")
+    session.say(f"Numbers  {folder}/summary.json, {'sweep' if swept else 'spectrum'}.csv")
+    if (folder / "modes.pvd").is_file():
+        session.say(f"Fields   {folder}/modes.pvd (open with ParaView)")
+    if not result.complete:
+        session.code = INTERRUPTED
 
 
 def _time_of(text: str) -> float:
@@ -186,43 +189,37 @@ def _time_of(text: str) -> float:
         raise InputError("--at", repr(text), "a time, such as 0.5") from None
 
 
-def _validate(arguments: argparse.Namespace) -> int:
-    from wfrpde.commands.session import Session
+@_in_session
+def _validate(arguments: argparse.Namespace, session: Session) -> None:
+    case, folder = _case_and_folder(arguments, session, "wfr-validate")
+    from wfrpde.commands.validate import run_validation, validation_summary
 
-    with Session(quiet=arguments.quiet) as session:
-        case, folder = _case_and_folder(arguments, session, "wfr-validate")
-        from wfrpde.commands.validate import run_validation, validation_summary
-
-        report = run_validation(
-            case,
-            folder,
-            session.comm,
-            resume=arguments.resume,
-            force=arguments.force,
-            status=session.status,
-        )
-        session.say(validation_summary(report))
-        session.say(f"\nReport   {folder}/report.html\nNumbers  {folder}/validation.csv, .json")
-        if not report.complete:
-            session.code = INTERRUPTED
-        elif report.unexpected:
-            session.code = 1
-    return session.code
+    report = run_validation(
+        case,
+        folder,
+        session.comm,
+        resume=arguments.resume,
+        force=arguments.force,
+        status=session.status,
+    )
+    session.say(validation_summary(report))
+    session.say(f"\nReport   {folder}/report.html\nNumbers  {folder}/validation.csv, .json")
+    if not report.complete:
+        session.code = INTERRUPTED
+    elif report.unexpected:
+        session.code = 1
 
 
-def _converge(arguments: argparse.Namespace) -> int:
-    from wfrpde.commands.session import Session
+@_in_session
+def _converge(arguments: argparse.Namespace, session: Session) -> None:
+    case, folder = _case_and_folder(arguments, session, "wfr-converge")
+    from wfrpde.commands.converge import run_study
 
-    with Session(quiet=arguments.quiet) as session:
-        case, folder = _case_and_folder(arguments, session, "wfr-converge")
-        from wfrpde.commands.converge import run_study
-
-        study = run_study(case, folder, session, layout=arguments.layout, force=arguments.force)
-        if not study.complete:
-            session.code = INTERRUPTED
-        elif not study.passed:
-            session.code = 1
-    return session.code
+    study = run_study(case, folder, session, layout=arguments.layout, force=arguments.force)
+    if not study.complete:
+        session.code = INTERRUPTED
+    elif not study.passed:
+        session.code = 1
 
 
 def _tell_how_to_stop(session: Session) -> None:
@@ -255,19 +252,16 @@ def _where_to_look(folder: str, interrupted: bool, fields: bool) -> str:
     return where + (f"\nFields   {folder}/*.pvd (open with ParaView)" if fields else "")
 
 
-def _demo(arguments: argparse.Namespace) -> int:
-    from wfrpde.commands.session import Session
+@_in_session
+def _demo(arguments: argparse.Namespace, session: Session) -> None:
+    from wfrpde.commands.demo import run_demo
+    from wfrpde.parallel.places import typed_path
 
-    with Session(quiet=arguments.quiet) as session:
-        from wfrpde.commands.demo import run_demo
-        from wfrpde.parallel.places import typed_path
-
-        _tell_how_to_stop(session)
-        folder = typed_path(arguments.out or "wfr-demo", "--out")
-        how = {"force": arguments.force, "resume": arguments.resume}
-        if not run_demo(folder, session, **how):
-            session.code = INTERRUPTED
-    return session.code
+    _tell_how_to_stop(session)
+    folder = typed_path(arguments.out or "wfr-demo", "--out")
+    how = {"force": arguments.force, "resume": arguments.resume}
+    if not run_demo(folder, session, **how):
+        session.code = INTERRUPTED
 
 
 def _cases(arguments: argparse.Namespace) -> int:
@@ -300,38 +294,32 @@ def _cases(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _index(arguments: argparse.Namespace) -> int:
-    from wfrpde.commands.session import Session
+@_in_session
+def _index(arguments: argparse.Namespace, session: Session) -> None:
+    from wfrpde.parallel import collectively
+    from wfrpde.parallel.places import typed_path
+    from wfrpde.report.index import write_index
 
-    with Session() as session:
-        from wfrpde.parallel import collectively
-        from wfrpde.parallel.places import typed_path
-        from wfrpde.report.index import write_index
-
-        with collectively(session.comm):
-            if session.rank == 0:
-                page, runs = write_index(typed_path(arguments.folder, "the folder"))
-                session.say(f"{page}: {len(runs)} run{'s' * (len(runs) != 1)}")
-    return session.code
+    with collectively(session.comm):
+        if session.rank == 0:
+            page, runs = write_index(typed_path(arguments.folder, "the folder"))
+            session.say(f"{page}: {len(runs)} run{'s' * (len(runs) != 1)}")
 
 
-def _plot(arguments: argparse.Namespace) -> int:
-    from wfrpde.commands.session import Session
+@_in_session
+def _plot(arguments: argparse.Namespace, session: Session) -> None:
+    from wfrpde.commands.folder import add_files
+    from wfrpde.commands.plot import redraw
+    from wfrpde.parallel import collectively
+    from wfrpde.parallel.places import typed_path
 
-    with Session() as session:
-        from wfrpde.commands.folder import add_files
-        from wfrpde.commands.plot import redraw
-        from wfrpde.parallel import collectively
-        from wfrpde.parallel.places import typed_path
-
-        with collectively(session.comm):
-            if session.rank == 0:
-                folder = typed_path(arguments.run, "the run")
-                paths = redraw(folder)
-                add_files(folder, paths)
-                for path in paths:
-                    session.say(str(path))
-    return session.code
+    with collectively(session.comm):
+        if session.rank == 0:
+            folder = typed_path(arguments.run, "the run")
+            paths = redraw(folder)
+            add_files(folder, paths)
+            for path in paths:
+                session.say(str(path))
 
 
 def _info(arguments: argparse.Namespace) -> int:

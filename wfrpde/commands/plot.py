@@ -9,8 +9,6 @@ from typing import Any
 from wfrpde.errors import InputError
 from wfrpde.report.files import reach_code
 
-__all__ = ["redraw"]
-
 NEEDED = "the folder of a solved case, a validation, a convergence study or a spectrum"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wfrpde.case import Case
 from wfrpde.case.origin import difference, origin_of
 from wfrpde.errors import InputError
-from wfrpde.parallel import Bar, ProgressReporter, Stopped, StopRequest, world_of
+from wfrpde.parallel import Bar, ProgressReporter, Stopped, StopRequest, collectively, world_of
 from wfrpde.parallel.screen import logger
 from wfrpde.parallel.tasks import Store, Task, run_tasks
 
@@ -174,8 +174,7 @@ class _Flow:
         return Task(self._solved, self.case.equation.label, key)
 
     def _solved(self, comm: Any, _: StopRequest) -> AnySolution | None:
-        from wfrpde.flow.any_dimension import solve_apart
-        from wfrpde.flow.solve import solve_from
+        from wfrpde.flow.solve import solve_apart, solve_from
 
         label = self.case.equation.label
         reporter = ProgressReporter(self.status, rank=comm.rank, label=label)
@@ -202,3 +201,33 @@ def _worth(solution: AnySolution) -> bool:
     return isinstance(solution, Solution) and worth_keeping(
         solution.wall_time, solution.log_relative.nbytes
     )
+
+
+def run_noising(case: Case, folder: Path, comm: Any, status: Bar | None) -> str:
+    """Solve a score-based process, write everything into ``folder``, and say what came out.
+
+    Collective; rank 0 writes.
+
+    Raises
+    ------
+    WfrpdeError
+        As `wfrpde.solve` does.
+    """
+    from wfrpde.flow.noising.solve import solve_noising
+    from wfrpde.report.noising import write_noising
+    from wfrpde.report.noising.page import result_sentences, tables
+    from wfrpde.report.terminal import table
+
+    reporter = ProgressReporter(status, rank=comm.rank, label="noising")
+    try:
+        solution = solve_noising(case, comm, reporter)
+    finally:
+        reporter.finish()
+    with collectively(comm):
+        if comm.rank == 0:
+            write_noising(solution, folder)
+    blocks = [f"{c.title}\n\n{table(c.header, c.rows)}" for c in tables(solution, str)]
+    warnings = [f"Warning: {text}" for text in solution.warnings]
+    title = case.title or case.name
+    words = " ".join(result_sentences(solution))
+    return "\n\n".join([title, words, *blocks, *warnings, "± is the estimated error."])

@@ -12,7 +12,15 @@ import numpy as np
 from wfrpde.arrays import Array
 from wfrpde.comparison.density import density_of
 from wfrpde.comparison.noised_flows import process_judge
-from wfrpde.comparison.observables import Observable, expressions, masses, moments, survival
+from wfrpde.comparison.observables import (
+    Observable,
+    expressions,
+    independent,
+    known_errors,
+    masses,
+    moments,
+    survival,
+)
 from wfrpde.comparison.product_density import ProductDensity
 from wfrpde.comparison.product_observables import observables_of as product_observables
 from wfrpde.comparison.product_observables import shares
@@ -27,7 +35,6 @@ from wfrpde.samplers.oracle import SumOracle
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
-    from wfrpde.fields import Region
     from wfrpde.targets import Target
 
 Solved = Solution | ProductSolution | NoisingSolution
@@ -201,41 +208,11 @@ def observables_of(case: Case, solution: Solution) -> list[Observable]:
     if "survival" in solution.series:
         result.append(survival())
     if spec.modes:
-        result += masses(_independent(solution))
+        own = solution.target.regions, solution.mode_mass, solution.series["mass"]
+        result += masses(independent(*own))
     regions = {
         name: parse_region(text, dim, f"validation.probabilities.{name}")
         for name, text in spec.probabilities.items()
     }
     result += masses(regions, "P")
     return result + expressions(spec.observables, dim, "validation.observables")
-
-
-def _independent(solution: Solution) -> dict[str, Region]:
-    """Give the target's modes; where they part space, but the one that holds most at first."""
-    regions = dict(solution.target.regions)
-    total = sum(solution.mode_mass.values(), np.zeros(len(solution.times)))
-    if len(regions) > 1 and np.abs(total - solution.series["mass"]).max() < 1e-6:
-        fullest = max(regions, key=lambda name: float(solution.mode_mass[name][0]))
-        del regions[fullest]  # its mass is what the others leave
-    return regions
-
-
-def known_errors(solution: Solution) -> dict[float, dict[str, float]]:
-    """Errors that the solver has estimated for the default observables, by time and name."""
-    error = solution.error
-    if error is None:
-        return {}
-    axes = solution.case.coordinates
-    dim = len(axes)
-    result: dict[float, dict[str, float]] = {}
-    for k, t in enumerate(solution.times):
-        names = {f"mean {axes[i]}": float(error.mean[k, i]) for i in range(dim)}
-        for i in range(dim):
-            for j in range(i, dim):
-                name = f"var {axes[i]}" if i == j else f"cov {axes[i]}{axes[j]}"
-                names[name] = float(error.covariance[k, i, j])
-        if "survival" in error.series:
-            names["survival"] = float(error.series["survival"][k])
-        names |= {f"mass {mode}": float(bars[k]) for mode, bars in error.mode_mass.items()}
-        result[float(t)] = names
-    return result

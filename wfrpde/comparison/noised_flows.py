@@ -10,7 +10,14 @@ import numpy as np
 
 from wfrpde.arrays import Array
 from wfrpde.comparison.density import MeshedDensity
-from wfrpde.comparison.observables import Observable, expressions, masses, moments
+from wfrpde.comparison.observables import (
+    Observable,
+    expressions,
+    independent,
+    known_errors,
+    masses,
+    moments,
+)
 from wfrpde.comparison.replicates import Judge
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
@@ -82,15 +89,11 @@ def process_judge(case: Case, claims: Equation | None, solution: NoisingSolution
     if spec.moments:
         found += moments(case.coordinates)
         found += [step for k in range(case.dim) for step in _steps(case.coordinates[k], k)]
-    regions = solution.regions if spec.modes else {}
-    shares = {name: solution.mode_mass[name] for name in regions}
-    if len(regions) > 1 and np.abs(sum(shares.values()) - np.ones(1)).max() < 1e-6:
-        fullest = max(regions, key=lambda name: float(shares[name][0]))
-        regions = {name: region for name, region in regions.items() if name != fullest}
-    found += masses(regions)
+    if spec.modes:
+        whole = np.ones(len(solution.times))
+        found += masses(independent(solution.regions, solution.mode_mass, whole))
     found += expressions(spec.observables, case.dim, "validation.observables")
-    known = {float(t): _errors(solution, k) for k, t in enumerate(solution.times) if k}
-    return Judge(claims, densities, found, known, metrics=spec.metrics)
+    return Judge(claims, densities, found, known_errors(solution), metrics=spec.metrics)
 
 
 def _steps(name: str, k: int) -> list[Observable]:
@@ -110,19 +113,6 @@ def _steps(name: str, k: int) -> list[Observable]:
                    step(share))
         for where, share in {"m − σ": -1.0, "m": 0.0, "m + σ": 1.0}.items()
     ]  # fmt: skip
-
-
-def _errors(solution: NoisingSolution, index: int) -> dict[str, float]:
-    names, found = solution.case.coordinates, {}
-    means, spreads = solution.estimated("mean").error, solution.estimated("covariance").error
-    for i, name in enumerate(names):
-        found[f"mean {name}"] = float(means[index, i])
-        for j in range(i, len(names)):
-            key = f"var {name}" if i == j else f"cov {name}{names[j]}"
-            found[key] = float(spreads[index, i, j])
-    for name in solution.regions:
-        found[f"mass {name}"] = float(solution.estimated("mode_mass", name).error[index])
-    return found
 
 
 def process_context(case: Case) -> SamplerContext:

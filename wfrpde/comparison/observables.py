@@ -18,6 +18,8 @@ from wfrpde.comparison.density import MeshedDensity
 
 if TYPE_CHECKING:
     from wfrpde.fields import Region
+    from wfrpde.flow.noising.solution import NoisingSolution
+    from wfrpde.flow.solution import Solution
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def moments(names: Sequence[str]) -> list[Observable]:
     ]
     second = [
         Observable(
-            f"var {names[i]}" if i == j else f"cov {names[i]}{names[j]}",
+            _second(names, i, j),
             f"second moment of {names[i]}{names[j]} about the Eulerian mean",
             _second_moment(i, j),
         )
@@ -87,6 +89,41 @@ def moments(names: Sequence[str]) -> list[Observable]:
         for j in range(i, len(names))
     ]
     return first + second
+
+
+def _second(names: Sequence[str], i: int, j: int) -> str:
+    return f"var {names[i]}" if i == j else f"cov {names[i]}{names[j]}"
+
+
+def known_errors(solution: Solution | NoisingSolution) -> dict[float, dict[str, float]]:
+    """Errors that the solver has estimated for the default observables, by time and name."""
+    names, entries = solution.case.coordinates, {}
+    mean, covariance = solution.estimated("mean"), solution.estimated("covariance")
+    for i, name in enumerate(names):
+        entries[f"mean {name}"] = mean[:, i]
+        entries |= {_second(names, i, j): covariance[:, i, j] for j in range(i, len(names))}
+    if "survival" in solution.series:
+        entries["survival"] = solution.estimated("survival")
+    entries |= {
+        f"mass {mode}": solution.estimated("mode_mass", mode) for mode in solution.mode_mass
+    }
+    return {
+        float(t): {name: float(entry.error[k]) for name, entry in entries.items()}
+        for k, t in enumerate(solution.times)
+    }
+
+
+def independent(
+    regions: Mapping[str, Region], held: Mapping[str, Array], whole: Array
+) -> dict[str, Region]:
+    """Give named regions; where they part space, but the one that holds most at first.
+
+    `held` are their masses ``(T,)``, `whole` that of all space.
+    """
+    kept = dict(regions)
+    if len(kept) > 1 and np.abs(sum(held.values()) - whole).max() < 1e-6:
+        del kept[max(kept, key=lambda name: float(held[name][0]))]  # it is what the others leave
+    return kept
 
 
 def masses(regions: Mapping[str, Region], prefix: str = "mass") -> list[Observable]:

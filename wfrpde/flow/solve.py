@@ -45,8 +45,9 @@ if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
     from wfrpde.case import Case
+    from wfrpde.flow.chain.solution import ChainSolution
     from wfrpde.flow.noising.solution import NoisingSolution
-    from wfrpde.flow.product.solution import AnySolution
+    from wfrpde.flow.product.solution import AnySolution, ProductSolution
 
 
 def solve(
@@ -114,11 +115,26 @@ def solve(
         checked_on_stop(on_stop)
         return solve_noising(case, comm, observer)
     if case.is_factored:
-        from wfrpde.flow.any_dimension import solve_apart
-
         checked_on_stop(on_stop)
         return solve_apart(case, comm, observer, on_stop=on_stop)
     return solve_on_mesh(case, comm, observer, on_stop=on_stop, resume=resume)
+
+
+def solve_apart(
+    case: Case,
+    comm: Comm | None = None,
+    observer: Callable[[Progress], None] | None = None,
+    *,
+    on_stop: OnStop = "raise",
+) -> ProductSolution | ChainSolution:
+    """Do what `wfrpde.solve` does for cases that `Case.is_factored` tells (collective)."""
+    if case.target.is_chain:
+        from wfrpde.flow.chain.solve import solve_chain
+
+        return solve_chain(case, comm, observer, on_stop=on_stop)
+    from wfrpde.flow.product.solve import solve_product
+
+    return solve_product(case, comm, observer, on_stop=on_stop)
 
 
 def solve_on_mesh(

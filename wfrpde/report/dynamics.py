@@ -9,8 +9,6 @@ from wfrpde.numbers import number, shortened
 if TYPE_CHECKING:
     from wfrpde.case import Case
 
-__all__ = ["dynamics_sentence"]
-
 
 def dynamics_sentence(case: Case) -> str:
     """Say what the dynamics of a case are, with their own terms; "" for plain ones."""

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from wfrpde.flow.saved import Estimated
 
-__all__ = ["coordinates", "packed", "points", "time_text"]
-
 CODES = 65534
 """Steps between the lowest and the highest value of a packed array."""
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from wfrpde.operators import Sweep
     from wfrpde.studies.spectral.study import SpectralStudy
 
-__all__ = ["json_ready", "reach_code", "write_columns", "write_json"]
-
 FORMAT = 1
 """Raised when the meaning of a key of a summary changes."""
 

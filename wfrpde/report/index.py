@@ -14,8 +14,6 @@ from wfrpde.errors import InputError
 from wfrpde.numbers import number, pretty, with_error
 from wfrpde.report.pages import write_page
 
-__all__ = ["IndexedRun", "runs_within", "write_index"]
-
 SIGNATURE = "wfrpde index"
 """By this a page of ours is known, which may be replaced."""
 FIRST_LOOKS = ("comparison", "density", "log_density", "differences", "modes", "h", "dt", "sweep")

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["enclosing_levels"]
-
 
 def enclosing_levels(
     log_density: NDArray[np.floating], shares: Sequence[float]

@@ -23,15 +23,6 @@ from wfrpde.parallel.screen import logger
 if TYPE_CHECKING:
     from wfrpde.flow.solution import Solution
 
-__all__ = [
-    "fields_can_be_written",
-    "unstructured_grid",
-    "write_collection",
-    "write_fields",
-    "write_paraview",
-]
-
-
 VTK_CELL = {"interval": 3, "triangle": 5, "quadrilateral": 9, "tetrahedron": 10, "hexahedron": 12}
 """VTK's numbers for the linear cells."""
 

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from wfrpde.arrays import Array
 from wfrpde.report.levels import enclosing_levels
 
-__all__ = ["main", "render"]
-
 SIZE = 900
 
 

@@ -21,12 +21,6 @@ from matplotlib.transforms import offset_copy
 from wfrpde.numbers import SUPERSCRIPTS, number
 from wfrpde.parallel.files import atomic
 
-__all__ = [
-    "FLOW_COLOURS", "TARGET", "density_map", "flow_colour", "label_ends", "log_scale", "look",
-    "new_figure", "save", "spread", "text", "time_axis", "time_colours",
-    "time_key",
-]  # fmt: skip
-
 INK = "#222222"
 TARGET = "#555555"
 """Colour of everything that belongs to the target."""

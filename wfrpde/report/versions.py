@@ -6,8 +6,6 @@ import platform
 import sys
 from importlib import metadata
 
-__all__ = ["software_versions"]
-
 
 def software_versions() -> dict[str, str]:
     """Versions of what the numbers depend on; ``"not installed"`` where a library is missing."""

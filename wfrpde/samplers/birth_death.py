@@ -13,7 +13,7 @@ from wfrpde.fields.schedules import integral
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.law import LawStep
-from wfrpde.samplers.moves import moved
+from wfrpde.samplers.moves import survived
 from wfrpde.samplers.parameters import (
     Alpha,
     Bandwidth,
@@ -104,10 +104,7 @@ class BirthDeathLangevin(LibrarySampler):
         """Move every particle, then let them die and multiply (collective)."""
         h = integral(self.alpha, t, dt)
         here, size = ensemble.positions, self.ranks.count(ensemble)
-        positions = moved(self.target, self.dynamics, here, h, rng, self.walls)
-        left = None
-        if self.walls is not None:
-            positions, left = self.walls.survivors(here, positions, h)
+        positions, left = survived(self.target, self.dynamics, here, h, rng, self.walls)
         if left is not None:
             share = self.ranks.log_total(left) - np.log(size)
             living = ensemble.reweighted(ensemble.log_weights + left)

@@ -12,7 +12,7 @@ from wfrpde.fields.schedules import integral
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.law import LawStep, path_move
-from wfrpde.samplers.moves import moved
+from wfrpde.samplers.moves import survived
 from wfrpde.samplers.parameters import Alpha
 from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.samplers.walls import Walls
@@ -73,10 +73,7 @@ class Langevin(LibrarySampler):
         h, here = integral(self.alpha, t, dt), ensemble.positions
         target = self.target if self.path is None else self.path.frozen(t + dt / 2)
         dynamics = None if self.dynamics is None else self.dynamics.at(t + dt / 2)
-        there = moved(target, dynamics, here, h, rng, self.walls)
-        left = None
-        if self.walls is not None:
-            there, left = self.walls.survivors(here, there, h)
+        there, left = survived(target, dynamics, here, h, rng, self.walls)
         ensemble = ensemble.moved(there)
         return ensemble if left is None else ensemble.reweighted(ensemble.log_weights + left)
 

@@ -84,6 +84,19 @@ def moved(
     return positions + step if walls is None else walls.folded(positions + step)
 
 
+def survived(
+    target: Target,
+    dynamics: Dynamics | None,
+    positions: Array,
+    h: float,
+    rng: np.random.Generator,
+    walls: Walls | None,
+) -> tuple[Array, Array | None]:
+    """Move particles, and return what `Walls.survivors` says of the step."""
+    there = moved(target, dynamics, positions, h, rng, walls)
+    return (there, None) if walls is None else walls.survivors(positions, there, h)
+
+
 def _parts(
     target: Target, friction: float, points: Array, rng: np.random.Generator
 ) -> tuple[Array, dict[str, Callable[[float], None]]]:

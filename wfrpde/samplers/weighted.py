@@ -20,7 +20,7 @@ from wfrpde.fields.schedules import integral
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.law import LawStep
-from wfrpde.samplers.moves import moved
+from wfrpde.samplers.moves import survived
 from wfrpde.samplers.parameters import (
     Alpha,
     Bandwidth,
@@ -111,11 +111,8 @@ class WeightedLangevin(LibrarySampler):
     def step(self, ensemble: Ensemble, t: float, dt: float, rng: np.random.Generator) -> Ensemble:
         """Move, weigh and, if need be, resample (collective)."""
         h = integral(self.alpha, t, dt)
-        here = ensemble.positions
-        positions = moved(self.target, self.dynamics, here, h, rng, self.walls)
-        left, total = None, 0.0
-        if self.walls is not None:
-            positions, left = self.walls.survivors(here, positions, h)
+        here, total = ensemble.positions, 0.0
+        positions, left = survived(self.target, self.dynamics, here, h, rng, self.walls)
         if left is not None:
             ensemble = ensemble.reweighted(ensemble.log_weights + left)
             total = self.ranks.log_total(ensemble.log_weights)  # the reaction keeps it

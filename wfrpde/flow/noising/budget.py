@@ -18,8 +18,7 @@ from wfrpde.arrays import Array
 from wfrpde.case.stored import Result
 from wfrpde.flow.noising.certified import LEFT_OUT, Law, Run
 from wfrpde.flow.noising.chain import chain_law
-from wfrpde.flow.noising.distances import kl
-from wfrpde.flow.noising.lattice import Lattice
+from wfrpde.flow.noising.lattice import Lattice, kl
 from wfrpde.flow.noising.reverse import exact_logs, reverse_law
 from wfrpde.flow.noising.setup import Process
 

@@ -114,3 +114,17 @@ class Lattice:
         np.add.at(total, line, np.where(first, part, full - part))
         others = np.moveaxis(self.weights, k, -1).reshape(-1, self.shape[k])[:, 1] / step
         return float(total @ others)
+
+
+def kl(p: Array, q: Array) -> float:
+    """KL(p‖q) of nodal masses."""
+    held = p > 1e-290
+    return float((p[held] * (np.log(p[held]) - np.log(np.maximum(q[held], 1e-300)))).sum())
+
+
+DISTANCES: dict[str, Callable[[Array, Array], float]] = {
+    "kl": kl,
+    "reverse_kl": lambda rho, exact: kl(exact, rho),
+    "l1": lambda rho, exact: float(np.abs(rho - exact).sum()),
+}
+"""Distances of nodal masses ρ from the exact ones, by name."""

@@ -17,7 +17,7 @@ from wfrpde.discretisation.interpolation import points_of
 from wfrpde.fields import parse_region
 from wfrpde.flow.noising.budget import Part
 from wfrpde.flow.noising.certified import LEFT_OUT, Law, Run
-from wfrpde.flow.noising.distances import DISTANCES
+from wfrpde.flow.noising.lattice import DISTANCES
 from wfrpde.flow.noising.reverse import data_log_density, reference_logs
 from wfrpde.flow.noising.setup import Process
 from wfrpde.flow.saved import DerivedNumbers, Estimated

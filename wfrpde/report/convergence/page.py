@@ -18,8 +18,6 @@ from wfrpde.report.pages import Table, write_page
 from wfrpde.report.versions import software_versions
 from wfrpde.studies.convergence.study import ConvergenceStudy, StudyResult
 
-__all__ = ["MARKS", "study_cells", "write_study_report"]
-
 MARKS = {"passed": "✓", "failed": "✗", "unfinished": "?"}
 
 

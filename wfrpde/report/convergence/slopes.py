@@ -11,8 +11,6 @@ from wfrpde.arrays import Array
 from wfrpde.report.drawing import Drawing
 from wfrpde.studies.convergence.study import ConvergenceStudy, StudyResult
 
-__all__ = ["LABELS", "drawings", "error_label", "expected_errors"]
-
 LABELS = {
     "h": "cells along an axis",
     "p": "degree",

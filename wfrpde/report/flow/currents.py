@@ -11,8 +11,6 @@ from wfrpde.report.drawing import Drawing
 from wfrpde.report.flow.run import FlowRun
 from wfrpde.report.paraview import circulates
 
-__all__ = ["draw_currents"]
-
 POINTS = 48
 """Points along each axis at which the current is taken."""
 

@@ -10,8 +10,6 @@ from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
 from wfrpde.report.flow.run import FlowRun
 
-__all__ = ["draw_comparison", "draw_density"]
-
 LN10 = np.log(10.0)
 MOST_TIMES = 10
 """Times that are drawn at most, spread evenly over the saved ones."""

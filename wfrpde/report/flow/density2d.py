@@ -16,8 +16,6 @@ from wfrpde.report.drawing import Drawing
 from wfrpde.report.flow.run import FlowRun
 from wfrpde.report.levels import enclosing_levels
 
-__all__ = ["draw_maps"]
-
 OUTSIDE = "#f0f0f0"
 """What the mesh leaves out."""
 CONTOUR = "#E69F00"

@@ -20,9 +20,6 @@ from wfrpde.report.drawing import Drawing
 from wfrpde.report.flow.run import FlowRun
 from wfrpde.report.levels import enclosing_levels
 
-__all__ = ["draw_marginals", "draw_rendering"]
-
-
 CONTOUR = "#E69F00"
 
 

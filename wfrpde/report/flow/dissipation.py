@@ -15,8 +15,6 @@ from wfrpde.report.flow.run import FlowRun
 if TYPE_CHECKING:
     from wfrpde.flow.product.solution import AnySolution
 
-__all__ = ["decay_rate", "draw_dissipation"]
-
 
 def decay_rate(flow: AnySolution) -> tuple[Array, Array]:
     """Estimate −dKL/dt from neighbouring steps, at their midpoints.

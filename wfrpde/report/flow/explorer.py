@@ -20,9 +20,6 @@ from wfrpde.report.flow.modes import FLOOR, grows_from_nothing
 from wfrpde.report.flow.run import NORMALISATION, FlowRun
 from wfrpde.report.levels import enclosing_levels
 
-__all__ = ["curve", "flow_explorer", "view_of"]
-
-
 KEPT = {1: 40.0, 2: 24.0, 3: 24.0}
 """Decades of density below the highest that the page keeps, by dimension."""
 SHOWN = 10.0

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from wfrpde.flow.noising.solution import NoisingSolution
     from wfrpde.flow.product.solution import AnySolution
 
-__all__ = ["plot_run", "series_columns", "summarise", "write_run"]
-
 
 def write_run(
     solution: AnySolution,

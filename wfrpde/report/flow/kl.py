@@ -14,8 +14,6 @@ from wfrpde.report.flow.run import FlowRun
 if TYPE_CHECKING:
     from wfrpde.flow.product.solution import AnySolution
 
-__all__ = ["draw_kl", "path_of"]
-
 
 def draw_kl(run: FlowRun) -> Drawing:
     """Draw KL(ρ_t‖π) of all flows on one logarithmic axis, with the band of estimated errors."""

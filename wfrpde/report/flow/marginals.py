@@ -15,8 +15,6 @@ from wfrpde.report.flow.density1d import MOST_TIMES
 from wfrpde.report.flow.pictures import spread_evenly
 from wfrpde.report.flow.run import FlowRun
 
-__all__ = ["coordinates_to_show", "draw_marginals", "line_of"]
-
 MOST_PANELS = 6
 """Coordinates that are drawn at most."""
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from matplotlib.axes import Axes
 
 from wfrpde.arrays import Array
+from wfrpde.case.setup import make_problem
+from wfrpde.comparison.density import density_of
+from wfrpde.equation import Path
 from wfrpde.flow.solution import Solution
 from wfrpde.numbers import number, pretty
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
-from wfrpde.report.flow.path_modes import path_mode_mass
 from wfrpde.report.flow.run import FlowRun
-
-__all__ = ["draw_modes"]
 
 TELEPORTS = (
     " The target moves: dotted is the mass that it gives to the mode at each time. Where a flow "
@@ -106,9 +108,36 @@ def _panel(axes: Axes, run: FlowRun, name: str, moving: Array | None = None) -> 
 
 
 def grows_from_nothing(masses: Array, goal: float | None) -> bool:
-    # A mode that the target leaves empty only fades, which a linear axis shows best.
+    """Whether a logarithm shows it best; a mode that the target leaves empty only fades."""
     return bool((goal is None or goal > 1e-6) and masses.min() < 1e-3 * masses.max())
 
 
 def _short(value: float, digits: int = 1) -> str:
     return pretty(number(value, digits))
+
+
+@dataclass(frozen=True)
+class _OnPath:
+    """π_t up to its constant."""
+
+    path: Path
+    t: float
+    dim: int
+
+    def log_density(self, x: Array) -> Array:
+        """Return −V_t ``(n,)`` at points ``(n, d)``."""
+        return -self.path.potential(x, self.t)
+
+
+def path_mode_mass(solution: Solution) -> dict[str, Array]:
+    """Return the mass ``(T,)`` that π_t gives to each mode; nothing where the target stays."""
+    if solution.case.path.kind is None:
+        return {}
+    path = make_problem(solution.case).equation.path
+    assert path is not None
+    regions, found = dict(solution.target.regions), []
+    for t in map(float, solution.times):
+        density = density_of(solution, t)
+        points, mass = density.of(_OnPath(path, t, density.dim)).atoms(list(regions.values()))
+        found.append([float(mass @ np.asarray(region(points))) for region in regions.values()])
+    return dict(zip(regions, np.array(found).T, strict=True))

@@ -36,12 +36,10 @@ def drawings(run: FlowRun) -> Iterator[Drawing | None]:
     from wfrpde.report.flow import density1d, density2d, density3d
     from wfrpde.report.flow.currents import draw_currents
     from wfrpde.report.flow.dissipation import draw_dissipation
-    from wfrpde.report.flow.growth import draw_growth
     from wfrpde.report.flow.kl import draw_kl
     from wfrpde.report.flow.marginals import draw_marginals
     from wfrpde.report.flow.modes import draw_modes
-    from wfrpde.report.flow.survival import draw_survival
-    from wfrpde.report.flow.work import draw_work
+    from wfrpde.report.flow.series import draw_growth, draw_survival, draw_work
 
     planar = {
         1: (density1d.draw_density, density1d.draw_comparison),

@@ -13,9 +13,6 @@ from wfrpde.arrays import Array
 if TYPE_CHECKING:
     from wfrpde.flow.solution import Solution
 
-__all__ = ["Pictures", "take_pictures"]
-
-
 POINTS = {1: 1201, 2: 320, 3: 64}
 """Grid points along the longest axis, by dimension; half of them where a run was stopped, as a
 person is waiting then."""

@@ -10,9 +10,6 @@ from wfrpde.numbers import MISSING, column, number, pretty
 from wfrpde.report.flow.run import NORMALISATION, FlowRun, all_estimates
 from wfrpde.report.pages import Table
 
-__all__ = ["main_tables", "more_tables"]
-
-
 SURVIVAL = ("survival", "first_passage_density")
 """Series of a flow where something absorbs."""
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from wfrpde.equation import Equation
     from wfrpde.flow.noising.solution import NoisingSolution
 
-__all__ = ["FlowRun", "all_estimates", "read_run", "solution_file"]
-
 NORMALISATION = "log_normalising_constant"
 """The series that a linear reaction adds."""
 

@@ -11,7 +11,7 @@ from wfrpde.flow.noising.solution import NoisingSolution
 from wfrpde.report import style
 from wfrpde.report.explorer import points, time_text
 from wfrpde.report.flow.explorer import KEPT, SHOWN, curve, view_of
-from wfrpde.report.noising.window import window
+from wfrpde.report.noising.figures import window
 
 LAW, DATA = "process", "noised data"
 """Labels of the two densities."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from wfrpde.arrays import Array
 from wfrpde.flow.noising.solution import NoisingSolution
 from wfrpde.numbers import number
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
-from wfrpde.report.noising.window import window
 
 POINTS = {1: 601, 2: 181}
 """Points along an axis of a picture."""
@@ -25,20 +27,32 @@ def drawings(solution: NoisingSolution) -> Iterator[Drawing | None]:
     yield _distances(solution)
 
 
+def window(solution: NoisingSolution, indices: Iterable[int]) -> Array:
+    """Box ``(d, 2)`` of what is to be seen: four standard deviations of the laws at some times."""
+    chosen = list(indices)
+    mean = solution.mean[chosen]
+    spread = 4 * np.sqrt(np.einsum("tii->ti", solution.covariance[chosen]))
+    return np.stack([(mean - spread).min(axis=0), (mean + spread).max(axis=0)], axis=1)
+
+
 def _shown(solution: NoisingSolution) -> list[int]:
     count = len(solution.times)
-    # times that are drawn at most
     return sorted(set(np.linspace(0, count - 1, min(count, 6)).round().astype(int)))
+
+
+def _panels(figure: Figure, count: int, columns: int) -> list[Axes]:
+    panels = figure.subplots(-(-count // columns), columns, squeeze=False).ravel().tolist()
+    for axes in panels[count:]:
+        axes.remove()
+    return panels[:count]
 
 
 def _curves(solution: NoisingSolution) -> Drawing:
     indices = _shown(solution)
-    figure = style.new_figure(10.5, 5.4)
     columns = min(3, len(indices))
-    panels = figure.subplots(-(-len(indices) // columns), columns, squeeze=False).ravel()
-    for axes in panels[len(indices) :]:
-        axes.remove()
-    for axes, k in zip(panels, indices, strict=False):
+    figure = style.new_figure(10.5, 5.4)
+    panels = _panels(figure, len(indices), columns)
+    for axes, k in zip(panels, indices, strict=True):
         t = float(solution.times[k])
         low, high = window(solution, [k])[0].tolist()
         x = np.linspace(low, high, POINTS[1])
@@ -47,7 +61,7 @@ def _curves(solution: NoisingSolution) -> Drawing:
         axes.plot(x, solution.density(t, x[:, None]), color=style.flow_colour("W"), lw=1.8)
         axes.set_title(f"t = {number(t, 3, trim=True)}")
         axes.set_ylim(bottom=0)
-    for k, axes in enumerate(panels[: len(indices)]):
+    for k, axes in enumerate(panels):
         if k % columns == 0:
             axes.set_ylabel("density")
         if k + columns >= len(indices):
@@ -62,12 +76,8 @@ def _curves(solution: NoisingSolution) -> Drawing:
 def _maps(solution: NoisingSolution) -> Drawing:
     indices = _shown(solution)
     columns = min(3, len(indices))
-    rows = -(-len(indices) // columns)
-    figure = style.new_figure(10.5, 3.4 * rows, maps=True)
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in panels[len(indices) :]:
-        axes.remove()
-    for axes, k in zip(panels, indices, strict=False):
+    figure = style.new_figure(10.5, 3.4 * -(-len(indices) // columns), maps=True)
+    for axes, k in zip(_panels(figure, len(indices), columns), indices, strict=True):
         t = float(solution.times[k])
         box = window(solution, [k])
         x, y = (np.linspace(float(box[i, 0]), float(box[i, 1]), POINTS[2]) for i in (0, 1))

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from wfrpde.operators import Sweep
     from wfrpde.studies.spectral.study import SpectralStudy
 
-__all__ = ["draw_cumulants", "draw_sweep"]
-
 
 def draw_cumulants(study: SpectralStudy) -> Drawing | None:
     """Draw θ(k) and its derivative, the mean of U along the tilted process."""

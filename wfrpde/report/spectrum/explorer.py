@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from wfrpde.operators import Sweep
     from wfrpde.studies.spectral.study import SpectralStudy
 
-__all__ = ["spectrum_explorer", "sweep_explorer"]
-
 
 def spectrum_explorer(study: SpectralStudy, window: Window) -> dict[str, Any]:
     """Gather the data of a spectrum's explorer, JSON-ready."""

@@ -14,8 +14,6 @@ from wfrpde.report.paraview import unstructured_grid, write_collection, write_fi
 if TYPE_CHECKING:
     from wfrpde.studies.spectral.study import SpectralStudy
 
-__all__ = ["nodal_fields", "write_modes"]
-
 
 def nodal_fields(study: SpectralStudy) -> dict[str, Array]:
     """Fields ``(n,)`` at the nodes of the spectrum's mesh, by name.

@@ -13,8 +13,6 @@ from wfrpde.report.drawing import Drawing
 if TYPE_CHECKING:
     from wfrpde.studies.spectral.study import SpectralStudy
 
-__all__ = ["draw_levels"]
-
 
 def draw_levels(study: SpectralStudy) -> Drawing | None:
     """Draw αλ and αλ + β on a logarithmic axis; None if there is no positive rate."""

@@ -15,8 +15,6 @@ from wfrpde.report.spectrum.window import Window, shown_part
 if TYPE_CHECKING:
     from wfrpde.studies.spectral.study import SpectralStudy
 
-__all__ = ["below", "draw_curves", "draw_sets", "time_words"]
-
 PLUS, MINUS = "#0072B2", "#D55E00"
 MOST = 4
 """Modes that are drawn."""

@@ -19,9 +19,6 @@ from wfrpde.report.spectrum.window import Window, shown_part
 if TYPE_CHECKING:
     from wfrpde.studies.spectral.study import SpectralStudy
 
-__all__ = ["draw_maps", "draw_projections", "draw_set_maps"]
-
-
 MODE_STEPS = ("#8a3a00", "#d55e00", "#f3b98d", "#ffffff", "#8fc3e6", "#0072b2", "#083d62")
 """The map of modes, from −1 to 1."""
 MOST = 6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from wfrpde.report.spectrum.window import Window, window_of
 if TYPE_CHECKING:
     from wfrpde.operators import Sweep
     from wfrpde.report.drawing import Drawing
+    from wfrpde.studies.spectral.product import ProductStudy
     from wfrpde.studies.spectral.study import SpectralStudy
 
 
@@ -48,7 +49,6 @@ def write_study_report(study: SpectralStudy, folder: Path, *, figures: bool = Tr
         "result": study_sentences(study),
         "absorbing": spectrum.absorbing or "",
         "linear": shortened(flow.reaction or ""),
-        "alpha": number(flow.alpha, 6, trim=True),
         "dynamics": dynamics_sentence(study.case),
         "tables": study_tables(study, pretty),
         "note": _note(study),
@@ -56,18 +56,14 @@ def write_study_report(study: SpectralStudy, folder: Path, *, figures: bool = Tr
             {k: v for k, v in spectrum.numerics.items() if k not in ("ranks", "runs")}
         ),
         "paraview": PARAVIEW_TIPS[study.case.dim] if (folder / "modes.pvd").is_file() else "",
-        "data": "spectrum.csv",
-        "warnings": study.warnings,
     }
     if not figures:
-        return write_report(folder, TEMPLATE, study.case, (), _facts(study), **words)
+        return spectrum_page(study, folder, (), study.warnings, **words)
     from wfrpde.report.spectrum.explorer import spectrum_explorer
 
     window = window_of(study)
-    return write_report(
-        folder, TEMPLATE, study.case, drawings(study, window), _facts(study),
-        explorer=spectrum_explorer(study, window), **words,
-    )  # fmt: skip
+    words["explorer"] = spectrum_explorer(study, window)
+    return spectrum_page(study, folder, drawings(study, window), study.warnings, **words)
 
 
 def write_sweep_report(sweep: Sweep, folder: Path, *, figures: bool = True) -> list[Path]:
@@ -86,28 +82,29 @@ def write_sweep_report(sweep: Sweep, folder: Path, *, figures: bool = True) -> l
         "values were solved.",
         "result": sweep_sentences(sweep),
         "absorbing": sweep.case.absorbing or "",
-        "linear": "",
-        "alpha": number(sweep.case.flow.alpha, 6, trim=True),
         "dynamics": dynamics_sentence(sweep.case),
         "tables": [sweep_table(sweep, pretty)],
         "note": ERROR_NOTE,
-        "method": [],
-        "paraview": "",
         "data": "sweep.csv",
-        "warnings": sweep.warnings,
+        "explorer": sweep_explorer(sweep) if figures else None,
     }
     drawn = map(draw_sweep, [sweep] if figures else [])
-    explorer = sweep_explorer(sweep) if figures else None
-    return write_report(
-        folder, TEMPLATE, sweep.case, drawn, _facts(sweep), explorer=explorer, **words
-    )
+    return spectrum_page(sweep, folder, drawn, sweep.warnings, **words)
 
 
-def _facts(result: SpectralStudy | Sweep) -> list[tuple[str, str]]:
-    return [("wall time", duration(result.wall_time)), ("MPI ranks", str(result.ranks))]
-
-
-TEMPLATE = "spectrum.html.j2"
+def spectrum_page(
+    found: SpectralStudy | ProductStudy | Sweep,
+    folder: Path,
+    drawn: Iterable[Drawing | None],
+    warnings: tuple[str, ...],
+    **words: Any,
+) -> list[Path]:
+    """Write ``report.html`` of what was asked of a generator; what is not given is left out."""
+    empty = ("incomplete", "linear", "dynamics", "method", "paraview")
+    rows = [("wall time", duration(found.wall_time)), ("MPI ranks", str(found.ranks))]
+    known = {"alpha": number(found.case.flow.alpha, 6, trim=True), "warnings": warnings}
+    given = {"data": "spectrum.csv", **dict.fromkeys(empty, ""), **known, **words}
+    return write_report(folder, "spectrum.html.j2", found.case, drawn, rows, **given)
 
 
 ERROR_NOTE = (

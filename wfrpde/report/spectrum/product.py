@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.numbers import column, duration, number, pretty, with_error
+from wfrpde.numbers import column, number, pretty, with_error
 from wfrpde.report.files import FORMAT, write_columns, write_json
-from wfrpde.report.pages import Table, write_report
+from wfrpde.report.pages import Table
+from wfrpde.report.spectrum.page import spectrum_page
 
 if TYPE_CHECKING:
     from wfrpde.report.drawing import Drawing
@@ -116,21 +117,15 @@ def write_product_study(study: ProductStudy, folder: Path) -> list[Path]:
 
 def write_product_page(study: ProductStudy, folder: Path, *, figures: bool = True) -> list[Path]:
     """Draw the figure, and write ``report.html``. Not collective."""
-    words: dict[str, Any] = {
-        "kicker": f"Spectrum of the generator of a product in {study.case.dim}-D",
-        "incomplete": "",
-        "result": product_sentences(study),
-        "absorbing": study.spectrum.absorbing or "",
-        "linear": "",
-        "alpha": number(study.case.flow.alpha, 6, trim=True),
-        "dynamics": "",
-        "tables": [product_table(study)],
-        "note": "Rates of a product are sums of rates of its factors.",
-        "method": [],
-        "paraview": "",
-        "data": "spectrum.csv",
-        "warnings": study.spectrum.warnings,
-    }
-    rows = [("wall time", duration(study.wall_time)), ("MPI ranks", str(study.ranks))]
     drawn = draw_product(study) if figures else ()
-    return write_report(folder, "spectrum.html.j2", study.case, drawn, rows, **words)
+    return spectrum_page(
+        study,
+        folder,
+        drawn,
+        study.spectrum.warnings,
+        kicker=f"Spectrum of the generator of a product in {study.case.dim}-D",
+        result=product_sentences(study),
+        absorbing=study.spectrum.absorbing or "",
+        tables=[product_table(study)],
+        note="Rates of a product are sums of rates of its factors.",
+    )

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from wfrpde.operators import Sweep
     from wfrpde.studies.spectral.study import SpectralStudy
 
-__all__ = ["study_tables", "sweep_columns", "sweep_table"]
-
 DIGITS = 10
 
 

@@ -12,9 +12,6 @@ from wfrpde.arrays import Array
 if TYPE_CHECKING:
     from wfrpde.studies.spectral.study import SpectralStudy
 
-__all__ = ["Window", "shown_part", "window_of"]
-
-
 POINTS = {1: 1201, 2: 260, 3: 40}
 """Grid points along the longest axis, by dimension."""
 

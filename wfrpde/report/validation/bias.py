@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from wfrpde.comparison import ValidationReport
     from wfrpde.comparison.results import LadderPoint
 
-__all__ = ["draw_bias"]
-
 MOST = 4
 """Samplers that are drawn."""
 

@@ -14,8 +14,6 @@ from wfrpde.report.validation import palette
 if TYPE_CHECKING:
     from wfrpde.comparison import ValidationReport
 
-__all__ = ["draw_distances"]
-
 
 def drawn(name: str) -> bool:
     """Whether a metric has a panel."""

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from wfrpde.comparison import ValidationReport
     from wfrpde.comparison.results import DensityPicture
 
-__all__ = ["validation_explorer"]
-
 GREYS = ("#ffffff", "#bdbdbd", "#252525")
 
 

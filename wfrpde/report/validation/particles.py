@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from wfrpde.comparison import ValidationReport
     from wfrpde.comparison.results import DensityPicture
 
-__all__ = ["draw_particles"]
-
 
 def draw_particles(report: ValidationReport) -> Drawing | None:
     """Draw histograms (1-D) or points, one row a sampler.

@@ -14,8 +14,6 @@ from wfrpde.report.validation import palette
 if TYPE_CHECKING:
     from wfrpde.comparison import Row, ValidationReport
 
-__all__ = ["draw_differences", "draw_paths"]
-
 LINES = ("-", "--", "-.", ":")
 """How the curves of the flows are drawn."""
 
