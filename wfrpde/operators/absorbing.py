@@ -134,3 +134,12 @@ def absorbing_nodes(regions: Sequence[Region], nodes: Nodes) -> Flags | None:
             "some room outside them",
         )
     return absorbed
+
+
+def rough_warnings(smooth: bool) -> list[str]:
+    """Say so unless cells end where regions do, as `planes` tells."""
+    words = (
+        "the boundary of an absorbing region does not follow the cells: the result is of first "
+        "order in the cell size"
+    )
+    return [] if smooth else [words]

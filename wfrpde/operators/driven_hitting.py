@@ -27,7 +27,7 @@ from wfrpde.discretisation.nodes import Nodes, make_nodes
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.engine.nonsymmetric import lowest
 from wfrpde.errors import InputError
-from wfrpde.operators.absorbing import absorbing_nodes, planes
+from wfrpde.operators.absorbing import absorbing_nodes, planes, rough_warnings
 from wfrpde.operators.generator_form import GeneratorForm
 from wfrpde.operators.irreversible import LEVEL, finest_grid, refuse_simplices
 from wfrpde.parallel import collectively
@@ -102,12 +102,7 @@ def _answers(case: Case, absorbing: list[Region], sink: Region | None, comm: Com
         if comm.rank == 0:
             solved = _solved(problem, dynamics, grid, degree, regions, sink)
     found = comm.bcast(solved)
-    warnings = list(problem.warnings)
-    if not smooth:
-        warnings.append(
-            "the boundary of an absorbing region does not follow the cells: the result is of "
-            "first order in the cell size"
-        )
+    warnings = [*problem.warnings, *rough_warnings(smooth)]
     if found["blur"] > 1e-2:
         warnings.append(
             f"round-off may be {found['blur']:.0e} of the result: the process leaves too rarely"

@@ -22,9 +22,9 @@ from wfrpde.domain.grid import TensorGrid
 from wfrpde.engine.nonsymmetric import Eigenpairs, lowest
 from wfrpde.equation import Dynamics
 from wfrpde.errors import InputError, SolverError
-from wfrpde.operators.absorbing import absorbing_nodes, planes
+from wfrpde.operators.absorbing import absorbing_nodes, planes, rough_warnings
 from wfrpde.operators.generator_form import GeneratorForm, rotation_bound
-from wfrpde.operators.ladder import cells_for
+from wfrpde.operators.ladder import cells_for, vague_warnings
 from wfrpde.operators.walls import wall_nodes
 from wfrpde.parallel import Progress, collectively, watched
 from wfrpde.parallel.screen import logger
@@ -44,9 +44,6 @@ EXTRA = 3
 
 ROUND_OFF = 4e-16
 """Perturbation of the matrix by round-off, relative to its norm; conditions multiply it."""
-
-VAGUE = 1e-2
-"""Relative error from which the user is warned of."""
 
 
 @dataclass(frozen=True)
@@ -131,12 +128,7 @@ def solve_irreversible(
         if not automatic or wall_share < 1e-10 or level >= HIGHEST_LEVEL:
             break
         level *= 1.3
-    warnings = [*problem.warnings, *rotating.pop("warnings")]
-    if not smooth:
-        warnings.append(
-            "the boundary of an absorbing region does not follow the cells: the result is of "
-            "first order in the cell size"
-        )
+    warnings = [*problem.warnings, *rotating.pop("warnings"), *rough_warnings(smooth)]
     return Rotating(
         problem=problem, interpolation=interpolation, warnings=warnings,
         facts={**rotating.pop("facts"), "level": level, "wall_share": wall_share,
@@ -281,17 +273,6 @@ def _combined(levels: list[_Level], count: int, scale: float) -> dict[str, Any]:
             "extrapolated": False,
         },
     }
-
-
-def vague_warnings(values: ComplexArray, errors: Array, scale: float) -> list[str]:
-    """Say so if eigenvalues are known poorly; less than `scale` counts as that."""
-    vague = int((errors > VAGUE * np.maximum(np.abs(values), scale)).sum())
-    if vague == 0:
-        return []
-    return [
-        f"{vague} of {len(values)} eigenvalues have an estimated error of more than {VAGUE:.0%}: "
-        "take more cells, or do not rely on them"
-    ]
 
 
 def _compared(

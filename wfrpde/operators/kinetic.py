@@ -28,7 +28,8 @@ from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.engine.nonsymmetric import Eigenpairs, lowest
 from wfrpde.errors import InputError, SolverError
-from wfrpde.operators.irreversible import EXTRA, Rotating, vague_warnings
+from wfrpde.operators.irreversible import EXTRA, Rotating
+from wfrpde.operators.ladder import vague_warnings
 from wfrpde.parallel import Progress, collectively, watched
 from wfrpde.parallel.screen import logger
 

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from wfrpde.arrays import Array, Flags
+from wfrpde.arrays import Array, ComplexArray, Flags
 from wfrpde.case.problem import Grid, Problem
 from wfrpde.discretisation.extrapolation import extrapolate
 from wfrpde.discretisation.interpolation import Interpolation, evaluate, interpolation_of
@@ -185,3 +185,14 @@ def cells_for(problem: Problem, degree: int, refinements: int = 0) -> tuple[int,
             break
         cells = tuple(max(least, int(n * 0.93)) for n in cells)
     return cells
+
+
+def vague_warnings(values: Array | ComplexArray, errors: Array, scale: float) -> list[str]:
+    """Say so if eigenvalues are known poorly; less than `scale` counts as that."""
+    vague = int((errors > VAGUE * np.maximum(np.abs(values), scale)).sum())
+    if vague == 0:
+        return []
+    return [
+        f"{vague} of {len(values)} eigenvalues have an estimated error of more than {VAGUE:.0%}: "
+        "take more cells, or do not rely on them"
+    ]

@@ -21,10 +21,10 @@ from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.engine import Wish, engine_for
 from wfrpde.errors import SolverError
-from wfrpde.operators.absorbing import absorbing_nodes, planes
+from wfrpde.operators.absorbing import absorbing_nodes, planes, rough_warnings
 from wfrpde.operators.dirichlet_form import DirichletForm
 from wfrpde.operators.eigen import lowest
-from wfrpde.operators.ladder import VAGUE, Ladder, Level, discretisations
+from wfrpde.operators.ladder import Ladder, Level, discretisations, vague_warnings
 from wfrpde.operators.operator import Operator
 from wfrpde.operators.walls import wall_nodes
 from wfrpde.parallel import Progress, collectively, watched
@@ -221,12 +221,7 @@ def _combined(problem: Problem, ladder: Ladder, count: int, scale: float) -> Mod
         errors = errors + 100.0 * share * np.abs(values)
     errors = errors + ROUND_OFF * np.abs(values)
     warnings = [*problem.warnings, *_warnings(ladder, known, chosen, values)]
-    size = np.abs(values) if operator.rate is None else np.maximum(np.abs(values), scale)
-    if (vague := int((errors > VAGUE * size).sum())) > 0:
-        warnings.append(
-            f"{vague} of {len(values)} eigenvalues have an estimated error of more than "
-            f"{VAGUE:.0%}: take more cells, or do not rely on them"
-        )
+    warnings += vague_warnings(values, errors, 0.0 if operator.rate is None else scale)
     grid = finest.grid
     facts = {
         "nodes": nodes.n_global,
@@ -312,12 +307,7 @@ def _warnings(
             "out: the coarser discretisation does not know their modes, which are artefacts of "
             "the mesh"
         )
-    if not ladder.smooth:
-        result.append(
-            "the boundary of an absorbing region does not follow the cells: the result is of "
-            "first order in the cell size"
-        )
-    return result
+    return result + rough_warnings(ladder.smooth)
 
 
 def _signed(functions: Array, mass: Array) -> Array:

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
     from wfrpde.case import Case
-    from wfrpde.fields import Region
     from wfrpde.targets import Target
 
 Values = npt.NDArray[Any]
@@ -187,66 +186,51 @@ def spectrum(case: Case, comm: Comm | None = None) -> Spectrum:
     text = case.spectrum.absorbing
     absorbing = None if text is None else case.region(text, "spectrum.absorbing")
     regions = [] if absorbing is None else [absorbing]
+    name = None if absorbing is None else absorbing.text
     dynamics = case.dynamics.build(case.dim)
     if dynamics.friction is not None:
         rotating = solve_kinetic(case, comm, dynamics.friction, case.spectrum.count)
-        return _of_rotating(case, comm, rotating, absorbing, began)
+        return _spectrum_of(case, comm, rotating, name, began)
     if not dynamics.reversible or dynamics.diffusion is not None:
         count, known = case.spectrum.count, None
         if is_linear(case, dynamics):
             known = solve_linear(case, comm, dynamics, count)
         rotating = known or solve_irreversible(case, comm, dynamics, count, [*regions, *case.sinks])
-        return _of_rotating(case, comm, rotating, absorbing, began)
+        return _spectrum_of(case, comm, rotating, name, began)
     modes = solve_modes(case, comm, case.spectrum.count, absorbing=regions)
-    if len(modes.values) < case.spectrum.count:
-        modes.warnings.append(
-            f"{len(modes.values)} of {case.spectrum.count} modes are resolved by both "
-            "discretisations: take more cells for the others"
-        )
-    _warn_of_truncation(modes)
-    tell_warnings(modes.warnings, comm)
-    return Spectrum(
-        case=case,
-        eigenvalues=modes.values.astype(complex),
-        rates=modes.values,
-        errors=modes.errors,
-        residuals=modes.residuals,
-        conditions=np.ones(len(modes.values)),
-        functions=modes.functions,
-        left_functions=modes.functions,
-        mass=modes.mass,
-        absorbing=case.absorbing,
-        wall_time=time.perf_counter() - began,
-        **held(modes),
-    )
+    return _spectrum_of(case, comm, modes, case.absorbing, began)
 
 
-def _of_rotating(
-    case: Case, comm: Comm, modes: Rotating, absorbing: Region | None, began: float
+def _spectrum_of(
+    case: Case, comm: Comm, modes: Modes | Rotating, absorbing: str | None, began: float
 ) -> Spectrum:
-    """Make the result of modes whose generator is not that of the reversible solver."""
     count = case.spectrum.count
     if len(modes.values) < count:
         modes.warnings.append(
             f"{len(modes.values)} of {count} modes are resolved by both discretisations: take more "
             "cells for the others"
         )
-    tell_warnings(modes.warnings, comm)
     functions: Values = modes.functions
-    left: Values = modes.left
-    if not modes.values.imag.any():
-        functions, left = functions.real, left.real
+    left: Values = functions
+    conditions = np.ones(len(modes.values))
+    if isinstance(modes, Rotating):
+        left, conditions = modes.left, modes.conditions
+        if not modes.values.imag.any():
+            functions, left = functions.real, left.real
+    else:
+        _warn_of_truncation(modes)
+    tell_warnings(modes.warnings, comm)
     return Spectrum(
         case=case,
-        eigenvalues=modes.values,
+        eigenvalues=modes.values.astype(complex),
         rates=modes.values.real,
         errors=modes.errors,
         residuals=modes.residuals,
-        conditions=modes.conditions,
+        conditions=conditions,
         functions=functions,
         left_functions=left,
         mass=modes.mass,
-        absorbing=None if absorbing is None else absorbing.text,
+        absorbing=absorbing,
         wall_time=time.perf_counter() - began,
         **held(modes),
     )
