@@ -6,12 +6,12 @@ of `axial` targets, and those of radial ones from a start off the centre.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wfrpde.arrays import Array
-from wfrpde.case.radial import radial_formula
+from wfrpde.case.radial import radial_formula, reduced_case
 from wfrpde.errors import InputError
 from wfrpde.fields.complaints import checked
 from wfrpde.targets.axial import AxialTarget
@@ -67,20 +67,7 @@ def plane_case(case: Case) -> Case:
     growth = case.dim - 2
     volume = f" - {growth}*log(y)" if growth else ""
     formulas = (f"({potential}){volume}", f"({start}){volume}")
-    data = case.model_dump(exclude_unset=True)
-    tables: dict[str, Any] = {
-        key: data[key] for key in ("flow", "numerics", "accuracy") if key in data
-    }
-    return type(case).from_dict(
-        {
-            **tables,
-            "target": {"potential": formulas[0], "dim": 2},
-            "initial": {"kind": "expression", "log_density": f"-({formulas[1]})"},
-            "domain": {"box": half_plane_box(formulas, growth)},
-            "output": {"compare": False},
-        },
-        case.source,
-    )
+    return reduced_case(case, formulas[0], f"-({formulas[1]})", half_plane_box(formulas, growth))
 
 
 def _potential(case: Case) -> str:

@@ -41,16 +41,18 @@ def distance_case(case: Case) -> Case:
     formula = f"({target.text()}) - {growth}*log(x)"
     log_start = f"-({start.text()}) + {growth}*log(x)"
     box = distance_box(target, start, growth)
+    return reduced_case(case, formula, log_start, [box])
+
+
+def reduced_case(case: Case, potential: str, log_start: str, box: list[list[float]]) -> Case:
+    """Return the case of fewer coordinates, with the rates, numerics and accuracy of the whole."""
     data = case.model_dump(exclude_unset=True)
-    tables: dict[str, Any] = {
-        key: data[key] for key in ("flow", "numerics", "accuracy") if key in data
-    }
     return type(case).from_dict(
         {
-            **tables,
-            "target": {"potential": formula, "dim": 1},
+            **{key: data[key] for key in ("flow", "numerics", "accuracy") if key in data},
+            "target": {"potential": potential, "dim": len(box)},
             "initial": {"kind": "expression", "log_density": log_start},
-            "domain": {"box": [box]},
+            "domain": {"box": box},
             "output": {"compare": False},
         },
         case.source,
