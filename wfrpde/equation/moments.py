@@ -14,7 +14,8 @@ Potentials that grow faster are read off at one distance: they decide the same.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -39,6 +40,17 @@ class Far(NamedTuple):
     gain: Array
     target: Array | float = 0.0
     beta: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Spent:
+    """Ends an integration of two P ``(2, n, m, m)`` where the second is no longer positive."""
+
+    shape: tuple[int, ...]
+    terminal: ClassVar[bool] = True
+
+    def __call__(self, t: float, state: Array) -> float:
+        return float(np.linalg.eigvalsh(state.reshape(2, *self.shape)[1]).min())
 
 
 def moment_ends(far: Callable[[float], Far], first: Array, end: float, order: float = 2.0) -> float:
@@ -67,10 +79,8 @@ def moment_ends(far: Callable[[float], Far], first: Array, end: float, order: fl
 
         return np.stack([change(law, 1.0), change(own, order)]).ravel()
 
-    def spent(_: float, state: Array) -> float:
-        return float(np.linalg.eigvalsh(state.reshape(2, *shape)[1]).min())
-
-    spent.terminal = True  # type: ignore[attr-defined]
     start = np.stack([first, first]).ravel()
-    found = solve_ivp(slope, (0.0, end), start, "LSODA", rtol=1e-8, atol=1e-10, events=spent)
+    found = solve_ivp(
+        slope, (0.0, end), start, "LSODA", rtol=1e-8, atol=1e-10, events=_Spent(shape)
+    )
     return float(found.t[-1]) if found.status == 1 else np.inf

@@ -212,7 +212,7 @@ def _spectrum_of(
         )
     functions: Values = modes.functions
     left: Values = functions
-    conditions = np.ones(len(modes.values))
+    conditions: Array = np.ones(len(modes.values))
     if isinstance(modes, Rotating):
         left, conditions = modes.left, modes.conditions
         if not modes.values.imag.any():

@@ -14,6 +14,7 @@ from wfrpde.case.noising import NOISED
 from wfrpde.domain.extent import automatic_box
 from wfrpde.domain.landscape import Landscape
 from wfrpde.errors import InputError
+from wfrpde.fields.parameters import Parameters
 from wfrpde.fields.user_code import load_object
 from wfrpde.noising.correctors import Corrector, FormulaReward, annealed, combined, rewarded
 from wfrpde.noising.mixture import Mixture
@@ -269,17 +270,17 @@ def _landscape(potential: Any, seeds: Array) -> Landscape:
 
 def mixture_of(kind: str | None, parameters: Any, dim: int) -> Mixture | None:
     """Return the mixture that a target or a start is, None if it is none."""
-    from wfrpde.starts.gaussian import MixtureInitial
+    from wfrpde.starts import KINDS
+    from wfrpde.targets.gaussian import GaussianTarget, MixtureParameters
     from wfrpde.targets.registry import LIBRARY
 
     if kind == "gaussian":
-        model = LIBRARY["gaussian"].model_validate({**parameters, "dim": dim})
-        mean, covariance = model.moments()  # type: ignore[attr-defined]
-        return Mixture.gaussian(mean, covariance)
-    if kind in ("gaussian_mixture", "four_modes"):
-        return Mixture(*LIBRARY[kind].model_validate(parameters).components())  # type: ignore[attr-defined]
-    if kind == "mixture":
-        return Mixture(*MixtureInitial.model_validate(parameters).components())
+        model = GaussianTarget.model_validate({**parameters, "dim": dim})
+        return Mixture.gaussian(*model.moments())
+    kinds: dict[str, type[Parameters]] = {**KINDS, **LIBRARY}
+    of = kinds.get(kind or "")
+    if of is not None and issubclass(of, MixtureParameters):
+        return Mixture(*of.model_validate(parameters).components())
     return None
 
 

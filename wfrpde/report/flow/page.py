@@ -107,11 +107,11 @@ def result_sentences(run: FlowRun) -> list[str]:
     since = "down from" if run.equation.descends else "after"
     sentences = [
         f"At t = {last} the {run.equation.label} flow has KL divergence "
-        f"{_last(flow.estimated('kl'))} to the target, "
+        f"{last_of(flow.estimated('kl'))} to the target, "
         f"{since} {pretty(number(float(flow.series['kl'][0]), 4))} at the start."
     ]
     if NORMALISATION in flow.series:
-        growth = _last(flow.estimated(NORMALISATION))
+        growth = last_of(flow.estimated(NORMALISATION))
         sentences.append(f"The log of the normalising constant is then {growth}.")
     mode = run.far_mode
     if mode is not None:
@@ -120,7 +120,7 @@ def result_sentences(run: FlowRun) -> list[str]:
         first = pretty(number(float(flow.mode_mass[mode][0]), 2))
         sentences.append(
             f"The mode “{mode}”, which held {first} of the mass "
-            f"at first, now holds {_last(flow.estimated('mode_mass', mode))}{aim}."
+            f"at first, now holds {last_of(flow.estimated('mode_mass', mode))}{aim}."
         )
     for other in run.companions.values():
         parts = [f"is at KL {pretty(number(float(other.series['kl'][-1]), 3))}"]
@@ -133,8 +133,8 @@ def result_sentences(run: FlowRun) -> list[str]:
     return sentences
 
 
-def _last(quantity: Estimated) -> str:
-    """Write the number at the last time with its error."""
+def last_of(quantity: Estimated) -> str:
+    """Write a number at the last time with its error."""
     return pretty(with_error(float(quantity.value[-1]), float(quantity.error[-1]), 7))
 
 

@@ -13,6 +13,7 @@ from wfrpde.flow.noising.solution import NoisingSolution
 from wfrpde.numbers import number
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
+from wfrpde.report.flow.pictures import spread_evenly
 
 POINTS = {1: 601, 2: 181}
 """Points along an axis of a picture."""
@@ -35,20 +36,15 @@ def window(solution: NoisingSolution, indices: Iterable[int]) -> Array:
     return np.stack([(mean - spread).min(axis=0), (mean + spread).max(axis=0)], axis=1)
 
 
-def _shown(solution: NoisingSolution) -> list[int]:
-    count = len(solution.times)
-    return sorted(set(np.linspace(0, count - 1, min(count, 6)).round().astype(int)))
-
-
 def _panels(figure: Figure, count: int, columns: int) -> list[Axes]:
-    panels = figure.subplots(-(-count // columns), columns, squeeze=False).ravel().tolist()
+    panels: list[Axes] = list(figure.subplots(-(-count // columns), columns, squeeze=False).flat)
     for axes in panels[count:]:
         axes.remove()
     return panels[:count]
 
 
 def _curves(solution: NoisingSolution) -> Drawing:
-    indices = _shown(solution)
+    indices = spread_evenly(len(solution.times), 6)
     columns = min(3, len(indices))
     figure = style.new_figure(10.5, 5.4)
     panels = _panels(figure, len(indices), columns)
@@ -74,7 +70,7 @@ def _curves(solution: NoisingSolution) -> Drawing:
 
 
 def _maps(solution: NoisingSolution) -> Drawing:
-    indices = _shown(solution)
+    indices = spread_evenly(len(solution.times), 6)
     columns = min(3, len(indices))
     figure = style.new_figure(10.5, 3.4 * -(-len(indices) // columns), maps=True)
     for axes, k in zip(_panels(figure, len(indices), columns), indices, strict=True):

@@ -21,7 +21,7 @@ from wfrpde.numbers import (
     with_error,
 )
 from wfrpde.report import pages
-from wfrpde.report.flow.page import numerics_rows
+from wfrpde.report.flow.page import last_of, numerics_rows
 from wfrpde.report.noising.explorer import noising_explorer
 from wfrpde.report.noising.figures import drawings
 from wfrpde.report.pages import Table
@@ -68,15 +68,11 @@ def result_sentences(solution: NoisingSolution) -> list[str]:
         depth = f", and log ρ down to {deep} kT below its maximum at the last"
     return [
         f"At t = {last} the data with as much noise have the relative entropy KL(p‖ρ) = "
-        f"{_last(kl.value, kl.error)} to the law ρ of the process, at an L1 distance of "
-        f"{_last(gap.value, gap.error)}.",
+        f"{last_of(kl)} to the law ρ of the process, at an L1 distance of "
+        f"{last_of(gap)}.",
         f"The density is right to {pretty(number(float(solution.density_error.max()), 1))} in L1 "
         f"at every saved time{depth}.",
     ]
-
-
-def _last(value: object, error: object) -> str:
-    return pretty(with_error(float(value[-1]), float(error[-1]), 7))  # type: ignore[index]
 
 
 def tables(solution: NoisingSolution, polish: Polish = pretty) -> list[Table]:

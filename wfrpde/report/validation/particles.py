@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from wfrpde.arrays import Array
 from wfrpde.report import style
 from wfrpde.report.drawing import Drawing
+from wfrpde.report.flow.pictures import spread_evenly
 from wfrpde.report.validation import palette
 
 if TYPE_CHECKING:
@@ -71,9 +72,7 @@ def _panels(times: list[float], dim: int) -> list[tuple[float, tuple[int, ...]]]
     """Give the time and the axes of every panel of a sampler."""
     if dim == 3:
         return [(times[-1], pair) for pair in ((0, 1), (0, 2), (1, 2))]
-    count = min(len(times), 3)
-    chosen = np.unique(np.linspace(0, len(times) - 1, count).round()).astype(int)
-    return [(times[k], tuple(range(dim))) for k in chosen]
+    return [(times[k], tuple(range(dim))) for k in spread_evenly(len(times), 3)]
 
 
 def _marginal(picture: DensityPicture, pair: tuple[int, ...]) -> DensityPicture:
