@@ -56,7 +56,8 @@ def case(tmp_path, monkeypatch):
     return path
 
 
-def test_a_validation_leaves_its_folder(case, capsys):
+def test_a_validation_leaves_its_folder(case, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     assert main(["validate", "wells.toml"]) == 0
     text = capsys.readouterr().out
     assert "consistent in all 6 rows" in text
@@ -64,6 +65,8 @@ def test_a_validation_leaves_its_folder(case, capsys):
     assert "Which equation is it?" in text
     assert "weights dropped: moves like W with" in text
     assert is_notation_of_screens(text)
+    assert max(map(len, text.splitlines())) <= 80
+    assert re.search(r"(?m)^ *mean x +0\.1 .* ± .* ± .* consistent within \S+$", text)
     folder = case.parent / "wfr-validate-wells"
     assert {path.name for path in folder.iterdir()} == {
         "validation.json", "validation.npz", "validation.csv", "distances.csv", "bias.csv",

@@ -12,6 +12,7 @@ from closed_form import two_mode_solution
 import wfrpde
 from wfrpde.report.flow import FlowRun, read_run, write_run
 from wfrpde.report.flow.page import result_sentences, write_report
+from wfrpde.report.flow.report_tables import main_tables
 
 VOID = {"meta", "img", "br", "link", "mspace"}
 
@@ -45,6 +46,15 @@ def test_sentences(modes_1d, companions_1d):
     assert "“right”" in words
     assert "the target: 0.3000" in words
     assert "Transport alone (W, Langevin) is at KL 0.356 and has 5.0×10⁻⁹ of the mass" in words
+
+
+def test_the_target_has_the_notation_of_its_column(modes_1d):
+    (table,) = (
+        t for t in main_tables(FlowRun(modes_1d)) if t.title.startswith("Mass of each mode")
+    )
+    right = table.header.index("right")
+    assert all("×10" in row[right].partition(" ")[0] for row in table.rows), table.rows
+    assert table.rows[-1][right] == "3.0000×10⁻¹"
 
 
 def test_a_companion_that_knows_no_masses_tells_its_divergence(modes_1d, companions_1d):
@@ -101,7 +111,7 @@ def test_failed_checks_and_warnings_are_prominent(modes_1d, tmp_path):
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "1 of 4 checks failed." in html
     assert html.count("✗ failed") == 1
-    assert "the box cuts off 3e-05 of the target" in html
+    assert "the box cuts off 3×10⁻⁵ of the target" in html
     assert html.index("checks failed") < html.index("the box cuts off") < html.index("At t = 2")
 
 

@@ -61,8 +61,12 @@ def _mode_table(run: FlowRun, flow: AnySolution, label: str) -> list[Table]:
     goals = run.target_mode_mass
     if not goals:
         return [table]
-    last = ("target", *(pretty(number(goals.get(name), 5)) for name in masses))
-    return [Table(table.title, table.header, (*table.rows, last))]
+    last = ["target"]
+    for name, quantity in masses.items():
+        cells = column(quantity.value, quantity.error, 7)
+        powers = any("e" in cell.partition(" ")[0] for cell in cells)
+        last.append(pretty(number(goals.get(name), 5, scientific=powers)))
+    return [Table(table.title, table.header, (*table.rows, tuple(last)))]
 
 
 def _own(title: str, flow: AnySolution, columns: dict[str, Estimated]) -> Table:

@@ -76,10 +76,13 @@ def _decay(study: SpectralStudy, polish: Polish) -> Table | None:
         "W": ("Langevin (W)", "2αλ₁", spectrum.langevin_rate),
         "WFR": ("WFR", "2(αλ₁ + β)", spectrum.wfr_rate),
     }
-    for name, (words, formula, rate) in formulas.items():
-        if name == "WFR" and flow.beta == 0:
-            continue
-        row = [words, formula, polish(with_error(rate, max(error, 2e-16 * rate), DIGITS))]
+    if flow.beta == 0:
+        del formulas["WFR"]
+    expected = [rate for *_, rate in formulas.values()]
+    bars = [max(error, 2e-16 * rate) for rate in expected]
+    predicted = _polished(polish, expected, bars)
+    for (name, (words, formula, _)), rate in zip(formulas.items(), predicted, strict=True):
+        row = [words, formula, rate]
         if observed:
             seen = observed.get(name)
             if seen is None or not np.isfinite(seen.observed):
