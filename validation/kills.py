@@ -25,6 +25,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "faults"))
 
 from killing import COMMANDS, SIGNALS, Bench
 
+PATIENCE = 1800.0
+"""Seconds that a command may take beside whatever else the machine does."""
+
 
 def main() -> int:
     """Kill, go on, compare; return the number of failures."""
@@ -64,7 +67,7 @@ def main() -> int:
 
 
 def _undisturbed(folder: Path, command: str, ranks: int) -> tuple[Bench, float, str]:
-    bench = Bench(folder / f"{command}-{ranks}", ranks)
+    bench = Bench(folder / f"{command}-{ranks}", ranks, PATIENCE)
     seconds = bench.whole(command, "whole")
     return bench, seconds, bench.numbers(command, "whole")
 

@@ -87,10 +87,11 @@ MARK = "WFRPDE_KILLED"
 
 @dataclass(frozen=True)
 class Bench:
-    """Runs commands in a folder of their own, on so many ranks."""
+    """Runs commands in a folder of their own, on so many ranks, none longer than ``patience``."""
 
     folder: Path
     ranks: int = 1
+    patience: float = 120.0
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -111,11 +112,15 @@ class Bench:
         log.close()
         return process, mark
 
-    def whole(self, command: str, out: str, *further: str, timeout: float = 120.0) -> float:
+    def whole(self, command: str, out: str, *further: str) -> float:
         """Run a command to its end; return the seconds that it took."""
         began = time.monotonic()
         process, mark = self.start(command, out, *further)
-        code = process.wait(timeout)
+        try:
+            code = process.wait(self.patience)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)  # it leads a session of its own
         # a study or a verdict may end with 1
         assert code in (0, 1), f"{code}: {(self.folder / f'{out}.log').read_text()}"
         assert not left_of(mark)
@@ -129,8 +134,8 @@ class Bench:
         except subprocess.TimeoutExpired:
             process.send_signal(number)
         try:
-            process.wait(60)
-            deadline = time.monotonic() + 20
+            process.wait(self.patience / 2)
+            deadline = time.monotonic() + self.patience / 6
             while (left := left_of(mark)) and time.monotonic() < deadline:
                 time.sleep(0.05)
             assert not left, f"processes are left: {left}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wfrpde.arrays import Array
+from wfrpde.comparison.chains import chain_rows
 from wfrpde.comparison.density import MeshedDensity
 from wfrpde.comparison.halves import tested
 from wfrpde.comparison.harness import Level
@@ -24,10 +25,10 @@ from wfrpde.comparison.results import (
     SamplerSummary,
     ValidationReport,
 )
-from wfrpde.comparison.statistics import Average, average, chain_average
+from wfrpde.comparison.statistics import Average, average
 from wfrpde.comparison.tails import doubt_of
-from wfrpde.comparison.verdicts import RARE, Comparison, Rules, judge
-from wfrpde.numbers import number
+from wfrpde.comparison.verdicts import Comparison, Rules, judge, least_error
+from wfrpde.comparison.visits import ENOUGH
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -59,10 +60,6 @@ class Judged:
     def name(self) -> str:
         """What it is called."""
         return self.spec.name
-
-
-ENOUGH = 10.0
-"""Expected particles of one replicate in a region, from which each replicate sees it."""
 
 
 def judged_rows(case: Case, judged: Sequence[Judged]) -> list[Row]:
@@ -131,41 +128,15 @@ def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[C
     """Put the averages of replicates beside the Eulerian values, before they are judged."""
     if not replicates:
         return []
-    rows = []
+    rows: list[Comparison] = []
     for k, t in enumerate(replicates[0].times):
         at = [r for r in replicates if k < len(r.times)]
         tail = float(np.median([r.tail[k] for r in at]))
         doubt = doubt_of(tail, float(np.median([r.particles for r in at])))
-        for i, observable in enumerate(judge_.observables):
-            reference = judge_.references[float(t)][i]
-            values = np.array([r.values[k, i] for r in at])
-            trials, witnesses = 0.0, np.inf
-            ess = r_hat = None
-            if np.isinf(t):
-                mean = _along_chains(at, values, (k, i), reference.spread)
-                ess = _known(np.sum([r.effective[k, i] for r in at]))
-                r_hat = _known(np.max([r.r_hat[k, i] for r in at]))
-            else:
-                if observable.share:
-                    trials = float(sum(r.particles for r in at))
-                    if judge_.claims is not None and judge_.claims.reaction is not None:
-                        witnesses = witnesses_of(reference.value, values, trials / len(at))
-                mean = average(values, _least_error(reference.value, values.mean(), trials))
-            rows.append(
-                Comparison(
-                    name,
-                    observable.name,
-                    float(t),
-                    len(at),
-                    mean,
-                    reference,
-                    trials,
-                    witnesses,
-                    ess,
-                    r_hat,
-                    weights=doubt,
-                )
-            )
+        if np.isinf(t):
+            rows += chain_rows(name, judge_, at, doubt)
+        else:
+            rows += _particle_rows(name, judge_, at, k, doubt)
         if len(at) >= 8:  # fewer halves know no error
             for label, gap in judge_.gaps.get(float(t), {}).items():
                 distance = tested([r.gaps[label][k] for r in at])
@@ -176,60 +147,38 @@ def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[C
                         name, label, float(t), len(at), mean, nothing, weights=doubt, above=True
                     )
                 )
-    return _told_of_unseen(rows, judge_)
-
-
-def _told_of_unseen(rows: list[Comparison], judge_: Judge) -> list[Comparison]:
-    """Tell all rows of chains of a region that none of them has been in, and should have been.
-
-    An average over chains that stay in one mode is off by what the others hold, and no chain can
-    know. A region is missed if its mass, times the effective points of the median row, is `ENOUGH`.
-    """
-    along = [row for row in rows if np.isinf(row.time) and row.ess is not None]
-    regions = {o.name for o in judge_.observables if o.region is not None}
-    points = float(np.median([row.ess for row in along if row.ess])) if along else 0.0
-    for row in rows:
-        found = row.average.value
-        if row.observable in regions and np.isinf(row.time) and min(found, 1 - found) < 1e-12:
-            inside = found < 0.5
-            share = row.reference.value if inside else 1 - row.reference.value
-            if share * points >= ENOUGH:
-                where = f"{'in' if inside else 'outside'} {row.observable.partition(' ')[2]}"
-                why = f"no chain has been {where}, where {number(share, 2)} of π is"
-                return [replace(r, unseen=why) if np.isinf(r.time) else r for r in rows]
     return rows
 
 
-def _known(value: float) -> float | None:
-    """NaN, which equals nothing, as None."""
-    return None if np.isnan(value) else float(value)
-
-
-def _along_chains(
-    replicates: Sequence[Replicate], values: Array, at: tuple[int, int], spread: float
-) -> Average:
-    """Average of Markov chains; where none of them moves, each of C counts as a single point."""
-    errors = np.array([r.errors[at] for r in replicates])
-    mean = chain_average(values, errors, np.array([r.freedom[at] for r in replicates]))
-    # standard error, in standard deviations, below which chains do not move at all
-    if mean.standard_error > 1e-8 * spread:
-        return mean
-    chains = sum(r.chains for r in replicates)
-    error = spread / np.sqrt(chains) if chains > 1 else np.inf
-    return Average(mean.value, error, max(chains - 1.0, 1.0))
-
-
-def _least_error(p: float, found: float, trials: float) -> float:
-    """Binomial standard error of a mass that few particles decide, or 0."""
-    if not trials:
-        return 0.0
-    share = max(min(p, 1 - p), 0.0)
-    if trials * share >= RARE:
-        hits = trials * min(found, 1 - found)
-        if hits >= 10:
-            return 0.0
-        share = max(hits, 1.0) / trials  # the replicates may agree by chance, on none
-    return float(np.sqrt(share * (1 - share) / trials))
+def _particle_rows(
+    name: str, judge_: Judge, at: Sequence[Replicate], k: int, doubt: str
+) -> list[Comparison]:
+    """Put the averages over replicates at the k-th time beside the Eulerian values."""
+    rows, t = [], float(at[0].times[k])
+    for i, (observable, reference) in enumerate(
+        zip(judge_.observables, judge_.references[t], strict=True)
+    ):
+        values = np.array([r.values[k, i] for r in at])
+        trials, witnesses = 0.0, np.inf
+        if observable.share:
+            trials = float(sum(r.particles for r in at))
+            if judge_.claims is not None and judge_.claims.reaction is not None:
+                witnesses = witnesses_of(reference.value, values, trials / len(at))
+        mean = average(values, least_error(reference.value, values.mean(), trials))
+        rows.append(
+            Comparison(
+                name,
+                observable.name,
+                t,
+                len(at),
+                mean,
+                reference,
+                trials,
+                witnesses,
+                weights=doubt,
+            )
+        )
+    return rows
 
 
 def witnesses_of(p: float, masses: Array, particles: float) -> float:

@@ -15,6 +15,9 @@ BATCHES = 32
 MIXED = 1.05
 """R̂ above which chains do not know their own errors."""
 
+FEW_POINTS = 50.0
+"""Independent points that a chain has to be worth before it is believed what its error is."""
+
 TELLING = 0.1
 """Correlation, where there should be none, that says that an array is in another order."""
 
@@ -93,7 +96,7 @@ class Averages:
     ----------
     error, freedom
         ``(k,)`` standard errors, and their degrees of freedom; an error is 0 where no chain moves,
-        and all are at the same value.
+        and all are at the same value, and ∞ where a single chain is too short to know it.
     ess, r_hat
         ``(k,)`` effective sample size and R̂; see `wfrpde.comparison.mixing`.
     note
@@ -114,8 +117,8 @@ def chains_error(
 
     The larger one of the errors within and between the chains counts, the latter with Student's
     C − 1 degrees of freedom. Where the chains disagree (R̂ > 1.05), or a chain is worth fewer than
-    20 points, there are C − 1 of them in any case. Many chains are themselves a series, whose
-    autocorrelation counts.
+    50 points, there are C − 1 of them in any case, and a chain that is alone does not know its
+    error. Many chains are themselves a series, whose autocorrelation counts.
 
     Chains that have missed the tails of π find averages that are off *and* too small a variance,
     both at once. What is tested is that they sample π, under which the variance is known: errors
@@ -154,6 +157,8 @@ def _chains_error(series: Array, weights: Array, chains: int) -> Averages:
     ratio = np.array([r_hat(x) for x in columns])
     ess = np.array([bulk_ess(x) for x in columns])
     if chains == 1:
+        short = worth[0] < FEW_POINTS
+        error, freedom = np.where(short, np.inf, error), np.where(short, 1.0, freedom)
         return _one_chain(series, weights, Averages(error, freedom, ess, ratio))
     summands = chains * np.array([v @ (x - weights @ series) for x, v in zip(phi, w, strict=True)])
     between, count = summands.std(axis=0, ddof=1) / np.sqrt(chains), chains - 1.0
@@ -162,7 +167,7 @@ def _chains_error(series: Array, weights: Array, chains: int) -> Averages:
     else:
         known = np.full(len(between), count)
     # independent points that a chain has to be worth before it is believed what its error is
-    doubtful = ~(ratio <= MIXED) | (worth.min(axis=0) < 20.0)
+    doubtful = ~(ratio <= MIXED) | (worth.min(axis=0) < FEW_POINTS)
     freedom = np.where(between > error, known, np.where(doubtful, count, freedom))
     note = _order_of_chains(phi)
     return Averages(np.maximum(error, between), freedom, ess, ratio, note)

@@ -25,6 +25,7 @@ from wfrpde.comparison.product_density import ProductDensity
 from wfrpde.comparison.product_observables import observables_of as product_observables
 from wfrpde.comparison.product_observables import shares
 from wfrpde.comparison.replicates import Judge
+from wfrpde.comparison.visits import Wells
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
 from wfrpde.flow.noising.solution import NoisingSolution
@@ -121,13 +122,15 @@ class Flows:
                 self._judges[claims] = process_judge(self.case, claims, solution)
                 return self._judges[claims]
             times = [np.inf] if claims is None else [float(t) for t in self.case.flow.save]
+            densities = {t: density_of(solution, t) for t in times}
             self._judges[claims] = Judge(
                 claims,
-                {t: density_of(solution, t) for t in times},
+                densities,
                 observables_of(self.case, solution),
                 {} if claims is None else known_errors(solution),
                 metrics=self.case.validation.metrics,
                 sides=Sides.of(self.case.domain.sides, self.case.dim),
+                wells=Wells.of(solution.target, densities[np.inf]) if claims is None else None,
             )
         return self._judges[claims]
 

@@ -27,6 +27,7 @@ from wfrpde.comparison.observables import (
 )
 from wfrpde.comparison.product_density import ProductDensity
 from wfrpde.comparison.tails import pareto_shape
+from wfrpde.comparison.visits import Wells, stays, thinned
 from wfrpde.comparison.weighed import corrected
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
@@ -54,6 +55,9 @@ class Replicate:
     errors, freedom, effective, r_hat
         ``(T, k)`` standard error of each within the replicate and its degrees of freedom, effective
         sample size and R̂, where the points are those of Markov chains; NaN elsewhere.
+    visits
+        ``(T, 2, m)``: how often Markov chains have stayed inside and outside of the m regions that
+        are watched; see `wfrpde.comparison.visits`.
     metrics
         Distances ``(T,)`` by the name of the metric; empty where they are not wanted.
     gaps
@@ -81,6 +85,7 @@ class Replicate:
     freedom: Array
     effective: Array
     r_hat: Array
+    visits: Array
     metrics: dict[str, Array]
     gaps: dict[str, Array]
     ess: Array
@@ -139,6 +144,8 @@ class Judge:
         Whether distances are wanted.
     sides
         What closes axes: samples are compared within the box there. None where nothing does.
+    wells
+        Those of π, which Markov chains ought to visit; None where there is one, or no mesh.
     """
 
     claims: Equation | None
@@ -147,6 +154,7 @@ class Judge:
     known: dict[float, dict[str, float]]
     metrics: bool = True
     sides: Sides | None = None
+    wells: Wells | None = None
     _yardsticks: dict[tuple[float, int], Yardstick] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -194,6 +202,27 @@ class Judge:
             for t, density in self.densities.items()
         }
 
+    @cached_property
+    def watched(self) -> tuple[list[str], Array]:
+        """Regions that chains of π should come into and leave, with their shares ``(m,)`` of it."""
+        names, shares = [], []
+        for observable, reference in zip(self.observables, self.references[np.inf], strict=True):
+            if observable.region is not None:
+                names.append(observable.name.partition(" ")[2])
+                shares.append(reference.value)
+        if self.wells is None:
+            return names, np.array(shares)
+        return names + self.wells.names, np.concatenate([shares, self.wells.shares])
+
+    def _visits(self, x: Array, phi: Array, chains: int) -> Array:
+        """Stays ``(2, m)`` of chains inside and outside of what is watched."""
+        named = [o.region is not None for o in self.observables]
+        found = stays(phi[:, named] > 0.5, chains)
+        if self.wells is None:
+            return found
+        held = self.wells.holding(thinned(x, chains))
+        return np.concatenate([found, stays(held, chains)], axis=1)
+
     def density_at(self, t: float) -> tuple[float, AnyDensity] | None:
         """Find the judged time that equals ``t`` up to round-off, and its density."""
         for time, density in self.densities.items():
@@ -223,7 +252,7 @@ class Judge:
             ensemble, odd = self._in_box(ensemble, found[1])
             note = note or odd
             rows.append((*found, ensemble))
-        averages, along, shown = [], [], []
+        averages, along, visits, shown = [], [], [], []
         own = [o.survival for o in self.observables]
         chains = int(trajectory.facts.get("chains", 1))
         distances: dict[str, list[float]] = {}
@@ -241,9 +270,11 @@ class Judge:
             if np.isinf(t):
                 spread = np.array([r.spread for r in self.references[t]])
                 along.append(chains_error(phi, weights, chains, spread))
+                visits.append(self._visits(x, phi, chains))
             else:
                 unknown = np.full(len(mean), np.nan)
                 along.append(Averages(unknown, unknown, unknown, unknown))
+                visits.append(np.zeros((2, 0), dtype=int))
             if self.metrics:
                 for key, value in self._yardstick(t, density, len(x)).distances(x, weights).items():
                     distances.setdefault(key, []).append(value)
@@ -261,6 +292,7 @@ class Judge:
             freedom=np.array([a.freedom for a in along]),
             effective=np.array([a.ess for a in along]),
             r_hat=np.array([a.r_hat for a in along]),
+            visits=np.array(visits),
             metrics={key: np.array(values) for key, values in distances.items()},
             gaps={key: np.array(values) for key, values in gaps.items()},
             ess=np.array([e.ess for _, _, e in rows]),

@@ -57,13 +57,14 @@ def chain_average(values: Array, errors: Array, freedom: Array) -> Average:
     """Average of replicates ``(R,)`` whose own standard errors account for their autocorrelation.
 
     The larger of the two standard errors is taken, within and between, with its own degrees of
-    freedom: ``freedom`` ``(R,)`` are those of ``errors``.
+    freedom: ``freedom`` ``(R,)`` are those of ``errors``. The one between alone is taken where a
+    replicate does not know its own, which is infinite then.
     """
     count = len(values)
     within = float(np.sqrt((errors**2).sum()) / count)
     if count > 1:
         between = float(values.std(ddof=1) / np.sqrt(count))
-        if between > within:
+        if between > within or np.isinf(within):
             return Average(float(values.mean()), between, count - 1.0)
     return Average(float(values.mean()), within, max(float(freedom.sum()), 1.0))
 

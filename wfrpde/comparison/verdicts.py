@@ -38,9 +38,10 @@ class Comparison:
     """One row before it is judged.
 
     ``trials`` is the number of particles of all replicates if the observable is the mass of a
-    region, else 0. ``witnesses`` is how many replicates, in effect, have seen a region that one
-    replicate need not see; ∞ where that does not matter. ``ess`` and ``r_hat`` are those of
-    Markov chains; ``unseen`` is a region that they should have seen and have not, in words, or "".
+    region, or that of the independent points that Markov chains are worth, else 0. ``witnesses`` is
+    how many replicates, in effect, have seen a region that one replicate need not see; ∞ where that
+    does not matter. ``ess`` and ``r_hat`` are those of Markov chains; ``unseen`` says of a region
+    that they should have seen, and hardly have, or is "".
     ``weights`` says why those of particles tell nothing, or "". A distance cannot be negative: it
     is tested ``above`` its reference alone.
     """
@@ -64,6 +65,8 @@ class Comparison:
         """Why there is no evidence of a bias, or "": replicates know their error without chains."""
         if self.unseen or self.weights:
             return self.unseen or self.weights
+        if self.ess is not None and np.isinf(self.average.standard_error):
+            return "one chain, too short to know its error"
         if self.r_hat is None or self.replicates > 1 or self.r_hat <= MIXED:
             return ""
         return f"the chains have not mixed (R̂ = {number(self.r_hat, 3)})"
@@ -78,6 +81,19 @@ class Comparison:
         """Expected number of particles on the rarer side of a region; ∞ for other observables."""
         p = self.reference.value
         return self.trials * max(min(p, 1 - p), 0.0) if self.trials else np.inf
+
+
+def least_error(p: float, found: float, trials: float) -> float:
+    """Binomial standard error of a mass that few particles decide, or 0."""
+    if not trials:
+        return 0.0
+    share = max(min(p, 1 - p), 0.0)
+    if trials * share >= RARE:
+        hits = trials * min(found, 1 - found)
+        if hits >= 10:
+            return 0.0
+        share = max(hits, 1.0) / trials  # the replicates may agree by chance, on none
+    return float(np.sqrt(share * (1 - share) / trials))
 
 
 @dataclass(frozen=True)
