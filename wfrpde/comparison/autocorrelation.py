@@ -166,7 +166,6 @@ def _chains_error(series: Array, weights: Array, chains: int) -> Averages:
         between, _, known = chain_error(summands)
     else:
         known = np.full(len(between), count)
-    # independent points that a chain has to be worth before it is believed what its error is
     doubtful = ~(ratio <= MIXED) | (worth.min(axis=0) < FEW_POINTS)
     freedom = np.where(between > error, known, np.where(doubtful, count, freedom))
     note = _order_of_chains(phi)
