@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from scipy.interpolate import make_interp_spline
+from scipy.stats import binom
 
 import wfrpde
 from wfrpde.case import Case
@@ -272,6 +273,20 @@ def test_what_is_known_of_pi(solved):
     assert "not certified" in facts["claim"]
     far = solved.log_density(1.0, np.full((1, 3), 100.0))
     assert far[0] == -np.inf
+
+
+def test_rare_counts_are_those_of_independent_sites():
+    target = ChainTarget(site="4*(x**2 - 1)**2 + 4*x", coupling="0*x*y", length=6)
+    counts = {"few": "count(x > 0) >= 4", "most": "count(x > 0) <= 4", "all": "all(x > 0)"}
+    _, found = Measurement.of(target, SiteNodes(-2.2, 2.0, 12), counts).target_numbers()
+    x = np.linspace(-2.2, 2.0, 200_001)
+    weight = np.exp(-4 * (x**2 - 1) ** 2 - 4 * x)
+    weight[[0, -1]] /= 2
+    right = (weight[x > 1e-9].sum() + weight[np.abs(x) < 1e-9].sum() / 2) / weight.sum()
+    known = {"few": binom.sf(3, 6, right), "most": binom.cdf(4, 6, right), "all": right**6}
+    assert known["few"] < 1e-9
+    for name, mass in known.items():
+        assert found[name] == pytest.approx(mass, rel=1e-6), name
 
 
 def test_samples_and_marginals(solved):

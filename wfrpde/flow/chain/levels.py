@@ -16,7 +16,7 @@ class Level:
     nodes, cells
         Points of a site, and cells between two of them on the coarser grid on which it diffuses.
     truncation
-        Root mean square of log(ρ/π) that a bond may leave out.
+        Root mean square of log(ρ/π) that a bond may leave out, in a sweep of the coarsest run.
     per_octave
         Time steps from t to 2t, of the coarsest run.
     longest
@@ -38,7 +38,7 @@ class Level:
         return replace(self, truncation=self.truncation / 5)
 
 
-LEVELS = ((1e-2, Level(18, 3, 1e-4, 1, 0.25)), (1e-3, Level(24, 3, 1e-5, 2, 0.125)))
+LEVELS = ((1e-2, Level(18, 3, 1e-4, 1, 0.25)), (1e-3, Level(24, 3, 4e-6, 2, 0.125)))
 """Levels for tolerances of at least so much; the second is that of cases without one."""
 
 FINEST = Level(30, 3, 1e-6, 2, 0.0625)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from wfrpde.flow.chain.law import Energy, Law
 from wfrpde.flow.chain.nodes import GAUSS, SiteNodes, quadrature
 from wfrpde.flow.chain.train import Cores, on_grid
 from wfrpde.targets.chain import ChainTarget
+
+RARE = 1e-2
+"""Mass of a count below which it is found by a train of its own."""
 
 LAW_TOLERANCE = 1e-10
 """Root mean square that a bond of a density may leave out, in units of its maximum."""
@@ -126,10 +129,29 @@ class Measurement:
                 none = np.exp(self.log_mass_where(u, 1 - inside) - law.log_mass)
                 found[name] = 1 - none
             else:
-                counts = law.counts(inside)
                 most = d if region.most is None else region.most
-                found[name] = float(counts[max(region.least, 0) : max(most + 1, 0)].sum())
+                span = slice(max(region.least, 0), max(most + 1, 0))
+                found[name] = self._count_mass(law, u, inside, span)
         return {name: float(value) for name, value in found.items()}
+
+    def _count_mass(self, law: Law, u: Cores | None, inside: Array, span: slice) -> float:
+        """Return P(how many sites lie in a region is in `span`).
+
+        What is rare is small beside what a bond of ρ may leave out: e^{θN} ρ is made a train, N the
+        number, with θ so that independent sites would have the end of the span as their mean.
+        """
+        d, counts = self.target.length, law.counts(inside)
+        mass = float(counts[span].sum())
+        mean = float(counts @ np.arange(d + 1))
+        aim = min(max(mean, span.start), span.stop - 1)
+        if mass > RARE or not 0 < aim < d or not 0 < mean < d:
+            return mass
+        theta = float(np.log(aim / (d - aim)) - np.log(mean / (d - mean)))
+        energy = self._energy(u)
+        energy = replace(energy, site=energy.site - theta * inside)
+        tilted = Law.of(energy, self.points, self.weights, self.tolerance)
+        shares = tilted.counts(inside) * np.exp(-theta * np.arange(d + 1))
+        return float(shares[span].sum() * np.exp(tilted.log_mass - law.log_mass))
 
     def target_numbers(self) -> tuple[Law, dict[str, float]]:
         """Return π, and the masses that it gives to the regions."""

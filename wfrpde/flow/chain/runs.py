@@ -38,6 +38,11 @@ class Plan:
     level: Level
     halvings: int = 0
 
+    @property
+    def truncation(self) -> float:
+        """What a sweep may leave out: as many small steps leave out as much as few long ones."""
+        return self.level.truncation * 0.5**self.halvings
+
 
 @dataclass(frozen=True)
 class Run:
@@ -80,7 +85,7 @@ def runs_of(
             if observer is not None:
                 observer(Progress.count(words, before + done, total, "steps"))
 
-        train = start_of(setting, nodes, plan.level.truncation)
+        train = start_of(setting, nodes, plan.truncation)
         trains = [train.cores()]
         for cores in march(train, kernels, pace, setting.alpha, setting.beta, tell, stop.requested):
             trains.append(cores)

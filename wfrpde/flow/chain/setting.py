@@ -13,12 +13,12 @@ from wfrpde.arrays import Array
 from wfrpde.case.case import Case
 from wfrpde.case.numerics import NumericsSpec
 from wfrpde.errors import InputError
-from wfrpde.fields.schedules import is_moving
 from wfrpde.flow.chain.extent import coupling_rate, relaxation_time, site_box, site_weight
 from wfrpde.flow.chain.levels import Level
 from wfrpde.flow.chain.march import FIRST, Pace
 from wfrpde.flow.chain.measure import chain_region
 from wfrpde.flow.chain.nodes import DEGREE, SiteNodes
+from wfrpde.flow.refusals import refuse_beyond_fixed_rates
 from wfrpde.starts.initial import InitialDensity
 from wfrpde.targets import make_target
 from wfrpde.targets.chain import ChainTarget
@@ -108,20 +108,16 @@ def setting_of(case: Case) -> Setting:
 
 def _refuse_unheeded(case: Case) -> None:
     ours = {"certify": True, "engine": "auto", "cells": None}
-    beyond = {
-        "flow.reaction": case.flow.reaction is not None,
-        "flow.conserve_mass": not case.flow.conserve_mass,
-        "flow.splitting": case.flow.splitting is not None,
-        "flow.alpha": is_moving(case.flow.alpha),
-        "flow.beta": is_moving(case.flow.beta),
-        "initial.mass": case.initial.mass != 1.0,
-        "domain": bool(case.domain.altered - {"box"}),
-        "numerics": case.numerics.model_copy(update=ours) != NumericsSpec(),
-    }
-    for where, given in beyond.items():
-        if given:
-            needed = "numbers α and β, a box at most, and numerics.certify and cells alone"
-            raise InputError(where, "what flows of chains cannot do yet", needed)
+    refuse_beyond_fixed_rates(
+        case,
+        "what flows of chains cannot do yet",
+        "numbers α and β, a box at most, and numerics.certify and cells alone",
+        {
+            "initial.mass": case.initial.mass != 1.0,
+            "domain": bool(case.domain.altered - {"box"}),
+            "numerics": case.numerics.model_copy(update=ours) != NumericsSpec(),
+        },
+    )
     cells = case.numerics.cells
     if cells is not None and cells[0] < DEGREE:
         raise InputError("numerics.cells", f"{list(cells)}", f"at least {DEGREE}, in a chain")

@@ -21,12 +21,12 @@ from wfrpde.domain.extent import automatic_box, with_orbits
 from wfrpde.domain.landscape import Landscape
 from wfrpde.errors import AccuracyError, InputError
 from wfrpde.fields.blocks import in_blocks
-from wfrpde.fields.schedules import is_moving
 from wfrpde.flow.control import Replay, StepPolicy
 from wfrpde.flow.march import March, march
 from wfrpde.flow.product.parts import ROUND_OFF
 from wfrpde.flow.product.phase_numbers import PhaseNumbers
 from wfrpde.flow.product.phase_part import PhasePart
+from wfrpde.flow.refusals import refuse_beyond_fixed_rates
 from wfrpde.flow.schemes.characteristics import DEFAULTS, default_dt, first_control
 from wfrpde.flow.steppers import STEPPERS
 from wfrpde.parallel import collectively
@@ -69,18 +69,11 @@ def _check(case: Case) -> None:
         found = f"'kinetic' with {case.target.dimension} positions"
         needed = "two, a product of factors with one each, or a Gaussian target and start"
         raise InputError("dynamics.kind", found, needed)
-    flow = case.flow
-    beyond = {
-        "flow.alpha": is_moving(flow.alpha),
-        "flow.beta": is_moving(flow.beta),
-        "flow.splitting": flow.splitting is not None,
-        "flow.conserve_mass": not flow.conserve_mass,
-        "flow.reaction": flow.reaction is not None,
-    }
-    for where, given in beyond.items():
-        if given:
-            needed = "fixed rates, conserved mass, and the Fisher–Rao reaction alone"
-            raise InputError(where, "what no flow of two positions and momenta can do", needed)
+    refuse_beyond_fixed_rates(
+        case,
+        "what no flow of two positions and momenta can do",
+        "fixed rates, conserved mass, and the Fisher–Rao reaction alone",
+    )
     unheeded = case.numerics.altered - TAKEN
     if unheeded or case.numerics.formulation not in ("auto", "mesh", "characteristics"):
         key = min(unheeded, default="formulation")

@@ -23,6 +23,7 @@ from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.phase_space import solve_phase_space
 from wfrpde.flow.product.radial import RadialPart
 from wfrpde.flow.product.solution import ProductSolution
+from wfrpde.flow.refusals import refuse_beyond_fixed_rates
 from wfrpde.flow.solve import solve_on_mesh
 from wfrpde.parallel import (
     Interrupted,
@@ -140,18 +141,12 @@ def refuse_numerics(case: Case) -> None:
 
 def refuse_unheeded(case: Case) -> None:
     """Refuse what the closed form of Gaussians would not heed."""
-    flow = case.flow
-    beyond = {
-        "flow.alpha": is_moving(flow.alpha),
-        "flow.beta": is_moving(flow.beta),
-        "flow.splitting": flow.splitting is not None,
-        "flow.conserve_mass": not flow.conserve_mass,
-        "domain": bool(case.domain.altered - {"cut_off_share"}),
-    }
-    for where, given in beyond.items():
-        if given:
-            needed = "fixed rates, conserved mass and no domain, for Gaussians in closed form"
-            raise InputError(where, "what the closed form does not know", needed)
+    refuse_beyond_fixed_rates(
+        case,
+        "what the closed form does not know",
+        "fixed rates, conserved mass and no domain, for Gaussians in closed form",
+        {"domain": bool(case.domain.altered - {"cut_off_share"})},
+    )
 
 
 def _words(index: int, case: Case) -> str:
