@@ -5,7 +5,7 @@ import io
 import pytest
 
 from wfrpde.parallel import screen
-from wfrpde.report.terminal import table
+from wfrpde.report.terminal import aligned, table
 
 HEADER = ["sampler", "observable", "t", "average", "Eulerian", "verdict"]
 ROWS = [
@@ -44,6 +44,16 @@ def test_a_table_that_is_too_wide_is_cut_between_columns():
     ]
     assert "0.027123 ± 2e-06" in blocks[0], "a number is never cut"
     assert blocks[1].split("\n")[1].split()[:2] == ["unadjusted", "Langevin"]
+
+
+def test_numbers_without_a_point_stand_where_the_others_do():
+    cells = aligned(["0 ± 0", "2e-20 ± 3e-20", "-4.7e-09 ± 1e-10", "2.35e-01 ± 4e-04"])
+    assert cells == [
+        " 0        ± 0",
+        " 2e-20    ± 3e-20",
+        "-4.7e-09  ± 1e-10",
+        " 2.35e-01 ± 4e-04",
+    ]
 
 
 def test_lines_break_between_words_on_terminals_alone(monkeypatch):

@@ -74,7 +74,7 @@ def solution_table(solution: AnySolution) -> str:
         columns["survival"] = solution.estimated("survival")
     for name in solution.mode_mass:
         columns[f"mass {name}"] = solution.estimated("mode_mass", name)
-    cells = [_aligned(column(entry.value, entry.error, 9)) for entry in columns.values()]
+    cells = [aligned(column(entry.value, entry.error, 9)) for entry in columns.values()]
     return table(["t", *columns], zip(_times(solution), *cells, strict=True))
 
 
@@ -82,10 +82,10 @@ def _times(solution: AnySolution) -> list[str]:
     return [f"{float(t):.4g}" for t in solution.times]
 
 
-def _aligned(cells: list[str]) -> list[str]:
+def aligned(cells: list[str]) -> list[str]:
     """Put decimal points, and the signs of the errors, below one another."""
     pairs = [cell.partition(" ± ") for cell in cells]
-    before = [len(value.partition(".")[0]) for value, _, _ in pairs]
+    before = [len(value.partition("e")[0].partition(".")[0]) for value, _, _ in pairs]
     values = [
         " " * (max(before, default=0) - n) + value
         for n, (value, _, _) in zip(before, pairs, strict=True)
@@ -147,6 +147,6 @@ def comparison_table(solutions: Mapping[str, AnySolution], mode: str) -> str:
         times.append("target")
         divergences = [[*values, 0.0] for values in divergences]
         masses = [[*values, float(equilibrium)] for values in masses]
-    cells = [_aligned(column(values, digits=3)) for values in (*divergences, *masses)]
+    cells = [aligned(column(values, digits=3)) for values in (*divergences, *masses)]
     header = ["t", *(f"KL {n}" for n in solutions), *(f"{mode} {n}" for n in solutions)]
     return table(header, zip(times, *cells, strict=True))
