@@ -132,6 +132,11 @@ def test_what_follows_from_a_spectrum(spectrum):
     rates = operators.sweep(case, "target.barrier", [2.0, 3.0])
     np.testing.assert_array_equal(rates.to_dataframe()["rate_1"], rates.rates[:, 1])
     assert isinstance(rates.plot(), Figure)
+    for result, drawn in ((sets, len(sets)), (committor, 1)):
+        (axes,) = result.plot().axes
+        assert axes.get_xlabel() == "x"
+        # and π as a shade
+        assert len(axes.lines) == drawn
     for result in (sets, committor, tilted, left, curve, rates):
         assert result._repr_html_().startswith("<div")
 

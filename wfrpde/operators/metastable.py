@@ -9,23 +9,22 @@ start and leave out the further search for the crispest A.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from wfrpde.arrays import Array, Integers
-from wfrpde.case.stored import Result
-from wfrpde.discretisation.interpolation import Interpolation, points_of
+from wfrpde.discretisation.interpolation import points_of
 from wfrpde.errors import InputError
-from wfrpde.operators.spectra import Spectrum, evaluated
+from wfrpde.operators.spectra import FromModes, Spectrum, evaluated
 
 CLEAR = 3.0
 """Ratio of two neighbouring rates from which they count as separated."""
 
 
-@dataclass(frozen=True, repr=False)
-class MetastableSets(Result):
+@dataclass(frozen=True, repr=False, kw_only=True)
+class MetastableSets(FromModes):
     """Memberships of metastable sets, ordered by the coordinates where each is most itself.
 
     Attributes
@@ -48,7 +47,6 @@ class MetastableSets(Result):
     means: Array
     generator: Array
     separation: float
-    interpolation: Interpolation = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -108,12 +106,18 @@ def metastable_sets(spectrum: Spectrum, sets: int | None = None) -> MetastableSe
     weights = np.asarray(spectrum.mass @ memberships, dtype=np.float64)
     moments = (spectrum.mass[:, None] * memberships).T @ spectrum.nodes
     return MetastableSets(
-        memberships.T.copy(),
-        weights,
-        moments / weights[:, None],
-        np.asarray(-np.linalg.solve(transform, rates[:sets, None] * transform), dtype=np.float64),
-        float(rates[sets] / rates[sets - 1]) if sets < len(rates) else np.nan,
-        spectrum.interpolation,
+        memberships=memberships.T.copy(),
+        weights=weights,
+        means=moments / weights[:, None],
+        generator=np.asarray(
+            -np.linalg.solve(transform, rates[:sets, None] * transform), dtype=np.float64
+        ),
+        separation=float(rates[sets] / rates[sets - 1]) if sets < len(rates) else np.nan,
+        target=spectrum.target,
+        log_normalisation=spectrum.log_normalisation,
+        numerics=spectrum.numerics,
+        warnings=spectrum.warnings,
+        interpolation=spectrum.interpolation,
     )
 
 

@@ -13,6 +13,7 @@ from wfrpde.report.drawing import Drawing
 from wfrpde.report.spectrum.window import Window, shown_part
 
 if TYPE_CHECKING:
+    from wfrpde.operators import Committor, MetastableSets
     from wfrpde.studies.spectral.study import SpectralStudy
 
 PLUS, MINUS = "#0072B2", "#D55E00"
@@ -69,22 +70,24 @@ def draw_curves(study: SpectralStudy, window: Window) -> Drawing:
     )
 
 
-def draw_sets(study: SpectralStudy, window: Window) -> Drawing | None:
+def draw_sets(
+    window: Window, sets: MetastableSets | None, committor: Committor | None = None
+) -> Drawing | None:
     """Draw memberships of metastable sets, and the committor."""
-    if study.sets is None and study.committor is None:
+    if sets is None and committor is None:
         return None
     x = window.axes[0]
     figure = style.new_figure(8.6, 3.2)
     axes = figure.add_subplot()
     _shade(axes, window, 1.0)
     ends = []
-    if study.sets is not None:
-        for a, values in enumerate(study.sets(window.points).T):
+    if sets is not None:
+        for a, values in enumerate(sets(window.points).T):
             colour = SET_COLOURS[a % len(SET_COLOURS)]
             axes.plot(x, values, color=colour)
             ends.append((float(values[-1]), f"set {a}", colour))
-    if study.committor is not None:
-        values = study.committor(window.points)
+    if committor is not None:
+        values = committor(window.points)
         axes.plot(x, values, color=style.INK, ls=(0, (4, 2)), lw=1.4)
         ends.append((float(values[-1]), "committor", style.INK))
     axes.set_ylim(-0.03, 1.05)
@@ -93,15 +96,15 @@ def draw_sets(study: SpectralStudy, window: Window) -> Drawing | None:
     axes.set_ylabel("membership, probability")
     style.label_ends(axes, ends, gap=0.09)
     words = []
-    if study.sets is not None:
+    if sets is not None:
         words.append(
-            f"How much each point belongs to each of the {len(study.sets)} metastable sets: nearly "
+            f"How much each point belongs to each of the {len(sets)} metastable sets: nearly "
             "1 within a well, and in between on the way from one to another."
         )
-    if study.committor is not None:
+    if committor is not None:
         words.append(
             "Committor (dashed): the probability to reach "
-            f"{study.committor.sink} before {study.committor.source}; where it is ½ lies the "
+            f"{committor.sink} before {committor.source}; where it is ½ lies the "
             "transition state."
         )
     return Drawing("sets", figure, "Memberships of metastable sets", " ".join(words))

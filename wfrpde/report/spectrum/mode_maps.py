@@ -17,6 +17,7 @@ from wfrpde.report.spectrum.mode_curves import time_words
 from wfrpde.report.spectrum.window import Window, shown_part
 
 if TYPE_CHECKING:
+    from wfrpde.operators import Committor, MetastableSets
     from wfrpde.studies.spectral.study import SpectralStudy
 
 MODE_STEPS = ("#8a3a00", "#d55e00", "#f3b98d", "#ffffff", "#8fc3e6", "#0072b2", "#083d62")
@@ -61,15 +62,17 @@ def draw_maps(study: SpectralStudy, window: Window) -> Drawing:
     )
 
 
-def draw_set_maps(study: SpectralStudy, window: Window) -> Drawing | None:
+def draw_set_maps(
+    window: Window, sets: MetastableSets | None, committor: Committor | None = None
+) -> Drawing | None:
     """Draw memberships of metastable sets and the committor in the plane."""
     panels = []
-    if study.sets is not None:
-        for a, values in enumerate(study.sets(window.points).T):
-            weight = pretty(number(float(study.sets.weights[a]), 3))
+    if sets is not None:
+        for a, values in enumerate(sets(window.points).T):
+            weight = pretty(number(float(sets.weights[a]), 3))
             panels.append((f"set {a}, weight {weight}", values.reshape(window.shape), 1.0))
-    if study.committor is not None:
-        values = study.committor(window.points).reshape(window.shape)
+    if committor is not None:
+        values = committor(window.points).reshape(window.shape)
         panels.append(("committor", values, 1.0))
     if not panels:
         return None
@@ -77,11 +80,8 @@ def draw_set_maps(study: SpectralStudy, window: Window) -> Drawing | None:
         window.axes, window.level, panels, style.density_map(), "", "#E69F00", sign=False
     )
     words = "How much each point belongs to each metastable set, from 0 (white) to 1 (dark)."
-    if study.committor is not None:
-        words += (
-            f" Committor: the probability to reach {study.committor.sink} before "
-            f"{study.committor.source}."
-        )
+    if committor is not None:
+        words += f" Committor: the probability to reach {committor.sink} before {committor.source}."
     return Drawing("sets", figure, "Maps of memberships of metastable sets", words)
 
 

@@ -16,7 +16,7 @@ from wfrpde.report.spectrum.tables import study_tables, sweep_table
 from wfrpde.report.spectrum.window import Window, window_of
 
 if TYPE_CHECKING:
-    from wfrpde.operators import Sweep
+    from wfrpde.operators import Committor, MetastableSets, Sweep
     from wfrpde.report.drawing import Drawing
     from wfrpde.studies.spectral.product import ProductStudy
     from wfrpde.studies.spectral.study import SpectralStudy
@@ -26,15 +26,25 @@ def drawings(study: SpectralStudy, window: Window | None = None) -> Iterator[Dra
     """Draw every figure that suits a study, in the order to look at them."""
     from wfrpde.report.spectrum.curves import draw_cumulants
     from wfrpde.report.spectrum.levels import draw_levels
-    from wfrpde.report.spectrum.mode_curves import draw_curves, draw_sets
-    from wfrpde.report.spectrum.mode_maps import draw_maps, draw_projections, draw_set_maps
+    from wfrpde.report.spectrum.mode_curves import draw_curves
+    from wfrpde.report.spectrum.mode_maps import draw_maps, draw_projections
 
     window = window or window_of(study)
     yield draw_levels(study)
-    modes = {1: (draw_curves, draw_sets), 2: (draw_maps, draw_set_maps), 3: (draw_projections,)}
-    for draw in modes[len(window.axes)]:
-        yield draw(study, window)
+    yield {1: draw_curves, 2: draw_maps, 3: draw_projections}[len(window.axes)](study, window)
+    yield set_drawing(window, study.sets, study.committor)
     yield draw_cumulants(study)
+
+
+def set_drawing(
+    window: Window, sets: MetastableSets | None, committor: Committor | None
+) -> Drawing | None:
+    """Draw memberships of metastable sets and the committor, on a line or in the plane."""
+    from wfrpde.report.spectrum.mode_curves import draw_sets
+    from wfrpde.report.spectrum.mode_maps import draw_set_maps
+
+    draw = {1: draw_sets, 2: draw_set_maps}.get(len(window.axes))
+    return None if draw is None else draw(window, sets, committor)
 
 
 def write_study_report(study: SpectralStudy, folder: Path, *, figures: bool = True) -> list[Path]:

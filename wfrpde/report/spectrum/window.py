@@ -10,6 +10,7 @@ import numpy as np
 from wfrpde.arrays import Array
 
 if TYPE_CHECKING:
+    from wfrpde.operators.spectra import FromModes
     from wfrpde.studies.spectral.study import SpectralStudy
 
 POINTS = {1: 1201, 2: 260, 3: 40}
@@ -45,21 +46,24 @@ class Window:
 
 def window_of(study: SpectralStudy) -> Window:
     """Choose the window of a study."""
-    spectrum = study.spectrum
-    nodes = spectrum.nodes
+    return window_over(study.spectrum)
+
+
+def window_over(found: FromModes) -> Window:
+    """Choose the window of what follows from modes: where V is within 9 kT of its minimum."""
+    nodes = found.nodes
     dim = nodes.shape[1]
-    value = np.asarray(spectrum.target.potential(nodes), dtype=float)
+    value = np.asarray(found.target.potential(nodes), dtype=float)
     lowest = float(value.min())
-    # levels of V (kT) above its minimum whose bounding box is shown
     inside = nodes[value - lowest < 9.0]
     low, high = inside.min(axis=0), inside.max(axis=0)
     length = high - low
     counts = np.maximum(np.ceil(POINTS[dim] * length / length.max()), 24).astype(int)
     axes = tuple(np.linspace(a, b, n) for a, b, n in zip(low, high, counts, strict=True))
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, dim)
-    potential = np.asarray(spectrum.target.potential(points), dtype=float)
+    potential = np.asarray(found.target.potential(points), dtype=float)
     shape = tuple(map(len, axes))
-    density = np.exp(-potential - spectrum.log_normalisation)
+    density = np.exp(-potential - found.log_normalisation)
     return Window(axes, points, (potential - lowest).reshape(shape), density.reshape(shape))
 
 

@@ -23,7 +23,12 @@ from wfrpde.operators import (
 from wfrpde.operators.along_path import PathProfile
 from wfrpde.operators.stationary import StationaryDensity
 from wfrpde.report.pages import Table
-from wfrpde.report.spectrum.page import drawings, study_sentences, sweep_sentences
+from wfrpde.report.spectrum.page import (
+    drawings,
+    set_drawing,
+    study_sentences,
+    sweep_sentences,
+)
 from wfrpde.report.spectrum.product import (
     draw_product,
     product_columns,
@@ -31,6 +36,7 @@ from wfrpde.report.spectrum.product import (
     product_table,
 )
 from wfrpde.report.spectrum.tables import rate_columns, study_tables, sweep_columns, sweep_table
+from wfrpde.report.spectrum.window import window_over
 from wfrpde.report.views.view import Card, View
 from wfrpde.studies.spectral.product import ProductStudy
 from wfrpde.studies.spectral.study import SpectralStudy
@@ -146,11 +152,11 @@ def _sets_card(sets: MetastableSets) -> Card:
             ),
             Table("Rates from a set to another, at α = 1", ("from", *names), jumps),
         ),
-        more=("to_dataframe()", "__call__(x)"),
+        more=("plot()", "to_dataframe()", "(x)"),
     )
 
 
-SETS = View(_sets_card, _set_columns)
+SETS = View(_sets_card, _set_columns, lambda sets: (set_drawing(window_over(sets), sets, None),))
 
 
 def _pair(value: float, error: float) -> str:
@@ -175,11 +181,13 @@ def _committor_card(found: Committor) -> Card:
             f"The probability is known to {pretty(number(found.error, 1))} everywhere.",
         ),
         warnings=found.warnings,
-        more=("to_dataframe()", "__call__(x)"),
+        more=("plot()", "to_dataframe()", "(x)"),
     )
 
 
-COMMITTOR = View(_committor_card, _committor_columns)
+COMMITTOR = View(
+    _committor_card, _committor_columns, lambda q: (set_drawing(window_over(q), None, q),)
+)
 
 
 def _stationary_columns(found: StationaryDensity) -> Columns:

@@ -34,7 +34,7 @@ class Card:
     warnings
         What to be careful about.
     more
-        Calls that show more: ``"plot()"``.
+        Calls that show more: ``"plot()"``, or ``"(x)"`` of the result itself.
     """
 
     title: str
