@@ -8,6 +8,7 @@ from scipy.stats import binom, norm
 
 import wfrpde
 from wfrpde.case.factors import random_rotation
+from wfrpde.flow.product.lines import characteristic
 
 WELL = {
     "target": {"kind": "double_well", "barrier": 4.0, "tilt": 0.25},
@@ -263,3 +264,13 @@ def test_tables_that_do_not_fit_a_product(key):
     data = {"target": {"kind": "product"}, "factor": [{"repeat": 2, **WELL}], **key}
     with pytest.raises(wfrpde.WfrpdeError, match=next(iter(key))):
         wfrpde.Case.from_dict(data)
+
+
+@pytest.mark.parametrize("count", [1, 3, 16, 44, 600])
+@pytest.mark.parametrize("spread", [0.0, 0.3])
+def test_characteristic_functions_of_masses_at_points(count, spread):
+    rng = np.random.default_rng(0)
+    places, mass = rng.normal(size=50), rng.dirichlet(np.ones(50))
+    omega = 0.2 + 0.05 * np.arange(count) + spread * rng.random(count)  # equidistant or not
+    right = np.exp(1j * np.outer(omega, places)) @ mass
+    assert np.abs(characteristic(places, mass, omega) - right).max() < 1e-14

@@ -134,7 +134,7 @@ class Atoms:
         """Return ``M(a + iω)/M(a)`` at the frequencies ``(m,)``."""
         _, mass = self._tilted(a)
         keep = mass > 1e-18
-        return _characteristic(self.places[keep], mass[keep], omega)
+        return characteristic(self.places[keep], mass[keep], omega)
 
     def error(self, a: float) -> float:
         """Estimated relative error of M(a)."""
@@ -152,7 +152,7 @@ class Atoms:
         return error
 
 
-def _characteristic(places: Array, mass: Array, omega: Array) -> ComplexArray:
+def characteristic(places: Array, mass: Array, omega: Array) -> ComplexArray:
     """Return Σ m_k e^{iωx_k} at the frequencies ``(m,)``.
 
     Equidistant ones, ω_j = ω_0 + jΔ with j = pB + q, take a product of matrices e^{i(ω_0 + pBΔ)x}
@@ -160,7 +160,7 @@ def _characteristic(places: Array, mass: Array, omega: Array) -> ComplexArray:
     """
     block = int(np.sqrt(len(omega))) or 1
     gaps = np.diff(omega)
-    if len(omega) < 4 or np.ptp(gaps) > 1e-12 * np.abs(omega).max() or len(omega) % block:
+    if len(omega) < 4 or np.ptp(gaps) > 1e-12 * np.abs(omega).max():
         block = 1
     far, near = omega[::block], omega[:block] - omega[:1]
     total = np.zeros((len(far), len(near)), dtype=complex)
@@ -168,4 +168,4 @@ def _characteristic(places: Array, mass: Array, omega: Array) -> ComplexArray:
     for k in range(0, len(places), size):
         x, m = places[k : k + size], mass[k : k + size]
         total += np.exp(1j * np.outer(far, x)) @ (m * np.exp(1j * np.outer(near, x))).T
-    return total.ravel()
+    return total.ravel()[: len(omega)]

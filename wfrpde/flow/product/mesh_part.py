@@ -14,7 +14,7 @@ from wfrpde.case.stored import Result
 from wfrpde.discretisation.functionals import Evaluator
 from wfrpde.discretisation.interpolation import evaluate
 from wfrpde.domain.sides import Sides
-from wfrpde.flow.product.lines import BLOCK, Atoms, Line
+from wfrpde.flow.product.lines import BLOCK, Atoms, Line, characteristic
 from wfrpde.flow.product.parts import ROUND_OFF, Index
 from wfrpde.flow.product.rules import TABLE, PointRule, Table, line_rule
 from wfrpde.flow.saved import Estimated
@@ -104,6 +104,8 @@ class MeshPart(Result):
                 # highest frequency of a table, in units of the highest that is asked for
                 self._tables[index] = Table.of(points[:, 0], mass, 1.3 * highest)
             return self._tables[index](omega[:, 0])
+        if self.dim == 1:
+            return characteristic(points[:, 0], mass, omega[:, 0])
         size = max(1, BLOCK // len(points))
         parts = [np.exp(1j * (omega[k : k + size] @ points.T)) @ mass
                  for k in range(0, len(omega), size)]  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 
 from wfrpde.arrays import Array, ComplexArray
 from wfrpde.discretisation.gauss import gauss_rule
-from wfrpde.flow.product.lines import BLOCK
+from wfrpde.flow.product.lines import characteristic
 
 TABLE, PHASE = 4000, 0.05
 """Frequencies beyond which a table of the characteristic function is interpolated, and the largest
@@ -69,12 +69,8 @@ class Table:
 
         middle = float(mass @ points)
         step = PHASE / float(np.abs(points - middle).max())
-        table = step * np.arange(int(highest / step) + 8)
-        size = max(1, BLOCK // len(points))
-        values = np.concatenate(
-            [np.exp(1j * np.outer(table[k : k + size], points - middle)) @ mass
-             for k in range(0, len(table), size)]
-        )  # fmt: skip
+        table = step * np.arange(int(highest / step) + 8, dtype=float)
+        values = characteristic(points - middle, mass, table)
         real, imaginary = (make_interp_spline(table, part, k=5)
                            for part in (values.real, values.imag))  # fmt: skip
         return cls(middle, highest, (real, imaginary))
