@@ -98,6 +98,46 @@ def test_ring(solved):
     assert np.abs(solution.mean).max() <= 1e-8
 
 
+@pytest.mark.parametrize("beta", [0.0, 1.0])
+def test_a_thin_ring_filled_from_its_centre(beta):
+    """Few cells: masses and KL by the flow of the radius, within their bars, and told as vague."""
+    shared = {"save": [0.1, 0.5], "beta": beta}
+    radial = wfrpde.solve(
+        wfrpde.Case.model_validate(
+            {
+                "target": {
+                    "potential": "((x - 2)/0.25)**2 - log(abs(x))",
+                    "modes": {"inside": "x < 2"},
+                },
+                "initial": {"log_density": "-x**2/0.5 + log(abs(x))"},
+                "domain": {"box": [[1e-3, 6.0]]},
+                "flow": shared,
+                "numerics": {"formulation": "log-density", "cells": [160], "certify": False},
+            }
+        )
+    )
+    target = {"kind": "ring", "radius": 2.0, "width": 0.25}
+    solution = wfrpde.solve(
+        wfrpde.Case.model_validate(
+            {
+                "target": {**target, "modes": {"inside": "x**2 + y**2 < 4"}},
+                "initial": {"mean": [0.0, 0.0], "covariance": 0.25},
+                "flow": shared,
+                "numerics": {"formulation": "edge-averaged", "cells": [48, 48]},
+            }
+        )
+    )
+    for found, bar, right, off in (
+        (solution.series["kl"], solution.error.series["kl"], radial.series["kl"], 0.05),
+        (solution.mode_mass["inside"], solution.error.mode_mass["inside"],
+         radial.mode_mass["inside"], 0.01),
+    ):  # fmt: skip
+        gap = np.abs(found - right)[1:]
+        assert (gap <= bar[1:] + 1e-8).all()
+        assert gap.max() <= off
+    assert any("relative error of the density" in text for text in solution.warnings)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["four-modes", "banana", "ring"])
 def test_the_bars_are_not_too_long(solved, name):

@@ -36,9 +36,12 @@ def test_what_a_box_cuts_off_is_told_of_target_and_start():
             "domain": {"box": [[-1.0, 1.0]]},
         }
     )
-    shares = wfrpde.solve(case).numerics["cut_off_share"]
+    solution = wfrpde.solve(case)
+    shares = solution.numerics["cut_off_share"]
     assert shares["target"] == pytest.approx(0.3173, abs=1e-4)
     assert shares["initial"] == pytest.approx(1 - 2e-4 / np.sqrt(2 * np.pi), abs=2e-5)
+    for name in ("target", "initial"):
+        assert any(f"of the mass of the {name} density" in text for text in solution.warnings)
 
 
 def test_the_density_counts_the_error_of_its_constant():

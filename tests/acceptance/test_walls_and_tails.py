@@ -65,6 +65,24 @@ def test_a_large_cell_does_not_reach_too_high():
     assert wfrpde.solve(flow).complete
 
 
+@pytest.mark.parametrize(
+    ("potential", "width", "variances", "kl"),
+    [
+        ("x**4 + y**4", 4.0, (0.34213293, 0.34213293), 2 * 6.70933e-5),
+        ("x**6 + y**2/2", 1.0, (0.31909474, 1.0), 2.41714e-6),
+    ],
+)
+def test_steep_products_to_two_digits(potential, width, variances, kl):
+    """Beyond 1000 kT at the start. By runs of each coordinate alone, of other cells and steps."""
+    flow = case(potential, [0.0, 0.0], width, [0.5], accuracy={"tolerance": 1e-2})
+    solution = wfrpde.solve(flow)
+    assert solution.numerics["accuracy"]["met"]
+    gap = np.abs(solution.covariance[1] - np.diag(variances))
+    assert (gap <= solution.error.covariance[1] + 1e-7).all()
+    assert solution.error.covariance[1].max() <= 1e-2
+    assert abs(solution.series["kl"][1] - kl) <= solution.error.series["kl"][1] <= 2e-5
+
+
 def test_a_wide_start_in_a_steep_well_to_two_digits():
     """V is 2500 kT where the start ends. KL by elements a quarter as long, to 4e-9."""
     solution = wfrpde.solve(

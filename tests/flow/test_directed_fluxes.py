@@ -48,7 +48,7 @@ def test_a_drift_on_the_half_line():
     np.testing.assert_allclose(solution.log_density(1.0, x[:, None]), exact, atol=1e-4)
 
 
-@pytest.mark.parametrize("theta", [1.0, 3.0])
+@pytest.mark.parametrize("theta", [1.0, 3.0, 15.0])
 def test_bars_cover_a_turning_gaussian(theta):
     """Where characteristics would do, too, and an exact solution is there."""
     precision = np.array([[1.0, 0.4], [0.4, 2.0]])

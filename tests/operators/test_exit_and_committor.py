@@ -204,6 +204,27 @@ def test_a_disk_is_no_box():
     assert any("first order" in text for text in found.warnings)
 
 
+def test_transitions_between_disks():
+    """From r < 1/2 to r > 2 with V = r²/2: 1/∫ e^{r²/2}/r dr, which lines along axes miss."""
+    case = case_of("(x**2 + y**2)/2", 2)
+    found = committor(case, "x**2 + y**2 < 0.25", "x**2 + y**2 > 4")
+    assert abs(found.rate - 0.31608345387) <= found.rate_error
+    assert any("first order" in text for text in found.warnings)
+    middle = float(found(np.array([[1.2 * np.cos(0.3), 1.2 * np.sin(0.3)]]))[0])
+    assert abs(middle - 0.34914) < 0.05
+
+
+def test_an_oblique_plane_behind_a_barrier():
+    """3 kT, turned by 0.6: the rate of the line, and a warning."""
+    c, s = float(np.cos(0.6)), float(np.sin(0.6))
+    u, v = f"({c!r}*x + {s!r}*y)", f"({c!r}*y - {s!r}*x)"
+    case = case_of(f"3*({u}**2 - 1)**2 + {v}**2/2", 2, numerics={"cells": [24, 20], "degree": 4})
+    found = mean_exit_time(case, f"{u} > 0.5")
+    right = mean_exit_time(case_of("3*(x**2 - 1)**2"), "x > 0.5").rate
+    assert abs(found.rate - right) <= found.rate_error <= 0.1 * right
+    assert any("first order" in text for text in found.warnings)
+
+
 def test_a_rectangle_is_bounded_by_planes():
     """Exit from |x| < 1, |y| < 2 without forces: (π/2)² + (π/4)², to the digits of the elements."""
     case = case_of("1e-9*(x + y)", 2, domain={"box": [[-3, 3], [-3, 3]]})

@@ -39,9 +39,9 @@ REGULAR, WARY, IRREGULAR, ORDER_WITHIN = 1 / 12, 1 / 4, 1 / 3, 0.2
 """Least s where the observed order is 2 up to ORDER_WITHIN, there at kinks and after a first try
 that did not do (what was found to be needed is 1/5), and s elsewhere; errors in h⁴ leave 1/16."""
 
-SETTLED, UNSETTLED, SETTLES = 1 / 10, 1 / 3, 1 / 5
-"""s of |c'' − b''| where |c' − b'| is below the third share of |b' − a'|, and elsewhere: with order
-6 it is 1/63, with order 4 it is 1/15."""
+SETTLED, UNSETTLED, SETTLES = 1 / 10, 1 / 3, {1: 1 / 8, 2: 1 / 5, 3: 1 / 5}
+"""s of |c'' − b''| where |c' − b'| is below the third share of |b' − a'|, by dimension, and
+elsewhere: with order 6 it is 1/63, with order 4 it is 1/15."""
 
 BY_CHANCE = 1 / 20
 """Least share of |c' − c| that is c''s error, should c' and b' agree by chance."""
@@ -283,7 +283,7 @@ def _settled(problem: Problem, nodes: list[Interpolation], fields: list[Array]) 
     once = [b + (b - a) / 3 for a, b in pairwise(values)]
     size = _sizes(problem, first, values[-1])
     before, last = size(once[-2] - once[-3]), size(once[-1] - once[-2])
-    settled = (last < SETTLES * before) & (not problem.kinks.any)
+    settled = (last < SETTLES[problem.dim] * before) & (not problem.kinks.any)
     return np.where(settled, SETTLED, UNSETTLED)
 
 
