@@ -39,6 +39,21 @@ def test_other_libraries_differentiate(library):
         np.testing.assert_allclose(target.gradient(X), GRADIENT, rtol=1e-14, atol=1e-15)
 
 
+def test_a_model_of_stan():
+    """What BridgeStan compiles has a method that returns the value and the slope at a point."""
+
+    class StanModel:
+        def log_density_gradient(self, theta_unc):
+            bent = theta_unc[1] - theta_unc[0] ** 2
+            slope = [8 * theta_unc[0] * bent - theta_unc[0], -4 * bent]
+            return banana(theta_unc), np.array(slope)
+
+    target = log_prob_target(StanModel(), 2)
+    assert target.description == "exp of StanModel (stan)"
+    np.testing.assert_allclose(target.potential(X), POTENTIAL, rtol=1e-15)
+    np.testing.assert_allclose(target.gradient(X), GRADIENT, rtol=1e-14, atol=1e-15)
+
+
 def test_a_function_of_jax_is_recognised():
     jnp = pytest.importorskip("jax.numpy")
     target = log_prob_target(lambda x: -jnp.sum(jnp.cosh(x)), 1)

@@ -1,7 +1,8 @@
-"""A target from a function that gives log π at a point, in NumPy, JAX or PyTorch.
+"""A target from what gives log π at a point: a function in NumPy, JAX or PyTorch, a Stan model.
 
 Such functions are what other samplers are given (BlackJAX's ``logdensity_fn``, emcee's
 ``log_prob_fn``). The gradient comes from automatic differentiation where the library has it.
+Models of posteriordb are such targets as BridgeStan compiles them, in unconstrained coordinates.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from wfrpde.errors import InputError
 
 Function = Callable[[Array], Array]
 
-Library = Literal["numpy", "jax", "torch"]
+Library = Literal["numpy", "jax", "torch", "stan"]
 
 _WHERE = "log_prob_target"
 
@@ -53,7 +54,7 @@ class LogProbTarget:
 
 
 def log_prob_target(
-    log_prob: Callable[..., Any],
+    log_prob: Any,
     dim: int,
     *,
     library: Library | None = None,
@@ -66,7 +67,8 @@ def log_prob_target(
     Parameters
     ----------
     log_prob
-        log π up to a constant at a point ``(d,)``; −∞ outside of the support.
+        log π up to a constant at a point ``(d,)``; −∞ outside of the support. Or a model with
+        ``log_density_gradient``, which returns it and ∇ log π ``(d,)``: a ``bridgestan.StanModel``.
     dim
         Dimension d, 1 to 3.
     library
@@ -88,7 +90,9 @@ def log_prob_target(
         raise InputError(f"{_WHERE}: dim", repr(dim), "1, 2 or 3")
     if library is not None and library not in get_args(Library):
         raise InputError(f"{_WHERE}: library", repr(library), f"one of {get_args(Library)}")
-    makers = {"jax": _in_jax, "torch": _in_torch, "numpy": _in_numpy}
+    makers = {"jax": _in_jax, "torch": _in_torch, "numpy": _in_numpy, "stan": _in_stan}
+    if library is None and hasattr(log_prob, "log_density_gradient"):
+        library = "stan"
     tried = [library] if library else [n for n in makers if n in sys.modules]
     point = np.linspace(-0.25, 0.25, dim, dtype=np.float64)[None]
     failure: Exception | None = None
@@ -119,6 +123,19 @@ def _in_numpy(log_prob: Callable[..., Any], batched: bool) -> tuple[Function, Fu
         return -np.asarray(values, dtype=float)
 
     return potential, None
+
+
+def _in_stan(model: Any, batched: bool) -> tuple[Function, Function | None]:
+    def found(x: Array) -> list[tuple[float, Array]]:
+        return [model.log_density_gradient(point) for point in x]
+
+    def potential(x: Array) -> Array:
+        return -np.array([value for value, _ in found(x)], dtype=float)
+
+    def gradient(x: Array) -> Array:
+        return -np.array([slope for _, slope in found(x)], dtype=float).reshape(x.shape)
+
+    return potential, gradient
 
 
 def _in_jax(log_prob: Callable[..., Any], batched: bool) -> tuple[Function, Function | None]:
