@@ -80,6 +80,14 @@ def new_figure(width: float, height: float, *, maps: bool = False) -> Figure:
     return figure
 
 
+def panels(figure: Figure, count: int, columns: int, **shared: Any) -> list[Axes]:
+    """Give a figure so many panels, row after row."""
+    every = list(figure.subplots(-(-count // columns), columns, squeeze=False, **shared).flat)
+    for axes in every[count:]:
+        axes.remove()
+    return every[:count]
+
+
 class ShownFigure(Figure):
     """A figure that a notebook shows, also one that never imports ``matplotlib.pyplot``."""
 

@@ -26,9 +26,6 @@ WEIGHTS = "a list of positive numbers, one for each component (they are normalis
 MEANS = "a list of means, one for each component"
 COVARIANCES = f"a list with, for each component, {COVARIANCE}"
 
-MANY = 4
-"""Components from which matrices are faster than the formula."""
-
 AT_ONCE = 4_096
 """Points whose distances from all means stay in the processor's cache."""
 
@@ -123,7 +120,7 @@ class GaussianMixtureTarget(MixtureParameters, TargetParameters):
             gaussian=(means[0], covariances[0]) if len(weights) == 1 else None,
             log_partition=0.0,
         )
-        if len(weights) < MANY:
+        if len(weights) < 4:  # components from which matrices are faster than the formula
             return target
         heights = np.log(weights) + [log_norm(c) for c in covariances]
         whitening = np.linalg.cholesky(np.linalg.inv(covariances)).transpose(0, 2, 1)

@@ -16,8 +16,6 @@ from wfrpde.report.drawing import Drawing
 from wfrpde.report.flow.run import FlowRun
 from wfrpde.report.levels import enclosing_levels
 
-OUTSIDE = "#f0f0f0"
-"""What the mesh leaves out."""
 CONTOUR = "#E69F00"
 
 
@@ -143,7 +141,7 @@ def _map(
     if outside.any():
         axes.imshow(
             np.where(outside, 1.0, np.nan).T, origin="lower", extent=(x[0], x[-1], y[0], y[-1]),
-            cmap=ListedColormap([OUTSIDE]), interpolation="nearest", zorder=0.5,
+            cmap=ListedColormap(["#f0f0f0"]), interpolation="nearest", zorder=0.5,
         )  # fmt: skip
     axes.grid(False)
     target = run.pictures.log_target

@@ -28,12 +28,10 @@ def draw_marginals(run: FlowRun) -> Drawing | None:
     columns = min(len(shown), 3)
     rows = -(-len(shown) // columns)
     figure = style.new_figure(7.2 if columns == 1 else 9.6, 0.8 + 2.8 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat[len(shown) :]:
-        axes.remove()
+    panels = style.panels(figure, len(shown), columns)
     times = solution.times[spread_evenly(len(solution.times), MOST_TIMES)]
     colours = style.time_colours(len(times))
-    for axes, (coordinate, words) in zip(grid.flat, shown.items(), strict=False):
+    for axes, (coordinate, words) in zip(panels, shown.items(), strict=True):
         x = line_of(solution, coordinate)
         target = solution.marginal_density(np.inf, coordinate, x)
         axes.fill_between(x, 0, target, color=style.TARGET, alpha=0.25, lw=0)
@@ -47,8 +45,8 @@ def draw_marginals(run: FlowRun) -> Drawing | None:
         axes.set_xlim(x[0], x[-1])
         axes.set_xlabel(solution.case.coordinates[coordinate])
         axes.set_title(style.text(words))
-    grid[0, 0].set_ylabel("marginal density")
-    style.time_key(grid[0, columns - 1], times, colours)
+    panels[0].set_ylabel("marginal density")
+    style.time_key(panels[columns - 1], times, colours)
     last = number(float(solution.times[-1]), 3, trim=True)
     return Drawing(
         "marginals",

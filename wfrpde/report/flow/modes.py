@@ -36,11 +36,8 @@ def draw_modes(run: FlowRun) -> Drawing | None:
     rows = -(-len(shown) // columns)
     width = 7.2 if columns == 1 else 9.6
     figure = style.new_figure(width, 0.6 + 2.7 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
-    for axes in grid.flat[len(shown) :]:
-        axes.remove()
-    for index, name in enumerate(shown):
-        axes = grid.flat[index]
+    panels = style.panels(figure, len(shown), columns, sharex=True)
+    for index, (axes, name) in enumerate(zip(panels, shown, strict=True)):
         _panel(axes, run, name, moving.get(name))
         if index + columns >= len(shown):
             axes.tick_params(labelbottom=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from wfrpde.arrays import Array
 from wfrpde.flow.noising.solution import NoisingSolution
@@ -36,18 +34,11 @@ def window(solution: NoisingSolution, indices: Iterable[int]) -> Array:
     return np.stack([(mean - spread).min(axis=0), (mean + spread).max(axis=0)], axis=1)
 
 
-def _panels(figure: Figure, count: int, columns: int) -> list[Axes]:
-    panels: list[Axes] = list(figure.subplots(-(-count // columns), columns, squeeze=False).flat)
-    for axes in panels[count:]:
-        axes.remove()
-    return panels[:count]
-
-
 def _curves(solution: NoisingSolution) -> Drawing:
     indices = spread_evenly(len(solution.times), 6)
     columns = min(3, len(indices))
     figure = style.new_figure(10.5, 5.4)
-    panels = _panels(figure, len(indices), columns)
+    panels = style.panels(figure, len(indices), columns)
     for axes, k in zip(panels, indices, strict=True):
         t = float(solution.times[k])
         low, high = window(solution, [k])[0].tolist()
@@ -73,7 +64,7 @@ def _maps(solution: NoisingSolution) -> Drawing:
     indices = spread_evenly(len(solution.times), 6)
     columns = min(3, len(indices))
     figure = style.new_figure(10.5, 3.4 * -(-len(indices) // columns), maps=True)
-    for axes, k in zip(_panels(figure, len(indices), columns), indices, strict=True):
+    for axes, k in zip(style.panels(figure, len(indices), columns), indices, strict=True):
         t = float(solution.times[k])
         box = window(solution, [k])
         x, y = (np.linspace(float(box[i, 0]), float(box[i, 1]), POINTS[2]) for i in (0, 1))

@@ -11,9 +11,6 @@ from wfrpde.report.files import facts_of, reach_code, write_columns, write_json
 from wfrpde.report.flow.files import pair_of, series_columns
 from wfrpde.report.noising.page import write_report
 
-KIND = "noising"
-"""What its summary says it is."""
-
 SOLUTION = "noising.npz"
 """File of the solution."""
 
@@ -45,7 +42,7 @@ def plot_noising(folder: Path) -> list[Path]:
 def summary(solution: NoisingSolution) -> dict[str, Any]:
     """Give inputs, facts and every reported number."""
     return {
-        **facts_of(solution, KIND),
+        **facts_of(solution, "noising"),
         "flow": "reverse" if solution.process.reverse else "noising",
         "numerics": solution.numerics,
         "budget": [asdict(part) for part in solution.budget],

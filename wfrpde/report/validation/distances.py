@@ -36,10 +36,7 @@ def draw_distances(report: ValidationReport) -> Drawing | None:
     metrics = [name for name in dict.fromkeys(m.metric for m in report.metrics) if drawn(name)]
     lines = -(-len(metrics) // 2)
     figure = style.new_figure(10.5, 2.8 * lines)
-    grid = figure.subplots(lines, 2, squeeze=False)
-    for axes in grid.ravel()[len(metrics) :]:
-        axes.remove()
-    for axes, metric in zip(grid.ravel(), metrics, strict=False):
+    for axes, metric in zip(style.panels(figure, len(metrics), 2), metrics, strict=True):
         for k, sampler in enumerate(samplers):
             own = [m for m in report.metrics if m.sampler == sampler and m.metric == metric]
             at = np.array([times.index(m.time) for m in own]) + 0.7 * (

@@ -140,7 +140,4 @@ def _panels(count: int) -> tuple[Any, list[Axes]]:
     columns = min(_columns(count), count)
     rows = -(-count // columns)
     figure = style.new_figure(10.5 if columns > 1 else 7.2, 0.6 + 2.6 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.ravel()[count:]:
-        axes.remove()
-    return figure, list(grid.ravel()[:count])
+    return figure, style.panels(figure, count, columns)
