@@ -91,7 +91,11 @@ def command_parser(commands_by_name: Mapping[str, Command]) -> argparse.Argument
     cases = commands.add_parser("cases", help="list the shipped cases, or show one")
     cases.add_argument("--show", metavar="NAME", help="print the file of this case")
 
-    plot = commands.add_parser("plot", help="draw the figures of a run folder anew")
+    plot = commands.add_parser(
+        "plot",
+        help="draw the figures of a run folder anew",
+        description="Draw the figures and the page of a run folder anew, without solving.",
+    )
     plot.add_argument("run", metavar="RUN", help="the folder that a run has written")
 
     index = commands.add_parser(
