@@ -2,7 +2,8 @@
 
 An error below `ROUND_OFF` of its scale is round-off: it counts as covered, and has no ratio. A
 number is judged where the truth's own error is at most a third of the bar, or of the error that is
-found; the others are left out, and counted.
+found; the others are left out, and counted. How much longer a bar is than the error is known where
+the reference is a third of the *error* at most: elsewhere that ratio is one of the reference.
 """
 
 from __future__ import annotations
@@ -96,19 +97,24 @@ def row(
 def table(groups: Iterable[tuple[str, Sequence[Row]]]) -> str:
     """Coverage by group: Markdown."""
     lines = [
-        "| numbers | judged | left out | covered | off by > 3 | … unwarned | median bar/true |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| numbers | judged | left out | covered | off by > 3 | … unwarned "
+        "| error known | median bar/true | of all |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for words, group in groups:
         judged = [r for r in group if r["judged"]]
         if not judged:
             continue
         far = [r for r in judged if not r["covered"] and r["ratio"] and r["ratio"] > FAR]
-        ratios = [1 / r["ratio"] for r in judged if r["ratio"]]
+        every = [r for r in judged if r["ratio"]]
+        known = [r for r in every if r["own"] <= r["error"] / 3]
+        medians = [
+            f"{np.median([1 / r['ratio'] for r in some]):.2g}" if some else "–"
+            for some in (known, every)
+        ]
         covered = sum(r["covered"] for r in judged) / len(judged)
-        median = f"{np.median(ratios):.2g}" if ratios else "–"
         lines.append(
             f"| {words} | {len(judged)} | {len(group) - len(judged)} | {covered:.1%} | {len(far)} "
-            f"| {sum(not r.get('warned') for r in far)} | {median} |"
+            f"| {sum(not r.get('warned') for r in far)} | {len(known)} | {' | '.join(medians)} |"
         )
     return "\n".join(lines)
