@@ -113,3 +113,12 @@ def test_components_of_different_covariances_are_refused():
     }
     with pytest.raises(InputError, match="one covariance"):
         wfrpde.Case.from_dict({**data, "target": mixture, "initial": {"covariance": 1.0}})
+
+
+def test_a_start_that_is_missing_is_that_of_the_case():
+    tables = case(0.3).model_dump(exclude_unset=True)
+    for factor in tables["factor"]:
+        del factor["initial"]
+    with pytest.raises(InputError) as caught:
+        wfrpde.solve(wfrpde.Case.from_dict(tables))
+    assert caught.value.where == "initial"  # and no factor that nobody has written
