@@ -92,6 +92,7 @@ def test_dimension_can_come_from_the_case():
     [
         ({"python": "my_targets"}, ["target.python", "'module:object'"]),
         ({"python": "nowhere:well"}, ["nowhere, which cannot be imported", "PYTHONPATH"]),
+        ({"python": "nowhere.py:well"}, ["Write nowhere:well, without .py"]),
         ({"python": "broken_targets:well"}, ["cannot be imported: ZeroDivisionError"]),
         ({"python": "my_targets:wall"}, ["no wall in my_targets", "well"]),
         ({"python": "my_targets:number"}, ["a int without potential", "potential(x (n, d))"]),

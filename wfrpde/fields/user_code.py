@@ -47,6 +47,8 @@ def load_object(reference: str, where: str) -> Any:
     except Exception as error:  # the user's module may raise anything
         message = f"{module_name}, which cannot be imported: {type(error).__name__}: {error}"
         do = f"Modules are looked for on PYTHONPATH and in {here}."
+        if module_name.endswith(".py"):
+            do = f"Write {module_name.removesuffix('.py')}:{path}, without .py. {do}"
         raise InputError(where, message, "an importable module", do) from error
     finally:
         sys.path.remove(here)
