@@ -7,7 +7,7 @@ from scipy import integrate, stats
 pytest.importorskip("dolfinx")
 
 import wfrpde
-from wfrpde.errors import InputError
+from wfrpde.errors import AccuracyError, InputError
 
 
 def case(potential, mean, covariance, save, **tables):
@@ -32,6 +32,16 @@ def test_an_infinite_wall_at_an_end_of_the_box():
     assert abs(solution.mean[-1, 0] - mean) < 2e-5
     assert abs(solution.covariance[-1, 0, 0] - (weight[2] / weight[0] - mean**2)) < 2e-5
     assert any("3.4e-05 of the mass of the initial density" in text for text in solution.warnings)
+
+
+def test_a_logarithmic_wall_is_told_how_to_be_met():
+    """λ₁ = 2, so that π is all there is at t = 9: its mean is ∫x² e^(-x²/2)/∫x e^(-x²/2)."""
+    tables = {"flow.beta": 0.0, "domain.box": [[0.0, 7.0]]}
+    one = case("x**2/2 - log(x)", [1.0], 0.1, [9.0], domain={"box": [[0.0, 7.0]]})
+    with pytest.raises(AccuracyError, match="infinite at nodes of the mesh"):
+        wfrpde.solve(one.with_overrides(tables))
+    solution = wfrpde.solve(one.with_overrides({**tables, "domain.box": [[7e-6, 7.0]]}))
+    assert abs(solution.mean[-1, 0] - np.sqrt(np.pi / 2)) < 1e-5
 
 
 def test_a_wall_within_the_domain_is_refused_with_the_side_to_take():

@@ -145,6 +145,11 @@ class SemiDiscrete:
             return
         free = potential[:n][~self.absorbed]
         span = nodes.max(free) + nodes.max(-free)
+        if np.isposinf(span):
+            raise AccuracyError(
+                "the potential is infinite at nodes of the mesh. End [domain] box a little before "
+                "that place, by a millionth of its width"
+            )
         if not span <= SPAN_LIMIT:
             raise AccuracyError(
                 f"the potential spans {span:.4g} kT over the mesh; the relative-density form works "
