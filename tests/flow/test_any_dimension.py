@@ -144,6 +144,39 @@ def test_a_ring_in_many_dimensions_and_starts_that_are_not_radial():
         wfrpde.solve(wfrpde.Case.from_dict({"target": table, "initial": away}))
 
 
+def test_a_thin_ring_in_the_plane_by_its_radius():
+    """Against finite volumes in the radius (validation/tolerance/finite_volumes.py)."""
+    case = wfrpde.Case.from_dict(
+        {
+            "target": {"kind": "radial", "potential": "((r - 5)/0.25)**2", "dim": 2},
+            "initial": {"kind": "radial", "potential": "r**2/2"},
+            "flow": {"save": [0.05, 0.1, 0.2]},
+            "accuracy": {"tolerance": 1e-3},
+        }
+    )
+    sol = wfrpde.solve(case)
+    for found, bar, right in (
+        (
+            sol.series["kl"],
+            sol.error.series["kl"],
+            [5.42798781, 0.193236856, 2.60366511e-4],
+        ),
+        (
+            sol.series["fisher_information"],
+            sol.error.series["fisher_information"],
+            [351.221301, 12.3923576, 0.0166843557],
+        ),
+        (
+            sol.covariance[:, 0, 0],
+            sol.error.covariance[:, 0, 0],
+            np.array([19.65849369, 24.00733314, 25.05340243]) / 2,
+        ),
+    ):
+        off = np.abs(found[1:] - right)
+        assert (off <= bar[1:] + 1e-8 * np.abs(right)).all()
+        assert (bar[1:] < 1e-3 * np.abs(right)).all()
+
+
 def test_students_t_in_five_dimensions():
     # what lies far out is cut off and counted; laws of linear forms of π itself are refused
     case = wfrpde.Case.from_dict(

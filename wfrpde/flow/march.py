@@ -113,10 +113,12 @@ class Mark(Protocol):
         ...
 
 
-def nodal_kl(nodes: Nodes, log_mass: Array, log_target: Array) -> float:
-    """``Σ_i π_i (h log h − h + 1)`` over the nodes (collective)."""
+def nodal_kl(
+    nodes: Nodes, log_mass: Array, log_target: Array, target: Array | None = None
+) -> float:
+    """``Σ_i π_i (h log h − h + 1)`` over the nodes, `target` being π_i if known (collective)."""
     u = log_mass - log_target
-    mass, target = np.exp(log_mass), np.exp(log_target)
+    mass, target = np.exp(log_mass), np.exp(log_target) if target is None else target
     terms = mass * u - mass + target
     small = np.abs(u) < 1e-3
     if small.any():
@@ -246,12 +248,15 @@ class _Retrying:
 
     def __init__(self, stepper: Stepper, policy: StepPolicy) -> None:
         self._stepper, self._policy = stepper, policy
+        self._known: tuple[Array, Array] = (np.empty(0), np.empty(0))  # π at the nodes, and its log
         self.retries = 0
 
     def kl(self, state: Array) -> float:
         """KL of a state over the nodes (collective)."""
         semi = self._stepper.semi
-        return nodal_kl(semi.nodes, self._stepper.log_mass(state), semi.log_target)
+        if self._known[0] is not semi.log_target:
+            self._known = semi.log_target, np.exp(semi.log_target)
+        return nodal_kl(semi.nodes, self._stepper.log_mass(state), *self._known)
 
     def killing(self, state: Array, t: float) -> float:
         """Rate at which a state of mass 1 is absorbed, per unit time (collective)."""

@@ -164,7 +164,7 @@ class LogDensity(Scheme):
         problem, coarse, own = context.problem, ladder.runs[-1], defaults_for(context.problem)
         # 32.0: factor by which a refinement has a smaller error of the steps
         cells, degree, gain, looser = coarse.facts["cells"], coarse.degree, 1.5, 32.0
-        if own.at_degree is not None:
+        if own.by_tolerance:
             degree, looser = min(degree + 1, DEGREES[1]), max(4.0, excess)
             if degree > coarse.degree:
                 # 5.0: factor by which a degree more has a smaller error

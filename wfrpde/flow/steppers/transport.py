@@ -98,6 +98,7 @@ class Transport:
         self._cure_limit = cure_limit
         self.incidents = Incidents()
         self.stages: list[Array] = []
+        self._kept: tuple[Array, Array, Array] = (np.empty(0), np.empty(0), np.empty(0))
 
     def step(self, log_mass: Array, dt: float, t: float = 0.0) -> Array:
         """Return the nodal log mass at t + `dt` from that at t (collective).
@@ -124,17 +125,16 @@ class Transport:
         along. As averages they stay between their extremes.
         """
         frame = self._semi.at(t + dt / 2)
-        half = frame.log_target / 2
+        half, root = self._roots(frame)
         relative = log_mass - half
         shift = self._nodes.max(relative)
-        relative = relative - shift
+        relative -= shift
         low = (relative < UNDERFLOW) & ~self._semi.absorbed
-        if self._nodes.max(low.astype(float)) > 0:
+        if self._nodes.max(np.array([float(low.any())])) > 0:
             self._refuse_lost_mass(low, shift + half)
             self.incidents.underflows += int(np.count_nonzero(low))
-        start = np.exp(np.maximum(relative, UNDERFLOW))
+        start = np.exp(np.maximum(relative, UNDERFLOW, out=relative))
         tau = integral(self._alpha, t, dt)
-        root = np.exp(half - self._nodes.max(half))
         before = self._nodes.sum(root * start)
         if frame.lines:
             total = value = self._along_axes(frame, tau, start, root)
@@ -162,6 +162,15 @@ class Transport:
         ]
         return np.asarray(np.log(total) + (shift - np.log(after / before)) + half), means
 
+    def _roots(self, frame: SemiDiscrete) -> tuple[Array, Array]:
+        """Return half the log of the nodal mass of π, and √M over its largest value: kept."""
+        known, half, root = self._kept
+        if known is not frame.log_target:
+            half = frame.log_target / 2
+            root = np.exp(half - self._nodes.max(half))
+            self._kept = frame.log_target, half, root
+        return half, root
+
     def _extremes(self, field: Array) -> tuple[float, float]:
         return -self._nodes.max(-field), self._nodes.max(field)
 
@@ -176,8 +185,10 @@ class Transport:
         self, solve: Callable[[float, Array], Array], tau: float, start: Array
     ) -> tuple[Array, Array]:
         """Return R, and the positive v^s."""
-        value, total = start, np.zeros_like(start)
-        for coefficient in self._coefficients:
+        first, *others = self._coefficients
+        value = solve(self._rational.gamma * tau, start)
+        total = first * value
+        for coefficient in others:
             value = solve(self._rational.gamma * tau, value)
             total += coefficient * value
         return total, value
