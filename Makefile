@@ -1,7 +1,7 @@
 # Every target runs its command through tools/env, which makes the place that it needs if there is none.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pip test-pip-quick package test-browser test-mpi test-latest lint docs bench lock clean-env
+.PHONY: help demo test test-pip test-pip-quick test-pip-collect package test-browser test-mpi test-latest lint docs bench lock clean-env
 
 ENV := tools/env
 # A worker that dies ends the run: one that took its place would be waited for without end. Files are
@@ -9,7 +9,7 @@ ENV := tools/env
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 
 demo:  ## two targets with a barrier: writes a report that you open in a browser
 	$(ENV) --quick wfrpde demo --force
@@ -30,8 +30,10 @@ engine_rooms := tests/engine tests/flow tests/operators tests/studies tests/exte
 	tests/report/test_views.py tests/test_house.py
 
 test-pip-quick:  ## of them those in which another engine, or a missing package, makes a difference
-	$(ENV) --pip-test python -m pytest -qq --collect-only --ignore tests/mpi --ignore tests/tools
 	$(ENV) --pip-test python -m pytest $(PARALLEL) -m "not slow" $(engine_rooms)
+
+test-pip-collect:  ## whether every file of the tests can be imported there
+	$(ENV) --pip-test python -m pytest -qq --collect-only --ignore tests/mpi --ignore tests/tools
 
 package:  ## sdist and wheel, installed in an empty virtual environment, run the demo there
 	tools/check_package

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+import sympy
 
 from wfrpde.arrays import Array, Flags
 from wfrpde.fields.parser import Source
@@ -113,7 +114,16 @@ def _side(source: Source, node: ast.expr) -> Field:
             found = "& or | that binds tighter than the comparisons beside it"
             do = "Put each comparison in parentheses, or write and, or."
             source.fail(inner, found, _NEEDED, do)
-    return numpy_function(source.arithmetic(node, 0), source.dim)
+    return _compiled(source.arithmetic(node, 0), source.dim)
+
+
+# Cells of nearest means have one formula for both of a pair.
+@functools.lru_cache(maxsize=2048)
+def _compiled(expression: sympy.Expr, dim: int) -> Field:
+    if isinstance(expression, sympy.Integer | sympy.Float):  # nothing that takes time to compile
+        constant = float(expression)
+        return lambda x: np.full(len(as_points(x, dim)), constant)
+    return numpy_function(expression, dim)
 
 
 def _ordered(low: Field, high: Field, *, strict: bool) -> _Parts:
