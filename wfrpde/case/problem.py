@@ -31,6 +31,10 @@ Grid = TensorGrid | SimplexGrid
 GridT = TypeVar("GridT", TensorGrid, SimplexGrid)
 
 
+UNFELT = "as if there were none"
+"""What the facts of a problem say of walls that a case gives where a tolerance asks for nothing
+that they change."""
+
 REACHED = 15.0
 """Levels (kT) within which a linear reaction's range sets the time scale."""
 
@@ -123,6 +127,16 @@ class Problem(Densities):
     def t_end(self) -> float:
         """Time at which the flow ends."""
         return self.case.flow.t_end
+
+    @property
+    def endless(self) -> bool:
+        """Whether its box stands for all of space.
+
+        It was chosen so, or the case gives one with walls that a tolerance does not feel.
+        """
+        if self.mesh is not None:
+            return False
+        return self.domain.box is None or self.facts.get("walls") == UNFELT
 
     @property
     def initial_mass(self) -> float:

@@ -12,6 +12,7 @@ from wfrpde.arrays import Array, Flags
 from wfrpde.case.path import frozen_potential
 from wfrpde.case.problem import Problem
 from wfrpde.case.terms import EMPTY
+from wfrpde.case.walls import without_walls
 from wfrpde.domain.extent import (
     automatic_box,
     share_outside,
@@ -125,8 +126,9 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
     problem = Problem(target, initial, equation, case, landscape, box, mesh, scales, flow.save)
     problem.facts["box"] = box.tolist()
     problem.rate(sample(box))  # refuses what is not finite
-    _check_cut_off(problem, box if heavy else bounds, all_levels)
-    return problem
+    confined = _check_cut_off(problem, box if heavy else bounds, all_levels)
+    felt = at_equilibrium or user_box is None or not confined
+    return problem if felt else without_walls(problem)
 
 
 def _refuse_coarse(mesh: SimplexGrid, scales: Array) -> None:
@@ -233,12 +235,13 @@ def _absorbed_at_first(problem: Problem) -> float:
     return float(weight[problem.absorption.holds(points)].sum() / weight.sum())
 
 
-def _check_cut_off(problem: Problem, bounds: Array | None, level: float) -> None:
+def _check_cut_off(problem: Problem, bounds: Array | None, level: float) -> bool:
     """Report the mass that the box cuts off, and refuse a start that lies outside.
 
-    Each density is looked at in a box of its own, of all levels (kT) up to the given one.
+    Each density is looked at in a box of its own, of all levels (kT) up to the given one. Return
+    whether there is one for each.
     """
-    limit = problem.domain.cut_off_share
+    limit, confined = problem.domain.cut_off_share, True
     problem.log_initial(sample(problem.box))  # refuses NaN
     closed = np.array(problem.sides.closed)
     if closed.any():
@@ -255,6 +258,7 @@ def _check_cut_off(problem: Problem, bounds: Array | None, level: float) -> None
 
         Beyond some faces there is `nothing`.
         """
+        nonlocal confined
         if bounds is None:
             return 0.0
         alone = replace(
@@ -264,6 +268,7 @@ def _check_cut_off(problem: Problem, bounds: Array | None, level: float) -> None
         try:
             wide = automatic_box(alone, trimmed=False)
         except InputError:
+            confined = False
             return 0.0  # not confining: nothing to compare with
         wide = np.where(closed[:, None] | nothing, problem.box, wide)
         return share_outside(log_density, problem.box, wide)
@@ -302,3 +307,4 @@ def _check_cut_off(problem: Problem, bounds: Array | None, level: float) -> None
                 f"the domain cuts off {share:.1e} of {of[name]} (more than "
                 f"domain.cut_off_share = {limit:g}): the result is that of the truncated problem"
             )
+    return confined

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from wfrpde.arrays import Array
+from wfrpde.arrays import Array, Flags
 from wfrpde.domain.landscape import SAMPLES, Landscape, least_of, sample
 from wfrpde.errors import InputError, place
 
@@ -71,13 +71,27 @@ def automatic_box(landscape: Landscape, *, trimmed: bool = True) -> Array:
         counts = FINE_SAMPLES
         points = sample(box, counts)
         level = landscape.levels(points, ways=False)
-    inside = points[level.ravel() < landscape.level]
+    return np.asarray(_rounded(_trimmed(box, points, level.ravel() < landscape.level)))
+
+
+def _trimmed(box: Array, points: Array, matters: Flags) -> Array:
+    """Return the part of a box between the sample points of it that matter, and one further."""
+    inside = points[matters]
     if len(inside) == 0:  # all that matters lies between the sample points
         inside = box.T
-    spacing = np.ptp(box, axis=1) / (counts[dim] - 1)
+    spacing = np.ptp(box, axis=1) / (len(points) ** (1 / len(box)) - 1)
     low = np.maximum(inside.min(axis=0) - spacing, box[:, 0])
     high = np.minimum(inside.max(axis=0) + spacing, box[:, 1])
-    return np.asarray(_rounded(np.stack([low, high], axis=1)))
+    return np.stack([low, high], axis=1)
+
+
+def held(landscape: Landscape, box: Array) -> tuple[Array, float]:
+    """Return the part of a box ``(d, 2)`` that matters, and the least level at the box's sides."""
+    points, shape = sample(box), [SAMPLES[len(box)]] * len(box)
+    level = landscape.levels(points, ways=False)
+    faces = level.reshape(shape)
+    highest = min(faces.take(end, axis=k).min() for k in range(len(box)) for end in (0, -1))
+    return _trimmed(box, points, level < landscape.level), float(highest)
 
 
 def within_reach(landscape: Landscape, box: Array) -> tuple[Landscape, Array]:

@@ -17,15 +17,20 @@ STARTING_STEPS, CRAWL, MAX_STEPS = 60, 1e7, 20_000
 """A run has stalled if, after so many steps, CRAWL steps of the present size would not reach the
 next saved time, or if it takes more than MAX_STEPS in all."""
 
+WILD = 1e6
+"""Estimated error of a step, in units of the limit, by which a run blows up."""
+
 
 @dataclass
 class StepPolicy:
     """Chooses steps that land on the times of `save`, and records them.
 
-    `measured` tells whether it looks at the measures of steps.
+    `measured` tells whether it looks at the measures of steps, `most_retries` how many of them may
+    break an invariant before the run ends.
     """
 
     measured: ClassVar[bool] = True
+    most_retries: ClassVar[float] = math.inf
     _remembered: ClassVar[tuple[str, ...]] = ("worst", "rejected", "_steps", "_reached")
     save: tuple[float, ...]
     worst: float = field(init=False, default=0.0)
@@ -151,15 +156,20 @@ class ErrorControl(StepPolicy):
         First step.
     longest
         Largest step; None where any will do: then a run whose steps become tiny ends.
+    patience
+        How many steps may be `WILD` before a run ends that another formulation can replace.
     """
 
-    _remembered: ClassVar[tuple[str, ...]] = (*StepPolicy._remembered, "_dt")
+    most_retries = 20  # where steps of any size are small enough, a run that needs more blows up
+    _remembered: ClassVar[tuple[str, ...]] = (*StepPolicy._remembered, "_dt", "_wild")
     limit: float
     first: float
     longest: float | None = None
+    patience: float = math.inf
 
     def __post_init__(self) -> None:
         self._most = self.save[-1] if self.longest is None else self.longest
+        self._wild = 0
         self._dt = min(self._most, self.first)
 
     def propose(self, t: float) -> float:
@@ -182,7 +192,8 @@ class ErrorControl(StepPolicy):
             self.rejected += 1
             factor = max(0.1, self._ratio(measure)) if math.isfinite(measure) else 0.2
             self._dt = dt * factor
-            if self._dt < 1e-14 * self.save[-1]:
+            self._wild += not measure < WILD * self.limit
+            if self._dt < 1e-14 * self.save[-1] or self._wild > self.patience:
                 raise _stalled(t, self._dt)
             return None
         end = self._end

@@ -196,14 +196,13 @@ def _error(
     """Return the largest of the distances to other numbers, and what else may be wrong.
 
     The others are those of the other solutions and those of another quadrature. The mass
-    beyond an automatic box adds to all (a box that the case gives is the problem as posed), and so
-    does, after the start, what the nodes misrepresent of it, and what was mended; that may be in
-    modes `apart` by so much along each axis. Where numbers may agree by luck, a share of the
-    density's error adds to them: to all that are `lucky`, else `luck` by name; and to all but the
-    density itself what is `doubted` of it.
+    beyond an automatic box adds to all (a box that the case gives is the problem as posed, unless
+    its walls are not felt), and so does, after the start, what the nodes misrepresent of it, and
+    what was mended; that may be in modes `apart` by so much along each axis. Where numbers may
+    agree by luck, a share of the density's error adds to them: to all that are `lucky`, else `luck`
+    by name; and to all but the density itself what is `doubted` of it.
     """
-    automatic = problem.domain.box is None and problem.mesh is None
-    cut = float(sum(problem.facts["cut_off_share"].values())) if automatic else 0.0
+    cut = float(sum(problem.facts["cut_off_share"].values())) if problem.endless else 0.0
     reach = float(np.ptp(problem.box, axis=1).max()) / 2
     depth = -np.log(cut) if cut > 0 else 0.0  # log(ρ/π) out there, at most
 

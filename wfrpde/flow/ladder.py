@@ -57,7 +57,8 @@ class Ladder:
         distance from it that is its error.
     mass_defect
         What is left of the mass that runs lost, relative to it, where one tells about the others;
-        or what else any number may be off by, relative to it, that no distance of runs tells.
+        or what else any number may be off by, relative to it, that no distance of runs tells; at
+        all times, or ``(T,)``.
     parts, points
         Cells that integrals are taken on and fields are shown on, where elements are wider than ρ
         and u a polynomial on each, and how many Gauss points they have along each axis.
@@ -71,7 +72,7 @@ class Ladder:
     coarsest: Grid | None = None
     refined: bool = False
     opinions: Callable[[list[Array]], list[tuple[Array, Share]]] | None = None
-    mass_defect: float = 0.0
+    mass_defect: float | Array = 0.0
     parts: TensorGrid | None = None
     points: int | None = None
 

@@ -282,7 +282,7 @@ class _Retrying:
             if not np.isfinite(after):
                 raise SolverError(f"a step of {dt:.3g} made KL {after}")
         except SolverError:
-            if depth == MAX_HALVINGS:
+            if depth == MAX_HALVINGS or self.retries >= self._policy.most_retries:
                 raise
             self.retries += 1
             first, middle = self.step(state, t, dt / 2, kl, depth + 1)

@@ -107,7 +107,7 @@ class Outcome:
     tallies: Mapping[str, Array]
     mended: float = 0.0
     smeared: float = 0.0
-    mass_defect: float = 0.0
+    mass_defect: float | Array = 0.0
     points: int | None = None
     parts: TensorGrid | None = None
     wider: TensorGrid | None = None

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from wfrpde.arrays import Array
 from wfrpde.case.problem import Problem
 from wfrpde.case.terms import EMPTY
 from wfrpde.discretisation.extrapolation import divided
@@ -41,7 +42,8 @@ from wfrpde.flow.schemes.scheme import Fit, Scheme
 
 OF_STEPS = 0.15
 """Relative error of any number that steps with the error e leave, in units of e. Where saved times
-are near to each other all runs take the same steps, and their distance does not tell it."""
+are near to each other all runs take the same steps, and their distance does not tell it: see
+`_steps_defect`."""
 
 
 class LogDensity(Scheme):
@@ -81,7 +83,7 @@ class LogDensity(Scheme):
 
     def _suits_box(self, problem: Problem) -> Fit:
         lengths = float((np.ptp(problem.box, axis=1) / problem.scales).max())
-        endless = problem.domain.box is None and (problem.dim == 2 or few_elements(problem))
+        endless = problem.endless and (problem.dim == 2 or few_elements(problem))
         # largest ratio of a box's width to the shortest length along it, in the plane and in space
         if not (endless and lengths <= {2: 80.0, 3: 40.0}[problem.dim] and not problem.kinks.any):
             return Fit(False)
@@ -150,10 +152,9 @@ class LogDensity(Scheme):
         if problem.dim == 1:
             return Ladder(tuple(runs), stepper, share=own.fine_share)
         parts, points = _parts(problem, grid), points_for(problem.tolerance)
-        facts = runs[-1].facts
         return Ladder(
             tuple(runs), stepper, share=own.fine_share, parts=parts, points=points,
-            mass_defect=OF_STEPS * facts["local_error"],
+            mass_defect=_steps_defect(tuple(runs), own.fine_share),
         )  # fmt: skip
 
     def finer(self, context: Context, ladder: Ladder, excess: float) -> Ladder | None:
@@ -179,8 +180,9 @@ class LogDensity(Scheme):
         fine = self._run(context, grid, degree, limit, 1.0)
         kept = ladder.runs[-2:] if problem.dim > 1 else ladder.runs[-1:]
         parts = None if problem.dim == 1 else _parts(problem, grid)
-        defect = 0.0 if problem.dim == 1 else OF_STEPS * limit
-        return replace(ladder, runs=(*kept, fine), parts=parts, mass_defect=defect)
+        runs = (*kept, fine)
+        defect = 0.0 if problem.dim == 1 else _steps_defect(runs, own.fine_share)
+        return replace(ladder, runs=runs, parts=parts, mass_defect=defect)
 
     def _run(
         self, context: Context, grid: TensorGrid, degree: int, limit: float, share: float
@@ -200,7 +202,7 @@ class LogDensity(Scheme):
         mark: RunMark | None,
     ) -> tuple[March, dict[str, Any]]:
         problem, comm = context.problem, context.comm
-        endless = problem.dim > 1 and problem.domain.box is None
+        endless = problem.dim > 1 and problem.endless
         form = LogDensityForm(problem, grid, degree, open_sides=endless)
         start = problem.log_initial(form.nodes.points)
         if start.min() <= EMPTY:
@@ -209,17 +211,22 @@ class LogDensity(Scheme):
         u += np.log(problem.initial_mass) - form.nodes.logsumexp(form.log_target + u)
         relaxation = float(problem.scales.min()) ** 2 / problem.equation.alpha
         step = defaults_for(problem).first_step * relaxation * limit**0.25
+        replaced = problem.dim > 1 and problem.numerics.chooses
+        # so many steps that blow up are not the last ones
+        patience = 3 if replaced else np.inf
         found = march(
             self.stepper(problem.numerics)(form, t_end=problem.t_end),
             u,
             problem.save,
-            ErrorControl(problem.save, limit, max(1e-7 * problem.t_end, step), problem.numerics.dt),
+            ErrorControl(
+                problem.save, limit, max(1e-7 * problem.t_end, step), problem.numerics.dt, patience
+            ),
             on_step=context.on_step(f"degree {degree}", share),
             stop=context.stop,
             mark=mark,
         )
         found = gathered(found, form.nodes)
-        result = comm.bcast(found if comm.rank == 0 else None)
+        result = found if comm.size == 1 else comm.bcast(found if comm.rank == 0 else None)
         facts = {
             "nodes": len(u),
             "cells": list(grid.active.shape),
@@ -229,6 +236,21 @@ class LogDensity(Scheme):
         if problem.dim > 1:
             result = _without_integrals(problem, form, grid, result)
         return result, facts | result.facts
+
+
+def _steps_defect(runs: tuple[Run, ...], share: float) -> float | Array:
+    """Return what the distance of the last two runs does not tell of the error of steps ``(T,)``.
+
+    With the errors e of the finest run and e/q of the one before, at order 4 with q the ratio of
+    their Σ Δt⁵, a `share` of their distance is share (1/q − 1) e.
+    """
+    whole = OF_STEPS * float(runs[-1].facts["local_error"])
+    schedules = [run.march.schedule for run in runs[-2:]]
+    if len(runs) == 1 or not all(run.march.complete for run in runs):
+        return whole
+    before, last = (np.cumsum(each.dt**5)[list(each.save)] for each in schedules)
+    q = np.minimum(last / before, 1.0)
+    return np.append(0.0, whole * np.maximum(q, 1.0 - share * (1.0 / q - 1.0)))
 
 
 def _grid(problem: Problem, cells: tuple[int, ...]) -> TensorGrid:

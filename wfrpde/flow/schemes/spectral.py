@@ -171,8 +171,8 @@ class Spectral(Scheme):
         spread = None if dynamics is None else dynamics.diffusion
         if spread is not None and not spread.is_diagonal:
             return Fit(True, "a full diffusion matrix takes spectral elements")
-        if problem.dim > 2 and LogDensity().suits(problem).good:
-            return Fit(False)  # a tolerance takes it a tenth of the time
+        if problem.tolerance is not None and LogDensity().suits(problem).good:
+            return Fit(False)  # it takes a tenth of the time
         if problem.numerics.time_order == 4:
             return Fit(True, "numerics.time_order = 4 asks for spectral elements")
         return Fit(resolves(problem), "one basin, smooth enough for spectral elements")
