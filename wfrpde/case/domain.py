@@ -17,7 +17,8 @@ class DomainSpec(Section):
     Attributes
     ----------
     box
-        One ``[lo, hi]`` for each axis.
+        One ``[lo, hi]`` for each axis. In the plane and in space walls that an
+        ``accuracy.tolerance`` does not feel are left out.
     mesh
         A gmsh ``.msh`` file; relative to the folder of the case file.
     cut_off_share

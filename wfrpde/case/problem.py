@@ -289,23 +289,35 @@ class Problem(Densities):
         rank looks at a part of the box (collective). A `low` stretch is one on which the relative
         density can be had.
         """
+        if self.dim == 1:
+            return self._interval(cells[0], self._ends_of_cells(through)[0], low=low)
+        grid = self.whole_grid(cells, through)
+        ranks = (0, 1) if comm is None else (comm.rank, comm.size)
+        layers = slice(*(len(grid.breaks[0]) * (ranks[0] + k) // ranks[1] for k in (0, 1)))
+        vertices = grid.vertices(layers)
+        return self._cut(grid, vertices.reshape(-1, self.dim), vertices.shape[:-1], comm)
+
+    def whole_grid(
+        self, cells: tuple[int, ...], through: tuple[Array, ...] | None = None
+    ) -> TensorGrid:
+        """Divide the box into about `cells`, as `tensor_grid` does, and keep all of them."""
+        breaks = tuple(
+            divided(lo, hi, n, positions)
+            for (lo, hi), n, positions in zip(
+                self.box, cells, self._ends_of_cells(through), strict=True
+            )
+        )
+        active = np.ones([len(b) - 1 for b in breaks], dtype=bool)
+        return TensorGrid(breaks, active, self.sides.closed)
+
+    def _ends_of_cells(self, through: tuple[Array, ...] | None) -> tuple[Array, ...]:
+        """Positions on each axis at which cells end in any case."""
         inner = self.kinks.planes
         if self.absorption is not None and self.dim == 1:
             inner = (np.union1d(inner[0], self.absorption.planes),)
         if through is not None:
             inner = tuple(np.union1d(*pair) for pair in zip(inner, through, strict=True))
-        if self.dim == 1:
-            return self._interval(cells[0], inner[0], low=low)
-        breaks = tuple(
-            divided(lo, hi, n, positions)
-            for (lo, hi), n, positions in zip(self.box, cells, inner, strict=True)
-        )
-        active = np.ones([len(b) - 1 for b in breaks], dtype=bool)
-        grid = TensorGrid(breaks, active, self.sides.closed)
-        ranks = (0, 1) if comm is None else (comm.rank, comm.size)
-        layers = slice(*(len(breaks[0]) * (ranks[0] + k) // ranks[1] for k in (0, 1)))
-        vertices = grid.vertices(layers)
-        return self._cut(grid, vertices.reshape(-1, self.dim), vertices.shape[:-1], comm)
+        return inner
 
     def _cut(
         self, grid: GridT, points: Array, shape: tuple[int, ...], comm: Comm | None = None

@@ -141,9 +141,17 @@ class Frozen(dict[Any, Any]):
         return Frozen, (dict(self),)
 
 
+UNCHANGING = frozenset({float, int, str, bool, NoneType, Frozen, Case})
+"""Types of what nobody can change."""
+
+
 def frozen(value: Any) -> Any:
     """Return what equals `value` and cannot be changed, down to the entries of mappings."""
+    if type(value) in UNCHANGING:  # most of what results hold
+        return value
     if isinstance(value, np.ndarray):
+        if type(value) is np.ndarray and not value.flags.writeable and value.base is not None:
+            return value
         view = value.view()
         view.setflags(write=False)
         return view

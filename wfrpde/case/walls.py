@@ -36,4 +36,6 @@ def without_walls(problem: Problem) -> Problem:
     if np.exp(-highest) > felt:
         return problem
     problem.facts.update(box=box.tolist(), walls=UNFELT)
+    if np.array_equal(box, problem.box):
+        return problem
     return replace(problem, box=box, scales=problem.landscape.scales(box))

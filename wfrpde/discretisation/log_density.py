@@ -55,6 +55,7 @@ class LogDensityForm:
         from wfrpde.parallel.mpi import MPI
 
         self.equation, self.degree = problem.equation, degree
+        self._alpha, self._beta = problem.equation.alpha, problem.equation.beta
         self.nodes = make_nodes(MPI.COMM_SELF, grid, degree)
         points = self.nodes.points
         self.potential = problem.potential(points)
@@ -66,11 +67,13 @@ class LogDensityForm:
         self._element = cells.reshape(-1, *[degree + 1] * grid.dim)
         self._own = self.nodes.cell_weights().reshape(self._element.shape)
         self._share = self._own / self.weights[self._element]
+        self._flat = self._element.ravel()
         extents = cell_extents(grid, cells, points)
         self._scale = [2 / self._along(extents[:, k], None) for k in range(grid.dim)]
         gradient = problem.target.gradient(points)
         self._slope = [gradient[self._element, k] for k in range(grid.dim)]
         self._outward = [self._ends(grid, k) if open_sides else None for k in range(grid.dim)]
+        self._flux = [self._own * scale for scale in self._scale]
         rows, columns = map(np.concatenate, zip(*self._couplings(), strict=True))
         band = degree if grid.dim == 1 and not grid.closed_axes else None
         self._pattern = pattern_of(rows, columns, len(points), band)
@@ -79,19 +82,17 @@ class LogDensityForm:
 
     def __call__(self, u: Array) -> Array:
         """Right-hand side ``(n,)``."""
-        return self.equation.alpha * self.transport(u) - self.equation.beta * u
+        return self._alpha * self.transport(u) - self._beta * u
 
     def transport(self, u: Array) -> Array:
         """``Δu + |∇u|² − ∇V·∇u`` in the weak form, divided by the mass."""
-        local = u[self._element]
-        force = np.zeros_like(local)
-        for k, slope in self._slopes(local):
-            force += self._own * slope * (slope - self._slope[k])
+        force: Array | float = 0.0
+        for k, slope in self._slopes(u[self._element]):
+            force = force + self._own * slope * (slope - self._slope[k])
             if (outward := self._outward[k]) is not None:
                 force += outward * slope
-            flux = self._own * self._scale[k] * slope
-            force -= self._applied(self._rule.derivative.T, flux, k)
-        return np.bincount(self._element.ravel(), force.ravel(), len(u)) / self.weights
+            force -= self._applied(self._rule.derivative.T, self._flux[k] * slope, k)
+        return np.bincount(self._flat, np.ravel(force), len(u)) / self.weights
 
     def shifted_jacobian(self, u: Array, shift: float) -> Solve | None:
         """Return what solves with ``shift I − J``, J the Jacobian of the right-hand side."""
@@ -100,8 +101,7 @@ class LogDensityForm:
             speed = self._share * (2 * slope - self._slope[k]) * self._scale[k]
             blocks.append(self._line(speed, k, self._rule.derivative))
         drift = self._pattern.stored(np.concatenate(blocks))
-        alpha, beta = self.equation.alpha, self.equation.beta
-        return self._pattern.factored(-alpha * (self._stiffness + drift), beta + shift)
+        return self._pattern.factored(-self._alpha * (self._stiffness + drift), self._beta + shift)
 
     def normalised(self, log_mass: Array) -> Array:
         """Return the nodal log mass shifted so that it sums to 1."""
@@ -121,16 +121,17 @@ class LogDensityForm:
     @staticmethod
     def _applied(matrix: Array, local: Array, axis: int) -> Array:
         """Apply a matrix ``(p+1, p+1)`` along an axis of the cells."""
-        shape = local.shape
         if axis + 2 == local.ndim:
             return np.asarray(local @ matrix.T)
-        across = local.reshape(-1, shape[axis + 1], int(np.prod(shape[axis + 2 :])))
-        return np.asarray((matrix @ across).reshape(shape))
+        size = len(matrix)
+        across = local.reshape(len(local) * size**axis, size, -1)
+        return np.asarray((matrix @ across).reshape(local.shape))
 
     @staticmethod
     def _line(values: Array, axis: int, matrix: Array) -> Array:
         """Entries ``values_i matrix_ij`` of the lines along an axis, in `_couplings`' order."""
-        return np.asarray((np.moveaxis(values, axis + 1, -1)[..., None] * matrix).ravel())
+        last = values if axis + 2 == values.ndim else np.moveaxis(values, axis + 1, -1)
+        return np.asarray((last[..., None] * matrix).ravel())
 
     def _couplings(self) -> Iterator[tuple[Integers, Integers]]:
         """Rows and columns of the entries along each axis."""

@@ -22,8 +22,9 @@ PROBES = {1: 17, 2: 6, 3: 4}
 LINE_PIECES = 4
 """Pieces of a line in which a region's boundary is looked for."""
 
-SECTIONS, ROUNDS = 16, 12
-"""A boundary is looked for in this many sections at once, as often: to 2^−48 of a piece."""
+SEARCHES = ((64, 256, 6), (np.inf, 16, 12))
+"""A boundary on up to so many lines is looked for in so many sections at once, as often: to 2^−48
+of a piece. Where lines are few, a call costs more than its points."""
 
 
 def corners_of(grid: TensorGrid, flat: Integers) -> tuple[Array, Array]:
@@ -149,7 +150,6 @@ def _split_along(
     ends = np.tile(np.linspace(0.0, 1.0, LINE_PIECES + 1), (len(base), 1))
     probes = np.clip(ends, 1e-9, 1 - 1e-9)
     breaks = [ends[:, [0, -1]]]
-    sections = np.arange(1, SECTIONS) / SECTIONS
     for region in regions:
         found = inside(region, every, probes)
         line, piece = np.nonzero(found[:, :-1] != found[:, 1:])
@@ -157,12 +157,14 @@ def _split_along(
             continue
         a = ends[line, piece]
         width: Array = np.full(len(line), 1 / LINE_PIECES)
+        count, rounds = next(search for most, *search in SEARCHES if len(line) <= most)
+        sections = np.arange(1, count) / count
         at_a = found[line, piece, None]
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             same = inside(region, line, a[:, None] + sections * width[:, None]) == at_a
-            width /= SECTIONS
+            width /= count
             # the first section in which the region begins or ends
-            a += width * np.where(same.all(axis=1), SECTIONS - 1, same.argmin(axis=1))
+            a += width * np.where(same.all(axis=1), count - 1, same.argmin(axis=1))
         where = np.zeros((len(base), LINE_PIECES))
         where[line, piece] = a + width / 2
         breaks.append(where)

@@ -82,7 +82,8 @@ class Landscape:
         def at(function: Callable[[Array], Array]) -> Array:
             return np.concatenate([in_blocks(function, x), function(self.seeds)])
 
-        v, r = at(self.potential), at(self.surprise)
+        v = at(self.potential)
+        r = v if self.surprise is self.potential else at(self.surprise)
         v_rel, r_rel = v - least(v), r - least(r)
         best = np.minimum(v_rel, r_rel)
         if self.reaction:

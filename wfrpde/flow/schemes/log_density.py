@@ -118,8 +118,8 @@ class LogDensity(Scheme):
         limit, looser = own.local_error, own.looser
         if tolerance is not None:
             limit, looser = min(own.share * tolerance, own.most), own.looser_still
-        degree = numerics.degree or default_degree(problem)
         cells = numerics.cells or default_cells(problem)
+        degree = numerics.degree or default_degree(problem, cells)
         try:
             return self._made(context, cells, degree, limit, looser)
         except SolverError:
@@ -242,7 +242,8 @@ def _steps_defect(runs: tuple[Run, ...], share: float) -> float | Array:
     """Return what the distance of the last two runs does not tell of the error of steps ``(T,)``.
 
     With the errors e of the finest run and e/q of the one before, at order 4 with q the ratio of
-    their Σ Δt⁵, a `share` of their distance is share (1/q − 1) e.
+    their Σ Δt⁵, a `share` of their distance is share (1/q − 1) e. Should they agree by chance, q² e
+    counts at least.
     """
     whole = OF_STEPS * float(runs[-1].facts["local_error"])
     schedules = [run.march.schedule for run in runs[-2:]]
@@ -250,15 +251,12 @@ def _steps_defect(runs: tuple[Run, ...], share: float) -> float | Array:
         return whole
     before, last = (np.cumsum(each.dt**5)[list(each.save)] for each in schedules)
     q = np.minimum(last / before, 1.0)
-    return np.append(0.0, whole * np.maximum(q, 1.0 - share * (1.0 / q - 1.0)))
+    return np.append(0.0, whole * np.maximum(q**2, 1.0 - share * (1.0 / q - 1.0)))
 
 
 def _grid(problem: Problem, cells: tuple[int, ...]) -> TensorGrid:
     """Divide the whole box: where cells were cut away, |∇u|² blows up at reentrant corners."""
-    grid = problem.tensor_grid(cells)
-    if problem.dim == 1:
-        return grid
-    return TensorGrid(grid.breaks, np.ones_like(grid.active), grid.closed)
+    return problem.tensor_grid(cells) if problem.dim == 1 else problem.whole_grid(cells)
 
 
 def _parts(problem: Problem, grid: TensorGrid) -> TensorGrid:

@@ -96,14 +96,13 @@ def points_for(tolerance: float | None) -> int | None:
     return 3 + int(np.ceil(max(0.0, -np.log10(tolerance) - 2.3) / 1.3))
 
 
-def default_degree(problem: Problem) -> int:
-    """Degree of the elements: in the plane it follows the tolerance."""
+def default_degree(problem: Problem, cells: tuple[int, ...]) -> int:
+    """Degree of so many elements: in the plane it follows the tolerance."""
     own, tolerance = defaults_for(problem), problem.tolerance
     if tolerance is None or not own.by_tolerance:
         return own.degree
     degree = int(np.clip(np.ceil(0.95 - 1.2 * np.log10(tolerance)), *DEGREES))
-    cells = np.array(problem.numerics.cells or default_cells(problem))
-    while degree > own.degree and np.prod(cells * degree + 1.0) > MOST_NODES:
+    while degree > own.degree and np.prod(np.array(cells) * degree + 1.0) > MOST_NODES:
         degree -= 1
     return degree
 
