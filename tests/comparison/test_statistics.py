@@ -1,5 +1,7 @@
 """Statistics of replicates: exact levels, powers and intervals, by simulation with fixed seeds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -113,6 +115,8 @@ def test_three_verdicts():
     open_ = verdict(0.0, 1.0)
     assert open_.verdict == "undecided"
     assert open_.needed_replicates > 100
+    one_more = replace(open_, needed_replicates=1, doubt="")
+    assert one_more.words == "undecided: needs about 1 more replicate"
     assert verdict(0.5, 0.1, tolerance=0.6, resolution=1.0).verdict == "consistent"
 
 

@@ -24,6 +24,7 @@ from wfrpde.comparison.results import (
     Row,
     SamplerSummary,
     ValidationReport,
+    more_replicates,
 )
 from wfrpde.comparison.statistics import Average, average
 from wfrpde.comparison.tails import doubt_of
@@ -238,7 +239,7 @@ def _overall(rows: list[Row], failure: str | None) -> tuple[str, str]:
         if doubts:
             return "undecided", f"undecided in {len(open_)} of {len(rows)} rows: {doubts[0]}"
         more = max(row.needed_replicates for row in open_)
-        needs = f": needs about {more} more replicates" if more < 10**9 else ""
+        needs = f": needs about {more_replicates(more)}" if more < 10**9 else ""
         return "undecided", f"undecided in {len(open_)} of {len(rows)} rows{needs}"
     return "consistent", f"consistent in all {len(rows)} rows"
 

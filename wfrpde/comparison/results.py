@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 Verdict = Literal["consistent", "biased", "undecided"]
 
 
+def more_replicates(count: int) -> str:
+    """Return so many more replicates, in words."""
+    return f"{count} more replicate" + ("" if count == 1 else "s")
+
+
 @dataclass(frozen=True)
 class Row:
     """One sampler, one observable, one time.
@@ -88,7 +93,7 @@ class Row:
                     return "undecided: one replicate has no error bar"
                 return "undecided: no replicate has got there"
             length = " of this length" if np.isinf(self.time) else ""
-            return f"undecided: needs about {self.needed_replicates} more replicates{length}"
+            return f"undecided: needs about {more_replicates(self.needed_replicates)}{length}"
         return f"consistent (would have seen {number(self.detectable, 2)})"
 
 
