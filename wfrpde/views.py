@@ -92,6 +92,34 @@ class Shown:
         pd = extra("pandas", "dataframe")
         return pd.DataFrame(dict(view.columns(self)))
 
+    def to_xarray(self, points: int | None = None) -> Any:
+        """Return a flow's densities on a lattice over its box, and its numbers, as a data set.
+
+        Variables are ``log_density`` over ``t`` and the axes ``x``, ``y``, ``z``, ``log_target``
+        over the axes, and over ``t`` the columns of `to_dataframe`. Not collective.
+
+        Parameters
+        ----------
+        points
+            Points along each axis; by default 401, 121 or 41 in one, two or three dimensions.
+
+        Returns
+        -------
+        xarray.Dataset
+
+        Raises
+        ------
+        InputError
+            If it is no flow in one to three dimensions.
+        DependencyMissingError
+            If xarray is not installed.
+        """
+        view = _view(self)
+        if view is None or view.arrays is None:
+            raise InputError("to_xarray", f"a {type(self).__name__}", "a solution of a flow")
+        parts = view.arrays(self, points)
+        return extra("xarray", "dataframe").Dataset(**parts)
+
 
 def _view(shown: Shown) -> Any:
     """Return the view of an object, or None."""

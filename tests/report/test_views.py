@@ -68,6 +68,48 @@ def test_a_profile_of_a_path():
     np.testing.assert_array_equal(frame["lag_error"], found.errors[3])
 
 
+def test_densities_on_a_lattice(solution, monkeypatch):
+    parts: dict = {}
+
+    class Xarray:
+        """Takes what xarray takes."""
+
+        @staticmethod
+        def Dataset(data_vars, coords, attrs):
+            return parts.update(data_vars=data_vars, coords=coords, attrs=attrs)
+
+    monkeypatch.setitem(sys.modules, "xarray", Xarray)
+    solution.to_xarray(points=5)
+    axes = "xyz"[: solution.dim]
+    named, values = parts["data_vars"]["log_density"]
+    assert named == ("t", *axes)
+    assert values.shape == (len(solution.times), *[5] * solution.dim)
+    place = [parts["coords"][axis][i] for i, axis in enumerate(axes, 1)]
+    for k, t in enumerate(solution.times):
+        own = values[(k, *range(1, solution.dim + 1))]
+        assert own == solution.log_density(t, [place])[0]
+    named, values = parts["data_vars"]["log_target"]
+    wanted = -solution.target.potential(np.array([place])) - solution.log_normalisation
+    assert values[tuple(range(1, solution.dim + 1))] == wanted[0]
+    named, values = parts["data_vars"]["kl_error"]
+    assert named == "t"
+    np.testing.assert_array_equal(values, solution.error.series["kl"])
+    with pytest.raises(InputError, match="2 or more"):
+        solution.to_xarray(points=1)
+    with pytest.raises(InputError, match="a solution of a flow"):
+        solution.error.to_xarray()
+
+
+def test_a_data_set_of_xarray(modes_1d):
+    pytest.importorskip("xarray")
+    found = modes_1d.to_xarray()
+    x, t = 0.5, float(modes_1d.times[-1])
+    nearest = found.log_density.sel(x=x, t=t, method="nearest")
+    assert nearest.item() == modes_1d.log_density(t, [[nearest.x.item()]])[0]
+    np.testing.assert_array_equal(found.kl, modes_1d.series["kl"])
+    assert dict(found.sizes) == {"t": len(modes_1d.times), "x": 401}
+
+
 def test_a_solution(solution):
     text = solution._repr_html_()
     assert "KL" in text

@@ -36,6 +36,7 @@ _EXTRAS = {
     "meshio": ("gmsh files", "mesh"),
     "pyvista": ("3-D figures, ParaView files", "plot3d"),
     "pandas": ("tables", "dataframe"),
+    "xarray": ("labelled arrays", "dataframe"),
     "arviz": ("samples in NetCDF", "arviz"),
 }
 

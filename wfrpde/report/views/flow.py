@@ -14,6 +14,7 @@ from wfrpde.report.flow.page import drawings, result_sentences
 from wfrpde.report.flow.run import FlowRun
 from wfrpde.report.pages import Table
 from wfrpde.report.terminal import progress
+from wfrpde.report.views.lattice import flow_on_lattice
 from wfrpde.report.views.view import Card, View
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def _drawings(solution: AnySolution) -> Iterable[Drawing | None]:
     return drawings(FlowRun(solution))
 
 
-SOLUTION = View(_card, series_columns, _drawings)
+SOLUTION = View(_card, series_columns, _drawings, flow_on_lattice)
 
 
 def _error_columns(error: ErrorEstimate) -> Mapping[str, Any]:

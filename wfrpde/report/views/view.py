@@ -60,11 +60,14 @@ class View(Generic[T]):
         Gives a table of it: name → numbers or words, all of one length.
     drawings
         Draws its figures one by one, the most telling first.
+    arrays
+        Gives the parts of a data set, on so many points along each axis; None has no such.
     """
 
     card: Callable[[T], Card]
     columns: Callable[[T], Columns]
     drawings: Callable[[T], Iterable[Drawing | None]] = _no_drawings
+    arrays: Callable[[T, int | None], Mapping[str, Any]] | None = None
 
     def html(self, shown: T) -> str:
         """Return the card as a piece of HTML; what comes from a user is escaped."""
