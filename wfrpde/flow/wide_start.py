@@ -25,12 +25,20 @@ from wfrpde.flow.outcome import Outcome
 LEFT_OUT = 1e-6
 """Share of a wide start outside all cells from which it, and no narrowness, is what is told."""
 
+SEEN = 1e-15
+"""The same from which its numbers are its own: there (log ρ/π)² is 1e6 and more."""
+
 
 def left_out(outcome: Outcome) -> float:
     """Return the share of the start that lies in no cell; 0 where it is not worth telling."""
-    runs = outcome.facts["runs"]
-    share = float(runs[-1].get("start_left_out", 0.0)) if runs else 0.0
+    share = outside(outcome)
     return share if share > LEFT_OUT else 0.0
+
+
+def outside(outcome: Outcome) -> float:
+    """Return the share of the start that lies in no cell, however small."""
+    runs = outcome.facts["runs"]
+    return float(runs[-1].get("start_left_out", 0.0)) if runs else 0.0
 
 
 def whole_grid(problem: Problem, outcome: Outcome) -> TensorGrid | None:
@@ -38,14 +46,16 @@ def whole_grid(problem: Problem, outcome: Outcome) -> TensorGrid | None:
     nodes = outcome.interpolation
     if not isinstance(nodes, TensorInterpolation) or outcome.parts is not None:
         return None
-    if left_out(outcome) == 0.0 or problem.absorption is not None:
+    if outside(outcome) < SEEN or problem.absorption is not None:
         return None
     if not problem.equation.conserve:
         return None
     grid = nodes.grid
     if not np.allclose([[b[0], b[-1]] for b in grid.breaks], problem.box):
         return None
-    breaks = tuple(np.append(b[:-1:2], b[-1]) for b in grid.breaks)
+    # a start of which much lies outside is wide: cells twice as wide will do
+    step = 2 if left_out(outcome) > 0 else 1
+    breaks = tuple(np.append(b[:-1:step], b[-1]) for b in grid.breaks)
     return TensorGrid(breaks, np.ones([len(b) - 1 for b in breaks], dtype=bool), grid.closed)
 
 

@@ -92,7 +92,7 @@ def _marched(
         by_axes=stepper.by_axes,
     ) as semi:
         whole = problem.log_initial(owned) + semi.log_weights
-        left_out = _left_out(problem, grid, nodes, whole)
+        left_out = _left_out(problem, grid)
         log_mass = semi.conditioned(whole)
         alive = nodes.logsumexp(np.where(semi.absorbed, -NO_MASS, whole))
         defect = _start_defect(problem, nodes, log_mass, left_out)
@@ -166,20 +166,12 @@ def _recall(steps: Splitting, work: Mapping[str, Any]) -> None:
         setattr(steps.transport.incidents, name, count)
 
 
-def _left_out(problem: Problem, grid: Grid, nodes: Nodes, log_mass: Array) -> float:
-    """Share of the start that lies in the box, but in none of the cells that are kept.
-
-    0 where a Gaussian is narrower than a cell, which says nothing of what is left out.
-    """
-    if not isinstance(grid, TensorGrid):
+def _left_out(problem: Problem, grid: Grid) -> float:
+    """Share of the start that lies in the box, but in none of the cells that are kept."""
+    formula = problem.initial.gaussian is not None
+    if not isinstance(grid, TensorGrid) or not (formula or problem.absorption is None):
         return 0.0
-    if problem.initial.gaussian is None:
-        return 0.0 if problem.absorption is not None else _in_no_cell(problem, grid)
-    _, covariance = problem.initial.gaussian
-    widest = max(float(np.diff(breaks).max()) for breaks in grid.breaks)
-    if np.sqrt(np.linalg.eigvalsh(covariance)[0]) < widest:
-        return 0.0
-    return max(0.0, 1.0 - nodes.sum(np.exp(log_mass)))
+    return _in_no_cell(problem, grid)
 
 
 def _in_no_cell(problem: Problem, grid: TensorGrid) -> float:
