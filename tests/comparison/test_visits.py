@@ -146,6 +146,26 @@ def test_a_rare_region_is_counted_in_points_that_chains_are_worth():
     assert wrong <= 4
 
 
+def test_a_rare_well_of_long_chains_is_no_doubt(monkeypatch):
+    """It is looked for in a part of their points, in which it is as rare as in π."""
+    modes = {"weights": [0.99, 0.01], "means": [[0.0], [5.0]], "covariances": [1.0, 0.04]}
+    tables = {
+        "target": {"kind": "gaussian_mixture", **modes},
+        "initial": {"mean": [0.0], "covariance": [[1.0]]},
+        "validation": {"metrics": False, "modes": False},
+    }
+    judge_ = Flows(wfrpde.Case.model_validate(tables), timeless=True).judge(None)
+    assert judge_.watched[1] == pytest.approx([0.99, 0.01], abs=1e-3)
+    monkeypatch.setattr("wfrpde.comparison.visits.MOST", 600)
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=(2, 6000))
+    rare = rng.random(x.shape) < 0.01
+    x[rare] = 5 + 0.2 * x[rare]
+    assert not any(row.doubt or row.verdict == "biased" for row in verdicts(judge_, x))
+    rows = {row.observable: row.verdict for row in verdicts(judge_, 1.1 * x)}
+    assert rows["var x"] == "biased"
+
+
 def test_stays_are_counted_chain_by_chain():
     inside = np.array([0, 1, 1, 0, 1, 1, 1, 1], dtype=bool)[:, None]
     assert stays(inside, 2).tolist() == [[2], [2]]

@@ -30,7 +30,8 @@ def chain_rows(
     effective = np.sum([r.effective[0] for r in replicates], axis=0)
     points = 0.0 if np.isnan(effective).all() else float(np.nanmedian(effective))
     visits = np.sum([r.visits[0] for r in replicates], axis=0)
-    unseen = hardly_seen(*judge.watched, visits, points)
+    asked = np.sum([judge.watched_in(r.particles) for r in replicates], axis=0)
+    unseen = hardly_seen(*judge.watched, visits, np.minimum(points, asked))
     rows = []
     references = judge.references[np.inf]
     for i, (observable, reference) in enumerate(zip(judge.observables, references, strict=True)):

@@ -27,7 +27,7 @@ from wfrpde.comparison.observables import (
 )
 from wfrpde.comparison.product_density import ProductDensity
 from wfrpde.comparison.tails import pareto_shape
-from wfrpde.comparison.visits import Wells, stays, thinned
+from wfrpde.comparison.visits import Wells, left_of, stays, thinned
 from wfrpde.comparison.weighed import corrected
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
@@ -213,6 +213,12 @@ class Judge:
         if self.wells is None:
             return names, np.array(shares)
         return names + self.wells.names, np.concatenate([shares, self.wells.shares])
+
+    def watched_in(self, particles: int) -> Array:
+        """How many points of chains, of so many, are asked where they are: ``(m,)``."""
+        wells = 0 if self.wells is None else len(self.wells.names)
+        named = len(self.watched[0]) - wells
+        return np.repeat([particles, left_of(particles)], [named, wells])
 
     def _visits(self, x: Array, phi: Array, chains: int) -> Array:
         """Stays ``(2, m)`` of chains inside and outside of what is watched."""

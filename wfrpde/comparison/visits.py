@@ -90,7 +90,16 @@ def stays(inside: Flags, chains: int) -> Array:
 
 def thinned(x: Array, chains: int) -> Array:
     """Leave at most `MOST` or so of the points ``(n, d)`` of chains, and as many of each."""
-    return _parted(x, chains)[:, :: -(-len(x) // MOST)].reshape(-1, x.shape[1])
+    return _parted(x, chains)[:, :: _stride(len(x))].reshape(-1, x.shape[1])
+
+
+def left_of(n: int) -> int:
+    """How many of n points `thinned` leaves, at least."""
+    return n // _stride(n)
+
+
+def _stride(n: int) -> int:
+    return -(-n // MOST)
 
 
 def _parted(x: npt.NDArray[Kind], chains: int) -> npt.NDArray[Kind]:
@@ -99,7 +108,7 @@ def _parted(x: npt.NDArray[Kind], chains: int) -> npt.NDArray[Kind]:
     return x.reshape(count, len(x) // count, x.shape[1])
 
 
-def hardly_seen(names: Sequence[str], shares: Array, visits: Array, points: float) -> str:
+def hardly_seen(names: Sequence[str], shares: Array, visits: Array, points: float | Array) -> str:
     """Tell of a region that chains should have visited, or left, and hardly have; "" of none.
 
     Parameters
@@ -109,13 +118,15 @@ def hardly_seen(names: Sequence[str], shares: Array, visits: Array, points: floa
     visits
         ``(2, m)`` stays inside and outside.
     points
-        How many points the chains seem to be worth.
+        How many points the chains seem to be worth, of those in which the visits were counted:
+        ``(m,)``, or of all regions.
     """
+    worth = np.broadcast_to(points, shares.shape)
     for k in np.argsort(shares > 0.5, kind="stable"):  # rather that nothing was in a small one
         name, share, stay = names[k], float(shares[k]), visits[:, k]
         seen = int(stay.min())
         # that chance makes one stay of 14 that are expected, or nine of 46, is out of the question
-        if seen < 10 and points * min(share, 1 - share) >= ENOUGH + 4 * seen:
+        if seen < 10 and worth[k] * min(share, 1 - share) >= ENOUGH + 4 * seen:
             within = stay[0] <= stay[1]
             where = f"{'in' if within else 'outside'} {name}"
             of = f"where {number(share if within else 1 - share, 2)} of π is"
