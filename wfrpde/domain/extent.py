@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from wfrpde.arrays import Array, Flags
+from wfrpde.arrays import Array
 from wfrpde.domain.landscape import SAMPLES, Landscape, least_of, sample
 from wfrpde.errors import InputError, place
 
@@ -71,27 +71,33 @@ def automatic_box(landscape: Landscape, *, trimmed: bool = True) -> Array:
         counts = FINE_SAMPLES
         points = sample(box, counts)
         level = landscape.levels(points, ways=False)
-    return np.asarray(_rounded(_trimmed(box, points, level.ravel() < landscape.level)))
+    return np.asarray(_rounded(_trimmed(box, points[level.ravel() < landscape.level], counts[dim])))
 
 
-def _trimmed(box: Array, points: Array, matters: Flags) -> Array:
-    """Return the part of a box between the sample points of it that matter, and one further."""
-    inside = points[matters]
+def _trimmed(box: Array, inside: Array, count: int) -> Array:
+    """Return the part of a box between the points `inside` it, and one of `count` samples more."""
     if len(inside) == 0:  # all that matters lies between the sample points
         inside = box.T
-    spacing = np.ptp(box, axis=1) / (len(points) ** (1 / len(box)) - 1)
+    spacing = np.ptp(box, axis=1) / (count - 1)
     low = np.maximum(inside.min(axis=0) - spacing, box[:, 0])
     high = np.minimum(inside.max(axis=0) + spacing, box[:, 1])
     return np.stack([low, high], axis=1)
 
 
 def held(landscape: Landscape, box: Array) -> tuple[Array, float]:
-    """Return the part of a box ``(d, 2)`` that matters, and the least level at the box's sides."""
-    points, shape = sample(box), [SAMPLES[len(box)]] * len(box)
-    level = landscape.levels(points, ways=False)
-    faces = level.reshape(shape)
-    highest = min(faces.take(end, axis=k).min() for k in range(len(box)) for end in (0, -1))
-    return _trimmed(box, points, level < landscape.level), float(highest)
+    """Return the part of a box ``(d, 2)`` that matters, and the least level at the box's sides.
+
+    The way downhill from the start matters, too: it may bend.
+    """
+    count, dim = SAMPLES[len(box)], len(box)
+    seeds = landscape.seeds
+    seeds = seeds[((seeds >= box[:, 0]) & (seeds <= box[:, 1])).all(axis=1)]
+    # a mode may be narrower than the samples are apart
+    points = np.concatenate([sample(box), seeds])
+    level = landscape.levels(points)
+    faces = level[: count**dim].reshape([count] * dim)
+    highest = min(faces.take(end, axis=k).min() for k in range(dim) for end in (0, -1))
+    return _trimmed(box, points[level < landscape.level], count), float(highest)
 
 
 def within_reach(landscape: Landscape, box: Array) -> tuple[Landscape, Array]:
