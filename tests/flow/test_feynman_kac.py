@@ -8,6 +8,8 @@ With V = κx²/2, U = kx − cx² and a Gaussian start N(m, C) the flow obeys
 and for α = 1, β = c = 0 it is log E exp k∫X, with ∫X Gaussian.
 """
 
+from itertools import chain, repeat
+
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
@@ -286,3 +288,23 @@ def test_the_shipped_case_grows_at_its_principal_eigenvalue():
     assert (growth[-1] - growth[-2]) / 2 == pytest.approx(eigenvalue, abs=1e-5)
     assert solution.mode_mass["right"][-1] > 0.98, "U favours the right well"
     assert solution.numerics["target_mode_mass"]["right"] < 0.3, "which V does not"
+
+
+@pytest.mark.parametrize(
+    ("estimates", "attempts"), [((96.0, 128.0, 55.0, 0.005), 4), ((0.5, 0.6, 0.005), 2)]
+)
+def test_runs_that_have_nothing_in_common_are_refined_on(monkeypatch, estimates, attempts):
+    """With 10x to t = 8 the first two estimates of log Z were 96 and 128: the mean was 10 off."""
+    from wfrpde.flow import accuracy, solve  # noqa: F401 (imported before)
+
+    told = chain(estimates, repeat(estimates[-1]))  # the last is asked for again
+    monkeypatch.setattr(accuracy, "worst_error", lambda _: (next(told), "mean at t = 0.1"))
+    case = {
+        "target": {"potential": "x**2/2", "dim": 1},
+        "initial": {"mean": [0.0], "covariance": 0.3},
+        "flow": {"reaction": "x", "save": [0.1]},
+        "accuracy": {"tolerance": 0.01},
+    }
+    found = wfrpde.solve(wfrpde.Case.from_dict(case)).numerics["accuracy"]
+    assert len(found["attempts"]) == attempts
+    assert found["met"] == (attempts == 4)

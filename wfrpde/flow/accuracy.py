@@ -197,8 +197,9 @@ def refined_to_tolerance(
         gain = found / estimate
         if gain < 1.0:
             best, estimate, what = finer, found, of
-        # ratio of the estimates after and before a refinement beyond which refining is given up
-        if gain > 0.7:
+        # ratio of the estimates after and before a refinement beyond which refining is given up;
+        # on a line, where runs cost little, not while they have nothing in common
+        if gain > 0.7 and (estimate < 1.0 or context.problem.dim > 1):
             stopped = "refinement gained nothing any more"
             break
     accuracy = {
