@@ -20,7 +20,7 @@ from wfrpde.flow.accuracy import RATES, SMALL
 from wfrpde.flow.exact import blur_defect
 from wfrpde.flow.outcome import Outcome, Share
 from wfrpde.flow.saved import ErrorEstimate
-from wfrpde.flow.wide_start import remembered
+from wfrpde.flow.wide_start import beyond_the_box, remembered
 
 Comparison = tuple[Functionals, Array, Array]
 """Numbers of another solution or rule, its L2 distances ``(T,)`` and the shares that count."""
@@ -80,7 +80,6 @@ def estimated(
         nobody: list[Comparison] = [(numbers, nothing, nothing)]
         return _error(numbers, nobody, problem, nothing, nothing, nothing).unknown()
     lucky = problem.tolerance is not None and outcome.facts["extrapolated"]
-    lucky = lucky and len(outcome.facts["runs"]) == 3  # a fourth finds such numbers out
     luck: dict[str, float] = {}
     if problem.tolerance is not None and problem.dim > 1 and len(comparisons) == 1:
         luck = OF_TWO
@@ -243,10 +242,12 @@ def _error(
     whole = np.ones(len(density))
     insides = {k: np.maximum(m * (1 - m), 0.0) for k, m in numbers.mode_mass.items()}
     beyond = {"kl": depth, "mass": 1.0, "fisher_information": depth, "reaction_variance": depth**2}
+    owed, at_first = beyond_the_box(problem), np.arange(len(density)) == 0
     return ErrorEstimate(
         series={
             name: gap(attrgetter(name), more, spreads[name])
             + (luck or {}).get(name, 0.0) * density * np.abs(getattr(numbers, name))
+            + owed.get(name, 0.0) * at_first
             for name, more in beyond.items()
         },
         mean=gap(attrgetter("mean"), reach, reached, width),

@@ -16,6 +16,7 @@ from wfrpde.case.problem import Problem
 from wfrpde.discretisation.functionals import Evaluator, Points
 from wfrpde.discretisation.pieces import Functionals, Samples
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
+from wfrpde.domain.extent import share_outside
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.domain.landscape import SPAN
 from wfrpde.fields.schedules import is_moving
@@ -46,17 +47,40 @@ def whole_grid(problem: Problem, outcome: Outcome) -> TensorGrid | None:
     nodes = outcome.interpolation
     if not isinstance(nodes, TensorInterpolation) or outcome.parts is not None:
         return None
-    if outside(outcome) < SEEN or problem.absorption is not None:
-        return None
-    if not problem.equation.conserve:
+    if problem.absorption is not None or not problem.equation.conserve:
         return None
     grid = nodes.grid
+    if problem.dim == 1:
+        return _whole_line(problem, grid)
+    if outside(outcome) < SEEN:
+        return None
     if not np.allclose([[b[0], b[-1]] for b in grid.breaks], problem.box):
         return None
     # a start of which much lies outside is wide: cells twice as wide will do
     step = 2 if left_out(outcome) > 0 else 1
     breaks = tuple(np.append(b[:-1:step], b[-1]) for b in grid.breaks)
     return TensorGrid(breaks, np.ones([len(b) - 1 for b in breaks], dtype=bool), grid.closed)
+
+
+def _whole_line(problem: Problem, grid: TensorGrid) -> TensorGrid | None:
+    """Return cells of a line up to the ends of its box; None where the start has nothing there."""
+    (breaks,), (low, high) = grid.breaks, problem.box[0]
+    if problem.equation.path is not None or any(grid.closed):
+        return None
+    if share_outside(problem.initial.log_density, grid.box, problem.box) < SEEN:
+        return None
+    first, last = breaks[1] - breaks[0], breaks[-1] - breaks[-2]
+    before = np.linspace(low, breaks[0], 1 + _cells((breaks[0] - low) / first))[:-1]
+    after = np.linspace(breaks[-1], high, 1 + _cells((high - breaks[-1]) / last))[1:]
+    every = np.concatenate([before, breaks, after])
+    if not np.isfinite(problem.target.potential(every[:, None])).all():
+        return None
+    return TensorGrid((every,), np.ones(len(every) - 1, dtype=bool), grid.closed)
+
+
+def _cells(lengths: float) -> int:
+    """Return in how many cells an end goes that is so many of them long: enough, not endless."""
+    return 0 if lengths < 1e-9 else min(int(np.ceil(lengths)), 4000)
 
 
 class WholeStart:
@@ -97,6 +121,41 @@ class WholeStart:
     def shifted(self, shift: Array, log_normalisation: float) -> Array:
         """Return what normalises ``(T,)``, at t = 0 the whole start beside the same π."""
         return np.append(self._found[1] + log_normalisation, shift[1:])
+
+
+def beyond_the_box(problem: Problem) -> dict[str, float]:
+    """Return what numbers of the start owe at most to the little of it beyond an automatic box.
+
+    The share out there is about ρ₀ at the walls relative to its maximum. log(ρ₀/π) and its slope
+    are taken at the walls, too: they may be thousands where the share is 1e-12.
+    """
+    if not problem.endless or problem.equation.path is not None or not len(problem.initial.seeds):
+        return {}
+    top = float(problem.log_initial(problem.initial.seeds).max())
+    owed = dict.fromkeys(("kl", "reaction_variance", "fisher_information"), 0.0)
+    for axis, ends in enumerate(problem.box):
+        count = {1: 1, 2: 101, 3: 31}[problem.dim]
+        along = [np.linspace(low, high, count) for low, high in problem.box]
+        for wall, into in zip(ends, (1.0, -1.0), strict=True):
+            step = into * 1e-5 * np.ptp(ends)
+            logs, depths = [], []
+            for place in (wall, wall + step):
+                along[axis] = np.array([place])
+                points = np.stack(np.meshgrid(*along, indexing="ij"), axis=-1)
+                points = points.reshape(-1, problem.dim)
+                logs.append(problem.log_initial(points))
+                depths.append(logs[-1] + problem.target.potential(points))
+            with np.errstate(over="ignore", invalid="ignore"):
+                share = np.exp(np.minimum(logs[0] - top, 0.0))
+                slope = (depths[0] - depths[1]) / step
+                for name, size in (
+                    ("kl", np.abs(depths[0])),
+                    ("reaction_variance", depths[0] ** 2),
+                    ("fisher_information", slope**2),
+                ):
+                    most = np.where(share > 0, share * size, 0.0)
+                    owed[name] += float(np.nan_to_num(most, nan=0.0, posinf=0.0).max())
+    return owed
 
 
 def remembered(problem: Problem, outcome: Outcome) -> Array:
