@@ -29,7 +29,7 @@ TINY = 1e-300
 
 NO_LUCK = 1 / 4
 """Share of the density's relative error that every other number has besides its own, where three
-runs are extrapolated to a tolerance: of its spread under ρ (means, covariances) or of itself (KL,
+runs, on a line three or four, are extrapolated to a tolerance: of its spread under ρ (means, covariances) or of itself (KL,
 masses). Extrapolations that agree on a number by chance know no more of it than that."""
 
 OF_TWO = {"kl": 1 / 16, **dict.fromkeys(RATES, NO_LUCK)}
@@ -80,6 +80,8 @@ def estimated(
         nobody: list[Comparison] = [(numbers, nothing, nothing)]
         return _error(numbers, nobody, problem, nothing, nothing, nothing).unknown()
     lucky = problem.tolerance is not None and outcome.facts["extrapolated"]
+    # in the plane and in space a fourth run finds such numbers out
+    lucky = lucky and (problem.dim == 1 or len(outcome.facts["runs"]) == 3)
     luck: dict[str, float] = {}
     if problem.tolerance is not None and problem.dim > 1 and len(comparisons) == 1:
         luck = OF_TWO
