@@ -29,8 +29,9 @@ TINY = 1e-300
 
 NO_LUCK = 1 / 4
 """Share of the density's relative error that every other number has besides its own, where three
-runs, on a line three or four, are extrapolated to a tolerance: of its spread under ρ (means, covariances) or of itself (KL,
-masses). Extrapolations that agree on a number by chance know no more of it than that."""
+runs, on a line three or four, are extrapolated to a tolerance: of its spread under ρ (means,
+covariances) or of itself (KL, masses). Extrapolations that agree on a number by chance know no more
+of it than that."""
 
 OF_TWO = {"kl": 1 / 16, **dict.fromkeys(RATES, NO_LUCK)}
 """The same where two runs are all there is in the plane or in space. Their L2 distance is what both
