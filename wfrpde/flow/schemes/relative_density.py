@@ -17,6 +17,7 @@ from wfrpde.discretisation.interpolation import Interpolation, interpolation_of
 from wfrpde.discretisation.nodes import Nodes, make_nodes
 from wfrpde.discretisation.semi_discrete import NO_MASS, SemiDiscrete
 from wfrpde.domain.absorption import Absorption
+from wfrpde.domain.extent import share_outside
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.domain.landscape import sample
 from wfrpde.engine import Wish
@@ -171,6 +172,8 @@ def _left_out(problem: Problem, grid: Grid) -> float:
     formula = problem.initial.gaussian is not None
     if not isinstance(grid, TensorGrid) or not (formula or problem.absorption is None):
         return 0.0
+    if grid.dim == 1:  # cells have no gaps on a line, but may end before the box
+        return share_outside(problem.initial.log_density, grid.box, problem.box)
     return _in_no_cell(problem, grid)
 
 
