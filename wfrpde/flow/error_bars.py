@@ -20,7 +20,7 @@ from wfrpde.flow.accuracy import RATES, SMALL
 from wfrpde.flow.exact import blur_defect
 from wfrpde.flow.outcome import Outcome, Share
 from wfrpde.flow.saved import ErrorEstimate
-from wfrpde.flow.wide_start import beyond_the_box, remembered
+from wfrpde.flow.wide_start import beyond_the_box, outside, remembered
 
 Comparison = tuple[Functionals, Array, Array]
 """Numbers of another solution or rule, its L2 distances ``(T,)`` and the shares that count."""
@@ -151,9 +151,9 @@ def _start_defect(problem: Problem, outcome: Outcome) -> Array:
     """
     kept = remembered(problem, outcome)
     defect = outcome.start_defect * kept + outcome.mass_defect
-    left_out = outcome.facts["runs"][-1].get("start_left_out", 0.0) if outcome.facts["runs"] else 0
+    share = outside(outcome)
     # how far out, in squares of its own width, what is left out of a start lies at most
-    missing = 100.0 * left_out if left_out > ROUND_OFF else 0.0
+    missing = 100.0 * share if share > ROUND_OFF else 0.0
     defect[0] = min(outcome.start_defect * kept[0], missing)
     return defect + blur_defect(problem, outcome.times)
 
