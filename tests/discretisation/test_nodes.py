@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from wfrpde.discretisation.gll import gll_rule
-from wfrpde.discretisation.nodes import _owners, make_nodes, simplex_volumes
+from wfrpde.discretisation.lattice import owners
+from wfrpde.discretisation.nodes import make_nodes, simplex_volumes
 from wfrpde.domain.grid import simplices_of_box
 from wfrpde.parallel.mpi import MPI
 
@@ -97,7 +98,7 @@ def test_a_node_belongs_to_the_first_rank_that_has_a_cell_of_it(nodes_of, dim, d
     alone = nodes_of("tensor", dim, degree)
     count = len(alone.cell_nodes)
     bounds = [count * r // ranks for r in range(ranks + 1)]
-    owner = _owners(alone.grid, degree, bounds)
+    owner = owners(alone.grid, degree, bounds)
     assert owner.shape == tuple(len(a) for a in alone.axes)
     expected = np.full(owner.size, ranks)
     for rank in range(ranks):

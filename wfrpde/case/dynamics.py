@@ -109,8 +109,8 @@ class DynamicsSpec(Section):
             field = MatrixField.diagonal([entry(given, dim, where)] * dim)
         elif not any(isinstance(row, tuple) for row in given):
             check_length(where, given, dim)
-            axes = [entry(d, dim, f"{where}[{i}]") for i, d in enumerate(given)]  # type: ignore[arg-type]
-            field = MatrixField.diagonal(axes)
+            named = ((d, f"{where}[{i}]") for i, d in enumerate(given) if not isinstance(d, tuple))
+            field = MatrixField.diagonal([entry(d, dim, axis) for d, axis in named])
         else:
             field = _matrix(given, dim, where)
             _refuse(field, where, "is not symmetric", "D_ij = D_ji", lambda a: a - a.mT)

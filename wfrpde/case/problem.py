@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from wfrpde.arrays import Array, Flags
+from wfrpde.case.stretch import stretch
 from wfrpde.case.terms import EMPTY, Densities
 from wfrpde.domain.absorption import Absorption
-from wfrpde.domain.extent import share_outside
 from wfrpde.domain.grid import SimplexGrid, TensorGrid, divided, simplices_of_box
 from wfrpde.domain.kinks import Kinks, kinks_of
 from wfrpde.domain.landscape import SPAN, TOP, Landscape, sample
 from wfrpde.domain.sides import Sides
-from wfrpde.errors import InputError
 from wfrpde.fields.blocks import in_blocks
 
 if TYPE_CHECKING:
@@ -187,71 +186,7 @@ class Problem(Densities):
     @cached_property
     def stretch(self) -> Array:
         """The part ``(1, 2)`` of a 1-D box that matters: up to twice the level, no gaps."""
-        return self._stretch(low=False)
-
-    def _stretch(self, *, low: bool) -> Array:
-        """Return the part of a 1-D box that matters.
-
-        Without a reaction only the relative density will do, and V must not span more than `SPAN`:
-        the ends of a wide start that lie higher are left out, if they hold no mass to speak of; so
-        they are if a `low` part is asked for, where V reaches up to `TOP`, whatever they hold of a
-        Gaussian: runs tell what of that is left out.
-        Ends where V is infinite are left out with all that lies beyond twice the level, whatever
-        the start has there: that share is told.
-        """
-        if any(self.sides.closed):
-            return self.box
-        first, last = self.box[0]
-        x = np.linspace(first, last, 4001)
-        step = x[1] - x[0]
-        matters = self.landscape.levels(x[:, None]) < 2 * self.landscape.level
-
-        def ends(keep: Flags) -> Array:
-            inside = x[keep]
-            return np.array([[max(first, inside[0] - step), min(last, inside[-1] + step)]])
-
-        whole = ends(matters)
-        value = self.target.potential(x[:, None])
-        within = (x >= whole[0, 0]) & (x <= whole[0, 1])
-        walled = np.isposinf(value[within]).any()
-        low = low and bool(np.ptp(value[within & np.isfinite(value)]) > TOP)
-        posed = self.equation.path is not None and self.domain.box is not None
-        if (posed or (self.equation.beta > 0 and not low)) and not walled:
-            return whole
-        with np.errstate(invalid="ignore"):
-            low_enough = value - np.nanmin(value) < (2 * self.landscape.level if walled else SPAN)
-        part = ends(matters & low_enough)
-        if walled:
-            return self._between_walls(part, x, value)
-        lost = share_outside(self.initial.log_density, part, whole)
-        told = low and self._tells_left_out
-        return part if told or lost < self.domain.cut_off_share else whole
-
-    @property
-    def _tells_left_out(self) -> bool:
-        """Whether runs find what of the start is in no cell: that of a Gaussian well within."""
-        if self.initial.gaussian is None or self.absorption is not None:
-            return False
-        mean, covariance = self.initial.gaussian
-        # standard deviations of a start that a box has to hold for its moments to be a formula's
-        reach = 6.0 * np.sqrt(np.diag(covariance))
-        low, high = self.box.T
-        return bool(((mean - reach >= low) & (mean + reach <= high)).all())
-
-    def _between_walls(self, part: Array, x: Array, value: Array) -> Array:
-        """Return the part, if no wall stands within it."""
-        wall = x[np.isposinf(value) & (x > part[0, 0]) & (x < part[0, 1])]
-        if len(wall):
-            side = [[f"{wall[-1]:g}", f"{part[0, 1]:g}"], [f"{part[0, 0]:g}", f"{wall[0]:g}"]]
-            right = float(self.initial.seeds[0, 0]) > wall[0] if len(self.initial.seeds) else True
-            box = ", ".join(side[0] if right else side[1])
-            raise InputError(
-                "target",
-                f"a potential that is inf at x = {wall[0]:g}, between parts of the domain",
-                "a domain on one side of the wall, which nothing crosses",
-                f"For example: [domain] box = [[{box}]].",
-            )
-        return part
+        return stretch(self)
 
     @property
     def reaction_rate(self) -> float:
@@ -363,7 +298,7 @@ class Problem(Densities):
 
     def _interval(self, cells: int, through: Array, *, low: bool) -> TensorGrid:
         """Divide the `stretch` of a 1-D box."""
-        ends = self._stretch(low=True) if low else self.stretch
+        ends = stretch(self, low=True) if low else self.stretch
         first, last = ends[0]
         breaks = divided(first, last, cells, through)
         return TensorGrid((breaks,), np.ones(len(breaks) - 1, dtype=bool), self.sides.closed)

@@ -273,14 +273,17 @@ def _check_cut_off(problem: Problem, bounds: Array | None, level: float) -> bool
         wide = np.where(closed[:, None] | nothing, problem.box, wide)
         return share_outside(log_density, problem.box, wide)
 
+    def of_potential(potential: Callable[[Array], Array]) -> float:
+        return beyond(potential, lambda x: -potential(x))
+
     shares = {
-        "target": beyond(problem.target.potential, lambda x: -problem.target.potential(x)),
+        "target": of_potential(problem.target.potential),
         # beyond the box the formula of a density need not make sense
         "initial": beyond(landscape.surprise, problem.initial.log_density, nothing=False)
         + _absorbed_at_first(problem),
     }
     if landscape.favoured:
-        shares["favoured"] = max(beyond(f, lambda x, f=f: -f(x)) for f in landscape.favoured)  # type: ignore[misc]
+        shares["favoured"] = max(map(of_potential, landscape.favoured))
     if problem.dim == 1 and problem.mesh is None:
         shares["initial"] += share_outside(
             problem.initial.log_density, problem.stretch, problem.box

@@ -9,7 +9,8 @@ import numpy as np
 
 from wfrpde.arrays import Array, Flags, Integers
 from wfrpde.discretisation.gll import gll_rule
-from wfrpde.discretisation.nodes import Nodes, cell_extents, simplex_volumes, summed_at_ends
+from wfrpde.discretisation.lattice import cell_extents, summed_at_ends
+from wfrpde.discretisation.nodes import Nodes, simplex_volumes
 from wfrpde.domain.grid import TensorGrid
 
 

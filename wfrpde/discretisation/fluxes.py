@@ -28,7 +28,8 @@ from wfrpde.discretisation.edges import (
     simplex_edges,
 )
 from wfrpde.discretisation.gll import gll_rule
-from wfrpde.discretisation.nodes import Nodes, cell_extents
+from wfrpde.discretisation.lattice import cell_extents
+from wfrpde.discretisation.nodes import Nodes
 from wfrpde.domain.grid import SimplexGrid, TensorGrid
 from wfrpde.engine.layout import RowBlocks, Triplets
 

@@ -21,7 +21,8 @@ import numpy as np
 
 from wfrpde.arrays import Array, Integers
 from wfrpde.discretisation.gll import gll_rule
-from wfrpde.discretisation.nodes import cell_extents, make_nodes
+from wfrpde.discretisation.lattice import cell_extents
+from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.engine.serial import Solve, pattern_of
 
 if TYPE_CHECKING:

@@ -16,7 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.arrays import Array, Flags, Integers
-from wfrpde.discretisation.gll import gll_rule
+from wfrpde.discretisation.lattice import (
+    cell_extents,
+    identified,
+    lattice_shape,
+    lattice_weights,
+    node_axes,
+    nodes_of,
+    nodes_of_cells,
+    owners,
+    points_of,
+    tensor_weights,
+    with_a_node,
+)
 from wfrpde.domain.grid import SimplexGrid, TensorGrid
 from wfrpde.engine.layout import Layout
 from wfrpde.engine.partition import partition
@@ -69,7 +81,7 @@ class Nodes(Layout):
         assert isinstance(self.grid, TensorGrid)
         cells = _own_cells(self.grid, self.comm.rank, self.comm.size)
         index = np.array(np.unravel_index(cells, self.grid.active.shape))
-        flat = _identified(_nodes_of_cells(index, self.grid, self.degree), self.grid, self.degree)
+        flat = identified(nodes_of_cells(index, self.grid, self.degree), self.grid, self.degree)
         layers, number = self.numbers()
         return number[flat - layers.start * (number.size // len(layers))].astype(np.int64)
 
@@ -79,7 +91,7 @@ class Nodes(Layout):
         As arrays over the nodes of this rank count them, flat; −1 where it has none.
         """
         assert isinstance(self.grid, TensorGrid)
-        lattice = _lattice(self.grid, self.degree)
+        lattice = lattice_shape(self.grid, self.degree)
         layer = int(np.prod(lattice[1:]))
         last = int(self.canonical.max(initial=0))
         layers = range(int(self.canonical.min(initial=last)) // layer, last // layer + 1)
@@ -101,7 +113,7 @@ class Nodes(Layout):
     def in_lines(self, axis: int) -> Integers:
         """Return numbers of the nodes of a tensor grid, consecutive ones along an axis."""
         assert isinstance(self.grid, TensorGrid)
-        shape = _lattice(self.grid, self.degree)
+        shape = lattice_shape(self.grid, self.degree)
         order = [*(k for k in range(self.dim) if k != axis), axis]
         index = np.unravel_index(self.canonical, shape)
         transposed = tuple(index[k] for k in order)
@@ -117,7 +129,7 @@ class Nodes(Layout):
         """Quadrature weights ``(cells, k)`` of the owned cells at their own nodes."""
         if isinstance(self.grid, TensorGrid):
             extents = cell_extents(self.grid, self.cell_nodes, self.points)
-            return _tensor_weights(extents, self.degree)
+            return tensor_weights(extents, self.degree)
         return _simplex_weights(self.points[self.cell_nodes])
 
     def gather(self, owned: Array) -> tuple[Integers, Array]:
@@ -135,14 +147,14 @@ class Nodes(Layout):
         if not isinstance(self.grid, TensorGrid) or not self.closed_axes:
             return numbers, values
         every = self._repeated()
-        return every, values[np.searchsorted(numbers, _identified(every, self.grid, self.degree))]
+        return every, values[np.searchsorted(numbers, identified(every, self.grid, self.degree))]
 
     def gather_rows(self, rows: Array) -> Array:
         """Values ``(T, n)`` on the canonical nodes, on every rank, of own ones (collective)."""
         if not self.on_open_box or self.comm.size == 1:
             return np.array([self.gather(row)[1] for row in rows])
         assert isinstance(self.grid, TensorGrid)  # an open box is one
-        size = int(np.prod(_lattice(self.grid, self.degree)))
+        size = int(np.prod(lattice_shape(self.grid, self.degree)))
         kind: Any = np.int32 if size < 2**31 else np.int64
         number = np.empty(self.n_global, dtype=kind)
         own = self.canonical[: self.n_owned].astype(kind)
@@ -163,7 +175,7 @@ class Nodes(Layout):
         numbers, values = self.gather(owned)
         if not isinstance(self.grid, TensorGrid) or not self.closed_axes:
             return values
-        return np.where(_identified(numbers, self.grid, self.degree) == numbers, values, 0.0)
+        return np.where(identified(numbers, self.grid, self.degree) == numbers, values, 0.0)
 
     def owned_of(self, values: Array) -> Array:
         """Return the values at this rank's own nodes, of all that `gather` gave, or of rows."""
@@ -175,7 +187,7 @@ class Nodes(Layout):
         """Canonical numbers, with those at the end of an axis that closes upon itself."""
         assert isinstance(self.grid, TensorGrid)
         cells = np.array(np.nonzero(self.grid.active))
-        return np.unique(_nodes_of_cells(cells, self.grid, self.degree))
+        return np.unique(nodes_of_cells(cells, self.grid, self.degree))
 
     @cached_property
     def _order(self) -> tuple[Integers, Integers | None]:
@@ -190,16 +202,6 @@ class Nodes(Layout):
         self.comm.Allgatherv(own, (number, list(self.sizes)))
         order = np.argsort(number, kind="stable")  # runs that are sorted already
         return number[order], order
-
-
-def node_axes(grid: TensorGrid, degree: int) -> tuple[Array, ...]:
-    """Coordinates ``(n_k p + 1,)`` of the GLL nodes along each axis."""
-    reference = gll_rule(degree).nodes
-    axes = []
-    for breaks in grid.breaks:
-        inner = breaks[:-1, None] + (reference[None, :-1] + 1) / 2 * np.diff(breaks)[:, None]
-        axes.append(np.append(inner.ravel(), breaks[-1]))
-    return tuple(axes)
 
 
 def make_nodes(comm: Comm, grid: TensorGrid | SimplexGrid, degree: int = 1) -> Nodes:
@@ -236,7 +238,7 @@ def _in_slabs(comm: Comm, grid: TensorGrid, degree: int) -> Nodes:
     its nodes, so that it knows their rows of a matrix.
     """
     bounds = [grid.n_cells * r // comm.size for r in range(comm.size + 1)]
-    owner = _owners(grid, degree, bounds)
+    owner = owners(grid, degree, bounds)
     own: Flags = owner == comm.rank
     sizes = np.bincount(owner.ravel(), minlength=comm.size + 1)[: comm.size]
     owned = np.flatnonzero(own)
@@ -246,7 +248,7 @@ def _in_slabs(comm: Comm, grid: TensorGrid, degree: int) -> Nodes:
         cells = np.zeros(grid.active.shape, dtype=bool)
         cells.ravel()[_own_cells(grid, comm.rank, comm.size)] = True
         if degree == 1:
-            cells |= grid.active & _with_a_node(own, grid)
+            cells |= grid.active & with_a_node(own, grid)
         touched = nodes_of(cells, degree)
         for axis in grid.closed_axes:
             ends = np.moveaxis(touched, axis, 0)
@@ -263,110 +265,12 @@ def _in_slabs(comm: Comm, grid: TensorGrid, degree: int) -> Nodes:
     canonical = np.concatenate([owned, ghosts])
     layout = Layout(comm, tuple(int(n) for n in sizes), rows)
     shared = (layout.comm, layout.sizes, layout.ghosts, grid, degree)
-    x = _points_of(grid, degree, canonical)
+    x = points_of(grid, degree, canonical)
     if degree == 1 and not grid.closed_axes:
-        return Nodes(*shared, x, _lattice_weights(grid, canonical), canonical)
+        return Nodes(*shared, x, lattice_weights(grid, canonical), canonical)
     bare = Nodes(*shared, x, np.empty(0), canonical)
     weights = _added_up(layout, len(x), bare.cell_nodes, bare.cell_weights())
     return Nodes(*shared, x, weights, canonical, bare.cell_nodes)
-
-
-def nodes_of(cells: Flags, degree: int) -> Flags:
-    """Which nodes of the box ``(n_1 p + 1, …)`` belong to one of the cells ``(n_1, …)``."""
-    mask = np.zeros([n * degree + 1 for n in cells.shape], dtype=bool)
-    for node in np.ndindex(*([degree + 1] * cells.ndim)):
-        mask[
-            tuple(
-                slice(c, c + (n - 1) * degree + 1, degree)
-                for c, n in zip(node, cells.shape, strict=True)
-            )
-        ] |= cells
-    return mask
-
-
-def _with_a_node(nodes: Flags, grid: TensorGrid) -> Flags:
-    """Which cells have one of the nodes of degree 1 at a corner."""
-    nodes = nodes.copy()
-    for axis in grid.closed_axes:
-        ends = np.moveaxis(nodes, axis, 0)
-        ends[-1] = ends[0]
-    found = np.zeros(grid.active.shape, dtype=bool)
-    for window in grid.corner_windows():
-        found |= nodes[window]
-    return found
-
-
-def _lattice_weights(grid: TensorGrid, canonical: Integers) -> Array:
-    """Weights of nodes of degree 1 of cells of all ranks; no axis closes."""
-    layer = int(np.prod(_lattice(grid, 1)[1:]))
-    last = int(canonical.max(initial=0))
-    first = int(canonical.min(initial=last)) // layer
-    cells = slice(max(first - 1, 0), last // layer + 1)  # with those before the first layer
-    volume = grid.active[cells].astype(np.float64)
-    for axis, breaks in enumerate(grid.breaks):
-        size = np.diff(breaks)[cells if axis == 0 else slice(None)] / 2
-        volume *= size.reshape([-1 if k == axis else 1 for k in range(grid.dim)])
-    for axis in range(grid.dim):
-        volume = summed_at_ends(volume, axis)
-    return np.asarray(volume.ravel()[canonical - cells.start * layer])
-
-
-def summed_at_ends(cells: Array, axis: int) -> Array:
-    """Give what pieces along an axis have to both of their ends."""
-    shape = [n + (k == axis) for k, n in enumerate(cells.shape)]
-    nodes = np.zeros(shape)
-    view, piece = np.moveaxis(nodes, axis, 0), np.moveaxis(cells, axis, 0)
-    view[:-1] = piece
-    view[1:] += piece
-    return nodes
-
-
-def _owners(grid: TensorGrid, degree: int, bounds: list[int]) -> npt.NDArray[Any]:
-    """First rank that has a cell of each node of the box; the number of ranks where there is none.
-
-    `bounds`: number of the first active cell of each rank, and of cells.
-    """
-    nobody = len(bounds) - 1
-    owner = np.full(grid.active.shape, nobody, dtype=np.int16 if nobody < 32_000 else np.int32)
-    owner[grid.active] = np.repeat(np.arange(nobody), np.diff(bounds))
-    for axis, n in enumerate(grid.active.shape):
-        node = np.arange(n * degree + 1)
-        low, high = np.maximum((node - 1) // degree, 0), np.minimum(node // degree, n - 1)
-        owner = np.minimum(owner.take(low, axis=axis), owner.take(high, axis=axis))
-        if axis in grid.closed_axes:
-            ends = np.moveaxis(owner, axis, 0)
-            ends[0] = np.minimum(ends[0], ends[-1])
-            ends[-1] = nobody
-    return owner
-
-
-def _nodes_of_cells(cells: Integers, grid: TensorGrid, degree: int) -> Integers:
-    """Flat index ``(m, (p+1)^d)`` into the lattice of nodes, of cells ``(d, m)``."""
-    shape = _lattice(grid, degree)
-    offsets = np.array(list(np.ndindex(*([degree + 1] * grid.dim)))).T
-    corner = np.ravel_multi_index(tuple(degree * cells), shape)
-    return np.asarray(corner[:, None] + np.ravel_multi_index(tuple(offsets), shape))
-
-
-def _lattice(grid: TensorGrid, degree: int) -> tuple[int, ...]:
-    return tuple(n * degree + 1 for n in grid.active.shape)
-
-
-def _identified(flat: Integers, grid: TensorGrid, degree: int) -> Integers:
-    """Replace nodes at the end of an axis that closes upon itself by those at its beginning."""
-    if not grid.closed_axes:
-        return flat
-    shape = _lattice(grid, degree)
-    index = list(np.unravel_index(flat, shape))
-    for axis in grid.closed_axes:
-        index[axis] = index[axis] % (shape[axis] - 1)
-    return np.asarray(np.ravel_multi_index(tuple(index), shape))
-
-
-def _points_of(grid: TensorGrid, degree: int, canonical: Integers) -> Array:
-    axes = node_axes(grid, degree)
-    index = np.unravel_index(canonical, _lattice(grid, degree))
-    return np.stack([a[i] for a, i in zip(axes, index, strict=True)], axis=1)
 
 
 def simplex_volumes(corners: Array) -> Array:
@@ -379,19 +283,3 @@ def simplex_volumes(corners: Array) -> Array:
 def _simplex_weights(corners: Array) -> Array:
     share = simplex_volumes(corners) / corners.shape[1]
     return np.repeat(share[:, None], corners.shape[1], axis=1)
-
-
-def cell_extents(grid: TensorGrid, cell_nodes: Integers, points: Array) -> Array:
-    """Side lengths ``(cells, d)`` of axis-aligned tensor cells."""
-    extents = points[cell_nodes[:, -1]] - points[cell_nodes[:, 0]]
-    if grid.closed_axes:  # the last cells end at the first nodes
-        extents += (extents < 0) * np.ptp(grid.box, axis=1)
-    return np.asarray(extents)
-
-
-def _tensor_weights(extents: Array, degree: int) -> Array:
-    reference = gll_rule(degree).weights / 2
-    tensor = reference
-    for _ in range(extents.shape[1] - 1):
-        tensor = np.multiply.outer(tensor, reference)
-    return np.asarray(extents.prod(axis=1)[:, None] * tensor.ravel()[None, :])

@@ -14,7 +14,6 @@ Hamiltonian is kept to second order in τ alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +21,7 @@ import numpy as np
 from wfrpde.arrays import Array
 from wfrpde.discretisation.characteristics import QUADRATURE, CharacteristicForm
 from wfrpde.discretisation.graded import UniformAxis
+from wfrpde.engine.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,22 +31,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 200_000
 """Numbers of a block in which the noise is averaged: what the caches hold."""
-
-
-@dataclass(frozen=True)
-class Lattice:
-    """The nodes of a grid of which one process holds all."""
-
-    n_global: int
-
-    def sum(self, values: Array) -> float:
-        """Return Σ over the nodes."""
-        return float(values.sum())
-
-    def logsumexp(self, values: Array) -> float:
-        """Return log Σ e^values over the nodes."""
-        top = float(values.max())
-        return top + float(np.log(np.exp(values - top).sum()))
 
 
 class ShearForm(CharacteristicForm):
@@ -63,6 +47,8 @@ class ShearForm(CharacteristicForm):
     """
 
     def __init__(self, problem: Problem, axes: Sequence[UniformAxis], degree: int) -> None:
+        from wfrpde.parallel.mpi import MPI
+
         self.problem, self.equation, self.degree = problem, problem.equation, degree
         self.dynamics = problem.case.dynamics.build(len(axes))
         self._moves = problem.equation.dynamics is not None
@@ -70,7 +56,8 @@ class ShearForm(CharacteristicForm):
             self.dynamics = problem.equation.dynamics
         self.axes = list(axes)
         self.shape = tuple(axis.count for axis in axes)
-        self.nodes = Lattice(int(np.prod(self.shape)))  # type: ignore[assignment]
+        alone = (MPI.COMM_SELF, (int(np.prod(self.shape)),), np.zeros(0, dtype=np.int64))
+        self.nodes = Layout(*alone)  # type: ignore[assignment]
         self._at_rest = lattice_points([axis.nodes for axis in axes[:2]])
         self._at_rest = np.concatenate([self._at_rest, np.zeros_like(self._at_rest)], axis=1)
         momenta = lattice_points([axis.nodes for axis in axes[2:]])

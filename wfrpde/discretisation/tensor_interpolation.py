@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.arrays import Array, Flags, Integers
-from wfrpde.discretisation.nodes import node_axes, nodes_of
+from wfrpde.discretisation.lattice import node_axes, nodes_of
 from wfrpde.discretisation.stencils import Stencil, TensorStencil
 from wfrpde.domain.grid import TensorGrid
 

@@ -11,26 +11,18 @@ from __future__ import annotations
 import ast
 import difflib
 import math
-import re
-import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import takewhile
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 import sympy
 
-from wfrpde.errors import InputError
 from wfrpde.fields.functions import Absolute, Maximum, Minimum, Sign
 from wfrpde.fields.numbers import number, representable
+from wfrpde.fields.source import Source
 from wfrpde.fields.stability import logarithm
 
-MAX_LENGTH = 10_000
-MAX_NODES = 2_000
 MAX_DEPTH = 40
 MAX_EXPONENT = 1_000
-
-T = TypeVar("T")
 
 CONSTANTS = {"pi": math.pi, "e": math.e}
 _COORDINATES = sympy.symbols("x y z", real=True)
@@ -60,12 +52,6 @@ FUNCTIONS: dict[str, tuple[int, int, Callable[..., float], Callable[..., sympy.E
     "max": (2, 20, max, Maximum),
 }
 
-_KEYWORDS = {"and", "or", "not", "if", "else", "in", "is", "for", "lambda"}
-# A number and a name with nothing between them; what stands before and after a gap.
-_PRODUCT = re.compile(r"(?<![\w.])((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([^\W\d]\w*)")
-_LAST = re.compile(r"(?:[\w.]+|\))(?=\s*$)")
-_FIRST = re.compile(r"[\w.]+|\(")
-
 # What people write for a name of the whitelist.
 _SYNONYMS = {
     "ln": "log",
@@ -76,12 +62,6 @@ _SYNONYMS = {
     "Min": "min",
     "Max": "max",
 }
-_RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
-_RAISED_TYPED = str.maketrans(_RAISED, "0123456789-")
-_TYPED = {
-    "×": "*", "·": "*", "⋅": "*", "÷": "/", "−": "-", "–": "-", "√": "sqrt(…)",
-    "≤": "<=", "≥": ">=", "½": "0.5", "¼": "0.25",
-}  # fmt: skip
 
 # What a formula cannot contain, and why.
 _ABSENT = {
@@ -123,90 +103,13 @@ def parse_expression(text: str, dim: int, where: str, *, timed: bool = False) ->
     InputError
         For whatever is not arithmetic of the whitelist.
     """
-    source = Source(text, dim, where, timed)
+    source = Formula(text, dim, where, timed)
     tree = source.parse()
     return source.guarded(tree, lambda: source.arithmetic(tree, 0))
 
 
-@dataclass(frozen=True)
-class Source:
-    """One text being read: what it may contain, and how to point into it."""
-
-    text: str
-    dim: int
-    where: str
-    timed: bool = False
-
-    def parse(self) -> ast.expr:
-        """Return the syntax tree of the text, within the limits of size."""
-        if not isinstance(self.text, str):
-            raise InputError(self.where, repr(self.text), "an expression in quotes")
-        if not self.text.strip():
-            raise InputError(self.where, "an empty expression", self.allowed())
-        if len(self.text) > MAX_LENGTH:
-            found = f"an expression of {len(self.text)} characters"
-            raise InputError(self.where, found, f"at most {MAX_LENGTH}")
-        self._refuse_signs()
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Python's advice on odd but valid code
-                tree = ast.parse(self.line, mode="eval").body
-        except SyntaxError as error:
-            self._explain(error)
-        except (ValueError, MemoryError, RecursionError) as error:
-            self._fail_at(0, f"text that cannot be read ({error or 'nested too deeply'})")
-        if sum(isinstance(n, ast.expr) for n in ast.walk(tree)) > MAX_NODES:
-            raise InputError(self.where, "too long an expression", f"at most {MAX_NODES} terms")
-        return tree
-
-    def _refuse_signs(self) -> None:
-        """Say how signs of printed mathematics are typed."""
-        line = self.line
-        for column, sign in enumerate(line):
-            if sign in _RAISED:
-                power = "".join(takewhile(_RAISED.__contains__, line[column:]))
-                typed = power.translate(_RAISED_TYPED)
-                base = _LAST.search(line[:column])
-                whole = f"{base[0]}**{typed}" if base and base[0] != ")" else f"(…)**{typed}"
-                self._fail_at(column, f"the sign {power}", f"** for powers: write {whole}")
-            if sign in _TYPED:
-                self._fail_at(column, f"the sign {sign}", f"what it is typed as: {_TYPED[sign]}")
-
-    def _explain(self, error: SyntaxError) -> NoReturn:
-        """Say what Python's parser stumbled over in words of formulas."""
-        line, column = self.line, (error.offset or 0) - 1
-        if column < 0:  # that is how Python says that the text ends too early
-            self._fail_at(len(line), "the end where something has to follow", do="It ends here:")
-        for product in _PRODUCT.finditer(line):
-            factor, name = product.groups()
-            if name not in _KEYWORDS:
-                self._no_sign(product.start(2), factor, name)
-        before, after = _LAST.search(line[:column]), _FIRST.match(line[column:])
-        words = {match[0] for match in (before, after) if match}
-        bracket = "never closed" in error.msg or "unmatched" in error.msg
-        if before and after and not bracket and not words & _KEYWORDS:
-            self._no_sign(column, before[0], after[0])
-        self._fail_at(column, f"a syntax error ({error.msg})")
-
-    def _no_sign(self, column: int, left: str, right: str) -> NoReturn:
-        written = f"write {left}*{right}" if left != ")" else "write *"
-        self._fail_at(
-            column, "two factors without a sign", f"a sign between them: {written}", "Here:"
-        )
-
-    @property
-    def line(self) -> str:
-        """The text on one line: a case file may break a long formula."""
-        return " ".join(self.text.split())
-
-    def guarded(self, tree: ast.expr, build: Callable[[], T]) -> T:
-        """Run ``build``; whatever SymPy raises on the way becomes an `InputError`."""
-        try:
-            return build()
-        except InputError:
-            raise
-        except Exception as error:  # SymPy raises many kinds; all mean: not a usable formula
-            self.fail(tree, f"an expression that has no value ({type(error).__name__}: {error})")
+class Formula(Source):
+    """Text that is arithmetic of the whitelist."""
 
     def allowed(self) -> str:
         """Return what an expression may contain, for error messages."""
@@ -216,26 +119,6 @@ class Source:
             + ", ".join(FUNCTIONS)
         )
 
-    def fail(self, node: ast.AST, found: str, needed: str = "", do: str = "") -> NoReturn:
-        """Raise `InputError` with a caret under ``node``."""
-        raw = self.line.encode("utf-8", "replace")[: getattr(node, "col_offset", 0)]
-        self._fail_at(len(raw.decode("utf-8", "replace")), found, needed, do)
-
-    def _fail_at(self, column: int, found: str, needed: str = "", do: str = "") -> NoReturn:
-        line = self.line
-        column = min(max(column, 0), len(line))
-        start = max(0, column - 60)
-        excerpt = ("…" if start else "") + line[start : column + 60]
-        caret = " " * (column - start + bool(start)) + "^"
-        advice = f"{do}\n" if do else "Here:\n"
-        raise InputError(
-            self.where,
-            f"{found} at column {column + 1}",
-            needed or self.allowed(),
-            f"{advice}    {excerpt}\n    {caret}",
-        )
-
-    # ------------------------------------------------------------------ the walk
     def arithmetic(self, node: ast.expr, depth: int) -> sympy.Expr:
         """Return the SymPy expression of ``node``."""
         if depth > MAX_DEPTH:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import sympy
 
 from wfrpde.arrays import Array, Flags
-from wfrpde.fields.parser import Source
+from wfrpde.fields.parser import Formula
 from wfrpde.fields.rendering import Field, as_points, numpy_function
 
 
@@ -65,7 +65,7 @@ def parse_region(text: str, dim: int, where: str) -> Region:
     InputError
         For everything else, with the place marked.
     """
-    source = Source(text, dim, where)
+    source = Formula(text, dim, where)
     tree = source.parse()
     member, level = source.guarded(tree, lambda: _condition(source, tree, 0))
     return Region(source.line, dim, member, level)
@@ -75,7 +75,7 @@ _Parts = tuple[Callable[[Array], Flags], Field]
 _NEEDED = "comparisons (< <= > >=) of formulas, joined by and, or, not"
 
 
-def _condition(source: Source, node: ast.expr, depth: int) -> _Parts:
+def _condition(source: Formula, node: ast.expr, depth: int) -> _Parts:
     if depth > 40:
         source.fail(node, "too deeply nested a region", _NEEDED)
     match node:
@@ -94,7 +94,7 @@ def _condition(source: Source, node: ast.expr, depth: int) -> _Parts:
     source.fail(node, "something that is not a comparison", _NEEDED)
 
 
-def _comparison(source: Source, node: ast.Compare) -> _Parts:
+def _comparison(source: Formula, node: ast.Compare) -> _Parts:
     sides = [_side(source, n) for n in (node.left, *node.comparators)]
     parts = []
     for left, op, right in zip(sides, node.ops, sides[1:], strict=False):
@@ -108,7 +108,7 @@ def _comparison(source: Source, node: ast.Compare) -> _Parts:
     return _joined(parts, every=True)
 
 
-def _side(source: Source, node: ast.expr) -> Field:
+def _side(source: Formula, node: ast.expr) -> Field:
     for inner in ast.walk(node):
         if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.BitAnd | ast.BitOr):
             found = "& or | that binds tighter than the comparisons beside it"

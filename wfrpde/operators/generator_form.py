@@ -18,7 +18,9 @@ import numpy as np
 
 from wfrpde.arrays import Array, ComplexArray, Flags
 from wfrpde.discretisation.gll import gll_rule
-from wfrpde.discretisation.nodes import Nodes, cell_extents
+from wfrpde.discretisation.lattice import cell_extents
+from wfrpde.discretisation.nodes import Nodes
+from wfrpde.domain.grid import TensorGrid
 from wfrpde.equation import Dynamics
 
 
@@ -86,7 +88,8 @@ def _cell_blocks(nodes: Nodes, potential: Array, dynamics: Dynamics) -> Array:
     """``(cells, m, m)``: √π_i^{-1} K_ij √π_j^{-1} of each cell, m = (p + 1)^d."""
     dim, cells = nodes.dim, nodes.cell_nodes
     rule = gll_rule(nodes.degree)
-    extents = cell_extents(nodes.grid, cells, nodes.points)  # type: ignore[arg-type]
+    assert isinstance(nodes.grid, TensorGrid)
+    extents = cell_extents(nodes.grid, cells, nodes.points)
     weights = nodes.cell_weights()
     value = potential[cells]
     scale = np.exp((value[:, None, :] - value[:, :, None]) / 2)  # [q, i]: e^{(V_i − V_q)/2}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from pydantic import Field, create_model
 
@@ -55,12 +55,12 @@ Bandwidth = Annotated[
 def parameters_of(kind: type[LibrarySampler]) -> type[Parameters]:
     """Return the model of a sampler's parameters, made from the signature of its `of`."""
     hints = get_type_hints(kind.of, include_extras=True)
-    fields = {
+    fields: dict[str, Any] = {
         name: (hints.get(name, object), ... if own.default is own.empty else own.default)
         for name, own in inspect.signature(kind.of).parameters.items()
         if own.kind is own.KEYWORD_ONLY
     }
-    model: type[Parameters] = create_model(  # type: ignore[call-overload]
+    model: type[Parameters] = create_model(
         f"{kind.__name__}Parameters", __base__=Parameters, __module__=kind.__module__, **fields
     )
     return model

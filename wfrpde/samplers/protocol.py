@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -87,7 +88,8 @@ class LibrarySampler(ABC):
         A subclass names its parameters as keyword arguments, with types, descriptions and defaults:
         they are the further keys of its table in a case file. These are those of the class itself.
         """
-        return cls(context.target, *args, name=name, **parameters)  # type: ignore[call-arg]
+        make: Callable[..., Self] = cls  # what a subclass takes beyond a name is its own
+        return make(context.target, *args, name=name, **parameters)
 
     def init(self, positions: Array, rng: np.random.Generator) -> Ensemble:
         """Give the particles equal weights."""
