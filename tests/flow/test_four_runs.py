@@ -47,3 +47,25 @@ def test_bars_are_near_the_errors_and_cover_them():
             off = np.abs(found - exact).max()
             assert off <= np.max(bar)
             assert np.max(bar) < 1e-3
+
+
+def test_long_steps_near_equilibrium_cost_no_digit():
+    """From t = 6 on steps are longer than the largest before, and what is left is known as well."""
+    case = PLANE.case(
+        2.0,
+        6.0,
+        14.0,
+        numerics={"formulation": "edge-averaged", "cells": [24, 24]},
+        accuracy={"tolerance": 1e-2},
+        domain={"box": [[-5.6, 5.6], [-4.8, 4.8]]},
+    )
+    solution = wfrpde.solve(case)
+    assert solution.numerics["runs"][0]["largest_dt"] > 0.6
+    for k, t in enumerate(solution.times[1:], 1):
+        mean, covariance = PLANE.at(t)
+        for found, bar, exact in (
+            (solution.mean[k], solution.error.mean[k], mean),
+            (solution.covariance[k], solution.error.covariance[k], covariance),
+        ):
+            assert (np.abs(found - exact) <= bar).all()
+            assert np.max(bar) < 3e-3

@@ -132,3 +132,22 @@ def test_replay_of_very_many_steps_still_lands():
     steps, landed = drive(Replay(uniform(np.array(save), 1e-5)), save, lambda t, dt: 0.0)
     assert len(steps) == 100_000
     np.testing.assert_allclose(landed, save, rtol=1e-10)
+
+
+def test_steps_grow_where_little_still_changes():
+    """log ρ changes by e^{−t}/2 per unit time: Δt² e^{−t} stays below a bound, and so do errors."""
+    save = (1.0, 30.0)
+
+    def measure(t, dt):
+        return 0.5 * dt * np.exp(-t)
+
+    bound = LadderControl(save, 0.25, limit=1.0, levels=4)
+    resting = LadderControl(save, 0.25, limit=1.0, levels=4, rests=True)
+    most, _ = drive(bound, save, measure)
+    steps, landed = drive(resting, save, measure)
+    np.testing.assert_allclose(landed, save, rtol=1e-12)
+    assert most.max() <= 0.25 < 1.9 < steps.max()
+    assert len(steps) < 0.6 * len(most)
+    begun = np.cumsum(steps) - steps
+    long = steps > 0.25 * (1 + 1e-9)
+    assert (steps**2 * np.exp(-begun))[long].max() < 0.1

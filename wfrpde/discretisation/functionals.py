@@ -153,8 +153,11 @@ class Evaluator:
     def _shapes(self) -> list[RegionFunction]:
         return [*self._regions.values(), *self._cuts]
 
-    def on(self, parts: TensorGrid) -> Evaluator:
-        """Return one with the usual rule on other cells, for what is known at every point."""
+    def on(self, parts: TensorGrid, points: int | None = None) -> Evaluator:
+        """Return one with the usual rule, or so many points along each axis, on other cells.
+
+        It is for what is known at every point.
+        """
         return Evaluator(
             self._comm,
             self._interpolation,
@@ -162,6 +165,7 @@ class Evaluator:
             self._regions,
             cuts=self._cuts,
             spread=self._spread,
+            points=points,
             parts=parts,
         )
 

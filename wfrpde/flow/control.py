@@ -17,6 +17,11 @@ STARTING_STEPS, CRAWL, MAX_STEPS = 60, 1e7, 20_000
 """A run has stalled if, after so many steps, CRAWL steps of the present size would not reach the
 next saved time, or if it takes more than MAX_STEPS in all."""
 
+AT_REST, LATE = 0.1, 16
+"""Steps may exceed dt_max where (Δt/dt_max) times their measure is below that after one doubling
+more, and the next saved time is so many of them away: near equilibrium errors of steps are shares
+of what is still to change, which falls exponentially."""
+
 WILD = 1e6
 """Estimated error of a step, in units of the limit, by which a run blows up."""
 
@@ -103,6 +108,8 @@ class LadderControl(StepPolicy):
         The step is doubled when the measure is below ``limit / growth``.
     start
         How often the first step is halved; by default `levels` times.
+    rests
+        Whether steps may exceed dt_max once little changes.
     """
 
     _remembered: ClassVar[tuple[str, ...]] = (*StepPolicy._remembered, "_level")
@@ -111,6 +118,7 @@ class LadderControl(StepPolicy):
     levels: int = 12
     growth: float = 2.5
     start: int | None = None
+    rests: bool = False
     _level: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -128,13 +136,19 @@ class LadderControl(StepPolicy):
         """Whether the measure is small enough, or the step as small as it gets."""
         return measure <= self.limit or dt <= self.dt_max / 2**self.levels * (1 + 1e-9)
 
+    def _rests(self, t: float, dt: float, measure: float) -> bool:
+        """Whether the next step may be longer than dt_max."""
+        ratio = dt / self.dt_max
+        calm = 4 * ratio * measure < AT_REST and ratio > 0.9 / 2**self._level
+        return self.rests and calm and self._end - t > LATE * dt
+
     def accept(self, t: float, dt: float, measure: float) -> float | None:
         """Return the time reached if the step is good, else None (then propose again)."""
         if not self.takes(dt, measure):
             self.rejected += 1
             self._level = min(self.levels, 1 + math.ceil(math.log2(self.dt_max / dt) - 1e-9))
             return None
-        if measure < self.limit / self.growth and self._level > 0:
+        if measure < self.limit / self.growth and (self._level > 0 or self._rests(t, dt, measure)):
             self._level -= 1
         return super().accept(t, dt, measure)
 

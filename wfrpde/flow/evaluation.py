@@ -38,7 +38,7 @@ from wfrpde.flow.outcome import Context, Outcome
 from wfrpde.flow.path import along_path, path_checks, weight_warnings, weights_told
 from wfrpde.flow.schemes.scheme import Scheme
 from wfrpde.flow.solution import Opinions, Solution
-from wfrpde.flow.wide_start import LEFT_OUT, WholeStart, remembered, whole_grid
+from wfrpde.flow.wide_start import LEFT_OUT, WholeStart, left_out, remembered, whole_grid
 from wfrpde.parallel import Stopped
 
 START_DEFECT = 1e-4
@@ -90,7 +90,9 @@ def _report(
     whole = whole_grid(problem, outcome)
     start = None
     if whole is not None:  # part of it lies in no cell
-        start = WholeStart(problem, evaluator.on(whole))
+        # cells four times as wide take a point more
+        wide = left_out(outcome) > 0 and problem.tolerance is not None
+        start = WholeStart(problem, evaluator.on(whole, 3 if wide else None))
         numbers = start.within(numbers)
         shift = start.shifted(shift, numbers.log_normalisation)
         comparisons = [(start.within(other), l2, by) for other, l2, by in comparisons]

@@ -114,12 +114,19 @@ class Mark(Protocol):
 
 
 def nodal_kl(
-    nodes: Nodes, log_mass: Array, log_target: Array, target: Array | None = None
+    nodes: Nodes,
+    log_mass: Array,
+    log_target: Array,
+    target: Array | None = None,
+    mass: Array | None = None,
 ) -> float:
-    """``Σ_i π_i (h log h − h + 1)`` over the nodes, `target` being π_i if known (collective)."""
+    """``Σ_i π_i (h log h − h + 1)`` over the nodes, with π_i and π_i h_i if known (collective)."""
     u = log_mass - log_target
-    mass, target = np.exp(log_mass), np.exp(log_target) if target is None else target
-    terms = mass * u - mass + target
+    mass = np.exp(log_mass) if mass is None else mass
+    target = np.exp(log_target) if target is None else target
+    terms = mass * u
+    terms -= mass
+    terms += target
     small = np.abs(u) < 1e-3
     if small.any():
         series = target * u * u * (0.5 + u / 3 + u * u / 8)
@@ -253,10 +260,10 @@ class _Retrying:
 
     def kl(self, state: Array) -> float:
         """KL of a state over the nodes (collective)."""
-        semi = self._stepper.semi
+        semi, steps = self._stepper.semi, self._stepper
         if self._known[0] is not semi.log_target:
             self._known = semi.log_target, np.exp(semi.log_target)
-        return nodal_kl(semi.nodes, self._stepper.log_mass(state), *self._known)
+        return nodal_kl(semi.nodes, steps.log_mass(state), *self._known, steps.nodal_mass(state))
 
     def killing(self, state: Array, t: float) -> float:
         """Rate at which a state of mass 1 is absorbed, per unit time (collective)."""

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from wfrpde.arrays import Array
+from wfrpde.arrays import Array, Flags
 from wfrpde.case.problem import Problem
 from wfrpde.discretisation.functionals import Evaluator, Points
 from wfrpde.discretisation.pieces import Functionals, Samples
@@ -29,6 +29,9 @@ LEFT_OUT = 1e-6
 SEEN = 1e-15
 """The same from which its numbers are its own: there (log ρ/π)² is 1e6 and more."""
 
+NOTHING = 60.0
+"""How far (in logarithms) below its maximum a start counts for nothing: e^{−60} = 9e-27."""
+
 
 def left_out(outcome: Outcome) -> float:
     """Return the share of the start that lies in no cell; 0 where it is not worth telling."""
@@ -43,7 +46,7 @@ def outside(outcome: Outcome) -> float:
 
 
 def whole_grid(problem: Problem, outcome: Outcome) -> TensorGrid | None:
-    """Return the whole box in cells that hold the start; None where its numbers need none."""
+    """Return cells of the whole box that hold the start; None where its numbers need none."""
     nodes = outcome.interpolation
     if not isinstance(nodes, TensorInterpolation) or outcome.parts is not None:
         return None
@@ -56,10 +59,27 @@ def whole_grid(problem: Problem, outcome: Outcome) -> TensorGrid | None:
         return None
     if not np.allclose([[b[0], b[-1]] for b in grid.breaks], problem.box):
         return None
-    # a start of which much lies outside is wide: cells twice as wide will do
-    step = 2 if left_out(outcome) > 0 else 1
+    # a start of which much lies outside is wide, and so may cells be: to a tolerance four times
+    wide = 2 if problem.tolerance is None else 4
+    step = wide if left_out(outcome) > 0 else 1
     breaks = tuple(np.append(b[:-1:step], b[-1]) for b in grid.breaks)
-    return TensorGrid(breaks, np.ones([len(b) - 1 for b in breaks], dtype=bool), grid.closed)
+    whole = TensorGrid(breaks, np.ones([len(b) - 1 for b in breaks], dtype=bool), grid.closed)
+    return replace(whole, active=_hold(grid, step) | _starts_in(problem, whole))
+
+
+def _hold(grid: TensorGrid, step: int) -> Flags:
+    """Return which cells ``(n_1, …)`` as wide as `step` of a grid's hold some of these."""
+    active = grid.active
+    for axis, count in enumerate(active.shape):
+        active = np.logical_or.reduceat(active, np.arange(0, count, step), axis=axis)
+    return np.asarray(active)
+
+
+def _starts_in(problem: Problem, whole: TensorGrid) -> Flags:
+    """Return in which cells ``(n_1, …)`` the start is, as far as their corners tell."""
+    vertices = whole.vertices()
+    start = problem.log_initial(vertices.reshape(-1, whole.dim))
+    return whole.cut((start > start.max() - NOTHING).reshape(vertices.shape[:-1])).active
 
 
 def _whole_line(problem: Problem, grid: TensorGrid) -> TensorGrid | None:

@@ -128,7 +128,8 @@ def first_control(problem: Problem, dt: float, runs: int, share: float = 1.0) ->
         change = float(np.clip(4.0 * size * share, 0.5, 6.0)) * (2 if runs > 3 else 1)
     needed = np.ceil(np.log2(max(dt * _relaxation_rate(problem) / RELAXED, 1.0)))
     rungs = int(np.clip(needed, own.rungs, MOST_RUNGS))
-    return LadderControl(_landings(problem), dt, change, rungs)
+    rests = problem.dim > 1 and problem.tolerance is not None
+    return LadderControl(_landings(problem), dt, change, rungs, rests=rests)
 
 
 def _relaxation_rate(problem: Problem) -> float:

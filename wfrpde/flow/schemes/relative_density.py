@@ -8,7 +8,6 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
 
 from wfrpde.arrays import Array
 from wfrpde.case.problem import Grid, Problem
@@ -22,6 +21,7 @@ from wfrpde.domain.grid import TensorGrid
 from wfrpde.domain.landscape import sample
 from wfrpde.engine import Wish
 from wfrpde.errors import SolverError
+from wfrpde.fields.blocks import BLOCK
 from wfrpde.flow.checkpoints import RunMark
 from wfrpde.flow.control import StepPolicy
 from wfrpde.flow.ladder import Run
@@ -178,21 +178,29 @@ def _left_out(problem: Problem, grid: Grid) -> float:
 
 
 def _in_no_cell(problem: Problem, grid: TensorGrid) -> float:
-    """Share of the start in cells that are left out, by the midpoint rule, a layer at a time."""
+    """Share of the start in cells that are left out, by the midpoint rule, some layers at once."""
     if grid.active.all():
         return 0.0
     middles = [(breaks[:-1] + breaks[1:]) / 2 for breaks in grid.breaks]
     sizes = [np.diff(breaks) for breaks in grid.breaks]
-    kept = np.full((len(middles[0]), 2), -np.inf)  # log masses of a layer, in no cell and in one
-    across = np.zeros(1) if grid.dim == 1 else np.log(reduce(np.multiply.outer, sizes[1:])).ravel()
-    for k, first in enumerate(middles[0]):
-        x = np.stack(np.meshgrid([first], *middles[1:], indexing="ij"), axis=-1)
-        value = problem.log_initial(x.reshape(-1, grid.dim)) + across + np.log(sizes[0][k])
-        for which in (0, 1):
-            chosen = value[grid.active[k].ravel() == bool(which)]
-            kept[k, which] = logsumexp(chosen) if chosen.size else -np.inf
-    whole = logsumexp(kept)
-    return float(np.exp(logsumexp(kept[:, 0]) - whole)) if np.isfinite(whole) else 0.0
+    volume = reduce(np.multiply.outer, sizes)
+    top, missed, held = -np.inf, 0.0, 0.0  # masses are told in units of e^top
+    layers = max(1, BLOCK * len(middles[0]) // grid.active.size)
+    for start in range(0, len(middles[0]), layers):
+        some = slice(start, start + layers)
+        x = np.stack(np.meshgrid(middles[0][some], *middles[1:], indexing="ij"), axis=-1)
+        value = problem.log_initial(x.reshape(-1, grid.dim)).reshape(x.shape[:-1])
+        largest = float(np.max(value))
+        if largest > top:
+            shrink = np.exp(top - largest)
+            top, missed, held = largest, missed * shrink, held * shrink
+        if not np.isfinite(top):
+            continue
+        mass, active = np.exp(value - top) * volume[some], grid.active[some]
+        held += float(mass[active].sum())
+        missed += float(mass[~active].sum())
+    whole = missed + held
+    return missed / whole if whole > 0 else 0.0
 
 
 def _start_defect(problem: Problem, nodes: Nodes, log_mass: Array, left_out: float) -> float:

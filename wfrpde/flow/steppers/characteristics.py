@@ -38,6 +38,10 @@ class AlongCharacteristics:
         """Return the nodal log mass."""
         return state + self.semi.log_target
 
+    def nodal_mass(self, state: Array) -> Array:
+        """Return the mass at the nodes."""
+        return np.exp(self.log_mass(state))
+
     def mass(self, state: Array) -> float:
         """Return the mass at the nodes, but 1 where every step normalises it."""
         if self.semi.equation.conserve:

@@ -99,10 +99,6 @@ class Following(Splitting):
         """Return the first row."""
         return np.asarray(state[0])
 
-    def mass(self, state: Array) -> float:
-        """Return the total mass (collective)."""
-        return super().mass(state[0])
-
     def log_relative(self, state: Array) -> Array:
         """``u = log(ρ/π)`` at the owned nodes, π being the target at the end."""
         return super().log_relative(state[0])

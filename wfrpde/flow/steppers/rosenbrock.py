@@ -100,6 +100,10 @@ class Rodasp:
             self._known = (state, self.semi.normalised(state + self.semi.log_target))
         return self._known[1]
 
+    def nodal_mass(self, state: Array) -> Array:
+        """Return the mass at the nodes."""
+        return np.exp(self.log_mass(state))
+
     def mass(self, state: Array) -> float:
         """Return 1: u holds no mass."""
         return 1.0

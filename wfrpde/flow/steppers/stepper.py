@@ -115,6 +115,10 @@ class Stepper(Protocol):
         """Nodal log mass ``(n_owned,)`` of a state (collective)."""
         ...
 
+    def nodal_mass(self, state: Array) -> Array:
+        """Nodal mass ``(n_owned,)`` of a state, not to be changed (collective)."""
+        ...
+
     def mass(self, state: Array) -> float:
         """Return the total mass of a state (collective); what `Step.drift` tells is aside."""
         ...

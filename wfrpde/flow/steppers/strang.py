@@ -47,6 +47,7 @@ class Splitting:
     ) -> None:
         self.semi, self._measured = semi, measured
         self._reaction = semi.equation.reaction or Reaction()
+        self._last: tuple[Array, Array] = (np.empty(0), np.empty(0))
         self.transport = None
         if semi.equation.dynamics is not None:
             self.transport = Transport(semi, self.rational, cure_limit)
@@ -63,9 +64,15 @@ class Splitting:
         """Return the state, which is that."""
         return state
 
+    def nodal_mass(self, state: Array) -> Array:
+        """Return the mass at the nodes, which is known of the state that was normalised last."""
+        known, mass = self._last
+        log_mass = self.log_mass(state)
+        return mass if known is log_mass else np.exp(log_mass)
+
     def mass(self, state: Array) -> float:
         """Return the total mass (collective)."""
-        return self.semi.nodes.sum(np.exp(state))
+        return self.semi.nodes.sum(self.nodal_mass(state))
 
     def log_relative(self, state: Array) -> Array:
         """``u = log(ρ/π)`` at the owned nodes."""
@@ -123,8 +130,15 @@ class Splitting:
         """Return the state of mass 1, if mass is kept, and the log of the mass that it had."""
         if not self.semi.equation.conserve:
             return log_mass, 0.0
-        total = self.semi.nodes.logsumexp(log_mass)
-        return log_mass - total, total
+        nodes = self.semi.nodes
+        shift = nodes.max(log_mass)
+        mass = np.exp(log_mass - shift)
+        whole = nodes.sum(mass)
+        total = shift + float(np.log(whole))
+        state = log_mass - total
+        mass /= whole
+        self._last = state, mass
+        return state, total
 
     def _unnormalised(self, log_mass: Array, t: float, dt: float) -> Array:
         return self._reaction.step(log_mass, self.semi.log_target, self.semi.rate, t, dt)
