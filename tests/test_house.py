@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from functools import cache
 from pathlib import Path
 
 import wfrpde
@@ -44,8 +45,10 @@ KNOWN_TO = {
 """The rooms that import a library: another may take its place there."""
 
 
+@cache
 def imports():
     """(room, module, what it imports) of every import of the package, also within functions."""
+    found = []
     for path in HOUSE.rglob("*.py"):
         room = path.relative_to(HOUSE).with_suffix("").parts[0]
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -53,8 +56,8 @@ def imports():
             if isinstance(node, ast.ImportFrom):
                 whole = node.module == "wfrpde"
                 names = [f"wfrpde.{a.name}" if whole else node.module for a in node.names]
-            for name in names:
-                yield room, path, name
+            found += [(room, path, name) for name in names]
+    return found
 
 
 def test_nothing_imports_upward():

@@ -48,18 +48,23 @@ def test_exact_draws_pass_and_regions_are_those_of_the_flow(hundred, judge):
         assert abs(share - p) < 4 * np.sqrt(p * (1 - p) / len(flat))
 
 
-def test_a_right_sampler_in_a_hundred_dimensions_passes(hundred, judge):
-    verdict = judge.judge(*weighted(hundred, 1))
-    assert verdict.passed, str(verdict)
-    assert {"energy distance", "MMD²", "|x − m|²/d"} <= {one.name for one in verdict.averages}
+@pytest.fixture(scope="module")
+def right(hundred, judge):
+    """What is said of a right sampler."""
+    return judge.judge(*weighted(hundred, 1))
 
 
-def test_validate_compares_the_same_rows(hundred, judge):
+def test_a_right_sampler_in_a_hundred_dimensions_passes(right):
+    assert right.passed, str(right)
+    assert {"energy distance", "MMD²", "|x − m|²/d"} <= {one.name for one in right.averages}
+
+
+def test_validate_compares_the_same_rows(hundred, right):
     case = hundred.case
     rows = product_judge(case, case.equation, hundred)
     rows = replace(rows, densities={END: rows.densities[END]})
     names = {observable.name for observable in rows.observables} | set(rows.gaps[END])
-    tested = {one.name for one in judge.judge(*weighted(hundred, 1)).averages}
+    tested = {one.name for one in right.averages}
     assert {"|x − m|²/d", "energy distance", "MMD²", "log(ρ/π)"} <= names & tested
     single = {name for name in names ^ tested if "x" not in name.replace("Σx", "")}
     assert not single  # but for which single coordinates are looked at

@@ -18,8 +18,9 @@ MIXTURE = {
 KINDS = {
     "interval": {"target": {"potential": "x**4/2 - x**2"}, "initial": {"mean": [-0.5],
                  "covariance": 0.1}, "flow": FLOW},
-    "closed form": {"target": {"potential": "x**2/2 + y**2"},
-                    "initial": {"mean": [0.3, 0.1], "covariance": 0.3}, "flow": FLOW},
+    "plane": {"target": {"potential": "x**2/2 + y**2"},
+              "initial": {"mean": [0.3, 0.1], "covariance": 0.3}, "flow": FLOW,
+              "numerics": {"cells": [24, 24], "dt": 0.05}},
     "more dimensions": {"target": {"kind": "gaussian", "mean": [0.0] * 5},
                         "initial": {"mean": [0.5] * 5, "covariance": 0.3}, "flow": FLOW},
     "path": {"target": {"potential": "x**4/2 - x**2"}, "domain": {"box": [[-3, 3]]},

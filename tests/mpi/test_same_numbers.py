@@ -41,7 +41,7 @@ CASES: dict[str, dict[str, Any]] = {
     "line, edge-averaged": {
         "target": WELL,
         "initial": {"mean": [-1.0], "covariance": [[0.05]]},
-        "flow": {"beta": 0.0, "save": [0.1, 0.5]},
+        "flow": {"beta": 0.0, "save": [0.06, 0.16]},
         "numerics": {"cells": [60], "dt": 0.02},
     },
     "plane, full diffusion": {
@@ -55,28 +55,28 @@ CASES: dict[str, dict[str, Any]] = {
     "line, linear reaction": {
         "target": WELL,
         "initial": {"mean": [-1.0], "covariance": [[0.05]]},
-        "flow": {"reaction": "tanh(2*x)", "beta": 0.3, "save": [0.1, 0.5]},
+        "flow": {"reaction": "tanh(2*x)", "beta": 0.3, "save": [0.06, 0.16]},
         "numerics": {"cells": [60], "dt": 0.02},
     },
     "plane, edge-averaged": {
         "target": {**WELL, "dim": 2, "stiffness": 4.0, "coupling": 0.5},
         "initial": {"mean": [-1.0, -0.5], "covariance": [[0.05, 0.0], [0.0, 0.2]]},
-        "flow": {"save": [0.1, 0.5]},
-        "numerics": {"formulation": "edge-averaged", "cells": [30, 16]},
+        "flow": {"save": [0.1, 0.2]},
+        "numerics": {"formulation": "edge-averaged", "cells": [20, 12]},
     },
     "plane, spectral": {
         "target": PLANE,
         "initial": {"mean": [-1.0, 0.5], "covariance": [[0.3, 0.0], [0.0, 0.5]]},
         "domain": {"box": [[-6.0, 6.0], [-6.0, 6.0]]},
-        "flow": {"save": [0.1, 0.5]},
+        "flow": {"save": [0.1, 0.2]},
         "numerics": {"degree": 5, "cells": [6, 6], "dt": 0.05},
     },
     "plane, triangles": {
         "target": PLANE,
         "initial": {"mean": [-0.5, 0.5], "covariance": [[0.3, 0.0], [0.0, 0.5]]},
         "domain": {"box": [[-5.0, 5.0], [-5.0, 5.0]], "cell": "simplex"},
-        "flow": {"save": [0.1, 0.5]},
-        "numerics": {"formulation": "edge-averaged", "cells": [20, 20], "dt": 0.05},
+        "flow": {"save": [0.1, 0.2]},
+        "numerics": {"formulation": "edge-averaged", "cells": [16, 16], "dt": 0.05},
     },
     "space, edge-averaged": {
         "target": {

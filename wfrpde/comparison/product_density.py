@@ -75,6 +75,7 @@ class ProductDensity:
     time: float
     survival: float = 1.0
     _forms: dict[bytes, Form] = field(default_factory=dict, repr=False)
+    _kinds: dict[bytes, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def dim(self) -> int:
@@ -88,7 +89,10 @@ class ProductDensity:
 
     def form(self, w: Array) -> Form:
         """Return the law of w·x, w ``(d,)``; forms of one law are worked out once."""
-        key = self._kind(w)
+        asked = w.tobytes()
+        if asked not in self._kinds:
+            self._kinds[asked] = self._kind(w)
+        key = self._kinds[asked]
         if key not in self._forms:
             law = self.solution.projection(self.time, w)
             omega = (np.arange(FREQUENCIES) + 0.5) * (2 * np.pi / (PERIOD * np.sqrt(law.variance)))
