@@ -4,6 +4,7 @@ References are those of validation/fuzz (finite volumes on pieces, extrapolated 
 digits that are printed here.
 """
 
+import numpy as np
 import pytest
 
 import wfrpde
@@ -46,6 +47,39 @@ def test_a_well_that_a_few_cells_resolve():
         (solution.series["kl"][1], solution.error.series["kl"][1], 0.5286712388),
         (solution.mean[3, 0], solution.error.mean[3, 0], 0.9454292587),
         (solution.covariance[3, 0, 0], solution.error.covariance[3, 0, 0], 0.505595287),
+    ):
+        assert abs(value - right) <= error <= 1e-4
+
+
+def test_bars_of_a_narrow_well_are_near_the_errors():
+    """Width 0.02: the coarsest of four runs does not see it, and bars were 520 times too wide."""
+    potential = "x**2/2 - 4.98*exp(-(x - 1.22)**2/0.000916)"
+    save = [0.0206, 0.103, 0.309, 1.03]
+    solution = solved(potential, 0.355, 0.2862, 1e-4, save=save)
+    bars, ratios = solution.error, []
+    for value, bar, right in (
+        (solution.series["kl"], bars.series["kl"],
+         [0.5946697504, 0.3167935931, 0.0879864722, 0.002833240505]),
+        (solution.mean[:, 0], bars.mean[:, 0],
+         [0.3513821494, 0.3501719496, 0.3731942876, 0.4552633395]),
+        (solution.covariance[:, 0, 0], bars.covariance[:, 0, 0],
+         [0.3227916668, 0.4563072963, 0.6940501491, 0.9411937502]),
+    ):  # fmt: skip
+        error = np.abs(value[1:] - right)
+        assert (error <= bar[1:] + 5e-9).all()
+        ratios.append(bar[1:] / error)
+    assert solution.numerics["accuracy"]["met"]
+    assert np.median(ratios) < 20
+
+
+def test_two_runs_of_ten_steps_agree_on_all_numbers_of_a_time():
+    """KL was off by 3.6 bars, the mean by 2.6: the density was not."""
+    solution = solved("1.21*sqrt(1 + x**2)", -1.15, 1.145, 1e-2, save=[0.022, 0.11, 0.33, 1.1])
+    assert solution.numerics["formulation"] == "log-density"
+    for value, error, right in (
+        (solution.series["kl"][4], solution.error.series["kl"][4], 0.01825525029),
+        (solution.mean[4, 0], solution.error.mean[4, 0], -0.2518543767),
+        (solution.covariance[4, 0, 0], solution.error.covariance[4, 0, 0], 1.795558566),
     ):
         assert abs(value - right) <= error <= 1e-4
 

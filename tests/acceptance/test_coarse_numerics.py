@@ -121,3 +121,75 @@ def test_fine_cells_set_by_hand_are_as_sharp_as_before():
     mean, bar = solution.mean[1:, 0], solution.error.mean[1:, 0]
     assert (np.abs(mean - right["mean[0]"]) <= bar + 1e-9).all()
     assert bar.max() < 1e-4
+
+
+def turned(first: str, second: str, angle: float) -> tuple[str, str]:
+    """The sum of two formulas in x along axes that are turned, and the first axis."""
+    c, s = float(np.cos(angle)), float(np.sin(angle))
+    u, v = f"({c!r}*x + {s!r}*y)", f"({c!r}*y - {s!r}*x)"
+    return f"{first.replace('x', u)} + {second.replace('x', v)}", u
+
+
+PLANES = {
+    "wells-20-cells": (
+        (("3*(x**2 - 1)**2 + 0.5*x", "x**2", 0.5), [-1.0, 0.3], [0.05, 0.3], 0.0),
+        {"flow": {"save": [0.2]}, "numerics": {"cells": [20, 20], "dt": 0.2}},
+        (0.3273886529, -0.2924468752, 0.3449927767, 0.01454493517),
+    ),
+    "kinks-32-cells": (
+        (("2*abs(x)", "3*abs(x)", 0.7), [1.0, -0.5], [0.3, 0.2], 0.5),
+        {
+            "flow": {"save": [0.5, 2.0]},
+            "numerics": {"cells": [32, 32]},
+            "domain": {"box": [[-6.0, 6.0], [-6.0, 6.0]]},
+        },
+        (3.883352111e-05, 0.003320443702, 0.3373503254, 0.1855399337),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLANES)
+def test_bars_of_coarse_planes_cover(name):
+    """Lines that are turned: bars were too small by 44 on these cells, across kinks by 13."""
+    (formulas, mean, variances, low), tables, (kl, second, spread, mass) = PLANES[name]
+    potential, u = turned(*formulas)
+    c, s = np.cos(formulas[2]), np.sin(formulas[2])
+    axes = np.array([[c, s], [-s, c]])
+    case = {
+        **tables,
+        "numerics": {"formulation": "edge-averaged", **tables["numerics"]},
+        "target": {"potential": potential, "modes": {"right": f"{u} > {low}"}},
+        "initial": {
+            "mean": (np.array(mean) @ axes).tolist(),
+            "covariance": (axes.T @ np.diag(variances) @ axes).tolist(),
+        },
+    }
+    solution = wfrpde.solve(wfrpde.Case.model_validate(case))
+    bars = solution.error
+    for value, bar, right in (
+        (solution.series["kl"], bars.series["kl"], kl),
+        (solution.mean[:, 1], bars.mean[:, 1], second),
+        (solution.covariance[:, 1, 1], bars.covariance[:, 1, 1], spread),
+        (solution.mode_mass["right"], bars.mode_mass["right"], mass),
+    ):
+        assert abs(value[-1] - right) <= bar[-1] <= 0.1
+    assert "take more cells" in " ".join(solution.warnings)
+
+
+def test_a_spectrum_on_twelve_cells():
+    """Sums of the rates of two lines; one of a pair that mixes was off by 41 bars."""
+    potential, _ = turned("6*(x**2 - 1)**2 + 0.5*x", "x**2", 0.5)
+    found = wfrpde.spectrum(
+        wfrpde.Case.model_validate(
+            {
+                "target": {"potential": potential},
+                "initial": {"mean": [0.0, 0.0], "covariance": 1.0},
+                "spectrum": {"count": 5},
+                "numerics": {"cells": [12, 12]},
+            }
+        )
+    )
+    right = np.array([0.0, 0.0275167018, 2.0, 2.0275167018, 4.0])
+    assert (np.abs(found.rates - right) <= found.errors + 1e-10).all()
+    assert found.errors[1] < 1e-5, "a rate that nothing mixes with stays sharp"
+    assert any("take more cells" in text for text in found.warnings)

@@ -226,6 +226,18 @@ def test_a_box_that_the_paths_leave_is_told():
     assert any("paths that carry the weight" in text for text in solution.warnings)
 
 
+def test_coarse_cells_of_a_strong_reaction_tell_that_they_know_nothing():
+    """U = 10x to t = 8 in steps of 0.04: the mean was off by 6 bars, for V = x²/2 by 17."""
+    solution = wfrpde.solve(line("10*x", save=(8.0,), numerics={"cells": [500], "dt": 0.04}))
+    mean, variance, growth = tilted_path_integral(8.0, 10.0)
+    error, name = solution.error, "log_normalising_constant"
+    assert abs(solution.mean[1, 0] - mean) <= error.mean[1, 0]
+    assert abs(solution.covariance[1, 0, 0] - variance) <= error.covariance[1, 0, 0]
+    assert abs(solution.series[name][1] - growth) <= error.series[name][1]
+    assert abs(solution.mean[1, 0] - mean) > 1
+    assert "take more cells" in " ".join(solution.warnings)
+
+
 def test_mass_at_the_wall_is_told():
     """U = x² outgrows V: whatever the box, the mass ends at its walls."""
     with pytest.raises(InputError, match="grows as fast as the potential"):

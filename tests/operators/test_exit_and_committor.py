@@ -225,6 +225,19 @@ def test_an_oblique_plane_behind_a_barrier():
     assert any("first order" in text for text in found.warnings)
 
 
+def test_oblique_planes_on_both_sides_of_twenty_kT():
+    """The flux between them is e^{−ΔV} over two integrals along the line; it was 607 bars off."""
+    c, s = float(np.cos(0.6)), float(np.sin(0.6))
+    u, v = f"({c!r}*x + {s!r}*y)", f"({c!r}*y - {s!r}*x)"
+    case = case_of(f"20*({u}**2 - 1)**2 + {v}**2/2", 2, numerics={"cells": [20, 20]})
+    found = committor(case, f"{u} < -0.5", f"{u} > 0.5")
+    across = quad(lambda x: np.exp(20 * (x * x - 1) ** 2 - 20), -0.5, 0.5)[0]
+    partition = 2 * quad(lambda x: np.exp(-20 * (x * x - 1) ** 2), 0, 3, points=[1])[0]
+    right = np.exp(-20) / across / partition
+    assert abs(found.rate - right) <= found.rate_error <= 0.05 * right
+    assert any("first order" in text for text in found.warnings)
+
+
 def test_a_rectangle_is_bounded_by_planes():
     """Exit from |x| < 1, |y| < 2 without forces: (π/2)² + (π/4)², to the digits of the elements."""
     case = case_of("1e-9*(x + y)", 2, domain={"box": [[-3, 3], [-3, 3]]})

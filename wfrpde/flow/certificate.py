@@ -43,6 +43,10 @@ SETTLED, UNSETTLED, SETTLES = 1 / 10, 1 / 3, {1: 1 / 8, 2: 1 / 5, 3: 1 / 5}
 """s of |c'' − b''| where |c' − b'| is below the third share of |b' − a'|, by dimension, and
 elsewhere: with order 6 it is 1/63, with order 4 it is 1/15."""
 
+OF_ONCE = 1 / 8
+"""On a line with |d' - c'| < |c' - b'|/16 the error of d'' is at most so much of |d' - c'|: what is
+left of d' is |d' - c'|/15 at most, and d'' adds as much. There |d'' - c''| tells of a alone."""
+
 BY_CHANCE = 1 / 20
 """Least share of |c' − c| that is c''s error, should c' and b' agree by chance."""
 
@@ -282,9 +286,13 @@ def _settled(problem: Problem, nodes: list[Interpolation], fields: list[Array]) 
         values.append(field[:, here])
     once = [b + (b - a) / 3 for a, b in pairwise(values)]
     size = _sizes(problem, first, values[-1])
+    twice = [b + (b - a) / 15 for a, b in pairwise(once)]
     before, last = size(once[-2] - once[-3]), size(once[-1] - once[-2])
-    settled = (last < SETTLES[problem.dim] * before) & (not problem.kinks.any)
-    return np.where(settled, SETTLED, UNSETTLED)
+    smooth = not problem.kinks.any
+    share = np.where(smooth & (last < SETTLES[problem.dim] * before), SETTLED, UNSETTLED)
+    faster = smooth & (problem.dim == 1) & (last < before / 16)
+    foreseen = OF_ONCE * last / np.maximum(size(twice[-1] - twice[-2]), 1e-300)
+    return np.where(faster, np.minimum(share, foreseen), share)
 
 
 def _has_draft(ladder: Ladder) -> bool:

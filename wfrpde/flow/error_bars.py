@@ -8,6 +8,7 @@ was cut) is added.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from operator import attrgetter
 
 import numpy as np
@@ -18,7 +19,8 @@ from wfrpde.discretisation.pieces import Evaluated, Functionals
 from wfrpde.fields.schedules import integral
 from wfrpde.flow.accuracy import RATES, SMALL
 from wfrpde.flow.exact import blur_defect
-from wfrpde.flow.outcome import Outcome, Share
+from wfrpde.flow.normalisation import estranged
+from wfrpde.flow.outcome import OF_STEPS, Outcome, Share
 from wfrpde.flow.saved import ErrorEstimate
 from wfrpde.flow.wide_start import beyond_the_box, outside, remembered
 
@@ -95,7 +97,7 @@ def estimated(
     if misplaced.any():
         seeds = np.concatenate([problem.target.seeds, problem.initial.seeds])
         mended, apart = mended + misplaced, np.ptp(seeds, axis=0)
-    doubted = nothing
+    doubted: Array = nothing
     nested = problem.tolerance is not None and "degree" not in outcome.facts
     if comparisons and (problem.by_hand or problem.mesh is not None or nested):
         distance = np.max([share * l2 for _, l2, share in comparisons], axis=0)
@@ -106,8 +108,37 @@ def estimated(
         widened = 1 + (WIDER - 1) * doubt
         every = [*((other, l2, share * widened) for other, l2, share in comparisons), rule]
         doubted = NO_LUCK * doubt * widened * distance
+    if comparisons and problem.kinks.oblique and problem.tolerance is None:
+        # no order is to be counted on across kinks: numbers agree by chance
+        doubted = np.maximum(doubted, NO_LUCK * comparisons[0][1] * comparisons[0][2])
+    local = outcome.facts["runs"][-1].get("local_error") if outcome.facts["runs"] else None
+    if comparisons and local and problem.dim == 1 and problem.tolerance is not None:
+        # two runs of few steps: all numbers of one time may agree by chance, as far as steps go
+        halves = 0.5 * comparisons[0][1] * comparisons[0][2]
+        doubted = np.maximum(doubted, np.minimum(halves, OF_STEPS * local))
     defects = _start_defect(problem, outcome), mended, doubted
-    return _error(numbers, every, problem, *defects, lucky=lucky, luck=luck, apart=apart)
+    error = _error(numbers, every, problem, *defects, lucky=lucky, luck=luck, apart=apart)
+    return _in_widths_of_the_box(problem, numbers, error)
+
+
+def _in_widths_of_the_box(
+    problem: Problem, numbers: Functionals, error: ErrorEstimate
+) -> ErrorEstimate:
+    """Add to errors what may be wrong where runs are `estranged`: all of the box."""
+    lost = estranged(problem, error.density)
+    if not lost.any():
+        return error
+    half = np.ptp(problem.box, axis=1) / 2
+    return replace(
+        error,
+        series={
+            name: bar + 2 * lost * np.abs(getattr(numbers, name))
+            for name, bar in error.series.items()
+        },
+        mean=error.mean + lost[:, None] * half,
+        covariance=error.covariance + lost[:, None, None] * np.outer(half, half),
+        mode_mass={name: bar + lost for name, bar in error.mode_mass.items()},
+    )
 
 
 def misplaced_mass(problem: Problem, outcome: Outcome) -> Array:

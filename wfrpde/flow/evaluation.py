@@ -128,7 +128,7 @@ def _report(
             series[name], spread[name] = value, bar
     if equation.weighs:
         series["log_normalising_constant"], spread["log_normalising_constant"] = (
-            log_normalising_constant(problem, outcome, evaluator, second)
+            log_normalising_constant(problem, outcome, evaluator, second, error)
         )
     edges: list[str] = []
     if equation.rate is not None:

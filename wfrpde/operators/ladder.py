@@ -108,7 +108,7 @@ class Ladder:
         vague = error > VAGUE * np.abs(best)
         unresolved = self.kinked or bool((vague if paired is None else vague[paired]).any())
         if unresolved and len(every) == 3:
-            changes = np.abs(np.diff(every, axis=0)).max(axis=0)
+            changes = _mixed(best, np.abs(np.diff(every, axis=0)).max(axis=0))
             # error in units of the largest change from degree to degree, where nothing falls
             # regularly: 2.2 was needed; with an error like 1/p² it is 3.3 of the last one
             error = np.maximum(error, 3.0 * changes)
@@ -125,6 +125,16 @@ class Ladder:
         """Evaluate functions ``(k, n)`` of the second finest level at the finest nodes."""
         coarse, fine = self.interpolations[-2:]
         return np.nan_to_num(evaluate(coarse, functions, fine.nodes, steep=np.inf)[0])
+
+
+def _mixed(values: Array, changes: Array) -> Array:
+    """Return the largest of the changes of values that lie within three changes of one another.
+
+    Modes of close rates mix, and one of them may stand still where the others move.
+    """
+    one, change = np.atleast_1d(values), np.atleast_1d(changes)
+    near = np.abs(np.subtract.outer(one, one)) <= 3.0 * np.maximum.outer(change, change)
+    return np.asarray(np.where(near, change, 0.0).max(axis=1).reshape(changes.shape))
 
 
 def _remaining(last: Array, before: Array) -> Array:
