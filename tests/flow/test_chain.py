@@ -15,6 +15,7 @@ import wfrpde
 from wfrpde.case import Case
 from wfrpde.errors import InputError
 from wfrpde.flow.accuracy import worst_error
+from wfrpde.flow.chain.estimate import combined
 from wfrpde.flow.chain.kernels import SiteKernels
 from wfrpde.flow.chain.law import Energy
 from wfrpde.flow.chain.levels import level_of
@@ -273,6 +274,24 @@ def test_what_is_known_of_pi(solved):
     assert "not certified" in facts["claim"]
     far = solved.log_density(1.0, np.full((1, 3), 100.0))
     assert far[0] == -np.inf
+
+
+@pytest.mark.parametrize("grows", [True, False])
+@pytest.mark.parametrize("bend", [-0.2, 0.2, 3.0])
+def test_numbers_of_runs_are_covered(grows, bend):
+    """Steps of order two, then four and six; nodes' errors as many as there are steps, or not."""
+
+    def run(h, nodes=1.0, left_out=1e-5, points=0.0):
+        steps = 0.02 * (h**2 + bend * h**4 - 0.1 * bend * h**6)
+        return np.array([1 + steps + 4e-6 * nodes / (h if grows else 1) + left_out + points])
+
+    runs = {role: run(h) for role, h in (("steps", 1.0), ("half", 0.5), ("quarter", 0.25))}
+    runs |= {"truncation": run(1.0, left_out=2e-6), "nodes": run(1.0, 0.26, left_out=2e-6)}
+    value, error = combined({**runs, "quadrature": run(1.0, points=1e-6)})
+    assert abs(value - 1) <= error + 2e-6
+    if abs(bend) < 1:  # an order of two is seen
+        assert error < 1e-3
+        assert abs(value - 1) < 5e-5
 
 
 def test_rare_counts_are_those_of_independent_sites():

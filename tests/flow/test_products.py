@@ -205,6 +205,36 @@ def test_tails_of_gaussians_are_those_of_the_normal_law():
     assert abs(sol.mode_mass["near"][-1] - near) < 1e-7
 
 
+def test_tails_of_forms_in_a_frame_that_is_given():
+    """A region w·x > c to 1e-40, and a rotation as a matrix, by the normal law."""
+    form = np.random.default_rng(4).choice([-1.0, 1.0, 0.5], 40)
+    matrix = random_rotation(40, 7)
+    w = matrix @ form  # in a frame that is turned; each factor has a fortieth of the tail
+    seeded = wfrpde.solve(product({"repeat": 40, **WIDE}, rotation="random:7"))
+    mean, deviation = w @ seeded.mean[-1], np.sqrt(w @ seeded.covariance[-1] @ w)
+    c = mean + 13.3 * deviation
+    modes = {"far": f"dot({w.tolist()}) > {c}"}
+    turned = product({"repeat": 40, **WIDE}, rotation=matrix.tolist(), modes=modes)
+    found = wfrpde.solve(turned)
+    x = np.random.default_rng(0).normal(size=(5, 40))
+    assert np.abs(found.log_density(2.0, x) - seeded.log_density(2.0, x)).max() < 1e-9
+    mass, right = found.estimated("mode_mass", "far"), norm.sf((c - mean) / deviation)
+    assert right < 2e-40
+    assert abs(mass.value[-1] / right - 1) < 1e-6
+    assert abs(mass.value[-1] - right) <= mass.error[-1] + 1e-9 * right
+    assert mass.error[-1] < 1e-4 * right
+
+
+@pytest.mark.parametrize("sds", [8.0, 10.0, 13.3])
+def test_tails_that_lie_beyond_the_range_of_a_factor_are_in_their_bars(sds):
+    sol = wfrpde.solve(product({"repeat": 2, **WIDE}, flow={"save": [0.5]}))
+    w = np.array([1.0, 0.1])
+    mean, deviation = w @ sol.mean[-1], np.sqrt(w @ sol.covariance[-1] @ w)
+    tail = sol.tail(0.5, w, mean + sds * deviation)
+    off = np.exp(norm.logsf(sds) - tail.log_probability) - 1
+    assert abs(off) <= tail.relative_error + 1e-9
+
+
 def test_factors_that_differ_and_names():
     modes = {"two": "count(x > 0, well) >= 2", "wide": "all(x > 0, wide)", "both": "any(x > 1)"}
     factors = ({"name": "well", "repeat": 3, **WELL}, {"name": "wide", "repeat": 2, **WIDE})

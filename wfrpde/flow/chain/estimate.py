@@ -1,15 +1,20 @@
 """Numbers that several runs of a chain make together, and how far they may be off.
 
 Of the runs, ``steps`` has the steps of the level, ``half`` and ``quarter`` have shorter ones;
-``nodes`` has more points a site, ``truncation`` leaves out less, and ``quadrature`` is ``steps``
-integrated with more points. With values s, h, q, and others o, a number is
+``truncation`` leaves out less than ``steps``, ``nodes`` is that with more points a site, and
+``quadrature`` is ``steps`` integrated with fewer points. With values s, h, q, t, n, i, a number is
 
-    (4q − h)/3 + Σ (o − s),
+    v + (t − s) + NODES (n − t),    v = (4q − h)/3 + g/15,    g = (4q − 5h + s)/3,
 
-steps being of order two, and its error SAFETY (c |(4q − 5h + s)/3| + Σ |o − s|): what the two
-extrapolations that the steps allow differ by, and what the finer runs have changed. Where steps
-are seen to be of order two, (s − h)/(h − q) = 4 ± 1, the better extrapolation has a fifteenth of
-that difference left, and c = 1/2, else 1.
+steps being of order two, with even powers alone, as they are symmetric; g is what the two
+extrapolations differ by that they allow. Where that is not seen, which is where (s − h)/(h − q)
+is not 4 ± 1, v is without g/15. The error is
+
+    SAFETY (c |g| + |t − s| + NODES |n − t| + |i − s|),    c = 1/5 if seen, else 1.
+
+Every step interpolates between the nodes: as long as a site diffuses further in a step than a
+part of what lies between two nodes, each adds the same error δ, and v has 14/3 of that of
+``steps``; with shorter steps it stays. NODES is the middle between that and once.
 """
 
 from __future__ import annotations
@@ -27,8 +32,14 @@ from wfrpde.flow.chain.train import values
 STEPS = ("steps", "half", "quarter")
 """Runs that differ in their steps alone, from long to short."""
 
-OTHERS = ("nodes", "truncation", "quadrature")
-"""Runs that are finer than ``steps``, each in one thing."""
+NODES = 2.8
+"""Error that v has by the nodes, in units of that of ``steps``; see above."""
+
+OTHERS = (("truncation", "steps", 1.0), ("nodes", "truncation", NODES))
+"""Runs that are finer than others, in one thing each, and how often that counts."""
+
+COARSER = "quadrature"
+"""Run that is coarser than ``steps``, whose values are better, so that none are mended by it."""
 
 SAFETY = 2.0
 """Errors are so many times the differences of runs."""
@@ -40,12 +51,13 @@ ROUND_OFF = 1e-10
 def combined(runs: Mapping[str, Array]) -> tuple[Array, Array]:
     """Return numbers and their estimated errors, from those of the runs by their roles."""
     steps, half, quarter = (runs[role] for role in STEPS)
-    changes = [runs[role] - steps for role in OTHERS]
-    value = (4 * quarter - half) / 3 + sum(changes)
+    changes = [often * (runs[finer] - runs[coarser]) for finer, coarser, often in OTHERS]
     first, second = steps - half, half - quarter
-    plain = np.abs(first - 4 * second) <= np.abs(second)
-    error = np.where(plain, 0.5, 1.0) * np.abs(first - 4 * second) / 3
-    error = error + sum(np.abs(change) for change in changes)
+    gap = (first - 4 * second) / 3
+    plain = 3 * np.abs(gap) <= np.abs(second)
+    value = (4 * quarter - half) / 3 + np.where(plain, gap / 15, 0.0) + sum(changes)
+    error = np.where(plain, 0.2, 1.0) * np.abs(gap)
+    error = error + sum(np.abs(change) for change in [*changes, runs[COARSER] - steps])
     return value, SAFETY * error + ROUND_OFF * np.abs(value)
 
 
@@ -60,7 +72,7 @@ def estimated(runs: Mapping[str, Array]) -> tuple[Array, Array]:
 def are_all(runs: Sequence[Run], setting: Setting) -> bool:
     """Whether there is each run that an error needs, with all saved times."""
     whole = {run.role for run in runs if len(run.trains) == len(setting.times)}
-    return whole >= {*STEPS, *OTHERS}
+    return whole >= {*STEPS, *(finer for finer, _, _ in OTHERS), COARSER}
 
 
 def numbers_of(runs: Sequence[Run], setting: Setting) -> tuple[dict[str, Array], dict[str, Array]]:

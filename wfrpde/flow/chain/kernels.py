@@ -135,12 +135,14 @@ class SiteKernels:
         spans = list(pairwise([0, *map(int, cuts), len(order)]))
         fine = u[:, order]
         top = fine.max(axis=0)
-        # the finer grid holds the coarser; its rows add up to one: the top is the same
-        values = self._fine @ (fine - top)
-        np.exp(values, out=values)
+        fine -= top
+        # the finer grid holds the coarser; its rows add up to one: the top is the same. A kind at a
+        # time, whose values on the fine grid stay in the cache
         after = np.empty((2 * n, len(order)))
         for start, stop in spans:
-            after[:, start:stop] = self._rows[tau][kinds[order[start]]] @ values[:, start:stop]
+            values = self._fine @ fine[:, start:stop]
+            np.exp(values, out=values)
+            after[:, start:stop] = self._rows[tau][kinds[order[start]]] @ values
         np.log(after, out=after)
         result = np.empty_like(u)
         result[:, order] = (4 * after[n:] - after[:n]) / 3 + top

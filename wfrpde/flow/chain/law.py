@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -17,6 +17,10 @@ FINE = 1201
 
 ASCENTS = 12
 """Points from which a density is climbed, site by site, to find how large it is."""
+
+
+Pivots = tuple[int, tuple[Integers, ...]]
+"""Number of points of a site, and for each bond some points of the sites behind it."""
 
 
 @dataclass(frozen=True)
@@ -116,18 +120,35 @@ class Law(Result):
 
     @classmethod
     def of(
-        cls, energy: Energy, points: Array, weights: Array, tolerance: float, seed: int = 0
+        cls,
+        energy: Energy,
+        points: Array,
+        weights: Array,
+        tolerance: float,
+        known: dict[Hashable, Pivots],
+        name: Hashable,
     ) -> Law:
-        """Return the law whose log density is given, up to a constant."""
-        rng = np.random.default_rng(seed)
-        scale = energy.top(rng)
-        train = Train(energy.length, len(points), tolerance)
+        """Return the law whose log density is given, up to a constant.
+
+        Parameters
+        ----------
+        tolerance
+            Root mean square of what a bond may leave out, in units of that of the density there.
+        known
+            Pivots of densities that were met. Those of this `name` are begun with, and a sweep is
+            enough; they are written there.
+        """
+        rng = np.random.default_rng(0)
+        scale, m = energy.top(rng), len(points)
+        train = Train(energy.length, m, tolerance, relative=True)
+        count, near = known.get(name, (m, ()))
 
         def block(own: Train, bond: int) -> Array:
             return np.exp(energy.block(own.left[bond], own.right[bond + 2], bond) - scale)
 
         # sweeps there and back in which the pivots of a density are found
-        train.fill(block, 3, rng)
+        train.fill(block, 1 if near else 3, rng, [pivots * m // count for pivots in near])
+        known[name] = (m, tuple(train.right))
         return cls(points, weights, train.cores(), scale)
 
     @property

@@ -85,17 +85,21 @@ class Diffusion:
     kernels: SiteKernels
     tau: float
 
-    def __call__(self, train: Train, bond: int, block: Array, site: int) -> Array:
+    def __call__(
+        self, train: Train, bond: int, block: Array, site: int, far: Integers | None = None
+    ) -> Array:
         """Return the block with one of its sites changed."""
         a, n, _, b = block.shape
         left: Integers | None
         right: Integers | None
         before, behind = train.left[bond], train.right[bond + 2]
         if site == bond:
+            before = before if far is None else before[far]
             fibres = np.moveaxis(block, 1, 0)  # (x, a, y, b)
             left = None if site == 0 else np.repeat(before[:, -1], n * b)
             right = np.tile(np.repeat(np.arange(n), b), a)
         else:
+            behind = behind if far is None else behind[far]
             fibres = np.moveaxis(block, 2, 0)  # (y, a, x, b)
             left = np.tile(np.repeat(np.arange(n), b), a)
             right = None if site == train.length - 1 else np.tile(behind[:, 0], a * n)

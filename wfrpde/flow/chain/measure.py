@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from wfrpde.arrays import Array, Flags
 from wfrpde.errors import InputError
 from wfrpde.fields import parse_region
 from wfrpde.fields.product_regions import ProductRegion, parse_product_region
-from wfrpde.flow.chain.law import Energy, Law
+from wfrpde.flow.chain.law import Energy, Law, Pivots
 from wfrpde.flow.chain.nodes import GAUSS, SiteNodes, quadrature
 from wfrpde.flow.chain.train import Cores, on_grid
 from wfrpde.targets.chain import ChainTarget
@@ -19,8 +19,9 @@ from wfrpde.targets.chain import ChainTarget
 RARE = 1e-2
 """Mass of a count below which it is found by a train of its own."""
 
-LAW_TOLERANCE = 1e-10
-"""Root mean square that a bond of a density may leave out, in units of its maximum."""
+LAW_TOLERANCE = 1e-8
+"""Root mean square that a bond of a density may leave out, in units of that of the density there:
+amid many modes all are small beside the largest of them, and yet most of the mass."""
 
 
 def chain_region(text: str, where: str) -> ProductRegion:
@@ -51,6 +52,8 @@ class Measurement:
         By name.
     inside
         For each region where it holds ``(m,)``, 0 or 1.
+    known
+        Pivots of densities that were measured, whose likes are begun with.
     """
 
     target: ChainTarget
@@ -60,6 +63,7 @@ class Measurement:
     regions: Mapping[str, ProductRegion]
     inside: Mapping[str, Array]
     tolerance: float = LAW_TOLERANCE
+    known: dict[Hashable, Pivots] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -69,6 +73,7 @@ class Measurement:
         modes: Mapping[str, str],
         gauss: int = GAUSS,
         tolerance: float = LAW_TOLERANCE,
+        known: dict[Hashable, Pivots] | None = None,
     ) -> Measurement:
         """Return a quadrature with pieces that end where regions do."""
         regions = {name: chain_region(text, f"target.modes.{name}") for name, text in modes.items()}
@@ -92,7 +97,8 @@ class Measurement:
         ends = np.unique([nodes.low, *inner, nodes.high])
         points, weights = quadrature(ends, gauss)
         inside = {name: np.asarray(hit(points[:, None]), dtype=float) for name, hit in hits.items()}
-        return cls(target, points, weights, ends, regions, inside, tolerance)
+        known = {} if known is None else known
+        return cls(target, points, weights, ends, regions, inside, tolerance, known)
 
     def _energy(self, u: Cores | None, chosen: Flags | None = None) -> Energy:
         keep = slice(None) if chosen is None else chosen
@@ -103,38 +109,41 @@ class Measurement:
         cores = None if u is None else tuple(core[:, keep] for core in u)
         return Energy(self.target.length, cores, site(x), pair)
 
-    def law(self, u: Cores | None) -> Law:
-        """Return ρ, u given on the points, or π."""
-        return Law.of(self._energy(u), self.points, self.weights, self.tolerance)
+    def law(self, u: Cores | None, at: Hashable) -> Law:
+        """Return ρ, u given on the points, or π; what is `at` the same place is alike."""
+        energy = self._energy(u)
+        return Law.of(energy, self.points, self.weights, self.tolerance, self.known, at)
 
-    def log_mass_where(self, u: Cores | None, inside: Array) -> float:
+    def _log_mass_where(self, u: Cores | None, inside: Array, name: Hashable) -> float:
         """Return the log of the integral over points all of whose sites lie in a region."""
         chosen = inside > 0
         if not chosen.any():
             return -np.inf
-        law = Law.of(
-            self._energy(u, chosen), self.points[chosen], self.weights[chosen], self.tolerance
-        )
-        return law.log_mass
+        energy, points = self._energy(u, chosen), self.points[chosen]
+        weights = self.weights[chosen]
+        return Law.of(energy, points, weights, self.tolerance, self.known, name).log_mass
 
-    def modes(self, law: Law, u: Cores | None) -> dict[str, float]:
+    def modes(self, law: Law, u: Cores | None, at: Hashable) -> dict[str, float]:
         """Return the mass of each region; of all(R) and any(R) by a train of their own."""
         found = {}
         for name, region in self.regions.items():
             inside, d = self.inside[name], self.target.length
             if region.least < 0 or (region.most is None and region.least >= d):
                 few = 0.0 if region.least > d else 1.0
-                found[name] = few * np.exp(self.log_mass_where(u, inside) - law.log_mass)
+                log_mass = self._log_mass_where(u, inside, (at, name))
+                found[name] = few * np.exp(log_mass - law.log_mass)
             elif region.most is None and region.least == 1:
-                none = np.exp(self.log_mass_where(u, 1 - inside) - law.log_mass)
-                found[name] = 1 - none
+                log_mass = self._log_mass_where(u, 1 - inside, (at, name))
+                found[name] = 1 - np.exp(log_mass - law.log_mass)
             else:
                 most = d if region.most is None else region.most
                 span = slice(max(region.least, 0), max(most + 1, 0))
-                found[name] = self._count_mass(law, u, inside, span)
+                found[name] = self._count_mass(law, u, inside, span, (at, name))
         return {name: float(value) for name, value in found.items()}
 
-    def _count_mass(self, law: Law, u: Cores | None, inside: Array, span: slice) -> float:
+    def _count_mass(
+        self, law: Law, u: Cores | None, inside: Array, span: slice, name: Hashable
+    ) -> float:
         """Return P(how many sites lie in a region is in `span`).
 
         What is rare is small beside what a bond of ρ may leave out: e^{θN} ρ is made a train, N the
@@ -149,14 +158,14 @@ class Measurement:
         theta = float(np.log(aim / (d - aim)) - np.log(mean / (d - mean)))
         energy = self._energy(u)
         energy = replace(energy, site=energy.site - theta * inside)
-        tilted = Law.of(energy, self.points, self.weights, self.tolerance)
+        tilted = Law.of(energy, self.points, self.weights, self.tolerance, self.known, name)
         shares = tilted.counts(inside) * np.exp(-theta * np.arange(d + 1))
         return float(shares[span].sum() * np.exp(tilted.log_mass - law.log_mass))
 
     def target_numbers(self) -> tuple[Law, dict[str, float]]:
         """Return π, and the masses that it gives to the regions."""
-        law = self.law(None)
-        return law, self.modes(law, None)
+        law = self.law(None, "target")
+        return law, self.modes(law, None, "target")
 
     def log_partition(self) -> float:
         """Return log ∫ e^{−V} by the transfer matrix of the quadrature, without any train."""
@@ -172,7 +181,7 @@ class Measurement:
         return total + float(np.log(last)) - self.target.length * float(energy.site.min())
 
     def numbers(
-        self, nodes: SiteNodes, cores: Cores, beyond: float
+        self, nodes: SiteNodes, cores: Cores, beyond: float, at: Hashable = None
     ) -> tuple[Law, dict[str, Array]]:
         """Return ρ, and its numbers by name, each an array.
 
@@ -182,10 +191,12 @@ class Measurement:
             u on its nodes.
         beyond
             log ∫ e^{−V}.
+        at
+            What densities that are alike have in common, as a time.
         """
         matrix, slope = nodes.interpolation(self.points), nodes.derivative(self.points)
         u, du = on_grid(cores, matrix), on_grid(cores, slope)
-        law = self.law(u)
+        law = self.law(u, at)
         mean_u = law.mean_of(u)
         second, fisher = law.squares(u, du)
         mean, covariance = law.moments()
@@ -197,5 +208,5 @@ class Measurement:
             "mean": mean,
             "covariance": covariance,
         }
-        modes = self.modes(law, u)
+        modes = self.modes(law, u, at)
         return law, {**found, **{f"mode {name}": np.array(v) for name, v in modes.items()}}

@@ -67,7 +67,7 @@ def runs_of(
 ) -> list[Run]:
     """Solve for plans of equal nodes, which share their kernels; after a stop as far as it got.
 
-    The first of them is measured by a finer quadrature, too, if it is ``steps``.
+    The first of them is measured by a coarser quadrature, too, if it is ``steps``.
     """
     first = plans[0].level
     nodes = setting.nodes(first)
@@ -95,7 +95,7 @@ def runs_of(
         if len(trains) < len(setting.times):
             break
         if plan.role == "steps":
-            again = measured(setting, run, GAUSS + 4, LAW_TOLERANCE / 10)
+            again = measured(setting, run, GAUSS - 4, LAW_TOLERANCE * 10)
             found.append(replace(again, role="quadrature"))
         before += pace.count
     return found
@@ -143,10 +143,12 @@ class Still:
         """Measure both."""
         # the start is known: it need not suffer from the nodes of the flow
         many = SiteNodes(*setting.box, STARTING)
-        measurement = Measurement.of(setting.target, many, setting.modes, gauss, tolerance)
+        measurement = Measurement.of(
+            setting.target, many, setting.modes, gauss, tolerance, setting.pivots
+        )
         beyond = measurement.log_partition()
         first = start_of(setting, many, STARTING_TRUNCATION).cores()
-        start = measurement.numbers(many, first, beyond)
+        start = measurement.numbers(many, first, beyond, "start")
         return cls(measurement, beyond, *start, *measurement.target_numbers())
 
 
@@ -155,7 +157,10 @@ def measured(setting: Setting, run: Run, gauss: int, tolerance: float) -> Run:
     still = setting.once((gauss, tolerance), lambda: Still.of(setting, gauss, tolerance))
     beyond = still.log_partition
     rows = [(still.start, still.start_numbers)]
-    rows += [still.measurement.numbers(run.nodes, cores, beyond) for cores in run.trains[1:]]
+    rows += [
+        still.measurement.numbers(run.nodes, cores, beyond, k)
+        for k, cores in enumerate(run.trains[1:])
+    ]
     numbers = {name: np.array([row[name] for _, row in rows]) for name in rows[0][1]}
     numbers["log Z"] = np.array([still.target.log_mass, beyond])
     numbers |= {f"target {name}": np.array(mass) for name, mass in still.target_masses.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from wfrpde.case.case import Case
 from wfrpde.case.numerics import NumericsSpec
 from wfrpde.errors import InputError
 from wfrpde.flow.chain.extent import coupling_rate, relaxation_time, site_box, site_weight
+from wfrpde.flow.chain.law import Pivots
 from wfrpde.flow.chain.levels import Level
 from wfrpde.flow.chain.march import FIRST, Pace
 from wfrpde.flow.chain.measure import chain_region
@@ -28,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Setting:
-    """What all runs of a case share."""
+    """What all runs of a case share, `pivots` of densities that were measured among it."""
 
     target: ChainTarget
     start: InitialDensity
@@ -37,6 +38,7 @@ class Setting:
     alpha: float
     beta: float
     modes: dict[str, str]
+    pivots: dict[Hashable, Pivots] = field(default_factory=dict, repr=False)
     _known: dict[tuple[int, float], Any] = field(default_factory=dict, repr=False)
 
     def once(self, key: tuple[int, float], make: Callable[[], T]) -> T:

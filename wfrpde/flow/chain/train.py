@@ -9,7 +9,7 @@ is far from where a density is may be known less well.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +19,11 @@ from wfrpde.arrays import Array, Integers
 
 Cores = tuple[Array, ...]
 
+AHEAD = 6
+"""Pivots of the far side with which a sweep looks at the change that comes next, chosen anew each
+time: that change needs directions of the near side alone, of which each pivot shows as many as a
+site has nodes."""
+
 GROWTH, SWAPS = 1.05, 200
 """An interpolation matrix has no entry beyond this; exchanges of pivots at most, to get there."""
 
@@ -26,8 +31,13 @@ GROWTH, SWAPS = 1.05, 200
 class Change(Protocol):
     """What is done to a function, site by site, while a sweep passes."""
 
-    def __call__(self, train: Train, bond: int, block: Array, site: int) -> Array:
-        """Return the block ``(a, n, n, b)`` of sites bond and bond + 1 with one of them changed."""
+    def __call__(
+        self, train: Train, bond: int, block: Array, site: int, far: Integers | None = None
+    ) -> Array:
+        """Return the block ``(a, n, n, b)`` of sites bond and bond + 1 with one of them changed.
+
+        The block has all pivots, or of those beyond the site only some, by their numbers.
+        """
 
 
 class Train:
@@ -40,11 +50,13 @@ class Train:
     count
         Number n of nodes of each.
     tolerance
-        Root mean square of what a bond may leave out, absolute.
+        Root mean square of what a bond may leave out.
     weight
         Of a value in that mean, its square root, by the node of each site ``(n,)``.
     most
         Pivots of a bond at most.
+    relative
+        Whether `tolerance` is in units of the root mean square of the values at a bond.
     """
 
     def __init__(
@@ -54,8 +66,10 @@ class Train:
         tolerance: float,
         weight: Array | None = None,
         most: int = 200,
+        relative: bool = False,
     ) -> None:
         self.length, self.count, self.tolerance, self.most = length, count, tolerance, most
+        self.relative = relative
         weight = np.ones(count) if weight is None else weight
         self.weight: Array = weight / np.sqrt(np.mean(weight**2))
         none: Integers = np.zeros((1, 0), dtype=np.int64)
@@ -72,10 +86,19 @@ class Train:
     # --- sweeps -----------------------------------------------------------------------------
 
     def fill(
-        self, function: Callable[[Train, int], Array], sweeps: int, rng: np.random.Generator
+        self,
+        function: Callable[[Train, int], Array],
+        sweeps: int,
+        rng: np.random.Generator,
+        right: Sequence[Integers] = (),
     ) -> None:
-        """Become the function whose blocks ``(a, n, n, b)`` at a bond are given."""
-        if self.right[1].size == 0:
+        """Become the function whose blocks ``(a, n, n, b)`` at a bond are given.
+
+        The first sweep has pivots by chance, or those `right` of a function that is alike.
+        """
+        if right:
+            self.right = list(right)
+        elif self.right[1].size == 0:
             for k in range(1, self.length):
                 self.right[k] = rng.integers(0, self.count, (4, self.length - k))
         for _ in range(sweeps):
@@ -116,7 +139,9 @@ class Train:
             # what the next change will add must lie in the span, too
             both = [block]
             if change is not None:
-                both.append(change(self, bond, block, bond + 1) - block)
+                far, scale = self._few(b)
+                some = block[..., far]
+                both.append((change(self, bond, some, bond + 1, far) - some) * scale)
             wide = np.concatenate([(own * self._weights).reshape(a * n, -1) for own in both], 1)
             pivots, combinations = self._pivots(wide, bond, np.tile(self.weight, a), block.size)
             self.left[bond + 1] = np.concatenate(
@@ -139,7 +164,9 @@ class Train:
             a, _, _, b = block.shape
             both = [block]
             if change is not None:
-                both.append(change(self, bond, block, bond) - block)
+                far, scale = self._few(a)
+                some = block[far]
+                both.append((change(self, bond, some, bond, far) - some) * scale)
             wide = np.concatenate([(own * self._weights).reshape(-1, n * b) for own in both], 0)
             pivots, combinations = self._pivots(wide.T, bond, np.repeat(self.weight, b), block.size)
             self.right[bond + 1] = np.concatenate(
@@ -147,6 +174,12 @@ class Train:
             )
             self._cores[bond + 1] = combinations.T.reshape(-1, n, b)
             self._rest = block.reshape(-1, n * b)[:, pivots].reshape(a, n, -1)
+
+    def _few(self, count: int) -> tuple[Integers, float]:
+        """Return some numbers of pivots, and by what their values stand for those of all."""
+        if count <= 2 * AHEAD:
+            return np.arange(count), 1.0
+        return np.sort(self._rng.choice(count, AHEAD, replace=False)), float(np.sqrt(count / AHEAD))
 
     def _pivots(self, matrix: Array, bond: int, weight: Array, size: int) -> tuple[Integers, Array]:
         """Return rows of which all others are combinations, and the combinations.
@@ -158,19 +191,22 @@ class Train:
         size
             Number of values that the mean square is over.
         """
-        basis, sizes = self._leading(matrix, bond, size)
+        limit = self.tolerance
+        if self.relative:
+            limit *= float(np.linalg.norm(matrix)) / np.sqrt(size)
+        basis, sizes = self._leading(matrix, bond, limit * np.sqrt(size))
         tail = np.sqrt(np.cumsum(sizes[::-1] ** 2)[::-1] / size)
-        rank = min(max(1, int((tail > self.tolerance).sum())), self.most)
+        rank = min(max(1, int((tail > limit).sum())), self.most)
         self.widest = max(self.widest, rank)
         self._ranks[bond] = rank
         rows, combinations = interpolating_rows(basis[:, :rank])
         return rows, combinations * (weight[rows] / weight[:, None])
 
-    def _leading(self, matrix: Array, bond: int, size: int) -> tuple[Array, Array]:
+    def _leading(self, matrix: Array, bond: int, limit: float) -> tuple[Array, Array]:
         """Return the leading left singular vectors, and singular values, the last of them the rest.
 
         By the images of random vectors, a few more than the rank that the bond had before; of twice
-        as many if what these leave out is not below the tolerance.
+        as many if what these leave out has more than half a norm that is the limit.
         """
         # directions in which a matrix is looked at beyond the rank that it had when it was last
         # seen
@@ -180,7 +216,7 @@ class Train:
             image = np.linalg.qr(matrix @ np.linalg.qr(matrix.T @ image)[0])[0]
             found = image.T @ matrix
             rest = float(np.linalg.norm(matrix - image @ found))
-            if rest <= self.tolerance * np.sqrt(size) / 2:
+            if rest <= limit / 2:
                 basis, sizes, _ = np.linalg.svd(found, full_matrices=False)
                 return image @ basis, np.append(sizes, rest)
             count *= 2

@@ -97,6 +97,9 @@ class Atoms:
     open_ends
         Whether the range was cut off where a density goes on, so that a law tilted against an end
         of it is wrong there.
+    depth
+        ``(n,)`` distance of each from where the range was cut off, in hundredths of the range;
+        None where that is the distance of the places from the end that a law is tilted to.
     """
 
     places: Array
@@ -106,6 +109,7 @@ class Atoms:
     cut: float = 0.0
     open_ends: bool = True
     gap: float = 0.0
+    depth: Array | None = None
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -144,12 +148,21 @@ class Atoms:
             error += abs(self.second.tilt(a)[0] - log_mgf)
         if self.open_ends and a != 0:
             low, high = self.ends
-            # share of the range at either end in which a tilted law feels where the range was cut
-            # off
-            margin = 0.01 * (high - low)
-            edge = self.places > high - margin if a > 0 else self.places < low + margin
-            error += float(mass[edge].sum())
+            within = high - self.places if a > 0 else self.places - low
+            depth = within / (0.01 * (high - low)) if self.depth is None else self.depth
+            error += _beyond(float(mass[depth < 1].sum()), float(mass[depth // 1 == 1].sum()))
         return error
+
+
+def _beyond(outer: float, inner: float) -> float:
+    """Return what may lie in and beyond the outer of two margins of a range, by their masses.
+
+    A geometric series: the tail of a law that is log-concave there is lighter.
+    """
+    if outer < inner:
+        return outer / (1 - outer / inner)
+    # a law that rises towards the end; so little of it that it is an error of the density is none
+    return np.inf if outer > 1e-9 else 1e3 * outer
 
 
 def characteristic(places: Array, mass: Array, omega: Array) -> ComplexArray:

@@ -174,7 +174,11 @@ class MeshPart(Result):
     def _atoms(self, rule: PointRule, index: Index, weights: Array) -> Atoms:
         log_mass, defect = self._masses(rule, index)
         gap = float(np.abs(weights) @ rule.gaps)
-        return Atoms(rule.points @ weights, log_mass, defect, gap=gap)
+        points = rule.points[:, weights != 0]
+        low, high = points.min(axis=0), points.max(axis=0)
+        within = np.minimum(points - low, high - points) / (0.01 * (high - low))
+        depth = within.min(axis=1, initial=np.inf)
+        return Atoms(rule.points @ weights, log_mass, defect, gap=gap, depth=depth)
 
     def oracle(self) -> Oracle:
         """Return a table of log(ρ/π), interpolated in time and space."""
