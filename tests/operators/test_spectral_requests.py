@@ -121,6 +121,14 @@ def test_a_continuous_spectrum_is_told():
     assert any("however wide it is" in text for text in spectrum.warnings)
 
 
+def test_modes_that_fill_every_box_are_solved_in_two_of_them():
+    """V = |x| has rates from 1/4 on alone, which five boxes approached: bars hold the limit now."""
+    spectrum = wfrpde.spectrum(case_of("abs(x)", spectrum={"count": 3}))
+    assert spectrum.numerics["level"] == 120
+    assert (np.abs(spectrum.rates - [0, 0.25, 0.25]) <= spectrum.errors + 1e-12).all()
+    assert spectrum.errors.max() < 2e-3
+
+
 @pytest.mark.parametrize("potential", ["-x**2", "3*log(1 + x**2)"])
 def test_a_target_that_does_not_confine_is_refused(potential):
     with pytest.raises(InputError):

@@ -43,9 +43,9 @@ SETTLED, UNSETTLED, SETTLES = 1 / 10, 1 / 3, {1: 1 / 8, 2: 1 / 5, 3: 1 / 5}
 """s of |c'' − b''| where |c' − b'| is below the third share of |b' − a'|, by dimension, and
 elsewhere: with order 6 it is 1/63, with order 4 it is 1/15."""
 
-OF_ONCE = 1 / 8
-"""On a line with |d' - c'| < |c' - b'|/16 the error of d'' is at most so much of |d' - c'|: what is
-left of d' is |d' - c'|/15 at most, and d'' adds as much. There |d'' - c''| tells of a alone."""
+OF_ONCE = 1 / 4
+"""On a line with |d' - c'| < |c' - b'|/16 the error of d'' is at most so much of |d' - c'|, twice
+what d' leaves at most, |d' - c'|/15, and what d'' adds to it. There |d'' - c''| tells of a alone."""
 
 BY_CHANCE = 1 / 20
 """Least share of |c' − c| that is c''s error, should c' and b' agree by chance."""

@@ -8,7 +8,7 @@ feel, do not matter.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +47,10 @@ KNOWN = 0.5
 
 WALL_LIMIT = 1e-12
 """Weight at the walls up to which an automatic box is wide enough."""
+
+FALLS = 10.0
+"""Factor by which the weight at the walls falls, if it does at all, as a box holds 1.5 times the
+levels: modes of a continuous spectrum fill every box, and no wider one is tried."""
 
 ROUND_OFF = 1e-14
 """Relative error that no estimate goes below."""
@@ -127,6 +131,7 @@ def solve_modes(
     if case.dim == 1 and not automatic:
         level /= 2  # of a given interval all up to twice the level is kept
     absorbing = [*absorbing, *case.sinks]
+    narrower: Modes | None = None
     while True:
         with collectively(comm):
             problem = make_problem(case, at_equilibrium=True, level=level)
@@ -134,9 +139,14 @@ def solve_modes(
             through, smooth = planes(absorbing, problem)
         with watched(None, comm, "eigenvalues") as observer:
             modes = _solved(problem, comm, count, alpha, tilt, absorbing, through, smooth, observer)
-        if not automatic or modes.wall_share < WALL_LIMIT or level >= HIGHEST_LEVEL:
+        if not automatic or modes.wall_share < WALL_LIMIT:
             break
-        level *= 1.5
+        if narrower is not None and modes.wall_share > narrower.wall_share / FALLS:
+            modes = _of_the_box(modes, narrower)
+            break
+        if level >= HIGHEST_LEVEL:
+            break
+        level, narrower = level * 1.5, modes
         if comm.rank == 0:
             logger.info(
                 "a mode has a share of %.0e at the walls: widening the box to %g kT",
@@ -149,6 +159,14 @@ def solve_modes(
             "it is: the result depends on the truncation"
         )
     return modes
+
+
+def _of_the_box(modes: Modes, narrower: Modes) -> Modes:
+    """Add what a wider box has changed to the errors of modes that fill every box."""
+    count = min(len(modes.values), len(narrower.values))
+    errors = modes.errors.copy()
+    errors[:count] += np.abs(modes.values[:count] - narrower.values[:count])
+    return replace(modes, errors=errors)
 
 
 def _solved(
