@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from wfrpde.errors import InputError
-from wfrpde.fields import parse_region
+from wfrpde.fields import parse_region, region_read_later
 
 POINTS = np.random.default_rng(2).uniform(-2, 2, (500, 2))
 X, Y = POINTS.T
@@ -51,6 +51,15 @@ def test_everything_else_is_refused(text):
 def test_a_region_survives_pickling():
     region = pickle.loads(pickle.dumps(parse_region("x < y", 2, "target.modes.a")))
     np.testing.assert_array_equal(region(POINTS), X < Y)
+
+
+def test_a_region_that_is_read_later_is_the_same():
+    text = "x**2 + y < 1 and x > -0.5"
+    now, later = (read(text, 2, "target.modes.a") for read in (parse_region, region_read_later))
+    assert later == now
+    np.testing.assert_array_equal(later(POINTS), now(POINTS))
+    np.testing.assert_array_equal(later.level(POINTS), now.level(POINTS))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(later))(POINTS), now(POINTS))
 
 
 @settings(max_examples=200, deadline=5000, derandomize=True)

@@ -8,7 +8,7 @@ gradient (`numpy_gradient`).
 
 from wfrpde.fields.functions import LogSumExp
 from wfrpde.fields.parser import coordinates, parse_expression
-from wfrpde.fields.regions import Region, parse_region
+from wfrpde.fields.regions import Region, parse_region, region_read_later
 from wfrpde.fields.rendering import numpy_function, numpy_gradient
 from wfrpde.fields.stability import logarithm
 
@@ -21,4 +21,5 @@ __all__ = [
     "numpy_gradient",
     "parse_expression",
     "parse_region",
+    "region_read_later",
 ]

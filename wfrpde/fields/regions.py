@@ -71,6 +71,16 @@ def parse_region(text: str, dim: int, where: str) -> Region:
     return Region(source.line, dim, member, level)
 
 
+def region_read_later(text: str, dim: int, where: str) -> Region:
+    """Return a region whose text is known to be right: it is read when somebody asks for points."""
+    return Region(
+        text,
+        dim,
+        lambda x: parse_region(text, dim, where)(x),
+        lambda x: parse_region(text, dim, where).level(x),
+    )
+
+
 _Parts = tuple[Callable[[Array], Flags], Field]
 _NEEDED = "comparisons (< <= > >=) of formulas, joined by and, or, not"
 

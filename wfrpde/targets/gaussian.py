@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -109,22 +109,29 @@ class GaussianMixtureTarget(MixtureParameters, TargetParameters):
 
     def build(self) -> Target:
         """Return the target with these parameters."""
+        from wfrpde.fields import region_read_later
+
         weights, means, covariances = self.components()
-        target = symbolic_target(
+        dim, slope = means.shape[1], None
+        if len(weights) > 3:  # from four components on matrices are faster than the formula
+            heights = np.log(weights) + [log_norm(c) for c in covariances]
+            whitening = np.linalg.cholesky(np.linalg.inv(covariances)).transpose(0, 2, 1)
+            slope = MixtureSlope(heights, means, whitening)
+        return symbolic_target(
             mixture_potential(weights, means, covariances),
-            means.shape[1],
+            dim,
             name=self.kind,
             description=f"mixture of {len(weights)} Gaussians",
             seeds=means,
-            regions=nearest_mean_regions(means),
+            # a case may have others, and those of forty components are 1560 formulas
+            regions={
+                name: region_read_later(text, dim, f"target.modes.{name}")
+                for name, text in nearest_mean_regions(means).items()
+            },
             gaussian=(means[0], covariances[0]) if len(weights) == 1 else None,
             log_partition=0.0,
+            slope=slope,
         )
-        if len(weights) < 4:  # components from which matrices are faster than the formula
-            return target
-        heights = np.log(weights) + [log_norm(c) for c in covariances]
-        whitening = np.linalg.cholesky(np.linalg.inv(covariances)).transpose(0, 2, 1)
-        return replace(target, slope=MixtureSlope(heights, means, whitening))
 
 
 @dataclass(frozen=True)

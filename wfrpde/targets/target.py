@@ -96,9 +96,10 @@ def symbolic_target(
     name: str,
     seeds: npt.ArrayLike,
     description: str = "",
-    regions: Mapping[str, str] | None = None,
+    regions: Mapping[str, str | Region] | None = None,
     gaussian: tuple[Array, Array] | None = None,
     log_partition: float | None = None,
+    slope: Callable[[npt.ArrayLike], Array] | None = None,
 ) -> Target:
     """Return the `Target` whose value and gradient come from one expression.
 
@@ -107,7 +108,9 @@ def symbolic_target(
     expression
         V in kT, in the symbols of `wfrpde.fields.coordinates`.
     regions
-        Named regions as text; the other arguments are the attributes of `Target`.
+        Named regions, as text or read; the other arguments are the attributes of `Target`.
+    slope
+        ∇V, where it is not to be derived.
     """
     from wfrpde.fields import numpy_function, numpy_gradient
 
@@ -117,7 +120,7 @@ def symbolic_target(
         description=description or f"V = {expression}",
         seeds=np.asarray(seeds, dtype=float),
         value=numpy_function(expression, dim),
-        slope=numpy_gradient(expression, dim),
+        slope=slope or numpy_gradient(expression, dim),
         expression=expression,
         regions=read_regions(regions or {}, dim),
         gaussian=gaussian,
@@ -125,8 +128,11 @@ def symbolic_target(
     )
 
 
-def read_regions(modes: Mapping[str, str], dim: int) -> dict[str, Region]:
-    """Parse named regions; errors name ``target.modes.<name>``."""
+def read_regions(modes: Mapping[str, str | Region], dim: int) -> dict[str, Region]:
+    """Parse named regions that are text; errors name ``target.modes.<name>``."""
     from wfrpde.fields import parse_region
 
-    return {key: parse_region(text, dim, f"target.modes.{key}") for key, text in modes.items()}
+    return {
+        key: parse_region(mode, dim, f"target.modes.{key}") if isinstance(mode, str) else mode
+        for key, mode in modes.items()
+    }
