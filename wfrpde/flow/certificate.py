@@ -45,7 +45,7 @@ elsewhere: with order 6 it is 1/63, with order 4 it is 1/15."""
 
 OF_ONCE = 1 / 4
 """On a line with |d' - c'| < |c' - b'|/16 the error of d'' is at most so much of |d' - c'|, twice
-what d' leaves at most, |d' - c'|/15, and what d'' adds to it. There |d'' - c''| tells of a alone."""
+what d' leaves at most, |d' - c'|/15, and what d'' adds. |d'' - c''| tells of a alone there."""
 
 BY_CHANCE = 1 / 20
 """Least share of |c' − c| that is c''s error, should c' and b' agree by chance."""
