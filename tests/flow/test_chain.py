@@ -236,6 +236,29 @@ def test_a_narrow_start_is_covered():
     assert sol.warnings == ()
 
 
+def test_sites_that_are_not_coupled_are_a_product():
+    well = {"kind": "double_well", "barrier": 1.0, "tilt": 0.25}
+    start = {"kind": "gaussian", "mean": [-0.6], "covariance": [[0.2]]}
+    chain = {"kind": "chain", "site": "(x**2 - 1)**2 + 0.25*x", "coupling": "0*x*y", "length": 2}
+    modes = {"all": "all(x > 0)"}
+    found = wfrpde.solve(
+        case(
+            target={**chain, "modes": modes},
+            initial=start,
+            flow={"save": [0.5]},
+            accuracy={"tolerance": 1e-2},
+        )
+    )
+    factor = {"repeat": 2, "target": well, "initial": start}
+    tables = {"target": {"kind": "product", "modes": modes}, "factor": [factor]}
+    exact = wfrpde.solve(Case.from_dict({**tables, "flow": {"save": [0.5]}}))
+    pairs = [(found.estimated("kl"), exact.series["kl"])]
+    pairs.append((found.estimated("mode_mass", "all"), exact.mode_mass["all"]))
+    for number, known in pairs:
+        assert np.all(np.abs(number.value - known) <= number.error + 1e-8)
+        assert number.value[-1] == pytest.approx(known[-1], rel=2e-3)
+
+
 def test_the_numbers_that_are_wanted_decide(solved):
     for name in ("kl", "covariance"):
         accuracy = {"tolerance": 1e-6, "of": [name]}

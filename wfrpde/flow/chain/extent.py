@@ -9,9 +9,9 @@ from wfrpde.errors import InputError
 from wfrpde.starts.initial import InitialDensity
 from wfrpde.targets.chain import ChainTarget
 
-LEVEL, START_LEVEL = 27.0, 13.0
+LEVEL, START_LEVEL, WHOLE = 27.0, 13.0, 40.0
 """kT above the minimum up to which a site matters, with all others where they cost least; and for
-ρ₀: what is further out, where V is steep, is gone at once."""
+ρ₀: what is further out, where V is steep, is gone at once, but counts at the start itself."""
 
 FAR = 1e-3
 """Least weight of a place: without weights four double wells need rank 19 for what they are told
@@ -38,8 +38,10 @@ def least_energies(target: ChainTarget, x: Array) -> Array:
     return np.asarray(np.min(every, axis=0))
 
 
-def site_box(target: ChainTarget, start: InitialDensity) -> tuple[float, float]:
-    """Return the interval in which all sites live.
+def site_box(
+    target: ChainTarget, start: InitialDensity, level: float = START_LEVEL
+) -> tuple[float, float]:
+    """Return the interval in which all sites live, ρ₀ being cut off at a level in kT.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def site_box(target: ChainTarget, start: InitialDensity) -> tuple[float, float]:
         if np.isnan(energy).any():
             found = f"a potential that is nan near x = {x[np.isnan(energy)][0]:g}"
             raise InputError("target", found, "a number (or +inf) at every x")
-        matters = (energy < energy.min() + LEVEL) | (log_start > np.max(log_start) - START_LEVEL)
+        matters = (energy < energy.min() + LEVEL) | (log_start > np.max(log_start) - level)
         if matters[0] or matters[-1]:
             half *= 2
             box = np.array([-half, half])

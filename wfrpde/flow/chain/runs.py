@@ -15,7 +15,7 @@ from wfrpde.flow.chain.march import march
 from wfrpde.flow.chain.measure import LAW_TOLERANCE, Measurement
 from wfrpde.flow.chain.nodes import GAUSS, SiteNodes
 from wfrpde.flow.chain.setting import Setting
-from wfrpde.flow.chain.train import Cores, Train
+from wfrpde.flow.chain.train import Cores, Train, on_grid
 from wfrpde.parallel import Progress, StopRequest
 
 STARTING, STARTING_TRUNCATION = 64, 1e-10
@@ -141,15 +141,20 @@ class Still:
     @classmethod
     def of(cls, setting: Setting, gauss: int, tolerance: float) -> Still:
         """Measure both."""
-        # the start is known: it need not suffer from the nodes of the flow
-        many = SiteNodes(*setting.box, STARTING)
-        measurement = Measurement.of(
-            setting.target, many, setting.modes, gauss, tolerance, setting.pivots
-        )
-        beyond = measurement.log_partition()
+        # the start is known: it need not suffer from the nodes of the flow, nor from their box
+        within, wide = (
+            Measurement.of(
+                setting.target, SiteNodes(*box, STARTING), setting.modes, gauss, tolerance,
+                setting.pivots,
+            )
+            for box in (setting.box, setting.whole_box)
+        )  # fmt: skip
+        beyond = within.log_partition()
+        many = SiteNodes(*setting.whole_box, STARTING)
         first = start_of(setting, many, STARTING_TRUNCATION).cores()
-        start = measurement.numbers(many, first, beyond, "start")
-        return cls(measurement, beyond, *start, *measurement.target_numbers())
+        law = within.law(on_grid(first, many.interpolation(within.points)), "start within")
+        _, numbers = wide.numbers(many, first, wide.log_partition(), "start")
+        return cls(within, beyond, law, numbers, *within.target_numbers())
 
 
 def measured(setting: Setting, run: Run, gauss: int, tolerance: float) -> Run:

@@ -13,7 +13,13 @@ from wfrpde.arrays import Array
 from wfrpde.case.case import Case
 from wfrpde.case.numerics import NumericsSpec
 from wfrpde.errors import InputError
-from wfrpde.flow.chain.extent import coupling_rate, relaxation_time, site_box, site_weight
+from wfrpde.flow.chain.extent import (
+    WHOLE,
+    coupling_rate,
+    relaxation_time,
+    site_box,
+    site_weight,
+)
 from wfrpde.flow.chain.law import Pivots
 from wfrpde.flow.chain.levels import Level
 from wfrpde.flow.chain.march import FIRST, Pace
@@ -47,6 +53,17 @@ class Setting:
             self._known[key] = make()
         found: T = self._known[key]
         return found
+
+    @cached_property
+    def whole_box(self) -> tuple[float, float]:
+        """The interval in which all of the start is, too, at most twice as wide."""
+        slack = (self.box[1] - self.box[0]) / 2
+        try:
+            low, high = site_box(self.target, self.start, WHOLE)
+        except InputError:  # a start with heavy tails
+            low, high = -np.inf, np.inf
+        low, high = max(low, self.box[0] - slack), min(high, self.box[1] + slack)
+        return min(low, self.box[0]), max(high, self.box[1])
 
     def nodes(self, level: Level) -> SiteNodes:
         """Return the points of a site."""
