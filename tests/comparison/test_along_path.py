@@ -21,6 +21,7 @@ TABLES = {
     "domain": {"box": [[-6.5, 7.5]]},
     "flow": {"reaction": "annealed", "save": [0.3, 0.6, 1.0]},
     "numerics": {"cells": [40], "dt": 0.04},
+    "validation": {"metrics": False},
 }
 
 

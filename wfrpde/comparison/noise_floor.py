@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,6 +90,7 @@ def _level(case: Case, judge: Judge, n: int) -> Level:
         seed=case.validation.seed,
         digest=digest_of(case, {"exact": judge.label, "particles": n}),
         run=run,
-        judge=judge,
+        # distances are all that is wanted
+        judge=replace(judge, observables=judge.observables[:1], known={}, wells=None, tested=False),
         stored=False,
     )

@@ -16,6 +16,7 @@ from wfrpde.comparison.density import density_of
 from wfrpde.comparison.exact_samples import ExactSampler, exact_sampler
 from wfrpde.errors import InputError
 from wfrpde.flow.product.gaussian_part import GaussianPart
+from wfrpde.flow.product.lines import characteristic
 from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.parts import Index
 from wfrpde.flow.product.phase_part import PhasePart
@@ -63,8 +64,8 @@ class Form:
     def above(self, bounds: Array) -> Array:
         """Return P(S > c) by Gil-Pelaez (1951): ½ + ∫ Im(φ(ω)e^{−iωc})/(πω) dω."""
         omega = self.frequencies
-        turned = (self.values * np.exp(-1j * np.multiply.outer(bounds, omega))).imag / omega
-        return np.asarray(0.5 + turned.sum(axis=-1) * (omega[1] - omega[0]) / np.pi)
+        turned = characteristic(-omega, self.values / omega, bounds).imag
+        return np.asarray(0.5 + turned * (omega[1] - omega[0]) / np.pi)
 
 
 @dataclass(frozen=True, eq=False)

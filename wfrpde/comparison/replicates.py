@@ -140,8 +140,8 @@ class Judge:
         What is averaged.
     known
         Errors of observables that the solver has estimated: time → name → error.
-    metrics
-        Whether distances are wanted.
+    metrics, tested
+        Whether distances are wanted, and whether those of products are tested.
     sides
         What closes axes: samples are compared within the box there. None where nothing does.
     wells
@@ -153,6 +153,7 @@ class Judge:
     observables: list[Observable]
     known: dict[float, dict[str, float]]
     metrics: bool = True
+    tested: bool = True
     sides: Sides | None = None
     wells: Wells | None = None
     _yardsticks: dict[tuple[float, int], Yardstick] = field(default_factory=dict, repr=False)
@@ -160,7 +161,7 @@ class Judge:
     @cached_property
     def gaps(self) -> dict[float, dict[str, Gap]]:
         """Time → the distances that are tested there, by name: of products."""
-        wanted = self.densities if self.metrics else {}
+        wanted = self.densities if self.metrics and self.tested else {}
         return {t: gaps_of(d) for t, d in wanted.items() if isinstance(d, ProductDensity)}
 
     @property

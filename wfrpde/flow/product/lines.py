@@ -165,7 +165,7 @@ def _beyond(outer: float, inner: float) -> float:
     return np.inf if outer > 1e-9 else 1e3 * outer
 
 
-def characteristic(places: Array, mass: Array, omega: Array) -> ComplexArray:
+def characteristic(places: Array, mass: Array | ComplexArray, omega: Array) -> ComplexArray:
     """Return Σ m_k e^{iωx_k} at the frequencies ``(m,)``.
 
     Equidistant ones, ω_j = ω_0 + jΔ with j = pB + q, take a product of matrices e^{i(ω_0 + pBΔ)x}

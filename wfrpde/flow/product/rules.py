@@ -13,7 +13,7 @@ from wfrpde.arrays import Array, ComplexArray
 from wfrpde.discretisation.gauss import gauss_rule
 from wfrpde.flow.product.lines import characteristic
 
-TABLE, PHASE = 4000, 0.05
+TABLE, PHASE = 1000, 0.05
 """Frequencies beyond which a table of the characteristic function is interpolated, and the largest
 phase between two of its entries: splines of degree 5 are then right to 1e-11."""
 
