@@ -7,6 +7,9 @@ import pytest
 from gaussian_flow import GaussianFlow
 
 import wfrpde
+from wfrpde.case.setup import make_problem
+
+TO = {"accuracy": {"tolerance": 0.03}}
 
 
 def warnings_of(width: float, cells: int) -> str:
@@ -75,6 +78,22 @@ def test_what_a_reaction_forgets_keeps_nobody_from_refining():
     assert solution.numerics["runs"][-1]["start_defect"] > 0.03
     assert solution.numerics["accuracy"]["met"], solution.numerics["accuracy"]
     assert solution.error.series["kl"][1] < 0.03 * solution.series["kl"][1]
+    mean, covariance = flow.at(0.5)
+    assert (abs(solution.mean[1] - mean) <= solution.error.mean[1]).all()
+    assert (abs(solution.covariance[1] - covariance) <= solution.error.covariance[1]).all()
+    assert abs(solution.series["kl"][1] - flow.kl(0.5)) <= solution.error.series["kl"][1]
+
+
+def test_no_cell_is_kept_for_what_is_forgotten_at_the_first_saved_time():
+    """Levels from which e^{−30} is left: twice KL(0) + 40 at least, and all of them by hand."""
+    flow = GaussianFlow((3.0, 0.0), 225 * np.eye(2), (0.0, 0.0), np.eye(2))
+    late, soon, by_hand = (
+        make_problem(flow.case(t, **more)).span
+        for t, more in ((0.5, TO), (0.02, TO), (0.5, {"numerics": {"cells": [40, 40]}}))
+    )
+    assert 2 * (flow.kl(0.0) + 38) < late < 600 < soon == by_hand == 1000
+    narrow = GaussianFlow((3.0, 0.0), np.eye(2), (0.0, 0.0), np.eye(2))
+    assert make_problem(narrow.case(0.5, **TO)).span == 1000
 
 
 def test_any_start_that_lies_in_no_cell_is_told():

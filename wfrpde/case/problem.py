@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from wfrpde.arrays import Array, Flags
+from wfrpde.case.forgotten import highest_start
 from wfrpde.case.stretch import stretch
 from wfrpde.case.terms import EMPTY, Densities
 from wfrpde.domain.absorption import Absorption
@@ -171,6 +172,11 @@ class Problem(Densities):
             functions.append(self.rate_on_average)
         return kinks_of(functions, self.box, lines)
 
+    @cached_property
+    def span(self) -> float:
+        """Level (kT) of V above which no cell is kept for the start alone."""
+        return highest_start(self)
+
     @property
     def looks(self) -> Array:
         """Times at which what moves is looked at."""
@@ -279,7 +285,7 @@ class Problem(Densities):
         # a large cell may reach from where it matters to where √π leaves floating point's range
         walls = every(height > TOP)
         level = self.landscape.level
-        keep = (self.landscape.levels(points, least=least) < level) & (height < SPAN)
+        keep = (self.landscape.levels(points, least=least) < level) & (height < self.span)
         mesh = grid.cut(every(keep), walls)
         if not self.landscape.transport:
             return mesh

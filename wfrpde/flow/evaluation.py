@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from wfrpde.arrays import Array, Flags, Integers
+from wfrpde.case.forgotten import LEFT_OUT
 from wfrpde.case.problem import Problem
 from wfrpde.case.terms import EMPTY, Densities
 from wfrpde.discretisation.functionals import Evaluator, Points
@@ -38,7 +39,7 @@ from wfrpde.flow.outcome import Context, Outcome
 from wfrpde.flow.path import along_path, path_checks, weight_warnings, weights_told
 from wfrpde.flow.schemes.scheme import Scheme
 from wfrpde.flow.solution import Opinions, Solution
-from wfrpde.flow.wide_start import LEFT_OUT, WholeStart, left_out, remembered, whole_grid
+from wfrpde.flow.wide_start import WholeStart, left_out, remembered, whole_grid
 from wfrpde.parallel import Stopped
 
 START_DEFECT = 1e-4

@@ -1,6 +1,6 @@
 """A start that lies in part in no cell: its own numbers, and how soon that part is forgotten.
 
-Cells more than `wfrpde.domain.landscape.SPAN` above the minimum of V are left out. What starts
+Cells more than `wfrpde.case.problem.Problem.span` above the minimum of V are left out. What starts
 there is lost to a flow by transport alone. A reaction has forgotten it long before it came down.
 """
 
@@ -12,19 +12,15 @@ from functools import cached_property
 import numpy as np
 
 from wfrpde.arrays import Array, Flags
+from wfrpde.case.forgotten import LEFT_OUT, forgets, remembered_from
 from wfrpde.case.problem import Problem
 from wfrpde.discretisation.functionals import Evaluator, Points
 from wfrpde.discretisation.pieces import Functionals, Samples
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.extent import share_outside
 from wfrpde.domain.grid import TensorGrid
-from wfrpde.domain.landscape import SPAN
-from wfrpde.fields.schedules import is_moving
 from wfrpde.flow.exact import GeometricMean, sampled
 from wfrpde.flow.outcome import Outcome
-
-LEFT_OUT = 1e-6
-"""Share of a wide start outside all cells from which it, and no narrowness, is what is told."""
 
 SEEN = 1e-15
 """The same from which its numbers are its own: there (log ρ/π)² is 1e6 and more."""
@@ -181,19 +177,15 @@ def beyond_the_box(problem: Problem) -> dict[str, float]:
 def remembered(problem: Problem, outcome: Outcome) -> Array:
     """Return the share ``(T,)`` of the error of a start that is still there at each time.
 
-    All of it, unless it is that of mass more than S kT up. There r = log(ρ/π) exceeds its mean by
-    S/2, if KL(0) is below that, and on the way down, with V ∝ e^{−2αt/ℓ²} at most, a reaction takes
-    ``exp(−β S/2 · (1 − e^{−qt})/q)``, q = β + 2α/ℓ² with the shortest length ℓ.
+    All of it, unless it is that of mass far up, which a reaction forgets.
     """
-    equation, times = problem.equation, outcome.times
-    share = np.ones(len(times))
-    moving = is_moving(equation.alpha) or is_moving(equation.beta) or not equation.descends
-    if left_out(outcome) == 0.0 or moving or equation.beta == 0:
+    times, span = outcome.times, problem.span
+    share: Array = np.ones(len(times))
+    if left_out(outcome) == 0.0 or not forgets(problem):
         return share
     kl = outcome.history.get("kl", np.array([np.inf]))
-    if float(kl[0]) < SPAN / 2:
-        rate = equation.beta + 2 * equation.alpha / float(problem.scales.min()) ** 2
-        share = np.exp(-equation.beta * SPAN / 2 * -np.expm1(-rate * times) / rate)
+    if float(kl[0]) < span / 2:
+        share = remembered_from(problem, span, times)
     if whole_grid(problem, outcome) is not None:
         share[0] = 0.0
-    return np.asarray(share)
+    return share

@@ -1,0 +1,62 @@
+"""How high up cells are kept for a start, and how soon a reaction forgets what starts higher."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import logsumexp
+
+from wfrpde.arrays import Array
+from wfrpde.domain.landscape import LEVEL, SPAN, sample
+from wfrpde.fields.schedules import is_moving
+
+if TYPE_CHECKING:
+    from wfrpde.case.problem import Problem
+
+LEFT_OUT = 1e-6
+"""Share of a wide start outside all cells from which it, and no narrowness, is what is told."""
+
+FORGOTTEN = 30.0
+"""−log of the share of what starts higher that may be left at the first saved time."""
+
+
+def forgets(problem: Problem) -> bool:
+    """Whether a reaction forgets what starts high up, by rates that stay what they are."""
+    equation = problem.equation
+    moving = is_moving(equation.alpha) or is_moving(equation.beta)
+    return not moving and equation.descends and equation.beta > 0
+
+
+def remembered_from(problem: Problem, span: float, times: Array) -> Array:
+    """Return the share ``(T,)`` of mass that starts more than S = `span` kT up which is left.
+
+    There r = log(ρ/π) exceeds its mean by S/2, if KL(0) is less, and on the way down, with
+    V ∝ e^{−2αt/ℓ²} at most, a reaction takes ``exp(−β S/2 · (1 − e^{−qt})/q)``, q = β + 2α/ℓ² with
+    the shortest length ℓ.
+    """
+    equation = problem.equation
+    rate = equation.beta + 2 * equation.alpha / float(problem.scales.min()) ** 2
+    gone = equation.beta * span / 2 * -np.expm1(-rate * times) / rate
+    return np.asarray(np.exp(-gone))
+
+
+def highest_start(problem: Problem) -> float:
+    """Return the level (kT) of V from which what starts there needs no cells.
+
+    To a tolerance it is the least one at which the share that is left at the first saved time is
+    e^{−30}, and which exceeds KL(0) far enough, where part of the start is above `SPAN` anyway.
+    """
+    if problem.dim == 1 or problem.tolerance is None or not forgets(problem):
+        return SPAN
+    points = np.concatenate([sample(problem.box), problem.landscape.seeds_in(problem.box)])
+    height, start = problem.target.potential(points), problem.log_initial(points)
+    height = height - np.nanmin(height)
+    start = start - logsumexp(start)
+    share = np.exp(start)
+    if not share[~(height < SPAN)].sum() > LEFT_OUT or not np.isfinite(height[share > 0]).all():
+        return SPAN
+    here = share > 0
+    kl = float(share[here] @ (start + height)[here]) + float(logsumexp(-height))
+    per_level = -float(np.log(remembered_from(problem, 1.0, np.array(problem.save[:1]))[0]))
+    return float(min(SPAN, max(2 * (kl + LEVEL), FORGOTTEN / per_level)))
