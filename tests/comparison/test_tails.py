@@ -8,7 +8,7 @@ from wfrpde.comparison.observables import ReferenceValue
 from wfrpde.comparison.statistics import Average
 from wfrpde.comparison.tails import most_shape, pareto_shape
 from wfrpde.comparison.verdicts import Comparison, Rules, judge
-from wfrpde.comparison.weighed import Means, Weighed
+from wfrpde.comparison.weighed import Means, Weighed, distinct, normalised
 
 
 @pytest.mark.parametrize("k", [0.15, 0.4, 0.9])
@@ -26,11 +26,16 @@ def test_equal_and_bounded_weights_have_no_tail():
     assert most_shape(120) < most_shape(1e4) == most_shape(1e9)
 
 
-def shifted(m, seed):
+def shifted(m, seed, resampled=False):
     """N(0, 1) weighed to N(m, 1): sixteen replicates of 120 points, judged by mean and variance."""
     rng, found = np.random.default_rng(seed), []
     for x in rng.standard_normal((16, 120)):
-        found.append(Weighed.of(np.array([x, (x - m) ** 2]), m * x))
+        logs = m * x
+        if resampled:
+            ends = np.cumsum(normalised(logs))[:-1]
+            x = x[np.searchsorted(ends, (rng.random() + np.arange(120)) / 120)]
+            logs = np.zeros(120)
+        found.append(Weighed.of(x[:, None], np.array([x, (x - m) ** 2]), logs))
     truths = np.array([(m, 0.0), (1.0, 0.0)])
     return compared(["mean", "variance"], truths, Means.of(found), 0.01)
 
@@ -44,6 +49,39 @@ def test_heavy_weights_neither_accuse_nor_pass():
         assert str(one).startswith("undecided: the weights have too heavy a tail (Pareto k")
     light = [shifted(0.8, seed) for seed in range(12)]
     assert all(one.passed for one in light)
+
+
+def test_resampling_hides_no_tail():
+    """Right samplers whose copies were taken for points were accused by 21 of 100."""
+    heavy = [shifted(1.45, seed, resampled=True) for seed in range(12)]
+    assert min(one.averages[0].p for one in heavy) < 0.005
+    words = "undecided: the weights have too heavy a tail"
+    assert sum(str(one).startswith(words) for one in heavy) >= 11
+    assert not any(own.found for one in heavy for own in one.averages)
+    light = [shifted(0.8, seed, resampled=True) for seed in range(12)]
+    assert all(one.passed for one in light)
+
+
+@pytest.mark.parametrize(("n", "m"), [(120, 1.45), (1000, 1.0), (1000, 1.8)])
+def test_copies_have_the_shape_of_the_weights_that_made_them(n, m):
+    rng, found = np.random.default_rng(2), []
+    for x in rng.standard_normal((32, n)):
+        ends = np.cumsum(normalised(m * x))[:-1]
+        copies = np.searchsorted(ends, (rng.random() + np.arange(n)) / n)
+        drawn = x[copies, None]
+        found.append((pareto_shape(m * x), pareto_shape(*distinct(drawn, np.zeros(n))[1:])))
+    before, after = np.median(found, axis=0)
+    assert after == pytest.approx(before, abs=0.1)
+
+
+def test_points_that_coincide_are_one():
+    x = np.array([[1.0, 2.0], [1.0, 3.0], [1.0, 2.0], [4.0, 0.0]])
+    some, logs, copies = distinct(x, np.log([1.0, 2.0, 3.0, 4.0]))
+    assert x[some].tolist() == [[1.0, 2.0], [1.0, 3.0], [4.0, 0.0]]
+    assert np.exp(logs) == pytest.approx([4.0, 2.0, 4.0])
+    assert copies.tolist() == [2, 1, 1]
+    weighed = Weighed.of(x, x.T)
+    assert weighed.effective == pytest.approx(16 / 6)
 
 
 def test_rows_of_heavy_weights_are_undecided_and_distances_are_positive():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -23,12 +25,12 @@ modes = { left = "x < 0", right = "x >= 0" }
 mean = [-1.0]
 covariance = [[0.05]]
 [flow]
-t_end = 0.6
-save = [0.1, 0.3, 0.6]
+t_end = 0.3
+save = [0.1, 0.3]
 [numerics]
 formulation = "edge-averaged"
-cells = [120]
-dt = 5e-3
+cells = [60]
+dt = 1e-2
 [output]
 figures = false
 paraview = false
@@ -41,14 +43,16 @@ mean = [1.0]
 covariance = [[0.25]]
 [flow]
 beta = 0.0
-save = [0.5, 1.0]
+save = [0.2, 0.4]
 [[sampler]]
 kind = "langevin"
-particles = 300
+particles = 100
 replicates = 8
 dt = 0.02
 [output]
 figures = false
+[validation]
+metrics = false
 """,
     "studied": """
 [target]
@@ -57,10 +61,10 @@ potential = "x**2/2"
 mean = [1.0]
 covariance = [[0.5]]
 [flow]
-t_end = 0.5
+t_end = 0.3
 [[convergence]]
 vary = "h"
-values = [40, 80, 160]
+values = [20, 40, 80]
 [output]
 figures = false
 """,
@@ -81,8 +85,24 @@ ALWAYS = (
 )
 """Before a command: what it begins with, and checkpoints after every step."""
 
+CODE = f"{ALWAYS}from wfrpde.commands.cli import main; sys.exit(main())"
+"""What runs a command with the words that follow."""
+
 MARK = "WFRPDE_KILLED"
 """Variable by which the processes of a command are found again."""
+
+PATIENT = {"OMPI_MCA_mpi_yield_when_idle": "1"}
+"""Ranks that wait for one another leave the processors to others."""
+
+
+class Command(Protocol):
+    """What is asked of a process."""
+
+    @property
+    def pid(self) -> int: ...
+    def wait(self, timeout: float) -> int: ...
+    def poll(self) -> int | None: ...
+    def send_signal(self, number: int) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -98,42 +118,43 @@ class Bench:
         for name, text in CASES.items():
             (self.folder / f"{name}.toml").write_text(text)
 
-    def start(self, command: str, out: str, *further: str) -> tuple[subprocess.Popen[bytes], str]:
-        code = f"{ALWAYS}from wfrpde.commands.cli import main; sys.exit(main())"
-        words = [sys.executable, "-c", code, *COMMANDS[command], "--out", out, *further]
-        if self.ranks > 1:
-            words = ["mpirun", "-n", str(self.ranks), *words]
-        mark = uuid.uuid4().hex
-        log = (self.folder / f"{out}.log").open("ab")
-        process = subprocess.Popen(
-            words, cwd=self.folder, stdout=log, stderr=log, env={**os.environ, MARK: mark},
-            start_new_session=True,
-        )  # fmt: skip
-        log.close()
-        return process, mark
+    def start(self, command: str, out: str, *further: str) -> tuple[Command, str]:
+        words, mark = [*COMMANDS[command], "--out", out, *further], uuid.uuid4().hex
+        return self.process(words, self.folder / f"{out}.log", mark), mark
+
+    def process(self, words: list[str], log: Path, mark: str) -> Command:
+        """Begin a command in a session of its own."""
+        begins = ["mpirun", "-n", str(self.ranks)] if self.ranks > 1 else []
+        with log.open("ab") as file:
+            return subprocess.Popen(
+                [*begins, sys.executable, "-c", CODE, *words], cwd=self.folder, stdout=file,
+                stderr=file, env={**os.environ, **PATIENT, MARK: mark}, start_new_session=True,
+            )  # fmt: skip
 
     def whole(self, command: str, out: str, *further: str) -> float:
-        """Run a command to its end; return the seconds that it took."""
-        began = time.monotonic()
+        """Run a command to its end; return the CPU seconds that it took."""
         process, mark = self.start(command, out, *further)
         try:
-            code = process.wait(self.patience)
+            code, spent = self._until(process, mark, math.inf)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)  # it leads a session of its own
         # a study or a verdict may end with 1
         assert code in (0, 1), f"{code}: {(self.folder / f'{out}.log').read_text()}"
         assert not left_of(mark)
-        return time.monotonic() - began
+        return spent
 
-    def killed(self, command: str, out: str, number: int, after: float) -> None:
-        """Run a command, and send it a signal after so many seconds."""
+    def killed(self, command: str, out: str, number: int, after: float) -> bool:
+        """Run a command, and send it a signal after so many CPU seconds.
+
+        Seconds of a clock would be other moments whenever the machine has other work. Return False
+        if it had come to its end before that.
+        """
         process, mark = self.start(command, out)
         try:
-            process.wait(after)
-        except subprocess.TimeoutExpired:
-            process.send_signal(number)
-        try:
+            code, _ = self._until(process, mark, after)
+            if code is None:
+                process.send_signal(number)
             process.wait(self.patience / 2)
             deadline = time.monotonic() + self.patience / 6
             while (left := left_of(mark)) and time.monotonic() < deadline:
@@ -142,6 +163,17 @@ class Bench:
         finally:
             for pid in left_of(mark):
                 os.kill(pid, signal.SIGKILL)
+        return code is None
+
+    def _until(self, process: Command, mark: str, most: float) -> tuple[int | None, float]:
+        """Wait till a command has ended, or spent so many CPU seconds; what it gave and spent."""
+        deadline, spent = time.monotonic() + self.patience, 0.0
+        while (code := process.poll()) is None and spent < most:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(mark, self.patience)
+            time.sleep(0.1)
+            spent = max(spent, sum(cpu_seconds(pid) for pid in {process.pid, *left_of(mark)}))
+        return code, spent
 
     def numbers(self, command: str, out: str) -> str:
         """What a run gave, without what the clock says."""
@@ -173,6 +205,15 @@ def timeless(content: object) -> object:
         }
         return {key: timeless(value) for key, value in content.items() if key not in clock}
     return [timeless(entry) for entry in content] if isinstance(content, list) else content
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has spent; 0 of one that is gone."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def left_of(mark: str) -> list[int]:

@@ -10,6 +10,7 @@ import numpy as np
 from wfrpde.arrays import Array
 from wfrpde.comparison.replicates import Judge, Replicate
 from wfrpde.comparison.statistics import Average, chain_average
+from wfrpde.comparison.sticking import WORDS
 from wfrpde.comparison.verdicts import Comparison, least_error
 from wfrpde.comparison.visits import hardly_seen
 
@@ -32,6 +33,7 @@ def chain_rows(
     visits = np.sum([r.visits[0] for r in replicates], axis=0)
     asked = np.sum([judge.watched_in(r.particles) for r in replicates], axis=0)
     unseen = hardly_seen(*judge.watched, visits, np.minimum(points, asked))
+    stuck = np.mean([r.sticks[0] for r in replicates], axis=0) > 0.5
     rows = []
     references = judge.references[np.inf]
     for i, (observable, reference) in enumerate(zip(judge.observables, references, strict=True)):
@@ -54,7 +56,7 @@ def chain_rows(
                 ess=_known(effective[i]),
                 r_hat=_known(np.max([r.r_hat[0, i] for r in replicates])),
                 unseen=unseen,
-                weights=weights,
+                weights=weights or (WORDS if stuck[i] else ""),
             )
         )
     return rows

@@ -183,7 +183,7 @@ class ProductJudge:
         found, gaps = [], []
         for k, x in enumerate(replicates):
             logs = np.zeros(len(x)) if log_weights is None else np.asarray(log_weights[k], float)
-            found.append(Weighed.of(self.values(x), logs))
+            found.append(Weighed.of(x, self.values(x), logs))
             w = corrected(normalised(logs))
             gaps.append([gap.of(x, w) for gap in self._gaps.values()])
         distances = [

@@ -187,7 +187,7 @@ def _averages(
         points = np.asarray(row, dtype=float)
         values = np.array([function(points) for function in functions], dtype=float)
         logs = None if log_weights is None else np.asarray(log_weights[number], dtype=float)
-        found.append(Weighed.of(values, logs))
+        found.append(Weighed.of(points, values, logs))
     return compared(names, np.array(truths), Means.of(found), level)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wfrpde.arrays import Array
+from wfrpde.arrays import Array, Flags
 from wfrpde.comparison.autocorrelation import Averages, chains_error
 from wfrpde.comparison.density import MeshedDensity
 from wfrpde.comparison.halves import Gap, gaps_of
@@ -26,9 +26,10 @@ from wfrpde.comparison.observables import (
     values,
 )
 from wfrpde.comparison.product_density import ProductDensity
+from wfrpde.comparison.sticking import sticks
 from wfrpde.comparison.tails import pareto_shape
 from wfrpde.comparison.visits import Wells, left_of, stays, thinned
-from wfrpde.comparison.weighed import corrected
+from wfrpde.comparison.weighed import corrected, distinct
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
 from wfrpde.errors import SamplerError
@@ -58,12 +59,15 @@ class Replicate:
     visits
         ``(T, 2, m)``: how often Markov chains have stayed inside and outside of the m regions that
         are watched; see `wfrpde.comparison.visits`.
+    sticks
+        ``(T, k)``: whether chains stick far from the average; see `wfrpde.comparison.sticking`.
     metrics
         Distances ``(T,)`` by the name of the metric; empty where they are not wanted.
     gaps
         Of distances that are tested, the gaps ``(T, m)`` whose squared lengths they are, by name.
     ess, weight_variance, tail
-        ``(T,)`` effective sample size, variance of N × weight, and k of the weights' tail.
+        ``(T,)`` effective sample size, variance of N × weight, and k of the tail of the weights of
+        points that differ.
     seconds
         Wall time.
     particles
@@ -86,6 +90,7 @@ class Replicate:
     effective: Array
     r_hat: Array
     visits: Array
+    sticks: Flags
     metrics: dict[str, Array]
     gaps: dict[str, Array]
     ess: Array
@@ -259,7 +264,7 @@ class Judge:
             ensemble, odd = self._in_box(ensemble, found[1])
             note = note or odd
             rows.append((*found, ensemble))
-        averages, along, visits, shown = [], [], [], []
+        averages, along, visits, stuck, tails, shown = [], [], [], [], [], []
         own = [o.survival for o in self.observables]
         chains = int(trajectory.facts.get("chains", 1))
         distances: dict[str, list[float]] = {}
@@ -274,7 +279,11 @@ class Judge:
                 bad = self.observables[int(np.argmin(np.isfinite(mean)))].name
                 raise SamplerError(name, f"observable {bad} is not finite at its particles")
             averages.append(mean)
+            some, logs, copies = distinct(x, ensemble.log_weights)
+            tails.append(pareto_shape(logs, copies))
             if np.isinf(t):
+                averages_of_pi = np.array([r.value for r in self.references[t]])
+                stuck.append(sticks(copies, phi[some], averages_of_pi))
                 spread = np.array([r.spread for r in self.references[t]])
                 along.append(chains_error(phi, weights, chains, spread))
                 visits.append(self._visits(x, phi, chains))
@@ -282,6 +291,7 @@ class Judge:
                 unknown = np.full(len(mean), np.nan)
                 along.append(Averages(unknown, unknown, unknown, unknown))
                 visits.append(np.zeros((2, 0), dtype=int))
+                stuck.append(np.zeros(len(mean), dtype=bool))
             if self.metrics:
                 for key, value in self._yardstick(t, density, len(x)).distances(x, weights).items():
                     distances.setdefault(key, []).append(value)
@@ -300,11 +310,12 @@ class Judge:
             effective=np.array([a.ess for a in along]),
             r_hat=np.array([a.r_hat for a in along]),
             visits=np.array(visits),
+            sticks=np.array(stuck),
             metrics={key: np.array(values) for key, values in distances.items()},
             gaps={key: np.array(values) for key, values in gaps.items()},
             ess=np.array([e.ess for _, _, e in rows]),
             weight_variance=np.array([float((e.size * e.weights).var()) for _, _, e in rows]),
-            tail=np.array([pareto_shape(e.log_weights) for _, _, e in rows]),
+            tail=np.array(tails),
             seconds=seconds,
             particles=rows[0][2].size if rows else 0,
             shown=np.array(shown) if shown else np.empty((0, 0, 0)),

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wfrpde.arrays import Array
+from wfrpde.arrays import Array, Integers
 
 LEAST = 5
 """Points above the level below which nothing is said."""
@@ -28,15 +28,33 @@ CAUTION = 0.75
 """Share of the k up to which averages converge, up to which their errors are trusted in a test."""
 
 
-def pareto_shape(log_weights: Array) -> float:
-    """Return k of weights ``(n,)``, their logs up to a constant; −∞ where there is no tail."""
+def pareto_shape(log_weights: Array, copies: Integers | None = None) -> float:
+    """Return k of weights ``(n,)``, their logs up to a constant; −∞ where there is no tail.
+
+    Where points stand for ``copies`` ``(n,)``, as resampling or a chain leaves them, weights are
+    whole numbers of a unit, which stand for what was rounded, evenly from half a unit less to half
+    a unit more; points that are none any more had next to nothing.
+    """
     if not np.isfinite(log_weights.max()):
         return -np.inf
-    w = np.sort(np.exp(log_weights - log_weights.max()))
-    count = int(np.ceil(min(0.2 * len(w), 3 * np.sqrt(len(w)))))
-    beyond = w[-count:] - w[max(len(w) - count - 1, 0)]
+    w, points = np.exp(log_weights - log_weights.max()), len(log_weights)
+    if copies is not None and copies.max() > 1:
+        w, points = w * (1 + _rounded(copies) / copies), int(copies.sum())
+    w = np.sort(w)
+    count = int(np.ceil(min(0.2 * points, 3 * np.sqrt(points))))
+    beyond = w[-count:] - (w[-count - 1] if count < len(w) else 0.0)
     beyond = beyond[beyond > 1e-12]
     return fitted(beyond) if len(beyond) >= LEAST else -np.inf
+
+
+def _rounded(copies: Integers) -> Array:
+    """Evenly spread from −1/2 to 1/2 over all that have one number of copies: ``(n,)``."""
+    order = np.argsort(copies, kind="stable")
+    _, first, equal = np.unique(copies[order], return_index=True, return_counts=True)
+    rank = np.arange(len(copies)) - np.repeat(first, equal)
+    result = np.empty(len(copies))
+    result[order] = (rank + 0.5) / np.repeat(equal, equal) - 0.5
+    return result
 
 
 def fitted(beyond: Array) -> float:
@@ -50,6 +68,7 @@ def fitted(beyond: Array) -> float:
     quartile = beyond[int(n / 4 + 0.5) - 1]
     at = 1 - np.sqrt(grid / (np.arange(grid) + 0.5))
     b = at / (3 * quartile) + 1 / beyond[-1]
+    b = b[np.abs(b) * beyond[-1] > 1e-9]  # −b/k has a limit there, and no value
     k = np.log1p(-np.multiply.outer(b, beyond)).mean(axis=1)
     logs = n * (np.log(-b / k) - k - 1)
     share = np.exp(logs - logs.max())

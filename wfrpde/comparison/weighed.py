@@ -8,7 +8,8 @@ Points that avoid one another (antithetic, stratified) have a smaller error than
 sampler less is found, and nothing wrongly.
 
 Where all replicates miss the heaviest weights neither error knows it: the tail of the weights
-(`wfrpde.comparison.tails`) says when nothing can be said.
+(`wfrpde.comparison.tails`) says when nothing can be said. Weights are those of points that differ:
+resampling makes copies of heavy points, which are no further ones.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.arrays import Array
+from wfrpde.arrays import Array, Integers
 from wfrpde.comparison.tails import doubt_of, pareto_shape
 from wfrpde.errors import InputError
 
@@ -39,6 +40,29 @@ def normalised(log_weights: Array) -> Array:
     """Return weights ``(n,)`` of sum 1."""
     w = np.exp(log_weights - log_weights.max())
     return np.asarray(w / w.sum())
+
+
+def distinct(x: Array, log_weights: Array) -> tuple[Integers, Array, Integers]:
+    """Take points ``(n, d)`` that coincide for one, with all of their weight.
+
+    Resampling leaves copies of heavy points, and chains that stand still write down the same one
+    again: how many of them there are is a weight, which has to be told from many points.
+
+    Returns
+    -------
+    tuple of arrays
+        Indices ``(m,)`` of one of each, their log weights, up to the same constant, and how many
+        there are.
+    """
+    n, top = len(x), log_weights.max()
+    if len(np.unique(x[:, 0])) < n and np.isfinite(top):  # hardly ever
+        _, first, own, copies = np.unique(
+            x, axis=0, return_index=True, return_inverse=True, return_counts=True
+        )
+        sums = np.bincount(own.ravel(), np.exp(log_weights - top))
+        with np.errstate(divide="ignore"):
+            return first, np.asarray(top + np.log(sums)), copies
+    return np.arange(n), log_weights, np.ones(n, dtype=int)
 
 
 def corrected(w: Array) -> Array:
@@ -63,7 +87,7 @@ class Weighed:
     effective
         n = 1/Σw².
     points, shape
-        Their number, and k of the tail of their weights.
+        Their number, and k of the tail of the weights of those that differ.
     """
 
     means: Array
@@ -73,15 +97,16 @@ class Weighed:
     shape: float
 
     @classmethod
-    def of(cls, values: Array, log_weights: Array | None = None) -> Weighed:
+    def of(cls, x: Array, values: Array, log_weights: Array | None = None) -> Weighed:
         """Weigh the values ``(m, n)`` of functions at points, log weights up to a constant."""
-        count = values.shape[1]
+        count = len(x)
         logs = np.zeros(count) if log_weights is None else log_weights
-        w = normalised(logs)
+        some, logs, copies = distinct(x, logs)
+        w, values = normalised(logs), values[:, some]
         gap = values - (values @ w)[:, None]
         own = w**2
         means, squares = values @ corrected(w), gap**2 @ own
-        return cls(means, squares, float(1 / own.sum()), count, pareto_shape(logs))
+        return cls(means, squares, float(1 / own.sum()), count, pareto_shape(logs, copies))
 
 
 @dataclass(frozen=True)
