@@ -3,9 +3,10 @@
     tools/env python validation/benchmarks/scale.py [--ranks 1 2] [--cells 80] [--spectrum]
 
 Starts itself under ``mpirun`` for each number of ranks, and prints what each rank took, and the
-ratios to the first number: run it on a quiet machine, with as many cores as ranks. The flow is that
-of a correlated Gaussian on a box, edge-averaged, one grid, four steps; with ``--spectrum`` the five
-slowest rates of the same target are asked for instead.
+ratios to the first number: run it on a quiet machine, with as many cores as ranks. All ranks are
+taken to be on this machine, where each of them has its part of the fields that they share. The
+flow is that of a correlated Gaussian on a box, edge-averaged, one grid, four steps; with
+``--spectrum`` the five slowest rates of the same target are asked for instead.
 """
 
 from __future__ import annotations
@@ -27,9 +28,12 @@ TARGET = {
 }
 
 
-def peak() -> float:
-    """Largest memory of this process so far, in bytes."""
-    return 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak(ranks: int) -> float:
+    """Largest memory of this process so far, in bytes; of what ranks share now its part."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    shared = next(int(line.split()[1]) for line in status if line.startswith("RssShmem"))
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return 1024.0 * (most - shared * (1 - 1 / ranks))
 
 
 def worker(cells: int, spectrum: bool) -> None:
@@ -58,18 +62,20 @@ def worker(cells: int, spectrum: bool) -> None:
             tables["numerics"] = {"cells": [n // 2] * 3, "degree": 1}
         return wfrpde.Case.from_dict(tables)
 
-    def solved(n: int) -> int:
+    def solved(n: int) -> tuple[int, float]:
+        """Return how many nodes there are, and the memory while the result is still there."""
         if spectrum:
-            return len(wfrpde.spectrum(made(n), comm).nodes)
-        return int(wfrpde.solve(made(n), comm).numerics["nodes"])
+            modes = wfrpde.spectrum(made(n), comm)
+            return len(modes.nodes), peak(comm.size)
+        solution = wfrpde.solve(made(n), comm)
+        return int(solution.numerics["nodes"]), peak(comm.size)
 
-    solved(16)
-    before = peak()
+    _, before = solved(16)
     comm.Barrier()
     wall, cpu = time.perf_counter(), time.process_time()
-    nodes = solved(cells)
+    nodes, after = solved(cells)
     comm.Barrier()
-    row = (time.perf_counter() - wall, time.process_time() - cpu, (peak() - before) / nodes)
+    row = (time.perf_counter() - wall, time.process_time() - cpu, (after - before) / nodes)
     rows = comm.gather(row, root=0)
     if comm.rank == 0:
         print("RESULT", json.dumps({"nodes": nodes, "rows": rows}), flush=True)

@@ -7,6 +7,7 @@ number of ranks agree.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import factorial
@@ -32,6 +33,7 @@ from wfrpde.discretisation.lattice import (
 from wfrpde.domain.grid import SimplexGrid, TensorGrid
 from wfrpde.engine.layout import Layout
 from wfrpde.engine.partition import partition
+from wfrpde.parallel.shared import shared
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -150,22 +152,38 @@ class Nodes(Layout):
         return every, values[np.searchsorted(numbers, identified(every, self.grid, self.degree))]
 
     def gather_rows(self, rows: Array) -> Array:
-        """Values ``(T, n)`` on the canonical nodes, on every rank, of own ones (collective)."""
+        """Values ``(T, n)`` on the canonical nodes, on every rank, of own ones (collective).
+
+        The ranks of a machine share what is large.
+        """
         if not self.on_open_box or self.comm.size == 1:
             return np.array([self.gather(row)[1] for row in rows])
         assert isinstance(self.grid, TensorGrid)  # an open box is one
         size = int(np.prod(lattice_shape(self.grid, self.degree)))
         kind: Any = np.int32 if size < 2**31 else np.int64
-        number = np.empty(self.n_global, dtype=kind)
-        own = self.canonical[: self.n_owned].astype(kind)
-        self.comm.Allgatherv(own, (number, list(self.sizes)))
+        every = shared(self.comm, (len(rows), self.n_global))
+        writes = self.comm.rank in every.writers
+        number = np.empty(self.n_global if writes else 0, dtype=kind)
+        self._to(every.writers, self.canonical[: self.n_owned].astype(kind), number)
         order = np.argsort(number, kind="stable").astype(kind)
         del number
-        every, values = np.empty((len(rows), self.n_global)), np.empty(self.n_global)
-        for row, result in zip(rows, every, strict=True):
-            self.comm.Allgatherv(np.ascontiguousarray(row), (values, list(self.sizes)))
-            np.take(values, order, out=result, mode="clip")  # which needs no buffer
-        return every
+        values = np.empty(len(order))
+        for row, result in zip(rows, every.values, strict=True):
+            self._to(every.writers, np.ascontiguousarray(row), values)
+            if writes:
+                np.take(values, order, out=result, mode="clip")  # which needs no buffer
+        self.comm.Barrier()
+        return every.values
+
+    def _to(self, ranks: Sequence[int], own: Array | Integers, whole: Array | Integers) -> None:
+        """Bring what each rank has of its own nodes to some ranks (collective)."""
+        if len(ranks) == self.comm.size:
+            self.comm.Allgatherv(own, (whole, list(self.sizes)))
+            return
+        for rank in ranks:
+            self.comm.Gatherv(
+                own, (whole, list(self.sizes)) if rank == self.comm.rank else None, rank
+            )
 
     def gather_masses(self, owned: Array) -> Array:
         """Return what `gather` gives of masses, and 0 where it repeats a node (collective).

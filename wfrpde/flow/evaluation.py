@@ -41,6 +41,7 @@ from wfrpde.flow.schemes.scheme import Scheme
 from wfrpde.flow.solution import Opinions, Solution
 from wfrpde.flow.wide_start import WholeStart, left_out, remembered, whole_grid
 from wfrpde.parallel import Stopped
+from wfrpde.parallel.shared import shared
 
 START_DEFECT = 1e-4
 
@@ -115,7 +116,7 @@ def _report(
 
     outcome = outcome.on_parts()
     shifted = {k: (field.theta, float(shift[k]), field.time) for k, field in known.items()}
-    u = np.ascontiguousarray(outcome.best + shift[:, None])
+    u = _shifted(context.comm, outcome.best, shift)
     smallest, where = _finished(context, outcome.interpolation, u, shifted)
     series, spread = numbers.series(), {}
     if equation.conserve:
@@ -305,6 +306,15 @@ def _sampled(
         samples.squared_slope[unknown] = found.squared_slope
         every.append(samples)
     return every
+
+
+def _shifted(comm: Any, best: Array, shift: Array) -> Array:
+    """Return fields ``(T, n)`` with their shifts, once for all ranks of a machine (collective)."""
+    u = shared(comm, best.shape)
+    if comm.rank in u.writers:
+        np.add(best, shift[:, None], out=u.values)
+    comm.Barrier()
+    return u.values
 
 
 def _finished(

@@ -1,0 +1,96 @@
+"""Arrays that all ranks of a machine share: large results are there once, not once a rank."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wfrpde.arrays import Array
+from wfrpde.parallel.mpi import MPI
+
+LEAST = 2**20
+"""Bytes from which sharing is worth a file: smaller arrays every rank has for itself."""
+
+PLACE = "/dev/shm"
+"""Where files lie in memory. Where there is no such place, or no room, nothing is shared."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """An array, and who fills it.
+
+    Attributes
+    ----------
+    values
+        The array. Who does not fill it reads it once the ranks have met after that.
+    writers
+        The ranks that fill their copy: one on each machine, or all of them.
+    """
+
+    values: Array
+    writers: tuple[int, ...]
+
+
+def shared(comm: Any, shape: tuple[int, ...]) -> Shared:
+    """Return an array of a shape, one for all ranks of a machine if it is large (collective).
+
+    It has no name, and its memory is given back when no rank has it any more, also when they die.
+    """
+    size = 8 * int(np.prod(shape))
+    if comm.size == 1 or size < LEAST:
+        return Shared(np.empty(shape), tuple(range(comm.size)))
+    with _machine(comm) as local:
+        memory = _mapped(local, size)
+        writes = memory is None or local.rank == 0
+    values = np.empty(shape) if memory is None else np.frombuffer(memory).reshape(shape)
+    each = comm.allgather(writes)
+    return Shared(values, tuple(rank for rank in range(comm.size) if each[rank]))
+
+
+@contextlib.contextmanager
+def _machine(comm: Any) -> Iterator[Any]:
+    """Give the ranks of this machine a communicator of their own."""
+    local = comm.Split_type(MPI.COMM_TYPE_SHARED, key=comm.rank)
+    try:
+        yield local
+    finally:
+        local.Free()
+
+
+def _mapped(local: Any, size: int) -> mmap.mmap | None:
+    """Return memory that all ranks of a machine see; None if one of them cannot (collective)."""
+    name = local.bcast(_reserved(size) if local.rank == 0 and local.size > 1 else None)
+    if name is None:
+        return None
+    memory = None
+    try:
+        with contextlib.suppress(OSError), open(name, "r+b") as file:
+            memory = mmap.mmap(file.fileno(), size)
+        return memory if all(local.allgather(memory is not None)) else None
+    finally:
+        if local.rank == 0:
+            os.unlink(name)
+
+
+def _reserved(size: int) -> str | None:
+    """Return a file in memory; None where there is no room for one."""
+    try:
+        handle, name = tempfile.mkstemp(prefix="wfrpde-", dir=PLACE)
+    except OSError:
+        return None
+    try:
+        # to write what has no place would end the process: it is reserved now
+        os.posix_fallocate(handle, 0, size)
+    except OSError:
+        os.unlink(name)
+        return None
+    finally:
+        os.close(handle)
+    return name
