@@ -46,6 +46,55 @@ def test_what_matters_of_a_wide_box_is_solved_without_walls(half):
         assert np.abs(gap).max() < 5e-5
 
 
+def test_a_sharp_tolerance_is_met_without_walls():
+    """KL at the end is a hundredth of what it was: what the walls cut off of it was 4e-6."""
+    solution = solve(in_a_box(6.0, 1e-6))
+    assert solution.numerics["formulation"] == "log-density"
+    assert solution.numerics["walls"] == "as if there were none"
+    assert solution.numerics["accuracy"]["met"]
+    mean, covariance = FLOW.at(1.0)
+    gaps = np.append(np.abs(solution.mean[1] - mean), np.abs(solution.covariance[1] - covariance))
+    bars = np.append(solution.error.mean[1], solution.error.covariance[1])
+    assert (gaps <= bars).all()
+    assert gaps.max() < 2e-7
+    kl, bar = solution.series["kl"][1] / FLOW.kl(1.0) - 1, solution.error.series["kl"][1]
+    assert abs(kl) <= min(bar / FLOW.kl(1.0), 3e-7)
+
+
+def test_what_comes_close_to_walls_on_its_way_is_in_the_bars():
+    """Walls cut off 2e-9 of both ends, and change covariances by 1.2e-6 in between."""
+    flow = {"save": [0.25, 0.5, 1.0]}
+
+    def case(dim, mean, covariance, **tables):
+        return Case.from_dict(
+            {
+                "target": {"kind": "gaussian", "mean": [0.0] * dim, "covariance": 1.0},
+                "initial": {"mean": mean, "covariance": covariance},
+                "domain": {"box": [[-6.0, 6.0], [-8.0, 8.0]][:dim]},
+                "flow": flow,
+                **tables,
+            }
+        )
+
+    asked = {"tolerance": 3e-5, "of": ["mean", "covariance"]}
+    plane = solve(case(2, [-3.0, 0.0], [[0.2, 0.0], [0.0, 0.5]], accuracy=asked))
+    assert plane.numerics["walls"] == "as if there were none"
+    line = solve(case(1, [-3.0], 0.2, accuracy={"tolerance": 1e-9}))
+    for t in (1, 2, 3):
+        assert abs(plane.mean[t, 0] - line.mean[t, 0]) <= plane.error.mean[t, 0]
+        gap = abs(plane.covariance[t, 0, 0] - line.covariance[t, 0, 0])
+        assert gap <= plane.error.covariance[t, 0, 0]
+        assert gap < 3e-6
+
+
+def test_walls_that_turn_out_to_be_felt_are_put_back():
+    """Of KL at the end, which counts as 1e-3 of what it was at first, 2e-9 is too much."""
+    case = in_a_box(6.0, 1e-6, flow={"save": [6.0]})
+    assert make_problem(case).endless
+    solution = solve(case)
+    assert "walls" not in solution.numerics
+
+
 @pytest.mark.parametrize(
     "case",
     [

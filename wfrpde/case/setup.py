@@ -48,7 +48,9 @@ CLOSES_SMOOTHLY = 1e-5
 """Difference there of the slope, and of the start, relative to the largest of them."""
 
 
-def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEVEL) -> Problem:
+def make_problem(
+    case: Case, *, at_equilibrium: bool = False, level: float = LEVEL, walls: bool = False
+) -> Problem:
     """Check the case against its densities and choose the box.
 
     Parameters
@@ -59,6 +61,8 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
         Whether π itself takes the place of the initial density: for questions about the target.
     level
         Levels (kT) beyond which nothing matters.
+    walls
+        Whether those that the case gives count, even if its tolerance should not feel them.
     """
     if case.is_factored:
         raise InputError(
@@ -127,7 +131,7 @@ def make_problem(case: Case, *, at_equilibrium: bool = False, level: float = LEV
     problem.facts["box"] = box.tolist()
     problem.rate(sample(box))  # refuses what is not finite
     confined = _check_cut_off(problem, box if heavy else bounds, all_levels)
-    felt = at_equilibrium or user_box is None or not confined
+    felt = walls or at_equilibrium or user_box is None or not confined
     return problem if felt else without_walls(problem)
 
 

@@ -1,4 +1,4 @@
-"""Unsymmetric matrices that every rank holds whole: LAPACK's bands on a line, SuperLU beyond."""
+"""Unsymmetric matrices that every rank holds whole: LAPACK on a line or if small, else SuperLU."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ class Pattern(Protocol):
 
 
 def pattern_of(rows: Integers, columns: Integers, size: int, bandwidth: int | None) -> Pattern:
-    """Return a band of half the width `bandwidth`, or a sparse matrix where there is none."""
+    """Return a band of half the width `bandwidth`; where there is none what costs least."""
     if bandwidth is not None:
         return Band(rows, columns, size, bandwidth)
-    return Sparse(rows, columns, size)
+    # unknowns up to which LAPACK is done before SuperLU has set out
+    return Dense(rows, columns, size) if size <= 256 else Sparse(rows, columns, size)
 
 
 class Band:
@@ -58,6 +59,29 @@ class Band:
         if info != 0:
             return None
         return lambda b: np.asarray(lapack.dgbtrs(factors, half, half, b, pivots)[0])
+
+
+class Dense:
+    """All entries, column by column."""
+
+    def __init__(self, rows: Integers, columns: Integers, size: int) -> None:
+        self._size, self._place = size, columns * size + rows
+
+    def stored(self, values: Array) -> Array:
+        """Return ``(n, n)`` entries."""
+        flat = np.bincount(self._place, values, self._size**2)
+        return flat.astype(np.float64, copy=False).reshape(self._size, self._size).T
+
+    def factored(self, stored: Array, shift: float) -> Solve | None:
+        """Factorise ``shift I + A``."""
+        from scipy.linalg import lapack
+
+        matrix = stored.copy(order="F")
+        matrix[np.diag_indices(self._size)] += shift
+        factors, pivots, info = lapack.dgetrf(matrix, overwrite_a=1)
+        if info != 0:
+            return None
+        return lambda b: np.asarray(lapack.dgetrs(factors, pivots, b)[0])
 
 
 class Sparse:

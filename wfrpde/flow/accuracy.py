@@ -21,8 +21,8 @@ from wfrpde.parallel.screen import logger
 
 MOST_REFINEMENTS = 4
 
-INTERRUPTED = "interrupted"
-"""Why refining ended, if it was stopped."""
+INTERRUPTED, WALLS = "interrupted", "walls that were left out change as much alone"
+"""Why refining ended, if it was stopped, or if the box of the case is felt after all."""
 
 SMALL = 1e-3
 """Numbers below this share of their scale count relative to that share: the largest value at any
@@ -171,6 +171,9 @@ def refined_to_tolerance(
     while estimate > tolerance and best.complete:
         if tolerance < (missing := _left_out(best)) and estimate < 2 * missing:
             stopped = "what is left out of the start is so much alone"
+            break
+        if best.numerics.get("walls_change", 0.0) > tolerance:
+            stopped = WALLS
             break
         if len(attempts) > MOST_REFINEMENTS:
             stopped = f"after {MOST_REFINEMENTS} refinements"

@@ -69,10 +69,11 @@ def estimated(
     problem: Problem,
     outcome: Outcome,
     numbers: Functionals,
+    cut: tuple[Array, Array],
     comparisons: list[Comparison],
     rule: Comparison | None,
 ) -> ErrorEstimate | None:
-    """Return the errors that the case asks for.
+    """Return the errors that the case asks for, with what `cut_off` tells.
 
     They are known if there is a comparison with another `rule` of quadrature.
     """
@@ -81,7 +82,7 @@ def estimated(
         return None
     if rule is None:
         nobody: list[Comparison] = [(numbers, nothing, nothing)]
-        return _error(numbers, nobody, problem, nothing, nothing, nothing).unknown()
+        return _error(numbers, nobody, problem, cut, *3 * [nothing]).unknown()
     lucky = problem.tolerance is not None and outcome.facts["extrapolated"]
     # in the plane and in space a fourth run finds such numbers out
     lucky = lucky and (problem.dim == 1 or len(outcome.facts["runs"]) == 3)
@@ -117,7 +118,7 @@ def estimated(
         halves = 0.5 * comparisons[0][1] * comparisons[0][2]
         doubted = np.maximum(doubted, np.minimum(halves, OF_STEPS * local))
     defects = _start_defect(problem, outcome), mended, doubted
-    error = _error(numbers, every, problem, *defects, lucky=lucky, luck=luck, apart=apart)
+    error = _error(numbers, every, problem, cut, *defects, lucky=lucky, luck=luck, apart=apart)
     return _in_widths_of_the_box(problem, numbers, error)
 
 
@@ -218,6 +219,7 @@ def _error(
     numbers: Functionals,
     comparisons: list[Comparison],
     problem: Problem,
+    cut_off: tuple[Array, Array],
     start_defect: Array,
     mended: Array,
     doubted: Array,
@@ -235,9 +237,8 @@ def _error(
     agree by luck, a share of the density's error adds to them: to all that are `lucky`, else `luck`
     by name; and to all but the density itself what is `doubted` of it.
     """
-    cut = float(sum(problem.facts["cut_off_share"].values())) if problem.endless else 0.0
+    cut, depth = cut_off
     reach = float(np.ptp(problem.box, axis=1).max()) / 2
-    depth = -np.log(cut) if cut > 0 else 0.0  # log(ρ/π) out there, at most
 
     density = np.max([share * l2 for _, l2, share in comparisons], axis=0)
     stepped = density > 0 if problem.equation.dynamics is not None else np.zeros(len(density), bool)
@@ -259,22 +260,30 @@ def _error(
     }
 
     def gap(
-        pick: Callable[[Functionals], Array], beyond: float, spread: Array, own: Array | None = None
+        pick: Callable[[Functionals], Array],
+        beyond: float | Array,
+        spread: Array,
+        own: Array | None = None,
     ) -> Array:
         value = pick(numbers)
         distance = np.zeros_like(value)
+
+        def each(of_times: Array) -> Array:
+            return of_times.reshape(-1, *[1] * (value.ndim - 1))
+
         for other, _, share in comparisons:
-            share = share.reshape(-1, *[1] * (value.ndim - 1))
-            distance = np.maximum(distance, share * np.abs(value - pick(other)))
+            distance = np.maximum(distance, each(share) * np.abs(value - pick(other)))
         size = np.abs(value) if own is None else own
-        distance += common.reshape(-1, *[1] * (value.ndim - 1)) * size
+        distance += each(common) * size
         wide = np.maximum(np.abs(value), size)  # a mean is off by a share of the width
-        distance += start_defect.reshape(-1, *[1] * (value.ndim - 1)) * wide
-        distance += (mended + doubted).reshape(-1, *[1] * (value.ndim - 1)) * spread
-        return np.asarray(distance + ROUND_OFF * np.abs(value) + cut * (np.abs(value) + beyond))
+        distance += each(start_defect) * wide
+        distance += each(mended + doubted) * spread
+        distance += ROUND_OFF * np.abs(value) + each(cut) * (np.abs(value) + beyond)
+        return np.asarray(distance)
 
     whole = np.ones(len(density))
     insides = {k: np.maximum(m * (1 - m), 0.0) for k, m in numbers.mode_mass.items()}
+    beyond: dict[str, float | Array]
     beyond = {"kl": depth, "mass": 1.0, "fisher_information": depth, "reaction_variance": depth**2}
     owed, at_first = beyond_the_box(problem), np.arange(len(density)) == 0
     return ErrorEstimate(

@@ -20,6 +20,7 @@ from wfrpde.discretisation.quadrature import slice_of
 from wfrpde.engine import Wish, engine_for
 from wfrpde.fields.blocks import BLOCK
 from wfrpde.flow.checks import invariants
+from wfrpde.flow.cut_off import cut_off, walls_change
 from wfrpde.flow.error_bars import (
     Comparison,
     by_another_rule,
@@ -108,7 +109,8 @@ def _report(
             integrals = other.within(integrals)
             second_shift = other.shifted(second_shift, integrals.log_normalisation)
         rule = by_another_rule(numbers, shift, integrals, second_shift)
-    error = estimated(problem, outcome, numbers, comparisons, rule)
+    cut = cut_off(problem, outcome, shift)
+    error = estimated(problem, outcome, numbers, cut, comparisons, rule)
 
     def sampled_by(rule: Evaluator, fields: list[Array], shifts: list[Array]) -> list[Samples]:
         every = _sampled(problem, rule, fields, known)
@@ -171,6 +173,11 @@ def _report(
             "formulation": scheme.name,
             "reason": reason,
             **_facts(context, outcome),
+            **(
+                {"walls_change": walls_change(problem, numbers, cut)}
+                if "walls" in problem.facts
+                else {}
+            ),
             "target_mode_mass": found.target_mode_mass(),
             "checks": checks,
         },

@@ -15,7 +15,7 @@ from wfrpde.case.problem import Problem
 from wfrpde.case.setup import make_problem
 from wfrpde.engine import Wish, engine_for
 from wfrpde.errors import AccuracyError, InputError, SolverError, WfrpdeError
-from wfrpde.flow.accuracy import check_wanted, level_for, refined_to_tolerance, worst_error
+from wfrpde.flow.accuracy import WALLS, check_wanted, level_for, refined_to_tolerance, worst_error
 from wfrpde.flow.certificate import certified
 from wfrpde.flow.checkpoints import FOLDER, Checkpoints
 from wfrpde.flow.checks import error_warnings
@@ -265,6 +265,8 @@ def _attempt(context: Context, scheme: Scheme, reason: str, began: float) -> Sol
     fallback = _fallback(context.problem, scheme)
     try:
         solution = _solved(context, scheme, reason, began)
+        if solution.numerics.get("accuracy", {}).get("stopped") == WALLS:
+            return _attempt(*_with_walls(context), began)
         trouble = _degraded(solution)
         if trouble is None or fallback is None:
             return solution
@@ -285,6 +287,17 @@ def _attempt(context: Context, scheme: Scheme, reason: str, began: float) -> Sol
     if solution is not None and _worst(solution) <= _worst(second):
         return solution
     return replace(second, numerics={**second.numerics, "fallbacks": 1})
+
+
+def _with_walls(context: Context) -> tuple[Context, Scheme, str]:
+    """Return the same problem with its walls, and the scheme that it takes."""
+    case = context.problem.case
+    problem = make_problem(case, level=level_for(case.accuracy.tolerance), walls=True)
+    name, reason = choose(problem)
+    if context.comm.rank == 0:
+        logger.info("formulation: %s (%s), as the walls are felt", name, reason)
+    context.done = 0.0
+    return replace(context, problem=problem), SCHEMES[name], reason
 
 
 def _solved(context: Context, scheme: Scheme, reason: str, began: float) -> Solution:

@@ -27,7 +27,8 @@ class Defaults:
     local_error, looser
         e without a tolerance, and the factor by which e is larger in each coarser run.
     share, most, looser_still
-        With a tolerance e = min(share ε, most), and the same factor.
+        With a tolerance e = min(share ε, most), and the same factor; in the plane and in space no
+        run has more than `most`.
     by_tolerance
         Whether with a tolerance ε the degree is 0.95 + 1.2 log₁₀(1/ε), rounded up: a degree more
         has a tenth of the error at first, and a fifth from 7 on.
@@ -62,8 +63,8 @@ PLANE = Defaults(
     20,
     1e-5,
     5.6,
-    share=0.3,
-    most=3e-3,
+    share=0.15,
+    most=1e-3,
     looser_still=4.0,
     by_tolerance=True,
     fine_share=1 / 2,
