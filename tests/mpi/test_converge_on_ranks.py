@@ -28,7 +28,7 @@ def test_layouts_agree(cell, folder):
     study = STUDY
     if cell == "simplex":
         study = {**STUDY, "numerics": {"formulation": "edge-averaged", "dt": 1 / 64}}
-    case = LINE.case(0.5, domain={"box": [[-8.0, 8.0]], "cell": cell}, convergence=[study])
+    case = LINE.case(0.25, domain={"box": [[-8.0, 8.0]], "cell": cell}, convergence=[study])
     spread = wfrpde.converge(case, comm, layout="spread", folder=folder / cell)
     together = wfrpde.converge(case, comm, layout="together")
     alone = wfrpde.converge(case, MPI.COMM_SELF)

@@ -63,24 +63,26 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_files_hold_the_solution(name, tmp_path):
+def test_files_hold_the_solution(name, tmp_path, monkeypatch):
     import wfrpde
+    from wfrpde.commands.cli import main
 
     path = tmp_path / f"{name}.toml"
     path.write_text(CASES[name])
-    solution = wfrpde.solve(wfrpde.load_case(path))
-    for ranks in (1, 3):
-        words = ["-m", "wfrpde", "solve", path.name, "--no-compare", "--quiet"]
-        words += ["--out", f"run-{ranks}", "--set", "output.figures=false"]
-        subprocess.run(
-            ["mpirun", "-n", str(ranks), sys.executable, *words],
-            cwd=tmp_path, check=True, timeout=120,
-            env=os.environ | {
-                "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
-                "OMPI_MCA_rmaps_base_oversubscribe": "1",
-            },
-        )  # fmt: skip
-        check(solution, pyvista.PVDReader(tmp_path / f"run-{ranks}" / "solution.pvd"))
+    words = ["solve", path.name, "--no-compare", "--quiet", "--set", "output.figures=false"]
+    monkeypatch.chdir(tmp_path)
+    assert main([*words, "--out", "run-1"]) == 0
+    subprocess.run(
+        ["mpirun", "-n", "3", sys.executable, "-m", "wfrpde", *words, "--out", "run-3"],
+        check=True, timeout=120,
+        env=os.environ | {
+            "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+            "OMPI_MCA_rmaps_base_oversubscribe": "1",
+        },
+    )  # fmt: skip
+    solution = wfrpde.load_solution(tmp_path / "run-1" / "solution.npz")
+    for run in ("run-1", "run-3"):
+        check(solution, pyvista.PVDReader(tmp_path / run / "solution.pvd"))
 
 
 def check(solution, reader) -> None:
