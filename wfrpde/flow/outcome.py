@@ -33,11 +33,6 @@ MOST_NODES = {1: 20_000, 2: 300_000, 3: 400_000}
 """Nodes beyond which nothing is refined to meet a tolerance, by dimension."""
 
 
-OF_STEPS = 0.15
-"""Relative error of any number that steps with the error e leave, in units of e. Where saved times
-are near to each other all runs take the same steps, and their distance does not tell it."""
-
-
 def is_free(problem: Problem) -> bool:
     """Whether runs may be refined: a tolerance is asked for, and the case fixes no resolution."""
     return problem.tolerance is not None and not problem.by_hand

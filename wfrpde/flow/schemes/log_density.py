@@ -27,7 +27,7 @@ from wfrpde.flow.checkpoints import RunMark
 from wfrpde.flow.control import ErrorControl
 from wfrpde.flow.ladder import Ladder, Run
 from wfrpde.flow.march import March, gathered, march
-from wfrpde.flow.outcome import OF_STEPS, Context, is_free
+from wfrpde.flow.outcome import Context, is_free
 from wfrpde.flow.schemes.log_density_sizes import (
     DEGREES,
     LINE,
@@ -39,6 +39,11 @@ from wfrpde.flow.schemes.log_density_sizes import (
     points_for,
 )
 from wfrpde.flow.schemes.scheme import Fit, Scheme
+
+OF_STEPS = 0.15
+"""Relative error of any number that steps with the error e leave, in units of e. Where saved times
+are near to each other all runs take the same steps, and their distance does not tell it: see
+`_steps_defect`."""
 
 
 class LogDensity(Scheme):
