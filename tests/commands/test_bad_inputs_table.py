@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
@@ -130,3 +131,27 @@ def test_a_bare_environment_is_no_obstacle(change, tmp_path):
     )  # fmt: skip
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_a_screen_without_the_letters_shows_others(monkeypatch):
+    from wfrpde.commands import cli
+
+    screen = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", screen)
+    said = {name: lambda arguments: print("0.7 ± 1e-3") or 0 for name in cli.COMMANDS}
+    monkeypatch.setattr(cli, "COMMANDS", said)
+    assert cli.main(["cases"]) == 0
+    screen.flush()
+    assert screen.buffer.getvalue() == b"0.7 ? 1e-3\n"
+
+
+def test_a_full_disk_behind_a_file_is_not_taken_for_the_screen(monkeypatch, capfd):
+    from wfrpde.commands import cli
+
+    def full(arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cli, "_close_output", lambda: None)
+    monkeypatch.setattr(cli, "COMMANDS", dict.fromkeys(cli.COMMANDS, full))
+    assert cli.main(["cases"]) == 1
+    assert capfd.readouterr().err == "error: a file cannot be written: No space left on device\n"

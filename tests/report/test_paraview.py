@@ -63,3 +63,15 @@ def test_a_density_beyond_the_range_of_a_double_is_marked(modes_1d, tmp_path, ca
 def test_no_unfinished_file_is_left(modes_1d, tmp_path):
     write_paraview(modes_1d, tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_full_disk_is_told_once(solution, tmp_path, capfd):
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, limits[1]))  # of every file
+    try:
+        with pytest.raises(OSError, match=r"disk full|too large"):
+            write_paraview(solution, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert capfd.readouterr().err == ""

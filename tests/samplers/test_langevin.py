@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import wfrpde
+from wfrpde.errors import InputError
 from wfrpde.flow.exact import gaussian_flow
 from wfrpde.samplers import Langevin, simulate
 from wfrpde.targets import make_target
@@ -130,3 +131,9 @@ def test_with_the_default_step_an_8_kt_well_is_nearly_right():
     assert report.samplers[0].dt == pytest.approx(0.04 / 64, rel=0.05)
     (row,) = report.rows("langevin", "var x")
     assert abs(row.mean / row.reference - 1) < 0.03 + 3 * row.standard_error / row.reference
+
+
+@pytest.mark.parametrize("alpha", [float("nan"), float("inf"), -1.0])
+def test_a_rate_that_is_none_is_refused(alpha):
+    with pytest.raises(InputError, match=r"Langevin\(alpha=…\): found (nan|inf|-1.0)"):
+        Langevin(None, alpha=alpha)

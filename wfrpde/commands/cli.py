@@ -10,6 +10,7 @@ import argparse
 import atexit
 import errno
 import gc
+import io
 import os
 import sys
 import textwrap
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.set_threshold(100_000)
     # At exit the collector would go through all that SymPy and others made, for 0.4 s.
     atexit.register(gc.freeze)
+    _speak_any_encoding()
     end_with_launcher()  # before imports, which take seconds on a busy machine
     parser = command_parser(COMMANDS)
     arguments = parser.parse_args(argv)
@@ -57,11 +59,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EPIPE, errno.EIO):
             raise
+        what = "a file" if _takes_output() else "what is said"
         _close_output()
         with suppress(OSError):
-            print(f"error: what is said cannot be written: {error.strerror}", file=sys.stderr)
+            print(f"error: {what} cannot be written: {error.strerror}", file=sys.stderr)
         return 1
     return code
+
+
+def _speak_any_encoding() -> None:
+    """Let a screen that has no ± or λ show ? for them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _takes_output() -> bool:
+    """Whether what was said has been written: what is kept after a failure fails again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True
 
 
 def _close_output() -> None:

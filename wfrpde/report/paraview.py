@@ -154,6 +154,7 @@ def write_fields(grid: Any, fields: dict[str, Array], path: Path) -> None:
         The file.
     """
     from vtkmodules.util import numpy_support
+    from vtkmodules.vtkCommonCore import vtkObject
     from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridWriter
 
     convert: Any = numpy_support
@@ -172,8 +173,13 @@ def write_fields(grid: Any, fields: dict[str, Array], path: Path) -> None:
     writer.SetCompressionLevel(1)  # twice as fast as the default, and 3 % larger
     with atomic(path, "wb") as stream:
         writer.SetFileName(stream.name)
-        if not writer.Write():
-            raise OSError(f"{path}: VTK could not write this file; is the disk full?")
+        shown = vtkObject.GetGlobalWarningDisplay()
+        vtkObject.GlobalWarningDisplayOff()  # one message is enough, and ours is shorter
+        try:
+            if not writer.Write():
+                raise OSError(f"{path}: VTK could not write this file; is the disk full?")
+        finally:
+            vtkObject.SetGlobalWarningDisplay(shown)
 
 
 def write_collection(path: Path, times: list[float], members: list[Path]) -> None:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 import numpy as np
 
 from wfrpde.arrays import Array
+from wfrpde.errors import InputError
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.law import LawStep
@@ -80,6 +81,15 @@ class LibrarySampler(ABC):
         )
         if min(step, init) < law:
             cls.law = LibrarySampler.law  # type: ignore[method-assign]
+
+    def __post_init__(self) -> None:
+        """Raise InputError for rates that are none."""
+        for rate in ("alpha", "beta", "friction"):
+            value = vars(self).get(rate)
+            if not isinstance(value, float | int):
+                continue
+            if not math.isfinite(value) or (value < 0 and rate != "beta"):
+                raise InputError(f"{type(self).__name__}({rate}=…)", f"{value}", "a finite rate")
 
     @classmethod
     def of(cls, context: SamplerContext, name: str, *args: Any, **parameters: Any) -> Self:
