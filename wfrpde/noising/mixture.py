@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.arrays import Array
-from wfrpde.targets.gaussian import log_norm
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +41,11 @@ class Mixture:
         return int(self.means.shape[1])
 
     @cached_property
-    def _parts(self) -> list[tuple[float, Array, Array]]:
-        """Return log w + log normalisation, mean and precision of each component."""
-        parts = zip(self.weights, self.means, self.covariances, strict=True)
-        return [(np.log(w) + log_norm(c), m, np.linalg.inv(c)) for w, m, c in parts]
+    def _parts(self) -> tuple[Array, Array]:
+        """Return log w + log normalisation ``(k,)`` and precision ``(k, d, d)`` of components."""
+        determinants = np.linalg.slogdet(2 * np.pi * self.covariances)[1]
+        precisions: Array = np.linalg.inv(self.covariances).astype(float)
+        return np.log(self.weights) - determinants / 2, precisions
 
     def noised(self, scale: float, variance: float) -> Mixture:
         """Return the law of a X + s Z: means a m, covariances a² C + s² 1."""
@@ -62,7 +62,9 @@ class Mixture:
 
     def score(self, x: Array) -> Array:
         """``∇ log p`` ``(n, d)``."""
-        return self.derivatives(x)[1]
+        logs, slopes = self._logs(x)
+        shares = np.exp(logs - logs.max(axis=0))
+        return np.asarray((shares[:, :, None] * slopes).sum(axis=0) / shares.sum(axis=0)[:, None])
 
     def derivatives(self, x: Array) -> tuple[Array, Array, Array]:
         """Return ``log p`` ``(n,)``, its gradient ``(n, d)`` and its Laplacian ``(n,)``."""
@@ -70,19 +72,17 @@ class Mixture:
         total = np.logaddexp.reduce(logs)
         shares = np.exp(logs - total)
         score = np.einsum("kn,knd->nd", shares, slopes)
-        traces = np.array([np.trace(precision) for *_, precision in self._parts])
+        traces = np.trace(self._parts[1], axis1=1, axis2=2)
         squares = np.einsum("knd,knd->kn", slopes, slopes) - traces[:, None]
         laplacian = (shares * squares).sum(axis=0) - np.einsum("nd,nd->n", score, score)
         return total, score, laplacian
 
     def _logs(self, x: Array) -> tuple[Array, Array]:
-        logs, slopes = [], []
-        for constant, mean, precision in self._parts:
-            gap = x - mean
-            slope = -gap @ precision
-            logs.append(constant + 0.5 * np.einsum("nd,nd->n", gap, slope))
-            slopes.append(slope)
-        return np.array(logs), np.array(slopes)
+        """Return logs of the components ``(k, n)`` at points, and their gradients ``(k, n, d)``."""
+        constants, precisions = self._parts
+        gaps = x - self.means[:, None]
+        slopes = -gaps @ precisions
+        return constants[:, None] + (gaps * slopes).sum(axis=2) / 2, slopes
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Return n draws ``(n, d)``."""
