@@ -29,7 +29,7 @@ def test_survival_and_density(cell, dynamics):
             },
             "dynamics": dynamics,
             "flow": {"save": [0.1, 0.3]},
-            "numerics": {"cells": [20, 16], "dt": 0.02},
+            "numerics": {"cells": [14, 12], "dt": 0.025},
         }
     )
     together, alone = (wfrpde.solve(case, comm) for comm in (MPI.COMM_WORLD, MPI.COMM_SELF))
