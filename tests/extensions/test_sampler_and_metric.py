@@ -95,3 +95,23 @@ def test_a_claim_that_is_none_is_refused(claims):
     Odd.claims = claims
     with pytest.raises(InputError, match=r"Odd.claims: found .*needed one of W, FR, WFR"):
         register(Odd)
+
+
+def test_a_sampler_without_a_name_is_refused():
+    class Nameless(Langevin):
+        kind = None
+
+    with pytest.raises(InputError, match=r"Nameless\.kind: found nothing; needed its name"):
+        register(Nameless)
+
+
+def test_walls_that_a_sampler_does_not_heed_are_told(outside):
+    """`Slower` makes its moves without the walls of the case: it fails, and is not judged."""
+    walled = {
+        "target": {"potential": "x"},
+        "initial": {"mean": [1.0], "covariance": [[0.1]]},
+        "domain": {"box": [[0.0, 12.0]]},
+    }
+    asked = wfrpde.Case.model_validate({**case(particles=100).model_dump(), **walled})
+    verdict = wfrpde.validate(asked).verdicts["slower"]
+    assert verdict.startswith("failed: has passed a wall that reflects: ")

@@ -66,6 +66,10 @@ def test_its_steps_are_chosen_and_its_error_is_estimated():
         ({"formulation": "edge-averaged", "degree": 1}, "'sequential' .*needed one of strang"),
         ({"formulation": "log-density"}, "'sequential' .*needed one of rodasp"),
         ({"stepper": "nobody"}, "'nobody'; needed one of .*sequential"),
+        (
+            {"stepper": "nobody", "formulation": "edge-averaged", "degree": 1},
+            "'nobody'; needed one of .*sequential",
+        ),
     ],
 )
 def test_where_it_cannot_step_is_said(numerics, message):
@@ -85,3 +89,20 @@ def test_a_stepper_alone_finds_a_scheme_that_takes_it():
 def test_an_order_that_the_stepper_has_not_is_refused():
     with pytest.raises(InputError, match="time_order: found 4 with stepper = 'strang'"):
         wfrpde.solve(case(stepper="strang", time_order=4))
+
+
+@pytest.mark.parametrize(
+    ("keys", "found"),
+    [
+        ({"domain.absorbing": "x > 2"}, "'second', which counts no mass that is absorbed"),
+        ({"flow.splitting": "W-FR"}, "'second', with flow.splitting = 'W-FR'"),
+    ],
+)
+def test_what_it_does_not_say_it_can_do_is_refused(monkeypatch, keys, found):
+    class Second(Sequential):
+        order = 2
+
+    monkeypatch.setitem(STEPPERS, "second", Second)
+    edges = case(stepper="second", formulation="edge-averaged", degree=1, dt=0.1)
+    with pytest.raises(InputError, match=f"numerics.stepper: found {found}"):
+        wfrpde.solve(edges.with_overrides(keys))

@@ -56,3 +56,13 @@ def test_its_parameters_are_checked():
         case({"kind": "quartic", "height": -1.0})
     with pytest.raises(InputError, match=r"target\.kind: .*quartic.*Did you mean quartic\?"):
         case({"kind": "quartik"})
+
+
+def test_a_case_names_its_class_as_python_too():
+    own = wfrpde.solve(case({"python": f"{__name__}:Quartic", "height": 3.0}))
+    known = wfrpde.solve(case({"kind": "quartic", "height": 3.0}))
+    np.testing.assert_array_equal(own.series["kl"], known.series["kl"])
+    with pytest.raises(InputError, match=r"target.height: found -1"):
+        case({"python": f"{__name__}:Quartic", "height": -1.0})
+    with pytest.raises(InputError, match="one of your own is python = 'module:object'"):
+        case({"kind": "sextic"})

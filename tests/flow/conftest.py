@@ -39,7 +39,7 @@ class OnMesh:
         return Transport(self.semi(alpha), rational, **limits)
 
     def splitting(self, *, order=2, alpha=1.0, beta=1.0, conserve_mass=True, name=None):
-        usual = next(name for name in SPLITTINGS if STEPPERS[name].order == order)
+        usual = next(name for name, one in STEPPERS.items() if one.order == order)
         stepper = STEPPERS[name or usual]
         semi = self.semi(alpha, beta, conserve=conserve_mass, by_axes=stepper.by_axes)
         return stepper(semi)
@@ -52,9 +52,6 @@ class OnMesh:
         value, vector = np.linalg.eigh(dense)
         start = np.exp(log_mass - self.log_target / 2)
         return np.log(vector @ (np.exp(-t * value) * (vector.T @ start))) + self.log_target / 2
-
-
-SPLITTINGS = ("strang", "extrapolated")
 
 
 @pytest.fixture

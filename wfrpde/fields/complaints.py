@@ -27,12 +27,16 @@ def checked(model: type[Model], data: Mapping[str, Any], where: str) -> Model:
         raise input_error(error, model, data, where) from None
 
 
-def choose(kind: str, known: Iterable[str], where: str) -> str:
-    """Return ``kind`` if it is one of ``known``; raise `InputError` with the list otherwise."""
+def choose(kind: str, known: Iterable[str], where: str, own: str = "") -> str:
+    """Return ``kind`` if it is one of ``known``; raise `InputError` with the list otherwise.
+
+    ``own`` says how something of the user's is named.
+    """
     names = sorted(known)
     if isinstance(kind, str) and kind in names:
         return kind
-    raise InputError(where, repr(kind), f"one of {', '.join(names)}", meant(kind, names))
+    needed = f"one of {', '.join(names)}"
+    raise InputError(where, repr(kind), f"{needed}; {own}" if own else needed, meant(kind, names))
 
 
 def check_length(where: str, value: Any, dim: int) -> None:

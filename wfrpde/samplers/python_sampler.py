@@ -17,6 +17,7 @@ from wfrpde.fields.user_code import load_object, told
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.exchange import shaped_positions, to_trajectory
+from wfrpde.samplers.protocol import LibrarySampler
 from wfrpde.samplers.run import ArraySampler, Request
 from wfrpde.samplers.simulate import StepByStep
 
@@ -155,14 +156,18 @@ def python_sampler(
     """
     where = f"sampler {name}: python"
     if isinstance(thing, type):
-        make: Callable[..., Any] = thing
+        make = thing
         try:
             thing = make(context.target, **{**told_by_name(make, context), **parameters})
         except WfrpdeError:
             raise
         except Exception as error:  # the code of a user may raise anything
             found = f"{reference}, which failed when it was made: {told(error)}"
-            raise InputError(where, found, "a class called with (target, **parameters)") from error
+            do = ""
+            if issubclass(make, LibrarySampler):
+                do = "Or its kind, in a script of yours that gives it to wfrpde.samplers.register."
+            needed = "a class called with (target, **parameters)"
+            raise InputError(where, found, needed, do) from error
     elif callable(thing) and not hasattr(thing, "step"):
         return FunctionSampler(name, claims, thing, context, parameters, layout)
     elif parameters:

@@ -41,6 +41,8 @@ Kind = TypeVar("Kind", bound=type[LibrarySampler])
 KINDS: dict[str, type[LibrarySampler]] = {}
 """Samplers that case files name by their ``kind``."""
 
+OWN = "one of your own is python = 'module:object'"
+
 
 def register(sampler: Kind) -> Kind:
     """Let case files name a sampler by its ``kind``; also a decorator of its class.
@@ -51,8 +53,10 @@ def register(sampler: Kind) -> Kind:
     Raises
     ------
     InputError
-        If its claim is none.
+        If its claim is none, or it has no name.
     """
+    if not isinstance(getattr(sampler, "kind", None), str):
+        raise InputError(f"{sampler.__name__}.kind", "nothing", "its name in case files")
     claims = getattr(sampler, "claims", None)
     if claims not in (*CLAIMS, *PROCESSES, "target"):
         needed = f"one of {', '.join((*CLAIMS, *PROCESSES))}, target"
@@ -84,7 +88,7 @@ def validate_sampler(kind: str, parameters: Mapping[str, Any]) -> Parameters | N
     if kind not in KINDS and kind in (others := registered()):
         return None
     if kind not in KINDS:
-        choose(kind, [*KINDS, *others], "sampler.kind")
+        choose(kind, [*KINDS, *others], "sampler.kind", OWN)
     return checked(parameters_of(KINDS[kind]), parameters, "sampler")
 
 

@@ -117,9 +117,23 @@ class StepByStep(SamplerRun):
         made = simulate(
             self.sampler, *ends, request.times, *size, rng, comm=context.comm, stop=request.stop
         )
+        if isinstance(self.sampler, LibrarySampler):
+            self._within(made)
         if self.claims is not None or not made.facts["complete"]:
             return made
         return Trajectory(np.array([np.inf]), made.ensembles[-1:], made.facts)
+
+    def _within(self, made: Trajectory) -> None:
+        """Raise where a sampler of a case has not met the walls that send its particles back."""
+        if self.context.walls is None:
+            return
+        for ensemble in made.ensembles:
+            beyond = self.context.walls.passed(ensemble.positions)
+            if beyond.any():
+                place = ", ".join(f"{x:.4g}" for x in ensemble.positions[beyond][0])
+                what = f"has passed a wall that reflects: {int(beyond.sum())} particles are beyond"
+                do = "A sampler returns `context.walls.folded(x)`"
+                raise SamplerError(self.name, f"{what}, one at ({place}). {do}")
 
     def law(self) -> LawStep | None:
         """Return that of the sampler."""

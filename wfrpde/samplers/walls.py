@@ -94,11 +94,15 @@ class Walls:
                 sign[back, axis] = -1.0
         return result, sign
 
-    def beyond(self, x: Array) -> Flags:
-        """Which of the points ``(N, d)`` lie where no particle can be."""
+    def passed(self, x: Array) -> Flags:
+        """Which of the points ``(N, d)`` lie beyond a wall that reflects."""
         low = (x < self.box[:, 0]) & self.reflecting[:, 0]
         high = (x > self.box[:, 1]) & self.reflecting[:, 1]
-        dead = np.asarray((low | high).any(axis=1))
+        return np.asarray((low | high).any(axis=1))
+
+    def beyond(self, x: Array) -> Flags:
+        """Which of the points ``(N, d)`` lie where no particle can be."""
+        dead = self.passed(x)
         return dead if self.sink is None else dead | self.sink.holds(x)
 
     def _holds(self, x: Array) -> bool:

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from wfrpde.arrays import Array
 from wfrpde.errors import InputError
-from wfrpde.fields.user_code import load_object
+from wfrpde.fields.complaints import checked
+from wfrpde.fields.user_code import load_object, told
 from wfrpde.targets.minima import find_minima
-from wfrpde.targets.target import Target, read_regions
+from wfrpde.targets.target import Target, TargetParameters, read_regions
 
 _WHERE = "target.python"
 _NEEDED = (
@@ -30,7 +31,8 @@ def load_python_target(
 ) -> Target:
     """Return the target that ``"module:object"`` names.
 
-    A class or function is called with ``parameters`` first. Without ``gradient`` the gradient
+    A `TargetParameters` is built from ``parameters``; any other class or function is called with
+    them first. Without ``gradient`` the gradient
     comes from central differences; without ``seeds`` the minima are searched for.
 
     Raises
@@ -41,11 +43,13 @@ def load_python_target(
     thing = load_object(reference, _WHERE)
     if isinstance(thing, Target):
         return _agreed(thing, dim)
+    if isinstance(thing, type) and issubclass(thing, TargetParameters):
+        return _agreed(checked(thing, parameters, "target").build(), dim)
     if isinstance(thing, type) or (callable(thing) and not hasattr(thing, "potential")):
         try:
             thing = thing(**parameters)
         except Exception as error:  # whatever the user's code raises is about their input
-            message = f"{reference}, which failed when it was made: {type(error).__name__}: {error}"
+            message = f"{reference}, which failed when it was made: {told(error)}"
             raise InputError(_WHERE, message, "parameters that it accepts") from error
         if isinstance(thing, Target):
             return _agreed(thing, dim)

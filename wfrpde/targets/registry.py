@@ -43,6 +43,8 @@ LIBRARY: dict[str, type[TargetParameters]] = {
     )
 }
 
+OWN = "one of your own is python = 'module:object'"
+
 
 def validate_parameters(kind: str, parameters: Mapping[str, Any]) -> TargetParameters:
     """Check the parameters of a library target and return them as its model.
@@ -52,7 +54,7 @@ def validate_parameters(kind: str, parameters: Mapping[str, Any]) -> TargetParam
     InputError
         Names ``target.kind`` and lists the kinds, or names ``target.<key>``.
     """
-    return checked(LIBRARY[choose(kind, LIBRARY, "target.kind")], parameters, "target")
+    return checked(LIBRARY[choose(kind, LIBRARY, "target.kind", OWN)], parameters, "target")
 
 
 def make_target(
@@ -166,7 +168,7 @@ def _frozen(settings: Any) -> str:
 @functools.lru_cache(maxsize=32)
 def _of_library(kind: str, frozen: str, dim: int | None) -> Target:
     settings = json.loads(frozen)
-    model = LIBRARY[choose(kind, LIBRARY, "target.kind")]
+    model = LIBRARY[choose(kind, LIBRARY, "target.kind", OWN)]
     if dim is not None and "dim" in model.model_fields:
         settings.setdefault("dim", dim)
     target = checked(model, settings, "target").build()

@@ -184,6 +184,9 @@ class EdgeAveraged(Scheme):
                 f"{numerics.degree} with formulation = 'edge-averaged'",
                 "1 there, or formulation = 'spectral'",
             )
+        objection = _directed(problem) or super().objection(problem)
+        if objection is not None:
+            return objection
         if (
             numerics.stepper is not None
             and self.stepper(numerics).by_axes
@@ -195,7 +198,7 @@ class EdgeAveraged(Scheme):
                 "'strang' there; or a box of tensor cells on which no axis closes and nothing "
                 "absorbs or moves, in two dimensions or more, and reversible dynamics",
             )
-        return _directed(problem) or super().objection(problem)
+        return None
 
     def runs(self, context: Context) -> Ladder:
         """Solve on two nested grids, and on a coarser one for the error (collective)."""

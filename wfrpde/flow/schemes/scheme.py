@@ -129,6 +129,12 @@ class Scheme(Protocol):
             if name not in steppers:
                 found = f"'{name}' with formulation = '{self.name}'"
                 return InputError("numerics.stepper", found, f"one of {', '.join(steppers)} there")
+            if problem.absorption is not None and not STEPPERS[name].absorbs:
+                found = f"'{name}', which counts no mass that is absorbed"
+                return InputError("numerics.stepper", found, "'strang' there")
+            if problem.equation.alternation is not None and not STEPPERS[name].alternates:
+                found = f"'{name}', with flow.splitting = '{problem.case.flow.splitting}'"
+                return InputError("numerics.stepper", found, "'strang' there")
         orders = [stepper.order for stepper in steppers.values()]
         if numerics.formulation == self.name and numerics.time_order not in (None, *orders):
             return InputError(

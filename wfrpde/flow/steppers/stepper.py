@@ -78,7 +78,13 @@ class Stepper(Protocol):
     tallies
         Names of numbers that are summed over the steps.
 
-    A state is ``(n_owned,)``, or has rows of that length.
+    absorbs, alternates
+        See `wfrpde.flow.steppers.strang.Splitting`; asked only where masses are stepped.
+
+    A state is ``(n_owned,)``, or has rows of that length. One of log masses is made by
+    ``(semi, *, measured, cure_limit)``, as `wfrpde.flow.steppers.strang.Splitting` is; one of log
+    densities by ``(form, *, t_end)``, and the measure of its steps has to be an estimate of the
+    error of u, whatever `estimates_error` says.
     """
 
     order: ClassVar[int]

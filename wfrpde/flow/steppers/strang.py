@@ -32,6 +32,10 @@ class Splitting:
         The transport step; see `Transport`.
     by_axes
         Whether transport is split further, into its parts along the axes.
+    absorbs
+        Whether `Step.left` counts what is absorbed, as `strang` and `moved` return it.
+    alternates
+        Whether reactions have their turns as `wfrpde.equation.Equation.alternation` says.
     """
 
     order: ClassVar[int]
@@ -41,6 +45,8 @@ class Splitting:
     tallies: ClassVar[tuple[str, ...]] = ()
     rational: ClassVar[RationalStep] = SECOND_ORDER
     by_axes: ClassVar[bool] = False
+    absorbs: ClassVar[bool] = False
+    alternates: ClassVar[bool] = False
 
     def __init__(
         self, semi: SemiDiscrete, *, measured: bool = True, cure_limit: float = 1e-9
@@ -90,18 +96,18 @@ class Splitting:
         if self.transport is None:
             return *self.reacted(log_mass, t, dt), 0.0
         if equation.reaction is None:
-            moved, left = self._moved(log_mass, t, dt)
+            moved, left = self.moved(log_mass, t, dt)
             return moved, 0.0, left
         before = 0.0
         if equation.weighs:
             half, before = self.reacted(log_mass, t, dt / 2)
         else:
             half = self._unnormalised(log_mass, t, dt / 2)
-        moved, left = self._moved(half, t, dt)
+        moved, left = self.moved(half, t, dt)
         state, after = self.reacted(moved, t + dt / 2, dt / 2)
         return state, before + after, left
 
-    def _moved(self, log_mass: Array, t: float, dt: float) -> tuple[Array, float]:
+    def moved(self, log_mass: Array, t: float, dt: float) -> tuple[Array, float]:
         """Return the state after transport, of the same mass, and log of the share that is left."""
         assert self.transport is not None
         moved = self.transport.step(log_mass, dt, t)
@@ -153,6 +159,8 @@ class Strang(Splitting):
 
     order: ClassVar[int] = 2
     estimates_error: ClassVar[bool] = False
+    absorbs: ClassVar[bool] = True
+    alternates: ClassVar[bool] = True
 
     def step(self, state: Array, t: float, dt: float) -> Step:
         """Return the state after `dt`, normalised if mass is conserved (collective)."""
@@ -173,7 +181,7 @@ class Strang(Splitting):
         """Return the state after transport for `dt`, with the reaction where it has its turn."""
         before, after = turns.before(t), turns.after(t + dt)
         start = self.reacted(state, t, before)[0] if before else state
-        moved, left = self._moved(start, t, dt)
+        moved, left = self.moved(start, t, dt)
         change = self._largest(moved, moved - start) if self._measured else 0.0
         new = self.reacted(moved, t + dt - after, after)[0] if after else moved
         return Step(new, change, left=left)
