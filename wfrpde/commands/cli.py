@@ -59,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EPIPE, errno.EIO):
             raise
-        what = "a file" if _takes_output() else "what is said"
+        of_file = error.errno != errno.EPIPE and _takes_output()
+        what = "a file" if of_file else "what is said"
         _close_output()
         with suppress(OSError):
             print(f"error: {what} cannot be written: {error.strerror}", file=sys.stderr)
@@ -75,9 +76,9 @@ def _speak_any_encoding() -> None:
 
 
 def _takes_output() -> bool:
-    """Whether what was said has been written: what is kept after a failure fails again."""
+    """Whether a line can be said."""
     try:
-        sys.stdout.flush()
+        print(flush=True)
     except OSError:
         return False
     return True
