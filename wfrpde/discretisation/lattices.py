@@ -12,6 +12,9 @@ from wfrpde.discretisation.stencils import squared_norm
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
 
+WORTH_SLABS = 100_000
+"""Values from which those of points in no cell cost more than tables for several slabs."""
+
 
 class OnAxes:
     """Interpolation of nodal logarithms on a lattice of points, one axis after the other.
@@ -129,7 +132,7 @@ def evaluate_in_cells(
     points = extent * q
     layer = int(points[1:].prod()) * q  # points in one layer of cells across the first axis
     layers = max(1, chunk // layer)
-    if cells.shape[1] < 0.7 * extent.prod():
+    if cells.shape[1] < 0.7 * extent.prod() and len(fields) * points.prod() > WORTH_SLABS:
         layers = min(layers, -(-int(extent[0]) // 16))  # boxes of slabs hold fewer cells in vain
     batch = max(1, chunk // (layer * min(layers, int(extent[0]))))
     for top in range(int(first[0]), int(last[0]) + 1, layers):

@@ -65,6 +65,10 @@ def by_another_rule(
     return integrals, constants, np.full(len(shift), 1.5)
 
 
+OF_FEW = 0.4
+"""Share of what few steps leave on a line that counts in any case beyond one dimension."""
+
+
 def estimated(
     problem: Problem,
     outcome: Outcome,
@@ -118,9 +122,8 @@ def estimated(
         doubted = np.maximum(doubted, NO_LUCK * comparisons[0][1] * comparisons[0][2])
     if few:
         times = np.where(comparisons[0][1] > told[0][1], 2.0, 0.5)  # 2.0: by chance
-        doubted = np.maximum(
-            doubted, np.minimum(times * comparisons[0][1] * comparisons[0][2], few)
-        )
+        least = np.minimum(times * comparisons[0][1] * comparisons[0][2], few)
+        doubted = np.maximum(doubted, least if problem.dim == 1 else OF_FEW * few)
     defects = _start_defect(problem, outcome), mended, doubted
     error = _error(numbers, every, problem, cut, *defects, lucky=lucky, luck=luck, apart=apart)
     return _in_widths_of_the_box(problem, numbers, error)
@@ -147,12 +150,12 @@ def _in_widths_of_the_box(
 
 
 def _of_few_steps(problem: Problem, outcome: Outcome) -> float:
-    """Return what steps of the log-density form leave on a line, to a tolerance; else 0.
+    """Return what steps of the log-density form leave, to a tolerance; else 0.
 
     Two runs of ten steps agree by chance on all numbers of a time, the density included: it was off
     by two bars, KL and variances by 3.7. As far as steps go numbers are known to this alone.
     """
-    if problem.dim > 1 or problem.tolerance is None or not outcome.facts["runs"]:
+    if problem.tolerance is None or not outcome.facts["runs"]:
         return 0.0
     # relative error of any number that steps with an error e leave, in units of e: at most
     return 0.25 * float(outcome.facts["runs"][-1].get("local_error", 0.0))

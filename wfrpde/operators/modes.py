@@ -48,9 +48,13 @@ KNOWN = 0.5
 WALL_LIMIT = 1e-12
 """Weight at the walls up to which an automatic box is wide enough."""
 
-FALLS = 10.0
-"""Factor by which the weight at the walls falls, if it does at all, as a box holds 1.5 times the
-levels: modes of a continuous spectrum fill every box, and no wider one is tried."""
+FALLS = 4.0
+"""Factor by which the weight at the walls falls as a box holds 1.5 times the levels. Where it falls
+by less, and hardly by more than before, modes are those of a continuous spectrum, which fill every
+box: no wider one is tried. In a box that is far too narrow it falls little, but ever more."""
+
+FASTER = 1.25
+"""How much faster it falls there from one box to the next, at least."""
 
 ROUND_OFF = 1e-14
 """Relative error that no estimate goes below."""
@@ -132,6 +136,7 @@ def solve_modes(
         level /= 2  # of a given interval all up to twice the level is kept
     absorbing = [*absorbing, *case.sinks]
     narrower: Modes | None = None
+    before = np.inf
     while True:
         with collectively(comm):
             problem = make_problem(case, at_equilibrium=True, level=level)
@@ -141,9 +146,12 @@ def solve_modes(
             modes = _solved(problem, comm, count, alpha, tilt, absorbing, through, smooth, observer)
         if not automatic or modes.wall_share < WALL_LIMIT:
             break
-        if narrower is not None and modes.wall_share > narrower.wall_share / FALLS:
-            modes = _of_the_box(modes, narrower)
-            break
+        if narrower is not None:
+            falls, last = narrower.wall_share / modes.wall_share, before
+            before = falls
+            if falls < min(FALLS, FASTER * last) and last < np.inf:
+                modes = _of_the_box(modes, narrower)
+                break
         if level >= HIGHEST_LEVEL:
             break
         level, narrower = level * 1.5, modes

@@ -70,6 +70,18 @@ class Target:
         object.__setattr__(self, "seeds", seeds)
         object.__setattr__(self, "regions", MappingProxyType(dict(self.regions)))
 
+    @property
+    def known_smooth(self) -> bool:
+        """Whether V is known to have no kinks: of a Gaussian, or as sums and products of powers."""
+        if self.gaussian is not None:
+            return True
+        import sympy
+
+        return self.expression is not None and bool(
+            self.expression.is_polynomial(*self.expression.free_symbols)
+            and not self.expression.atoms(sympy.Function)
+        )
+
     def potential(self, x: npt.ArrayLike) -> Array:
         """Return V (n,) in kT at the points x (n, d)."""
         return self.value(x)

@@ -143,7 +143,7 @@ class LogDensity(Scheme):
             orders = [*lower, degree]
             # few unknowns that follow a loose control may blow up
             limits = [limit * looser ** (len(lower) - k) for k in range(len(orders))]
-            rungs = [(p, min(e, own.most)) for p, e in zip(orders, limits, strict=True)]
+            rungs = [(p, min(e, own.loosest)) for p, e in zip(orders, limits, strict=True)]
         runs: list[Run] = []
         for p, error in rungs:
             share = p**2 / sum(q**2 for q, _ in rungs)
