@@ -108,15 +108,16 @@ def test_what_is_no_case_is_named(function, value):
 
 
 @pytest.mark.parametrize("words", [["cases"], ["info"], ["cases", "--show", "banana"]])
-def test_a_full_disk_behind_the_screen(words):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_the_screen(words, unbuffered):
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "wfrpde", *words],
             stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
         )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "No space left" in done.stderr
+    assert done.stderr == "error: what is said cannot be written: No space left on device\n"
 
 
 @pytest.mark.parametrize(
@@ -143,6 +144,15 @@ def test_a_screen_without_the_letters_shows_others(monkeypatch):
     assert cli.main(["cases"]) == 0
     screen.flush()
     assert screen.buffer.getvalue() == b"0.7 ? 1e-3\n"
+
+
+@pytest.mark.parametrize("words", [["cases"], ["info"]])
+def test_a_screen_that_is_closed_is_no_obstacle(words):
+    line = [sys.executable, "-m", "wfrpde", *words]
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *line], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_full_disk_behind_a_file_is_not_taken_for_the_screen(monkeypatch, capfd):

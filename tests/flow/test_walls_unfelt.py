@@ -1,6 +1,7 @@
 """A box of the case whose walls a tolerance does not feel is solved as all of space."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ from gaussian_flow import GaussianFlow
 from wfrpde import Case, solve
 from wfrpde.case.setup import make_problem
 from wfrpde.errors import SolverError
+from wfrpde.flow.accuracy import level_for
 from wfrpde.flow.control import ErrorControl
+from wfrpde.flow.cut_off import cut_off
 
 FLOW = GaussianFlow((-1.0, 0.5), np.diag([0.3, 0.5]), (0.0, 0.0), [[1.0, 0.4], [0.4, 0.7]])
 
@@ -85,6 +88,27 @@ def test_what_comes_close_to_walls_on_its_way_is_in_the_bars():
         gap = abs(plane.covariance[t, 0, 0] - line.covariance[t, 0, 0])
         assert gap <= plane.error.covariance[t, 0, 0]
         assert gap < 3e-6
+
+
+def test_small_cells_may_end_before_the_walls():
+    """130 by 130 cells of a box that just holds the levels: none at the walls, which failed."""
+    flow = GaussianFlow((1.0, 0.0), 0.5 * np.eye(2), (0.0, 0.0), np.eye(2))
+    case = flow.case(0.5, domain={"box": [[-7.5, 7.5]] * 2}, accuracy={"tolerance": 1e-2})
+    problem = make_problem(case, level=level_for(1e-2))
+    assert problem.endless
+    assert sum(problem.facts["cut_off_share"].values()) > 0
+    grid = problem.tensor_grid((128, 128))
+    assert not grid.active[[0, -1]].any()
+    assert not grid.active[:, [0, -1]].any()
+    nodes = np.zeros((3, 2))
+    outcome = SimpleNamespace(
+        times=np.array([0.0, 1.0]),
+        interpolation=SimpleNamespace(nodes=nodes),
+        best=np.zeros((2, 3)),
+    )
+    share, depth = cut_off(problem, outcome, np.zeros(2))
+    assert (share == sum(problem.facts["cut_off_share"].values())).all()
+    assert np.isfinite(depth).all()
 
 
 def test_walls_that_turn_out_to_be_felt_are_put_back():

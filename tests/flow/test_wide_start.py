@@ -7,7 +7,9 @@ import pytest
 from gaussian_flow import GaussianFlow
 
 import wfrpde
+from wfrpde.case.forgotten import remembered_from
 from wfrpde.case.setup import make_problem
+from wfrpde.flow.schemes.edge_averaged import _relaxation_rate
 
 TO = {"accuracy": {"tolerance": 0.03}}
 
@@ -94,6 +96,34 @@ def test_no_cell_is_kept_for_what_is_forgotten_at_the_first_saved_time():
     assert 2 * (flow.kl(0.0) + 38) < late < 600 < soon == by_hand == 1000
     narrow = GaussianFlow((3.0, 0.0), np.eye(2), (0.0, 0.0), np.eye(2))
     assert make_problem(narrow.case(0.5, **TO)).span == 1000
+
+
+def test_fast_diffusion_forgets_less_and_takes_cells_as_far_up():
+    """D = 200: cells were left out as if D were 1, and a mode was off by 2.3 bars."""
+    flow = GaussianFlow((3.0, 0.0), 225 * np.eye(2), (0.0, 0.0), np.eye(2))
+    fast = make_problem(flow.case(0.5, dynamics={"diffusion": 200.0}, **TO))
+    assert make_problem(flow.case(0.5, **TO)).span < 600 < fast.span
+    # dV/dt = −2DV on the way down, and d(log ρ/π − mean)/dt = −r with r = V/2
+    left = np.exp(-fast.span / 2 / 401)
+    assert remembered_from(fast, fast.span, np.array([0.5])) >= 0.99 * left
+    rates = _relaxation_rate(fast), fast.equation.dynamics.alpha * 200 / fast.scales.min() ** 2
+    assert rates[0] == pytest.approx(rates[1])
+
+
+def test_walls_that_are_steep_far_up_let_mass_come_down_before_it_is_forgotten():
+    """The shortest length of the bulk tells nothing of how fast (x/9)¹⁰ falls at 300 kT."""
+    tables = {
+        "target": {"potential": "x**2/2 + (x/9)**10 + y**2/2"},
+        "initial": {"mean": [4.0, 0.0], "covariance": [[30.0, 0.0], [0.0, 1.0]]},
+        "flow": {"save": [1.0]},
+    }
+    problem = make_problem(wfrpde.Case.from_dict(tables | TO))
+    x = np.linspace(9.0, 17.0, 400)
+    v, slope = x**2 / 2 + (x / 9) ** 10, x + 10 / 9 * (x / 9) ** 9
+    near = v < problem.span
+    fastest = (slope**2 / v)[near].max()
+    left = np.exp(-problem.span / 2 / (1 + fastest))
+    assert remembered_from(problem, problem.span, np.array([1.0])) >= 0.9 * left
 
 
 def test_any_start_that_lies_in_no_cell_is_told():

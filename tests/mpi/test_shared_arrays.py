@@ -55,6 +55,21 @@ def test_more_than_there_is_is_not_shared(monkeypatch):
     assert COMM.bcast(left_behind()) == []
 
 
+def test_no_file_has_a_name_while_room_is_made(monkeypatch):
+    """To reserve gigabytes takes seconds, in which the ranks may be killed."""
+    named, reserve = [], os.posix_fallocate
+
+    def slow(*words):
+        named.extend(left_behind())
+        return reserve(*words)
+
+    monkeypatch.setattr(sharing, "LEAST", 0)
+    monkeypatch.setattr(os, "posix_fallocate", slow)
+    sharing.shared(COMM, (4,))
+    COMM.Barrier()
+    assert COMM.bcast(named) == []
+
+
 def test_a_solution_that_is_shared(monkeypatch):
     """The same fields and numbers, to the last digit, and memory that is given back."""
     case = wfrpde.load_case(

@@ -32,13 +32,32 @@ def remembered_from(problem: Problem, span: float, times: Array) -> Array:
     """Return the share ``(T,)`` of mass that starts more than S = `span` kT up which is left.
 
     There r = log(ρ/π) exceeds its mean by S/2, if KL(0) is less, and on the way down, with
-    V ∝ e^{−2αt/ℓ²} at most, a reaction takes ``exp(−β S/2 · (1 − e^{−qt})/q)``, q = β + 2α/ℓ² with
-    the shortest length ℓ.
+    V ∝ e^{−λt} at most, a reaction takes ``exp(−β S/2 · (1 − e^{−qt})/q)``, q = β + λ.
     """
     equation = problem.equation
-    rate = equation.beta + 2 * equation.alpha / float(problem.scales.min()) ** 2
+    rate = equation.beta + _fastest_descent(problem)
     gone = equation.beta * span / 2 * -np.expm1(-rate * times) / rate
     return np.asarray(np.exp(-gone))
+
+
+def _fastest_descent(problem: Problem) -> float:
+    """Return the largest rate λ at which V falls along a path, α ∇V·D∇V/V; 0 without transport.
+
+    Where V matters that is 2αD/ℓ² with the shortest length ℓ; far up walls may be steeper.
+    """
+    dynamics = problem.equation.dynamics
+    if dynamics is None:
+        return 0.0
+    points = sample(problem.box)
+    height = problem.target.potential(points)
+    height = height - np.nanmin(height)
+    far = (height > LEVEL) & (height < SPAN)
+    points, height = points[far], height[far]
+    slope = problem.target.gradient(points)
+    fall = np.einsum("ni,nij,nj->n", slope, dynamics.diffusion_at(points), slope) / height
+    bulk = 2 * np.linalg.norm(dynamics.diffusion_at(problem.landscape.seeds), 2, axis=(1, 2)).max()
+    largest = max(float(fall.max(initial=0.0)), float(bulk) / float(problem.scales.min()) ** 2)
+    return float(dynamics.alpha * largest)
 
 
 def highest_start(problem: Problem) -> float:

@@ -167,7 +167,7 @@ class Problem(Densities):
         middle, half = self.box.mean(axis=1), np.ptp(self.box, axis=1) / 2
         others = middle + half * np.random.default_rng(0).uniform(-0.3, 0.3, (LINES, self.dim))
         lines = others[:1] if self.dim == 1 else np.concatenate([seeds[:LINES], others])
-        functions = []
+        functions: list[Callable[[Array], Array]] = []
         if not self.target.known_smooth:
             functions.append(self.target.potential)
         if self.initial.gaussian is None or self.initial.spread is not None:

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.set_threshold(100_000)
     # At exit the collector would go through all that SymPy and others made, for 0.4 s.
     atexit.register(gc.freeze)
-    _speak_any_encoding()
+    _speak_anywhere()
     end_with_launcher()  # before imports, which take seconds on a busy machine
     parser = command_parser(COMMANDS)
     arguments = parser.parse_args(argv)
@@ -68,9 +68,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _speak_any_encoding() -> None:
-    """Let a screen that has no ± or λ show ? for them."""
-    for stream in (sys.stdout, sys.stderr):
+def _speak_anywhere() -> None:
+    """Let a screen that has no ± or λ show ? for them, and one that is closed nothing."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # as after >&-
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 

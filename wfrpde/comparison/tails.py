@@ -24,6 +24,9 @@ LEAST = 5
 PRIOR, POINTS = 0.5, 10
 """Fits of few points are drawn to this k, as if so many more points had said it."""
 
+STEEP = 5
+"""Points with at least so many copies, beside those with more: no law is spread evenly there."""
+
 CAUTION = 0.75
 """Share of the k up to which averages converge, up to which their errors are trusted in a test."""
 
@@ -33,18 +36,31 @@ def pareto_shape(log_weights: Array, copies: Integers | None = None) -> float:
 
     Where points stand for ``copies`` ``(n,)``, as resampling or a chain leaves them, weights are
     whole numbers of a unit, which stand for what was rounded, evenly from half a unit less to half
-    a unit more; points that are none any more had next to nothing.
+    a unit more; points that are none any more had next to nothing. The tail begins between two
+    numbers of copies: a sliver of one of them, below the others, would look like a long tail.
     """
     if not np.isfinite(log_weights.max()):
         return -np.inf
     w, points = np.exp(log_weights - log_weights.max()), len(log_weights)
-    if copies is not None and copies.max() > 1:
+    whole = copies is not None and copies.max() > 1
+    if copies is not None and whole:
         w, points = w * (1 + _rounded(copies) / copies), int(copies.sum())
-    w = np.sort(w)
     count = int(np.ceil(min(0.2 * points, 3 * np.sqrt(points))))
+    if copies is not None and whole and np.ptp(log_weights - np.log(copies)) < 1e-9:
+        count = _between(copies, count)
+    w = np.sort(w)
     beyond = w[-count:] - (w[-count - 1] if count < len(w) else 0.0)
     beyond = beyond[beyond > 1e-12]
     return fitted(beyond) if len(beyond) >= LEAST else -np.inf
+
+
+def _between(copies: Integers, count: int) -> int:
+    """Return so many, or to the nearest end of a number of copies that five times fewer exceed."""
+    sizes = np.cumsum(np.unique(copies, return_counts=True)[1][::-1])
+    k = int(np.searchsorted(sizes, count))  # among those with one number of copies the tail begins
+    if k == 0 or k == len(sizes) or sizes[k] < STEEP * sizes[k - 1]:
+        return count
+    return int(sizes[k - 1] if count**2 < sizes[k] * sizes[k - 1] else sizes[k])
 
 
 def _rounded(copies: Integers) -> Array:

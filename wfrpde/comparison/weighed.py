@@ -24,6 +24,9 @@ from wfrpde.arrays import Array, Integers
 from wfrpde.comparison.tails import doubt_of, pareto_shape
 from wfrpde.errors import InputError
 
+LATTICE = 5
+"""Numbers that differ below which nothing tells a lattice."""
+
 
 def check_weights(
     replicates: Sequence[npt.ArrayLike], log_weights: Sequence[npt.ArrayLike], when: str = ""
@@ -46,7 +49,8 @@ def distinct(x: Array, log_weights: Array) -> tuple[Integers, Array, Integers]:
     """Take points ``(n, d)`` that coincide for one, with all of their weight.
 
     Resampling leaves copies of heavy points, and chains that stand still write down the same one
-    again: how many of them there are is a weight, which has to be told from many points.
+    again: how many of them there are is a weight, which has to be told from many points. Points on
+    a lattice, such as numbers that are written with two digits, coincide without being copies.
 
     Returns
     -------
@@ -55,7 +59,8 @@ def distinct(x: Array, log_weights: Array) -> tuple[Integers, Array, Integers]:
         there are.
     """
     n, top = len(x), log_weights.max()
-    if len(np.unique(x[:, 0])) < n and np.isfinite(top):  # hardly ever
+    coincide = len(np.unique(x[:, 0])) < n  # hardly ever
+    if coincide and np.isfinite(top) and not all(map(on_lattice, x.T)):
         _, first, own, copies = np.unique(
             x, axis=0, return_index=True, return_inverse=True, return_counts=True
         )
@@ -63,6 +68,19 @@ def distinct(x: Array, log_weights: Array) -> tuple[Integers, Array, Integers]:
         with np.errstate(divide="ignore"):
             return first, np.asarray(top + np.log(sums)), copies
     return np.arange(n), log_weights, np.ones(n, dtype=int)
+
+
+def on_lattice(x: Array) -> bool:
+    """Whether numbers ``(n,)`` lie on a lattice, most of them next to another one."""
+    apart = np.unique(x)
+    if len(apart) < LATTICE:
+        return False
+    gaps = np.diff(apart)
+    steps = (apart - apart[0]) / gaps.min()
+    # what rounding leaves of the smallest gap grows with their number
+    rounded = 8 * np.finfo(float).eps * np.abs(apart).max() / gaps.min() * (1 + steps)
+    dense = np.median(gaps) < 2.5 * gaps.min() and rounded.max() < 0.05
+    return bool(dense and (np.abs(steps - np.rint(steps)) <= rounded).all())
 
 
 def corrected(w: Array) -> Array:

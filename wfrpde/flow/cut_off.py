@@ -29,6 +29,8 @@ def cut_off(problem: Problem, outcome: Outcome, shift: Array) -> tuple[Array, Ar
         return nothing + cut, depth
     nodes, (low, high) = outcome.interpolation.nodes, problem.box.T
     sides = ((nodes == low) | (nodes == high)).any(axis=1)
+    if not sides.any():  # cells there are left out: nothing comes so far up
+        return nothing + cut, depth
     log_target = -problem.potential(nodes[sides])
     target = np.exp(log_target - log_target.max())
     u = outcome.best[:, sides] + shift[:, None]

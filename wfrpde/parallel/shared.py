@@ -65,32 +65,46 @@ def _machine(comm: Any) -> Iterator[Any]:
 
 
 def _mapped(local: Any, size: int) -> mmap.mmap | None:
-    """Return memory that all ranks of a machine see; None if one of them cannot (collective)."""
-    name = local.bcast(_reserved(size) if local.rank == 0 and local.size > 1 else None)
+    """Return memory that all ranks of a machine see; None if one of them cannot (collective).
+
+    The file has lost its name before it takes memory: whatever ends the ranks leaves none.
+    """
+    name = local.bcast(_named() if local.rank == 0 and local.size > 1 else None)
     if name is None:
         return None
-    memory = None
-    try:
-        with contextlib.suppress(OSError), open(name, "r+b") as file:
+    with contextlib.ExitStack() as opened:
+        file = None
+        try:
+            with contextlib.suppress(OSError):
+                file = opened.enter_context(open(name, "r+b"))
+            seen = all(local.allgather(file is not None))
+        finally:
+            if local.rank == 0:
+                os.unlink(name)
+        if file is None or not seen:
+            return None  # on every rank
+        if not local.bcast(_reserved(file.fileno(), size) if local.rank == 0 else None):
+            return None
+        memory = None
+        with contextlib.suppress(OSError):
             memory = mmap.mmap(file.fileno(), size)
         return memory if all(local.allgather(memory is not None)) else None
-    finally:
-        if local.rank == 0:
-            os.unlink(name)
 
 
-def _reserved(size: int) -> str | None:
-    """Return a file in memory; None where there is no room for one."""
+def _named() -> str | None:
+    """Return an empty file in memory; None where there cannot be one."""
     try:
         handle, name = tempfile.mkstemp(prefix="wfrpde-", dir=PLACE)
     except OSError:
         return None
+    os.close(handle)
+    return name
+
+
+def _reserved(handle: int, size: int) -> bool:
+    """Reserve room for a file: to write what has no place would end the process."""
     try:
-        # to write what has no place would end the process: it is reserved now
         os.posix_fallocate(handle, 0, size)
     except OSError:
-        os.unlink(name)
-        return None
-    finally:
-        os.close(handle)
-    return name
+        return False
+    return True

@@ -133,8 +133,13 @@ def first_control(problem: Problem, dt: float, runs: int, share: float = 1.0) ->
 
 
 def _relaxation_rate(problem: Problem) -> float:
-    """α/ℓ², at which the shortest length relaxes."""
-    return float(problem.equation.alpha / problem.scales.min() ** 2)
+    """αD/ℓ², at which the shortest length relaxes; with the largest D at minima and the start."""
+    dynamics = problem.equation.dynamics
+    if dynamics is None:
+        return 0.0
+    spread = dynamics.diffusion_at(problem.landscape.seeds)
+    largest = np.linalg.norm(spread, 2, axis=(1, 2)).max()
+    return float(dynamics.alpha * largest / problem.scales.min() ** 2)
 
 
 def _landings(problem: Problem) -> tuple[float, ...]:
