@@ -72,6 +72,21 @@ def test_bars_of_a_narrow_well_are_near_the_errors():
     assert np.median(ratios) < 20
 
 
+def test_coarse_cells_as_wide_as_a_well_count_on_no_high_order():
+    """Width 0.055: three extrapolations fell by 10, and KL was off by 2.5 bars at all times."""
+    potential = "x**2/2 - 4.037*exp(-(x + 0.561)**2/0.006034)"
+    solution = solved(potential, 0.23, 1.7744, 5.9e-3, save=[0.112, 0.3734, 1.1203])
+    assert solution.numerics["accuracy"]["met"]
+    bars = solution.error
+    for value, bar, right in (
+        (solution.series["kl"], bars.series["kl"], [0.407339332, 0.126978371, 0.0060087714]),
+        (solution.mean[:, 0], bars.mean[:, 0], [0.129129132, -0.0528688506, -0.262978871]),
+        (solution.covariance[:, 0, 0], bars.covariance[:, 0, 0],
+         [1.45408904, 1.00227695, 0.590420093]),
+    ):  # fmt: skip
+        assert (np.abs(value[1:] - right) <= bar[1:]).all()
+
+
 @pytest.mark.parametrize(
     ("potential", "mean", "variance", "flow", "when", "right"),
     [

@@ -9,6 +9,7 @@ from wfrpde.comparison.statistics import Average
 from wfrpde.comparison.tails import most_shape, pareto_shape
 from wfrpde.comparison.verdicts import Comparison, Rules, judge
 from wfrpde.comparison.weighed import Means, Weighed, distinct, normalised
+from wfrpde.errors import InputError
 
 
 @pytest.mark.parametrize("k", [0.15, 0.4, 0.9])
@@ -138,3 +139,10 @@ def test_rows_of_heavy_weights_are_undecided_and_distances_are_positive():
     verdicts = ["undecided", "biased", "biased", "consistent"]
     assert [row.verdict for row in rows] == verdicts
     assert rows[0].words == f"undecided: {words}"
+
+
+def test_points_that_are_copies_of_few_are_refused_for_that():
+    x = np.repeat([-1.0, 1.0], 500)
+    found = [Weighed.of(x[:, None], x[None])] * 8
+    with pytest.raises(InputError, match=r"2 effective points .* copies of one point"):
+        compared(["mean"], np.zeros((1, 2)), Means.of(found), 0.01)

@@ -133,7 +133,9 @@ def test_with_the_default_step_an_8_kt_well_is_nearly_right():
     assert abs(row.mean / row.reference - 1) < 0.03 + 3 * row.standard_error / row.reference
 
 
-@pytest.mark.parametrize("alpha", [float("nan"), float("inf"), -1.0])
+@pytest.mark.parametrize(
+    "alpha", [float("nan"), float("inf"), -1.0, np.float32("nan"), np.int64(-1)]
+)
 def test_a_rate_that_is_none_is_refused(alpha):
-    with pytest.raises(InputError, match=r"Langevin\(alpha=…\): found (nan|inf|-1.0)"):
+    with pytest.raises(InputError, match=r"Langevin\(alpha=…\): found (nan|inf|-1)"):
         Langevin(None, alpha=alpha)

@@ -224,7 +224,8 @@ def compared(
         # resampled points would hide how few they were before
         few = f"{size:.3g} effective points in a replicate"
         least = f"at least {EFFECTIVE:g}: nothing can be said of fewer"
-        raise InputError("samples", few, least, "more points in each replicate")
+        do = "more points in each replicate, copies of one point counted once"
+        raise InputError("samples", few, least, do)
     truth, error = truths.T
     p, standard = means.p_values(truth, error), means.standard_error
     region = np.array([name.startswith(("mass ", "P ", "P(")) for name in names])

@@ -261,12 +261,18 @@ def choose(problem: Problem) -> tuple[str, str]:
 
 
 def _attempt(context: Context, scheme: Scheme, reason: str, began: float) -> Solution:
+    """Solve; with its walls if they turn out to be felt, by whatever scheme."""
+    solution = _solved_by_either(context, scheme, reason, began)
+    if solution.numerics.get("accuracy", {}).get("stopped") == WALLS:
+        return _solved_by_either(*_with_walls(context), began)
+    return solution
+
+
+def _solved_by_either(context: Context, scheme: Scheme, reason: str, began: float) -> Solution:
     """Solve; an automatic choice that fails or degrades is replaced by the other scheme."""
     fallback = _fallback(context.problem, scheme)
     try:
         solution = _solved(context, scheme, reason, began)
-        if solution.numerics.get("accuracy", {}).get("stopped") == WALLS:
-            return _attempt(*_with_walls(context), began)
         trouble = _degraded(solution)
         if trouble is None or fallback is None:
             return solution

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -86,7 +87,7 @@ class LibrarySampler(ABC):
         """Raise InputError for rates that are none."""
         for rate in ("alpha", "beta", "friction"):
             value = vars(self).get(rate)
-            if not isinstance(value, float | int):
+            if not isinstance(value, Real):
                 continue
             if not math.isfinite(value) or (value < 0 and rate != "beta"):
                 raise InputError(f"{type(self).__name__}({rate}=…)", f"{value}", "a finite rate")
