@@ -55,6 +55,10 @@ class Samples:
     value: Array
     squared_slope: Array
 
+    def rows(self, which: slice) -> Samples:
+        """Return some of the fields."""
+        return Samples(self.value[which], self.squared_slope[which])
+
     def shifted(self, shift: Array) -> Samples:
         """Return the fields plus a constant each, ``(T,)``."""
         return Samples(self.value + shift[:, None], self.squared_slope)

@@ -302,9 +302,14 @@ def _sampled(
     count, n = len(fields[0]), len(points.points)
     exact = sampled([known[k] for k in sorted(known)], points.points, problem.scales)
     unknown = slice(len(known), None)  # the first times are known: a slice is no copy
+    # what interpolates there is made once for all of few fields; of many, the memory counts
+    size = sum(u[unknown].size for u in fields)
+    at_once = len(fields) > 1 and size < 100_000
+    together = points.sample(np.concatenate([u[unknown] for u in fields])) if at_once else None
     every = []
-    for u in fields:
-        found = points.sample(u[unknown])
+    for k, u in enumerate(fields):
+        rows = slice(k * (count - len(known)), (k + 1) * (count - len(known)))
+        found = points.sample(u[unknown]) if together is None else together.rows(rows)
         if problem.absorption is not None:
             found = found.plus(problem.absorption.log_distance(points.points))
         samples = Samples(*(np.empty((count, n)) for _ in range(2)))
