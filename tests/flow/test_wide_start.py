@@ -110,22 +110,6 @@ def test_fast_diffusion_forgets_less_and_takes_cells_as_far_up():
     assert rates[0] == pytest.approx(rates[1])
 
 
-def test_walls_that_are_steep_far_up_let_mass_come_down_before_it_is_forgotten():
-    """The shortest length of the bulk tells nothing of how fast (x/9)¹⁰ falls at 300 kT."""
-    tables = {
-        "target": {"potential": "x**2/2 + (x/9)**10 + y**2/2"},
-        "initial": {"mean": [4.0, 0.0], "covariance": [[30.0, 0.0], [0.0, 1.0]]},
-        "flow": {"save": [1.0]},
-    }
-    problem = make_problem(wfrpde.Case.from_dict(tables | TO))
-    x = np.linspace(9.0, 17.0, 400)
-    v, slope = x**2 / 2 + (x / 9) ** 10, x + 10 / 9 * (x / 9) ** 9
-    near = v < problem.span
-    fastest = (slope**2 / v)[near].max()
-    left = np.exp(-problem.span / 2 / (1 + fastest))
-    assert remembered_from(problem, problem.span, np.array([1.0])) >= 0.9 * left
-
-
 def test_any_start_that_lies_in_no_cell_is_told():
     """A uniform one, a third of it above 1000 kT: its numbers are right, later ones in doubt."""
     case = wfrpde.Case.model_validate(

@@ -290,10 +290,11 @@ def _settled(problem: Problem, nodes: list[Interpolation], fields: list[Array]) 
     before, last = size(once[-2] - once[-3]), size(once[-1] - once[-2])
     smooth = not problem.kinks.any
     settled = smooth & (last < SETTLES[problem.dim] * before)
-    # of values that fall by R from one to the next |d'' − c''|/(R − 1) is left; what was needed
-    # where coarse cells do not see a narrow well is 2.1 times that
-    left = 3.0 * last / np.maximum(before - last, 1e-300)
-    share = np.where(settled, np.clip(left, SETTLED, UNSETTLED), UNSETTLED)
+    # of values that fall by R each time |d'' − c''|/(R − 1) is left, a tenth at most from
+    # 11 on; what was needed where coarse cells do not see a narrow well is 2.1 times that
+    left = 2.6 * last / np.maximum(before - last, 1e-300)
+    left = np.where(11.0 * last < before, SETTLED, left)
+    share = np.where(settled, np.clip(left, SETTLED, 0.9 * UNSETTLED), UNSETTLED)
     faster = smooth & (problem.dim == 1) & (last < before / 16)
     foreseen = OF_ONCE * last / np.maximum(size(twice[-1] - twice[-2]), 1e-300)
     return np.where(faster, np.minimum(share, foreseen), share)

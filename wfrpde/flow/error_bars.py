@@ -65,7 +65,7 @@ def by_another_rule(
     return integrals, constants, np.full(len(shift), 1.5)
 
 
-OF_FEW = 0.4
+OF_FEW = 0.1
 """Share of what few steps leave on a line that counts in any case beyond one dimension."""
 
 
@@ -158,7 +158,7 @@ def _of_few_steps(problem: Problem, outcome: Outcome) -> float:
     if problem.tolerance is None or not outcome.facts["runs"]:
         return 0.0
     # relative error of any number that steps with an error e leave, in units of e: at most
-    return 0.25 * float(outcome.facts["runs"][-1].get("local_error", 0.0))
+    return 0.22 * float(outcome.facts["runs"][-1].get("local_error", 0.0))
 
 
 def _smoothed(distance: Array) -> Array:

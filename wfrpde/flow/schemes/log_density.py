@@ -141,9 +141,7 @@ class LogDensity(Scheme):
         elif numerics.certify:
             lower = sorted({max(2, degree - 3), degree - 1} - {1, degree})
             orders = [*lower, degree]
-            # few unknowns that follow a loose control may blow up
-            limits = [limit * looser ** (len(lower) - k) for k in range(len(orders))]
-            rungs = [(p, min(e, own.loosest)) for p, e in zip(orders, limits, strict=True)]
+            rungs = [(p, limit * looser ** (len(lower) - k)) for k, p in enumerate(orders)]
         runs: list[Run] = []
         for p, error in rungs:
             share = p**2 / sum(q**2 for q, _ in rungs)

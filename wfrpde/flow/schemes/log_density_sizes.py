@@ -28,8 +28,6 @@ class Defaults:
         e without a tolerance, and the factor by which e is larger in each coarser run.
     share, most, looser_still
         With a tolerance e = min(share ε, most), and the same factor.
-    loosest
-        The largest e of a coarser run beyond one dimension.
     by_tolerance
         Whether with a tolerance ε the degree is 0.95 + 1.2 log₁₀(1/ε), rounded up: a degree more
         has a tenth of the error at first, and a fifth from 7 on.
@@ -54,7 +52,6 @@ class Defaults:
     least: float = 1e-13
     fine_share: float = 1 / 4
     first_step: float = 0.1
-    loosest: float = np.inf
 
 
 LINE = Defaults(8, 1.5, 24, 600, 1e-8, 10.0, share=0.18, most=6e-5, looser_still=32.0)
@@ -65,23 +62,13 @@ PLANE = Defaults(
     20,
     1e-5,
     5.6,
-    share=0.05,
-    most=6e-5,  # less than the next ones have: equal steps say nothing of their errors
+    share=0.3,
+    most=3e-3,
     looser_still=4.0,
     by_tolerance=True,
     fine_share=1 / 2,
-    loosest=1e-3,
 )
-SPACE = replace(
-    PLANE,
-    degree=4,
-    most_cells=4,
-    share=0.3,
-    most=3e-3,
-    by_tolerance=False,
-    fine_share=1.0,
-    loosest=np.inf,
-)
+SPACE = replace(PLANE, degree=4, most_cells=4, by_tolerance=False, fine_share=1.0)
 
 BULK = 20.0
 """Levels (kT) within which the bends of V and log ρ₀ count."""

@@ -53,7 +53,6 @@ class Splitting:
     ) -> None:
         self.semi, self._measured = semi, measured
         self._reaction = semi.equation.reaction or Reaction()
-        self._last: tuple[Array, Array] = (np.empty(0), np.empty(0))
         self.transport = None
         if semi.equation.dynamics is not None:
             self.transport = Transport(semi, self.rational, cure_limit)
@@ -71,10 +70,8 @@ class Splitting:
         return state
 
     def nodal_mass(self, state: Array) -> Array:
-        """Return the mass at the nodes, which is known of the state that was normalised last."""
-        known, mass = self._last
-        log_mass = self.log_mass(state)
-        return mass if known is log_mass else np.exp(log_mass)
+        """Return the mass at the nodes, of the state alone: what goes on gives the same."""
+        return np.exp(self.log_mass(state))
 
     def mass(self, state: Array) -> float:
         """Return the total mass (collective)."""
@@ -136,15 +133,8 @@ class Splitting:
         """Return the state of mass 1, if mass is kept, and the log of the mass that it had."""
         if not self.semi.equation.conserve:
             return log_mass, 0.0
-        nodes = self.semi.nodes
-        shift = nodes.max(log_mass)
-        mass = np.exp(log_mass - shift)
-        whole = nodes.sum(mass)
-        total = shift + float(np.log(whole))
-        state = log_mass - total
-        mass /= whole
-        self._last = state, mass
-        return state, total
+        total = self.semi.nodes.logsumexp(log_mass)
+        return log_mass - total, total
 
     def _unnormalised(self, log_mass: Array, t: float, dt: float) -> Array:
         return self._reaction.step(log_mass, self.semi.log_target, self.semi.rate, t, dt)
