@@ -108,7 +108,10 @@ class Ladder:
         vague = error > VAGUE * np.abs(best)
         unresolved = self.kinked or bool((vague if paired is None else vague[paired]).any())
         if unresolved and len(every) == 3:
-            changes = _mixed(best, np.abs(np.diff(every, axis=0)).max(axis=0))
+            changes = np.abs(np.diff(every, axis=0)).max(axis=0)
+            # what has no partner changed by the distance to some other mode, whichever round-off
+            # has made the nearest
+            changes = _mixed(best, changes if paired is None else np.where(paired, changes, 0.0))
             # error in units of the largest change from degree to degree, where nothing falls
             # regularly: 2.2 was needed; with an error like 1/p² it is 3.3 of the last one
             error = np.maximum(error, 3.0 * changes)
