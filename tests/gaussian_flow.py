@@ -8,7 +8,8 @@ The second is a Riccati equation, solved by C = Y Z⁻¹ with the linear
 
     Y' = AY + 2αZ,    Z' = βPY − AᵀZ,    Y(0) = C₀, Z(0) = 1,
 
-after which m − μ = e^{−βt/2} Z⁻ᵀ (m₀ − μ). One matrix exponential gives both to round-off.
+after which m − μ = e^{−βt/2} Z⁻ᵀ (m₀ − μ). A matrix exponential gives both to round-off while Z is
+well-conditioned, so that late times are reached in steps.
 """
 
 from __future__ import annotations
@@ -70,10 +71,15 @@ class GaussianFlow:
         precision = np.linalg.inv(self.target_covariance)
         a = self.beta / 2 * one - self.alpha * precision
         generator = np.block([[a, 2 * self.alpha * one], [self.beta * precision, -a.T]])
-        y, z = np.split(expm(t * generator) @ np.vstack([self.covariance, one]), 2)
-        covariance = np.linalg.solve(z.T, y.T)
-        gap = np.linalg.solve(z.T, np.array(self.mean) - mu)
-        return mu + np.exp(-self.beta * t / 2) * gap, (covariance + covariance.T) / 2
+        steps = max(1, int(np.ceil(t * np.linalg.norm(generator, 2) / 2)))
+        step = expm(t / steps * generator)
+        covariance, gap = np.array(self.covariance), np.array(self.mean) - mu
+        for _ in range(steps):
+            y, z = np.split(step @ np.vstack([covariance, one]), 2)
+            covariance = np.linalg.solve(z.T, y.T)
+            covariance = (covariance + covariance.T) / 2
+            gap = np.exp(-self.beta * t / steps / 2) * np.linalg.solve(z.T, gap)
+        return mu + gap, covariance
 
     def kl(self, t: float) -> float:
         """KL divergence from the target, in nats."""

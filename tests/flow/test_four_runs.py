@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from gaussian_flow import PLANE
 
 import wfrpde
@@ -52,8 +51,6 @@ def test_bars_are_near_the_errors_and_cover_them():
 
 def test_long_steps_near_equilibrium_cost_no_digit():
     """From t = 6 on steps are longer than the largest before, and what is left is known as well."""
-    # with newer NumPy and SciPy alone numbers of 1e-6 near equilibrium are off by 1.1 bars
-    pytest.importorskip("petsc4py")
     case = PLANE.case(
         2.0,
         6.0,

@@ -32,22 +32,13 @@ def remembered_from(problem: Problem, span: float, times: Array) -> Array:
     """Return the share ``(T,)`` of mass that starts more than S = `span` kT up which is left.
 
     There r = log(ρ/π) exceeds its mean by S/2, if KL(0) is less, and on the way down, with
-    V ∝ e^{−λt} at most, a reaction takes ``exp(−β S/2 · (1 − e^{−qt})/q)``, q = β + λ.
+    V ∝ e^{−λt} at most, λ = 2αD/ℓ² with the shortest length ℓ, a reaction takes
+    ``exp(−β S/2 · (1 − e^{−qt})/q)``, q = β + λ.
     """
     equation = problem.equation
-    rate = equation.beta + _fastest_descent(problem)
+    rate = equation.beta + 2.0 * problem.relaxation_rate
     gone = equation.beta * span / 2 * -np.expm1(-rate * times) / rate
     return np.asarray(np.exp(-gone))
-
-
-def _fastest_descent(problem: Problem) -> float:
-    """Return the rate at which V falls where it matters, 2αD/ℓ² with the shortest length ℓ."""
-    dynamics = problem.equation.dynamics
-    if dynamics is None:
-        return 0.0
-    spread = dynamics.diffusion_at(problem.landscape.seeds)
-    largest = np.linalg.norm(spread, 2, axis=(1, 2)).max()
-    return float(2 * dynamics.alpha * largest / problem.scales.min() ** 2)
 
 
 def highest_start(problem: Problem) -> float:

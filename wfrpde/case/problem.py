@@ -198,6 +198,16 @@ class Problem(Densities):
         """The part ``(1, 2)`` of a 1-D box that matters: up to twice the level, no gaps."""
         return stretch(self)
 
+    @cached_property
+    def relaxation_rate(self) -> float:
+        """αD/ℓ², at which the shortest length relaxes; with the largest D at minima and start."""
+        dynamics = self.equation.dynamics
+        if dynamics is None:
+            return 0.0
+        spread = dynamics.diffusion_at(self.landscape.seeds)
+        largest = np.linalg.norm(spread, 2, axis=(1, 2)).max()
+        return float(dynamics.alpha * largest / self.scales.min() ** 2)
+
     @property
     def reaction_rate(self) -> float:
         """How fast the reaction changes a density, as a β: a linear one by its range where mass is.

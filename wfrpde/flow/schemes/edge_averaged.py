@@ -126,20 +126,10 @@ def first_control(problem: Problem, dt: float, runs: int, share: float = 1.0) ->
     change = own.log_change[min(runs, 3) - 1]
     if size is not None:
         change = float(np.clip(4.0 * size * share, 0.5, 6.0)) * (2 if runs > 3 else 1)
-    needed = np.ceil(np.log2(max(dt * _relaxation_rate(problem) / RELAXED, 1.0)))
+    needed = np.ceil(np.log2(max(dt * problem.relaxation_rate / RELAXED, 1.0)))
     rungs = int(np.clip(needed, own.rungs, MOST_RUNGS))
     rests = problem.dim > 1 and problem.tolerance is not None
     return LadderControl(_landings(problem), dt, change, rungs, rests=rests)
-
-
-def _relaxation_rate(problem: Problem) -> float:
-    """αD/ℓ², at which the shortest length relaxes; with the largest D at minima and the start."""
-    dynamics = problem.equation.dynamics
-    if dynamics is None:
-        return 0.0
-    spread = dynamics.diffusion_at(problem.landscape.seeds)
-    largest = np.linalg.norm(spread, 2, axis=(1, 2)).max()
-    return float(dynamics.alpha * largest / problem.scales.min() ** 2)
 
 
 def _landings(problem: Problem) -> tuple[float, ...]:
@@ -253,7 +243,7 @@ class EdgeAveraged(Scheme):
         numerics = problem.numerics
         free = numerics.stepper is None and numerics.solver == "auto" and not numerics.petsc_options
         plane = problem.dim == 2 and problem.tolerance is not None
-        if free and plane and _divides(problem) and dt * _relaxation_rate(problem) <= RELAXES:
+        if free and plane and _divides(problem) and dt * problem.relaxation_rate <= RELAXES:
             return AxisByAxis
         stepper: type[Splitting] = self.stepper(numerics)
         return stepper
