@@ -9,7 +9,6 @@ from gaussian_flow import GaussianFlow
 import wfrpde
 from wfrpde.case.forgotten import remembered_from
 from wfrpde.case.setup import make_problem
-from wfrpde.flow.schemes.edge_averaged import _relaxation_rate
 
 TO = {"accuracy": {"tolerance": 0.03}}
 
@@ -106,7 +105,7 @@ def test_fast_diffusion_forgets_less_and_takes_cells_as_far_up():
     # dV/dt = −2DV on the way down, and d(log ρ/π − mean)/dt = −r with r = V/2
     left = np.exp(-fast.span / 2 / 401)
     assert remembered_from(fast, fast.span, np.array([0.5])) >= 0.99 * left
-    rates = _relaxation_rate(fast), fast.equation.dynamics.alpha * 200 / fast.scales.min() ** 2
+    rates = fast.relaxation_rate, fast.equation.dynamics.alpha * 200 / fast.scales.min() ** 2
     assert rates[0] == pytest.approx(rates[1])
 
 
