@@ -10,8 +10,16 @@ def integrate(slope, jacobian, u, t, n):
     """n equal steps; the last state and the largest error estimate of a step."""
     dt, worst = t / n, 0.0
     for _ in range(n):
-        matrix = np.eye(len(u)) / (GAMMA * dt) - jacobian(u)
-        u, gap = rodasp_step(u, slope(u), slope, lambda rhs, m=matrix: np.linalg.solve(m, rhs), dt)
+        force, linear = slope(u), jacobian(u)
+        matrix = np.eye(len(u)) / (GAMMA * dt) - linear
+
+        def bend(w, u=u, force=force, linear=linear):
+            return slope(u + w) - force - linear @ w
+
+        def solve(rhs, matrix=matrix):
+            return np.linalg.solve(matrix, rhs)
+
+        u, gap = rodasp_step(u, force, bend, solve, dt)
         worst = max(worst, float(np.abs(gap).max()))
     return u, worst
 

@@ -67,19 +67,23 @@ class LogDensityForm:
         # (cells, p + 1, …, p + 1), an axis of space each after the first
         self._element = cells.reshape(-1, *[degree + 1] * grid.dim)
         self._own = self.nodes.cell_weights().reshape(self._element.shape)
-        self._share = self._own / self.weights[self._element]
         self._flat = self._element.ravel()
         extents = cell_extents(grid, cells, points)
         self._scale = [2 / self._along(extents[:, k], None) for k in range(grid.dim)]
         gradient = problem.target.gradient(points)
-        self._slope = [gradient[self._element, k] for k in range(grid.dim)]
-        self._outward = [self._ends(grid, k) if open_sides else None for k in range(grid.dim)]
-        self._flux = [self._own * scale for scale in self._scale]
+        # what slopes along the axes of the unit cell, their squares, and both together count
+        self._square = [self._own * scale**2 for scale in self._scale]
+        self._linear = [
+            -self._own * scale * gradient[self._element, k] for k, scale in enumerate(self._scale)
+        ]
+        if open_sides:
+            self._linear = [part + self._ends(grid, k) for k, part in enumerate(self._linear)]
+        self._bend = [self._alpha * square / self.weights[self._element] for square in self._square]
         rows, columns = map(np.concatenate, zip(*self._couplings(), strict=True))
         band = degree if grid.dim == 1 and not grid.closed_axes else None
         self._pattern = pattern_of(rows, columns, len(points), band)
-        blocks = [self._diffusion(k) for k in range(grid.dim)]
-        self._stiffness = self._pattern.stored(np.concatenate(blocks))
+        fixed = [self._linear_part(k) for k in range(grid.dim)]
+        self._fixed = self._pattern.stored(np.concatenate(fixed))
 
     def __call__(self, u: Array) -> Array:
         """Right-hand side ``(n,)``."""
@@ -88,30 +92,41 @@ class LogDensityForm:
     def transport(self, u: Array) -> Array:
         """``Δu + |∇u|² − ∇V·∇u`` in the weak form, divided by the mass."""
         force: Array | float = 0.0
-        for k, slope in self._slopes(u[self._element]):
-            force = force + self._own * slope * (slope - self._slope[k])
-            if (outward := self._outward[k]) is not None:
-                force += outward * slope
-            force -= self._applied(self._rule.derivative.T, self._flux[k] * slope, k)
+        for k, slope in enumerate(self._slopes(u)):
+            flux = self._square[k] * slope
+            force = force + (flux + self._linear[k]) * slope
+            force -= self._applied(self._rule.derivative.T, flux, k)
         return np.bincount(self._flat, np.ravel(force), len(u)) / self.weights
+
+    def bend(self, change: Array) -> Array:
+        """``α |∇w|²`` of a change w of u: what the right-hand side changes by beyond ``J w``."""
+        square: Array | float = 0.0
+        for factor, slope in zip(self._bend, self._slopes(change), strict=True):
+            slope *= slope
+            slope *= factor
+            square = square + slope
+        return np.asarray(np.bincount(self._flat, np.ravel(square), len(change)), dtype=np.float64)
 
     def shifted_jacobian(self, u: Array, shift: float) -> Solve | None:
         """Return what solves with ``shift I − J``, J the Jacobian of the right-hand side."""
-        blocks = []
-        for k, slope in self._slopes(u[self._element]):
-            speed = self._share * (2 * slope - self._slope[k]) * self._scale[k]
-            blocks.append(self._line(speed, k, self._rule.derivative))
-        drift = self._pattern.stored(np.concatenate(blocks))
-        return self._pattern.factored(-self._alpha * (self._stiffness + drift), self._beta + shift)
+        derivative = -2 * self._rule.derivative
+        blocks = [
+            self._line(factor * slope, k, derivative)
+            for k, (factor, slope) in enumerate(zip(self._bend, self._slopes(u), strict=True))
+        ]
+        stored = self._pattern.stored(np.concatenate(blocks))
+        stored += self._fixed
+        return self._pattern.factored(stored, self._beta + shift)
 
     def normalised(self, log_mass: Array) -> Array:
         """Return the nodal log mass shifted so that it sums to 1."""
         return log_mass - self.nodes.logsumexp(log_mass)
 
-    def _slopes(self, local: Array) -> Iterator[tuple[int, Array]]:
-        """Axes and the slopes along them, at the nodes of each cell."""
+    def _slopes(self, u: Array) -> Iterator[Array]:
+        """Slopes along the axes of the unit cell, at the nodes of each cell."""
+        local = u[self._element]
         for k in range(self._dim):
-            yield k, self._scale[k] * self._applied(self._rule.derivative, local, k)
+            yield self._applied(self._rule.derivative, local, k)
 
     def _along(self, values: Array, axis: int | None) -> Array:
         """Values by cell, or by node along an axis, as they multiply a field of all cells."""
@@ -122,9 +137,9 @@ class LogDensityForm:
     @staticmethod
     def _applied(matrix: Array, local: Array, axis: int) -> Array:
         """Apply a matrix ``(p+1, p+1)`` along an axis of the cells."""
-        if axis + 2 == local.ndim:
-            return np.asarray(local @ matrix.T)
         size = len(matrix)
+        if axis + 2 == local.ndim:
+            return np.asarray(np.dot(local.reshape(-1, size), matrix.T).reshape(local.shape))
         across = local.reshape(len(local) * size**axis, size, -1)
         return np.asarray((matrix @ across).reshape(local.shape))
 
@@ -144,25 +159,22 @@ class LogDensityForm:
                 np.broadcast_to(line[..., None, :], shape).ravel(),
             )
 
-    def _diffusion(self, k: int) -> Array:
-        """Entries of the Laplacian along an axis."""
+    def _linear_part(self, k: int) -> Array:
+        """Entries of ``−α (Δu − ∇V·∇u)`` along an axis."""
         derivative, weight = self._rule.derivative, self._rule.weights
-        stiffness = -np.einsum("q,qi,qj->ij", weight, derivative, derivative)
+        stiffness = np.einsum("q,qi,qj->ij", weight, derivative, derivative)
         # a node's share of its mass, over its own weight along the axis, is that of the line
-        across = self._share * self._scale[k] ** 2 / self._along(weight, k)
-        entries = self._line(across, k, stiffness)
-        if (outward := self._outward[k]) is not None:
-            at_ends = outward * self._scale[k] / self.weights[self._element]
-            entries += self._line(at_ends, k, derivative)
-        return entries
+        entries = self._line(self._bend[k] / self._along(weight, k), k, stiffness)
+        speed = self._alpha * self._linear[k] / self.weights[self._element]
+        return entries - self._line(speed, k, derivative)
 
     def _ends(self, grid: TensorGrid, k: int) -> Array:
-        """Return the areas by which nodes at the two ends of the box stand for them, − and +."""
+        """Return what slopes count at nodes at the two ends of the box: their areas, − and +."""
         area = np.zeros(self._own.shape)
         cell = np.nonzero(grid.active)[k]
         for end, sign, last in ((0, -1.0, 0), (-1, 1.0, grid.active.shape[k] - 1)):
             index: list[Any] = [slice(None)] * (self._dim + 1)
             index[0], index[k + 1] = cell == last, end
             at = tuple(index)
-            area[at] = (sign * self._own * self._scale[k] / self._rule.weights[0])[at]
+            area[at] = (sign * self._square[k] / self._rule.weights[0])[at]
         return area

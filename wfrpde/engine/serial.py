@@ -20,7 +20,10 @@ class Pattern(Protocol):
         ...
 
     def factored(self, stored: Array, shift: float) -> Solve | None:
-        """Factorise ``shift I + A`` and return what solves with it; None if it is singular."""
+        """Factorise ``shift I + A`` and return what solves with it; None if it is singular.
+
+        What is `stored` may be overwritten.
+        """
         ...
 
 
@@ -52,36 +55,41 @@ class Band:
         """Factorise ``shift I + A``."""
         from scipy.linalg import lapack
 
-        half = self._half
-        band = stored.copy(order="K")
-        band[2 * half] += shift
-        factors, pivots, info = lapack.dgbtrf(band, half, half, overwrite_ab=1)
+        half, solve = self._half, lapack.dgbtrs
+        stored[2 * half] += shift
+        factors, pivots, info = lapack.dgbtrf(stored, half, half, overwrite_ab=1)
         if info != 0:
             return None
-        return lambda b: np.asarray(lapack.dgbtrs(factors, half, half, b, pivots)[0])
+        return lambda b: solve(factors, half, half, b, pivots)[0]
 
 
 class Dense:
-    """All entries, column by column."""
+    """Entries that are not zero, column by column, in a matrix of all of them."""
 
     def __init__(self, rows: Integers, columns: Integers, size: int) -> None:
-        self._size, self._place = size, columns * size + rows
+        place = columns * size + rows
+        there = np.zeros(size**2, dtype=bool)
+        there[place] = True
+        self._size, self._places = size, np.flatnonzero(there)
+        self._index = (np.cumsum(there) - 1)[place]
 
     def stored(self, values: Array) -> Array:
-        """Return ``(n, n)`` entries."""
-        flat = np.bincount(self._place, values, self._size**2)
-        return flat.astype(np.float64, copy=False).reshape(self._size, self._size).T
+        """Return ``(nnz,)`` entries, column by column."""
+        return np.bincount(self._index, values, len(self._places)).astype(np.float64, copy=False)
 
     def factored(self, stored: Array, shift: float) -> Solve | None:
         """Factorise ``shift I + A``."""
         from scipy.linalg import lapack
 
-        matrix = stored.copy(order="F")
-        matrix[np.diag_indices(self._size)] += shift
+        solve = lapack.dgetrs
+        flat = np.zeros(self._size**2)
+        flat[self._places] = stored
+        flat[:: self._size + 1] += shift
+        matrix = flat.reshape(self._size, self._size).T
         factors, pivots, info = lapack.dgetrf(matrix, overwrite_a=1)
         if info != 0:
             return None
-        return lambda b: np.asarray(lapack.dgetrs(factors, pivots, b)[0])
+        return lambda b: solve(factors, pivots, b)[0]
 
 
 class Sparse:
@@ -105,11 +113,10 @@ class Sparse:
         from scipy.sparse import csc_array
         from scipy.sparse.linalg import splu
 
-        data = stored.copy()
-        data[self._diagonal] += shift
-        if not np.isfinite(data).all():
+        stored[self._diagonal] += shift
+        if not np.isfinite(stored).all():
             return None
-        matrix = csc_array((data, self._rows, self._first), shape=(self._size, self._size))
+        matrix = csc_array((stored, self._rows, self._first), shape=(self._size, self._size))
         try:
             factors = splu(
                 matrix,
