@@ -19,6 +19,7 @@ import resource
 import subprocess
 import sys
 import time
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,7 +28,8 @@ from scipy.interpolate import make_interp_spline
 
 BARRIER, TILT, COUPLING, VARIANCE = 4.0, 0.25, 1.0, 0.05
 TIMES = (0.5, 1.0, 2.0)
-FULL = (14, 18, 22)
+FULL = (22, 26, 30)
+LENGTHS = 3
 ROWS = ("kl", "all right", "half of them right", "mean of the first")
 
 Array = np.ndarray
@@ -73,12 +75,13 @@ def train(length: int, tolerance: float) -> dict[str, object]:
     }
 
 
-def full(count: int, cells: int = 4) -> dict[str, object]:
+def full(count: int, lengths: int = LENGTHS, cells: int = 4) -> dict[str, object]:
     """Solve four sites on all of their nodes.
 
     log(ρ/π) is an array of four dimensions. A site diffuses on a fine grid given its neighbours,
-    by powers of a matrix of finite volumes; grids and steps are extrapolated. Splines of degree 5
-    have an error of h⁶: what more nodes change says how far the nodes are from a continuum.
+    by powers of matrices of finite volumes on two grids, extrapolated; steps are extrapolated from
+    `lengths` of them, each half of the one before. Splines of degree 5 have an error of h⁶: what
+    more nodes change says how far the nodes are from a continuum.
     """
     low, high, n = -2.1, 1.86, count
     x = np.linspace(low, high, n)
@@ -123,46 +126,57 @@ def full(count: int, cells: int = 4) -> dict[str, object]:
         np.stack([generator(y, own) for own in table])
         for (y, _), table in zip(grids, fields, strict=True)
     ]
-    known: dict[float, list[Array]] = {}
-
-    def kernels(tau: float) -> list[Array]:
-        if tau not in known:
-            half = next((k for k in known if abs(2 * k / tau - 1) < 1e-12), None)
-            known[tau] = (
-                [m @ m for m in known[half]] if half else [power(g, tau) for g in generators]
-            )
-        return known[tau]
+    powers: dict[float, list[Array]] = {}
 
     def power(matrix: Array, tau: float) -> Array:
         size = matrix.shape[1]
         times = int(np.ceil(np.log2(8 * tau * np.abs(matrix).max())))
-        h = tau / 2**times
-        step = np.eye(size) + h * matrix + (h * matrix) @ (h * matrix) / 2
-        step += (h * matrix) @ (h * matrix) @ (h * matrix) / 6
-        step += (h * matrix) @ (h * matrix) @ (h * matrix) @ (h * matrix) / 24
+        step = matrix * (tau / 2**times)
+        step = np.eye(size) + step @ (np.eye(size) + step @ (np.eye(size) + step / 3) / 2)
         step = np.maximum(step, 0.0)
         for _ in range(times):
             step = step @ step
         return step / step.sum(axis=2, keepdims=True)
 
+    @cache
+    def kernels(tau: float) -> tuple[Array, Array]:
+        """Return what takes u to points of a fine grid, and e^u from there to the nodes, twice."""
+        last = next((k for k in powers if abs(2 * k / tau - 1) < 1e-12), None)
+        every = [m @ m for m in powers[last]] if last else [power(g, tau) for g in generators]
+        powers.clear()
+        powers[tau] = every
+        (_, at), (_, among) = grids
+        coarse, fine = every[0][:, at], every[1][:, among]
+        # e^{τL} is smooth, so that few equidistant points have its sums: all rows add up to one
+        parts = coarse.shape[2] - 1
+        steps = [k for k in range(1, parts) if parts % k == 0]
+        rest = [np.abs(2 * k * fine[..., :: 2 * k].sum(axis=2) - 1).max() for k in steps]
+        few = [k for k, left in zip(steps, rest, strict=True) if left < 1e-7]
+        if few:
+            k = few[-1]
+            spread = wide[0][::k]
+            both = np.concatenate([coarse[..., ::k], fine[..., :: 2 * k]], axis=1)
+            return spread, both / both.sum(axis=2, keepdims=True)
+        both = np.zeros((len(fine), 2 * n, fine.shape[2]))
+        both[:, :n, ::2], both[:, n:] = coarse, fine
+        return wide[1], both
+
+    middle = np.add.outer(np.arange(n), np.arange(n)).ravel()
+
     def diffuse(u: Array, k: int, tau: float) -> Array:
-        logs = []
-        for (_, at), spread, matrices in zip(grids, wide, kernels(tau), strict=True):
-            if k in (0, 3):
-                order = (1, 2, 3, 0) if k == 0 else (2, 0, 1, 3)
-                which = 2 * n - 1 + np.arange(n)
-                fibres = u.transpose(order).reshape(n, n * n, n)
-            else:
-                order = (k - 1, k + 1, 3 if k == 1 else 0, k)
-                which = np.add.outer(np.arange(n), np.arange(n)).ravel()
-                fibres = u.transpose(order).reshape(n * n, n, n)
-            after = np.empty_like(fibres)
-            for j, kind in enumerate(which):
-                values = fibres[j] @ spread.T
-                top = values.max(axis=1, keepdims=True)
-                after[j] = np.log(np.exp(values - top) @ matrices[kind][at].T) + top
-            logs.append(after.reshape((n,) * 4).transpose(np.argsort(order)))
-        return (4 * logs[1] - logs[0]) / 3
+        if k in (0, 3):
+            order, which = (1, 2, 3, 0) if k == 0 else (2, 0, 1, 3), 2 * n - 1 + np.arange(n)
+        else:
+            order, which = (k - 1, k + 1, 3 if k == 1 else 0, k), middle
+        fibres = u.transpose(order).reshape(len(which), -1, n)
+        spread, matrices = kernels(tau)
+        after = np.empty((*fibres.shape[:2], 2 * n))
+        for j, kind in enumerate(which):
+            values = fibres[j] @ spread.T
+            top = values.max(axis=1, keepdims=True)
+            after[j] = np.log(np.exp(values - top) @ matrices[kind].T) + top
+        found = (4 * after[..., n:] - after[..., :n]) / 3
+        return found.reshape((n,) * 4).transpose(np.argsort(order))
 
     def march(halvings: int) -> list[Array]:
         at = np.meshgrid(x, x, x, x, indexing="ij")
@@ -176,8 +190,9 @@ def full(count: int, cells: int = 4) -> dict[str, object]:
                 h = dt / 2**halvings
                 for _ in range(number * 2**halvings):
                     u = np.exp(-h / 2) * u
-                    for k in (0, 1, 2, 3, 3, 2, 1, 0):
-                        u = diffuse(u, k, h / 2)
+                    # the last site twice in turn, which is once for twice as long
+                    for k, tau in zip((0, 1, 2, 3, 2, 1, 0), (1, 1, 1, 2, 1, 1, 1), strict=True):
+                        u = diffuse(u, k, tau * h / 2)
                     u = np.exp(-h / 2) * u
             found.append(u)
             print(f"{halvings} halvings, {len(found)} of 3 times", file=sys.stderr, flush=True)
@@ -207,12 +222,16 @@ def full(count: int, cells: int = 4) -> dict[str, object]:
         return np.array([kl, mass, half, (law * at[0]).sum() / total])
 
     began = time.process_time()
-    one, two, three = (np.array([numbers(u) for u in march(k)]) for k in range(3))
-    late = (64 * three - 20 * two + one) / 45  # steps of order two, then four
+    late = [np.array([numbers(u) for u in march(k)]) for k in range(lengths)]
+    each = [late[-1].tolist()]
+    for order in range(1, lengths):  # of steps two, then four, six: as the sweeps are symmetric
+        late = [b + (b - a) / (4**order - 1) for a, b in pairwise(late)]
+        each.append(late[-1].tolist())
     return {
         "seconds": time.process_time() - began,
         "nodes": count,
-        "numbers": {name: late[:, k].tolist() for k, name in enumerate(ROWS)},
+        "numbers": {name: late[-1][:, k].tolist() for k, name in enumerate(ROWS)},
+        "by lengths": each,
     }
 
 

@@ -15,6 +15,7 @@ import wfrpde
 from wfrpde.case import Case
 from wfrpde.errors import InputError
 from wfrpde.flow.accuracy import worst_error
+from wfrpde.flow.chain import kernels as site_kernels
 from wfrpde.flow.chain.estimate import combined
 from wfrpde.flow.chain.kernels import SiteKernels
 from wfrpde.flow.chain.law import Energy
@@ -92,6 +93,25 @@ def test_a_site_diffuses_exactly():
     assert np.abs(twice - again)[middle].max() < 1e-3
 
 
+@pytest.mark.parametrize(("tau", "share"), [(2**-12, 1), (2**-7, 2), (2**-4, 4)])
+def test_few_points_have_the_sums_of_all_where_a_kernel_is_smooth(tau, share, monkeypatch):
+    nodes, (site, pair) = SiteNodes(-2.1, 1.86, 24), WELLS.functions()
+    x = nodes.points
+    u = np.stack([0.3 * site(x) - 5 * (x + 1) ** 2, 3 * x], axis=1)  # a peak, and a steep slope
+    found = []
+    for aliased in (site_kernels.ALIASED, 0.0):
+        monkeypatch.setattr(site_kernels, "ALIASED", aliased)
+        kernels = SiteKernels(nodes, site, pair, 3)
+        before = kernels.nbytes
+        kernels.prepare(tau)
+        found.append((kernels.apply(tau, u, None, np.array([9, 20])), kernels.nbytes - before))
+    (few, fewer_bytes), (whole_sums, bytes_of_all) = found
+    assert bytes_of_all / fewer_bytes == pytest.approx(share, rel=0.05)
+    gap = np.abs(few - whole_sums)
+    assert gap.max() < 1e-5  # at the wall, 46 kT up
+    assert gap[site(x) < 4].max() < 1e-8
+
+
 def test_a_train_has_the_values_of_its_function():
     nodes = SiteNodes(-1.9, 1.9, 8)
     x = nodes.points
@@ -109,6 +129,43 @@ def test_a_train_has_the_values_of_its_function():
     points = x[np.random.default_rng(1).integers(0, 8, (50, 4))]
     found = values(train.cores(), [nodes.interpolation(column) for column in points.T])
     assert np.abs(found + WELLS.build().potential(points)).max() < 1e-8
+
+
+def test_random_fibres_change_as_they_should():
+    """A train knows pivots: elsewhere, too, a site has diffused given its neighbours."""
+    length, n, k, tau = 8, 12, 4, 0.02
+    nodes, (site, pair) = SiteNodes(-1.9, 1.9, n), WELLS.functions()
+    x = nodes.points
+    kernels = SiteKernels(nodes, site, pair, 3)
+    kernels.prepare(tau)
+    table = pair(np.repeat(x, n), np.tile(x, n)).reshape(n, n)
+    energy = Energy(length, None, 2.5 * (x + 1) ** 2 - site(x), -table)
+    train = Train(length, n, 1e-8)
+    train.fill(
+        lambda own, bond: energy.block(own.left[bond], own.right[bond + 2], bond),
+        2,
+        np.random.default_rng(0),
+    )
+    diffusion = Diffusion(kernels, tau)
+    train.sweep(diffusion)
+    before = train.cores()
+    train.sweep(
+        lambda own, bond, block, at, far=None: (
+            diffusion(own, bond, block, at, far) if at == k else block
+        )
+    )
+    index = np.random.default_rng(1).integers(0, n, (300, length))
+    every = np.repeat(index, n, axis=0)
+    every[:, k] = np.tile(np.arange(n), len(index))
+    u, found = (
+        values(cores, [np.eye(n)[column] for column in every.T]).reshape(-1, n).T
+        for cores in (before, train.cores())
+    )
+    after = u
+    for _ in range(2):  # on the way there, and back
+        after = kernels.apply(tau, after, index[:, k - 1], index[:, k + 1])
+    assert np.abs(after - u).max() > 1
+    assert np.abs(found - after).max() < 1e-5
 
 
 def independent_kernels(x: np.ndarray, tau: float, cells: int) -> tuple[np.ndarray, np.ndarray]:
@@ -139,11 +196,15 @@ def independent_kernels(x: np.ndarray, tau: float, cells: int) -> tuple[np.ndarr
     return step[:, beyond + cells * np.arange(n)], spread
 
 
-def test_sweeps_agree_with_a_full_tensor_that_shares_no_code():
-    nodes, length, n = SiteNodes(-1.9, 1.9, 12), 4, 12
+@pytest.mark.parametrize(
+    ("length", "n", "cells", "others", "gauss"),
+    [(4, 12, 3, 4, 28), pytest.param(6, 10, 8, 8, 5, marks=pytest.mark.slow)],
+)
+def test_sweeps_agree_with_a_full_tensor_that_shares_no_code(length, n, cells, others, gauss):
+    target, nodes = WELLS.model_copy(update={"length": length}), SiteNodes(-1.9, 1.9, n)
     x = nodes.points
-    site, pair = WELLS.functions()
-    kernels = SiteKernels(nodes, site, pair, 3)
+    site, pair = target.functions()
+    kernels = SiteKernels(nodes, site, pair, cells)
     start = -((x + 1) ** 2) / 0.4
     table = pair(np.repeat(x, n), np.tile(x, n)).reshape(n, n)
     energy = Energy(length, None, -start - site(x), -table)
@@ -178,13 +239,13 @@ def test_sweeps_agree_with_a_full_tensor_that_shares_no_code():
 
     for part in pace.steps:
         for dt, count in part:
-            known = [independent_kernels(x, dt / 2, cells) for cells in (4, 8)]
+            known = [independent_kernels(x, dt / 2, each) for each in (others, 2 * others)]
             for _ in range(count):
                 u = np.exp(-dt / 2) * u
                 for k in (*range(length), *reversed(range(length))):
                     u = diffuse(u, k, known)
                 u = np.exp(-dt / 2) * u
-    measurement = Measurement.of(WELLS, nodes, {"all right": "all(x > 0)"})
+    measurement = Measurement.of(target, nodes, {"all right": "all(x > 0)"}, gauss)
     beyond = measurement.log_partition()
     _, numbers = measurement.numbers(nodes, cores, beyond)
     rows = make_interp_spline(x, np.eye(n), k=5)(measurement.points)
@@ -195,7 +256,7 @@ def test_sweeps_agree_with_a_full_tensor_that_shares_no_code():
     weight = np.ones(1)
     for _ in range(length):
         weight = np.multiply.outer(weight, measurement.weights)
-    log_pi = -WELLS.build().potential(grid.reshape(-1, length)).reshape((m,) * length)
+    log_pi = -target.build().potential(grid.reshape(-1, length)).reshape((m,) * length)
     mass = weight[0] * np.exp(log_pi + u)
     total = mass.sum()
     kl = (mass * u).sum() / total - np.log(total) + beyond

@@ -4,6 +4,10 @@ Given its neighbours a and b, a site diffuses in V(x | a, b) = site(x) + couplin
 coupling(x, b). On a fine grid the generator has edge-averaged fluxes: an M-matrix, reversible for
 the density of the site. e^{τL} is made by squaring alone, of entries that are not negative, so that
 each of them is right relative to itself, and log(e^{τL} e^u) is finite however far down u goes.
+
+The logs on two grids, of which one has cells half as wide, are extrapolated. Where a time is so
+long that e^{τL} is smooth, a few of the points are enough: the sum over equidistant points of what
+is smooth is exact, but for a rest that the rows show, as they add up to one.
 """
 
 from __future__ import annotations
@@ -17,11 +21,15 @@ from wfrpde.arrays import Array, Integers
 from wfrpde.discretisation.fluxes import bernoulli
 from wfrpde.flow.chain.nodes import SiteNodes
 
+STRIDES = (1, 2, 3, 6)
+"""Of points, in cells of the coarser grid, which are enough for a kernel that is smooth."""
+
+ALIASED = 1e-6
+"""What a sum over such points of a kernel may be off from one."""
+
 
 class SiteKernels:
     """e^{τL} of a site for all positions of its neighbours on the nodes.
-
-    Two fine grids, of which one has cells half as wide, give log(e^{τL} e^u) by extrapolation.
 
     Parameters
     ----------
@@ -46,8 +54,9 @@ class SiteKernels:
         # share of a site's interval by which it diffuses beyond either end, where log(ρ/π) goes on
         # as a straight line: a wall at the end itself would bend it
         count = int(np.ceil(0.08 * (len(inner) - 1)))
-        beyond = width * np.arange(1, count + 1)
-        wide = np.concatenate([nodes.low - beyond[::-1], inner, nodes.high + beyond])
+        more = -(len(inner) - 1 + 2 * count) % STRIDES[-1]  # by which all strides divide the cells
+        beyond = width * np.arange(1, count + more + 1)
+        wide = np.concatenate([nodes.low - beyond[count - 1 :: -1], inner, nodes.high + beyond])
         self._grids = [(wide, at + count)]
         fine = np.empty(2 * len(self._grids[0][0]) - 1)
         fine[::2] = self._grids[0][0]
@@ -58,7 +67,7 @@ class SiteKernels:
         self._which: Integers = np.zeros(0, dtype=np.int64)
         self._generators = [self._generator(grid) for grid, _ in self._grids]
         self._whole: tuple[float, list[Array]] = (0.0, [])
-        self._rows: dict[float, Array] = {}
+        self._rows: dict[float, tuple[Array, Array]] = {}
 
     def _fields(self, grid: Array) -> Array:
         """Return V on a grid for each pair of neighbours; the last of n + 1 is none."""
@@ -93,7 +102,7 @@ class SiteKernels:
     @property
     def nbytes(self) -> int:
         """Bytes that the matrices take, at most."""
-        kept = sum(rows.nbytes for rows in self._rows.values())
+        kept = sum(rows.nbytes for _, rows in self._rows.values())
         return kept + 3 * sum(matrix.nbytes for matrix in self._generators)
 
     def prepare(self, tau: float) -> None:
@@ -107,11 +116,21 @@ class SiteKernels:
             matrices = [_exponential(matrix, tau) for matrix in self._generators]
         self._whole = (tau, matrices)
         (_, few), (_, many) = self._grids
-        coarse, fine = matrices
-        rows = np.zeros((len(fine), 2 * len(few), fine.shape[2]))
-        rows[:, : len(few), ::2] = coarse[:, few]
-        rows[:, len(few) :] = fine[:, many]
-        self._rows[tau] = rows
+        coarse, fine = matrices[0][:, few], matrices[1][:, many]
+        stride = 0
+        for more in STRIDES:
+            if np.abs(2 * more * fine[..., :: 2 * more].sum(axis=2) - 1).max() > ALIASED:
+                break
+            stride = more
+        if stride:
+            spread = self._fine[:: 2 * stride]
+            rows = np.concatenate([coarse[..., ::stride], fine[..., :: 2 * stride]], axis=1)
+            rows /= rows.sum(axis=2, keepdims=True)
+        else:
+            spread, rows = self._fine, np.zeros((len(fine), 2 * len(few), fine.shape[2]))
+            rows[:, : len(few), ::2] = coarse
+            rows[:, len(few) :] = fine
+        self._rows[tau] = (spread, rows)
 
     def apply(self, tau: float, u: Array, left: Integers | None, right: Integers | None) -> Array:
         """Return log(e^{τL} e^u) of fibres u ``(n, m)``, by the nodes of their neighbours.
@@ -138,11 +157,12 @@ class SiteKernels:
         fine -= top
         # the finer grid holds the coarser; its rows add up to one: the top is the same. A kind at a
         # time, whose values on the fine grid stay in the cache
-        after = np.empty((2 * n, len(order)))
+        spread, rows = self._rows[tau]
+        after = np.empty((rows.shape[1], len(order)))
         for start, stop in spans:
-            values = self._fine @ fine[:, start:stop]
+            values = spread @ fine[:, start:stop]
             np.exp(values, out=values)
-            after[:, start:stop] = self._rows[tau][kinds[order[start]]] @ values
+            np.matmul(rows[kinds[order[start]]], values, out=after[:, start:stop])
         np.log(after, out=after)
         result = np.empty_like(u)
         result[:, order] = (4 * after[n:] - after[:n]) / 3 + top
