@@ -9,6 +9,7 @@ from wfrpde.discretisation.pieces import Samples
 from wfrpde.discretisation.simplex_interpolation import SimplexInterpolation
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid, simplices_of_box
+from wfrpde.fields import parse_region
 from wfrpde.parallel.mpi import MPI
 
 MEAN = np.array([0.4, -0.3])
@@ -241,3 +242,26 @@ def test_pieces_of_a_mesh_say_what_the_whole_says(monkeypatch, kind):
         assert others[name] == pytest.approx(masses[name], rel=1e-12)
     np.testing.assert_allclose(apart, distance, rtol=1e-9, atol=1e-15)
     assert pieces.kl[1] == pytest.approx(2e-16 * TARGET[1, 1], rel=1e-2, abs=0)
+
+
+@pytest.mark.parametrize("second", [False, True])
+@pytest.mark.parametrize(
+    ("text", "exact"),
+    [
+        ("x < 0.123", ndtr(0.123)),
+        ("-0.4 < y and x >= 0.123", ndtr(0.4) * ndtr(-0.123)),
+        # ∫ φ(x) Φ(0.2 − x) dx up to 0.123; an oblique side still cuts cells
+        ("x < 0.123 and x + y < 0.2", 0.4287036191494369),
+    ],
+)
+def test_cells_end_at_planes_that_bound_a_region(text, exact, second):
+    """Masses of N(0, I): cells that planes would cut are lattices of points, as all others."""
+    region = parse_region(text, 2, "target.modes.a")
+    rule = Evaluator(MPI.COMM_SELF, tensor(), lambda x: (x**2).sum(axis=1) / 2, {"a": region})
+    rule = rule.second() if second else rule
+    numbers = rule(rule.sample(np.zeros((1, tensor().n_nodes))))
+    lattices = rule._whole.rule.lattices
+    held = sum(cells.shape[1] * len(offsets) ** 2 for cells, offsets in lattices)
+    assert (held == len(rule.points)) == region.straight
+    assert numbers.mode_mass["a"][0] == pytest.approx(exact, abs=1e-9 if region.straight else 3e-5)
+    assert numbers.mean == pytest.approx(0, abs=1e-11)

@@ -45,6 +45,22 @@ def test_cells_tile_the_box(dim):
     assert len(np.unique(grid.points, axis=0)) == len(grid.points)
 
 
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_a_plane_splits_what_it_cuts(dim):
+    keep = np.zeros([len(b) for b in RAGGED[:dim]], dtype=bool)
+    keep[(0,) * dim] = True
+    for grid in (full(dim), full(dim).cut(keep)):
+        split = grid.split(0, -0.6)
+        np.testing.assert_array_equal(split.breaks[0], [-1.0, -0.6, -0.2, 0.7, 2.0])
+        assert split.breaks[1:] == grid.breaks[1:]
+        assert volumes(split).sum() == pytest.approx(volumes(grid).sum(), rel=1e-14)
+        cells = grid.active[0].sum()
+        assert split.n_cells == grid.n_cells + cells
+        np.testing.assert_array_equal(split.active[0], split.active[1])
+        for place in (-0.2, -0.2 + 1e-11, -1.0, 2.0, -3.0, 4.0):  # faces, and beyond
+            assert grid.split(0, place) is grid
+
+
 def test_cut_keeps_exactly_the_cells_that_touch_a_kept_vertex():
     grid = full(2)
     keep = np.zeros((4, 3), dtype=bool)

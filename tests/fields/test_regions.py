@@ -48,6 +48,25 @@ def test_everything_else_is_refused(text):
     assert str(caught.value).startswith("target.modes.a: found ")
 
 
+@pytest.mark.parametrize(
+    ("text", "planes", "straight"),
+    [
+        ("x < 0.3", ((0, 0.3),), True),
+        ("-1 < y <= pi/4", ((1, -1.0), (1, np.pi / 4)), True),
+        ("not (2 >= x) & (y > -0.5) or x > 2", ((1, -0.5), (0, 2.0)), True),
+        ("x < 0 and x + y < 1", ((0, 0.0),), False),
+        ("abs(x) < 1", (), False),
+        ("x < y", (), False),
+        ("1 > 0", (), False),
+    ],
+)
+def test_planes_across_axes_are_known(text, planes, straight):
+    for read in (parse_region, region_read_later):
+        region = read(text, 2, "target.modes.a")
+        assert set(region.planes) == set(planes)
+        assert region.straight == straight
+
+
 def test_a_region_survives_pickling():
     region = pickle.loads(pickle.dumps(parse_region("x < y", 2, "target.modes.a")))
     np.testing.assert_array_equal(region(POINTS), X < Y)

@@ -1,11 +1,13 @@
 """The Gaussian flow against its special cases, and fields that are known at every point."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import wfrpde
+from wfrpde.case.setup import make_problem
 from wfrpde.flow.exact import (
     GeometricMean,
     gaussian_flow,
@@ -13,6 +15,7 @@ from wfrpde.flow.exact import (
     gaussian_log_density,
     sampled,
 )
+from wfrpde.starts.wrapping import wrapped
 
 M0, C0 = np.array([-1.0, 0.5]), np.array([[0.3, 0.1], [0.1, 0.5]])
 MU, SIGMA = np.array([0.2, -0.4]), np.array([[1.0, 0.4], [0.4, 0.7]])
@@ -34,6 +37,24 @@ def test_fisher_information_of_the_start(start):
     value, bar = (s["fisher_information"][0] for s in (solution.series, solution.error.series))
     assert abs(value - (c * (1 - 1 / c) ** 2 + m**2)) <= bar
     assert bar < 1e-8
+
+
+def test_slopes_of_a_gaussian_start_are_a_formula():
+    """|∇ log(ρ₀/π)|² of N(m, C) towards N(0, I), far out, too; where it is wrapped, differences."""
+    case = {
+        "target": {"kind": "gaussian", "mean": [0.0, 0.0], "covariance": [[1, 0], [0, 1]]},
+        "initial": {"mean": M0.tolist(), "covariance": C0.tolist()},
+    }
+    problem = make_problem(wfrpde.Case.model_validate(case))
+    x = np.random.default_rng(3).uniform(-2, 2, (40, 2))
+    exact = x + (M0 - x) @ np.linalg.inv(C0)
+    squared = GeometricMean(problem, 1.0).samples(x, problem.scales)[1]
+    np.testing.assert_allclose(squared, (exact**2).sum(axis=1), rtol=1e-13)
+    by_differences = replace(problem, initial=replace(problem.initial, gradient=None))
+    again = GeometricMean(by_differences, 1.0).samples(x, problem.scales)[1]
+    np.testing.assert_allclose(again, squared, rtol=1e-8)
+    box = np.array([[-3.0, 3.0], [-3.0, 3.0]])
+    assert wrapped(problem.initial, box, (True, False)).gradient is None
 
 
 def test_fisher_rao_mixes_precisions():
@@ -105,6 +126,7 @@ def test_geometric_means_and_their_slopes():
         log_initial=lambda x, zero: -2 * x[:, 0] ** 2 - x[:, 1] ** 2,
         potential=lambda x: x[:, 0] ** 4 + x[:, 1],
         equation=SimpleNamespace(spread=None),
+        initial=SimpleNamespace(gradient=None),
         target=SimpleNamespace(
             gradient=lambda x: np.stack([4 * x[:, 0] ** 3, np.ones(len(x))], axis=1)
         ),

@@ -32,7 +32,7 @@ from wfrpde.discretisation.quadrature import (
     slice_of,
     usual_points,
 )
-from wfrpde.discretisation.region_cuts import RegionFunction
+from wfrpde.discretisation.region_cuts import RegionFunction, along_planes
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
 
@@ -144,9 +144,10 @@ class Evaluator:
         self._fewer, self._spread = fewer, spread
         self._within = interpolation
         if isinstance(interpolation, TensorInterpolation):
-            within = interpolation if parts is None else replace(interpolation, grid=parts)
-            share = share or share_of_cells(within, self._shapes, comm.rank, comm.size)
-            self._within = within
+            # cells that end where regions do are lattices of points, as the others are
+            cells = along_planes(parts or interpolation.grid, self._shapes)
+            self._within = replace(interpolation, grid=cells)
+            share = share or share_of_cells(self._within, self._shapes, comm.rank, comm.size)
         self._share = share
 
     @property
@@ -221,7 +222,9 @@ class Evaluator:
             fewer=self._fewer,
             share=part,
         )
-        known = self._potential, self._regions, self._spread, self._parts
+        cells = self._within.grid
+        parts = cells if isinstance(cells, TensorGrid) else None
+        known = self._potential, self._regions, self._spread, parts
         return Points(self._interpolation, rule, *known)
 
     @cached_property

@@ -10,6 +10,7 @@ from wfrpde import _compat
 from wfrpde.arrays import Array, Flags, Integers
 from wfrpde.discretisation.gauss import gauss_points, gauss_rule, tensor
 from wfrpde.domain.grid import SimplexGrid, TensorGrid
+from wfrpde.fields.regions import Region
 
 RegionFunction = Callable[[Array], Flags]
 
@@ -35,6 +36,20 @@ def corners_of(grid: TensorGrid, flat: Integers) -> tuple[Array, Array]:
     return low, high - low
 
 
+def along_planes(grid: TensorGrid, regions: list[RegionFunction]) -> TensorGrid:
+    """Divide cells along the planes across an axis that are known to bound regions."""
+    for region in regions:
+        for plane in region.planes if isinstance(region, Region) else ():
+            grid = grid.split(*plane)
+    return grid
+
+
+def _along_faces(grid: TensorGrid, region: RegionFunction) -> bool:
+    """Whether a region is known to end at faces of cells alone."""
+    known = isinstance(region, Region) and region.straight
+    return known and along_planes(grid, [region]) is grid
+
+
 def boundaries(
     grid: TensorGrid, first: int, end: int, regions: list[RegionFunction]
 ) -> tuple[Flags, Flags]:
@@ -44,13 +59,14 @@ def boundaries(
     """
     dim = grid.dim
     # just inside the cell, so that a boundary along its faces does not count as a cut
-    probes = tensor(np.linspace(1e-9, 1 - 1e-9, PROBES[dim], dtype=np.float64), dim)
+    corners = tensor(np.linspace(1e-9, 1 - 1e-9, PROBES[dim], dtype=np.float64), dim)
     active = grid.active[first:end]
     flat = np.flatnonzero(active)
     offset = first * (grid.active.size // len(grid.active))
     sources, cut = (np.zeros(active.shape, dtype=bool) for _ in range(2))
-    chunk = max(1, 400_000 // len(probes))  # points at which regions are probed at once
     for region in regions:
+        probes = np.full((1, dim), 0.5) if _along_faces(grid, region) else corners
+        chunk = max(1, 400_000 // len(probes))  # points at which regions are probed at once
         # a boundary along faces lies between a cell that is inside and one that is not
         side = np.zeros(active.shape, dtype=np.int8)
         for start in range(0, len(flat), chunk):

@@ -121,6 +121,26 @@ class TensorGrid:
         breaks = (self.breaks[0][layers], *self.breaks[1:])
         return np.stack(np.meshgrid(*breaks, indexing="ij"), axis=-1)
 
+    def split(self, axis: int, place: float) -> TensorGrid:
+        """Divide the cells that a plane across an axis cuts, if it does not lie along faces."""
+        breaks = self.breaks[axis]
+        after = int(np.searchsorted(breaks, place))
+        if not 0 < after < len(breaks):
+            return self
+        low, high = breaks[after - 1 : after + 1]
+        if min(place - low, high - place) < 1e-9 * (high - low):
+            return self
+        layer = self.active.take(after - 1, axis)
+        return replace(
+            self,
+            breaks=(
+                *self.breaks[:axis],
+                np.insert(breaks, after, place),
+                *self.breaks[axis + 1 :],
+            ),
+            active=np.insert(self.active, after, layer, axis),
+        )
+
     def refined(self) -> TensorGrid:
         """Halve every cell along every axis; cells stay as active as their parents."""
         breaks = []

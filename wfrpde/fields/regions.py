@@ -6,6 +6,7 @@ import ast
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +49,16 @@ class Region:
         points = as_points(x, self.dim)
         return np.broadcast_to(self._level(points), (len(points),))
 
+    @property
+    def planes(self) -> tuple[tuple[int, float], ...]:
+        """Axes and places of the planes across an axis that bound the region, as ``x < 2``."""
+        return _planes(self.text, self.dim)[0]
+
+    @property
+    def straight(self) -> bool:
+        """Whether nothing but these planes bounds the region."""
+        return _planes(self.text, self.dim)[1]
+
     def __reduce__(self) -> tuple[Callable[..., Region], tuple[str, int, str]]:
         return parse_region, (self.text, self.dim, "region")
 
@@ -79,6 +90,28 @@ def region_read_later(text: str, dim: int, where: str) -> Region:
         lambda x: parse_region(text, dim, where)(x),
         lambda x: parse_region(text, dim, where).level(x),
     )
+
+
+@functools.lru_cache(maxsize=128)
+def _planes(text: str, dim: int) -> tuple[tuple[tuple[int, float], ...], bool]:
+    """Planes across axes that comparisons of a region speak of, and whether all of them do."""
+    source, names = Formula(text, dim, "region"), "xyz"[:dim]
+    planes, straight = [], True
+    for node in ast.walk(source.parse()):
+        if not isinstance(node, ast.Compare):
+            continue
+        for pair in pairwise((node.left, *node.comparators)):
+            moving = [
+                side
+                for side in pair
+                if any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(side))
+            ]
+            if len(moving) == 1 and isinstance(moving[0], ast.Name):
+                (place,) = (source.arithmetic(s, 0) for s in pair if s is not moving[0])
+                planes.append((names.index(moving[0].id), float(place)))
+            else:
+                straight = False
+    return tuple(dict.fromkeys(planes)), straight
 
 
 _Parts = tuple[Callable[[Array], Flags], Field]

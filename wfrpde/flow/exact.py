@@ -61,12 +61,16 @@ class GeometricMean:
         return u, squared
 
     def _squared_slopes(self, x: Array, scales: Array) -> Array:
-        slopes = []
         slope = self.problem.target.gradient(x) if len(x) else np.zeros_like(x)
-        for axis in range(x.shape[1]):
-            unit = np.zeros(x.shape[1])
-            unit[axis] = float(scales[axis])
-            slopes.append(self._rise(x, unit) + self.theta * slope[:, axis])
+        known = self.problem.initial.gradient
+        if known is not None and self.time == 0:
+            slopes = list(self.theta * (known(x) + slope).T)
+        else:
+            units = np.diag(scales)
+            slopes = [
+                self._rise(x, unit) + self.theta * own
+                for unit, own in zip(units, slope.T, strict=True)
+            ]
         spread = self.problem.equation.spread
         return squared_norm(slopes, None if spread is None else spread(x))
 

@@ -124,6 +124,7 @@ def _log_gaussian(x: Array, mean: Array, whitening: Array, constant: float) -> A
 def _gaussian(kind: str, words: str, mean: Array, covariance: Array) -> InitialDensity:
     factor = np.linalg.cholesky(covariance)
     whitening, constant = np.linalg.inv(factor), log_norm(covariance)
+    precision = whitening.T @ whitening
     return InitialDensity(
         mean.size,
         kind,
@@ -132,5 +133,6 @@ def _gaussian(kind: str, words: str, mean: Array, covariance: Array) -> InitialD
         lambda x: _log_gaussian(x, mean, whitening, constant),
         gaussian=(mean, covariance),
         spread=np.sqrt(np.diag(covariance)),
+        gradient=lambda x: (mean - x) @ precision,
         sampler=lambda n, rng: mean + rng.standard_normal((n, mean.size)) @ factor.T,
     )

@@ -41,6 +41,8 @@ class InitialDensity:
         meant as it stands there.
     blur
         Standard deviation of what stands for a point; 0 if ρ₀ is what is meant.
+    gradient
+        ∇log ρ₀ (n, d) at points (n, d), where it has a formula; None elsewhere.
     recipe
         What `make_initial` made it from, as plain data; None if it was made by hand.
     """
@@ -55,6 +57,7 @@ class InitialDensity:
     spread: Array | None = None
     blur: float = 0.0
     sampler: Sampler | None = field(default=None, repr=False)
+    gradient: Callable[[Array], Array] | None = field(default=None, repr=False)
     recipe: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

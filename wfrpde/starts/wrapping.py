@@ -58,5 +58,6 @@ def wrapped(initial: InitialDensity, box: Array, closed: tuple[bool, ...]) -> In
         seeds=inside(initial.seeds),
         evaluate=lambda x: np.logaddexp.reduce([evaluate(inside(x) + shift) for shift in shifts]),
         gaussian=gaussian,
+        gradient=None,
         sampler=None if sampler is None else lambda n, rng: inside(sampler(n, rng)),
     )
