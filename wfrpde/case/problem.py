@@ -161,6 +161,13 @@ class Problem(Densities):
         return bool(self.log_initial(self.tensor_grid((1000,)).points).min() > EMPTY)
 
     @cached_property
+    def bounded(self) -> bool:
+        """Whether V is finite and ρ₀ > 0 all over the box, as far as a lattice tells."""
+        points = sample(self.box)
+        finite = np.isfinite(self.potential(points)).all()
+        return bool(finite and self.log_initial(points).min() > EMPTY)
+
+    @cached_property
     def kinks(self) -> Kinks:
         """Kinks of V, log ρ₀ and U in the box, at which cells end."""
         seeds = self.landscape.seeds_in(self.box)
@@ -170,7 +177,7 @@ class Problem(Densities):
         functions: list[Callable[[Array], Array]] = []
         if not self.target.known_smooth:
             functions.append(self.target.potential)
-        if self.initial.gaussian is None or self.initial.spread is not None:
+        if self.initial.gradient is None:  # else it is a Gaussian
             functions.append(self.landscape.surprise)
         if self.equation.rate is not None:
             functions.append(self.rate_on_average)

@@ -102,7 +102,7 @@ def make_problem(
         equation = equation.along(equation.path.between(initial, target))
     landscape = Landscape(
         target.potential,
-        lambda x: -np.maximum(np.nan_to_num(initial.log_density(x), nan=EMPTY), EMPTY),
+        lambda x: -np.fmin(np.fmax(initial.log_density(x), EMPTY), -EMPTY),
         np.concatenate([target.seeds, initial.seeds]),
         reaction=flow.beta > 0 and not at_equilibrium,
         transport=flow.alpha > 0,
@@ -129,7 +129,9 @@ def make_problem(
         _refuse_coarse(mesh, scales)
     problem = Problem(target, initial, equation, case, landscape, box, mesh, scales, flow.save)
     problem.facts["box"] = box.tolist()
-    problem.rate(sample(box))  # refuses what is not finite
+    points = sample(box)
+    problem.log_initial(points)  # refuses NaN
+    problem.rate(points)  # and what is not finite
     confined = _check_cut_off(problem, box if heavy else bounds, all_levels)
     felt = walls or at_equilibrium or user_box is None or not confined
     return problem if felt else without_walls(problem)
@@ -246,7 +248,6 @@ def _check_cut_off(problem: Problem, bounds: Array | None, level: float) -> bool
     whether there is one for each.
     """
     limit, confined = problem.domain.cut_off_share, True
-    problem.log_initial(sample(problem.box))  # refuses NaN
     closed = np.array(problem.sides.closed)
     if closed.any():
         _check_closed(problem)

@@ -120,7 +120,8 @@ def make_quadrature(
         # sum ends, and each cell must be accurate itself.
         near = max(per_axis, {1: 5, 2: 4, 3: 3}[dim] - fewer)
         parts, lattices = [], []
-        for chosen, count in ((~cells.near, per_axis), (cells.near & ~cells.cut, near)):
+        chosen_with = [(~cells.near, per_axis), (cells.near & ~cells.cut, near)]
+        for chosen, count in chosen_with if near > per_axis else [(~cells.cut, near)]:
             some = cells.flat[chosen]
             parts.append(gauss_points(*corners_of(interpolation.grid, some), count))
             index = np.array(np.unravel_index(some, interpolation.grid.active.shape))

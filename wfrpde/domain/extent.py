@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from wfrpde.arrays import Array
-from wfrpde.domain.landscape import SAMPLES, Landscape, least_of, sample
+from wfrpde.domain.landscape import SAMPLES, Landscape, lattice, least_of, sample
 from wfrpde.errors import InputError, place
 
 LEAST_LEVEL = 12.0
@@ -36,7 +36,8 @@ def automatic_box(landscape: Landscape, *, trimmed: bool = True) -> Array:
     seeds, dim = landscape.seeds, landscape.dim
     spread = float(np.ptp(seeds, axis=0).max()) if len(seeds) > 1 else 0.0
     shortest, longest = landscape.lengths()
-    margin = 0.05 * max(shortest, spread)
+    # a coarse box may begin with lengths that levels take anyway
+    margin = 0.05 * max(shortest, spread) if trimmed else 2.0 * shortest
     box = np.stack([seeds.min(axis=0) - margin, seeds.max(axis=0) + margin], axis=1)
     counts = SAMPLES if trimmed else COARSE_SAMPLES
     for _ in range(200):
@@ -228,14 +229,15 @@ def share_outside(log_density: Callable[[Array], Array], box: Array, wide: Array
         ends = np.append(ends, walls[-1])
         lines.append(((ends[:-1] + ends[1:]) / 2, np.diff(ends)))
     axes, widths = zip(*lines, strict=True)
-    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(box))
+    points = lattice(axes)
     volume = reduce(np.multiply.outer, widths).ravel()
     with np.errstate(over="ignore"):
         value = log_density(points)
-    value = np.where(np.isnan(value), -np.inf, value)
+    value = np.fmax(value, -np.inf)  # NaN is nothing
     top = value.max()
     if not np.isfinite(top):
         return 0.0
     weight = volume * np.exp(value - top)
-    outside = ((points < box[:, 0]) | (points > box[:, 1])).any(axis=1)
+    inside = [(x >= low) & (x <= high) for x, (low, high) in zip(axes, box, strict=True)]
+    outside = ~reduce(np.logical_and.outer, inside).ravel()
     return float(weight[outside].sum() / weight.sum())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -192,5 +192,12 @@ class Landscape:
 def sample(box: Array, per_axis: dict[int, int] = SAMPLES) -> Array:
     """Regular sample points ``(n, d)`` of a box, as many along each axis as its dimension has."""
     n = per_axis[len(box)]
-    axes = [np.linspace(low, high, n) for low, high in box]
-    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(box))
+    return lattice([np.linspace(low, high, n) for low, high in box])
+
+
+def lattice(axes: Sequence[Array]) -> Array:
+    """Points ``(n, d)`` with these coordinates along each axis; the last one varies fastest."""
+    points = np.empty((*map(len, axes), len(axes)))
+    for k, along in enumerate(np.ix_(*axes)):
+        points[..., k] = along
+    return points.reshape(-1, len(axes))

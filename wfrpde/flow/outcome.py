@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from wfrpde.arrays import Array
 from wfrpde.discretisation.extrapolation import divided
 from wfrpde.discretisation.interpolation import Interpolation
@@ -119,7 +121,8 @@ class Outcome:
         if self.parts is None or not isinstance(nodes, TensorInterpolation):
             return self
         fine = TensorInterpolation(self.parts, nodes.degree)
-        best, *others = (divided(nodes, u, fine) for u in (self.best, *(u for u, _ in self.others)))
+        fields = [self.best, *(u for u, _ in self.others)]
+        best, *others = np.split(divided(nodes, np.concatenate(fields), fine), len(fields))
         shares = (share for _, share in self.others)
         pairs = tuple(zip(others, shares, strict=True))
         return replace(self, interpolation=fine, best=best, others=pairs, parts=None)

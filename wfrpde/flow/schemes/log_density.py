@@ -21,7 +21,6 @@ from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.discretisation.semi_discrete import SPAN_LIMIT
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
-from wfrpde.domain.landscape import sample
 from wfrpde.errors import InputError, SolverError
 from wfrpde.flow.checkpoints import RunMark
 from wfrpde.flow.control import ErrorControl
@@ -87,11 +86,8 @@ class LogDensity(Scheme):
         # largest ratio of a box's width to the shortest length along it, in the plane and in space
         if not (endless and lengths <= {2: 80.0, 3: 40.0}[problem.dim] and not problem.kinks.any):
             return Fit(False)
-        points = sample(problem.box)
-        bounded = np.isfinite(problem.potential(points)).all()
-        positive = problem.log_initial(points).min() > EMPTY
         where = "a plane" if problem.dim == 2 else "space, in one basin"
-        return Fit(bool(bounded and positive), f"a smooth positive start in {where} of few lengths")
+        return Fit(problem.bounded, f"a smooth positive start in {where} of few lengths")
 
     def objection(self, problem: Problem) -> InputError | None:
         """Return what is wrong if there is a linear reaction, or no box that ends at walls."""
