@@ -19,6 +19,7 @@ from wfrpde.discretisation.pieces import Functionals, Samples
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.extent import share_outside
 from wfrpde.domain.grid import TensorGrid
+from wfrpde.domain.landscape import lattice
 from wfrpde.flow.exact import GeometricMean, sampled
 from wfrpde.flow.outcome import Outcome
 
@@ -148,30 +149,32 @@ def beyond_the_box(problem: Problem) -> dict[str, float]:
     if not problem.endless or problem.equation.path is not None or not len(problem.initial.seeds):
         return {}
     top = float(problem.log_initial(problem.initial.seeds).max())
-    owed = dict.fromkeys(("kl", "reaction_variance", "fisher_information"), 0.0)
+    count = {1: 1, 2: 101, 3: 31}[problem.dim]
+    along = [np.linspace(low, high, count) for low, high in problem.box]
+    faces, steps = [], []
     for axis, ends in enumerate(problem.box):
-        count = {1: 1, 2: 101, 3: 31}[problem.dim]
-        along = [np.linspace(low, high, count) for low, high in problem.box]
         for wall, into in zip(ends, (1.0, -1.0), strict=True):
-            step = into * 1e-5 * np.ptp(ends)
-            logs, depths = [], []
-            for place in (wall, wall + step):
-                along[axis] = np.array([place])
-                points = np.stack(np.meshgrid(*along, indexing="ij"), axis=-1)
-                points = points.reshape(-1, problem.dim)
-                logs.append(problem.log_initial(points))
-                depths.append(logs[-1] + problem.target.potential(points))
-            with np.errstate(over="ignore", invalid="ignore"):
-                share = np.exp(np.minimum(logs[0] - top, 0.0))
-                slope = (depths[0] - depths[1]) / step
-                for name, size in (
-                    ("kl", np.abs(depths[0])),
-                    ("reaction_variance", depths[0] ** 2),
-                    ("fisher_information", slope**2),
-                ):
-                    most = np.where(share > 0, share * size, 0.0)
-                    owed[name] += float(np.nan_to_num(most, nan=0.0, posinf=0.0).max())
-    return owed
+            steps.append(into * 1e-5 * np.ptp(ends))
+            for place in (wall, wall + steps[-1]):
+                faces.append(lattice([*along[:axis], np.array([place]), *along[axis + 1 :]]))
+    points = np.concatenate(faces)
+    logs = problem.log_initial(points)
+    depths = logs + problem.target.potential(points)
+    # face, at the wall and beside it, point
+    logs, depths = (values.reshape(len(steps), 2, -1) for values in (logs, depths))
+    with np.errstate(over="ignore", invalid="ignore"):
+        share = np.exp(np.minimum(logs[:, 0] - top, 0.0))
+        slope = (depths[:, 0] - depths[:, 1]) / np.array(steps)[:, None]
+        sizes = {
+            "kl": np.abs(depths[:, 0]),
+            "reaction_variance": depths[:, 0] ** 2,
+            "fisher_information": slope**2,
+        }
+        most = {name: np.where(share > 0, share * size, 0.0) for name, size in sizes.items()}
+    return {
+        name: float(np.nan_to_num(owed, nan=0.0, posinf=0.0).max(axis=1).sum())
+        for name, owed in most.items()
+    }
 
 
 def remembered(problem: Problem, outcome: Outcome) -> Array:
