@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import bad_kinds
+
 CASE = """
 [target]
 potential = "x**2 + y**2"
@@ -496,6 +498,19 @@ RUNS = {
     },
 }
 
+KINDS = {name: case(text, *says) for name, (text, says) in bad_kinds.CASES.items()}
+
+RECORDED = {
+    name: case(
+        f"{LINE}[[sampler]]\n{sampler}",
+        "sampler: found none that can be judged",
+        *says,
+        command="validate",
+        **{file.replace(".", "_"): content for file, content in files.items()},
+    )
+    for name, (sampler, files, says) in bad_kinds.SAMPLES.items()
+}
+
 TABLES = {
     "TOML": TOML,
     "keys": KEYS,
@@ -511,5 +526,7 @@ TABLES = {
     "arguments": ARGUMENTS,
     "meshes": MESHES,
     "runs": RUNS,
+    "kinds": KINDS,
+    "recorded": RECORDED,
 }
 BAD = {f"{group}: {name}": row for group, rows in TABLES.items() for name, row in rows.items()}

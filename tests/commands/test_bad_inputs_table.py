@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bad_inputs import BAD, LINE
 from two_ranks import complaints
@@ -27,7 +28,7 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def test_the_table_is_long():
-    assert len(BAD) >= 150
+    assert len(BAD) >= 400
 
 
 @pytest.mark.parametrize("row", BAD.values(), ids=[name[:60] for name in BAD])
@@ -96,6 +97,72 @@ def test_tables_that_hold_themselves_are_refused():
     endless["flow"] = endless
     with pytest.raises(InputError, match="within themselves"):
         wfrpde.Case.from_dict(endless)
+
+
+LINE_OF_TABLES = {
+    "target": {"potential": "x**2"},
+    "initial": {"mean": [0.5], "covariance": [[0.5]]},
+    "flow": {"save": [0.01]},
+}
+
+
+@pytest.mark.parametrize(
+    ("where", "given", "says"),
+    [
+        ("", None, "case: found None; needed a table"),
+        ("", [1], "case: found .1.; needed a table"),
+        ("", "banana", "case: found 'banana'; needed a table"),
+        ("", {1: 2, None: 3}, "target: found nothing"),
+        ("initial.mean", {0.5}, "initial.mean: found a set"),
+        ("initial.mean", np.array([np.nan]), "initial.mean"),
+        ("initial.mean", np.array([1e300]), r"initial.mean\[0\]: found 1e\+300"),
+        ("initial.mean", np.ma.masked_array([1.0], [True]), "initial.mean: found .None."),
+        ("initial.mean", np.zeros((1, 1, 1)), "initial.mean"),
+        ("initial.mean", [1j], "initial.mean"),
+        ("flow.save", np.ones((2, 2)), "flow.save"),
+        ("flow.save", np.linspace(0.01, 1, 200_000), "flow.save: found 200000 times"),
+        ("target.potential", lambda x: x, "target.potential: found <function"),
+        ("target.python", int, "target.python"),
+        ("target.parameters", 3, "target.parameters: found 3"),
+        ("title", "\ud800", "title: found the control character"),
+    ],
+)
+def test_tables_of_a_notebook(where, given, says):
+    import wfrpde
+    from wfrpde.errors import InputError
+
+    data = {table: dict(keys) for table, keys in LINE_OF_TABLES.items()}
+    if not where:
+        data = given
+    elif "." in where:
+        table, key = where.split(".")
+        data[table][key] = given
+        if key == "python":
+            del data[table]["potential"]
+    else:
+        data[where] = given
+    for read in (wfrpde.Case.from_dict, wfrpde.Case.model_validate):
+        with pytest.raises(InputError, match=says):
+            read(data)
+
+
+@pytest.mark.parametrize(
+    "potential", [lambda x: 1j * x[:, 0], lambda x: ["a"] * len(x), lambda x: None, lambda x: x]
+)
+def test_potentials_that_are_no_numbers(potential):
+    import wfrpde
+    from wfrpde.errors import InputError
+
+    target = type("Odd", (), {"dim": 1, "potential": staticmethod(potential)})()
+    with pytest.raises(InputError, match=r"target.python: found .*potential that returns"):
+        wfrpde.Case.from_dict({**LINE_OF_TABLES, "target": {"python": target}})
+
+
+def test_a_case_is_a_case():
+    import wfrpde
+
+    case = wfrpde.Case.from_dict(LINE_OF_TABLES)
+    assert wfrpde.Case.model_validate(case) is case
 
 
 @pytest.mark.parametrize("function", ["solve", "spectrum", "feynman_kac", "validate", "converge"])

@@ -257,6 +257,23 @@ def test_pip_makes_a_virtual_environment(run: Run, programs: Path) -> None:
     assert "/pip-test-" not in place["place"]
 
 
+def test_a_package_that_is_not_the_locked_one_is_told(run: Run, programs: Path) -> None:
+    refuse = "echo ERROR: THESE PACKAGES DO NOT MATCH THE HASHES; exit 1"
+    make_venv = f"""
+        [[ $1 == -m && $2 == venv ]] || {{ echo 3.13; exit; }}
+        mkdir -p "$3/bin"
+        printf '#!/bin/sh\\n{refuse}\\n' >"$3/bin/python3"
+        chmod +x "$3/bin/python3"
+    """
+    program(programs, "python3", make_venv)
+    result = run("--pip", "true")
+    assert result.returncode == 1
+    assert "| ERROR: THESE PACKAGES DO NOT MATCH THE HASHES" in result.stderr
+    assert "A file is not the one that tools/pip.lock was written for" in result.stderr
+    assert "reachable" not in result.stderr
+    assert shown(run("--pip", "--show"))["state"] == "to be made"
+
+
 def test_the_quickest_place(run: Run, programs: Path, tmp_path: Path) -> None:
     """An activated environment, else what is there, else one by pip, else the tree."""
     assert shown(run("--quick", "--show"))["route"] == "tree"

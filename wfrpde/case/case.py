@@ -44,7 +44,7 @@ from wfrpde.case.domain import DomainSpec
 from wfrpde.case.dynamics import DynamicsSpec
 from wfrpde.case.factors import FactorSpec
 from wfrpde.case.flow import FlowSpec
-from wfrpde.case.leaves import check_leaves
+from wfrpde.case.leaves import check_leaves, shortened
 from wfrpde.case.mixture_factors import with_mixture_factors
 from wfrpde.case.noising import CorrectorSpec, NoisingSpec, ScoreSpec, with_noising
 from wfrpde.case.numerics import AccuracySpec, NumericsSpec
@@ -130,6 +130,10 @@ class Case(Shown, Section):
     def _complain_as_input_error(
         cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo
     ) -> Self:
+        if isinstance(data, cls):
+            return data
+        if not isinstance(data, Mapping):
+            raise InputError("case", shortened(repr(data)), "a table of tables", TARGET_EXAMPLE)
         check_leaves(data)
         data = _with_start_of_factors(with_mixture_factors(plain(data)))
         data = with_noising(with_path(data))
@@ -325,12 +329,12 @@ class Case(Shown, Section):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], source: Path | None = None) -> Case:
         """Case from nested dictionaries; ``source`` is the file that they stand in, if any."""
-        return cls.model_validate(dict(data), context={"source": source})
+        return cls.model_validate(data, context={"source": source})
 
     @classmethod
     def from_stored(cls, data: Mapping[str, Any], source: Path | None) -> Case:
         """Case of a stored result: the files that it names need not be there any more."""
-        return cls.model_validate(dict(data), context={"source": source, "stored": True})
+        return cls.model_validate(data, context={"source": source, "stored": True})
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> Case:
         """Change some keys, e.g. ``{"flow.beta": 0.0}``, and check the new case."""

@@ -126,7 +126,11 @@ class TargetSpec(OpenSection):
 
     def _check_modes(self) -> None:
         from wfrpde.fields import parse_region
-        from wfrpde.fields.product_regions import check_factor_region, parse_product_region
+        from wfrpde.fields.product_regions import (
+            check_count,
+            check_factor_region,
+            parse_product_region,
+        )
 
         for name, text in self.modes.items():
             where = f"target.modes.{name}"
@@ -135,7 +139,9 @@ class TargetSpec(OpenSection):
             if self.is_product:
                 parse_product_region(text, where)  # the factors are checked with it by the case
             elif self.is_chain:  # each site counts as a factor of its own
-                check_factor_region(parse_product_region(text, where), 1, where)
+                region = parse_product_region(text, where)
+                check_factor_region(region, 1, where)
+                check_count(region, self.dimension, where)
             elif self.dimension > 3:
                 check_factor_region(parse_product_region(text, where), self.dimension, where)
             else:

@@ -144,7 +144,11 @@ def check_product(case: Case) -> None:
 
 
 def _check_regions(case: Case) -> None:
-    from wfrpde.fields.product_regions import check_factor_region, parse_product_region
+    from wfrpde.fields.product_regions import (
+        check_count,
+        check_factor_region,
+        parse_product_region,
+    )
 
     known = {factor.name for factor in case.factor if factor.name}
     phases = 2 if case.dynamics.kind == "kinetic" else 1
@@ -160,6 +164,8 @@ def _check_regions(case: Case) -> None:
             raise InputError(
                 where, f"{len(region.weights)} weights", f"{case.dim}, one a coordinate"
             )
+        count = sum(factor.repeat for factor in case.factor if region.means(factor.name))
+        check_count(region, count, where)
         for factor in case.factor:
             if region.means(factor.name):
                 check_factor_region(region, factor.target.dimension * phases, where)

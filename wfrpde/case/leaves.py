@@ -36,6 +36,8 @@ def check_leaves(data: Any) -> None:
                 f"tables or lists nested deeper than {DEEPEST} levels, or within themselves",
                 "a flat table",
             )
+        if hasattr(value, "tolist"):  # of NumPy and its like
+            value = value.tolist()
         if isinstance(value, Mapping):
             for name, item in value.items():
                 if isinstance(name, str):
@@ -44,6 +46,8 @@ def check_leaves(data: Any) -> None:
                 waiting.append((path, str(name), item, depth + 1))
         elif isinstance(value, list | tuple):
             waiting += [(f"{where}[{k}]", key, item, depth + 1) for k, item in enumerate(value)]
+        elif isinstance(value, set | frozenset):
+            raise InputError(shortened(where), "a set, which has no order", "a list")
         elif isinstance(value, str):
             check_text(where, value, shown=key in _SHOWN)
         elif isinstance(value, int | float) and not isinstance(value, bool):

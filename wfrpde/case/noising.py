@@ -218,6 +218,7 @@ def check_noising(case: Any) -> None:
     }.items():
         if wrong:
             raise InputError(key, "one beside [noising]", "none: the noise is all that moves")
+    case.noising.build().check(flow.t_end)
     if case.dim > 3:
         found = f"data in {case.dim} dimensions"
         do = (

@@ -137,9 +137,8 @@ class SamplerSpec(OpenSection):
         validate_sampler(kind, self.parameters)
 
     def _default_name(self) -> str:
-        if self.command is not None:
-            return Path(self.command[0]).name if self.command else ""
-        return self.kind or self.python or Path(self.samples or "").name
+        path = self.command[0] if self.command else self.samples or ""
+        return self.kind or self.python or Path(path).name or path
 
 
 def checked_samplers(tables: Any) -> tuple[SamplerSpec, ...]:

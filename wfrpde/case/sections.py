@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from wfrpde.errors import InputError
 from wfrpde.fields.complaints import unknown_key
 
 Number = Annotated[float, Strict(), AllowInfNan(False)]
@@ -57,7 +58,10 @@ class OpenSection(Section):
             return data
         fixed = {k: v for k, v in data.items() if k in cls.model_fields and k != "parameters"}
         others = {k: v for k, v in data.items() if k not in cls.model_fields}
-        collected = {**dict(data.get("parameters") or {}), **others}
+        given = data.get("parameters") or {}
+        if not isinstance(given, Mapping):
+            raise InputError(f"{cls.section}.parameters", repr(given), "a table, or keys beside it")
+        collected = {**given, **others}
         return {**fixed, "parameters": collected} if collected else fixed
 
     @model_serializer(mode="wrap")

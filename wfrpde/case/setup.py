@@ -132,6 +132,11 @@ def make_problem(
     points = sample(box)
     problem.log_initial(points)  # refuses NaN
     problem.rate(points)  # and what is not finite
+    if mesh is not None:
+        points = mesh.points
+    if problem.absorption is not None:
+        points = points[~problem.absorption.holds(points)]
+    problem.check_drifts(points, problem.looks)
     confined = _check_cut_off(problem, box if heavy else bounds, all_levels)
     felt = walls or at_equilibrium or user_box is None or not confined
     return problem if felt else without_walls(problem)

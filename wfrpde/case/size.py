@@ -11,11 +11,16 @@ from wfrpde.errors import InputError
 
 if TYPE_CHECKING:
     from wfrpde.case.convergence import ConvergenceSpec
+    from wfrpde.case.flow import FlowSpec
     from wfrpde.case.numerics import NumericsSpec
     from wfrpde.case.samplers import SamplerSpec
 
 BYTES_OF_A_CELL = 100
 """Bytes that a cell of a box takes at least, for each dimension."""
+
+BYTES_OF_A_SITE = 400
+"""Bytes that the cells of a chain's site take at least, for their number cubed: matrices on six
+times as many points, one for each potential that neighbours make."""
 
 MOST_STEPS = 1e9
 """Steps of time beyond which nobody waits for the end: a month at a millisecond each."""
@@ -24,18 +29,29 @@ MOST_REPLICATES = 1_000_000
 """Replicates whose results are still read."""
 
 
+MOST_SAVED = 100_000
+"""Saved times, of which each has a row in tables and a density."""
+
+
 def check_size(
     dim: int,
-    end: float,
+    flow: FlowSpec,
     numerics: NumericsSpec,
     studies: Sequence[ConvergenceSpec],
     samplers: Sequence[SamplerSpec],
+    *,
+    chain: bool = False,
 ) -> None:
     """Raise `InputError` if a case asks for more than any patience or this machine's memory."""
+    end = flow.t_end
+    if len(flow.save) > MOST_SAVED:
+        raise InputError("flow.save", f"{len(flow.save)} times", f"at most {MOST_SAVED}")
     if numerics.dt is not None and end / numerics.dt > MOST_STEPS:
         raise _too_many_steps("numerics.dt", numerics.dt, end)
     if numerics.cells is not None:
         need = prod(numerics.cells) * BYTES_OF_A_CELL * dim
+        if chain:
+            need = numerics.cells[0] ** 3 * BYTES_OF_A_SITE
         _check_memory("numerics.cells", f"{prod(numerics.cells):.3g} cells", need)
     for index, study in enumerate(studies):
         if study.vary == "h":

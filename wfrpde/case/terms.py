@@ -15,11 +15,15 @@ from wfrpde.errors import InputError, place
 from wfrpde.fields.blocks import in_blocks
 from wfrpde.fields.protocols import Formula
 from wfrpde.fields.schedules import integral, value_at
+from wfrpde.fields.tensors import MatrixField, VectorField
 from wfrpde.starts import InitialDensity
 from wfrpde.targets import Target
 
 EMPTY = -1e5
 """Log of a density that stands for zero: far below anything that a flow can bring back."""
+
+HUGE = 1e100
+"""Velocities beyond which nothing can be followed."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,29 @@ class Densities:
                 "Change the formula, or the box of [domain].",
             )
         return value
+
+    def check_drifts(self, x: Array, times: Array) -> None:
+        """Refuse dynamics whose formulas are no numbers at points ``(n, d)`` and times."""
+        dynamics = self.equation.dynamics
+        if dynamics is None:
+            return
+        fields: list[tuple[str, MatrixField | VectorField]] = []
+        if dynamics.circulation is not None:
+            fields.append(("circulation", dynamics.circulation))
+        if dynamics.drift is not None:
+            moments = times if dynamics.drift.moving else [0.0]
+            fields += [("drift", dynamics.drift.at(float(t))) for t in moments]
+        for name, field in fields:
+            value = field(x).reshape(len(x), -1)
+            bad = ~(np.abs(value) < HUGE).all(axis=1)
+            if bad.any():
+                worst = value[bad][0]
+                raise InputError(
+                    f"dynamics.{name}",
+                    f"{worst[~(np.abs(worst) < HUGE)][0]:g} at x = {place(x[bad][0])}",
+                    f"numbers below {HUGE:g} everywhere in the domain",
+                    "Change the formula, or the box of [domain].",
+                )
 
     def rate_at(self, x: Array) -> Callable[[float], Array]:
         """Return U at points ``(n, d)`` as a function of time."""

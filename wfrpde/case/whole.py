@@ -35,7 +35,8 @@ def check_whole(case: Case, *, stored: bool) -> None:
     if drift is not None and drift.moving and case.path.kind is None:
         raise InputError("dynamics.drift", "one that contains t, without a [path]", "none with t")
     if not stored:
-        check_size(case.dim, case.flow.t_end, case.numerics, case.convergence, case.samplers)
+        given = (case.flow, case.numerics, case.convergence, case.samplers)
+        check_size(case.dim, *given, chain=case.target.is_chain)
     case.validation.check_dimension(case.dim, factored=case.is_factored)
     if case.domain.absorbing is not None:
         case.region(case.domain.absorbing, "domain.absorbing")

@@ -229,7 +229,7 @@ def _validate(arguments: argparse.Namespace, session: Session) -> None:
     session.say(f"\nReport   {folder}/report.html\nNumbers  {folder}/validation.csv, .json")
     if not report.complete:
         session.code = INTERRUPTED
-    elif report.unexpected:
+    elif report.unexpected or len(report.failed) == len(report.samplers):
         session.code = 1
 
 

@@ -16,7 +16,7 @@ from wfrpde.comparison.harness import Level
 from wfrpde.comparison.metrics import METRICS
 from wfrpde.comparison.replicates import UNKNOWN, Judge, Replicate
 from wfrpde.equation import Equation
-from wfrpde.errors import InputError, SamplerError
+from wfrpde.errors import DependencyMissingError, InputError, SamplerError
 from wfrpde.fields.user_code import loaded_code
 from wfrpde.parallel import (
     collectively,
@@ -151,8 +151,8 @@ def made_of(
             sampler = make_sampler(spec, context, isolated)
         else:
             sampler = run_in_memory(spec, thing, context)
-    except SamplerError as error:
-        failure = error.what
+    except (SamplerError, DependencyMissingError) as error:
+        failure = error.what if isinstance(error, SamplerError) else str(error)
     claims = claim(spec, context) if sampler is None else sampler.claims
     return Made(spec, sampler, claims, failure, thing is not None)
 
@@ -201,10 +201,19 @@ def contestant_of(case: Case, flows: Flows, made: Made) -> Contestant:
 
 
 def failures(contestants: Sequence[Contestant], comm: Any) -> dict[str, str]:
-    """Tell on every rank which samplers could not be made on any of them (collective)."""
+    """Tell on every rank which samplers could not be made on any of them (collective).
+
+    Raises
+    ------
+    InputError
+        If none of the samplers could be.
+    """
     own = {c.name: c.failure for c in contestants if c.failure}
     result: dict[str, str] = {}
     for part in [own] if comm.size == 1 else comm.allgather(own):
         for name, why in part.items():
             result.setdefault(name, why)
+    if len(result) == len(contestants):
+        name, why = next(iter(result.items()))
+        raise InputError("sampler", f"none that can be judged: {name}: {why}", "at least one")
     return result

@@ -180,8 +180,10 @@ def harvest(
     for name, error in done.failures.items():
         failed[name] = error.what if isinstance(error, SamplerError) else str(error)
     if comm is None or comm.rank == 0:
+        rest = {level.sampler for level in levels} - failed.keys()
         for name, message in failed.items():
-            logger.warning("sampler %s failed, the others go on: %s", name, message)
+            logger.warning("sampler %s failed%s: %s", name,
+                           ", the others go on" if rest else "", message)  # fmt: skip
     replicates: list[list[Replicate]] = [[] for _ in levels]
     for job, made in done.results.items():
         replicates[jobs[job][0]] += made

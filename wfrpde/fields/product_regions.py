@@ -92,6 +92,8 @@ def parse_product_region(text: str, where: str) -> ProductRegion:
                 return ProductRegion(text, "sum", names, form=form, bound=bound, above=above)
             if word == "dot" and isinstance(inner, ast.List) and not names:
                 weights = tuple(_number(entry, wrong) for entry in inner.elts)
+                if not any(weights):
+                    raise InputError(where, repr(text), "weights that are not all zero")
                 return ProductRegion(text, "dot", weights=weights, bound=bound, above=above)
     raise wrong
 
@@ -123,6 +125,13 @@ def _number(node: ast.expr, wrong: InputError) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
         raise wrong
     return float(value)
+
+
+def check_count(region: ProductRegion, count: int, where: str) -> None:
+    """Raise `InputError` for a region that asks for more than all, or less than none, of them."""
+    most = count if region.most is None else region.most
+    if region.kind == "count" and (region.least > count or most < 0):
+        raise InputError(where, repr(region.text), f"a number of factors from 0 to {count}")
 
 
 def check_factor_region(region: ProductRegion, dim: int, where: str) -> None:
@@ -157,6 +166,6 @@ def linear_weights(form: str, dim: int, where: str) -> Array:
     weights = np.asarray(values[1:], dtype=float)
     probes = np.random.default_rng(0).standard_normal((8, size)) * 3
     linear = np.abs(function(probes) - probes @ weights).max() <= 1e-9 * (1 + np.abs(weights).max())
-    if not (linear and values[0] == 0):
+    if not (linear and values[0] == 0 and weights.any()):
         raise InputError(where, repr(form), "a linear form of a factor's coordinates, as x or 2*x")
     return weights if dim <= 3 else np.full(dim, weights[0])

@@ -15,7 +15,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from wfrpde.arrays import Array
 from wfrpde.errors import InputError
+
+
+def reals(value: Any) -> Array:
+    """Return what a user's code gave as numbers; raise TypeError where they are complex."""
+    array = np.asarray(value)
+    if np.iscomplexobj(array):
+        raise TypeError("complex numbers, where real ones are needed")
+    return np.asarray(array, dtype=float)
 
 
 def told(error: BaseException) -> str:

@@ -25,6 +25,7 @@ import numpy as np
 
 from wfrpde.arrays import Array
 from wfrpde.equation.moments import Far, moment_ends
+from wfrpde.errors import InputError, place
 from wfrpde.noising.mixture import Mixture
 
 Reward = Callable[[Array], tuple[Array, Array, Array]]
@@ -132,16 +133,38 @@ class Corrector:
         whole = moving + spread + np.einsum("nd,nd->n", push, slope)
         return np.asarray(whole - self.diffusion * (bend + square))
 
+    @property
+    def _rays(self) -> Array:
+        """Points ``(2k, d)`` far out along the axes of the data, on either side."""
+        dim = self.parts[0].dim
+        own = [np.linalg.eigh(c)[1].T for part in self.parts for c in part.covariances]
+        axes = np.concatenate(own) if dim > 1 else np.eye(1)
+        return np.asarray(FAR * np.concatenate([axes, -axes]))
+
+    def check_tails(self) -> None:
+        """Raise `InputError` unless log q falls far out, at both ends."""
+        for clock in (0.0, self.last):
+            bad = ~(self.log_path(self._rays, clock) < self.log_path(self._rays / 2, clock))
+            if bad.any():
+                side = self._rays[bad][0] / FAR
+                found = f"a law that does not fall far out towards {place(side)}"
+                raise InputError("corrector", found, "one with a finite integral")
+
+    def check_at(self, y: Array) -> None:
+        """Raise `InputError` unless log q is a number at points ``(n, d)``, at the end."""
+        bad = ~np.isfinite(self.log_path(y, self.last))
+        if bad.any():
+            key = "corrector" if self.reward is None else "corrector.reward"
+            found = f"no number at x = {place(y[bad][0])}, in units of r"
+            raise InputError(key, found, "a finite number everywhere in the domain")
+
     def moment_ends(self, order: float = 2.0) -> float:
         r"""Return the clock σ at which the weights lose their moment of an order; ∞ if never.
 
         Along rays on their own: see `wfrpde.equation.moments`. At constant coefficients κ and c
         that happens for long times unless λ c ≤ κ²/4D.
         """
-        dim = self.parts[0].dim
-        own = [np.linalg.eigh(c)[1].T for part in self.parts for c in part.covariances]
-        axes = np.concatenate(own) if dim > 1 else np.eye(1)
-        rays = FAR * np.concatenate([axes, -axes])
+        rays = self._rays
         first = -2 * (self.log_path(rays, 0.0) - self.log_path(rays / 2, 0.0)) / (0.75 * FAR**2)
 
         def each(values: Array) -> Array:

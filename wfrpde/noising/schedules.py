@@ -21,6 +21,9 @@ from pydantic import Field, model_validator
 from wfrpde.errors import InputError
 from wfrpde.fields.parameters import Parameters, Positive
 
+FAINTEST = 1e-100
+"""Least a/r at the end of a process: squares of it are numbers."""
+
 
 class Noising(Parameters, ABC):
     """A schedule of noise; see the module's docstring for a, s, f, g, r and τ."""
@@ -46,6 +49,21 @@ class Noising(Parameters, ABC):
     def unit(self, t: float) -> float:
         """Return r(t) = √(a² + s²), the unit of length of y."""
         return math.sqrt(self.scale(t) ** 2 + self.variance(t))
+
+    def check(self, end: float) -> None:
+        """Raise `InputError` unless noise is added at all times, and data are left at the end."""
+        times = [end * k / 64 for k in range(1, 65)]  # rates have no more than one sign change
+        try:
+            taken = [t for t in times if not self.diffusion(t) > 0]
+            left = self.scale(end) / self.unit(end)
+        except OverflowError:
+            taken, left = [], 0.0
+        if taken:
+            found = f"noise that is taken away from t = {taken[0]:.3g} on"
+            raise InputError("noising", found, f"rates that are positive up to t_end = {end:g}")
+        if not left > FAINTEST:
+            found = f"{end:g}, where {left:.1g} of the data is left beside the noise"
+            raise InputError("flow.t_end", found, f"an end with more than {FAINTEST:g}")
 
     def clock(self, t: float) -> float:
         """Return τ(t) = log(r/a)."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from wfrpde.arrays import Array
 from wfrpde.errors import InputError
-from wfrpde.fields.user_code import told
+from wfrpde.fields.user_code import reals, told
 from wfrpde.noising.mixture import Mixture
 from wfrpde.noising.schedules import Noising
 from wfrpde.noising.tabulated import Blurred, Tabulated
@@ -116,7 +116,7 @@ class OfUser:
             value = self.function(x, t)
             if hasattr(value, "detach"):
                 value = value.detach().cpu().numpy()
-            value = np.asarray(value, dtype=float)
+            value = reals(value)
         except Exception as error:  # the user's code may raise anything
             raise InputError(where, told(error), "a function f(x, t)") from error
         if value.shape != x.shape or not np.isfinite(value).all():

@@ -64,15 +64,14 @@ def run_in_memory(table: Any, thing: Any, context: SamplerContext) -> SamplerRun
     ------
     InputError
         If it cannot be used for this case.
+    SamplerError
+        If samples do not fit it.
     """
     name, layout = table.name, table.layout
     claims = claim(table, context)
     if table.samples is not None:
         arrays = posterior_arrays(thing["posterior"]) if _has_posterior(thing) else _arrays(thing)
-        try:
-            recorded = recorded_arrays(name, "it", arrays, context.target.dim, layout, table.chains)
-        except SamplerError as error:
-            return RecordedSamples(name, claims, error)
+        recorded = recorded_arrays(name, "it", arrays, context.target.dim, layout, table.chains)
         return RecordedSamples(name, claim_of_samples(table, context, recorded, claims), recorded)
     if context.ranks.size > 1:
         found = f"sampler {name}, which knows nothing of other ranks"

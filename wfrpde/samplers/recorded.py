@@ -17,7 +17,7 @@ import numpy.typing as npt
 from wfrpde._compat import extra
 from wfrpde.arrays import Array, Integers
 from wfrpde.equation import Equation
-from wfrpde.errors import DependencyMissingError, SamplerError, WfrpdeError
+from wfrpde.errors import DependencyMissingError, SamplerError
 from wfrpde.samplers.ensemble import Trajectory
 from wfrpde.samplers.exchange import read_arrays, real_array, shaped_positions, to_trajectory
 from wfrpde.samplers.run import Request, SamplerRun
@@ -35,28 +35,23 @@ class RecordedSamples(SamplerRun):
     name, claims
         As of any sampler that runs.
     recorded
-        One trajectory for each replicate in the file, or what is wrong with it, which every
-        replicate then says.
+        One trajectory for each replicate in the file.
     """
 
     name: str
     claims: Equation | None
-    recorded: tuple[Trajectory, ...] | WfrpdeError
+    recorded: tuple[Trajectory, ...]
 
     @property
     def replicates(self) -> float:
         """Number of replicates in the file."""
-        return np.inf if isinstance(self.recorded, WfrpdeError) else len(self.recorded)
+        return len(self.recorded)
 
     def replicate(self, request: Request) -> Trajectory:
         """Return the replicate that the last number of the seed's ``spawn_key`` names.
 
         Nothing else that is asked for matters but the times, which have to be in the file.
         """
-        if isinstance(self.recorded, SamplerError):
-            raise self.recorded
-        if isinstance(self.recorded, WfrpdeError):
-            raise SamplerError(self.name, str(self.recorded))
         number = request.seed.spawn_key[-1] if request.seed.spawn_key else 0
         if number >= self.replicates:
             raise SamplerError(

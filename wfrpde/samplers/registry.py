@@ -10,7 +10,7 @@ import numpy as np
 
 from wfrpde.equation import CLAIMS, Equation
 from wfrpde.equation.equation import PROCESSES
-from wfrpde.errors import DependencyMissingError, InputError, SamplerError
+from wfrpde.errors import InputError
 from wfrpde.fields.complaints import checked, choose
 from wfrpde.fields.parameters import Parameters
 from wfrpde.fields.protocols import Formula
@@ -122,13 +122,12 @@ def make_sampler(
 ) -> SamplerRun:
     """Return what runs the replicates of a table ``[[sampler]]``, a `wfrpde.case.SamplerSpec`.
 
-    What is wrong with a file of recorded samples is told by its ``run``, as if the sampler had
-    failed.
-
     Raises
     ------
     InputError
         If it cannot be made for this case.
+    SamplerError, DependencyMissingError
+        If a file of recorded samples cannot be read.
     """
     name, layout = table.name, table.layout
     parameters = None if table.kind is None else validate_sampler(table.kind, table.parameters)
@@ -157,10 +156,7 @@ def make_sampler(
     claims = claim(table, context)
     if table.samples is not None:
         path = _folder(context) / typed_path(table.samples, "samples")
-        try:
-            recorded = read_samples(name, path, context.target.dim, layout, table.chains)
-        except (SamplerError, DependencyMissingError) as error:
-            return RecordedSamples(name, claims, error)
+        recorded = read_samples(name, path, context.target.dim, layout, table.chains)
         return RecordedSamples(name, claim_of_samples(table, context, recorded, claims), recorded)
     if context.ranks.size > 1:
         found = f"sampler {name}, which knows nothing of other ranks"

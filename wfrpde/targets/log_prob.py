@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from wfrpde.arrays import Array
 from wfrpde.errors import InputError
+from wfrpde.fields.user_code import reals
 
 Function = Callable[[Array], Array]
 
@@ -120,7 +121,7 @@ def _named(function: Any) -> str:
 def _in_numpy(log_prob: Callable[..., Any], batched: bool) -> tuple[Function, Function | None]:
     def potential(x: Array) -> Array:
         values = log_prob(x) if batched else [log_prob(point) for point in x]
-        return -np.asarray(values, dtype=float)
+        return -reals(values)
 
     return potential, None
 
@@ -154,7 +155,7 @@ def _in_jax(log_prob: Callable[..., Any], batched: bool) -> tuple[Function, Func
             most = 1 << (len(x) - 1).bit_length()
             padded = np.concatenate([x, np.broadcast_to(x[:1], (most - len(x), x.shape[1]))])
             with jax.enable_x64(True):
-                return -np.asarray(function(padded), dtype=float)[: len(x)]
+                return -reals(function(padded))[: len(x)]
 
         return evaluate
 
@@ -171,11 +172,11 @@ def _in_torch(log_prob: Callable[..., Any], batched: bool) -> tuple[Function, Fu
 
     def potential(x: Array) -> Array:
         with torch.no_grad():
-            return -np.asarray(values(torch.as_tensor(x)).numpy(), dtype=float)
+            return -reals(values(torch.as_tensor(x)).numpy())
 
     def gradient(x: Array) -> Array:
         points = torch.as_tensor(x).clone().requires_grad_(True)
         (slope,) = torch.autograd.grad(values(points).sum(), points)
-        return -np.asarray(slope.numpy(), dtype=float)
+        return -reals(slope.numpy())
 
     return potential, gradient

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.fields.complaints import checked
-from wfrpde.fields.user_code import load_object, told
+from wfrpde.fields.user_code import load_object, reals, told
 from wfrpde.targets.minima import find_minima
 from wfrpde.targets.target import Target, TargetParameters, read_regions
 
@@ -116,7 +116,11 @@ def _wrapped(thing: Any, reference: str, dim: int | None, box: npt.ArrayLike | N
 
 
 def _shaped(value: Any, shape: tuple[int, ...], name: str) -> Array:
-    array = np.asarray(value, dtype=float)
+    try:
+        array = reals(value)
+    except (TypeError, ValueError) as error:
+        found = f"{name} that returns no real numbers: {error}"
+        raise InputError(_WHERE, found, f"{shape} for {shape[0]} points") from error
     if array.shape != shape:
         raise InputError(_WHERE, f"{name} that returns the shape {array.shape}",
                          f"{shape} for {shape[0]} points")  # fmt: skip

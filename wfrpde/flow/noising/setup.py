@@ -12,7 +12,7 @@ from wfrpde.arrays import Array
 from wfrpde.case.case import Case
 from wfrpde.case.noising import NOISED
 from wfrpde.domain.extent import automatic_box
-from wfrpde.domain.landscape import Landscape
+from wfrpde.domain.landscape import Landscape, sample
 from wfrpde.errors import InputError
 from wfrpde.fields.parameters import Parameters
 from wfrpde.fields.user_code import load_object
@@ -58,7 +58,11 @@ class Process:
         noising = case.noising.build()
         first = case.noising.stop if case.score is not None else min(case.flow.save)
         spread = np.sqrt(noising.variance(first)) / noising.scale(first)
-        return cls(case, _data(case, float(spread)), noising)
+        made = cls(case, _data(case, float(spread)), noising)
+        if made.corrector is not None:
+            made.corrector.check_tails()
+            made.corrector.check_at(sample(made.box))
+        return made
 
     @property
     def reverse(self) -> bool:
