@@ -77,6 +77,11 @@ class Points:
         with np.errstate(divide="ignore"):
             self.log_target: Array = np.log(rule.weights) - v
 
+    @cached_property
+    def columns(self) -> Array:
+        """Coordinates ``(d, n)``, one after the other in memory."""
+        return np.ascontiguousarray(self.points.T)
+
     def sample(self, u: Array, *, slopes: bool = True) -> Samples:
         """Values and squared slopes of nodal fields ``(T, n_nodes)`` at the points."""
         rule, interpolation = self.rule, self._interpolation
@@ -98,7 +103,10 @@ class Points:
         ]
         done = sum(value.shape[1] for value, _ in parts)
         rest = rule.points[done:]
-        parts.append(evaluate(interpolation, u, rest, slopes=slopes, spread=self._spread))
+        if len(rest) or not parts:
+            parts.append(evaluate(interpolation, u, rest, slopes=slopes, spread=self._spread))
+        if len(parts) == 1:
+            return Samples(*parts[0])
         value, squared = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
         return Samples(value, squared)
 

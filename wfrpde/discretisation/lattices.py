@@ -148,14 +148,14 @@ def evaluate_in_cells(
         lattice = OnAxes(interpolation, tuple(coordinates), spread if slopes else None)
         here = tuple(cells[:, inside] - low[:, None])
         # cell, offset, cell, offset, … -> cells, offsets
-        order = (*range(1, 2 * dim, 2), *range(2, 2 * dim + 1, 2))
+        order = (*range(0, 2 * dim, 2), *range(1, 2 * dim, 2))
         split = [n for axis in range(dim) for n in (high[axis] - low[axis] + 1, q)]
+        number = np.arange(np.prod(split)).reshape(split).transpose(order)[here]
+        number = number.reshape(-1, q**dim)
         for k in range(0, len(fields), batch):
             found = lattice(fields[k : k + batch], slopes=slopes)
             for target, source in zip((values, squared), found, strict=True):
-                blocks = source.reshape(len(source), *split).transpose(0, *order)
-                picked = blocks[(slice(None), *here)]
-                target[k : k + batch, inside] = picked.reshape(*picked.shape[:2], q**dim)
+                target[k : k + batch, inside] = source.reshape(len(source), -1)[:, number]
     return values.reshape(flat), squared.reshape(flat)
 
 

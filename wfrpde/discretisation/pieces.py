@@ -111,10 +111,11 @@ class Piece:
             first: Array | None = None
             for k, samples in enumerate(fields):
                 u = samples.value[time]
-                log_mass[k, time] = shift = _logsumexp(lam + u)
+                shift, rho = _normalised(lam + u)
+                log_mass[k, time] = shift
                 if not np.isfinite(shift):
                     continue
-                own = _Law(points, lam, pi, u, samples.squared_slope[time], shift)
+                own = _Law(points, rho, pi, u - shift, samples.squared_slope[time], shift)
                 for name in ("kl", "fisher", "mean_u", "variance", "square"):
                     scalars[name][k, time] = getattr(own, name)
                 mean[k, time], covariance[k, time], modes[k, time] = (
@@ -140,14 +141,13 @@ SCALARS = ("kl", "fisher", "mean_u", "variance", "square", "gap", "cross")
 
 
 class _Law:
-    """Numbers of one density ``e^{λ + u − shift}``, normalised by its shift."""
+    """Numbers of one density ρ = π e^r, normalised by a shift: r = u − shift."""
 
     def __init__(
-        self, points: Points, lam: Array, pi: Array, u: Array, slope: Array, shift: float
+        self, points: Points, rho: Array, pi: Array, relative: Array, slope: Array, shift: float
     ) -> None:
-        x, inside = points.points, points.inside.values()
-        relative = u - shift
-        self.rho = rho = exp_or_zero(lam + relative)
+        x, inside = points.columns, points.inside.values()
+        self.rho = rho
         # 0 log 0 = 0, also where u = −∞
         relative = np.where(rho > 0, relative, 0.0)
         # entropy density h log h − h + 1 ≥ 0, without cancellation near h = 1
@@ -161,12 +161,9 @@ class _Law:
         middle = (rho * relative).sum()
         self.mean_u = middle + shift
         self.variance = (rho * (relative - middle) ** 2).sum()
-        axes = range(x.shape[1])
-        self.mean = np.array([(rho * x[:, k]).sum() for k in axes])
-        centred = [x[:, k] - self.mean[k] for k in axes]
-        self.covariance = np.array(
-            [[(rho * centred[i] * centred[j]).sum() for j in axes] for i in axes]
-        )
+        self.mean = x @ rho
+        centred = x - self.mean[:, None]
+        self.covariance = (rho * centred) @ centred.T
         self.modes = np.array([rho[some].sum() for some in inside])
 
 
@@ -269,9 +266,18 @@ class Evaluated:
         return texts
 
 
-def _logsumexp(values: Array) -> float:
+def _normalised(values: Array) -> tuple[float, Array]:
+    """Return ``log Σ e^v`` and ``e^v / Σ e^v``, of which nothing is left where all is −∞."""
     top = float(values.max(initial=-np.inf))
-    return top + float(np.log(np.exp(values - top).sum())) if np.isfinite(top) else top
+    if not np.isfinite(top):
+        return top, np.zeros_like(values)
+    share = np.exp(values - top)
+    whole = float(share.sum())
+    return top + float(np.log(whole)), share / whole
+
+
+def _logsumexp(values: Array) -> float:
+    return _normalised(values)[0]
 
 
 def exp_or_zero(exponent: Array) -> Array:
@@ -281,8 +287,9 @@ def exp_or_zero(exponent: Array) -> Array:
 
 def entropy(u: Array) -> Array:
     """``e^u (u − 1) + 1``, accurate near u = 0."""
+    value = np.asarray(np.exp(u) * (u - 1) + 1)
     small = np.abs(u) < 1e-3
-    safe = np.where(small, 1.0, u)
-    direct = np.exp(safe) * (safe - 1) + 1
-    series = u * u * (0.5 + u / 3 + u * u / 8)
-    return np.where(small, series, direct)
+    if small.any():
+        near = u[small]
+        value[small] = near * near * (0.5 + near / 3 + near * near / 8)
+    return value

@@ -122,11 +122,13 @@ def make_quadrature(
         parts, lattices = [], []
         chosen_with = [(~cells.near, per_axis), (cells.near & ~cells.cut, near)]
         for chosen, count in chosen_with if near > per_axis else [(~cells.cut, near)]:
+            if not chosen.any():
+                continue
             some = cells.flat[chosen]
             parts.append(gauss_points(*corners_of(interpolation.grid, some), count))
             index = np.array(np.unravel_index(some, interpolation.grid.active.shape))
             lattices.append((index, gauss_rule(count)[0]))
-        if cells.cut.any():
+        if cells.cut.any() or not parts:
             corners = corners_of(interpolation.grid, cells.flat[cells.cut])
             parts.append(divide_boxes(*corners, regions, near))
         points, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
