@@ -53,10 +53,10 @@ class Problem(Densities):
         ``(d, 2)`` bounding box of the domain.
     mesh
         The mesh of the case's file, or None for a box.
-    scales
-        ``(d,)`` shortest length along each axis.
     save
         Times to save, without 0.
+    lengths
+        ``(d,)`` shortest length along each axis where it is known; None where V and log ρ₀ tell.
     warnings, facts
         What the user should know; facts are JSON-ready.
     """
@@ -65,8 +65,8 @@ class Problem(Densities):
     landscape: Landscape
     box: Array
     mesh: SimplexGrid | None
-    scales: Array
     save: tuple[float, ...]
+    lengths: Array | None = None
     warnings: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -84,6 +84,11 @@ class Problem(Densities):
     def domain(self) -> DomainSpec:
         """What the case says of the domain."""
         return self.case.domain
+
+    @cached_property
+    def scales(self) -> Array:
+        """Shortest length ``(d,)`` along each axis."""
+        return self.landscape.scales(self.box) if self.lengths is None else self.lengths
 
     @cached_property
     def sides(self) -> Sides:

@@ -124,10 +124,9 @@ def make_problem(
         heavy = box is not whole
     else:
         box = np.asarray(bounds)
-    scales = landscape.scales(box)
+    problem = Problem(target, initial, equation, case, landscape, box, mesh, flow.save)
     if mesh is not None:
-        _refuse_coarse(mesh, scales)
-    problem = Problem(target, initial, equation, case, landscape, box, mesh, scales, flow.save)
+        _refuse_coarse(mesh, problem.scales)
     problem.facts["box"] = box.tolist()
     points = sample(box)
     problem.log_initial(points)  # refuses NaN

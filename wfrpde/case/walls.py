@@ -38,4 +38,4 @@ def without_walls(problem: Problem) -> Problem:
     problem.facts.update(box=box.tolist(), walls=UNFELT)
     if np.array_equal(box, problem.box):
         return problem
-    return replace(problem, box=box, scales=problem.landscape.scales(box))
+    return replace(problem, box=box)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -110,6 +111,17 @@ class Landscape:
 
         With a linear reaction the densities that it favours count, too.
         """
+        key = box.tobytes()
+        if key not in self._scales:
+            self._scales[key] = self._scales_in(box)
+        return self._scales[key].copy()
+
+    @cached_property
+    def _scales(self) -> dict[bytes, Array]:
+        """Those that were asked for."""
+        return {}
+
+    def _scales_in(self, box: Array) -> Array:
         points = np.concatenate([sample(box), self.seeds_in(box)])
         width = box[:, 1] - box[:, 0]
         lengths = width / 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -75,12 +76,7 @@ class Target:
         """Whether V is known to have no kinks: of a Gaussian, or as sums and products of powers."""
         if self.gaussian is not None:
             return True
-        import sympy
-
-        return self.expression is not None and bool(
-            self.expression.is_polynomial(*self.expression.free_symbols)
-            and not self.expression.atoms(sympy.Function)
-        )
+        return self.expression is not None and _is_polynomial(self.expression)
 
     def potential(self, x: npt.ArrayLike) -> Array:
         """Return V (n,) in kT at the points x (n, d)."""
@@ -89,6 +85,14 @@ class Target:
     def gradient(self, x: npt.ArrayLike) -> Array:
         """Return ∇V (n, d), in kT per unit length, at the points x (n, d)."""
         return self.slope(x)
+
+
+@functools.lru_cache(maxsize=128)
+def _is_polynomial(expression: sympy.Expr) -> bool:
+    import sympy
+
+    powers = expression.is_polynomial(*expression.free_symbols)
+    return bool(powers and not expression.atoms(sympy.Function))
 
 
 class TargetParameters(Parameters, ABC):

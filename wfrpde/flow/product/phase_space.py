@@ -101,7 +101,7 @@ def phase_problem(case: Case) -> Problem:
     flat = Landscape(positions.potential, positions.potential, positions.seeds)
     scales[:2] = np.minimum(scales[:2], flat.scales(box[:2]))
     return Problem(
-        target, initial, case.equation, case, landscape, box, None, scales, case.flow.save
+        target, initial, case.equation, case, landscape, box, None, case.flow.save, scales
     )
 
 
