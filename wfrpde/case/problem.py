@@ -168,9 +168,11 @@ class Problem(Densities):
     @cached_property
     def bounded(self) -> bool:
         """Whether V is finite and ρ₀ > 0 all over the box, as far as a lattice tells."""
-        points = sample(self.box)
-        finite = np.isfinite(self.potential(points)).all()
-        return bool(finite and self.log_initial(points).min() > EMPTY)
+        points, potential, surprise = self.landscape.on(self.box)
+        if not np.isfinite(potential).all():
+            self.potential(points)  # refuses NaN
+            return False
+        return bool(surprise.max() < -EMPTY)
 
     @cached_property
     def kinks(self) -> Kinks:

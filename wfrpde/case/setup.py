@@ -128,7 +128,7 @@ def make_problem(
     if mesh is not None:
         _refuse_coarse(mesh, problem.scales)
     problem.facts["box"] = box.tolist()
-    points = sample(box)
+    points, *_ = landscape.on(box)
     problem.log_initial(points)  # refuses NaN
     problem.rate(points)  # and what is not finite
     if mesh is not None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 
 from wfrpde.arrays import Array
 from wfrpde.fields.blocks import in_blocks
 from wfrpde.targets.reach import coarse_reach
+
+T = TypeVar("T")
 
 LEVEL = 40.0
 """Levels (kT) above the minimum beyond which neither π nor ρ₀ matters: e^{−40} = 4e-18."""
@@ -111,22 +114,39 @@ class Landscape:
 
         With a linear reaction the densities that it favours count, too.
         """
-        key = box.tobytes()
-        if key not in self._scales:
-            self._scales[key] = self._scales_in(box)
-        return self._scales[key].copy()
+        return self._once("scales", box, self._scales).copy()
+
+    def on(self, box: Array) -> tuple[Array, Array, Array]:
+        """Regular sample points ``(n, d)`` of a box, V and R₀ there."""
+        return self._once("on", box, self._on)
+
+    def _on(self, box: Array) -> tuple[Array, Array, Array]:
+        x = sample(box)
+        return x, self.potential(x), self.surprise(x)
 
     @cached_property
-    def _scales(self) -> dict[bytes, Array]:
-        """Those that were asked for."""
+    def _known(self) -> dict[str, tuple[Array, Any]]:
+        """Boxes that were looked at last, and what was found."""
         return {}
 
-    def _scales_in(self, box: Array) -> Array:
-        points = np.concatenate([sample(box), self.seeds_in(box)])
+    def _once(self, name: str, box: Array, found: Callable[[Array], T]) -> T:
+        """Return what is found in a box, which is looked at once."""
+        if name not in self._known or not np.array_equal(box, self._known[name][0]):
+            self._known[name] = box.copy(), found(box)
+        value: T = self._known[name][1]
+        return value
+
+    def _scales(self, box: Array) -> Array:
+        x, *known = self.on(box)
+        seeds = self.seeds_in(box)
+        points = np.concatenate([x, seeds])
+        known += [function(x) for function in self.favoured]
         width = box[:, 1] - box[:, 0]
         lengths = width / 2
-        for function in (self.potential, self.surprise, *self.favoured):
-            value = function(points)
+        for function, on_lattice in zip(
+            (self.potential, self.surprise, *self.favoured), known, strict=True
+        ):
+            value = np.concatenate([on_lattice, function(seeds)])
             with np.errstate(invalid="ignore"):
                 bulk = value - value.min() < BULK
             inside, centre = points[bulk], value[bulk]
@@ -153,10 +173,9 @@ class Landscape:
         At a kink the second difference, divided by the square of its step, grows as the step
         shrinks; where the function is smooth it does not.
         """
-        x = sample(box)
+        x, *values = self.on(box)
         step = float(x[1, 0] - x[0, 0])
-        for function in (self.potential, self.surprise):
-            value = function(x)
+        for function, value in zip((self.potential, self.surprise), values, strict=True):
             matters = (value - value.min() < self.level)[1:-1]
             with np.errstate(invalid="ignore"):
                 bend = np.where(matters, np.abs(np.diff(value, 2)), 0.0)
@@ -172,11 +191,10 @@ class Landscape:
 
         With `ridges` they alone count: 1/√(largest −V'' or −R₀'').
         """
-        x = sample(box)
+        x, *values = self.on(box)
         step = float(x[1, 0] - x[0, 0])
         largest = 0.0
-        for function in (self.potential, self.surprise):
-            value = function(x)
+        for value in values:
             matters = (value - value.min() < self.level)[1:-1]
             with np.errstate(invalid="ignore"):
                 bend = -np.diff(value, 2)[matters]
