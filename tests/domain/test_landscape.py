@@ -5,7 +5,7 @@ from math import erfc, sqrt
 import numpy as np
 import pytest
 
-from wfrpde.domain.extent import automatic_box, share_outside
+from wfrpde.domain.extent import COARSE_SAMPLES, automatic_box, share_outside
 from wfrpde.domain.landscape import LEVEL, Landscape, sample
 from wfrpde.errors import InputError
 
@@ -100,6 +100,53 @@ def test_scales_are_the_shortest_of_both_densities_along_each_axis():
     box = np.array([[-5.0, 5.0], [-5.0, 5.0]])
     scales = landscape(stiff, start, [[0.0, 0.0]]).scales(box)
     np.testing.assert_allclose(scales, [1 / 5, 1 / 3], rtol=1e-5)
+
+
+def test_a_box_is_looked_at_once():
+    """V and R₀ are asked for on the lattice of a box once; scales are copies."""
+    box, asked = np.array([[-3.0, 3.0]]), []
+
+    def counted(function):
+        def value(x):
+            asked.append(np.array_equal(x, sample(box)))
+            return function(x)
+
+        return value
+
+    target, start = gaussian([0.0], [[1.0]]), gaussian([0.5], [[0.25]])
+    line = landscape(counted(target), counted(start), [[0.0], [0.5]])
+    scales = line.scales(box)
+    scales[:] = np.nan
+    assert line.scales(box)[0] == pytest.approx(0.5, rel=1e-4)
+    x, v, r = line.on(box)
+    np.testing.assert_array_equal(v, target(x))
+    np.testing.assert_array_equal(r, start(x))
+    assert not line.has_kink(box)
+    assert line.sharpest(box) == pytest.approx(0.5, rel=1e-4)
+    assert sum(asked) == 2
+    wider = np.array([[-4.0, 4.0]])
+    np.testing.assert_array_equal(line.on(wider)[0], sample(wider))
+    np.testing.assert_array_equal(line.on(box)[1], v)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_coarse_boxes_hold_every_level_and_take_few_lattices(dim):
+    """N(0, I/4) and a seed of another density: found on six lattices, a lattice's spacing wider."""
+    asked = []
+
+    def target(x):
+        asked.append(len(x))
+        return 2.0 * (x**2).sum(axis=1)
+
+    seeds = np.zeros((2, dim))
+    seeds[1, 0] = -0.5
+    flow = landscape(target, target, seeds, reaction=False, transport=False)
+    box = automatic_box(flow, trimmed=False)
+    reach = sqrt(LEVEL / 2)
+    assert (box[:, 0] <= -reach).all()
+    assert (box[:, 1] >= reach).all()
+    assert np.abs(box).max() < 1.2 * reach
+    assert len([n for n in asked if n == COARSE_SAMPLES[dim] ** dim]) <= 6
 
 
 def test_a_flat_landscape_has_the_scale_of_its_box():

@@ -48,7 +48,7 @@ class OnAxes:
             window.append(slice(first, end))
             # nodes along an axis up to which a full matrix interpolates faster than a sparse one,
             # by dimension
-            dense = end - first <= {1: 512, 2: 64, 3: 32}[len(coordinates)]
+            dense = end - first <= {1: 512, 2: 100, 3: 32}[len(coordinates)]
             tables.append(_tables(number - first, weights, end - first, dense=dense))
         self._window = tuple(window)
         self._value, self._slope, self._linear, self._linear_slope = zip(*tables, strict=True)
