@@ -136,6 +136,47 @@ def test_what_it_costs_follows_the_tolerance(tolerance, nodes, steps):
     assert (gap < bar + 3e-6).all()
 
 
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-3, 1e-4, 1e-6])
+def test_three_runs_do_for_a_gaussian(tolerance):
+    """Each of these took a fourth run: the first three missed by 2 to 65 %."""
+    flow = GaussianFlow((-1.0, 0.5), np.diag([0.3, 0.5]), (0.0, 0.0), [[1.0, 0.4], [0.4, 0.7]])
+    case = gaussian_case(flow, accuracy={"tolerance": tolerance})
+    box = [[-6.0, 6.0], [-6.0, 6.0]]
+    solution = solve(case.with_overrides({"flow.save": [1.0], "domain.box": box}))
+    assert len(solution.numerics["accuracy"]["attempts"]) == 1
+    mean, covariance = flow.at(1.0)
+    for name, gap, bar in (
+        ("mean", solution.mean[1] - mean, solution.error.mean[1]),
+        ("covariance", solution.covariance[1] - covariance, solution.error.covariance[1]),
+        ("kl", solution.series["kl"][1] - flow.kl(1.0), solution.error.series["kl"][1]),
+    ):
+        assert (np.abs(gap) <= bar).all(), name
+        assert np.abs(gap).max() <= tolerance / 4, name
+
+
+def test_far_tails_do_not_blow_up_in_coarse_runs():
+    """Two bent wells to 1e-2: degree 2 on 8 × 2 elements, with long steps, ended at t = 0.02."""
+    case = {
+        "target": {"potential": "4*(x**2 - 1)**2 + 0.5*x + 2*(y - 0.4*x**2)**2"},
+        "initial": {"mean": [-1.0, 0.4], "covariance": [[0.05, 0.0], [0.0, 0.1]]},
+        "domain": {"box": [[-2.4, 2.4], [-3.0, 4.2]]},
+        "flow": {"save": [1.0]},
+    }
+    rough, fine = (
+        solve(Case.from_dict({**case, "accuracy": {"tolerance": tolerance}}))
+        for tolerance in (1e-2, 1e-5)
+    )
+    assert rough.numerics["formulation"] == "log-density"
+    assert "fallbacks" not in rough.numerics
+    for name, gap, bar in (
+        ("kl", rough.series["kl"] - fine.series["kl"], rough.error.series["kl"]),
+        ("mean", rough.mean - fine.mean, rough.error.mean),
+        ("covariance", rough.covariance - fine.covariance, rough.error.covariance),
+    ):
+        assert (np.abs(gap) <= bar).all(), name
+        assert np.abs(gap[1]).max() <= 1e-3, name
+
+
 def test_what_fails_is_left_to_another_form(monkeypatch):
     """Fronts in u break the run off at once; then the next form that suits is tried."""
 

@@ -135,7 +135,7 @@ class LogDensity(Scheme):
         if numerics.certify and problem.dim == 1:
             rungs.insert(0, (max(1, degree - 2), limit * looser))
         elif numerics.certify:
-            lower = sorted({max(2, degree - 3), degree - 1} - {1, degree})
+            lower = [p for p in (degree - (2 if degree < 6 else 3), degree - 1) if p > 1]
             orders = [*lower, degree]
             rungs = [(p, limit * looser ** (len(lower) - k)) for k, p in enumerate(orders)]
         runs: list[Run] = []

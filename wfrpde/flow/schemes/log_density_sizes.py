@@ -27,7 +27,9 @@ class Defaults:
     local_error, looser
         e without a tolerance, and the factor by which e is larger in each coarser run.
     share, most, looser_still
-        With a tolerance e = min(share ε, most), and the same factor.
+        With a tolerance e = min(share ε, most), and the same factor. In the plane steps cost less
+        than a fourth run with its integrals; and with 16 times as much in the coarsest run far
+        tails, whose errors hardly count, blow up from some 1e-2 on.
     by_tolerance
         Whether with a tolerance ε the degree is 0.95 + 1.2 log₁₀(1/ε), rounded up: a degree more
         has a tenth of the error at first, and a fifth from 7 on.
@@ -62,18 +64,20 @@ PLANE = Defaults(
     20,
     1e-5,
     5.6,
-    share=0.3,
-    most=3e-3,
+    share=0.1,
+    most=3e-4,
     looser_still=4.0,
     by_tolerance=True,
     fine_share=1 / 2,
 )
-SPACE = replace(PLANE, degree=4, most_cells=4, by_tolerance=False, fine_share=1.0)
+SPACE = replace(
+    PLANE, degree=4, most_cells=4, share=0.3, most=3e-3, by_tolerance=False, fine_share=1.0
+)
 
 BULK = 20.0
 """Levels (kT) within which the bends of V and log ρ₀ count."""
 
-DEGREES = (4, 9)
+DEGREES = (5, 9)
 """Least and highest degree in the plane that a tolerance leads to."""
 
 MOST_NODES = 20_000
