@@ -100,12 +100,11 @@ class LogDensityForm:
 
     def bend(self, change: Array) -> Array:
         """``α |∇w|²`` of a change w of u: what the right-hand side changes by beyond ``J w``."""
-        square: Array | float = 0.0
-        for factor, slope in zip(self._bend, self._slopes(change), strict=True):
-            slope *= slope
-            slope *= factor
-            square = square + slope
-        return np.asarray(np.bincount(self._flat, np.ravel(square), len(change)), dtype=np.float64)
+        slopes = zip(self._bend, self._slopes(change), strict=True)
+        square, *others = (factor * slope**2 for factor, slope in slopes)
+        for other in others:
+            square += other
+        return np.bincount(self._flat, square.ravel(), len(change)).astype(np.float64, copy=False)
 
     def shifted_jacobian(self, u: Array, shift: float) -> Solve | None:
         """Return what solves with ``shift I − J``, J the Jacobian of the right-hand side."""

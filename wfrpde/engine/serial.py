@@ -122,6 +122,10 @@ class Sparse:
                 matrix,
                 permc_spec="MMD_AT_PLUS_A",
                 diag_pivot_thresh=0.01,
+                # no columns of small subtrees made alike, few at a time: a tenth less, of some
+                # hundred unknowns up to a half
+                relax=1,
+                panel_size=4,
                 options={"SymmetricMode": True},
             )
         except RuntimeError:  # exactly singular
