@@ -53,13 +53,13 @@ def solve_chain(
     with collectively(comm):
         setting = setting_of(case)
     level = level_of(case)
-    finer = level.less_truncated().with_more_nodes()
+    finer = level.with_more_nodes()
     words = [f"{level.nodes} nodes a site", f"{finer.nodes} nodes a site", "short steps"]
     plans = [[Plan("steps", level)]]
     if case.numerics.certify:
         plans[0] += [Plan("truncation", level.less_truncated()), Plan("half", level, 1)]
-        plans += [[Plan("nodes", finer)], [Plan("quarter", level, 2)]]
-    costs = [4.5, 2.5, 4.0]
+        plans += [[Plan("nodes", finer, 2)], [Plan("quarter", level, 2)]]
+    costs = [4.5, 7.0, 4.0]
 
     def task(number: int) -> Task[list[Run]]:
         plan, told = plans[number], words[number]
