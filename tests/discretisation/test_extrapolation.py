@@ -47,6 +47,19 @@ def test_positions_of_the_coarse_nodes(kind, dim):
 
 
 @pytest.mark.parametrize(("kind", "dim"), KINDS)
+def test_fields_are_prolonged_at_once_as_one_by_one(kind, dim, monkeypatch):
+    coarse, fine = ladder(kind, dim, 8)
+    fields = np.concatenate([with_error(coarse.nodes, 0.3), with_error(coarse.nodes, 0.2)])
+    every = prolong(coarse, fields, fine)
+    assert every.shape == (4, len(fine.nodes))
+    for most in (1, 2 * int(np.prod(fine.shape if kind == "tensor" else 1))):
+        monkeypatch.setattr("wfrpde.discretisation.extrapolation.AT_ONCE", most)
+        np.testing.assert_allclose(prolong(coarse, fields, fine), every, rtol=0, atol=1e-13)
+    for field, found in zip(fields, every, strict=True):
+        np.testing.assert_allclose(prolong(coarse, field[None], fine)[0], found, atol=1e-13)
+
+
+@pytest.mark.parametrize(("kind", "dim"), KINDS)
 def test_errors_of_second_order_become_fourth(kind, dim):
     errors = []
     for cells in (8, 16):

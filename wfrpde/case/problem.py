@@ -163,7 +163,12 @@ class Problem(Densities):
     @cached_property
     def starts_positive(self) -> bool:
         """Whether ρ₀ > 0 on the part of the domain that matters (1-D)."""
-        return bool(self.log_initial(self.tensor_grid((1000,)).points).min() > EMPTY)
+        return bool(self.log_initial(self.line).min() > EMPTY)
+
+    @cached_property
+    def line(self) -> Array:
+        """Points ``(n, 1)`` of the part of a line that matters, with the kinks among them."""
+        return self.tensor_grid((1000,)).points
 
     @cached_property
     def bounded(self) -> bool:

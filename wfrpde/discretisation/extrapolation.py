@@ -10,6 +10,9 @@ from wfrpde.discretisation.lattices import OnAxes
 from wfrpde.discretisation.simplex_interpolation import SimplexInterpolation
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 
+AT_ONCE = 100_000
+"""Values on the box of the fine nodes up to which several fields are interpolated at once."""
+
 
 def coarse_positions(coarse: Interpolation, fine: Interpolation) -> Integers:
     """Numbers of the coarse nodes among the fine ones, ``fine.grid = coarse.grid.refined()``."""
@@ -26,8 +29,14 @@ def prolong(coarse: Interpolation, values: Array, fine: Interpolation) -> Array:
         edges, _ = coarse.grid.edges()  # the fine nodes are the coarse ones and their midpoints
         return np.concatenate([values, values[:, edges].mean(axis=2)], axis=1)
     if isinstance(coarse, TensorInterpolation) and isinstance(fine, TensorInterpolation):
-        lattice = OnAxes(coarse, fine.axes)
-        return np.array([lattice(row[None])[0].ravel()[fine.active_nodes] for row in values])
+        lattice, size = OnAxes(coarse, fine.axes), int(np.prod(fine.shape))
+        rows = max(1, AT_ONCE // size)
+        return np.concatenate(
+            [
+                lattice(values[k : k + rows])[0].reshape(-1, size)[:, fine.active_nodes]
+                for k in range(0, len(values), rows)
+            ]
+        )
     return evaluate(coarse, values, fine.nodes)[0]
 
 

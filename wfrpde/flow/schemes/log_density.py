@@ -63,7 +63,7 @@ class LogDensity(Scheme):
             return Fit(False)
         if problem.dim > 1:
             return self._suits_box(problem)
-        value = problem.potential(problem.tensor_grid((1000,)).points)
+        value = problem.potential(problem.line)
         span = float(np.ptp(value[np.isfinite(value)]))
         if span > SPAN_LIMIT:
             return Fit(
