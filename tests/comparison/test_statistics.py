@@ -266,6 +266,15 @@ def test_few_chains_keep_the_level(chains):
     assert wrong / trials <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / trials)
 
 
+def test_chains_mixed_up_are_one_series_of_few_points():
+    """Of 400 such exact sets 10 % were called biased, by an error that 26 points tell."""
+    x, chains = in_layout(autoregressive(0.9, 500, np.random.default_rng(24), 32), "steps first")
+    found = chains_error(x, np.full(len(x), 1 / len(x)), chains)
+    assert found.note.startswith("neighbouring chains are correlated")
+    assert found.error[0] == pytest.approx(np.sqrt(19 / len(x)), rel=0.5)
+    assert 2 < found.freedom[0] < 10
+
+
 def test_two_chains_that_are_stuck_know_nothing():
     """Two chains in one well and one in the other: a third ± a third, with two degrees."""
     rng = np.random.default_rng(23)

@@ -15,6 +15,10 @@ BATCHES = 32
 MIXED = 1.05
 """R̂ above which chains do not know their own errors."""
 
+WINDOW = 5.0
+"""Autocorrelation times over which the error of a series is summed: it is known like a variance of
+so many times fewer points than the series is worth."""
+
 FEW_POINTS = 50.0
 """Independent points that a chain has to be worth before it is believed what its error is."""
 
@@ -162,13 +166,15 @@ def _chains_error(series: Array, weights: Array, chains: int) -> Averages:
         return _one_chain(series, weights, Averages(error, freedom, ess, ratio))
     summands = chains * np.array([v @ (x - weights @ series) for x, v in zip(phi, w, strict=True)])
     between, count = summands.std(axis=0, ddof=1) / np.sqrt(chains), chains - 1.0
+    note, alike = _order_of_chains(phi)
     if chains >= BATCHES:
-        between, _, known = chain_error(summands)
+        between, length, known = chain_error(summands)
+        if alike:  # one series, as it seems, of which no R̂ tells when it is too short
+            known = np.maximum(length / WINDOW, 1.0)
     else:
         known = np.full(len(between), count)
     doubtful = ~(ratio <= MIXED) | (worth.min(axis=0) < FEW_POINTS)
     freedom = np.where(between > error, known, np.where(doubtful, count, freedom))
-    note = _order_of_chains(phi)
     return Averages(np.maximum(error, between), freedom, ess, ratio, note)
 
 
@@ -226,8 +232,8 @@ def interleaved(series: Array) -> int:
     return period if np.abs(rho[1:period]).max() < rho[period] / 2 else 0
 
 
-def _order_of_chains(phi: Array) -> str:
-    """Say what is odd about chains ``(C, n, k)``; "" if nothing is."""
+def _order_of_chains(phi: Array) -> tuple[str, bool]:
+    """Say what is odd about chains ``(C, n, k)``, and whether neighbours are alike."""
     chains, n = phi.shape[:2]
     centred = phi - phi.mean(axis=(0, 1))
     variance = (centred**2).mean(axis=(0, 1))
@@ -235,14 +241,14 @@ def _order_of_chains(phi: Array) -> str:
     across = (centred[1:] * centred[:-1]).mean(axis=(0, 1))[moving] / variance[moving]
     along = (centred[:, 1:] * centred[:, :-1]).mean(axis=(0, 1))[moving] / variance[moving]
     if not moving.any() or n < 2:
-        return ""
+        return "", False
     where = 'layout = "(steps, chains, d)" or "(chains, steps, d)" says which axis is which'
     least = max(TELLING, 5 / np.sqrt(chains * n))
     if across.mean() > least and across.mean() > along.mean():
         return (
             f"neighbouring chains are correlated ({across.mean():.2f}), and the points of one "
             f"hardly are ({along.mean():.2f}): {where}"
-        )
+        ), True
     if chains > n:
-        return f"{chains} chains of {n} points each: {where}"
-    return ""
+        return f"{chains} chains of {n} points each: {where}", False
+    return "", False
