@@ -149,6 +149,7 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
         parts=ladder.parts,
         points=ladder.points,
         mass_defect=ladder.mass_defect,
+        steps=ladder.steps,
     )
     if len(runs) == 1:
         return outcome

@@ -36,11 +36,18 @@ class StepPolicy:
 
     measured: ClassVar[bool] = True
     most_retries: ClassVar[float] = math.inf
-    _remembered: ClassVar[tuple[str, ...]] = ("worst", "rejected", "_steps", "_reached")
+    _remembered: ClassVar[tuple[str, ...]] = (
+        "worst",
+        "rejected",
+        "_steps",
+        "_measures",
+        "_reached",
+    )
     save: tuple[float, ...]
     worst: float = field(init=False, default=0.0)
     rejected: int = field(init=False, default=0)
     _steps: list[float] = field(init=False, default_factory=list)
+    _measures: list[float] = field(init=False, default_factory=list)
     _reached: list[int] = field(init=False, default_factory=list)
 
     def propose(self, t: float) -> float:
@@ -55,6 +62,7 @@ class StepPolicy:
         """Return the time reached if the step is good, else None (then propose again)."""
         self.worst = max(self.worst, measure)
         self._steps.append(dt)
+        self._measures.append(measure)
         end = self._end
         if self._lands(t, dt):
             self._reached.append(len(self._steps) - 1)
@@ -64,7 +72,8 @@ class StepPolicy:
     def schedule(self) -> Schedule:
         """Return the steps taken so far."""
         reached = tuple(self._reached)
-        return Schedule(np.array(self._steps), reached, self.save[: len(reached)])
+        done = self.save[: len(reached)]
+        return Schedule(np.array(self._steps), reached, done, np.array(self._measures))
 
     def memory(self) -> dict[str, Any]:
         """Return all that it has come to know, JSON-ready: for `recall`."""

@@ -65,10 +65,6 @@ def by_another_rule(
     return integrals, constants, np.full(len(shift), 1.5)
 
 
-OF_FEW = 0.1
-"""Share of what few steps leave on a line that counts in any case beyond one dimension."""
-
-
 def estimated(
     problem: Problem,
     outcome: Outcome,
@@ -93,9 +89,7 @@ def estimated(
     luck: dict[str, float] = {}
     if problem.tolerance is not None and problem.dim > 1 and len(comparisons) == 1:
         luck = OF_TWO
-    few = _of_few_steps(problem, outcome) if comparisons else 0.0
-    told = comparisons
-    if few:
+    if outcome.steps is not None and problem.tolerance is not None:
         comparisons = [(other, _smoothed(l2), share) for other, l2, share in comparisons]
     every = [*comparisons, rule]
     mended = _mended_defect(problem, outcome)
@@ -120,10 +114,9 @@ def estimated(
     if comparisons and problem.kinks.oblique and problem.tolerance is None:
         # no order is to be counted on across kinks: numbers agree by chance
         doubted = np.maximum(doubted, NO_LUCK * comparisons[0][1] * comparisons[0][2])
-    if few:
-        times = np.where(comparisons[0][1] > told[0][1], 2.0, 0.5)  # 2.0: by chance
-        least = np.minimum(times * comparisons[0][1] * comparisons[0][2], few)
-        doubted = np.maximum(doubted, least if problem.dim == 1 else OF_FEW * few)
+    if outcome.steps is not None and comparisons:
+        _, distance, share = comparisons[0]
+        doubted = np.maximum(doubted, outcome.steps.untold(distance, share))
     defects = _start_defect(problem, outcome), mended, doubted
     error = _error(numbers, every, problem, cut, *defects, lucky=lucky, luck=luck, apart=apart)
     return _in_widths_of_the_box(problem, numbers, error)
@@ -147,18 +140,6 @@ def _in_widths_of_the_box(
         covariance=error.covariance + lost[:, None, None] * np.outer(half, half),
         mode_mass={name: bar + lost for name, bar in error.mode_mass.items()},
     )
-
-
-def _of_few_steps(problem: Problem, outcome: Outcome) -> float:
-    """Return what steps of the log-density form leave, to a tolerance; else 0.
-
-    Two runs of ten steps agree by chance on all numbers of a time, the density included: it was off
-    by two bars, KL and variances by 3.7. As far as steps go numbers are known to this alone.
-    """
-    if problem.tolerance is None or not outcome.facts["runs"]:
-        return 0.0
-    # relative error of any number that steps with an error e leave, in units of e: at most
-    return 0.22 * float(outcome.facts["runs"][-1].get("local_error", 0.0))
 
 
 def _smoothed(distance: Array) -> Array:
@@ -277,11 +258,13 @@ def _error(
     squares = width[:, :, None] * width[:, None, :]
     reached = width if apart is None else width + apart
     reached_squares = reached[:, :, None] * reached[:, None, :]
-    # |δ⟨φ⟩| ≤ sd(φ) ‖δρ/ρ‖ for averages, and what follows for the others
+    # |δ⟨φ⟩| ≤ sd(φ) ‖δρ/ρ‖ for averages, and what follows for the others: near equilibrium the
+    # square of u changes by 2 |u| δu, relative to itself by ever more
+    near = np.maximum(1.0, 1 / np.sqrt(np.maximum(numbers.reaction_variance, TINY)))
     spreads = {
         "kl": np.sqrt(2 * np.abs(numbers.kl)) + mended,
-        "fisher_information": 2 * numbers.fisher_information,
-        "reaction_variance": 2 * numbers.reaction_variance + mended**2,
+        "fisher_information": 2 * numbers.fisher_information * near,
+        "reaction_variance": 2 * numbers.reaction_variance * near + mended**2,
         "mass": 0 * mended,
     }
 

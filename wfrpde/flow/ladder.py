@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wfrpde.arrays import Array
 from wfrpde.case.problem import Grid
@@ -16,6 +16,9 @@ from wfrpde.flow.control import Replay
 from wfrpde.flow.march import March
 from wfrpde.flow.outcome import Share
 from wfrpde.flow.steppers.extrapolated import Extrapolated
+
+if TYPE_CHECKING:
+    from wfrpde.flow.step_errors import StepErrors
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Ladder:
         What is left of the mass that runs lost, relative to it, where one tells about the others;
         or what else any number may be off by, relative to it, that no distance of runs tells; at
         all times, or ``(T,)``.
+    steps
+        What the steps of the last two runs leave, where they were chosen by their errors.
     parts, points
         Cells that integrals are taken on and fields are shown on, where elements are wider than ρ
         and u a polynomial on each, and how many Gauss points they have along each axis.
@@ -73,6 +78,7 @@ class Ladder:
     refined: bool = False
     opinions: Callable[[list[Array]], list[tuple[Array, Share]]] | None = None
     mass_defect: float | Array = 0.0
+    steps: StepErrors | None = None
     parts: TensorGrid | None = None
     points: int | None = None
 

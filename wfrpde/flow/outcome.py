@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wfrpde.case.problem import Problem
     from wfrpde.flow.checkpoints import Checkpoints, RunMark
     from wfrpde.flow.march import March
+    from wfrpde.flow.step_errors import StepErrors
 
 
 Share = float | Array | None
@@ -80,6 +81,8 @@ class Outcome:
         Diffusion in excess that fluxes with a direction leave, over the true one.
     mass_defect
         Mass that the scheme lost or won, relative to it; every number may be off by as much.
+    steps
+        What steps leave, where they were chosen by their errors.
     points
         Gauss points that each cell wants along each axis; None for the usual ones.
     parts
@@ -110,6 +113,7 @@ class Outcome:
     mended: float = 0.0
     smeared: float = 0.0
     mass_defect: float | Array = 0.0
+    steps: StepErrors | None = None
     points: int | None = None
     parts: TensorGrid | None = None
     wider: TensorGrid | None = None

@@ -12,11 +12,15 @@ from wfrpde.arrays import Array
 
 @dataclass(frozen=True)
 class Schedule:
-    """Steps ``dt (n,)``; ``save (T,)``: index of the step that reaches each of ``times (T,)``."""
+    """Steps ``dt (n,)``; ``save (T,)``: index of the step that reaches each of ``times (T,)``.
+
+    ``measures (n,)`` are those of the steps, without any where they are still to be taken.
+    """
 
     dt: Array = field(default_factory=lambda: np.empty(0))
     save: tuple[int, ...] = ()
     times: tuple[float, ...] = ()
+    measures: Array = field(default_factory=lambda: np.empty(0))
 
     def halved(self) -> Schedule:
         """Halve every step: the finer run of an extrapolation."""

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from wfrpde.arrays import Array
 from wfrpde.case.problem import Problem
 from wfrpde.case.terms import EMPTY
 from wfrpde.discretisation.extrapolation import divided
@@ -38,11 +37,7 @@ from wfrpde.flow.schemes.log_density_sizes import (
     points_for,
 )
 from wfrpde.flow.schemes.scheme import Fit, Scheme
-
-OF_STEPS = 0.15
-"""Relative error of any number that steps with the error e leave, in units of e. Where saved times
-are near to each other all runs take the same steps, and their distance does not tell it: see
-`_steps_defect`."""
+from wfrpde.flow.step_errors import step_errors
 
 
 class LogDensity(Scheme):
@@ -145,13 +140,12 @@ class LogDensity(Scheme):
             if not runs[-1].march.complete:
                 break
         stepper = self.stepper(numerics)
+        steps = step_errors(tuple(runs), own.by_chance)
+        ladder = Ladder(tuple(runs), stepper, share=own.fine_share, steps=steps)
         if problem.dim == 1:
-            return Ladder(tuple(runs), stepper, share=own.fine_share)
+            return ladder
         parts, points = _parts(problem, grid), points_for(problem.tolerance)
-        return Ladder(
-            tuple(runs), stepper, share=own.fine_share, parts=parts, points=points,
-            mass_defect=_steps_defect(tuple(runs), own.fine_share),
-        )  # fmt: skip
+        return replace(ladder, parts=parts, points=points)
 
     def finer(self, context: Context, ladder: Ladder, excess: float) -> Ladder | None:
         """Add a run with smaller elements and a smaller error of each step (collective).
@@ -177,8 +171,8 @@ class LogDensity(Scheme):
         kept = ladder.runs[-2:] if problem.dim > 1 else ladder.runs[-1:]
         parts = None if problem.dim == 1 else _parts(problem, grid)
         runs = (*kept, fine)
-        defect = 0.0 if problem.dim == 1 else _steps_defect(runs, own.fine_share)
-        return replace(ladder, runs=runs, parts=parts, mass_defect=defect)
+        steps = step_errors(runs, own.by_chance)
+        return replace(ladder, runs=runs, parts=parts, steps=steps)
 
     def _run(
         self, context: Context, grid: TensorGrid, degree: int, limit: float, share: float
@@ -232,22 +226,6 @@ class LogDensity(Scheme):
         if problem.dim > 1:
             result = _without_integrals(problem, form, grid, result)
         return result, facts | result.facts
-
-
-def _steps_defect(runs: tuple[Run, ...], share: float) -> float | Array:
-    """Return what the distance of the last two runs does not tell of the error of steps ``(T,)``.
-
-    With the errors e of the finest run and e/q of the one before, at order 4 with q the ratio of
-    their Σ Δt⁵, a `share` of their distance is share (1/q − 1) e. Should they agree by chance, q² e
-    counts at least.
-    """
-    whole = OF_STEPS * float(runs[-1].facts["local_error"])
-    schedules = [run.march.schedule for run in runs[-2:]]
-    if len(runs) == 1 or not all(run.march.complete for run in runs):
-        return whole
-    before, last = (np.cumsum(each.dt**5)[list(each.save)] for each in schedules)
-    q = np.minimum(last / before, 1.0)
-    return np.append(0.0, whole * np.maximum(q**2, 1.0 - share * (1.0 / q - 1.0)))
 
 
 def _grid(problem: Problem, cells: tuple[int, ...]) -> TensorGrid:

@@ -37,6 +37,8 @@ class Defaults:
         e below which round-off shows.
     fine_share
         Least share of the distance of two runs that is the error of the finer one.
+    by_chance
+        Share of what steps leave that counts in any case.
     first_step
         First step in units of e^{1/4} ℓ²/α.
     """
@@ -52,7 +54,8 @@ class Defaults:
     looser_still: float
     by_tolerance: bool = False
     least: float = 1e-13
-    fine_share: float = 1 / 4
+    fine_share: float = 1 / 5
+    by_chance: float = 0.4
     first_step: float = 0.1
 
 
@@ -69,6 +72,7 @@ PLANE = Defaults(
     looser_still=4.0,
     by_tolerance=True,
     fine_share=1 / 2,
+    by_chance=0.25,
 )
 SPACE = replace(
     PLANE, degree=4, most_cells=4, share=0.3, most=3e-3, by_tolerance=False, fine_share=1.0

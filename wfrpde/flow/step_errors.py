@@ -1,0 +1,66 @@
+"""What the steps of the log-density form leave, and the distance of two runs does not tell of it.
+
+Both runs choose their steps by the estimated error m of each, below e and below a larger limit.
+With local errors of order 5 the errors of the two at a time are as q, the ratio of Σ Δt⁵, to 1, so
+that q/(1 − q) of their distance is the error of the finer one. Where saved times are near to each
+other both take the same steps, q is near 1, and what the estimates say of each step tells more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wfrpde.arrays import Array
+from wfrpde.flow.ladder import Run
+
+OF_STEPS = 0.3
+"""Relative error of the density, in units of e (m/e)^{5/4} with the largest m so far, that steps
+leave (m is of the order 4 in Δt). On Gaussians on a line and in the plane the largest of mean,
+covariance and KL is off by .02 to .3 of it, half of them by less than .1 to .17."""
+
+CAUTION = 2.5
+"""Factor on what the distance of runs tells of steps."""
+
+MOST = 2.0
+"""Largest multiple of that which a distance of runs, which elements make as well, may tell."""
+
+
+@dataclass(frozen=True)
+class StepErrors:
+    """Errors of the steps of two runs, at the times ``(T,)``.
+
+    Attributes
+    ----------
+    ratio
+        q/(1 − q).
+    estimate
+        Relative error of the density, by what was estimated of each step.
+    least
+        Share of that which counts should the two agree by chance.
+    """
+
+    ratio: Array
+    estimate: Array
+    least: float
+
+    def untold(self, distance: Array, share: Array) -> Array:
+        """Return the error ``(T,)`` that a share of the distance in L2 does not tell."""
+        by_distance = (CAUTION * self.ratio - share) * distance
+        with np.errstate(divide="ignore"):
+            untold = np.clip(1.0 - share / self.ratio, self.least, 1.0)
+        told = np.minimum(by_distance, MOST * self.estimate)
+        return np.asarray(np.maximum(told, untold * self.estimate))
+
+
+def step_errors(runs: tuple[Run, ...], least: float) -> StepErrors | None:
+    """Return those of the last two runs; None where there is one, or one that was stopped."""
+    if len(runs) == 1 or not all(run.march.complete for run in runs):
+        return None
+    before, finest = (run.march.schedule for run in runs[-2:])
+    others, own = (np.cumsum(each.dt**5)[list(each.save)] for each in (before, finest))
+    limit = float(runs[-1].facts["local_error"])
+    worst = np.maximum.accumulate(finest.measures / limit)[list(finest.save)]
+    ratio = own / np.maximum(others - own, 1e-9 * others)
+    return StepErrors(np.append(0.0, ratio), np.append(0.0, OF_STEPS * limit * worst**1.25), least)
