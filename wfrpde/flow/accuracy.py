@@ -21,6 +21,10 @@ from wfrpde.parallel.screen import logger
 
 MOST_REFINEMENTS = 4
 
+LITTLE = 10_000
+"""Nodes in the plane or in space up to which a refinement that gains nothing is no reason to stop:
+coarse runs that all miss a ridge between two modes differ by less than finer ones."""
+
 INTERRUPTED, WALLS = "interrupted", "walls that were left out change as much alone"
 """Why refining ended, if it was stopped, or if the box of the case is felt after all."""
 
@@ -190,6 +194,7 @@ def refined_to_tolerance(
             )
             break
         finer, ladder = evaluate(longer), longer
+        size = len(finer.nodes)
         if not finer.complete:
             stopped = INTERRUPTED
             break
@@ -201,8 +206,9 @@ def refined_to_tolerance(
         if gain < 1.0:
             best, estimate, what = finer, found, of
         # ratio of the estimates after and before a refinement beyond which refining is given up;
-        # on a line, where runs cost little, not while they have nothing in common
-        if gain > 0.7 and (estimate < 1.0 or context.problem.dim > 1):
+        # on a line, where runs cost little, not while they have nothing in common, and in the plane
+        # not while they do
+        if gain > 0.7 and (estimate < 1.0 if context.problem.dim == 1 else size > LITTLE):
             stopped = "refinement gained nothing any more"
             break
     accuracy = {

@@ -39,6 +39,10 @@ REGULAR, WARY, IRREGULAR, ORDER_WITHIN = 1 / 12, 1 / 4, 1 / 3, 0.2
 """Least s where the observed order is 2 up to ORDER_WITHIN, there at kinks and after a first try
 that did not do (what was found to be needed is 1/5), and s elsewhere; errors in h⁴ leave 1/16."""
 
+UNSEEN = 2.0
+"""Largest s where changes hardly fall from run to run, as across a barrier whose top lies within a
+cell: all runs hop at wrong rates."""
+
 SETTLED, UNSETTLED, SETTLES = 1 / 10, 1 / 3, {1: 1 / 8, 2: 1 / 5, 3: 1 / 5}
 """s of |c'' − b''| where |c' − b'| is below the third share of |b' − a'|, by dimension, and
 elsewhere: with order 6 it is 1/63, with order 4 it is 1/15."""
@@ -270,12 +274,24 @@ def _regularity(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
     first, second = middle_u - fields[-3], u - middle_u
     gained = size(u + second / 3 - (middle_u + first / 3))
     with np.errstate(divide="ignore", invalid="ignore"):
-        order = np.log2(size(first) / size(second))
+        ratio = size(second) / size(first)
+        order = -np.log2(ratio)
         # s in units of the share of the last change that extrapolation did not foresee
         unforeseen = 2.5 * gained / size(second)
     wary = ladder.refined or problem.kinks.any
     share = np.clip(unforeseen, WARY if wary else REGULAR, IRREGULAR)
-    return np.where(np.abs(order - 2) < ORDER_WITHIN, share, IRREGULAR)
+    share = np.where(np.abs(order - 2) < ORDER_WITHIN, share, IRREGULAR)
+    return np.where(order < 1, _of_slow(ratio), share)
+
+
+def _of_slow(ratio: Array) -> Array:
+    """Return s ``(T,)`` of runs whose changes fall by a `ratio` r of 1/2 or more, as in a series.
+
+    Of the last change c − b is r/(1 − r) left, of which c' foresees 1/3, and c' − b' is
+    4/3 − 1/(3r) of it.
+    """
+    r = np.clip(ratio, 0.5, 0.95)
+    return np.asarray(np.minimum((r / (1 - r) - 1 / 3) / (4 / 3 - 1 / (3 * r)), UNSEEN))
 
 
 def _settled(problem: Problem, nodes: list[Interpolation], fields: list[Array]) -> Array:
