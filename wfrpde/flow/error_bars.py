@@ -89,6 +89,7 @@ def estimated(
     luck: dict[str, float] = {}
     if problem.tolerance is not None and problem.dim > 1 and len(comparisons) == 1:
         luck = OF_TWO
+    before = comparisons
     if outcome.steps is not None and problem.tolerance is not None:
         comparisons = [(other, _smoothed(l2), share) for other, l2, share in comparisons]
     every = [*comparisons, rule]
@@ -116,7 +117,8 @@ def estimated(
         doubted = np.maximum(doubted, NO_LUCK * comparisons[0][1] * comparisons[0][2])
     if outcome.steps is not None and comparisons:
         _, distance, share = comparisons[0]
-        doubted = np.maximum(doubted, outcome.steps.untold(distance, share))
+        chance = distance > before[0][1]
+        doubted = np.maximum(doubted, outcome.steps.untold(distance, share, chance))
     defects = _start_defect(problem, outcome), mended, doubted
     error = _error(numbers, every, problem, cut, *defects, lucky=lucky, luck=luck, apart=apart)
     return _in_widths_of_the_box(problem, numbers, error)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wfrpde.arrays import Array
+from wfrpde.arrays import Array, Flags
 from wfrpde.flow.ladder import Run
 
 OF_STEPS = 0.3
@@ -45,9 +45,12 @@ class StepErrors:
     estimate: Array
     least: float
 
-    def untold(self, distance: Array, share: Array) -> Array:
-        """Return the error ``(T,)`` that a share of the distance in L2 does not tell."""
-        by_distance = (CAUTION * self.ratio - share) * distance
+    def untold(self, distance: Array, share: Array, by_chance: Flags) -> Array:
+        """Return the error ``(T,)`` that a share of the distance in L2 does not tell.
+
+        `by_chance`: when the two runs agree better than before and after; their numbers do as well.
+        """
+        by_distance = np.maximum(CAUTION * self.ratio - share, 2.0 * share * by_chance) * distance
         with np.errstate(divide="ignore"):
             untold = np.clip(1.0 - share / self.ratio, self.least, 1.0)
         told = np.minimum(by_distance, MOST * self.estimate)
