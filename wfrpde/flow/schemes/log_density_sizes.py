@@ -54,7 +54,7 @@ class Defaults:
     looser_still: float
     by_tolerance: bool = False
     least: float = 1e-13
-    fine_share: float = 1 / 5
+    fine_share: float = 1 / 4
     by_chance: float = 0.4
     first_step: float = 0.1
 
