@@ -7,13 +7,14 @@ import pytest
 from gaussian_flow import GaussianFlow
 
 import wfrpde
+from wfrpde.flow.hops import worst_hop
 
 RIDGE = "-log(exp(-(x - {0})**2/(2*{1}**2)) + exp(-(x + {0})**2/(2*{1}**2)))"
 """Two modes in x, at ±{0}, {1} wide: where they meet the potential bends within a fifth of that."""
 
 
 def solved(dim: int, potential: str, x: float, tolerance: float, **keys: object) -> wfrpde.Solution:
-    """The flow from N((x, 0), diag(σ², 1)), on a line without y."""
+    """The flow from N((x, 0), diag(x²/16, 1)), on a line without y."""
     tables = {
         "target": {
             "potential": potential + (" + y**2/2" if dim > 1 else ""),
@@ -46,3 +47,36 @@ def test_a_ridge_that_coarse_cells_do_not_see(x, width, end):
         assert (np.abs(found - exact)[1:] <= bar[1:]).all()
     assert plane.numerics["accuracy"]["met"]
     assert abs(plane.mode_mass["right"][-1] - right[-1]) < 1e-3
+
+
+def test_a_wide_start_over_a_ridge():
+    """All runs hop at wrong rates alike: masses and KL were off by 4 bars, the tolerance met."""
+    flow = {"beta": 0.02, "save": [50.0]}
+    potential = RIDGE.format(4.0, 1.0)
+    start = {"mean": [14.0, 0.0], "covariance": [[100.0, 0.0], [0.0, 100.0]]}
+    numerics = {"formulation": "edge-averaged"}
+    plane = solved(2, potential, 14.0, 1e-2, flow=flow, numerics=numerics, initial=start)
+    start = {"mean": [14.0], "covariance": [[100.0]]}
+    line = solved(1, potential, 14.0, 1e-6, flow=flow, initial=start)
+    rest = GaussianFlow((0.0,), [[100.0]], (0.0,), [[1.0]], 1.0, 0.02)
+    for found, bar, exact in (
+        (plane.mode_mass["right"], plane.error.mode_mass["right"], line.mode_mass["right"][1]),
+        (plane.series["kl"], plane.error.series["kl"], line.series["kl"][1] + rest.kl(50.0)),
+        (plane.mean[:, 0], plane.error.mean[:, 0], line.mean[1, 0]),
+    ):
+        assert abs(found[1] - exact) <= bar[1]
+    assert plane.error.mode_mass["right"][1] < 3e-3
+
+
+def test_the_rate_of_a_hop_over_a_ridge():
+    """Half way between N(±4, 1) the potential is 8 − log 2 and bends by 1 − 16."""
+    seeds = np.array([[-4.0, 0.0], [4.0, 0.0]])
+
+    def potential(x: np.ndarray) -> np.ndarray:
+        return x[:, 1] ** 2 / 2 - np.logaddexp(-((x[:, 0] - 4) ** 2) / 2, -((x[:, 0] + 4) ** 2) / 2)
+
+    rate = np.sqrt(15.0) * 2 * np.exp(-8.0) / (2 * np.pi)
+    assert abs(worst_hop(potential, seeds, np.array([1.0, 0.1])) - rate) < 1e-3 * rate
+    seen = worst_hop(potential, seeds, np.array([0.27, 1.0]))  # the width along the way counts
+    assert abs(seen - (0.1 * np.sqrt(15.0)) ** 4 * rate) < 1e-3 * rate
+    assert worst_hop(potential, seeds[:1], np.array([1.0, 0.1])) == 0.0

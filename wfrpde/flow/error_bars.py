@@ -19,6 +19,7 @@ from wfrpde.discretisation.pieces import Evaluated, Functionals
 from wfrpde.fields.schedules import integral
 from wfrpde.flow.accuracy import RATES, SMALL
 from wfrpde.flow.exact import blur_defect
+from wfrpde.flow.hops import misjudged_hops
 from wfrpde.flow.normalisation import estranged
 from wfrpde.flow.outcome import Outcome, Share
 from wfrpde.flow.saved import ErrorEstimate
@@ -112,6 +113,8 @@ def estimated(
         widened = 1 + (WIDER - 1) * doubt
         every = [*((other, l2, share * widened) for other, l2, share in comparisons), rule]
         doubted = NO_LUCK * doubt * widened * distance
+    if comparisons and nested and outcome.facts["extrapolated"] and problem.dim > 1:
+        doubted = doubted + misjudged_hops(problem, outcome)
     if comparisons and problem.kinks.oblique and problem.tolerance is None:
         # no order is to be counted on across kinks: numbers agree by chance
         doubted = np.maximum(doubted, NO_LUCK * comparisons[0][1] * comparisons[0][2])
