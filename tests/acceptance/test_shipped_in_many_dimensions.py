@@ -41,6 +41,7 @@ def test_a_shell():
 def test_a_chain():
     few = {
         "target.length": 3,
+        "target.modes.half of them right": "count(x > 0) >= 2",
         "flow.save": [0.5],
         "numerics.certify": False,
         "numerics.cells": [14],
