@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gaussian_flow import GaussianFlow
 
 import wfrpde
 
@@ -193,3 +194,17 @@ def test_a_spectrum_on_twelve_cells():
     assert (np.abs(found.rates - right) <= found.errors + 1e-10).all()
     assert found.errors[1] < 1e-5, "a rate that nothing mixes with stays sharp"
     assert any("take more cells" in text for text in found.warnings)
+
+
+@pytest.mark.parametrize("dt", [0.777, 0.05])
+def test_steps_longer_than_the_times_between_savings(dt):
+    """Both runs of spectral elements took one step there, and numbers were off by 1e6 bars."""
+    flow = GaussianFlow((-1.0,), [[0.3]], (0.0,), [[1.0]], 1.0, 2.0)
+    numerics = {"formulation": "spectral", "dt": dt}
+    solution = wfrpde.solve(flow.case(0.06, 0.3, 0.9, 3.0, numerics=numerics))
+    for k, t in enumerate(solution.times[1:].tolist(), 1):
+        mean, covariance = flow.at(t)
+        assert abs(solution.mean[k] - mean) <= solution.error.mean[k]
+        assert abs(solution.covariance[k] - covariance) <= solution.error.covariance[k]
+        assert abs(solution.series["kl"][k] - flow.kl(t)) <= solution.error.series["kl"][k]
+        assert solution.error.mean[k] < 0.02

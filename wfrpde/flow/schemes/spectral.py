@@ -206,8 +206,6 @@ class Spectral(Scheme):
         for p, share in zip(rungs, work / work.sum(), strict=True):
             if runs:
                 policy = runs[-1].repeated
-                if numerics.dt is not None:
-                    policy = Replay(uniform(np.array(problem.save), dt))
             how = {"stepper": stepper, "degree": p}
             runs.append(run(context, grid, policy, f"degree {p}", float(share), **how))
             if not runs[-1].march.complete:
