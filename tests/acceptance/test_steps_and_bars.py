@@ -11,7 +11,7 @@ import wfrpde
 
 
 def numbers(flow: GaussianFlow, solution: wfrpde.Solution) -> np.ndarray:
-    """Errors and bars ``(n, 2)`` of all numbers after the start."""
+    """Errors and bars ``(n, 2)`` of all numbers and densities after the start."""
     found = []
     for k, t in enumerate(solution.times[1:].tolist(), 1):
         mean, covariance = flow.at(t)
@@ -22,6 +22,9 @@ def numbers(flow: GaussianFlow, solution: wfrpde.Solution) -> np.ndarray:
         for name in ("kl", "fisher_information", "reaction_variance"):
             gap = abs(solution.series[name][k] - getattr(flow, name)(t))
             found.append((gap, solution.error.series[name][k]))
+        half = 6 * np.sqrt(covariance.max()) + np.abs(mean - flow.target_mean).max()
+        gap = flow.error(solution, t, half, {1: 1001, 2: 101}[flow.dim])
+        found.append((gap, solution.error.density[k]))
     return np.array(found)
 
 

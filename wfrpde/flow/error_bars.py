@@ -257,7 +257,8 @@ def _error(
     its walls are not felt), and so does, after the start, what the nodes misrepresent of it, and
     what was mended; that may be in modes `apart` by so much along each axis. Where numbers may
     agree by luck, a share of the density's error adds to them: to all that are `lucky`, else `luck`
-    by name; and to all but the density itself what is `doubted` of it, or steps left `untold`.
+    by name; and to all but the density itself what is `doubted` of it, and to all what steps left
+    `untold`.
     """
     cut, depth = cut_off
     reach = float(np.ptp(problem.box, axis=1).max()) / 2
@@ -331,7 +332,7 @@ def _error(
             )
             for name, inside in insides.items()
         },
-        density=np.maximum(density, floor) + (cut + start_defect + mended),
+        density=np.maximum(density, floor) + (cut + start_defect + mended + untold),
     )
 
 
