@@ -122,8 +122,8 @@ def with_path(data: Any) -> Any:
     ):
         begin = f"-({text})/({TIME.sub('(0.0)', path['schedule'])})"
         return {"initial": {"kind": "expression", "log_density": begin}, **data}
-    if path.get("kind") != "expression":
-        return data
+    if path.get("kind") != "expression" or (target is not None and target.get("kind") == "chain"):
+        return data  # of a chain it is refused
     moving = isinstance(text, str) and TIME.search(text) is not None
     given = path.get("potential")
     # a case that is dumped and read again, perhaps with another end, says both

@@ -62,17 +62,23 @@ def _check_momenta(case: Case) -> None:
 def _check_path(case: Case) -> None:
     if case.path.kind is None:
         return
+    if case.target.is_chain and case.path.kind == "expression":
+        needed = "'temper' or 'anneal', whose targets are chains at all times"
+        raise InputError("path.kind", "'expression', of a chain", needed)
     case.path.build(case.dim if case.dim <= 3 else 1, case.flow.t_end)
     beyond = {
         "flow.splitting": case.flow.splitting is not None,
         "flow.conserve_mass": not case.flow.conserve_mass,
         "domain": case.domain.kills,
         "dynamics.kind": case.dynamics.kind == "kinetic",
-        "target": case.is_factored,
+        "target": case.is_factored and not case.target.is_chain,
     }
     for where, given in beyond.items():
         if given:
-            needed = "a path of an overdamped flow in one to three dimensions that keeps mass"
+            needed = (
+                "a path of an overdamped flow in one to three dimensions, or of a chain, "
+                "that keeps mass"
+            )
             raise InputError(where, "what no flow with a [path] can do yet", needed)
 
 

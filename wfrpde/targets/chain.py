@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,17 @@ from pydantic import Field
 
 from wfrpde.arrays import Array
 from wfrpde.targets.target import Target, TargetParameters
+
+
+class Chain(Protocol):
+    """Sites and couplings that are alike all along."""
+
+    @property
+    def length(self) -> int:
+        """Number d of sites."""
+
+    def functions(self) -> tuple[Callable[[Array], Array], Callable[[Array, Array], Array]]:
+        """Return site and coupling, as functions of arrays ``(m,)``."""
 
 
 class ChainTarget(TargetParameters):

@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from wfrpde.arrays import Array
-from wfrpde.flow.chain.measure import Measurement
+from wfrpde.flow.chain.measure import ALONG, LAW_TOLERANCE, Measurement
 from wfrpde.flow.chain.runs import Run
 from wfrpde.flow.chain.setting import Setting
 from wfrpde.flow.chain.train import values
@@ -90,7 +90,9 @@ def numbers_of(runs: Sequence[Run], setting: Setting) -> tuple[dict[str, Array],
     numbers, errors = {}, {}
     for name in names:
         own = {run.role: run.numbers[name] for run in runs}
-        numbers[name], errors[name] = estimated(own)
+        numbers[name], errors[name] = (combined if name in ALONG else estimated)(own)
+        if name in ALONG:  # differences of larger numbers, which may be zero
+            errors[name] = errors[name] + LAW_TOLERANCE
     errors["mass"] = np.zeros(len(setting.times))
     errors["density"] = density_errors(setting, runs)
     return numbers, errors

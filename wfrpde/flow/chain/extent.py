@@ -7,7 +7,7 @@ import numpy as np
 from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.starts.initial import InitialDensity
-from wfrpde.targets.chain import ChainTarget
+from wfrpde.targets.chain import Chain
 
 LEVEL, START_LEVEL, WHOLE = 27.0, 13.0, 40.0
 """kT above the minimum up to which a site matters, with all others where they cost least; and for
@@ -21,7 +21,7 @@ LINE, WIDEST = 601, 1e4
 """Points on which a site is looked at, and half the width at which it is given up."""
 
 
-def least_energies(target: ChainTarget, x: Array) -> Array:
+def least_energies(target: Chain, x: Array) -> Array:
     """Return, for each position of a site, V with the other sites where it is least ``(m,)``.
 
     The least over all places that the site may have in the chain.
@@ -39,7 +39,7 @@ def least_energies(target: ChainTarget, x: Array) -> Array:
 
 
 def site_box(
-    target: ChainTarget, start: InitialDensity, level: float = START_LEVEL
+    target: Chain, start: InitialDensity, level: float = START_LEVEL
 ) -> tuple[float, float]:
     """Return the interval in which all sites live, ρ₀ being cut off at a level in kT.
 
@@ -76,7 +76,7 @@ def site_box(
     )
 
 
-def relaxation_time(target: ChainTarget, start: InitialDensity, box: tuple[float, float]) -> float:
+def relaxation_time(target: Chain, start: InitialDensity, box: tuple[float, float]) -> float:
     """Return the shortest time in which the start changes: of its own width, or of V there."""
     site, coupling = target.functions()
     x = np.asarray(np.linspace(box[0], box[1], 2001), dtype=float)
@@ -90,7 +90,7 @@ def relaxation_time(target: ChainTarget, start: InitialDensity, box: tuple[float
     return 1 / max(1 / variance, float(weight @ np.abs(curvature)))
 
 
-def site_weight(target: ChainTarget, start: InitialDensity, x: Array) -> Array:
+def site_weight(target: Chain, start: InitialDensity, x: Array) -> Array:
     """Return square roots of how much places x ``(n,)`` of a site matter.
 
     By the larger of π, at a site amid the chain, and ρ₀, each relative to its maximum.
@@ -108,10 +108,21 @@ def site_weight(target: ChainTarget, start: InitialDensity, x: Array) -> Array:
     return np.asarray(np.sqrt(np.maximum(share, FAR)))
 
 
-def coupling_rate(target: ChainTarget, start: InitialDensity, box: tuple[float, float]) -> float:
+def coupling_rate(target: Chain, start: InitialDensity, box: tuple[float, float]) -> float:
     """Return the mean of |∂²w/∂x∂y| of a coupling w, where two neighbours matter."""
     x = np.asarray(np.linspace(*box, 201), dtype=float)
     pair = target.functions()[1](np.repeat(x, 201), np.tile(x, 201)).reshape(201, 201)
     mixed = np.abs(np.gradient(np.gradient(pair, x, axis=0), x, axis=1))
     weight = site_weight(target, start, x) ** 2
     return float(weight @ mixed @ weight / weight.sum() ** 2)
+
+
+def stiffness(target: Chain, start: InitialDensity, box: tuple[float, float]) -> float:
+    """Return the mean of |∂²V/∂x²| of a site amid the chain, where it and its neighbours matter."""
+    x = np.asarray(np.linspace(*box, 201), dtype=float)
+    site, coupling = target.functions()
+    pair = coupling(np.repeat(x, 201), np.tile(x, 201)).reshape(201, 201)
+    weight = site_weight(target, start, x) ** 2
+    weight = weight / weight.sum()
+    field = site(x) + weight @ pair + pair @ weight
+    return float(weight @ np.abs(np.gradient(np.gradient(field, x), x)))

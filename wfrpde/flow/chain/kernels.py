@@ -39,6 +39,9 @@ class SiteKernels:
         Functions of x ``(m,)``, and of two neighbours ``(m,)``, in kT.
     cells
         Cells of the coarser grid between two nodes.
+    lift
+        Site and coupling of V less the potential of the π of u = log(ρ/π), which may be that of
+        another time; None where they are the same.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class SiteKernels:
         site: Callable[[Array], Array],
         coupling: Callable[[Array, Array], Array],
         cells: int,
+        lift: tuple[Callable[[Array], Array], Callable[[Array, Array], Array]] | None = None,
     ) -> None:
         self.nodes = nodes
         inner, at = nodes.grid(cells)
@@ -64,23 +68,29 @@ class SiteKernels:
         self._grids.append((fine, 2 * self._grids[0][1]))
         self._fine = nodes.extrapolation(fine)
         self._site, self._coupling = site, coupling
+        self._lift = None if lift is None else self._fields(nodes.points, *lift)
         self._which: Integers = np.zeros(0, dtype=np.int64)
         self._generators = [self._generator(grid) for grid, _ in self._grids]
         self._whole: tuple[float, list[Array]] = (0.0, [])
         self._rows: dict[float, tuple[Array, Array]] = {}
 
-    def _fields(self, grid: Array) -> Array:
+    def _fields(
+        self,
+        grid: Array,
+        site: Callable[[Array], Array],
+        coupling: Callable[[Array, Array], Array],
+    ) -> Array:
         """Return V on a grid for each pair of neighbours; the last of n + 1 is none."""
         x = self.nodes.points
         n, m = len(x), len(grid)
         left, right = np.zeros((n + 1, m)), np.zeros((n + 1, m))
-        left[:n] = self._coupling(np.repeat(x, m), np.tile(grid, n)).reshape(n, m)
-        right[:n] = self._coupling(np.tile(grid, n), np.repeat(x, m)).reshape(n, m)
-        return (self._site(grid) + left[:, None] + right).reshape(-1, m)
+        left[:n] = coupling(np.repeat(x, m), np.tile(grid, n)).reshape(n, m)
+        right[:n] = coupling(np.tile(grid, n), np.repeat(x, m)).reshape(n, m)
+        return (site(grid) + left[:, None] + right).reshape(-1, m)
 
     def _generator(self, grid: Array) -> Array:
         """Return L on a grid, once for each potential: equal ones share it."""
-        potential = self._fields(grid)
+        potential = self._fields(grid, self._site, self._coupling)
         if not len(self._which):
             differences = np.round((potential - potential[:, :1]) * 1e8)
             _, first, which = np.unique(differences, axis=0, return_index=True, return_inverse=True)
@@ -98,6 +108,10 @@ class SiteKernels:
         every = np.arange(len(grid))
         matrix[:, every, every] = -matrix.sum(axis=2)
         return matrix
+
+    def at(self, t: float) -> SiteKernels:
+        """Return those of a time: of a target that stays, the same."""
+        return self
 
     @property
     def nbytes(self) -> int:
@@ -147,7 +161,10 @@ class SiteKernels:
         n = self.nodes.count
         a = n if left is None else left
         b = n if right is None else right
-        kinds = self._which[np.broadcast_to(np.asarray(a * (n + 1) + b), u.shape[1:])]
+        pairs = np.broadcast_to(np.asarray(a * (n + 1) + b), u.shape[1:])
+        kinds = self._which[pairs]
+        lift = None if self._lift is None else self._lift[pairs].T
+        u = u if lift is None else u + lift
         # fibres of one kind stand side by side while there are few values of each
         order = np.argsort(kinds, kind="stable")
         cuts = np.flatnonzero(np.diff(kinds[order])) + 1
@@ -166,7 +183,7 @@ class SiteKernels:
         np.log(after, out=after)
         result = np.empty_like(u)
         result[:, order] = (4 * after[n:] - after[:n]) / 3 + top
-        return result
+        return result if lift is None else result - lift
 
 
 def _exponential(generator: Array, tau: float) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -75,6 +75,15 @@ class Energy:
             )  # fmt: skip
             found += middle
         return found
+
+    def into(self, train: Train, sweeps: int, right: Sequence[Integers] = ()) -> None:
+        """Make log ρ a train; see `Train.fill`."""
+        train.fill(
+            lambda own, bond: self.block(own.left[bond], own.right[bond + 2], bond),
+            sweeps,
+            np.random.default_rng(0),
+            right,
+        )
 
     def _outer(self, index: Integers, before: bool) -> Array:
         """Return log ρ ``(p, m)`` of pivots alone, and of their pair with the next site."""

@@ -14,7 +14,7 @@ from wfrpde.fields.product_regions import ProductRegion, parse_product_region
 from wfrpde.flow.chain.law import Energy, Law, Pivots
 from wfrpde.flow.chain.nodes import GAUSS, SiteNodes, quadrature
 from wfrpde.flow.chain.train import Cores, on_grid
-from wfrpde.targets.chain import ChainTarget
+from wfrpde.targets.chain import Chain
 
 RARE = 1e-2
 """Mass of a count below which it is found by a train of its own."""
@@ -22,6 +22,9 @@ RARE = 1e-2
 LAW_TOLERANCE = 1e-8
 """Root mean square that a bond of a density may leave out, in units of that of the density there:
 amid many modes all are small beside the largest of them, and yet most of the mass."""
+
+ALONG = ("kl_to_path", "free_energy")
+"""Names of the series of a target that moves."""
 
 
 def chain_region(text: str, where: str) -> ProductRegion:
@@ -56,7 +59,7 @@ class Measurement:
         Pivots of densities that were measured, whose likes are begun with.
     """
 
-    target: ChainTarget
+    target: Chain
     points: Array
     weights: Array
     ends: Array
@@ -68,7 +71,7 @@ class Measurement:
     @classmethod
     def of(
         cls,
-        target: ChainTarget,
+        target: Chain,
         nodes: SiteNodes,
         modes: Mapping[str, str],
         gauss: int = GAUSS,
@@ -161,6 +164,18 @@ class Measurement:
         tilted = Law.of(energy, self.points, self.weights, self.tolerance, self.known, name)
         shares = tilted.counts(inside) * np.exp(-theta * np.arange(d + 1))
         return float(shares[span].sum() * np.exp(tilted.log_mass - law.log_mass))
+
+    def mean_of(self, law: Law, chain: Chain) -> float:
+        """Return ⟨V⟩ of the potential of a chain under a law on the points."""
+        energy = replace(self, target=chain)._energy(None)
+        both = np.multiply.outer(self.weights, self.weights) * energy.coupling
+        sites = sum(float(self.weights @ (law.density(k) * energy.site)) for k in range(law.length))
+        return sites + sum(float((law.pair(k, k + 1) * both).sum()) for k in range(law.length - 1))
+
+    def to_path(self, law: Law, kl: float, chain: Chain, lift: Chain) -> float:
+        """Return the KL of a law to another chain, from that to the target; `lift` is V′ − V."""
+        other = replace(self, target=chain).log_partition()
+        return kl + self.mean_of(law, lift) + other - self.log_partition()
 
     def target_numbers(self) -> tuple[Law, dict[str, float]]:
         """Return π, and the masses that it gives to the regions."""

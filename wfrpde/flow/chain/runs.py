@@ -11,7 +11,7 @@ from wfrpde.arrays import Array
 from wfrpde.flow.chain.kernels import SiteKernels
 from wfrpde.flow.chain.law import Energy, Law
 from wfrpde.flow.chain.levels import Level
-from wfrpde.flow.chain.march import march
+from wfrpde.flow.chain.march import Reaction, march
 from wfrpde.flow.chain.measure import LAW_TOLERANCE, Measurement
 from wfrpde.flow.chain.nodes import GAUSS, SiteNodes
 from wfrpde.flow.chain.setting import Setting
@@ -71,8 +71,9 @@ def runs_of(
     """
     first = plans[0].level
     nodes = setting.nodes(first)
-    site, coupling = setting.target.functions()
-    kernels = SiteKernels(nodes, site, coupling, first.cells) if setting.alpha else None
+    kernels = Kernels(setting, nodes, first.cells) if setting.alpha else None
+    path = setting.path
+    reaction = None if path is None else Reaction(path, setting.beta, nodes.points)
     paces = [setting.pace(plan.level) for plan in plans]
     for k, plan in enumerate(plans):
         for _ in range(plan.halvings):
@@ -87,7 +88,9 @@ def runs_of(
 
         train = start_of(setting, nodes, plan.truncation)
         trains = [train.cores()]
-        for cores in march(train, kernels, pace, setting.alpha, setting.beta, tell, stop.requested):
+        for cores in march(
+            train, kernels, pace, setting.alpha, setting.beta, tell, stop.requested, reaction
+        ):
             trains.append(cores)
         nbytes = 0 if kernels is None else kernels.nbytes
         run = Run(plan.role, nodes, tuple(trains), (), {}, train.widest, pace.count, nbytes)
@@ -101,6 +104,32 @@ def runs_of(
     return found
 
 
+class Kernels:
+    """The `SiteKernels` of a case, of the target at each time; the last of them are kept."""
+
+    def __init__(self, setting: Setting, nodes: SiteNodes, cells: int) -> None:
+        self._setting, self._nodes, self._cells = setting, nodes, cells
+        self._known: tuple[tuple[float, float], SiteKernels] | None = None
+        self._most = 0
+
+    def at(self, t: float) -> SiteKernels:
+        """Return those of a time."""
+        path = self._setting.path
+        shares = (0.0, 1.0) if path is None else path.shares(t)
+        if self._known is None or self._known[0] != shares:
+            self._most = self.nbytes
+            chain = self._setting.target if path is None else path.at(t)
+            lift = None if path is None else path.lift(t).functions()
+            kernels = SiteKernels(self._nodes, *chain.functions(), self._cells, lift)
+            self._known = (shares, kernels)
+        return self._known[1]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the matrices took, at most."""
+        return self._most if self._known is None else max(self._most, self._known[1].nbytes)
+
+
 def start_of(setting: Setting, nodes: SiteNodes, truncation: float) -> Train:
     """Return log(ρ₀/π) up to a constant."""
     x, n = nodes.points, nodes.count
@@ -109,11 +138,7 @@ def start_of(setting: Setting, nodes: SiteNodes, truncation: float) -> Train:
     pair = -coupling(np.repeat(x, n), np.tile(x, n)).reshape(n, n)
     energy = Energy(setting.target.length, None, own, pair)
     train = Train(setting.target.length, n, truncation, setting.weight(nodes))
-    train.fill(
-        lambda other, bond: energy.block(other.left[bond], other.right[bond + 2], bond),
-        2,
-        np.random.default_rng(0),
-    )
+    energy.into(train, 2)
     return train
 
 
@@ -153,8 +178,20 @@ class Still:
         many = SiteNodes(*setting.whole_box, STARTING)
         first = start_of(setting, many, STARTING_TRUNCATION).cores()
         law = within.law(on_grid(first, many.interpolation(within.points)), "start within")
-        _, numbers = wide.numbers(many, first, wide.log_partition(), "start")
+        broad, numbers = wide.numbers(many, first, wide.log_partition(), "start")
+        numbers |= along(setting, wide, broad, numbers, 0.0)
         return cls(within, beyond, law, numbers, *within.target_numbers())
+
+
+def along(
+    setting: Setting, measurement: Measurement, law: Law, numbers: dict[str, Array], t: float
+) -> dict[str, Array]:
+    """Return what is told of a law where the target moves, by name."""
+    path = setting.path
+    if path is None:
+        return {}
+    kl = measurement.to_path(law, float(numbers["kl"]), path.at(t), path.lift(t))
+    return {"kl_to_path": np.array(kl)}
 
 
 def measured(setting: Setting, run: Run, gauss: int, tolerance: float) -> Run:
@@ -162,11 +199,15 @@ def measured(setting: Setting, run: Run, gauss: int, tolerance: float) -> Run:
     still = setting.once((gauss, tolerance), lambda: Still.of(setting, gauss, tolerance))
     beyond = still.log_partition
     rows = [(still.start, still.start_numbers)]
-    rows += [
-        still.measurement.numbers(run.nodes, cores, beyond, k)
-        for k, cores in enumerate(run.trains[1:])
-    ]
+    for k, cores in enumerate(run.trains[1:]):
+        law, own = still.measurement.numbers(run.nodes, cores, beyond, k)
+        told = along(setting, still.measurement, law, own, float(setting.times[k + 1]))
+        rows.append((law, own | told))
     numbers = {name: np.array([row[name] for _, row in rows]) for name in rows[0][1]}
+    if setting.path is not None:
+        chains = [setting.path.at(float(t)) for t in setting.times[: len(rows)]]
+        logs = [replace(still.measurement, target=chain).log_partition() for chain in chains]
+        numbers["free_energy"] = logs[0] - np.array(logs)
     numbers["log Z"] = np.array([still.target.log_mass, beyond])
     numbers |= {f"target {name}": np.array(mass) for name, mass in still.target_masses.items()}
     return replace(run, laws=(*(law for law, _ in rows), still.target), numbers=numbers)

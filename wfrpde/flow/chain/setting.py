@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,16 +20,22 @@ from wfrpde.flow.chain.extent import (
     relaxation_time,
     site_box,
     site_weight,
+    stiffness,
 )
 from wfrpde.flow.chain.law import Pivots
 from wfrpde.flow.chain.levels import Level
 from wfrpde.flow.chain.march import FIRST, Pace
 from wfrpde.flow.chain.measure import chain_region
 from wfrpde.flow.chain.nodes import DEGREE, SiteNodes
+from wfrpde.flow.chain.path import SAME, ChainPath
 from wfrpde.flow.refusals import refuse_beyond_fixed_rates
 from wfrpde.starts.initial import InitialDensity
 from wfrpde.targets import make_target
-from wfrpde.targets.chain import ChainTarget
+from wfrpde.targets.chain import Chain, ChainTarget
+
+STIFF = 4.0
+"""Longest step while the target moves, in units of that of the level, and of the mean curvature of
+the potential of a site: ρ lags behind π_t by what a site forgets in that time."""
 
 T = TypeVar("T")
 
@@ -44,6 +51,7 @@ class Setting:
     alpha: float
     beta: float
     modes: dict[str, str]
+    path: ChainPath | None = None
     pivots: dict[Hashable, Pivots] = field(default_factory=dict, repr=False)
     _known: dict[tuple[int, float], Any] = field(default_factory=dict, repr=False)
 
@@ -71,13 +79,20 @@ class Setting:
 
     def weight(self, nodes: SiteNodes) -> Array:
         """Return square roots of the weights of nodes ``(n,)``."""
-        return site_weight(self.target, self.start, nodes.points)
+        every = [site_weight(chain, self.start, nodes.points) for chain in self._chains]
+        return np.asarray(np.max(every, axis=0))
+
+    @property
+    def _chains(self) -> tuple[Chain, ...]:
+        """Targets between which those of all times lie."""
+        return (self.target,) if self.path is None else self.path.ends
 
     @cached_property
     def _rates(self) -> tuple[float, float]:
         """Of change at the start, and of what neighbours do to one another, per time."""
-        shortest = relaxation_time(self.target, self.start, self.box)
-        return self.alpha / shortest, self.alpha * coupling_rate(self.target, self.start, self.box)
+        given = [(chain, self.start, self.box) for chain in self._chains]
+        shortest = min(relaxation_time(*each) for each in given)
+        return self.alpha / shortest, self.alpha * max(coupling_rate(*each) for each in given)
 
     def pace(self, level: Level) -> Pace:
         """Return the steps in time; one to each saved time where there is no transport."""
@@ -85,7 +100,21 @@ class Setting:
             return Pace.of(self.times, 1, np.inf, np.inf)
         fast, coupled = self._rates
         longest = level.longest / max(coupled, 1e-300)
-        return Pace.of(self.times, level.per_octave, FIRST / fast, longest)
+        path = self.path
+        if path is None or not path.moves:
+            return Pace.of(self.times, level.per_octave, FIRST / fast, longest)
+        # steps end where the path turns, and do not grow with time: it may turn late
+        near = [t for t in path.corners if np.abs(self.times - t).min() > SAME * path.end]
+        times = np.union1d(self.times, near)
+        given = [(chain, self.start, self.box) for chain in self._chains]
+        relaxing = self.alpha * max(stiffness(*each) for each in given)
+        caps = [longest] * (len(times) - 1)
+        for k, (start, end) in enumerate(pairwise(times)):
+            speed = path.speed(float(start), float(end))
+            if speed > 0:
+                caps[k] = min(longest, STIFF * level.longest / relaxing, level.longest / speed)
+        pace = Pace.of(times, level.per_octave, FIRST / fast, longest, caps)
+        return pace.joined(np.isin(times[1:], self.times))
 
 
 def setting_of(case: Case) -> Setting:
@@ -103,7 +132,12 @@ def setting_of(case: Case) -> Setting:
     site = make_target(potential=target.site, dim=1)
     box = None if case.domain.box is None else np.asarray(case.domain.box, dtype=float)
     start = case.initial.build(site, box)
-    needs = site_box(target, start)
+    end = float(case.flow.t_end)
+    moves = case.path.build(1, end)
+    path = None if moves is None else ChainPath(moves, target, start, end)
+    chains: tuple[Chain, ...] = (target, *(path.ends if path else ()))
+    boxes = [site_box(chain, start) for chain in chains]
+    needs = (min(low for low, _ in boxes), max(high for _, high in boxes))
     ends = needs if box is None else (float(box[0, 0]), float(box[0, 1]))
     slack = 0.15 * (needs[1] - needs[0])  # a little less than what all of it takes
     if ends[0] > needs[0] + slack or ends[1] < needs[1] - slack:
@@ -122,6 +156,7 @@ def setting_of(case: Case) -> Setting:
         alpha=float(case.flow.alpha),
         beta=float(case.flow.beta),
         modes=dict(case.target.modes),
+        path=path,
     )
 
 
@@ -133,6 +168,7 @@ def _refuse_unheeded(case: Case) -> None:
         "numbers α and β, a box at most, and numerics.certify and cells alone",
         {
             "initial.mass": case.initial.mass != 1.0,
+            "path.at": case.path.at is not None,
             "domain": bool(case.domain.altered - {"box"}),
             "numerics": case.numerics.model_copy(update=ours) != NumericsSpec(),
         },

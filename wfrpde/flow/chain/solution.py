@@ -16,7 +16,7 @@ from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import points_of
 from wfrpde.fields import parse_region
 from wfrpde.flow.chain.law import Law
-from wfrpde.flow.chain.measure import chain_region
+from wfrpde.flow.chain.measure import ALONG, chain_region
 from wfrpde.flow.chain.nodes import SiteNodes
 from wfrpde.flow.chain.train import values
 from wfrpde.flow.saved import DerivedNumbers, ErrorEstimate, Estimated, saved_index
@@ -55,7 +55,8 @@ class ChainSolution(Result, DerivedNumbers):
     facts
         How it was computed, JSON-ready.
     series
-        ``kl``, ``mass``, ``fisher_information``, ``reaction_variance``, each ``(T,)``.
+        ``kl``, ``mass``, ``fisher_information``, ``reaction_variance``, each ``(T,)``; along a
+        ``[path]`` also ``kl_to_path`` KL(ρ_t‖π_t) and ``free_energy`` −log Z_t/Z_0.
     """
 
     case: Case
@@ -109,7 +110,8 @@ class ChainSolution(Result, DerivedNumbers):
 
     @property
     def _series(self) -> Mapping[str, Estimated]:
-        return {name: self._entry(name) for name in SERIES}
+        names = [*SERIES, *(name for name in ALONG if name in self.numbers)]
+        return {name: self._entry(name) for name in names}
 
     @property
     def _means(self) -> Estimated:
