@@ -122,7 +122,7 @@ def test_many_replicates_of_right_weights_are_not_far_from_their_law():
     def p(weigh):
         gaps = [weigh(normalised(moved * own)) @ (own[:, None] < at) - ndtr(at - moved)
                 for own in x]  # fmt: skip
-        return halves.tested(gaps).p
+        return halves.tested(gaps, 0.0).p
 
     assert p(lambda w: w) < 1e-6
     assert p(corrected) > 0.01

@@ -14,6 +14,7 @@ from wfrpde.case.factors import factors_of, rotation_matrix
 from wfrpde.case.problem import Problem
 from wfrpde.case.radial import RADIAL, distance_case, is_centred
 from wfrpde.case.setup import make_problem
+from wfrpde.case.sites import site_of
 from wfrpde.errors import InputError
 from wfrpde.samplers.context import SamplerContext, drawable
 from wfrpde.samplers.walls import Walls, no_walls
@@ -69,7 +70,9 @@ def _of_factors(case: Case, solution: SavedFlow | Knowing | None, comm: Any) -> 
 
     specs = factors_of(case)
     repeats = [spec.repeat for spec in specs]
-    rooms = [_room(factor_case(case, k)) for k in range(len(specs))]
+    chain = case.target.is_chain
+    rooms = [_room_of_chain(case)] if chain else [
+        _room(factor_case(case, k)) for k in range(len(specs))]  # fmt: skip
     rotation = None
     if case.target.is_product:
         rotation = rotation_matrix(case.target.parameters.get("rotation"), case.dim)
@@ -135,6 +138,15 @@ def _room(case: Case) -> _Room:
     walls = walls_of(problem)
     initial = drawable(problem.initial, problem.box, walls)
     return _Room(problem.target, initial, problem.box, problem.scales, walls)
+
+
+def _room_of_chain(case: Case) -> _Room:
+    """Look at a chain, whose sites all begin alike."""
+    _, start, ends = site_of(case)
+    sites, box = case.dim, np.tile([ends], (case.dim, 1))
+    start = product_start([(sites, drawable(start, box[:1]))])
+    scales = np.full(sites, np.ptp(box[0]) / 100)
+    return _Room(case.target.build(), start, box, scales)
 
 
 def _walls_of_factors(repeats: Sequence[int], rooms: Sequence[_Room], box: Array) -> Walls | None:

@@ -68,9 +68,10 @@ def require_case(case: Any, function: str, *, factored: bool = False, noised: bo
     if case.noising is not None and not noised:
         needed = "a flow towards a target: score-based processes are solved by wfrpde.solve"
         raise InputError("noising", f"a score-based process, in {function}", needed)
-    if case.is_factored and not (factored and (function == "solve" or not case.target.is_chain)):
+    taken = factored and (function in ("solve", "validate") or not case.target.is_chain)
+    if case.is_factored and not taken:
         if case.target.is_chain:
-            do = "Chains are known to wfrpde.solve and its command alone."
+            do = "Chains are known to wfrpde.solve and wfrpde.validate, and their commands."
             raise InputError("target.kind", f"'chain', in {function}", "another one", do)
         raise InputError(
             "target",

@@ -140,9 +140,9 @@ def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[C
             rows += _particle_rows(name, judge_, at, k, doubt)
         if len(at) >= 8:  # fewer halves know no error
             for label, gap in judge_.gaps.get(float(t), {}).items():
-                distance = tested([r.gaps[label][k] for r in at])
+                distance = tested([r.gaps[label][k] for r in at], gap.error)
                 mean = Average(distance.value, distance.standard_error, distance.freedom)
-                nothing = ReferenceValue(0.0, 0.0, gap.spread)
+                nothing = ReferenceValue(0.0, gap.error, gap.spread)
                 rows.append(
                     Comparison(
                         name, label, float(t), len(at), mean, nothing, weights=doubt, above=True

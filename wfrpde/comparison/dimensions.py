@@ -1,10 +1,11 @@
-r"""Samples in any dimension, judged against a product whose numbers are known.
+r"""Samples in any dimension, judged against a product or a chain whose numbers are known.
 
 A density on a mesh cannot be compared with samples in d = 100; averages can, whose truth a
-`ProductSolution` knows with an error bar: moments of coordinates, probabilities of half-spaces
-along fixed and random directions, masses of regions such as ``count(x > 0) >= 50``, and the
-averages of log(ρ/π), of its square about KL, and of the squared distance from the mean. Each is
-tested by Student's t over independent replicates, and by the error that the points of these tell
+`ProductSolution` or a `ChainSolution` knows with an error bar: moments of coordinates,
+probabilities of half-spaces along fixed and random directions, masses of regions such as
+``count(x > 0) >= 50``, and the averages of log(ρ/π), of its square about KL, and of the squared
+distance from the mean. Each is tested by Student's t over independent replicates, and by the error
+that the points of these tell
 (`wfrpde.comparison.weighed`); the energy distance and MMD by halves of the replicates
 (`wfrpde.comparison.halves`). All tests together keep one error rate (Holm, 1979), however they
 depend on one another.
@@ -19,13 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.arrays import Array
+from wfrpde.comparison.flows import meshless_density
 from wfrpde.comparison.halves import Distance, gaps_of, tested
 from wfrpde.comparison.observables import reference_values, values
-from wfrpde.comparison.product_density import ProductDensity
 from wfrpde.comparison.product_observables import observables_of, shares
 from wfrpde.comparison.statistics import holm
 from wfrpde.comparison.weighed import Means, Weighed, check_weights, corrected, normalised
 from wfrpde.errors import InputError
+from wfrpde.flow.chain.solution import ChainSolution
 from wfrpde.flow.product.solution import ProductSolution
 
 FEWEST = 5.0
@@ -127,7 +129,7 @@ class ProductJudge:
 
     def __init__(
         self,
-        solution: ProductSolution,
+        solution: ProductSolution | ChainSolution,
         t: float,
         *,
         directions: int = 8,
@@ -136,9 +138,9 @@ class ProductJudge:
         seed: int = 0,
     ) -> None:
         self.solution, self.t, self.level = solution, t, level
-        self._density = ProductDensity(solution, t)
+        self._density = meshless_density(solution, t)
         observables = observables_of(
-            solution,
+            solution.dim,
             moving=bool(np.isfinite(t)),
             directions=directions,
             coordinates=coordinates,
@@ -187,8 +189,8 @@ class ProductJudge:
             w = corrected(normalised(logs))
             gaps.append([gap.of(x, w) for gap in self._gaps.values()])
         distances = [
-            (name, tested(own))
-            for name, own in zip(self._gaps, zip(*gaps, strict=True), strict=True)
+            (name, tested(own, gap.error))
+            for (name, gap), own in zip(self._gaps.items(), zip(*gaps, strict=True), strict=True)
         ]
         names = [observable.name for observable in self._observables]
         return compared(names, self._truths, Means.of(found), self.level, distances)
@@ -234,7 +236,7 @@ def compared(
         Average(names[k], truth[k], error[k], means.value[k], standard[k], p[k], False)
         for k in np.flatnonzero(~rare)
     ]
-    averages += [Average(name, 0.0, 0.0, d.value, d.standard_error, d.p, False)
+    averages += [Average(name, 0.0, d.allowed, d.value, d.standard_error, d.p, False)
                  for name, d in distances]  # fmt: skip
     averages.sort(key=lambda average: average.p)
     found = holm(np.array([average.p for average in averages]), 0.0 if means.doubt else level)

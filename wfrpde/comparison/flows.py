@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wfrpde.arrays import Array
+from wfrpde.comparison.chain_density import ChainDensity, judged_chain
 from wfrpde.comparison.density import density_of
+from wfrpde.comparison.meshless import MeshlessDensity
 from wfrpde.comparison.noised_flows import process_judge
 from wfrpde.comparison.observables import (
     Observable,
@@ -28,6 +30,7 @@ from wfrpde.comparison.replicates import Judge
 from wfrpde.comparison.visits import Wells
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
+from wfrpde.flow.chain.solution import ChainSolution
 from wfrpde.flow.noising.solution import NoisingSolution
 from wfrpde.flow.product.solution import ProductSolution
 from wfrpde.flow.solution import Solution
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.targets import Target
 
-Solved = Solution | ProductSolution | NoisingSolution
+Solved = Solution | ProductSolution | ChainSolution | NoisingSolution
 
 
 @dataclass
@@ -94,8 +97,7 @@ class Flows:
         """Give the flow that is claimed; for samplers of π that of the case, or a still one."""
         if claims not in self._solved:
             from wfrpde.flow.noising.solve import solve_noising
-            from wfrpde.flow.product.solve import solve_product
-            from wfrpde.flow.solve import solve_on_mesh
+            from wfrpde.flow.solve import solve_apart, solve_on_mesh
             from wfrpde.parallel.mpi import MPI
 
             if self.case.noising is not None:
@@ -107,15 +109,15 @@ class Flows:
             if self.closely and claims is not None and claims == self.gradient_flow:
                 case = case.with_overrides({"flow.save": list(oracle_times(self.case))})
             alone: Any = {"comm": MPI.COMM_SELF, "observer": self.observer, "on_stop": "return"}
-            solved = solve_product(case, **alone) if case.is_factored else None
-            self._solved[claims] = solve_on_mesh(case, **alone) if solved is None else solved
+            solve = solve_apart if case.is_factored else solve_on_mesh
+            self._solved[claims] = solve(case, **alone)
         return self._solved[claims]
 
     def judge(self, claims: Equation | None) -> Judge:
         """Make what compares samplers of that claim."""
         if claims not in self._judges:
             solution = self.solution(claims)
-            if isinstance(solution, ProductSolution):
+            if isinstance(solution, ProductSolution | ChainSolution):
                 self._judges[claims] = product_judge(self.case, claims, solution)
                 return self._judges[claims]
             if isinstance(solution, NoisingSolution):
@@ -181,13 +183,30 @@ class ProductWhenAsked:
         return found.oracle
 
 
-def product_judge(case: Case, claims: Equation | None, solution: ProductSolution) -> Judge:
-    """Make what compares samplers with the flow of a product."""
+def meshless_density(solution: ProductSolution | ChainSolution, t: float) -> MeshlessDensity:
+    """Return the law of a flow without a mesh at one of its times, of π at t = ∞.
+
+    Raises
+    ------
+    InputError
+        If its errors are not estimated.
+    """
+    if isinstance(solution, ChainSolution):
+        return ChainDensity(judged_chain(solution), t)
+    return ProductDensity(solution, t)
+
+
+def product_judge(
+    case: Case, claims: Equation | None, solution: ProductSolution | ChainSolution
+) -> Judge:
+    """Make what compares samplers with a flow without a mesh."""
+    if not solution.complete:  # it was stopped
+        raise KeyboardInterrupt
     spec = case.validation
     found: list[Observable] = []
     if spec.moments:
         found += product_observables(
-            solution,
+            solution.dim,
             moving=claims is not None,
             directions=spec.directions,
             coordinates=spec.coordinates,
@@ -198,7 +217,7 @@ def product_judge(case: Case, claims: Equation | None, solution: ProductSolution
         found += shares(case.target.modes, "mass", "target.modes")
     found += shares(spec.probabilities, "P", "validation.probabilities")
     times = [np.inf] if claims is None else [float(t) for t in case.flow.save]
-    densities = {t: ProductDensity(solution, t) for t in times}
+    densities = {t: meshless_density(solution, t) for t in times}
     return Judge(claims, densities, found, {}, metrics=spec.metrics)
 
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from wfrpde.arrays import Array
+from wfrpde.comparison.meshless import MeshlessDensity
 from wfrpde.comparison.metrics import SEED, mean_embedding, transport_directions
-from wfrpde.comparison.product_density import ProductDensity
 from wfrpde.comparison.statistics import average, p_above
 
 LEVELS, WIDE = 48, 5.0
@@ -34,16 +34,19 @@ class Distance:
     value, standard_error, freedom
         An unbiased estimate, its standard error, and the degrees of freedom of that.
     p
-        One-sided.
+        One-sided, of whether it exceeds what is allowed.
+    allowed
+        What the error of the law may make of it.
     """
 
     value: float
     standard_error: float
     freedom: float
     p: float
+    allowed: float
 
 
-def sliced_energy(density: ProductDensity, n: int) -> Callable[[Array, Array], Array]:
+def sliced_energy(density: MeshlessDensity, n: int) -> Callable[[Array, Array], Array]:
     """Return the gap ``(k,)`` whose squared length is the energy distance.
 
     D² = √π Γ((d + 1)/2)/Γ(d/2) ⟨2 ∫ (F_θ(s) − G_θ(s))² ds⟩_θ (Székely & Rizzo 2013), over some θ.
@@ -82,28 +85,35 @@ BATCH = 50
 
 @dataclass(frozen=True)
 class Gap:
-    """A gap at weighted points, and the mean squared distance of a single draw from its law."""
+    """A gap at weighted points, and the mean squared distance of a single draw from its law.
+
+    ``error`` is what the squared distance may be of points of the law itself, as log ρ is not known
+    better: the mean of a feature is off by at most that error times its standard deviation.
+    """
 
     of: Callable[[Array, Array], Array]
     spread: float
+    error: float
 
 
-def gaps_of(density: ProductDensity) -> dict[str, Gap]:
+def gaps_of(density: MeshlessDensity) -> dict[str, Gap]:
     """Return the gap of each distance by its name."""
     found = {}
     for name, make in DISTANCES.items():
         gap = make(density, 0)
         batches = density.draws.reshape(-1, BATCH, density.dim)
         squares = [float((gap(x, np.full(BATCH, 1 / BATCH)) ** 2).sum()) for x in batches]
-        found[name] = Gap(gap, BATCH * float(np.mean(squares)))
+        spread = BATCH * float(np.mean(squares))
+        found[name] = Gap(gap, spread, density.log_error**2 * spread)
     return found
 
 
-def tested(gaps: Sequence[Array]) -> Distance:
-    """Test the gaps ``(k,)`` of at least four replicates."""
+def tested(gaps: Sequence[Array], allowed: float) -> Distance:
+    """Test whether the gaps ``(k,)`` of at least four replicates exceed what is allowed."""
     half = len(gaps) // 2
     seen = np.mean(gaps[:half], axis=0)
     values = np.array([own @ seen for own in gaps[half:]])
     found = average(values)
     value, error = found.value, found.standard_error
-    return Distance(value, error, found.freedom, p_above(value, error, found.freedom))
+    p = p_above(value - allowed, error, found.freedom)
+    return Distance(value, error, found.freedom, p, allowed)

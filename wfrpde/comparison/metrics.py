@@ -17,8 +17,8 @@ import numpy as np
 
 from wfrpde.arrays import Array
 from wfrpde.comparison.density import MeshedDensity, mean_cosines
+from wfrpde.comparison.meshless import MeshlessDensity
 from wfrpde.comparison.partition import equal_masses
-from wfrpde.comparison.product_density import ProductDensity
 
 Measure = Callable[[Array, Array], Any]
 Prepare = Callable[[Any, int], Measure]
@@ -91,7 +91,7 @@ class Yardstick:
         }
 
 
-def yardstick(density: MeshedDensity | ProductDensity, n: int) -> Yardstick:
+def yardstick(density: MeshedDensity | MeshlessDensity, n: int) -> Yardstick:
     """Prepare the distances to a density for ensembles of n points."""
     every = {metric.prepare for metric in METRICS.values() if isinstance(density, metric.of)}
     return Yardstick({prepare: prepare(density, n) for prepare in every})
@@ -205,7 +205,7 @@ def transport_directions(dim: int, seed: int) -> Array:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
-def transport(density: MeshedDensity | ProductDensity, n: int) -> Callable[[Array, Array], Array]:
+def transport(density: MeshedDensity | MeshlessDensity, n: int) -> Callable[[Array, Array], Array]:
     """Return W1 and W2 ``(k, 2)`` to the density along each of the directions."""
     directions = transport_directions(density.dim, SEED)
     lines = [Line.of(*density.along(direction)) for direction in directions]
@@ -215,7 +215,7 @@ def transport(density: MeshedDensity | ProductDensity, n: int) -> Callable[[Arra
 
 
 def mean_embedding(
-    density: MeshedDensity | ProductDensity, n: int
+    density: MeshedDensity | MeshlessDensity, n: int
 ) -> Callable[[Array, Array], Array]:
     """Return the gap ``(D,)`` between the mean features of an ensemble and of the density."""
     features = random_features(density.scales, SEED)
@@ -224,7 +224,7 @@ def mean_embedding(
     return lambda x, weights: features.mean(x, weights) - embedding
 
 
-def energy(density: ProductDensity, n: int) -> Callable[[Array, Array], float]:
+def energy(density: MeshlessDensity, n: int) -> Callable[[Array, Array], float]:
     """Return 2E|X − Y| − E|X − X′| − E|Y − Y′|, Y by exact draws (Székely & Rizzo 2013).
 
     Of more than `MOST_PAIRED` points some are taken, evenly.
@@ -247,7 +247,7 @@ def root_mean_square(pairs: Array) -> float:
     return float(np.sqrt(np.mean(pairs[:, 1] ** 2)))
 
 
-EITHER = (MeshedDensity, ProductDensity)
+EITHER = (MeshedDensity, MeshlessDensity)
 """Densities on meshes, and those of products in any dimension."""
 
 # a new metric adds its line here, or calls `register` from outside
@@ -258,6 +258,6 @@ for _metric in (
     Metric("W1", "W₁", transport, lambda pairs: float(np.mean(pairs[:, 0])), of=EITHER),
     Metric("W2", "W₂", transport, root_mean_square, drawn=False, of=EITHER),
     Metric("MMD2", "MMD²", mean_embedding, lambda gap: float((gap**2).sum()), of=EITHER),
-    Metric("energy", "energy distance", energy, of=(ProductDensity,)),
+    Metric("energy", "energy distance", energy, of=(MeshlessDensity,)),
 ):
     register(_metric)

@@ -12,7 +12,7 @@ from wfrpde.arrays import Array
 from wfrpde.comparison.digest import digest_of
 from wfrpde.comparison.exact_samples import ExactSampler, exact_sampler
 from wfrpde.comparison.harness import Level, harvest
-from wfrpde.comparison.product_density import ProductDensity
+from wfrpde.comparison.meshless import MeshlessDensity
 from wfrpde.comparison.replicates import Judge, Replicate
 
 if TYPE_CHECKING:
@@ -62,14 +62,14 @@ def noise_floors(
 def _level(case: Case, judge: Judge, n: int) -> Level:
     from wfrpde.samplers import Ensemble, Trajectory
 
-    samplers: dict[float, ExactSampler | ProductDensity] = {}
+    samplers: dict[float, ExactSampler | MeshlessDensity] = {}
 
     def run(
         seeds: Sequence[np.random.SeedSequence], count: int, dt: float, stop: Callable[[], bool]
     ) -> list[Trajectory]:
         for t, density in judge.densities.items():
             if t not in samplers:
-                if isinstance(density, ProductDensity):
+                if isinstance(density, MeshlessDensity):
                     samplers[t] = density
                 else:
                     samplers[t] = exact_sampler(density)

@@ -11,70 +11,29 @@ from functools import cached_property
 
 import numpy as np
 
-from wfrpde.arrays import Array, ComplexArray
+from wfrpde.arrays import Array, Flags
 from wfrpde.comparison.density import density_of
 from wfrpde.comparison.exact_samples import ExactSampler, exact_sampler
+from wfrpde.comparison.meshless import Form, MeshlessDensity, frequencies_of
 from wfrpde.errors import InputError
+from wfrpde.fields.product_regions import ProductRegion
 from wfrpde.flow.product.gaussian_part import GaussianPart
-from wfrpde.flow.product.lines import characteristic
 from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.parts import Index
 from wfrpde.flow.product.phase_part import PhasePart
 from wfrpde.flow.product.reduced import ReducedPart
+from wfrpde.flow.product.regions import inside, region_mass
 from wfrpde.flow.product.solution import ProductSolution
 from wfrpde.flow.product.sums import SumLaw
-from wfrpde.flow.saved import saved_index
-
-FREQUENCIES, PERIOD, INVERSION = 600, 40.0, 1e-7
-"""Frequencies and period, in standard deviations, of the inversion of a characteristic function,
-and its error."""
-
-GRID, REACH = 2001, 9.0
-"""Points on which a form's law is tabulated, up to so many standard deviations from its mean."""
-
-DRAWS, SEED = 1000, 7
-"""Independent draws that stand for the law in distances, and the seed that they come from."""
-
-
-@dataclass(frozen=True)
-class Form:
-    """The law of a linear form.
-
-    Attributes
-    ----------
-    mean, variance
-        Its moments.
-    error
-        Estimated relative error of its density.
-    frequencies, values
-        ``(m,)`` and its characteristic function there.
-    """
-
-    mean: float
-    variance: float
-    error: float
-    frequencies: Array
-    values: ComplexArray
-
-    @property
-    def width(self) -> float:
-        """Standard deviation."""
-        return float(np.sqrt(self.variance))
-
-    def above(self, bounds: Array) -> Array:
-        """Return P(S > c) by Gil-Pelaez (1951): ½ + ∫ Im(φ(ω)e^{−iωc})/(πω) dω."""
-        omega = self.frequencies
-        turned = characteristic(-omega, self.values / omega, bounds).imag
-        return np.asarray(0.5 + turned * (omega[1] - omega[0]) / np.pi)
+from wfrpde.flow.saved import Estimated, saved_index
 
 
 @dataclass(frozen=True, eq=False)
-class ProductDensity:
+class ProductDensity(MeshlessDensity):
     """The law of a product at one of its times, or its target (t = ∞)."""
 
     solution: ProductSolution
     time: float
-    survival: float = 1.0
     _forms: dict[bytes, Form] = field(default_factory=dict, repr=False)
     _kinds: dict[bytes, bytes] = field(default_factory=dict, repr=False)
 
@@ -96,9 +55,12 @@ class ProductDensity:
         key = self._kinds[asked]
         if key not in self._forms:
             law = self.solution.projection(self.time, w)
-            omega = (np.arange(FREQUENCIES) + 0.5) * (2 * np.pi / (PERIOD * np.sqrt(law.variance)))
+            omega, error = frequencies_of(law.variance), law.error(0.0)
             values = self.solution.characteristic(self.time, np.multiply.outer(omega, w))
-            self._forms[key] = Form(law.mean, law.variance, law.error(0.0), omega, values)
+            mean_error = error * (abs(law.mean) + 5 * np.sqrt(law.variance))
+            self._forms[key] = Form(
+                law.mean, law.variance, mean_error, 25 * error * law.variance, error, omega, values
+            )
         return self._forms[key]
 
     def _kind(self, w: Array) -> bytes:
@@ -128,17 +90,33 @@ class ProductDensity:
                 error += len(columns) * 25 * law.error(0.0) * law.variance
         return mean, total, error
 
-    def along(self, direction: Array) -> tuple[Array, Array]:
-        """Points ``(n,)`` and masses ``(n,)`` that stand for the law of a form in integrals."""
-        form = self.form(direction)
-        edges = form.mean + form.width * np.linspace(-REACH, REACH, GRID)
-        mass = np.maximum(-np.diff(form.above(edges)), 0.0)
-        return (edges[1:] + edges[:-1]) / 2, mass / mass.sum()
+    @property
+    def total_variance(self) -> tuple[float, float]:
+        """E|x − m|², m the mean, and its estimated error."""
+        return self.centre[1:]
 
-    @cached_property
-    def scales(self) -> Array:
-        """Lengths ``(d,)`` in which kernels are wide enough: standard deviations times √d."""
-        return np.asarray(self.draws.std(axis=0) * np.sqrt(self.dim))
+    def squared_distances(self, x: Array) -> Array:
+        """Return |x − m|² ``(n,)`` of points ``(n, d)``."""
+        gap = self.solution.factor_coordinates(x) - self.centre[0]
+        return np.asarray((gap**2).sum(axis=1))
+
+    @property
+    def log_error(self) -> float:
+        """Nothing: what log ρ is off is that of the forms."""
+        return 0.0
+
+    def number(self, name: str) -> Estimated:
+        """Return the flow's ``kl`` or ``reaction_variance`` at the time, with its error."""
+        return self.solution.estimated(name)[self.index]
+
+    def mass(self, region: ProductRegion, where: str) -> tuple[float, float]:
+        """Return the mass of a region of the product, and its estimated error."""
+        tail = region_mass(self.solution.factors, region, self.index, where)
+        return tail.probability, float(np.nan_to_num(tail.error))
+
+    def inside(self, region: ProductRegion, x: Array) -> Flags:
+        """Return which points ``(n, d)`` lie in a region."""
+        return inside(self.solution.factors, region, x)
 
     def mean_cosines(self, frequency: Array, phase: Array) -> Array:
         """E cos(ω·x + b) ``(k,)`` at the frequencies ``(d, k)``, exact."""
@@ -150,11 +128,6 @@ class ProductDensity:
         u = self.solution.log_relative_density(self.time, x)
         # log(ρ/π) of points beyond the domain, where there should be nothing
         return np.where(np.isfinite(u), u, -1e3)
-
-    @cached_property
-    def draws(self) -> Array:
-        """Independent points ``(DRAWS, d)``, the same in every process."""
-        return self.draw(DRAWS, np.random.default_rng(SEED))
 
     def draw(self, n: int, rng: np.random.Generator) -> Array:
         """Return n independent points ``(n, d)``."""

@@ -1,4 +1,4 @@
-"""What samples of a product are compared in, in any dimension: averages whose truth is known.
+"""What samples are compared in, in any dimension: averages whose truth is known.
 
 Moments of linear forms and probabilities of half-spaces along coordinates, along the diagonal and
 along random directions; the squared distance from the mean; masses of regions such as
@@ -12,11 +12,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from wfrpde.arrays import Array
+from wfrpde.comparison.meshless import INVERSION, MeshlessDensity
 from wfrpde.comparison.observables import Observable, ReferenceValue
-from wfrpde.comparison.product_density import INVERSION, ProductDensity
 from wfrpde.fields.product_regions import parse_product_region
-from wfrpde.flow.product.regions import inside, region_mass
-from wfrpde.flow.product.solution import ProductSolution
 
 QUANTILES = (-1.3, 0.0, 1.3)
 """Where half-spaces begin, in standard deviations from the mean."""
@@ -49,7 +47,7 @@ def directions_of(
 
 
 def observables_of(
-    solution: ProductSolution,
+    dim: int,
     *,
     moving: bool,
     directions: int,
@@ -57,7 +55,7 @@ def observables_of(
     seed: int,
     names: tuple[str, ...] = (),
 ) -> list[Observable]:
-    """Give all that samples of a product are compared in, but for the masses of regions.
+    """Give all that samples in ``dim`` dimensions are compared in, but for the masses of regions.
 
     Parameters
     ----------
@@ -66,8 +64,8 @@ def observables_of(
     directions, coordinates, names, seed
         As in `directions_of`.
     """
-    found = along(directions_of(solution.dim, directions, coordinates, names, seed))
-    found += [distance_from_mean()] if solution.dim > 1 else []
+    found = along(directions_of(dim, directions, coordinates, names, seed))
+    found += [distance_from_mean()] if dim > 1 else []
     return found + (log_ratios() if moving else [])
 
 
@@ -77,16 +75,16 @@ def along(directions: Mapping[str, Array]) -> list[Observable]:
 
 
 def _of_form(name: str, w: Array) -> list[Observable]:
-    def mean(density: ProductDensity) -> ReferenceValue:
+    def mean(density: MeshlessDensity) -> ReferenceValue:
         form = density.form(w)
-        return _known(form.mean, form.error * (abs(form.mean) + 5 * form.width), form.width)
+        return _known(form.mean, form.mean_error, form.width)
 
-    def variance(density: ProductDensity) -> ReferenceValue:
+    def variance(density: MeshlessDensity) -> ReferenceValue:
         form = density.form(w)
         squares = (density.draws @ w - form.mean) ** 2
-        return _known(form.variance, 25 * form.error * form.variance, float(squares.std()))
+        return _known(form.variance, form.variance_error, float(squares.std()))
 
-    def square(x: Array, density: ProductDensity) -> Array:
+    def square(x: Array, density: MeshlessDensity) -> Array:
         return np.asarray((x @ w - density.form(w).mean) ** 2)
 
     found = [
@@ -109,12 +107,11 @@ def _of_form(name: str, w: Array) -> list[Observable]:
 def distance_from_mean() -> Observable:
     """Give |x − m|²/d, m the mean: in many dimensions it varies little."""
 
-    def evaluate(x: Array, density: ProductDensity) -> Array:
-        gap = density.solution.factor_coordinates(x) - density.centre[0]
-        return np.asarray((gap**2).mean(axis=1))
+    def evaluate(x: Array, density: MeshlessDensity) -> Array:
+        return density.squared_distances(x) / density.dim
 
-    def truth(density: ProductDensity) -> ReferenceValue:
-        _, total, error = density.centre
+    def truth(density: MeshlessDensity) -> ReferenceValue:
+        total, error = density.total_variance
         spread = float(evaluate(density.draws, density).std())
         return _known(total / density.dim, error / density.dim, spread)
 
@@ -124,12 +121,12 @@ def distance_from_mean() -> Observable:
 
 def _half_space(
     w: Array, q: float
-) -> tuple[Callable[[Array, ProductDensity], Array], Callable[[ProductDensity], ReferenceValue]]:
-    def beyond(x: Array, density: ProductDensity) -> Array:
+) -> tuple[Callable[[Array, MeshlessDensity], Array], Callable[[MeshlessDensity], ReferenceValue]]:
+    def beyond(x: Array, density: MeshlessDensity) -> Array:
         form = density.form(w)
         return np.asarray(x @ w > form.mean + q * form.width, dtype=float)
 
-    def probability(density: ProductDensity) -> ReferenceValue:
+    def probability(density: MeshlessDensity) -> ReferenceValue:
         form = density.form(w)
         p = float(form.above(np.array([form.mean + q * form.width]))[0])
         return _probability(p, form.error + INVERSION)
@@ -138,19 +135,18 @@ def _half_space(
 
 
 def shares(regions: Mapping[str, str], prefix: str, where: str) -> list[Observable]:
-    """Give the masses of regions of the product."""
+    """Give the masses of regions by their texts."""
     return [_share(name, text, prefix, f"{where}.{name}") for name, text in regions.items()]
 
 
 def _share(name: str, text: str, prefix: str, where: str) -> Observable:
     region = parse_product_region(text, where)
 
-    def mass(density: ProductDensity) -> ReferenceValue:
-        tail = region_mass(density.solution.factors, region, density.index, where)
-        return _probability(tail.probability, float(np.nan_to_num(tail.error)))
+    def mass(density: MeshlessDensity) -> ReferenceValue:
+        return _probability(*density.mass(region, where))
 
-    def hit(x: Array, density: ProductDensity) -> Array:
-        return np.asarray(inside(density.solution.factors, region, x), dtype=float)
+    def hit(x: Array, density: MeshlessDensity) -> Array:
+        return np.asarray(density.inside(region, x), dtype=float)
 
     return Observable(f"{prefix} {name}", f"mass of {text}", hit, share=True, truth=mass)
 
@@ -158,28 +154,31 @@ def _share(name: str, text: str, prefix: str, where: str) -> Observable:
 def log_ratios() -> list[Observable]:
     """Give log(ρ/π), whose average is KL, and its square about KL."""
 
-    def kl(density: ProductDensity) -> tuple[float, float, float]:
-        at = density.index
-        entries = [density.solution.estimated(k) for k in ("kl", "reaction_variance")]
-        (value, error), (spread, _) = ((e.value[at], e.error[at]) for e in entries)
-        return float(value), float(error), float(np.sqrt(spread))
+    def kl(density: MeshlessDensity) -> float:
+        return float(density.number("kl").value)
 
-    def square(density: ProductDensity) -> ReferenceValue:
-        entry, value = density.solution.estimated("reaction_variance")[density.index], kl(density)
-        gaps = (density.log_relative(density.draws) - value[0]) ** 2
-        return _known(float(entry.value), float(entry.error), float(gaps.std()))
+    def mean(density: MeshlessDensity) -> ReferenceValue:
+        entry, spread = density.number("kl"), np.sqrt(density.number("reaction_variance").value)
+        return _known(kl(density), float(entry.error) + density.log_error, float(spread))
+
+    def square(density: MeshlessDensity) -> ReferenceValue:
+        entry, off = density.number("reaction_variance"), density.log_error
+        gaps = (density.log_relative(density.draws) - kl(density)) ** 2
+        # E(u + e)² − E u² is at most 2 σ_u off + off² where E e² is off²
+        error = float(entry.error) + 2 * off * float(np.sqrt(entry.value)) + off**2
+        return _known(float(entry.value), error, float(gaps.std()))
 
     return [
         Observable(
             "log(ρ/π)",
             "log(ρ/π), whose average is KL",
             lambda x, density: density.log_relative(x),
-            truth=lambda density: _known(*kl(density)),
+            truth=mean,
         ),
         Observable(
             "(log(ρ/π) − KL)²",
             "square of log(ρ/π) about KL",
-            lambda x, density: (density.log_relative(x) - kl(density)[0]) ** 2,
+            lambda x, density: (density.log_relative(x) - kl(density)) ** 2,
             truth=square,
         ),
     ]

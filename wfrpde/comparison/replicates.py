@@ -18,6 +18,7 @@ from wfrpde.arrays import Array, Flags
 from wfrpde.comparison.autocorrelation import Averages, chains_error
 from wfrpde.comparison.density import MeshedDensity
 from wfrpde.comparison.halves import Gap, gaps_of
+from wfrpde.comparison.meshless import MeshlessDensity
 from wfrpde.comparison.metrics import Yardstick, yardstick
 from wfrpde.comparison.observables import (
     Observable,
@@ -25,7 +26,6 @@ from wfrpde.comparison.observables import (
     reference_values,
     values,
 )
-from wfrpde.comparison.product_density import ProductDensity
 from wfrpde.comparison.sticking import sticks
 from wfrpde.comparison.tails import pareto_shape
 from wfrpde.comparison.visits import Wells, left_of, stays, thinned
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from wfrpde.samplers import Ensemble, Trajectory
 
 
-AnyDensity = MeshedDensity | ProductDensity
+AnyDensity = MeshedDensity | MeshlessDensity
 """What samplers are judged by."""
 
 
@@ -167,7 +167,7 @@ class Judge:
     def gaps(self) -> dict[float, dict[str, Gap]]:
         """Time → the distances that are tested there, by name: of products."""
         wanted = self.densities if self.metrics and self.tested else {}
-        return {t: gaps_of(d) for t, d in wanted.items() if isinstance(d, ProductDensity)}
+        return {t: gaps_of(d) for t, d in wanted.items() if isinstance(d, MeshlessDensity)}
 
     @property
     def label(self) -> str:

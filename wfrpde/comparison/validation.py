@@ -45,6 +45,7 @@ from wfrpde.samplers import SamplerContext
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
+    from wfrpde.case.samplers import SamplerSpec
 
 
 def validate(
@@ -95,7 +96,6 @@ def validate(
         If the case has no samplers, or one of them cannot be made.
     """
     require_case(case, "validate", factored=True, noised=True)
-    _check_factors(case)
     checked_on_stop(on_stop)
     comm = world_of(comm)
     began = time.perf_counter()
@@ -107,6 +107,7 @@ def validate(
             "at least one",
             'For example: [[sampler]] with kind = "langevin".',
         )
+    _check_factors(case, [spec for spec, _ in entrants])
     folder = None if resume is None else Path(resume)
     with (
         StopRequest() as stop,
@@ -171,8 +172,15 @@ def validate(
     return unless_stopped(report, on_stop)
 
 
-def _check_factors(case: Case) -> None:
-    """Raise `InputError` if the factors have what samplers do not know of."""
+def _check_factors(case: Case, samplers: Sequence[SamplerSpec]) -> None:
+    """Raise `InputError` if factors or chains have what samplers do not know of."""
+    if case.target.is_chain and case.path.kind is not None:
+        raise InputError("path", "one, of a chain, in validate", "none: samplers go to π itself")
+    for spec in samplers if case.target.is_chain else ():
+        if spec.parameters.get("density") == "oracle":
+            found = "'oracle', of a chain"
+            needed = "another sampler: log(ρ/π) of a chain is known at saved times alone"
+            raise InputError(f"sampler {spec.name}: density", found, needed)
     if case.is_factored and case.dynamics.kind == "kinetic":
         needed = "overdamped dynamics, for samplers of products"
         raise InputError("dynamics.kind", "'kinetic', of a product", needed)

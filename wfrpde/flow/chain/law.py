@@ -8,8 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
-from wfrpde.arrays import Array, Integers
+from wfrpde.arrays import Array, ComplexArray, Integers
 from wfrpde.case.stored import Result
+from wfrpde.flow.chain.nodes import GAUSS, quadrature
 from wfrpde.flow.chain.train import Cores, Train
 
 FINE = 1201
@@ -240,6 +241,39 @@ class Law(Result):
             grown[:-1] += found @ no
             grown[1:] += found @ yes
             found = grown
+        return np.asarray(found[:, 0] / self.total)
+
+    def characteristic(self, omega: Array, ends: Array) -> ComplexArray:
+        """Return E e^{iω·x} ``(m,)`` at frequencies ``(m, d)``, exact for the polynomials it is of.
+
+        Parameters
+        ----------
+        ends
+            Of the pieces of the quadrature.
+        """
+        asked = np.flatnonzero(omega.any(axis=0))
+        if not len(asked):
+            return np.ones(len(omega), dtype=complex)
+        # waves along a piece need points of their own
+        count = GAUSS + int(np.abs(omega).max() * np.diff(ends).max() / 2)
+        fine, weights = quadrature(ends, count)
+        basis = weights[:, None] * piecewise(self.points, ends, fine)
+        first, last = asked[0], asked[-1]
+        state: ComplexArray = np.tile(self.before[first] + 0j, (len(omega), 1))
+        for k in range(first, last + 1):
+            if k not in asked:
+                state = state @ self._sums[k]
+                continue
+            waves = np.exp(1j * np.multiply.outer(omega[:, k], fine)) @ basis
+            state = np.einsum("fa,fab->fb", state, np.tensordot(waves, self.cores[k], (1, 1)))
+        return np.asarray(state @ self.behind[last + 1] / self.total)
+
+    def values(self, x: Array, ends: Array) -> Array:
+        """Return the density ``(n,)`` at points ``(n, d)``, normalised."""
+        found: Array = np.ones((len(x), 1))
+        for core, column in zip(self.cores, x.T, strict=True):
+            at = np.tensordot(piecewise(self.points, ends, column), core, (1, 1))
+            found = np.einsum("na,nab->nb", found, at)
         return np.asarray(found[:, 0] / self.total)
 
     # --- functions that are trains ----------------------------------------------------------

@@ -13,15 +13,17 @@ import numpy as np
 from wfrpde.arrays import Array
 from wfrpde.case.case import Case
 from wfrpde.case.numerics import NumericsSpec
-from wfrpde.errors import InputError
-from wfrpde.flow.chain.extent import (
+from wfrpde.case.sites import (
     WHOLE,
     coupling_rate,
     relaxation_time,
     site_box,
+    site_of,
     site_weight,
     stiffness,
 )
+from wfrpde.errors import InputError
+from wfrpde.fields.product_regions import check_count
 from wfrpde.flow.chain.law import Pivots
 from wfrpde.flow.chain.levels import Level
 from wfrpde.flow.chain.march import FIRST, Pace
@@ -30,7 +32,6 @@ from wfrpde.flow.chain.nodes import DEGREE, SiteNodes
 from wfrpde.flow.chain.path import SAME, ChainPath
 from wfrpde.flow.refusals import refuse_beyond_fixed_rates
 from wfrpde.starts.initial import InitialDensity
-from wfrpde.targets import make_target
 from wfrpde.targets.chain import Chain, ChainTarget
 
 STIFF = 4.0
@@ -126,19 +127,25 @@ def setting_of(case: Case) -> Setting:
         If the case asks for what flows of chains cannot do.
     """
     _refuse_unheeded(case)
-    for name, text in case.target.modes.items():
+    modes = dict(case.target.modes)
+    for name, text in modes.items():
         chain_region(text, f"target.modes.{name}")
-    target = ChainTarget(**case.target.parameters)
-    site = make_target(potential=target.site, dim=1)
-    box = None if case.domain.box is None else np.asarray(case.domain.box, dtype=float)
-    start = case.initial.build(site, box)
+    for name, text in case.validation.probabilities.items():
+        where = f"validation.probabilities.{name}"
+        region = chain_region(text, where)
+        check_count(region, case.dim, where)
+        if modes.get(text, text) != text:
+            raise InputError(f"target.modes.{text}", "the text of another region", "a name")
+        if text not in modes.values():
+            modes[text] = text
+    target, start, needs = site_of(case)
     end = float(case.flow.t_end)
     moves = case.path.build(1, end)
     path = None if moves is None else ChainPath(moves, target, start, end)
-    chains: tuple[Chain, ...] = (target, *(path.ends if path else ()))
-    boxes = [site_box(chain, start) for chain in chains]
+    boxes = [needs, *(site_box(chain, start) for chain in (path.ends if path else ()))]
     needs = (min(low for low, _ in boxes), max(high for _, high in boxes))
-    ends = needs if box is None else (float(box[0, 0]), float(box[0, 1]))
+    box = case.domain.box
+    ends = needs if box is None else (float(box[0][0]), float(box[0][1]))
     slack = 0.15 * (needs[1] - needs[0])  # a little less than what all of it takes
     if ends[0] > needs[0] + slack or ends[1] < needs[1] - slack:
         found = f"[{ends[0]:g}, {ends[1]:g}], where sites reach from {needs[0]:g} to {needs[1]:g}"
@@ -155,7 +162,7 @@ def setting_of(case: Case) -> Setting:
         times=np.array([0.0, *case.flow.save]),
         alpha=float(case.flow.alpha),
         beta=float(case.flow.beta),
-        modes=dict(case.target.modes),
+        modes=modes,
         path=path,
     )
 

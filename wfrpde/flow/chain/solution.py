@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import RectBivariateSpline, make_interp_spline
 
-from wfrpde.arrays import Array, Flags
+from wfrpde.arrays import Array, ComplexArray, Flags
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import points_of
+from wfrpde.errors import InputError
 from wfrpde.fields import parse_region
 from wfrpde.flow.chain.law import Law
 from wfrpde.flow.chain.measure import ALONG, chain_region
@@ -142,6 +143,31 @@ class ChainSolution(Result, DerivedNumbers):
         """Mass that π gives to each named region."""
         return dict(self.facts["target_mode_mass"])
 
+    def region(self, text: str, where: str = "region") -> Estimated:
+        """Mass of a region at every time, one of ``target.modes`` or ``validation.probabilities``.
+
+        Raises
+        ------
+        InputError
+            If it is none of them: the masses of others were not worked out.
+        """
+        return self._entry(f"mode {self._region(text, where)}")
+
+    def target_region(self, text: str, where: str = "region") -> float:
+        """Mass that π gives to such a region."""
+        known = {**self.facts["target_mode_mass"], **self.facts["target_probabilities"]}
+        return float(known[self._region(text, where)])
+
+    def _region(self, text: str, where: str) -> str:
+        """Return the name of a region."""
+        for name, known in self.case.target.modes.items():
+            if known == text:
+                return name
+        if text not in self.case.validation.probabilities.values():
+            needed = "one that target.modes or validation.probabilities of the case name"
+            raise InputError(where, repr(text), needed)
+        return text
+
     @cached_property
     def error(self) -> ErrorEstimate:
         """Estimated errors of all these numbers; that of the density is `density_error`."""
@@ -163,13 +189,17 @@ class ChainSolution(Result, DerivedNumbers):
         index, points = self._index(t), points_of(x, self.dim)
         found: Array = np.zeros(len(points))
         if index >= 0:
-            rows = [self.nodes.interpolation(column) for column in np.clip(
-                points, self.nodes.low, self.nodes.high).T]  # fmt: skip
-            found = values(self.trains[index], rows)
-            found += self.laws[-1].log_mass - self.laws[index].log_mass
+            found = self.log_relative_everywhere(t, points)
         outside = ((points < self.nodes.low) | (points > self.nodes.high)).any(axis=1)
         found[outside] = np.nan
         return found
+
+    def log_relative_everywhere(self, t: float, x: npt.ArrayLike) -> Array:
+        """``log(ρ/π)`` at points ``(n, d)`` at one of `times`, on straight lines outside."""
+        index, points = self._index(t), points_of(x, self.dim)
+        rows = [self.nodes.extrapolation(column) for column in points.T]
+        found = values(self.trains[index], rows)
+        return found + self.laws[-1].log_mass - self.laws[index].log_mass
 
     def log_density(self, t: float, x: npt.ArrayLike) -> Array:
         """``log ρ`` at points ``(n, d)``; −∞ outside the domain; of π at t = ∞. Not collective."""
@@ -207,6 +237,15 @@ class ChainSolution(Result, DerivedNumbers):
     def sample(self, t: float, count: int, rng: np.random.Generator) -> Array:
         """Draw points ``(N, d)`` from ρ at one of `times`, of π at t = ∞."""
         return self.laws[self._index(t)].sample(count, rng, self._ends)
+
+    def density(self, t: float, x: npt.ArrayLike) -> Array:
+        """Density ``(n,)`` of what `sample` draws at points ``(n, d)``; `log_density` is better."""
+        return self.laws[self._index(t)].values(points_of(x, self.dim), self._ends)
+
+    def characteristic(self, t: float, omega: npt.ArrayLike) -> ComplexArray:
+        """E e^{iω·x} at frequencies ``(m, d)``, at one of `times` or of π at t = ∞."""
+        law = self.laws[self._index(t)]
+        return law.characteristic(np.asarray(omega, dtype=float), self._ends)
 
     def inside(self, text: str, x: npt.ArrayLike) -> Flags:
         """Return which points ``(n, d)`` lie in a region, as ``"all(x > 0)"``."""

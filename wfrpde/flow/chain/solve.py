@@ -88,6 +88,7 @@ def assemble(
     complete = certain or (not case.numerics.certify and len(best.trains) == len(setting.times))
     measurement = Measurement.of(setting.target, best.nodes, setting.modes)
     log_train, log_transfer = map(float, best.numbers["log Z"])
+    masses = {name: float(best.numbers[f"target {name}"]) for name in setting.modes}
     facts: dict[str, Any] = {
         "formulation": "tensor train",
         "reason": f"{setting.target.length} sites are coupled",
@@ -104,7 +105,10 @@ def assemble(
         "ranks": ranks,
         "log_partition": log_transfer,
         "log_partition_by_train": log_train,
-        "target_mode_mass": {name: float(best.numbers[f"target {name}"]) for name in setting.modes},
+        "target_mode_mass": {name: masses[name] for name in case.target.modes},
+        "target_probabilities": {
+            name: mass for name, mass in masses.items() if name not in case.target.modes
+        },
         "checks": [],
     }
     solution = ChainSolution(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.starts.initial import InitialDensity
-from wfrpde.targets.chain import Chain
+from wfrpde.targets import make_target
+from wfrpde.targets.chain import Chain, ChainTarget
+
+if TYPE_CHECKING:
+    from wfrpde.case.case import Case
 
 LEVEL, START_LEVEL, WHOLE = 27.0, 13.0, 40.0
 """kT above the minimum up to which a site matters, with all others where they cost least; and for
@@ -19,6 +25,21 @@ with rank 14."""
 
 LINE, WIDEST = 601, 1e4
 """Points on which a site is looked at, and half the width at which it is given up."""
+
+
+def site_of(case: Case) -> tuple[ChainTarget, InitialDensity, tuple[float, float]]:
+    """Return a case's chain, the start of each site, and the interval in which all sites live.
+
+    Raises
+    ------
+    InputError
+        If V does not confine them.
+    """
+    target = ChainTarget(**case.target.parameters)
+    site = make_target(potential=target.site, dim=1)
+    box = None if case.domain.box is None else np.asarray(case.domain.box, dtype=float)
+    start = case.initial.build(site, box)
+    return target, start, site_box(target, start)
 
 
 def least_energies(target: Chain, x: Array) -> Array:
