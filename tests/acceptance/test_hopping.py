@@ -49,15 +49,19 @@ def test_a_ridge_that_coarse_cells_do_not_see(x, width, end):
     assert abs(plane.mode_mass["right"][-1] - right[-1]) < 1e-3
 
 
-def test_a_wide_start_over_a_ridge():
+@pytest.mark.parametrize("diffusion", [1, 10])
+def test_a_wide_start_over_a_ridge(diffusion):
     """All runs hop at wrong rates alike: masses and KL were off by 4 bars, the tolerance met."""
-    flow = {"beta": 0.02, "save": [50.0]}
+    flow = {"alpha": 1 / diffusion, "beta": 0.02, "save": [50.0]}
+    dynamics = {"diffusion": str(diffusion)}
     potential = RIDGE.format(4.0, 1.0)
     start = {"mean": [14.0, 0.0], "covariance": [[100.0, 0.0], [0.0, 100.0]]}
     numerics = {"formulation": "edge-averaged"}
-    plane = solved(2, potential, 14.0, 1e-2, flow=flow, numerics=numerics, initial=start)
+    plane = solved(
+        2, potential, 14.0, 1e-2, flow=flow, numerics=numerics, initial=start, dynamics=dynamics
+    )
     start = {"mean": [14.0], "covariance": [[100.0]]}
-    line = solved(1, potential, 14.0, 1e-6, flow=flow, initial=start)
+    line = solved(1, potential, 14.0, 1e-6, flow={**flow, "alpha": 1.0}, initial=start)
     rest = GaussianFlow((0.0,), [[100.0]], (0.0,), [[1.0]], 1.0, 0.02)
     for found, bar, exact in (
         (plane.mode_mass["right"], plane.error.mode_mass["right"], line.mode_mass["right"][1]),

@@ -219,13 +219,20 @@ class Problem(Densities):
 
     @cached_property
     def relaxation_rate(self) -> float:
-        """αD/ℓ², at which the shortest length relaxes; with the largest D at minima and start."""
+        """αD/ℓ², at which the shortest length relaxes, D the `largest_diffusion`."""
+        dynamics = self.equation.dynamics
+        if dynamics is None:
+            return 0.0
+        return float(dynamics.alpha * self.largest_diffusion / self.scales.min() ** 2)
+
+    @cached_property
+    def largest_diffusion(self) -> float:
+        """Largest D at minima and start; 0 without dynamics."""
         dynamics = self.equation.dynamics
         if dynamics is None:
             return 0.0
         spread = dynamics.diffusion_at(self.landscape.seeds)
-        largest = np.linalg.norm(spread, 2, axis=(1, 2)).max()
-        return float(dynamics.alpha * largest / self.scales.min() ** 2)
+        return float(np.linalg.norm(spread, 2, axis=(1, 2)).max())
 
     @property
     def reaction_rate(self) -> float:

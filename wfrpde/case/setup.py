@@ -128,9 +128,12 @@ def make_problem(
     if mesh is not None:
         _refuse_coarse(mesh, problem.scales)
     problem.facts["box"] = box.tolist()
-    points, *_ = landscape.on(box)
+    points, height, _ = landscape.on(box)
     problem.log_initial(points)  # refuses NaN
     problem.rate(points)  # and what is not finite
+    # dynamics may have poles at walls, and be beyond all numbers where nothing ever comes
+    within = (points > box[:, 0]).all(axis=1) & (points < box[:, 1]).all(axis=1)
+    points = points[within & (height <= np.nanmin(height) + landscape.level)]
     if mesh is not None:
         points = mesh.points
     if problem.absorption is not None:

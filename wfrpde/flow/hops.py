@@ -3,10 +3,11 @@ r"""Hops over ridges that cells do not see: all runs of a ladder take them at wr
 Over a ridge between two modes, of a height ΔV above the lowest minimum, with −V'' = 1/ℓ² across it,
 mass hops at a rate of the order (Kramers)
 
-.. math:: k = \frac{\alpha}{2\pi\,\ell\,\ell_0} e^{-\Delta V},
+.. math:: k = \frac{\alpha D}{2\pi\,\ell\,\ell_0} e^{-\Delta V},
 
-ℓ₀ the shortest length of the modes. Cells of a width h > ℓ have the top of the barrier within them,
-and distances of runs, which are made of all else, do not tell what is wrong with k.
+ℓ₀ the shortest length of the modes, D the largest diffusion there. Cells of a width h > ℓ have the
+top of the barrier within them, and distances of runs, which are made of all else, do not tell what
+is wrong with k.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def misjudged_hops(problem: Problem, outcome: Outcome) -> Array:
     widths = np.array([np.diff(breaks).max() for breaks in grid.breaks])
     wrong = WRONG * worst_hop(problem.potential, seeds, widths) / float(problem.scales.min())
     moved = np.array([integral(equation.alpha, 0.0, float(t)) for t in outcome.times])
+    moved *= problem.largest_diffusion
     gone = np.array([integral(equation.beta, 0.0, float(t)) for t in outcome.times])
     kept = np.where(gone > 0, -np.expm1(-gone) / np.maximum(gone, 1e-300), 1.0)
     return np.asarray(np.minimum(wrong * moved * kept, 1.0))

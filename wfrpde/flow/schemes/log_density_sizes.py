@@ -59,7 +59,7 @@ class Defaults:
     first_step: float = 0.1
 
 
-LINE = Defaults(8, 1.5, 24, 600, 1e-8, 10.0, share=0.14, most=6e-5, looser_still=32.0)
+LINE = Defaults(8, 1.5, 24, 600, 1e-8, 10.0, share=0.12, most=6e-5, looser_still=32.0)
 PLANE = Defaults(
     6,
     0.7,
