@@ -155,7 +155,7 @@ class ChainSolution(Result, DerivedNumbers):
 
     def target_region(self, text: str, where: str = "region") -> float:
         """Mass that π gives to such a region."""
-        known = {**self.facts["target_mode_mass"], **self.facts["target_probabilities"]}
+        known = {**self.facts["target_mode_mass"], **self.facts.get("target_probabilities", {})}
         return float(known[self._region(text, where)])
 
     def _region(self, text: str, where: str) -> str:
