@@ -159,4 +159,4 @@ def test_the_folder_of_a_validation_in_many_dimensions(tmp_path):
     assert {"report.html", "validation.csv", "validation.json"} <= written
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "energy distance" in page
-    assert "products have none" in page
+    assert "products and chains have none" in page

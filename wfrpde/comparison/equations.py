@@ -119,7 +119,7 @@ def _hindrance(family: Family, count: int) -> str:
     """Say why no equations can be tried, or ""."""
     density = next(iter(family.judge.densities.values()))
     if not isinstance(density, MeshedDensity):
-        return "the candidates are solved on meshes, which there are none of here"
+        return "the candidates are solved on meshes, and products and chains have none"
     nodes = len(density.interpolation.nodes)
     if count < FEWEST:
         return f"{count} replicates tell too little; needed {FEWEST}"
