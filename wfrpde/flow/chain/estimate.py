@@ -93,6 +93,9 @@ def numbers_of(runs: Sequence[Run], setting: Setting) -> tuple[dict[str, Array],
         numbers[name], errors[name] = (combined if name in ALONG else estimated)(own)
         if name in ALONG:  # differences of larger numbers, which may be zero
             errors[name] = errors[name] + LAW_TOLERANCE
+    # a covariance that is 0 is known to the round-off of the widths
+    width = np.sqrt(np.einsum("tii->ti", numbers["covariance"]))
+    errors["covariance"] = errors["covariance"] + ROUND_OFF * width[:, :, None] * width[:, None, :]
     errors["mass"] = np.zeros(len(setting.times))
     errors["density"] = density_errors(setting, runs)
     return numbers, errors
