@@ -93,6 +93,12 @@ def test_a_model_made_in_python_is_checked_as_well():
         ({"potential": "x**2", "modes": {"up": "y > 0"}}, ["target.modes.up: found the coord"]),
         ({"potential": "x**2", "modes": {"up": "x"}}, ["target.modes.up:", "comparison"]),
         ({"potential": "x"}, ["target.potential: found a potential that falls without bound"]),
+        ({"potential": "x**2/2 + 1/x"}, ["falls without bound", "Or give [domain] box"]),
+        ({"potential": "x**2/2 + tan(x)"}, ["falls without bound", "at x = (1.571)"]),
+        (
+            {"potential": "x**2/2 + 1/x", "box": [[-3.0, 3.0]]},
+            ["falls without bound", "End [domain] box before that place"],
+        ),
         ({"potential": "x**2 - y**4"}, ["target.potential: found a potential that falls"]),
         ({"potential": "log(x**2)"}, ["target.potential: found −∞ at [0.0]"]),
         ({"potential": "sqrt(-1 - x**2)"}, ["target.potential: found no finite value"]),
@@ -134,3 +140,11 @@ def test_targets_are_frozen():
         target.dim = 3
     with pytest.raises(TypeError):
         target.regions["new"] = None
+
+
+@pytest.mark.parametrize("potential", ["x**2/2 + 1/x", "1e6*abs(x - 0.3)", "1e8*(x**2 - 1)**2"])
+def test_steep_is_not_without_bound(potential):
+    """Beside a wall, at a kink and at the ends of long slopes minima are found."""
+    target = make_target(potential=potential, box=[[0.0, 3.0]])
+    minimum = 0.3 if "abs" in potential else 1.0
+    assert target.seeds == pytest.approx(np.array([[minimum]]), abs=1e-4)

@@ -92,7 +92,9 @@ class Course:
             above = values - bound
             for k in np.flatnonzero(above[:-1] * above[1:] < 0):
                 found.add(self._crossing(times[k], times[k + 1], bound))
-            found |= {float(t) for t in times[1:-1][above[1:-1] == 0]}
+            # one that rests there turns where it begins and ends to rest alone
+            moving = (above[:-2] != 0) | (above[2:] != 0)
+            found |= {float(t) for t in times[1:-1][(above[1:-1] == 0) & moving]}
         return tuple(sorted(t for t in found if 0 < t < end))
 
     def _crossing(self, low: float, high: float, bound: float) -> float:

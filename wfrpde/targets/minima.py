@@ -20,6 +20,7 @@ _POINTS = {1: 401, 2: 29**2, 3: 11**3}
 _STARTS = 24
 _NOISE = 1e-3  # kT: a rise that is no barrier
 _DEEP = -1e12  # kT: so does one that gets this low
+_PLUNGE, _CLOSER = 100.0, 60  # a fall in kT that a descent does not leave undone; looks along it
 _FAR = 1e5  # a descent that leaves this radius shows a potential without a lower bound
 
 
@@ -47,7 +48,7 @@ def find_minima(
     Raises
     ------
     InputError
-        Without a box: a potential with no lower bound. Anywhere: no finite value, or −∞.
+        Without a box: a potential with no lower bound. Anywhere: no finite value, −∞, or a pole.
     """
     bounds = None if box is None else box_sides(box, dim)
     starts, values = _lattice_minima(potential, dim, bounds, where)
@@ -55,8 +56,9 @@ def find_minima(
     for start, value in zip(starts, values, strict=True):
         aside, lower = _off_saddles(potential, gradient, start, value, bounds)
         point, height = _descend(potential, gradient, aside, lower, bounds)
-        if bounds is None and (np.abs(point).max() > _FAR or height < _DEEP):
-            _no_lower_bound(height, point, where, quantity)
+        point, height = _into_pole(potential, gradient, point, height, bounds)
+        if height < _DEEP or (bounds is None and np.abs(point).max() > _FAR):
+            _no_lower_bound(height, point, where, quantity, boxed=bounds is not None)
         found.append(point)
         heights.append(height)
     return _distinct(potential, np.array(found), np.array(heights))
@@ -152,6 +154,31 @@ def _descend(
     return start, value
 
 
+def _into_pole(
+    potential: Callable[[npt.ArrayLike], Array],
+    gradient: Callable[[npt.ArrayLike], Array],
+    point: Array,
+    height: float,
+    bounds: Array | None,
+) -> tuple[Array, float]:
+    """Follow a descent that ended on a slope: beside a pole, as of 1/x, its steps overshoot."""
+    for _ in range(_CLOSER):
+        downhill = -gradient(point[None])[0]
+        steepest, size = np.abs(downhill).max(), np.abs(point).max()
+        if not steepest * size > _PLUNGE or height < _DEEP:
+            break
+        near = point + np.geomspace(1e-16, 1, 161)[:, None] * (size * downhill / steepest)
+        if bounds is not None:
+            near = np.clip(near, bounds[:, 0], bounds[:, 1])
+        with np.errstate(all="ignore"):
+            values = np.nan_to_num(potential(near), nan=np.inf)
+        k = int(values.argmin())
+        if not values[k] < height - _PLUNGE:
+            break
+        point, height = near[k], float(values[k])
+    return point, height
+
+
 def _off_saddles(
     potential: Callable[[npt.ArrayLike], Array],
     gradient: Callable[[npt.ArrayLike], Array],
@@ -169,13 +196,15 @@ def _off_saddles(
     return (aside, height) if height < value else (start, value)
 
 
-def _no_lower_bound(height: float, point: Array, where: str, quantity: str) -> None:
+def _no_lower_bound(height: float, point: Array, where: str, quantity: str, *, boxed: bool) -> None:
     way, value = ("falls", height) if quantity == "potential" else ("rises", -height)
     raise InputError(
         where,
         f"a {quantity} that {way} without bound ({value:.3g} at x = {place(point)})",
         "a density with a finite integral",
-        "Or give [domain] box, if this is meant for a bounded domain.",
+        "End [domain] box before that place."
+        if boxed
+        else "Or give [domain] box, if this is meant for a bounded domain.",
     )
 
 

@@ -107,9 +107,7 @@ class ChainPath:
         found: list[float] = []
         near = SAME * self.end
         for t in self.path.corners(self.end):
-            # a schedule that rests at its bound is told to turn at each time that is looked at
-            around = {self.shares(t + k * near) for k in (-2, 0, 2)}
-            if len(around) > 1 and t - (found[-1] if found else 0.0) > near:
+            if t - (found[-1] if found else 0.0) > near:
                 found.append(t)
         return tuple(found)
 
