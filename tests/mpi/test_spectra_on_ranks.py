@@ -78,3 +78,17 @@ def test_all_ranks_find_what_one_finds(name):
     for other in MPI.COMM_WORLD.allgather(together):
         assert all(np.array_equal(together[key], other[key]) for key in together)
     assert_same(name, found(name, MPI.COMM_SELF), together)
+
+
+def test_few_unknowns_in_space_are_factorised_by_every_rank():
+    """A factor that is divided costs more than it saves there; rates are those of one rank."""
+    import wfrpde
+
+    tables = {**CASES["space"], "numerics": {"cells": [6, 4, 4]}}
+    start = {"mean": [-1.0] * 3, "covariance": 0.1}
+    case = wfrpde.Case.model_validate({"initial": start, "spectrum": {"count": 4}, **tables})
+    alone, together = (wfrpde.spectrum(case, comm) for comm in (MPI.COMM_SELF, MPI.COMM_WORLD))
+    np.testing.assert_allclose(together.rates, alone.rates, rtol=RELATIVE, atol=1e-12)
+    kind = "cholesky" if MPI.COMM_WORLD.size == 1 else "redundant"
+    solvers = {run["linear_solver"] for run in together.numerics["runs"]}
+    assert solvers == {f"preonly/{kind}"}

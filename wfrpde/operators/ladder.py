@@ -17,8 +17,9 @@ import numpy as np
 
 from wfrpde.arrays import Array, ComplexArray, Flags
 from wfrpde.case.problem import Grid, Problem
-from wfrpde.discretisation.extrapolation import extrapolate
+from wfrpde.discretisation.extrapolation import divided, extrapolate
 from wfrpde.discretisation.interpolation import Interpolation, evaluate, interpolation_of
+from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.engine import Wish
 from wfrpde.flow.certificate import opinions_on_numbers
 from wfrpde.operators.eigen import Eigenpairs
@@ -127,6 +128,8 @@ class Ladder:
     def from_coarser(self, functions: Array) -> Array:
         """Evaluate functions ``(k, n)`` of the second finest level at the finest nodes."""
         coarse, fine = self.interpolations[-2:]
+        if isinstance(coarse, TensorInterpolation) and isinstance(fine, TensorInterpolation):
+            return divided(coarse, functions, fine)
         return np.nan_to_num(evaluate(coarse, functions, fine.nodes, steep=np.inf)[0])
 
 

@@ -21,6 +21,9 @@ PREFIX = "wfrpde_"
 FAILURES = (PETSc.Error, SystemError)
 """What petsc4py raises; newer slepc4py wraps it in a `SystemError`."""
 
+LITTLE = 20_000
+"""Unknowns in 3-D up to which every rank factorises the whole matrix."""
+
 _counter = itertools.count()
 
 
@@ -60,9 +63,10 @@ def factor_options(traits: Traits, n: int, ranks: int, method: str = "auto") -> 
     direct = {"ksp_type": "preonly", "pc_type": complete}
     if dim == 3:
         # twice the workspace that the analysis foresees: in space it is short by more than a fifth
-        return {**direct, "pc_factor_mat_solver_type": "mumps", "mat_mumps_icntl_14": "100"}
-    direct["pc_factor_mat_ordering_type"] = "nd" if dim > 1 else "rcm"
-    if ranks == 1:
+        direct |= {"pc_factor_mat_solver_type": "mumps", "mat_mumps_icntl_14": "100"}
+    else:
+        direct["pc_factor_mat_ordering_type"] = "nd" if dim > 1 else "rcm"
+    if ranks == 1 or (dim == 3 and n > LITTLE):
         return direct
     redundant = {f"redundant_{key}": value for key, value in direct.items()}
     return {"ksp_type": "preonly", "pc_type": "redundant", **redundant}
