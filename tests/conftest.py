@@ -90,6 +90,14 @@ def pytest_pyfunc_call() -> Generator[None, object, object]:
         return (yield)
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_known() -> None:
+    """No test finds what another one has looked at."""
+    from wfrpde.case.posed import forget
+
+    forget()
+
+
 @pytest.fixture(scope="session")
 def solved(tmp_path_factory) -> Callable[[str], Solution]:
     """Solutions of the shipped cases by name, each computed once, also by several workers."""

@@ -1,6 +1,7 @@
 """Boxes divided by planes: numbering, cutting and nested refinement."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -91,3 +92,19 @@ def test_refined_grids_are_nested_and_keep_what_was_cut(dim):
     for coarse_breaks, fine_breaks in zip(grid.breaks, fine.breaks, strict=True):
         np.testing.assert_array_equal(fine_breaks[::2], coarse_breaks)
         np.testing.assert_allclose(np.diff(fine_breaks)[::2], np.diff(fine_breaks)[1::2])
+
+
+def test_grids_of_the_same_numbers_are_equal():
+    """What is known of a grid is found again by its numbers."""
+    one, other = (
+        TensorGrid((np.linspace(0, 1, 4), np.linspace(0, 2, 3)), np.ones((3, 2), dtype=bool))
+        for _ in range(2)
+    )
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one != other.refined()
+    assert one != replace(other, closed=(True, False))
+    fewer = other.active.copy()
+    fewer[0, 0] = False
+    assert one != replace(other, active=fewer)
+    assert one != "a grid"

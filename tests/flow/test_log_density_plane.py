@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from gaussian_flow import GaussianFlow
 
-from wfrpde import Case, solve
+from wfrpde import Case, Solution, solve
 from wfrpde.case.setup import make_problem
-from wfrpde.discretisation.log_density import LogDensityForm
+from wfrpde.discretisation.interpolation import evaluate
+from wfrpde.discretisation.log_density import Elements, LogDensityForm
 from wfrpde.errors import SolverError
 from wfrpde.flow.schemes import log_density, log_density_sizes
 
@@ -175,6 +176,53 @@ def test_far_tails_do_not_blow_up_in_coarse_runs():
     ):
         assert (np.abs(gap) <= bar).all(), name
         assert np.abs(gap[1]).max() <= 1e-3, name
+
+
+def test_opinions_stay_on_the_elements():
+    """The solution is shown on parts of elements; the runs that tell its error are kept on these.
+
+    Their distance there is that of the error bars: at points of the elements it is what both runs
+    say, and no number is lost by keeping it.
+    """
+    solution = solve(Case.from_dict({**WELLS, "accuracy": {"tolerance": 1e-2}}))
+    opinions = solution.opinions
+    assert solution.numerics["runs"][-1]["nodes"] == opinions.interpolation.n_nodes
+    assert len(solution.nodes) > 4 * opinions.interpolation.n_nodes
+    points = solution.nodes[:: len(solution.nodes) // 50]
+    again = Solution.from_arrays(solution.arrays()).opinions
+    one, other = (
+        evaluate(one.interpolation, one.log_relative[0], points)[0] for one in (opinions, again)
+    )
+    np.testing.assert_array_equal(one, other)
+    u = evaluate(solution.interpolation, solution.log_relative, points)[0]
+    mass = np.exp(u[-1] - solution.target.potential(points))
+    gap = np.sqrt((mass**2 * (one[-1] - u[-1]) ** 2).sum() / (mass**2).sum())
+    # half of it is the error, in L2 over space instead of at fifty points
+    assert gap == pytest.approx(solution.error.density[-1] / opinions.shares[0, -1], rel=1.0)
+
+
+def test_elements_are_made_once_for_many_flows(monkeypatch):
+    """A sweep over α, β and ρ₀ in one box makes nodes, elements and orderings once."""
+    made = []
+    init = Elements.__init__
+
+    def counted(self, grid, degree):
+        made.append((grid.active.shape, degree))
+        init(self, grid, degree)
+
+    monkeypatch.setattr(Elements, "__init__", counted)
+    tables = {
+        "domain": {"box": [[-1.8, 1.85], [-2.2, 2.3]]},
+        "numerics": {"formulation": "log-density", "cells": [5, 2], "degree": 5},
+    }
+    case = Case.from_dict({**WELLS, **tables})
+    numbers = [
+        solve(case.with_overrides(changes)).series["kl"][-1]
+        for changes in ({}, {"flow.beta": 0.5}, {"flow.alpha": 0.7}, {"initial.mean": [-0.9, 0.1]})
+    ]
+    assert made == [((5, 2), degree) for degree in (3, 4, 5)]
+    assert len({round(number, 12) for number in numbers}) == 4
+    assert solve(case).series["kl"][-1] == numbers[0]
 
 
 def test_what_fails_is_left_to_another_form(monkeypatch):

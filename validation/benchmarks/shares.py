@@ -20,7 +20,7 @@ from typing import Any
 
 from machine import machine
 from problems import PROBLEMS
-from with_wfrpde import case
+from with_wfrpde import case, forget
 
 import wfrpde
 from wfrpde.numbers import pretty
@@ -98,6 +98,7 @@ def measured(clock: Clock, name: str, tolerance: float, repeats: int) -> tuple[C
     solution = wfrpde.solve(settings)
     runs = []
     for _ in range(repeats):
+        forget()
         clock.turn()
         clock.spent.clear()
         solution = wfrpde.solve(settings)

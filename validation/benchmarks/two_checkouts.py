@@ -30,7 +30,7 @@ def measure(repeats: int) -> None:
     import time
 
     from problems import PROBLEMS
-    from with_wfrpde import case
+    from with_wfrpde import case, forget
 
     import wfrpde
 
@@ -41,6 +41,7 @@ def measure(repeats: int) -> None:
             spent = []
             for _ in range(repeats + 1):
                 began = time.process_time()
+                forget()
                 wfrpde.solve(made)
                 spent.append(time.process_time() - began)
             found[f"{name} {tolerance:g}"] = statistics.median(spent[1:])

@@ -10,6 +10,7 @@ import numpy as np
 
 from wfrpde.arrays import Array, Flags
 from wfrpde.case.path import frozen_potential
+from wfrpde.case.posed import posed
 from wfrpde.case.problem import Problem
 from wfrpde.case.terms import EMPTY
 from wfrpde.case.walls import without_walls
@@ -64,6 +65,15 @@ def make_problem(
     walls
         Whether those that the case gives count, even if its tolerance should not feel them.
     """
+    return posed(
+        case,
+        lambda: _looked_at(case, at_equilibrium=at_equilibrium, level=level, walls=walls),
+        *(at_equilibrium, level, walls),
+    )
+
+
+def _looked_at(case: Case, *, at_equilibrium: bool, level: float, walls: bool) -> Problem:
+    """Do what `make_problem` does for a case whose densities nobody has looked at yet."""
     if case.is_factored:
         raise InputError(
             "target",

@@ -16,6 +16,11 @@ WORTH_SLABS = 100_000
 """Values from which those of points in no cell cost more than tables for several slabs."""
 
 
+NEAR = 60_000
+"""Values of several fields up to which they are worked through at once: what is larger leaves the
+cache, and is taken from the system anew each time."""
+
+
 class OnAxes:
     """Interpolation of nodal logarithms on a lattice of points, one axis after the other.
 
@@ -134,7 +139,7 @@ def evaluate_in_cells(
     layers = max(1, chunk // layer)
     if cells.shape[1] < 0.7 * extent.prod() and len(fields) * points.prod() > WORTH_SLABS:
         layers = min(layers, -(-int(extent[0]) // 16))  # boxes of slabs hold fewer cells in vain
-    batch = max(1, chunk // (layer * min(layers, int(extent[0]))))
+    batch = max(1, NEAR // (layer * min(layers, int(extent[0]))))
     for top in range(int(first[0]), int(last[0]) + 1, layers):
         inside = slice(*np.searchsorted(cells[0], [top, top + layers]))
         if inside.start == inside.stop:

@@ -15,19 +15,85 @@ are Gaussian u is then a polynomial of degree 2 at all times, on any elements.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wfrpde.arrays import Array, Integers
 from wfrpde.discretisation.gll import gll_rule
-from wfrpde.discretisation.lattice import cell_extents
+from wfrpde.discretisation.lattice import cell_extents, lattice_shape
 from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.engine.serial import Solve, pattern_of
 
 if TYPE_CHECKING:
     from wfrpde.case.problem import Problem
     from wfrpde.domain.grid import TensorGrid
+
+
+KEPT, FEW = 16, 2_000
+"""How many grids are remembered with their elements, of how many nodes at most: on more of them
+making elements is a small part of a run."""
+
+
+class Elements:
+    """What the form knows of a grid and a degree alone.
+
+    Attributes
+    ----------
+    nodes
+        GLL nodes of the grid, all of them on this rank.
+    element, own
+        ``(cells, p + 1, …, p + 1)``, an axis of space each after the first: numbers of the nodes of
+        each cell, and their weights in it.
+    scale
+        For each axis what slopes on the unit cell are multiplied by.
+    pattern
+        Where the entries of the Jacobian are stored, which come axis by axis.
+    """
+
+    def __init__(self, grid: TensorGrid, degree: int) -> None:
+        from wfrpde.parallel.mpi import MPI
+
+        dim = grid.dim
+        self.nodes = make_nodes(MPI.COMM_SELF, grid, degree)
+        cells = self.nodes.cell_nodes
+        self.element = cells.reshape(-1, *[degree + 1] * dim)
+        self.own = self.nodes.cell_weights().reshape(self.element.shape)
+        extents = cell_extents(grid, cells, self.nodes.points)
+        self.scale = [2 / _along(extents[:, k], None, dim) for k in range(dim)]
+        rows, columns = map(np.concatenate, zip(*self._couplings(), strict=True))
+        band = degree if dim == 1 and not grid.closed_axes else None
+        self.pattern = pattern_of(rows, columns, len(self.nodes.points), band)
+
+    def _couplings(self) -> Iterator[tuple[Integers, Integers]]:
+        """Rows and columns of the entries along each axis."""
+        for k in range(1, self.element.ndim):
+            line = np.moveaxis(self.element, k, -1)
+            shape = (*line.shape, line.shape[-1])
+            yield (
+                np.broadcast_to(line[..., :, None], shape).ravel(),
+                np.broadcast_to(line[..., None, :], shape).ravel(),
+            )
+
+
+def elements_of(grid: TensorGrid, degree: int) -> Elements:
+    """Return the elements of a grid, which are made once for several flows."""
+    few = np.prod(lattice_shape(grid, degree)) <= FEW
+    return kept_elements(grid, degree) if few else Elements(grid, degree)
+
+
+@lru_cache(maxsize=KEPT)
+def kept_elements(grid: TensorGrid, degree: int) -> Elements:
+    """Return the elements of a grid of few nodes."""
+    return Elements(grid, degree)
+
+
+def _along(values: Array, axis: int | None, dim: int) -> Array:
+    """Values by cell, or by node along an axis, as they multiply a field of all cells."""
+    shape = [1] * (dim + 1)
+    shape[0 if axis is None else axis + 1] = -1
+    return values.reshape(shape)
 
 
 class LogDensityForm:
@@ -53,23 +119,17 @@ class LogDensityForm:
     def __init__(
         self, problem: Problem, grid: TensorGrid, degree: int, *, open_sides: bool = False
     ) -> None:
-        from wfrpde.parallel.mpi import MPI
-
         self.equation, self.degree = problem.equation, degree
         self._alpha, self._beta = problem.equation.alpha, problem.equation.beta
-        self.nodes = make_nodes(MPI.COMM_SELF, grid, degree)
+        elements = elements_of(grid, degree)
+        self.nodes, self._element, self._own = elements.nodes, elements.element, elements.own
+        self._scale, self._pattern = elements.scale, elements.pattern
         points = self.nodes.points
         self.potential = problem.potential(points)
         self.weights = self.nodes.weights
         self.log_target = self.normalised(np.log(self.weights) - self.potential)
         self._rule, self._dim = gll_rule(degree), grid.dim
-        cells = self.nodes.cell_nodes
-        # (cells, p + 1, …, p + 1), an axis of space each after the first
-        self._element = cells.reshape(-1, *[degree + 1] * grid.dim)
-        self._own = self.nodes.cell_weights().reshape(self._element.shape)
         self._flat = self._element.ravel()
-        extents = cell_extents(grid, cells, points)
-        self._scale = [2 / self._along(extents[:, k], None) for k in range(grid.dim)]
         gradient = problem.target.gradient(points)
         # what slopes along the axes of the unit cell, their squares, and both together count
         self._square = [self._own * scale**2 for scale in self._scale]
@@ -79,9 +139,6 @@ class LogDensityForm:
         if open_sides:
             self._linear = [part + self._ends(grid, k) for k, part in enumerate(self._linear)]
         self._bend = [self._alpha * square / self.weights[self._element] for square in self._square]
-        rows, columns = map(np.concatenate, zip(*self._couplings(), strict=True))
-        band = degree if grid.dim == 1 and not grid.closed_axes else None
-        self._pattern = pattern_of(rows, columns, len(points), band)
         fixed = [self._linear_part(k) for k in range(grid.dim)]
         self._fixed = self._pattern.stored(np.concatenate(fixed))
 
@@ -100,10 +157,14 @@ class LogDensityForm:
 
     def bend(self, change: Array) -> Array:
         """``α |∇w|²`` of a change w of u: what the right-hand side changes by beyond ``J w``."""
-        slopes = zip(self._bend, self._slopes(change), strict=True)
-        square, *others = (factor * slope**2 for factor, slope in slopes)
-        for other in others:
-            square += other
+        square: Array | None = None
+        local, derivative = change[self._element], self._rule.derivative
+        for k, factor in enumerate(self._bend):
+            other = self._applied(derivative, local, k)
+            other *= other
+            other *= factor
+            square = other if square is None else np.add(square, other, out=square)
+        assert square is not None
         return np.bincount(self._flat, square.ravel(), len(change)).astype(np.float64, copy=False)
 
     def shifted_jacobian(self, u: Array, shift: float) -> Solve | None:
@@ -127,12 +188,6 @@ class LogDensityForm:
         for k in range(self._dim):
             yield self._applied(self._rule.derivative, local, k)
 
-    def _along(self, values: Array, axis: int | None) -> Array:
-        """Values by cell, or by node along an axis, as they multiply a field of all cells."""
-        shape = [1] * (self._dim + 1)
-        shape[0 if axis is None else axis + 1] = -1
-        return values.reshape(shape)
-
     @staticmethod
     def _applied(matrix: Array, local: Array, axis: int) -> Array:
         """Apply a matrix ``(p+1, p+1)`` along an axis of the cells."""
@@ -144,26 +199,16 @@ class LogDensityForm:
 
     @staticmethod
     def _line(values: Array, axis: int, matrix: Array) -> Array:
-        """Entries ``values_i matrix_ij`` of the lines along an axis, in `_couplings`' order."""
+        """Entries ``values_i matrix_ij`` of the lines along an axis, in the order of `Elements`."""
         last = values if axis + 2 == values.ndim else np.moveaxis(values, axis + 1, -1)
         return np.asarray((last[..., None] * matrix).ravel())
-
-    def _couplings(self) -> Iterator[tuple[Integers, Integers]]:
-        """Rows and columns of the entries along each axis."""
-        for k in range(self._dim):
-            line = np.moveaxis(self._element, k + 1, -1)
-            shape = (*line.shape, line.shape[-1])
-            yield (
-                np.broadcast_to(line[..., :, None], shape).ravel(),
-                np.broadcast_to(line[..., None, :], shape).ravel(),
-            )
 
     def _linear_part(self, k: int) -> Array:
         """Entries of ``−α (Δu − ∇V·∇u)`` along an axis."""
         derivative, weight = self._rule.derivative, self._rule.weights
         stiffness = np.einsum("q,qi,qj->ij", weight, derivative, derivative)
         # a node's share of its mass, over its own weight along the axis, is that of the line
-        entries = self._line(self._bend[k] / self._along(weight, k), k, stiffness)
+        entries = self._line(self._bend[k] / _along(weight, k, self._dim), k, stiffness)
         speed = self._alpha * self._linear[k] / self.weights[self._element]
         return entries - self._line(speed, k, derivative)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wfrpde.arrays import Array
+from wfrpde.arrays import Array, Flags
 
 if TYPE_CHECKING:
     from wfrpde.discretisation.functionals import Points
@@ -148,23 +148,34 @@ class _Law:
     ) -> None:
         x, inside = points.columns, points.inside.values()
         self.rho = rho
-        # 0 log 0 = 0, also where u = −∞
-        relative = np.where(rho > 0, relative, 0.0)
-        # entropy density h log h − h + 1 ≥ 0, without cancellation near h = 1
-        self.kl = np.where(
-            (relative > 0.5) | (rho == 0),
-            rho * relative - rho + pi,
-            pi * entropy(np.minimum(relative, 0.5)),
-        ).sum()
-        self.fisher = (rho * np.where(rho > 0, slope, 0.0)).sum()
-        self.square = (rho * rho / points.rule.weights).sum()
-        middle = (rho * relative).sum()
+        empty = None if rho.min(initial=1.0) > 0 else rho == 0
+        if empty is not None:  # 0 log 0 = 0, also where u = −∞
+            relative, slope = np.where(empty, 0.0, relative), np.where(empty, 0.0, slope)
+        self.kl = _divergence(rho, pi, relative, empty)
+        self.fisher = rho @ slope
+        self.square = rho @ (rho / points.rule.weights)
+        middle = rho @ relative
         self.mean_u = middle + shift
-        self.variance = (rho * (relative - middle) ** 2).sum()
+        relative = relative - middle
+        relative *= relative
+        self.variance = rho @ relative
         self.mean = x @ rho
         centred = x - self.mean[:, None]
         self.covariance = (rho * centred) @ centred.T
         self.modes = np.array([rho[some].sum() for some in inside])
+
+
+def _divergence(rho: Array, pi: Array, relative: Array, empty: Flags | None) -> float:
+    """KL of ρ = π e^r: the sum of π (h log h − h + 1) ≥ 0, h = e^r, π where ρ is `empty`."""
+    far = relative > 0.5
+    if empty is not None:
+        far |= empty
+    # without cancellation near h = 1
+    terms = entropy(np.minimum(relative, 0.5))
+    terms *= pi
+    if far.any():
+        terms[far] = rho[far] * (relative[far] - 1) + pi[far]
+    return float(terms.sum())
 
 
 @dataclass(frozen=True)
@@ -287,7 +298,9 @@ def exp_or_zero(exponent: Array) -> Array:
 
 def entropy(u: Array) -> Array:
     """``e^u (u − 1) + 1``, accurate near u = 0."""
-    value = np.asarray(np.exp(u) * (u - 1) + 1)
+    value = np.exp(u)
+    value *= u - 1
+    value += 1
     small = np.abs(u) < 1e-3
     if small.any():
         near = u[small]

@@ -34,7 +34,7 @@ class SimplexInterpolation:
         """Coordinates ``(n, d)`` of the vertices."""
         return self.grid.points
 
-    def nodes_at(self, some: slice) -> Array:
+    def nodes_at(self, some: slice | Integers) -> Array:
         """Coordinates of some of them."""
         return self.grid.points[some]
 

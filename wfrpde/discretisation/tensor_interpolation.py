@@ -95,7 +95,7 @@ class TensorInterpolation:
         """Coordinates ``(n, d)`` of the nodes of active cells."""
         return self.nodes_at(slice(None))
 
-    def nodes_at(self, some: slice) -> Array:
+    def nodes_at(self, some: slice | Integers) -> Array:
         """Coordinates of some of them."""
         index = np.unravel_index(self.active_nodes[some], self.shape)
         return np.stack([a[i] for a, i in zip(self.axes, index, strict=True)], axis=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +23,9 @@ LEAST_BETWEEN = 6
 """Cells between two planes that the mesh must follow."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TensorGrid:
-    """A box divided by planes: intervals, quadrilaterals or hexahedra.
+    """A box divided by planes: intervals, quadrilaterals or hexahedra; equal if the numbers are.
 
     Parameters
     ----------
@@ -40,6 +41,17 @@ class TensorGrid:
     breaks: tuple[Array, ...]
     active: Flags
     closed: tuple[bool, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TensorGrid) and self._numbers == other._numbers
+
+    def __hash__(self) -> int:
+        return hash(self._numbers)
+
+    @cached_property
+    def _numbers(self) -> tuple[Any, ...]:
+        ends = tuple(breaks.tobytes() for breaks in self.breaks)
+        return ends, self.active.shape, self.active.tobytes(), self.closed
 
     @property
     def dim(self) -> int:

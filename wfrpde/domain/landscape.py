@@ -91,9 +91,11 @@ class Landscape:
         v_rel, r_rel = v - least(v), r - least(r)
         best = np.minimum(v_rel, r_rel)
         if self.reaction:
+            mixed = np.empty_like(v)
             for theta in (0.25, 0.5, 0.75):
                 with np.errstate(invalid="ignore"):
-                    mixed = theta * r + (1 - theta) * v
+                    np.multiply(v, 1 - theta, out=mixed)
+                    mixed += theta * r
                 mixed -= least(mixed)
                 np.fmin(best, mixed, out=best)  # where the mixture is undefined it never matters
         for function in self.favoured:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -32,7 +32,7 @@ def pattern_of(rows: Integers, columns: Integers, size: int, bandwidth: int | No
     if bandwidth is not None:
         return Band(rows, columns, size, bandwidth)
     # unknowns up to which LAPACK is done before SuperLU has set out
-    return Dense(rows, columns, size) if size <= 256 else Sparse(rows, columns, size)
+    return Dense(rows, columns, size) if size <= 170 else Sparse(rows, columns, size)
 
 
 class Band:
@@ -93,14 +93,21 @@ class Dense:
 
 
 class Sparse:
-    """Compressed columns; SuperLU orders them by the minimum degree of A + Aᵀ."""
+    """Compressed columns, in the order of the minimum degree of A + Aᵀ, which is told once."""
 
     def __init__(self, rows: Integers, columns: Integers, size: int) -> None:
+        from scipy.sparse import csc_array
+
         every = np.arange(size)
-        key = np.concatenate([columns * size + rows, every * (size + 1)])
+        rows, columns = np.append(rows, every), np.append(columns, every)
+        ones = np.where(rows == columns, float(size), -1.0)
+        full = csc_array((ones, (rows, columns)), shape=(size, size))
+        self._position: Integers = _factors(full, "MMD_AT_PLUS_A").perm_c
+        self._order = np.argsort(self._position)
+        key = self._position[columns].astype(np.int64) * size + self._position[rows]
         places, index = np.unique(key, return_inverse=True)
         self._size, self._count = size, len(places)
-        self._place, self._diagonal = index[: len(rows)], index[len(rows) :]
+        self._place, self._diagonal = index[:-size], index[-size:]
         self._rows = (places % size).astype(np.int32)
         self._first = np.searchsorted(places // size, np.arange(size + 1)).astype(np.int32)
 
@@ -111,23 +118,29 @@ class Sparse:
     def factored(self, stored: Array, shift: float) -> Solve | None:
         """Factorise ``shift I + A``; pivots leave the diagonal only where it is tiny."""
         from scipy.sparse import csc_array
-        from scipy.sparse.linalg import splu
 
         stored[self._diagonal] += shift
         if not np.isfinite(stored).all():
             return None
         matrix = csc_array((stored, self._rows, self._first), shape=(self._size, self._size))
         try:
-            factors = splu(
-                matrix,
-                permc_spec="MMD_AT_PLUS_A",
-                diag_pivot_thresh=0.01,
-                # no columns of small subtrees made alike, few at a time: a tenth less, of some
-                # hundred unknowns up to a half
-                relax=1,
-                panel_size=4,
-                options={"SymmetricMode": True},
-            )
+            factors = _factors(matrix, "NATURAL")
         except RuntimeError:  # exactly singular
             return None
-        return lambda b: np.asarray(factors.solve(b))
+        order, position = self._order, self._position
+        return lambda b: np.asarray(factors.solve(b[order])[position])
+
+
+def _factors(matrix: Any, order: str) -> Any:
+    from scipy.sparse.linalg import splu
+
+    return splu(
+        matrix,
+        permc_spec=order,
+        diag_pivot_thresh=0.01,
+        # no columns of small subtrees made alike, few at a time: a tenth less, of some hundred
+        # unknowns up to a half
+        relax=1,
+        panel_size=2,
+        options={"SymmetricMode": True},
+    )

@@ -13,8 +13,9 @@ from operator import attrgetter
 
 import numpy as np
 
-from wfrpde.arrays import Array
+from wfrpde.arrays import Array, Integers
 from wfrpde.case.problem import Problem
+from wfrpde.discretisation.interpolation import evaluate
 from wfrpde.discretisation.pieces import Evaluated, Functionals
 from wfrpde.fields.schedules import integral
 from wfrpde.flow.accuracy import RATES, SMALL
@@ -336,14 +337,23 @@ def _error(
     )
 
 
-def spread_of_smallest(outcome: Outcome, smallest: Array, node: Array) -> Array:
-    """Distance of the smallest nodal density to what the other solutions make of it."""
+def spread_of_smallest(outcome: Outcome, shown: Outcome, smallest: Array, node: Integers) -> Array:
+    """Distance of the smallest density at nodes to what the other solutions make of it.
+
+    The nodes are those on which the solution is `shown`.
+    """
     row = np.arange(len(node))
     spread = np.zeros(len(node))
+    few, which = np.unique(node, return_inverse=True)
     for other, share in outcome.others:
         if share is None:
             continue
-        ratio = np.expm1(np.clip(other[row, node] - outcome.best[row, node], -50.0, 50.0))
+        if shown.interpolation is outcome.interpolation:
+            there = other[:, few]
+        else:
+            there, _ = evaluate(outcome.interpolation, other, shown.interpolation.nodes_at(few))
+        gap = there[row, which] - shown.best[row, node]
+        ratio = np.expm1(np.clip(gap, -50.0, 50.0))
         spread = np.maximum(spread, share * smallest * np.abs(ratio))
     return spread
 

@@ -116,16 +116,16 @@ def _report(
         every = _sampled(problem, rule, fields, known)
         return [samples.shifted(own) for samples, own in zip(every, shifts, strict=True)]
 
-    outcome = outcome.on_parts()
+    shown = outcome.on_parts()
     shifted = {k: (field.theta, float(shift[k]), field.time) for k, field in known.items()}
-    u = _shifted(context.comm, outcome.best, shift)
-    smallest, where = _finished(context, outcome.interpolation, u, shifted)
+    u = _shifted(context.comm, shown.best, shift)
+    smallest, where = _finished(context, shown.interpolation, u, shifted)
     series, spread = numbers.series(), {}
     if equation.conserve:
         series["mass"] = outcome.mass
         spread["mass"] = np.abs(series["mass"] - 1)
     series["min_density"] = np.exp(smallest - numbers.log_normalisation)
-    spread["min_density"] = spread_of_smallest(outcome, series["min_density"], where)
+    spread["min_density"] = spread_of_smallest(outcome, shown, series["min_density"], where)
     if equation.killed:
         starts = [_log_start(problem, one) for one in (evaluator, second) if one is not None]
         for name, (value, bar) in killed(outcome, starts[0], abs(starts[-1] - starts[0])).items():
@@ -172,7 +172,7 @@ def _report(
         numerics={
             "formulation": scheme.name,
             "reason": reason,
-            **_facts(context, outcome),
+            **_facts(context, shown),
             **(
                 {"walls_change": walls_change(problem, numbers, cut)}
                 if "walls" in problem.facts
@@ -184,7 +184,7 @@ def _report(
         warnings=_warnings(problem, outcome, [*found.empty_regions(), *edges]),
         complete=outcome.complete,
         wall_time=time.perf_counter() - began,
-        interpolation=outcome.interpolation,
+        interpolation=shown.interpolation,
         known=shifted,
         opinions=_opinions(outcome, shifts, comparisons) if error is not None else None,
     )
@@ -198,7 +198,9 @@ def _opinions(
         return None
     fields = [field + shift[:, None]
               for (field, _), shift in zip(outcome.others, shifts[1:], strict=True)]  # fmt: skip
-    return Opinions(np.array(fields), np.array([share for _, _, share in comparisons]))
+    shares = np.array([share for _, _, share in comparisons])
+    own = None if outcome.parts is None else outcome.interpolation
+    return Opinions(np.array(fields), shares, own)
 
 
 def _facts(context: Context, outcome: Outcome) -> dict[str, Any]:
@@ -334,7 +336,7 @@ def _finished(
     interpolation: Interpolation,
     u: Array,
     known: Mapping[int, tuple[float, float, float]],
-) -> tuple[Array, Array]:
+) -> tuple[Array, Integers]:
     """Write what is known or absorbed into fields ``(T, n)``, and look for what is smallest.
 
     Each rank does a part of the nodes, some after the other (collective).

@@ -8,8 +8,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from wfrpde.arrays import Array
 from wfrpde.discretisation.extrapolation import divided
 from wfrpde.discretisation.interpolation import Interpolation
@@ -120,16 +118,13 @@ class Outcome:
     draft: Outcome | None = None
 
     def on_parts(self) -> Outcome:
-        """Return the same fields as polynomials on its `parts`."""
+        """Return the best fields as polynomials on its `parts`; the others stay where they are."""
         nodes = self.interpolation
         if self.parts is None or not isinstance(nodes, TensorInterpolation):
             return self
         fine = TensorInterpolation(self.parts, nodes.degree)
-        fields = [self.best, *(u for u, _ in self.others)]
-        best, *others = np.split(divided(nodes, np.concatenate(fields), fine), len(fields))
-        shares = (share for _, share in self.others)
-        pairs = tuple(zip(others, shares, strict=True))
-        return replace(self, interpolation=fine, best=best, others=pairs, parts=None)
+        best = divided(nodes, self.best, fine)
+        return replace(self, interpolation=fine, best=best, others=(), parts=None)
 
 
 @dataclass

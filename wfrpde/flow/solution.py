@@ -16,6 +16,8 @@ from wfrpde.case.stored import Result, kind_of
 from wfrpde.case.terms import Densities
 from wfrpde.discretisation.absorption import continued
 from wfrpde.discretisation.interpolation import Interpolation, OnNodes, evaluate, points_of
+from wfrpde.discretisation.simplex_interpolation import SimplexInterpolation
+from wfrpde.discretisation.tensor_interpolation import Polynomials, TensorInterpolation
 from wfrpde.domain.absorption import Absorption
 from wfrpde.domain.sides import Sides
 from wfrpde.flow.currents import slope_of_distance, slopes, velocity_of_mass
@@ -38,10 +40,13 @@ class Opinions(Result):
         ``(k, T, n)`` nodal values of log(ρ/π).
     shares
         ``(k, T)``: share of the distance to each that is the error of the best.
+    interpolation
+        Their nodes, where these are not those of the solution: elements that are shown in parts.
     """
 
     log_relative: Array
     shares: Array
+    interpolation: TensorInterpolation | Polynomials | SimplexInterpolation | None = None
 
 
 @dataclass(frozen=True, repr=False)

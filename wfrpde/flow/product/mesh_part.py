@@ -164,8 +164,9 @@ class MeshPart(Result):
             return defect
         if opinions is None:
             return np.full(len(points), np.nan)
+        nodes = opinions.interpolation or solution.interpolation
         for field_, share in zip(opinions.log_relative, opinions.shares, strict=True):
-            other, _ = evaluate(solution.interpolation, field_[index][None], points)
+            other, _ = evaluate(nodes, field_[index][None], points)
             with np.errstate(invalid="ignore"):
                 gap = np.nan_to_num(np.abs(other[0] - u), nan=0.0)
             defect = np.maximum(defect, float(share[index]) * gap)
