@@ -7,12 +7,19 @@ from wfrpde import Case, solve
 from wfrpde.case import setup
 from wfrpde.case.posed import forget
 from wfrpde.case.setup import make_problem
+from wfrpde.errors import InputError
 
 WELLS = {
     "target": {"potential": "5*(x**2-1)**2+3*(y-0.3*x)**2", "modes": {"right": "x > 0"}},
     "initial": {"mean": [-1.0, 0.0], "covariance": 0.02},
     "flow": {"t_end": 0.2, "save": [0.1, 0.2]},
     "accuracy": {"tolerance": 1e-2},
+}
+
+
+FACTORS = {
+    "target": {"kind": "gaussian", "mean": [0.0] * 5, "covariance": np.eye(5).tolist()},
+    "initial": {"mean": [1.0] * 5, "covariance": 0.5},
 }
 
 
@@ -76,6 +83,16 @@ def test_what_favours_densities_by_its_own_is_always_looked_at(looks, tables):
     for _ in range(2):
         make_problem(case)
     assert len(looks) == 2
+
+
+def test_what_is_refused_is_refused_whatever_was_posed_before():
+    """Rates that move have no spectrum, factors no mesh."""
+    case = Case.from_dict(WELLS)
+    make_problem(case, at_equilibrium=True)
+    with pytest.raises(InputError, match=r"flow\.alpha"):
+        make_problem(case.with_overrides({"flow.alpha": "1 + t"}), at_equilibrium=True)
+    with pytest.raises(InputError, match="answered on a mesh"):
+        make_problem(Case.from_dict({**WELLS, **FACTORS}))
 
 
 def test_facts_and_warnings_are_those_of_one_problem():

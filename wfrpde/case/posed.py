@@ -64,6 +64,8 @@ def _key(case: Case, *options: object) -> Key | None:
 
     Code, files, and whatever leads or favours a density by its own rates and times have none.
     """
+    if case.is_factored:  # and refused
+        return None
     equation = case.equation
     dynamics = equation.dynamics
     plain = (equation.path, equation.rate, equation.annealed) == (None, None, None)
@@ -78,5 +80,6 @@ def _key(case: Case, *options: object) -> Key | None:
         equation.alpha == 0,
         equation.beta == 0,
         equation.descends,
+        equation.moving,
         case.flow.conserve_mass,
     )
