@@ -93,6 +93,24 @@ PROBLEMS: dict[str, tuple[dict[str, Any], dict[str, list[float]]]] = {
             "mass of right": [1.0, 0.9999995538, 0.9714702323, 0.4432062401],
         },
     ),
+    "lower-of-two-33-cells": (
+        {
+            "numerics": {"formulation": "mesh", "cells": [33]},
+            "flow": {"save": [0.000907, 0.00454, 0.0136, 0.0454], "alpha": 1.0, "beta": 0.0},
+            "target": {
+                "potential": "min(19.2*(x + 1)**2, 7.72*(x - 1)**2 + 0.442)",
+                "dim": 1,
+                "modes": {"right": "x > -0.9195"},
+            },
+            "initial": {"mean": [-1.048], "covariance": [[0.3378]]},
+        },
+        {
+            "kl": [4.081032559, 3.11413183, 1.680260681, 0.5821786431],
+            "mean[0]": [-1.042646376, -1.022947193, -0.9836576541, -0.9106342788],
+            "covariance[0, 0]": [0.3250047227, 0.2825768701, 0.2213741745, 0.1986144036],
+            "mass of right": [0.4108436787, 0.4037760558, 0.3837161385, 0.3377117568],
+        },
+    ),
 }
 
 
@@ -177,6 +195,30 @@ def test_bars_of_coarse_planes_cover(name):
     assert "take more cells" in " ".join(solution.warnings)
 
 
+@pytest.mark.slow
+def test_oblique_kinks_without_a_word_on_numerics():
+    """2|u| + 3|v| turned by .7: of 39 numbers 19 were off, by up to 13 bars."""
+    potential, u = turned("2*abs(x)", "3*abs(x)", 0.7)
+    axes = np.array([[np.cos(0.7), np.sin(0.7)], [-np.sin(0.7), np.cos(0.7)]])
+    case = {
+        "target": {"potential": potential, "modes": {"right": f"{u} > 0.5"}},
+        "initial": {
+            "mean": (np.array([1.0, -0.5]) @ axes).tolist(),
+            "covariance": (axes.T @ np.diag([0.3, 0.2]) @ axes).tolist(),
+        },
+        "flow": {"save": [0.1, 0.5, 2.0]},
+    }
+    solution = wfrpde.solve(wfrpde.Case.model_validate(case))
+    bars = solution.error
+    for value, bar, right in (
+        (solution.series["kl"], bars.series["kl"], 3.883352111e-05),
+        (solution.mean[:, 1], bars.mean[:, 1], 0.003320443702),
+        (solution.covariance[:, 1, 1], bars.covariance[:, 1, 1], 0.3373503254),
+        (solution.mode_mass["right"], bars.mode_mass["right"], 0.1855399337),
+    ):
+        assert abs(value[-1] - right) <= bar[-1] <= 1e-4
+
+
 def test_a_spectrum_on_twelve_cells():
     """Sums of the rates of two lines; one of a pair that mixes was off by 41 bars."""
     potential, _ = turned("6*(x**2 - 1)**2 + 0.5*x", "x**2", 0.5)
@@ -208,3 +250,24 @@ def test_steps_longer_than_the_times_between_savings(dt):
         assert abs(solution.covariance[k] - covariance) <= solution.error.covariance[k]
         assert abs(solution.series["kl"][k] - flow.kl(t)) <= solution.error.series["kl"][k]
         assert solution.error.mean[k] < 0.02
+
+
+def test_first_steps_that_had_to_be_halved():
+    """All runs took the same quarters of a step that broke: numbers were off by up to 170 bars."""
+    case = {
+        "target": {"potential": "75.6*max(0, abs(x) - 0.689)", "modes": {"right": "x > 0.172"}},
+        "initial": {"mean": [-0.0312], "covariance": [[0.03362]]},
+        "flow": {"save": [0.00632, 0.0948], "beta": 0.1, "reaction": "0.178*x"},
+        "numerics": {"formulation": "edge-averaged", "dt": 0.0632},
+    }
+    solution = wfrpde.solve(wfrpde.Case.model_validate(case))
+    coarsest, *_ = solution.numerics["runs"]
+    assert coarsest["retries"] > 0
+    for found, right in (
+        (solution.estimated("kl"), 0.4607056529200829),
+        (solution.estimated("mean"), -0.031086398737145915),
+        (solution.estimated("covariance"), 0.04609453793072383),
+        (solution.estimated("mode_mass", "right"), 0.17251011820345916),
+    ):
+        value, error = (float(np.ravel(array)[0]) for array in (found[1].value, found[1].error))
+        assert abs(value - right) <= error <= 1e-6

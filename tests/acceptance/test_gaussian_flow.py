@@ -85,6 +85,28 @@ def test_a_tolerance_in_space():
     assert error <= solution.error.density[-1] <= 1e-3
 
 
+@pytest.mark.slow
+def test_errors_that_change_their_sign():
+    """By default on a mesh: one covariance was off by three bars at the time of that."""
+    flow = GaussianFlow(
+        (-0.251, -0.54, -0.365),
+        [[0.220036, 0.08747, 0.007219], [0.08747, 0.514727, -0.142272],
+         [0.007219, -0.142272, 0.450261]],
+        (0.0, 0.0, 0.0),
+        [[0.518901, -0.13867, -0.110053], [-0.13867, 0.398732, 0.315161],
+         [-0.110053, 0.315161, 1.019836]],
+        1.0,
+        0.4,
+    )  # fmt: skip
+    case = flow.case(0.00585, 0.0292, 0.0877, 0.292, numerics={"formulation": "mesh"})
+    solution = wfrpde.solve(case)
+    for k, t in enumerate(solution.times[1:].tolist(), 1):
+        mean, covariance = flow.at(t)
+        assert (np.abs(solution.mean[k] - mean) <= solution.error.mean[k]).all()
+        assert (np.abs(solution.covariance[k] - covariance) <= solution.error.covariance[k]).all()
+    assert solution.error.covariance.max() < 3e-3
+
+
 def test_a_tolerance_of_1e_6_in_space_is_met_by_spectral_elements():
     """The choice alone: the run itself is a row of validation/benchmarks/mpi_scaling.py."""
     case = SPACE.case(

@@ -131,7 +131,7 @@ def test_a_loose_largest_step_is_halved_where_it_has_to_be():
         }
     )
     solution = wfrpde.solve(flow)
-    assert solution.numerics["runs"][-1]["retries"] > 0
+    assert sum(run["retries"] for run in solution.numerics["runs"]) > 0
     # symmetric, and nearly at equilibrium: variance of π
     weight = [
         integrate.quad(lambda x, k=k: x**k * np.exp(-5 * (x**2 - 1) ** 2), -4, 4)[0] for k in (0, 2)

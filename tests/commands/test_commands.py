@@ -185,6 +185,20 @@ def test_plot_of_what_is_no_run(case, capsys):
     assert "a run that cannot be read" in capsys.readouterr().err
 
 
+def test_code_that_a_case_names_is_told_before_it_runs(case, capsys):
+    (case.parent / "told_well.py").write_text("print('I ran')\nclass Well:\n    dim = 1\n")
+    case.write_text(
+        CASE.replace('potential = "(x**2 - 1)**2"', 'python = "told_well:Well"')
+        + "[[sampler]]\nname = 'mine'\ncommand = ['./mine', 'fast']\n"
+    )
+    assert main(["solve", "well.toml"]) == 2  # without a potential
+    said = capsys.readouterr().out
+    told = "target.python = 'told_well:Well', sampler[0].command = ['./mine', 'fast']"
+    assert said == f"code that the case names, and that runs with your rights: {told}\nI ran\n"
+    assert main(["solve", "well.toml", "--set", "target={potential='x'}", "--quiet"]) == 2
+    assert capsys.readouterr().out == ""
+
+
 # --- what solves -------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from wfrpde.errors import SolverError
 from wfrpde.flow.control import LadderControl, Replay
+from wfrpde.flow.ladder import Run
 from wfrpde.flow.march import MAX_HALVINGS, march, nodal_kl
 from wfrpde.flow.schedule import uniform
 from wfrpde.flow.steppers.stepper import Step, Stepper
@@ -97,6 +98,11 @@ def test_broken_steps_are_repeated_in_halves_and_counted(problem, fault):
     np.testing.assert_allclose(result.u, sound.u, atol=1e-10)
     assert result.kl_increase == 0.0
     assert len(result.history["t"]) == 11
+    # a finer run halves the steps that were taken, or both would take the same
+    np.testing.assert_allclose(result.schedule.dt, 0.0125)
+    assert [(k + 1) * 0.0125 for k in result.schedule.save] == pytest.approx(SAVE)
+    finer = go(problem, problem.splitting(), Run(None, 1, result, {}).repeated)
+    assert len(finer.history["t"]) == 81
 
 
 def test_a_step_that_fails_at_every_size_ends_the_run(problem):

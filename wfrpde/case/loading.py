@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from wfrpde.case.case import Case
 from wfrpde.case.files import find_case, read_toml
+from wfrpde.case.leaves import shortened
 from wfrpde.case.overrides import apply_overrides
 from wfrpde.errors import InputError
 
@@ -48,6 +49,33 @@ def load_case(
         return Case.from_dict(data, path)
     except InputError as error:
         raise error.at(f"{path.name}: {error.where}") from None
+
+
+def named_code(case: str | Path, overrides: Mapping[str, Any] | None = None) -> list[str]:
+    """Return what of Python and programs the file of a case names, as ``key = value``.
+
+    Such code runs with the rights of whoever takes the case, that of a target as soon as it is
+    read: a command says so before.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or none that can be read.
+    """
+    data = apply_overrides(read_toml(find_case(case)), overrides or {})
+    return [f"{key} = {shortened(repr(value))}" for key, value in _code_in(data)]
+
+
+def _code_in(data: Any, where: str = "") -> Iterator[tuple[str, Any]]:
+    """Find the keys ``python`` and ``command`` of all tables."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            if key in ("python", "command") and not isinstance(value, Mapping):
+                yield f"{where}{key}", value
+            yield from _code_in(value, f"{where}{key}.")
+    elif isinstance(data, list):
+        for k, value in enumerate(data):
+            yield from _code_in(value, f"{where.removesuffix('.')}[{k}].")
 
 
 def _observed(data: Mapping[str, Any]) -> bool:

@@ -104,6 +104,7 @@ def _case_and_folder(
     """Read the case of a command, choose its folder, and say how the run is stopped."""
     from wfrpde.case import load_case
     from wfrpde.case.files import parse_assignment
+    from wfrpde.case.loading import named_code
     from wfrpde.engine import Wish, engine_for
     from wfrpde.parallel.places import typed_path
 
@@ -111,6 +112,8 @@ def _case_and_folder(
     if arguments.engine is not None:
         overrides["numerics.engine"] = arguments.engine
     assigned = dict(map(parse_assignment, arguments.assignments)) | overrides
+    if code := named_code(arguments.case, assigned):
+        session.say(f"code that the case names, and that runs with your rights: {', '.join(code)}")
     case = load_case(arguments.case, assigned, start=start)
     engine_for(Wish.of(case.numerics), 1)
     _tell_how_to_stop(session)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -39,6 +39,7 @@ class StepPolicy:
     _remembered: ClassVar[tuple[str, ...]] = (
         "worst",
         "rejected",
+        "_accepted",
         "_steps",
         "_measures",
         "_reached",
@@ -46,6 +47,7 @@ class StepPolicy:
     save: tuple[float, ...]
     worst: float = field(init=False, default=0.0)
     rejected: int = field(init=False, default=0)
+    _accepted: int = field(init=False, default=0)
     _steps: list[float] = field(init=False, default_factory=list)
     _measures: list[float] = field(init=False, default_factory=list)
     _reached: list[int] = field(init=False, default_factory=list)
@@ -58,11 +60,18 @@ class StepPolicy:
         """Whether a step is good enough by its measure."""
         return True
 
-    def accept(self, t: float, dt: float, measure: float) -> float | None:
-        """Return the time reached if the step is good, else None (then propose again)."""
+    def accept(
+        self, t: float, dt: float, measure: float, parts: Sequence[float] = ()
+    ) -> float | None:
+        """Return the time reached if the step is good, else None (then propose again).
+
+        What is recorded are the `parts` in which a step was taken that broke an invariant: a finer
+        run that halves the step alone would take the same ones.
+        """
         self.worst = max(self.worst, measure)
-        self._steps.append(dt)
-        self._measures.append(measure)
+        self._accepted += 1
+        self._steps += parts or (dt,)
+        self._measures += [measure] * (len(parts) or 1)
         end = self._end
         if self._lands(t, dt):
             self._reached.append(len(self._steps) - 1)
@@ -119,6 +128,9 @@ class LadderControl(StepPolicy):
         How often the first step is halved; by default `levels` times.
     rests
         Whether steps may exceed dt_max once little changes.
+    whole
+        Whether finer runs repeat steps as they were proposed, in parts or not: the finest of four
+        break none.
     """
 
     _remembered: ClassVar[tuple[str, ...]] = (*StepPolicy._remembered, "_level")
@@ -128,6 +140,7 @@ class LadderControl(StepPolicy):
     growth: float = 2.5
     start: int | None = None
     rests: bool = False
+    whole: bool = False
     _level: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -151,7 +164,9 @@ class LadderControl(StepPolicy):
         calm = 4 * ratio * measure < AT_REST and ratio > 0.9 / 2**self._level
         return self.rests and calm and self._end - t > LATE * dt
 
-    def accept(self, t: float, dt: float, measure: float) -> float | None:
+    def accept(
+        self, t: float, dt: float, measure: float, parts: Sequence[float] = ()
+    ) -> float | None:
         """Return the time reached if the step is good, else None (then propose again)."""
         if not self.takes(dt, measure):
             self.rejected += 1
@@ -159,7 +174,7 @@ class LadderControl(StepPolicy):
             return None
         if measure < self.limit / self.growth and (self._level > 0 or self._rests(t, dt, measure)):
             self._level -= 1
-        return super().accept(t, dt, measure)
+        return super().accept(t, dt, measure, () if self.whole else parts)
 
 
 @dataclass
@@ -203,7 +218,9 @@ class ErrorControl(StepPolicy):
         """Whether the error is small enough."""
         return measure <= self.limit
 
-    def accept(self, t: float, dt: float, measure: float) -> float | None:
+    def accept(
+        self, t: float, dt: float, measure: float, parts: Sequence[float] = ()
+    ) -> float | None:
         """Return the time reached if the step is good, else None (then propose again).
 
         Raises
@@ -220,7 +237,7 @@ class ErrorControl(StepPolicy):
                 raise _stalled(t, self._dt)
             return None
         end = self._end
-        reached = super().accept(t, dt, measure)
+        reached = super().accept(t, dt, measure, parts)
         assert reached is not None
         taken = len(self._steps)
         # a blow-up ends in ever smaller steps, which may all be accepted
@@ -251,11 +268,7 @@ class Replay(StepPolicy):
 
     def propose(self, t: float) -> float:
         """Return the next step."""
-        return float(self.steps.dt[len(self._steps)])
-
-    def schedule(self) -> Schedule:
-        """Return the schedule itself."""
-        return self.steps
+        return float(self.steps.dt[self._accepted])
 
     def _lands(self, t: float, dt: float) -> bool:
-        return len(self._steps) - 1 in self.steps.save  # the sum of many steps drifts
+        return self._accepted - 1 in self.steps.save  # the sum of many steps drifts

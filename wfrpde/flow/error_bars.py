@@ -37,6 +37,10 @@ runs, on a line three or four, are extrapolated to a tolerance: of its spread un
 covariances) or of itself (KL, masses). Extrapolations that agree on a number by chance know no more
 of it than that."""
 
+SELDOM = 1 / 32
+"""The same without a tolerance, of three runs in the plane or in space: a covariance whose error
+changed its sign was off by 3 bars."""
+
 OF_TWO = {"kl": 1 / 16, **dict.fromkeys(RATES, NO_LUCK)}
 """The same where two runs are all there is in the plane or in space. Their L2 distance is what both
 have in common; KL and its rates, which far tails decide, agree at some time by chance."""
@@ -48,12 +52,12 @@ NO_MATTER, GUESSED, REMEMBERED, CAPPED = 1e-11, 20.0, 20.0, 20.0
 """Mended share of the mass from which a reaction lets it matter, and what then counts: see
 `_mended_defect`; it is no more than so many times the L2 distance of two runs."""
 
-COARSE, WIDER = 0.01, 3.5
-"""Distance of runs, in L2 or relative in KL, from which no order is to be counted on, where a case
-or its mesh sets the resolution, or a tolerance is met by extrapolation on nested grids (KL of wide
-starts is then off by 1.5 distances at 1e-2); and how many times wider bars are then, and later.
-`NO_LUCK` counts there as well. On random problems with 10 to 60 cells densities are off by 2.4
-distances at most."""
+COARSE, WIDER, WIDEST = 0.01, 3.5, 5.0
+"""Distance of runs, in L2 or relative in KL, from which no order is to be counted on, where a
+tolerance is met by extrapolation on nested grids (KL of wide starts is then off by 1.5 distances at
+1e-2), or a case or its mesh sets the resolution; and how many times wider bars are then, and later.
+`NO_LUCK` counts there as well. On random problems with 10 to 60 cells densities are off by 4
+distances, in one of a dozen by 8, which is told as a density that is known to 10 %."""
 
 
 def by_another_rule(
@@ -91,9 +95,12 @@ def estimated(
     if rule is None:
         nobody: list[Comparison] = [(numbers, nothing, nothing)]
         return _error(numbers, nobody, problem, cut, *4 * [nothing]).unknown()
-    lucky = problem.tolerance is not None and outcome.facts["extrapolated"]
     # in the plane and in space a fourth run finds such numbers out
-    lucky = lucky and (problem.dim == 1 or len(outcome.facts["runs"]) == 3)
+    few = problem.dim == 1 or len(outcome.facts["runs"]) == 3
+    by_chance = 0.0
+    if few and outcome.facts["extrapolated"]:
+        seldom = SELDOM if problem.dim > 1 else 0.0
+        by_chance = seldom if problem.tolerance is None else NO_LUCK
     luck: dict[str, float] = {}
     if problem.tolerance is not None and problem.dim > 1 and len(comparisons) == 1:
         luck = OF_TWO
@@ -119,7 +126,8 @@ def estimated(
         tails = [share * np.abs(numbers.kl - other.kl) / scale for other, _, share in comparisons]
         furthest = np.maximum(distance, np.max(tails, axis=0))
         doubt = np.maximum.accumulate(np.minimum(furthest / COARSE, 1.0))
-        widened = 1 + (WIDER - 1) * doubt
+        wider = WIDER if nested else WIDEST
+        widened = 1 + (wider - 1) * doubt
         every = [*((other, l2, share * widened) for other, l2, share in comparisons), rule]
         doubted = NO_LUCK * doubt * widened * distance
     if comparisons and nested and outcome.facts["extrapolated"] and problem.dim > 1:
@@ -133,7 +141,7 @@ def estimated(
         chance = distance > before[0][1]
         untold = steps.untold(distance, share, chance)
     defects = _start_defect(problem, outcome), mended, doubted, untold
-    error = _error(numbers, every, problem, cut, *defects, lucky=lucky, luck=luck, apart=apart)
+    error = _error(numbers, every, problem, cut, *defects, chance=by_chance, luck=luck, apart=apart)
     return _in_widths_of_the_box(problem, numbers, error)
 
 
@@ -247,7 +255,7 @@ def _error(
     doubted: Array,
     untold: Array,
     *,
-    lucky: bool = False,
+    chance: float = 0.0,
     luck: Mapping[str, float] | None = None,
     apart: Array | None = None,
 ) -> ErrorEstimate:
@@ -257,8 +265,8 @@ def _error(
     beyond an automatic box adds to all (a box that the case gives is the problem as posed, unless
     its walls are not felt), and so does, after the start, what the nodes misrepresent of it, and
     what was mended; that may be in modes `apart` by so much along each axis. Where numbers may
-    agree by luck, a share of the density's error adds to them: to all that are `lucky`, else `luck`
-    by name; and to all but the density itself what is `doubted` of it, and to all what steps left
+    agree by chance, a share of the density's error adds to them: to all by `chance`, and `luck` by
+    name; and to all but the density itself what is `doubted` of it, and to all what steps left
     `untold`.
     """
     cut, depth = cut_off
@@ -270,7 +278,7 @@ def _error(
     # relative error of a density in L2 that no estimate goes below: logarithms of the order of 100
     # to 14 digits, through a thousand steps
     floor = np.where(stepped, 2e-11, 0.0)
-    common = NO_LUCK * density if lucky else 0.0 * density
+    common = chance * density
     width = np.sqrt(np.einsum("tii->ti", numbers.covariance))
     squares = width[:, :, None] * width[:, None, :]
     reached = width if apart is None else width + apart

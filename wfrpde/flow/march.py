@@ -195,7 +195,7 @@ def march(
             except Stopped:
                 complete = False
                 break
-            now = policy.accept(t, dt, step.measure)
+            now = policy.accept(t, dt, step.measure, runner.parts)
             if now is None:
                 continue
             t, state = now, step.state
@@ -257,6 +257,7 @@ class _Retrying:
         self._stepper, self._policy = stepper, policy
         self._known: tuple[Array, Array] = (np.empty(0), np.empty(0))  # π at the nodes, and its log
         self.retries = 0
+        self.parts: list[float] = []  # of the last step, in which it was taken
 
     def kl(self, state: Array) -> float:
         """KL of a state over the nodes (collective)."""
@@ -278,9 +279,12 @@ class _Retrying:
     ) -> tuple[Step, float]:
         """Return the step and KL after it, which nobody asks for if the control refuses it."""
         stepper = self._stepper
+        if depth == 0:
+            self.parts = []
         try:
             step = stepper.step(state, t, dt)
             if not self._policy.takes(dt, step.measure):
+                self.parts.append(dt)
                 return step, kl
             after = self.kl(step.state)
             slack = stepper.kl_slack * (1 + kl)
@@ -295,4 +299,5 @@ class _Retrying:
             first, middle = self.step(state, t, dt / 2, kl, depth + 1)
             second, end = self.step(first.state, t + dt / 2, dt / 2, middle, depth + 1)
             return first.then(second), end
+        self.parts.append(dt)
         return step, after

@@ -129,7 +129,8 @@ def first_control(problem: Problem, dt: float, runs: int, share: float = 1.0) ->
     needed = np.ceil(np.log2(max(dt * problem.relaxation_rate / RELAXED, 1.0)))
     rungs = int(np.clip(needed, own.rungs, MOST_RUNGS))
     rests = problem.dim > 1 and problem.tolerance is not None
-    return LadderControl(_landings(problem), dt, change, rungs, rests=rests)
+    whole = runs > 3
+    return LadderControl(_landings(problem), dt, change, rungs, rests=rests, whole=whole)
 
 
 def _landings(problem: Problem) -> tuple[float, ...]:
