@@ -1,6 +1,6 @@
 """What a sampler is told to solve: the right name, or none."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from wfrpde.samplers import registry
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.moves import euler_maruyama
 from wfrpde.samplers.protocol import LibrarySampler
+from wfrpde.samplers.weighted import WeightedLangevin
 from wfrpde.targets import Target
 
 WELL = {
@@ -61,6 +62,17 @@ class Wrong(LibrarySampler):
         return ensemble.moved(x)
 
 
+class Flipped(WeightedLangevin):
+    """Weights of the wrong sign."""
+
+    kind = "flipped"
+
+    @classmethod
+    def of(cls, context, name):
+        made = super().of(context, name)
+        return replace(made, reaction=replace(made.reaction, beta=-made.reaction.beta))
+
+
 @pytest.fixture(autouse=True)
 def wrong(monkeypatch):
     monkeypatch.setitem(registry.KINDS, "wrong", Wrong)
@@ -92,6 +104,19 @@ def test_underdamped_motion_is_no_equation_that_was_tried():
         "no equation that was tried explains its path; the closest is "
     )
     assert not any(candidate.explains for candidate in diagnosis.candidates)
+
+
+@pytest.mark.slow
+def test_a_reaction_of_the_wrong_sign_has_its_name(monkeypatch):
+    """Weights that grow where ρ exceeds π: mass is driven away from the target."""
+    monkeypatch.setitem(registry.KINDS, "flipped", Flipped)
+    table = {"kind": "flipped", "replicates": 8, "particles": 2000}
+    _, diagnosis = diagnosed(table, flow={"save": [0.1, 0.3], "beta": 0.5})
+    best = diagnosis.candidates[0]
+    assert diagnosis.impostor, diagnosis.conclusion
+    assert best.equation == "WFR of the wrong sign"
+    assert best.parameters["−β"].low < 0.5 < best.parameters["−β"].high
+    assert diagnosis.conclusion.startswith("moves like WFR of the wrong sign with −β = ")
 
 
 def test_a_long_step_is_told_as_that():
