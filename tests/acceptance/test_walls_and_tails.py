@@ -93,6 +93,23 @@ def test_steep_products_to_two_digits(potential, width, variances, kl):
     assert abs(solution.series["kl"][1] - kl) <= solution.error.series["kl"][1] <= 2e-5
 
 
+@pytest.mark.slow
+def test_a_start_that_reaches_beyond_what_the_solver_takes():
+    """Turned wells, 20 kT high, from N(0, I) by default: their box was refused for its height."""
+    solution = wfrpde.solve(
+        case("20*((0.8*x + 0.6*y)**2 - 1)**2 + (0.8*y - 0.6*x)**2/2", [0.0, 0.0], 1.0, [1.0])
+    )
+
+    def moment(k):
+        return integrate.quad(lambda u: u**k * np.exp(-20 * (u * u - 1) ** 2), 0, 3, points=[1])[0]
+
+    axes = np.array([[0.8, 0.6], [-0.6, 0.8]])
+    right = axes.T @ np.diag([moment(2) / moment(0), 1.0]) @ axes  # nothing is left of the start
+    assert np.abs(solution.covariance[1] - right).max() <= 1e-4
+    assert (np.abs(solution.covariance[1] - right) <= solution.error.covariance[1]).all()
+    assert "Take a narrower start" in " ".join(solution.warnings)
+
+
 def test_a_wide_start_in_a_steep_well_to_two_digits():
     """V is 2500 kT where the start ends. KL by elements a quarter as long, to 4e-9."""
     solution = wfrpde.solve(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -125,10 +126,15 @@ class Bench:
     def process(self, words: list[str], log: Path, mark: str) -> Command:
         """Begin a command in a session of its own."""
         begins = ["mpirun", "-n", str(self.ranks)] if self.ranks > 1 else []
+        # a launcher that is killed leaves files by its number, which comes again: then none starts
+        scratch = self.folder / "tmp"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
         with log.open("ab") as file:
             return subprocess.Popen(
                 [*begins, sys.executable, "-c", CODE, *words], cwd=self.folder, stdout=file,
-                stderr=file, env={**os.environ, **PATIENT, MARK: mark}, start_new_session=True,
+                stderr=file, start_new_session=True,
+                env={**os.environ, **PATIENT, MARK: mark, "TMPDIR": str(scratch)},
             )  # fmt: skip
 
     def whole(self, command: str, out: str, *further: str) -> float:
