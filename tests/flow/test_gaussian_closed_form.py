@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import mpmath
 import numpy as np
 import pytest
 from gaussian_flow import LINE, PLANE, SPACE, GaussianFlow, riccati
@@ -11,6 +14,7 @@ from scipy.stats import ncx2
 import wfrpde
 from wfrpde.case.setup import make_problem
 from wfrpde.errors import InputError
+from wfrpde.fields.regions import parse_region
 from wfrpde.flow.normal_mass import normal_mass
 from wfrpde.flow.solve import choose
 
@@ -220,3 +224,46 @@ def test_more_than_three_dimensions_heed_what_is_asked(key, value):
     }
     with pytest.raises(InputError, match=key):
         wfrpde.solve(case.with_overrides(changes))
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("x > 0.3", [(0.3, np.inf)]),
+        ("not x > 0.3", [(-np.inf, 0.3)]),
+        ("-1 < x < 2", [(-1.0, 2.0)]),
+        ("x < -1 or x > 2", [(-np.inf, -1.0), (2.0, np.inf)]),
+        ("x > 9", [(9.0, np.inf)]),
+        ("9 < x < 9.5", [(9.0, 9.5)]),
+        ("x < 3 and x < 1", [(-np.inf, 1.0)]),
+    ],
+)
+def test_what_planes_across_an_axis_bound_is_known_by_one_coordinate(text, ends):
+    """Masses of half-spaces and slabs are differences of values of Φ, however thin their tails."""
+    mean, covariance = np.array([0.2, -0.4]), np.array([[1.7, 0.6], [0.6, 0.5]])
+    looked = []
+    region = parse_region(text, 2, "region")
+    told = dataclasses.replace(region, _member=lambda x: looked.append(len(x)) or region(x))
+    value, error = normal_mass(told, mean, covariance)
+    with mpmath.workdps(40):
+        deviation = mpmath.sqrt(covariance[0, 0])
+
+        def left(x):
+            return mpmath.ncdf((x - mpmath.mpf(mean[0])) / deviation)
+
+        def right(x):
+            return mpmath.ncdf((mpmath.mpf(mean[0]) - x) / deviation)
+
+        exact = sum(left(b) - left(a) if a < 1 else right(a) - right(b) for a, b in ends)
+    assert value == pytest.approx(float(exact), rel=5e-14)
+    assert abs(value - float(exact)) <= error <= 2e-13 * value
+    assert sum(looked) <= 3
+
+
+def test_planes_across_two_axes_are_integrated_between():
+    """A quadrant with correlation 1/2 holds a third (Sheppard)."""
+    covariance = np.array([[1.0, 0.5], [0.5, 1.0]])
+    value, error = normal_mass(
+        parse_region("x > 0 and y > 0", 2, "region"), np.zeros(2), covariance
+    )
+    assert abs(value - 1 / 3) <= error < 1e-5
