@@ -15,7 +15,7 @@ from spectrum_references import case_of
 
 import wfrpde
 from wfrpde.errors import InputError
-from wfrpde.operators import committor, mean_exit_time
+from wfrpde.operators import committor, eigen, mean_exit_time
 
 OSCILLATOR = "x**2/2"
 FLAT = {"potential": "0*x", "dim": 1}
@@ -263,3 +263,25 @@ def test_a_steep_wall_within_the_box_is_left_out():
     assert abs(answer.mean_time - 3.7661903007) <= 1e-9
     reached = committor(case, "x < 0.9", "x > 2")
     assert 0 < reached.rate_error <= 1e-8 * reached.rate + 1e-12 or reached.rate_error < 1e-12
+
+
+@pytest.mark.parametrize("question", ["committor", "mean_exit_time"])
+def test_modes_and_answers_share_one_factorisation_a_level(question, monkeypatch):
+    """What is solved for takes the factors that the eigenfunctions were found with."""
+    entered = []
+    enter = eigen.Inverse.__enter__
+
+    def counted(self):
+        entered.append(self)
+        return enter(self)
+
+    monkeypatch.setattr(eigen.Inverse, "__enter__", counted)
+    case = wfrpde.Case.from_dict(
+        {"target": {"potential": "4*(x**2 - 1)**2"}, "initial": {"mean": [-1.0], "covariance": 0.1}}
+    )
+    if question == "committor":
+        found = committor(case, "x < -1", "x > 1")
+        assert found(np.zeros((1, 1)))[0] == pytest.approx(0.5, abs=1e-10)
+    else:
+        found = mean_exit_time(case, "x > 1")
+    assert len(entered) == len(found.numerics["runs"])

@@ -12,8 +12,9 @@ caught by random vectors that are refined along.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -52,12 +53,19 @@ class Eigenpairs:
         ``(k,)``: norm of −(αL + U)u − λu in L²(π).
     facts
         JSON-ready: solver, iterations.
+    further
+        What was asked for besides, ``(n,)``.
     """
 
     values: Array
     functions: Array
     residuals: Array
     facts: dict[str, Any]
+    further: Array | None = None
+
+
+Further = Callable[[Operator, Eigenpairs, "Inverse"], Array]
+"""A question about an operator whose eigenpairs are known and whose inverse is at hand."""
 
 
 def lowest(
@@ -67,6 +75,7 @@ def lowest(
     scale: float,
     wish: Wish,
     shift: float | None = None,
+    further: Further | None = None,
 ) -> Eigenpairs:
     """Compute the lowest eigenpairs but the constant: `count` and a few more (collective).
 
@@ -83,6 +92,8 @@ def lowest(
         What the case asks of the solvers.
     shift
         Something below the lowest eigenvalue; by default −max U, minus a share of `scale`.
+    further
+        What else is to be known, of the same factors.
 
     Raises
     ------
@@ -116,10 +127,12 @@ def lowest(
             both = np.concatenate([functions - correction, correction])
             values, functions = _ritz(operator, both, wanted)
         defect = operator.weak(functions, values)[:, :n]
-        facts = inverse.facts
-    weight = np.where(form.mass[:n] > 0, form.mass[:n], 1.0)
-    residuals = np.sqrt([nodes.sum(row * row / weight) for row in defect])
-    return Eigenpairs(values, functions, residuals, facts)
+        weight = np.where(form.mass[:n] > 0, form.mass[:n], 1.0)
+        residuals = np.sqrt([nodes.sum(row * row / weight) for row in defect])
+        pairs = Eigenpairs(values, functions, residuals, inverse.facts)
+        if further is not None:
+            pairs = replace(pairs, further=further(operator, pairs, inverse))
+    return pairs
 
 
 def _random(operator: Operator, count: int) -> Array:
@@ -241,11 +254,10 @@ class Inverse:
 
 def solved(
     operator: Operator,
+    inverse: Inverse,
     functional: Array,
     basis: Array,
     *,
-    shift: float,
-    wish: Wish,
     start: Array | None = None,
     value: float = 0.0,
 ) -> Array:
@@ -253,12 +265,12 @@ def solved(
 
     Parameters
     ----------
+    inverse
+        That of a shift near λ below which there is none of the other eigenvalues.
     functional
         b ``(n,)``, complete at ghosts.
     basis
         Eigenfunctions ``(k, n)`` along which nothing is solved: f is that of the start there.
-    shift
-        Something near λ below which there is none of the other eigenvalues.
     start
         Where to start ``(n,)``; 0 by default.
     value
@@ -274,18 +286,17 @@ def solved(
     solution = np.zeros(len(nodes.points)) if start is None else start
     rhs = np.where(operator.free, functional, 0.0)
     size, last = 1.0, np.inf
-    with Inverse(operator, shift, wish) as inverse:
-        for _ in range(MOST_CORRECTIONS):
-            defect = rhs - operator.weak(solution[None], value)[0]
-            defect = defect - form.mass * (along(nodes, basis, defect) @ basis)
-            correction = inverse.apply(defect[None])[0]
-            correction = correction - form.product(correction[None], basis)[0] @ basis
-            solution = solution + correction
-            # the largest component, since a norm in L²(π) does not see the top of a barrier
-            size, change = nodes.max(np.abs(solution[:n])), nodes.max(np.abs(correction[:n]))
-            if change <= SOLVED * size or (change <= STALLED * size and change > last / 2):
-                return np.asarray(solution)
-            last = change
+    for _ in range(MOST_CORRECTIONS):
+        defect = rhs - operator.weak(solution[None], value)[0]
+        defect = defect - form.mass * (along(nodes, basis, defect) @ basis)
+        correction = inverse.apply(defect[None])[0]
+        correction = correction - form.product(correction[None], basis)[0] @ basis
+        solution = solution + correction
+        # the largest component, since a norm in L²(π) does not see the top of a barrier
+        size, change = nodes.max(np.abs(solution[:n])), nodes.max(np.abs(correction[:n]))
+        if change <= SOLVED * size or (change <= STALLED * size and change > last / 2):
+            return np.asarray(solution)
+        last = change
     raise SolverError(
         f"a linear solve still changed by {last / size:.0e} after {MOST_CORRECTIONS} corrections"
     )

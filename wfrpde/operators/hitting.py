@@ -21,9 +21,8 @@ from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.operators.absorbing import absorbing_nodes
 from wfrpde.operators.driven_hitting import committor_answers, exit_answers
-from wfrpde.operators.eigen import along, solved
+from wfrpde.operators.eigen import Eigenpairs, Inverse, along, solved
 from wfrpde.operators.held import held
-from wfrpde.operators.ladder import Level
 from wfrpde.operators.modes import solve_modes
 from wfrpde.operators.operator import Operator
 from wfrpde.operators.spectra import FromModes, nothing_outside
@@ -126,12 +125,16 @@ def mean_exit_time(case: Case, region: str, comm: Comm | None = None) -> Exit:
     absorbing = case.region(region, "region")
     if _has_terms(case):
         return _driven_exit(case, absorbing, comm)
-    modes = solve_modes(case, comm, MODES, alpha=alpha, absorbing=[absorbing])
+
+    def waited(operator: Operator, pairs: Eigenpairs, inverse: Inverse) -> Array:
+        return _solved(operator, pairs, inverse, operator.form.mass)
+
+    modes = solve_modes(case, comm, MODES, alpha=alpha, absorbing=[absorbing], further=waited)
     tell_warnings(modes.warnings, comm)
     times, means = [], []
     for level in modes.ladder.levels:
-        form = level.operator.form
-        solution = _solved(level, form.mass, modes.scale)
+        form, solution = level.operator.form, level.pairs.further
+        assert solution is not None
         times.append(level.gathered(solution)[None])
         means.append(float(form.mean(solution[None])[0]) / _mass_outside(level.operator))
     mean, error = modes.ladder.value(means)
@@ -168,12 +171,9 @@ def committor(case: Case, source: str, sink: str, comm: Comm | None = None) -> C
     first, second = case.region(source, "source"), case.region(sink, "sink")
     if _has_terms(case):
         return _driven_committor(case, first, second, comm)
-    modes = solve_modes(case, comm, MODES, alpha=alpha, absorbing=[first, second])
-    tell_warnings(modes.warnings, comm)
-    fields, fluxes = [], []
-    for level in modes.ladder.levels:
-        form = level.operator.form
-        nodes = form.nodes
+
+    def decided(operator: Operator, pairs: Eigenpairs, inverse: Inverse) -> Array:
+        form, nodes = operator.form, operator.form.nodes
         ones, zeros = (absorbing_nodes([region], nodes) for region in (second, first))
         assert ones is not None
         assert zeros is not None
@@ -184,10 +184,16 @@ def committor(case: Case, source: str, sink: str, comm: Comm | None = None) -> C
                 "two regions apart from one another",
             )
         lift = ones.astype(float)
-        inner = _solved(level, -alpha * form.stiffness(lift[None])[0], modes.scale)
-        value = lift + inner
+        return lift + _solved(operator, pairs, inverse, -alpha * form.stiffness(lift[None])[0])
+
+    modes = solve_modes(case, comm, MODES, alpha=alpha, absorbing=[first, second], further=decided)
+    tell_warnings(modes.warnings, comm)
+    fields, fluxes = [], []
+    for level in modes.ladder.levels:
+        value = level.pairs.further
+        assert value is not None
         fields.append(level.gathered(value)[None])
-        fluxes.append(alpha * float(form.energy(value[None])[0, 0]))
+        fluxes.append(alpha * float(level.operator.form.energy(value[None])[0, 0]))
     rate, rate_error = modes.ladder.value(fluxes)
     best = modes.ladder.function(fields)[0]
     error = np.nan
@@ -250,9 +256,8 @@ def _undecided(best: Array, coarse: Array, mass: Array) -> float:
     return float(np.abs(best - coarse)[level < top + REACHED].max())
 
 
-def _solved(level: Level, functional: Array, scale: float) -> Array:
+def _solved(operator: Operator, pairs: Eigenpairs, inverse: Inverse, functional: Array) -> Array:
     """Return f ``(n,)`` with −αL f = b in the weak sense, f = 0 on absorbing nodes (collective)."""
-    operator, pairs = level.operator, level.pairs
     # share of the highest computed eigenvalue below which a mode counts as slow. The others are
     # left to the linear solver: their own round-off, far from the wells, would be kept in the
     # solution.
@@ -260,7 +265,7 @@ def _solved(level: Level, functional: Array, scale: float) -> Array:
     basis = pairs.functions[slow]
     rhs = np.where(operator.free, functional, 0.0)
     start = (along(operator.form.nodes, basis, rhs) / pairs.values[slow]) @ basis
-    return solved(operator, rhs, basis, shift=-1e-3 * scale, wish=level.wish, start=start)
+    return solved(operator, inverse, rhs, basis, start=start)
 
 
 def _mass_outside(operator: Operator) -> float:

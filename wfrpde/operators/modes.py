@@ -23,7 +23,7 @@ from wfrpde.engine import Wish, engine_for
 from wfrpde.errors import SolverError
 from wfrpde.operators.absorbing import absorbing_nodes, planes, rough_warnings
 from wfrpde.operators.dirichlet_form import DirichletForm
-from wfrpde.operators.eigen import lowest
+from wfrpde.operators.eigen import Further, lowest
 from wfrpde.operators.ladder import Ladder, Level, discretisations, vague_warnings
 from wfrpde.operators.operator import Operator
 from wfrpde.operators.walls import wall_nodes
@@ -109,6 +109,7 @@ def solve_modes(
     alpha: float = 1.0,
     tilt: float = 0.0,
     absorbing: Sequence[Region] = (),
+    further: Further | None = None,
 ) -> Modes:
     """Compute the `count` lowest modes of −(αL + kU) on the target of a case (collective).
 
@@ -122,6 +123,8 @@ def solve_modes(
         α and k; U is the ``flow.reaction`` of the case.
     absorbing
         Regions where functions vanish, besides those of the domain.
+    further
+        What else is asked of the operator on each level of the ladder.
 
     Raises
     ------
@@ -143,7 +146,8 @@ def solve_modes(
             problem.check_dynamics((), "a spectrum")
             through, smooth = planes(absorbing, problem)
         with watched(None, comm, "eigenvalues") as observer:
-            modes = _solved(problem, comm, count, alpha, tilt, absorbing, through, smooth, observer)
+            asked = count, alpha, tilt, absorbing, further
+            modes = _solved(problem, comm, *asked, through, smooth, observer)
         if not automatic or modes.wall_share < WALL_LIMIT:
             break
         if narrower is not None:
@@ -184,6 +188,7 @@ def _solved(
     alpha: float,
     tilt: float,
     absorbing: Sequence[Region],
+    further: Further | None,
     through: tuple[Array, ...],
     smooth: bool,
     observer: Callable[[Progress], None] | None,
@@ -202,7 +207,7 @@ def _solved(
             None if tilt == 0 else tilt * problem.rate(nodes.points),
             absorbing=absorbing_nodes(absorbing, nodes),
         )
-        pairs = lowest(operator, count, scale=scale, wish=wish)
+        pairs = lowest(operator, count, scale=scale, wish=wish, further=further)
         levels.append(Level(grid, degree, operator, pairs, wish))
         if comm.rank == 0:
             how = f"{pairs.facts['eigensolver']}, {pairs.facts['linear_solver']}"

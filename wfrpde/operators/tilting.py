@@ -25,7 +25,7 @@ from wfrpde.case.loading import require_case
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.interpolation import gradient, points_of
 from wfrpde.errors import InputError
-from wfrpde.operators.eigen import solved
+from wfrpde.operators.eigen import Inverse, solved
 from wfrpde.operators.held import held
 from wfrpde.operators.ladder import Level
 from wfrpde.operators.modes import Modes, solve_modes
@@ -259,7 +259,8 @@ def _variance(level: Level, modes: Modes) -> float:
     nodes, n = form.nodes, form.nodes.n_owned
     gap = float(level.pairs.values[0 if operator.conservative else 1]) - value
     shift = value - 1e-3 * min(gap, modes.scale)
-    chi = solved(operator, rhs, phi[None], shift=shift, wish=level.wish, value=value)
+    with Inverse(operator, shift, level.wish) as inverse:
+        chi = solved(operator, inverse, rhs, phi[None], value=value)
     return 2 * nodes.sum(rhs[:n] * chi[:n])
 
 
