@@ -28,7 +28,8 @@ class Functionals:
     """Numbers at T times.
 
     ``kl``, ``mass``, ``fisher_information`` (∫ρ∇u·D∇u), ``reaction_variance`` (Var_ρ u): ``(T,)``;
-    ``mean (T, d)``, ``covariance (T, d, d)``, ``mode_mass`` name → ``(T,)``.
+    ``mean (T, d)``, ``covariance (T, d, d)``, ``mode_mass`` name → ``(T,)``;
+    ``covariance_spread (T, d, d)`` the standard deviation of (x − μ)_i (x − μ)_j under ρ.
     ``log_normalisation`` is log ∫e^{−V}, ``density_norm`` ``(T,)`` the L2 norm of the density.
     """
 
@@ -38,6 +39,7 @@ class Functionals:
     reaction_variance: Array
     mean: Array
     covariance: Array
+    covariance_spread: Array
     mode_mass: dict[str, Array]
     log_normalisation: float
     density_norm: Array
@@ -75,8 +77,9 @@ class Piece:
     ``log_target`` and ``log_mass (F, T)``: logs of ∫e^{−V} and of ∫e^{u−V}. All else is of
     densities that are normalised on the piece, r_f and π: ``target_modes (R,)`` and ``modes
     (F, T, R)`` masses of regions, which hold ``counts (R,)`` points; ``kl``, ``fisher``,
-    ``mean_u``, ``variance``, ``square`` (∫r²): ``(F, T)``; ``mean (F, T, d)`` and ``covariance
-    (F, T, d, d)``; ``gap`` and ``cross`` ``(F, T)``: ∫(r_0 − r_f)² and ∫(r_0 − r_f) r_f.
+    ``mean_u``, ``variance``, ``square`` (∫r²): ``(F, T)``; ``mean (F, T, d)``, ``covariance
+    (F, T, d, d)``, and of c = x − mean ``third`` E[c_i² c_j] and ``fourth`` E[c_i² c_j²], alike;
+    ``gap`` and ``cross`` ``(F, T)``: ∫(r_0 − r_f)² and ∫(r_0 − r_f) r_f.
     """
 
     names: tuple[str, ...]
@@ -91,6 +94,8 @@ class Piece:
     square: Array
     mean: Array
     covariance: Array
+    third: Array
+    fourth: Array
     modes: Array
     gap: Array
     cross: Array
@@ -105,8 +110,11 @@ class Piece:
         pi = exp_or_zero(lam)
         scalars = {name: np.zeros(shape) for name in SCALARS}
         log_mass = np.full(shape, -np.inf)
-        mean, covariance = np.zeros((*shape, dim)), np.zeros((*shape, dim, dim))
-        modes = np.zeros((*shape, len(names)))
+        moments: dict[str, Array] = {
+            "mean": np.zeros((*shape, dim)),
+            "modes": np.zeros((*shape, len(names))),
+        }
+        moments |= {name: np.zeros((*shape, dim, dim)) for name in SQUARES}
         for time in range(shape[1]):
             first: Array | None = None
             for k, samples in enumerate(fields):
@@ -118,11 +126,8 @@ class Piece:
                 own = _Law(points, rho, pi, u - shift, samples.squared_slope[time], shift)
                 for name in ("kl", "fisher", "mean_u", "variance", "square"):
                     scalars[name][k, time] = getattr(own, name)
-                mean[k, time], covariance[k, time], modes[k, time] = (
-                    own.mean,
-                    own.covariance,
-                    own.modes,
-                )
+                for name, moment in moments.items():
+                    moment[k, time] = getattr(own, name)
                 if first is None and k == 0:
                     first = own.rho
                 elif first is not None:
@@ -133,11 +138,12 @@ class Piece:
         counts = np.array([float(inside.sum()) for inside in points.inside.values()])
         return Piece(
             names, log_target, target_modes, counts, log_mass + log_target,
-            **scalars, mean=mean, covariance=covariance, modes=modes,
+            **scalars, **moments,
         )  # fmt: skip
 
 
 SCALARS = ("kl", "fisher", "mean_u", "variance", "square", "gap", "cross")
+SQUARES = ("covariance", "third", "fourth")
 
 
 class _Law:
@@ -161,7 +167,9 @@ class _Law:
         self.variance = rho @ relative
         self.mean = x @ rho
         centred = x - self.mean[:, None]
-        self.covariance = (rho * centred) @ centred.T
+        weighted, squares = rho * centred, centred**2
+        self.covariance = weighted @ centred.T
+        self.third, self.fourth = squares @ weighted.T, (rho * squares) @ squares.T
         self.modes = np.array([rho[some].sum() for some in inside])
 
 
@@ -223,8 +231,16 @@ class Evaluated:
         mean_u = (q * of("mean_u")).sum(axis=0)
         variance = (q * (of("variance") + (of("mean_u") - mean_u) ** 2)).sum(axis=0)
         mean = (q[..., None] * of("mean")).sum(axis=0)
-        apart = of("mean") - mean
-        covariance = of("covariance") + apart[..., :, None] * apart[..., None, :]
+        apart, inner = of("mean") - mean, of("covariance")
+        row, column = apart[..., :, None], apart[..., None, :]
+        covariance = (q[..., None, None] * (inner + row * column)).sum(axis=0)
+        # E[(c + a)_i² (c + a)_j²], c centred
+        fourth = of("fourth") + 2 * column * of("third")
+        fourth += 2 * row * np.swapaxes(of("third"), -1, -2)
+        own = np.einsum("...ii->...i", inner)
+        fourth += column**2 * own[..., :, None] + row**2 * own[..., None, :]
+        fourth += 4 * row * column * inner + (row * column) ** 2
+        fourth = (q[..., None, None] * fourth).sum(axis=0)
         modes = (np.exp(log_share + total + shift)[..., None] * of("modes")).sum(axis=0)
         square = (np.exp(2 * (log_share + total + shift)) * of("square")).sum(axis=0)
         return Functionals(
@@ -233,7 +249,8 @@ class Evaluated:
             fisher_information=mass * (q * of("fisher")).sum(axis=0),
             reaction_variance=mass * variance,
             mean=mean,
-            covariance=(q[..., None, None] * covariance).sum(axis=0),
+            covariance=covariance,
+            covariance_spread=np.sqrt(np.maximum(fourth - covariance**2, 0.0)),
             mode_mass=dict(zip(self.names, modes.T, strict=True)),
             log_normalisation=self.log_normalisation,
             density_norm=np.sqrt(square),

@@ -292,6 +292,7 @@ def _error(
         "reaction_variance": 2 * numbers.reaction_variance * near + mended**2,
         "mass": 0 * mended,
     }
+    of_steps = {"kl": np.sqrt(numbers.reaction_variance)}
 
     def gap(
         pick: Callable[[Functionals], Array],
@@ -299,6 +300,7 @@ def _error(
         spread: Array,
         own: Array | None = None,
         of_steps: Array | None = None,
+        smooth: bool = False,
     ) -> Array:
         value = pick(numbers)
         distance = np.zeros_like(value)
@@ -309,6 +311,8 @@ def _error(
         for other, _, share in comparisons:
             distance = np.maximum(distance, each(share) * np.abs(value - pick(other)))
         size = np.abs(value) if own is None else own
+        if smooth:
+            distance = _smoothed(distance / np.maximum(size, TINY)) * size
         distance += each(common) * size
         wide = np.maximum(np.abs(value), size)  # a mean is off by a share of the width
         distance += each(start_defect) * wide
@@ -322,15 +326,22 @@ def _error(
     beyond: dict[str, float | Array]
     beyond = {"kl": depth, "mass": 1.0, "fisher_information": depth, "reaction_variance": depth**2}
     owed, at_first = beyond_the_box(problem), np.arange(len(density)) == 0
+    # on ridges between modes slopes of u are steep where nothing else is known to matter, and two
+    # runs agree on them by chance
+    chances = RATES if untold.any() else ()
     return ErrorEstimate(
         series={
-            name: gap(attrgetter(name), more, spreads[name])
+            name: gap(
+                attrgetter(name), more, spreads[name], None, of_steps.get(name), name in chances
+            )
             + (luck or {}).get(name, 0.0) * density * np.abs(getattr(numbers, name))
             + owed.get(name, 0.0) * at_first
             for name, more in beyond.items()
         },
         mean=gap(attrgetter("mean"), reach, reached, width),
-        covariance=gap(attrgetter("covariance"), reach**2, reached_squares, squares),
+        covariance=gap(
+            attrgetter("covariance"), reach**2, reached_squares, squares, numbers.covariance_spread
+        ),
         mode_mass={
             name: gap(
                 _mass_of(name),

@@ -141,7 +141,8 @@ class LogDensity(Scheme):
                 break
         stepper = self.stepper(numerics)
         steps = step_errors(tuple(runs), own.by_chance)
-        ladder = Ladder(tuple(runs), stepper, share=own.fine_share, steps=steps)
+        told = own.met_share if looser == own.looser_still else own.fine_share
+        ladder = Ladder(tuple(runs), stepper, share=told, steps=steps)
         if problem.dim == 1:
             return ladder
         parts, points = _parts(problem, grid), points_for(problem.tolerance)

@@ -35,8 +35,10 @@ class Defaults:
         has a tenth of the error at first, and a fifth from 7 on.
     least
         e below which round-off shows.
-    fine_share
-        Least share of the distance of two runs that is the error of the finer one.
+    fine_share, met_share
+        Least share of the distance of two runs that is the error of the finer one, without a
+        tolerance and with one. On lines what elements of degree 8 leave is at most .11 of their
+        distance to those of degree 6, and steps are told of besides.
     by_chance
         Share of what steps leave that counts in any case.
     first_step
@@ -55,11 +57,12 @@ class Defaults:
     by_tolerance: bool = False
     least: float = 1e-13
     fine_share: float = 1 / 4
-    by_chance: float = 0.4
+    met_share: float = 1 / 8
+    by_chance: float = 0.7
     first_step: float = 0.1
 
 
-LINE = Defaults(8, 1.5, 24, 600, 1e-8, 10.0, share=0.12, most=6e-5, looser_still=32.0)
+LINE = Defaults(8, 1.5, 24, 600, 2e-8, 10.0, share=0.5, most=6e-5, looser_still=32.0)
 PLANE = Defaults(
     6,
     0.7,
@@ -67,15 +70,23 @@ PLANE = Defaults(
     20,
     1e-5,
     5.6,
-    share=0.1,
+    share=0.2,
     most=3e-4,
-    looser_still=4.0,
+    looser_still=3.0,
     by_tolerance=True,
     fine_share=1 / 2,
+    met_share=1 / 2,
     by_chance=0.25,
 )
 SPACE = replace(
-    PLANE, degree=4, most_cells=4, share=0.3, most=3e-3, by_tolerance=False, fine_share=1.0
+    PLANE,
+    degree=4,
+    most_cells=4,
+    share=0.3,
+    most=3e-3,
+    by_tolerance=False,
+    fine_share=1.0,
+    met_share=1.0,
 )
 
 BULK = 20.0

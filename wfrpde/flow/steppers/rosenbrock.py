@@ -18,6 +18,9 @@ from wfrpde.flow.steppers.stepper import Step
 
 GAMMA = 0.25
 
+LEAST_WEIGHT = 3e-4
+"""Of the error of u at a node; it is 1 where ρ is largest."""
+
 
 def _rows(*rows: tuple[float, ...]) -> tuple[Array, ...]:
     return tuple(np.array(row) for row in rows)
@@ -97,9 +100,10 @@ def rodasp_step(
 class Rodasp:
     """RODASP steps of the log-density form; the unknown is u = log(ρ/π), up to a constant.
 
-    The measure of a step is the largest estimated error of u at a node, weighted by ρ now or by
-    what the reaction makes of it until `t_end`. Nothing is conserved structurally: `Step.drift`
-    tells what transport makes of the mass.
+    The measure of a step is the largest estimated error of u at a node, weighted by √ρ, now or by
+    what the reaction makes of it until `t_end`: a number ⟨φ⟩ is off by sd(φ) times the norm of δu
+    under ρ, and with ρ itself as the weight far modes of little mass were off by much more. Nothing
+    is conserved structurally: `Step.drift` tells what transport makes of the mass.
     """
 
     order: ClassVar[int] = 4
@@ -144,11 +148,10 @@ class Rodasp:
             # what is wrong now matters where there is mass, or where the reaction will bring it
             now = new - semi.potential
             later = math.exp(-beta * (self._t_end - t - dt)) * new - semi.potential
-            weight = np.exp(np.maximum(now - now.max(), later - later.max()))
-            # least weight of the error of u at a node; it is 1 where ρ is largest
-            np.maximum(weight, 1e-4, out=weight)
-            share = weight * semi.weights
-            centred = gap - (share @ gap) / (weight @ semi.weights)
+            weight = np.exp(np.maximum(now - now.max(), later - later.max()) / 2)
+            np.maximum(weight, LEAST_WEIGHT, out=weight)
+            share = weight**2 * semi.weights
+            centred = gap - (share @ gap) / share.sum()
             error = float(np.abs(weight * centred).max())
         drift = dt * float(np.exp(self.log_mass(state)) @ (slope + beta * state))
         return Step(new, error if math.isfinite(error) else math.inf, drift=drift)
