@@ -19,7 +19,8 @@ class NumericsSpec(Section):
     formulation
         The unknown and its fluxes: ``edge-averaged`` and ``spectral`` solve for ρ/π,
         ``log-density`` and ``characteristics`` for log(ρ/π); ``closed form`` is that of Gaussians
-        in any dimension; ``auto`` chooses and says why, ``mesh`` does without closed forms.
+        in any dimension, ``radial`` that of the distance from a centre, for what is the same in all
+        directions; ``auto`` chooses and says why, ``mesh`` does without the last two.
     degree
         Polynomial degree of the elements, 1 to 8.
     cells
@@ -57,6 +58,7 @@ class NumericsSpec(Section):
         "spectral",
         "characteristics",
         "closed form",
+        "radial",
     ] = "auto"
     degree: Annotated[int, Strict(), Field(ge=1, le=8)] | None = None
     cells: tuple[Annotated[int, Strict(), Field(ge=1)], ...] | None = None

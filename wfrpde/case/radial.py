@@ -71,9 +71,14 @@ def is_centred(case: Case) -> bool:
     if density.gaussian is None:
         return True  # radial, or refused by `start_of`
     mean, covariance = density.gaussian
+    return is_round(covariance) and not mean.any()
+
+
+def is_round(covariance: Array) -> bool:
+    """Whether a covariance ``(d, d)`` is the same in all directions."""
     variance = float(covariance[0, 0])
-    round_ = np.abs(covariance - variance * np.eye(len(mean))).max() <= 1e-14 * variance
-    return bool(round_ and not mean.any())
+    gap = np.abs(covariance - variance * np.eye(len(covariance))).max()
+    return bool(gap <= 1e-14 * variance)
 
 
 def start_of(case: Case) -> RadialFormula:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -15,9 +15,11 @@ from wfrpde.errors import AccuracyError, InputError, SolverError
 from wfrpde.flow.ladder import Ladder
 from wfrpde.flow.outcome import Context
 from wfrpde.flow.saved import ErrorEstimate
-from wfrpde.flow.schemes.scheme import Scheme
 from wfrpde.flow.solution import Solution
 from wfrpde.parallel.screen import logger
+
+if TYPE_CHECKING:
+    from wfrpde.flow.schemes.scheme import Scheme
 
 MOST_REFINEMENTS = 4
 

@@ -88,6 +88,9 @@ class Solution(Result, OnNodes, SavedLaw):
         The solutions from whose distance `error` was told; None without them.
     gaussian
         Whether ρ and π are Gaussian, so that `mean` and `covariance` are all that there is.
+    distance
+        The flow of the distance r from `mean`, of what is the same in all directions around it: ρ/π
+        is that of r.
     """
 
     case: Case
@@ -109,6 +112,7 @@ class Solution(Result, OnNodes, SavedLaw):
     known: Mapping[int, tuple[float, float, float]] = field(repr=False)
     opinions: Opinions | None = field(repr=False, default=None)
     gaussian: bool = field(repr=False, default=False)
+    distance: Solution | None = field(repr=False, default=None)
 
     def __repr__(self) -> str:
         state = "" if self.complete else ", incomplete"
@@ -152,9 +156,23 @@ class Solution(Result, OnNodes, SavedLaw):
             assert self.target.gaussian is not None
             log_target = gaussian_log_density(x, *self.target.gaussian)
             return gaussian_log_density(x, self.mean[index], self.covariance[index]) - log_target
+        if self.distance is not None:
+            return np.asarray(self.distance._relative([index], self.distances(x))[0])
         if index not in self.known:
             return None
         return GeometricMean(self.densities, *self.known[index])(x)
+
+    @property
+    def needs_no_mesh(self) -> bool:
+        """Whether a formula or the flow of the distance tells all of it, and nodes are for show."""
+        return self.gaussian or self.distance is not None
+
+    def distances(self, x: Array) -> Array:
+        """Return how far ``(n, 1)`` points ``(n, d)`` are from the mean, as `distance` has it."""
+        assert self.distance is not None
+        low, high = self.distance.box[0]
+        r = np.linalg.norm(x - self.mean[0], axis=1)
+        return np.asarray(np.clip(r, low, high)[:, None])
 
     def log_relative_density(self, t: float, x: npt.ArrayLike) -> Array:
         """``log(ρ/π)`` at points ``(n, d)``; t is one of `times`. Not collective.
@@ -176,6 +194,10 @@ class Solution(Result, OnNodes, SavedLaw):
 
     def _relative(self, indices: list[int], x: npt.ArrayLike) -> Array:
         points = self._points(x)
+        if self.distance is not None:
+            values = self.distance._relative(indices, self.distances(points))
+            values[:, ~self.interpolation.covers(points)] = -np.inf
+            return values
         values, _ = evaluate(self.interpolation, self._smooth[indices], points)
         outside = np.isnan(values[0])
         for row, index in zip(values, indices, strict=True):
@@ -233,7 +255,12 @@ class Solution(Result, OnNodes, SavedLaw):
         equation, target = self.densities.equation, self.target
         if equation.dynamics is None:
             return np.zeros_like(points)
-        slope = slopes(self.interpolation, self._smooth[index], points)
+        if self.distance is None:
+            slope = slopes(self.interpolation, self._smooth[index], points)
+        else:
+            way, r = points - self.mean[0], self.distances(points)
+            line = self.distance
+            slope = slopes(line.interpolation, line.log_relative[index], r) * way / r
         if self.absorption is not None:
             slope += slope_of_distance(self.absorption, points)
         if equation.path is not None:  # the unknown is relative to π at the end

@@ -181,7 +181,7 @@ def solve_from(
             )
         problem = make_problem(case, level=level_for(case.accuracy.tolerance))
         check_wanted(problem)
-        name, reason = choose(problem)
+        choose(problem)  # or refuse what is asked for
     with StopRequest() as stop, watched(observer, comm, case.equation.label) as observer:
 
         def tell(phase: str, t: float, dt: float, kl: float, fraction: float) -> None:
@@ -196,16 +196,14 @@ def solve_from(
             lambda: stop.at_once(comm),
             checkpoints=checkpoints,
         )
-        if comm.rank == 0:
-            logger.info("formulation: %s (%s)", name, reason)
         tell("setting up", 0.0, 0.0, np.nan, 0.0)
         try:
-            solution = _attempt(context, SCHEMES[name], reason, began)
+            solution = answered(context, began)
         except WfrpdeError:
             if checkpoints is not None:
                 checkpoints.remove()  # it would fail again
             raise
-        if solution.gaussian and case.numerics.cross_check:
+        if solution.needs_no_mesh and case.numerics.cross_check:
             changes = {"numerics.formulation": "mesh", "numerics.cross_check": False}
             mesh = solve_from(case.with_overrides(changes), comm, None, None)
             if mesh.complete:
@@ -213,7 +211,7 @@ def solve_from(
                 facts = {**solution.numerics, "checks": checks}
                 solution = replace(solution, numerics=facts)
         crooks, boxes, untold = None, None, ""
-        if case.numerics.cross_check and not solution.gaussian:
+        if case.numerics.cross_check and not solution.needs_no_mesh:
             crooks = crooks_check(solution, lambda other: solve_from(other, comm, None, None))
             wide = wider(case, solution) if solution.complete else None
             try:
@@ -229,7 +227,7 @@ def solve_from(
         warnings = (*solution.warnings, *error_warnings(solution))
         if untold:
             warnings += (untold,)
-        elif case.numerics.cross_check and not solution.gaussian and not further:
+        elif case.numerics.cross_check and not solution.needs_no_mesh and not further:
             warnings += ("numerics.cross_check: no closed form was taken, nothing was compared",)
         solution = replace(solution, warnings=warnings)
         tell_warnings(solution.warnings, comm)
@@ -258,6 +256,14 @@ def choose(problem: Problem) -> tuple[str, str]:
             if other.objection(problem) is None:
                 return other.name, f"numerics.stepper = '{stepper}' asks for it"
     raise objection
+
+
+def answered(context: Context, began: float, of: str = "") -> Solution:
+    """Solve by the scheme that is chosen or asked for, `of` something in words (collective)."""
+    name, reason = choose(context.problem)
+    if context.comm.rank == 0:
+        logger.info("formulation%s: %s (%s)", of, name, reason)
+    return _attempt(context, SCHEMES[name], reason, began)
 
 
 def _attempt(context: Context, scheme: Scheme, reason: str, began: float) -> Solution:

@@ -158,18 +158,24 @@ class MeshPart(Result):
 
     def defect(self, index: Index, points: Array, u: Array) -> Array:
         """Return the estimated error of log(ρ/π) ``(n,)``, which is u, at points ``(n, d)``."""
+        if index is None:
+            return np.zeros(len(points))
+        return np.asarray(self.defects([index], points, u[None])[0])
+
+    def defects(self, indices: list[int], points: Array, u: Array) -> Array:
+        """Return the same ``(k, n)`` at some times, where log(ρ/π) is u ``(k, n)``."""
         opinions, solution = self.solution.opinions, self.solution
-        defect = np.zeros(len(points))
-        if index is None or index in solution.known:
-            return defect
-        if opinions is None:
-            return np.full(len(points), np.nan)
-        nodes = opinions.interpolation or solution.interpolation
-        for field_, share in zip(opinions.log_relative, opinions.shares, strict=True):
-            other, _ = evaluate(nodes, field_[index][None], points)
-            with np.errstate(invalid="ignore"):
-                gap = np.nan_to_num(np.abs(other[0] - u), nan=0.0)
-            defect = np.maximum(defect, float(share[index]) * gap)
+        if solution.distance is not None:
+            return MeshPart(solution.distance).defects(indices, solution.distances(points), u)
+        defect = np.full(u.shape, np.nan if opinions is None else 0.0)
+        if opinions is not None:
+            nodes = opinions.interpolation or solution.interpolation
+            for field_, share in zip(opinions.log_relative, opinions.shares, strict=True):
+                other, _ = evaluate(nodes, field_[indices], points)
+                with np.errstate(invalid="ignore"):
+                    gap = np.nan_to_num(np.abs(other - u), nan=0.0)
+                defect = np.maximum(defect, share[indices][:, None] * gap)
+        defect[[index in solution.known for index in indices]] = 0.0
         return defect
 
     def _atoms(self, rule: PointRule, index: Index, weights: Array) -> Atoms:

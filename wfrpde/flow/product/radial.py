@@ -95,8 +95,7 @@ class RadialPart(ReducedPart):
         # beyond, ρ/π is taken to be what it is at the end, and π falls as its formula says
         r = high * BEYOND
         with np.errstate(over="ignore", invalid="ignore"):
-            fall = -self.target.potential(r[:, None] * np.eye(1, self.dim))
-            fall += (self.dim - 1) * np.log(BEYOND)
+            fall = -self.distance.target.potential(r[:, None])
             mass = float(np.trapezoid(np.nan_to_num(np.exp(fall - fall[0]) * r), np.log(r)))
         return low / self.dim * float(np.exp(near.max())) + mass * float(np.exp(far.max()))
 

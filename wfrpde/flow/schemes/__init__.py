@@ -5,6 +5,7 @@ from wfrpde.flow.schemes.closed_form import ClosedForm
 from wfrpde.flow.schemes.edge_averaged import EdgeAveraged
 from wfrpde.flow.schemes.gaussian import Gaussian
 from wfrpde.flow.schemes.log_density import LogDensity
+from wfrpde.flow.schemes.radial import Radial
 from wfrpde.flow.schemes.scheme import Scheme
 from wfrpde.flow.schemes.spectral import Spectral
 
@@ -13,6 +14,7 @@ SCHEMES: dict[str, Scheme] = {
     for scheme in (
         Gaussian(),
         ClosedForm(),
+        Radial(),
         Characteristics(),
         Spectral(),
         LogDensity(),

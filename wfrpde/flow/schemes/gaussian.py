@@ -28,7 +28,7 @@ from wfrpde.flow.normal_mass import normal_mass
 from wfrpde.flow.outcome import Context
 from wfrpde.flow.product.gaussian_part import GaussianPart, gaussian_part
 from wfrpde.flow.saved import ErrorEstimate
-from wfrpde.flow.schemes.scheme import Fit, Scheme
+from wfrpde.flow.schemes.scheme import Fit, Scheme, unheeded
 from wfrpde.flow.solution import Solution
 
 STEPS = 12
@@ -57,16 +57,7 @@ class Gaussian(Scheme):
                 "or Fisher–Rao reaction, at fixed rates, without a box"
             )
             return InputError(where, f"'closed form' with {what}", needed)
-        numerics = problem.numerics
-        for key in ("cells", "degree", "dt", "time_order", "stepper"):
-            if getattr(numerics, key) is not None:
-                found = f"{getattr(numerics, key)} with formulation = 'closed form'"
-                return InputError(f"numerics.{key}", found, "nothing there, or a mesh")
-        for key in ("solver", "petsc_options"):
-            if getattr(numerics, key) not in ("auto", {}):
-                found = "it, with formulation = 'closed form'"
-                return InputError(f"numerics.{key}", found, "nothing there, or a mesh")
-        return None
+        return unheeded(problem.numerics, self.name)
 
     def runs(self, context: Context) -> Ladder:
         """There is none."""
@@ -78,7 +69,7 @@ class Gaussian(Scheme):
         assert problem.initial.gaussian is not None
         times = np.array([0.0, *problem.save])
         part = _part(problem, times)
-        interpolation = TensorInterpolation(_grid(problem), 2)
+        interpolation = TensorInterpolation(picture_grid(problem), 2)
         nodes = interpolation.nodes
         moments = [*zip(part.means, part.covariances, strict=True)]
         log_target = part.log_density(None, nodes)
@@ -159,7 +150,7 @@ def _part(problem: Problem, times: Array) -> GaussianPart:
     return gaussian_part(problem.target, problem.initial.gaussian, *rates, times, mobility)
 
 
-def _grid(problem: Problem) -> TensorGrid:
+def picture_grid(problem: Problem) -> TensorGrid:
     """Divide the box for pictures, and for whoever integrates over it."""
     # size of a cell in units of the shortest length of V and log ρ₀
     wanted = np.ptp(problem.box, axis=1) / (1.5 * problem.scales)

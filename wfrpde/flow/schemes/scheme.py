@@ -165,6 +165,19 @@ class Scheme(Protocol):
         }
 
 
+def unheeded(numerics: NumericsSpec, name: str) -> InputError | None:
+    """Return what a case says of a mesh that a formulation without one would not heed."""
+    for key in ("cells", "degree", "dt", "time_order", "stepper"):
+        if getattr(numerics, key) is not None:
+            found = f"{getattr(numerics, key)} with formulation = '{name}'"
+            return InputError(f"numerics.{key}", found, "nothing there, or a mesh")
+    for key in ("solver", "petsc_options"):
+        if getattr(numerics, key) not in ("auto", {}):
+            found = f"it, with formulation = '{name}'"
+            return InputError(f"numerics.{key}", found, "nothing there, or a mesh")
+    return None
+
+
 def _what_edges_cannot_do(problem: Problem, *, full: bool) -> str | None:
     """Say what of a diffusion no flux along the edges of a grid can represent."""
     dynamics = problem.equation.dynamics
