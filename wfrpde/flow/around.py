@@ -51,12 +51,16 @@ def region_masses(
     lost
         Share of the mass that the line leaves out.
     """
-    ends = _breaks(line)
-    found = {}
+    if not regions:
+        return {}
+    ends, found = _breaks(line), {}
+    # ρ₁ was normalised by the line's own rule, with few points where it is narrow
+    total, _ = _integral(line, np.ones_like, ends)
     for name, region in regions.items():
         breaks = np.union1d(ends, _crossings(region, centre, ends))
         value, error = _integral(line, partial(share, region, centre), breaks)
-        found[name] = value, error + lost + ROUND_OFF * value
+        off = np.abs(total - 1.0) + ROUND_OFF
+        found[name] = value / total, (error + off * value) / total + lost
     return found
 
 

@@ -282,6 +282,8 @@ def _solved_by_either(context: Context, scheme: Scheme, reason: str, began: floa
         trouble = _degraded(solution)
         if trouble is None or fallback is None:
             return solution
+        if scheme.outdoes_cells and fallback.name == "edge-averaged":
+            return solution
     except (SolverError, AccuracyError) as error:
         if fallback is None:
             raise

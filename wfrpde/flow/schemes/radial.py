@@ -40,6 +40,7 @@ class Radial(Scheme):
     """A line in place of a plane or of space."""
 
     name = "radial"
+    outdoes_cells = True
 
     def suits(self, problem: Problem) -> Fit:
         """Whether the problem is the same in all directions, and nothing is asked of a mesh."""

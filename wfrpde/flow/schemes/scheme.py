@@ -42,6 +42,8 @@ class Scheme(Protocol):
         Whether it can do absorbing sides and regions.
     fallback
         Name of the scheme that is tried where this one, chosen automatically, fails.
+    outdoes_cells
+        Whether no edge-averaged cells are tried where it misses a tolerance: they would do worse.
     alternates
         Whether it solves transport and reaction in turns: `wfrpde.equation.alternation`.
     follows
@@ -60,6 +62,7 @@ class Scheme(Protocol):
     keeps_mass: ClassVar[bool] = True
     absorbs: ClassVar[bool] = False
     fallback: ClassVar[str | None] = "edge-averaged"
+    outdoes_cells: ClassVar[bool] = False
     takes: ClassVar[frozenset[str]] = frozenset()
     alternates: ClassVar[bool] = False
     full_diffusion: ClassVar[bool] = False
