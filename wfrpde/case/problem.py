@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,9 +14,10 @@ from wfrpde.case.forgotten import highest_start
 from wfrpde.case.stretch import stretch
 from wfrpde.case.terms import EMPTY, Densities
 from wfrpde.domain.absorption import Absorption
+from wfrpde.domain.grading import Grading
 from wfrpde.domain.grid import SimplexGrid, TensorGrid, divided, simplices_of_box
 from wfrpde.domain.kinks import Kinks, kinks_of
-from wfrpde.domain.landscape import SPAN, TOP, Landscape, sample
+from wfrpde.domain.landscape import SPAN, TOP, WALL, Landscape, sample
 from wfrpde.domain.sides import Sides
 from wfrpde.fields.blocks import in_blocks
 
@@ -37,6 +38,9 @@ that they change."""
 
 REACHED = 15.0
 """Levels (kT) within which a linear reaction's range sets the time scale."""
+
+WORTH_IT = 1.5
+"""Ratio of the numbers of equal and graded cells from which cells are graded."""
 
 LINES = 4
 """Lines through random points, and through seeds, on which kinks are looked for in the plane and
@@ -89,6 +93,19 @@ class Problem(Densities):
     def scales(self) -> Array:
         """Shortest length ``(d,)`` along each axis."""
         return self.landscape.scales(self.box) if self.lengths is None else self.lengths
+
+    @cached_property
+    def grading(self) -> Grading | None:
+        """How cells of a plane are graded for a tolerance; None where equal ones do as well."""
+        wanted = self.tolerance is not None and self.numerics.cells is None
+        tensor = self.mesh is None and self.lengths is None and self.domain.cell != "simplex"
+        if self.dim != 2 or not (wanted and tensor) or any(self.sides.closed):
+            return None
+        if self.equation.path is not None or self.absorption is not None or self.kinks.any:
+            return None
+        found = Grading.of(self.landscape, self.box)
+        equal = np.ptp(self.box, axis=1) / self.scales
+        return found if np.prod(equal) > WORTH_IT * np.prod(found.lengths) else None
 
     @cached_property
     def sides(self) -> Sides:
@@ -263,16 +280,19 @@ class Problem(Densities):
         comm: Comm | None = None,
         *,
         low: bool = False,
+        grading: Grading | None = None,
     ) -> TensorGrid:
         """Divide the box into about `cells`, and keep those that matter (in 1-D, one stretch).
 
         Cells end at the positions `through` of each axis, if there are any. With a `comm` every
         rank looks at a part of the box (collective). A `low` stretch is one on which the relative
-        density can be had.
+        density can be had. Cells are equal along an axis, or follow a `grading`.
         """
         if self.dim == 1:
             return self._interval(cells[0], self._ends_of_cells(through)[0], low=low)
         grid = self.whole_grid(cells, through)
+        if grading is not None:
+            grid = replace(grid, breaks=grading.breaks(cells))
         ranks = (0, 1) if comm is None else (comm.rank, comm.size)
         layers = slice(*(len(grid.breaks[0]) * (ranks[0] + k) // ranks[1] for k in (0, 1)))
         vertices = grid.vertices(layers)
@@ -323,7 +343,7 @@ class Problem(Densities):
         with np.errstate(invalid="ignore"):
             height = value - least(value)
         # a large cell may reach from where it matters to where √π leaves floating point's range
-        walls = every(height > TOP)
+        walls = every(height > (TOP if self.tolerance is None else WALL))
         level = self.landscape.level
         keep = (self.landscape.levels(points, least=least) < level) & (height < self.span)
         mesh = grid.cut(every(keep), walls)
@@ -349,12 +369,20 @@ class Problem(Densities):
         breaks = divided(first, last, cells, through)
         return TensorGrid((breaks,), np.ones(len(breaks) - 1, dtype=bool), self.sides.closed)
 
-    def grid(self, cells: tuple[int, ...], comm: Comm | None = None, *, low: bool = False) -> Grid:
+    def grid(
+        self,
+        cells: tuple[int, ...],
+        comm: Comm | None = None,
+        *,
+        low: bool = False,
+        grading: Grading | None = None,
+    ) -> Grid:
         """Return tensor cells or simplices of the box, or the cells of the mesh file.
 
-        With a `comm` the ranks share the work (collective); `low` as in `tensor_grid`.
+        With a `comm` the ranks share the work (collective); `low` and `grading` as in
+        `tensor_grid`.
         """
         if self.mesh is not None:
             return self._cut(self.mesh, self.mesh.points, (len(self.mesh.points),))
-        grid = self.tensor_grid(cells, comm=comm, low=low)
+        grid = self.tensor_grid(cells, comm=comm, low=low, grading=grading)
         return simplices_of_box(grid) if self.domain.cell == "simplex" else grid

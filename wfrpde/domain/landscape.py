@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -26,6 +26,11 @@ SPAN = 1000.0
 
 TOP = 1380.0
 """Level of V that no cell reaches up to: the relative density spans 1400 kT at most."""
+
+WALL = 1160.0
+"""The same in the plane and in space to a tolerance. If all the span were taken, where a start
+lies on steep walls, values in the valley could not fall below e^{−40} of the mass, and a reaction
+would let what they are raised to grow: a banana's covariances were 5 % too large."""
 
 SAMPLES = {1: 2001, 2: 121, 3: 33, 4: 17}
 """Sample points along each axis, by dimension."""
@@ -139,35 +144,40 @@ class Landscape:
         return value
 
     def _scales(self, box: Array) -> Array:
+        lengths = (box[:, 1] - box[:, 0]) / 2
+        for axis in range(self.dim):
+            for _, _, second in self.bends(box, axis):
+                largest = float(second.max(initial=0.0))
+                if largest > 0:
+                    lengths[axis] = min(lengths[axis], 1 / np.sqrt(largest))
+        return np.asarray(lengths)
+
+    def bends(self, box: Array, axis: int) -> Iterator[tuple[Array, Array, Array]]:
+        """Yield points ``(n, d)`` within `BULK` of V, of R₀ and of what a reaction favours.
+
+        With them their levels ``(n,)`` and the second derivatives ``(n,)`` along an axis there.
+        """
         x, *known = self.on(box)
         seeds = self.seeds_in(box)
         points = np.concatenate([x, seeds])
         known += [function(x) for function in self.favoured]
-        width = box[:, 1] - box[:, 0]
-        lengths = width / 2
+        step = 1e-4 * (box[axis, 1] - box[axis, 0])
+        shift = np.zeros(self.dim)
+        shift[axis] = step
         for function, on_lattice in zip(
             (self.potential, self.surprise, *self.favoured), known, strict=True
         ):
             value = np.concatenate([on_lattice, function(seeds)])
             with np.errstate(invalid="ignore"):
-                bulk = value - value.min() < BULK
-            inside, centre = points[bulk], value[bulk]
-            for axis in range(self.dim):
-                step = 1e-4 * width[axis]
-                shift = np.zeros(self.dim)
-                shift[axis] = step
+                level = value - value.min()
                 # beyond the box the formula of a density need not make sense
-                held = (inside[:, axis] > box[axis, 0]) & (inside[:, axis] < box[axis, 1])
-                place = inside[held]
-                with np.errstate(invalid="ignore", over="ignore"):
-                    second = (
-                        function(place + shift) - 2 * centre[held] + function(place - shift)
-                    ) / step**2
-                second = second[np.isfinite(second)]
-                largest = float(second.max(initial=0.0))
-                if largest > 0:
-                    lengths[axis] = min(lengths[axis], 1 / np.sqrt(largest))
-        return np.asarray(lengths)
+                held = (points[:, axis] > box[axis, 0]) & (points[:, axis] < box[axis, 1])
+                held &= level < BULK
+            place, centre = points[held], value[held]
+            with np.errstate(invalid="ignore", over="ignore"):
+                second = (function(place + shift) - 2 * centre + function(place - shift)) / step**2
+            finite = np.isfinite(second)
+            yield place[finite], level[held][finite], second[finite]
 
     def has_kink(self, box: Array) -> bool:
         """Whether V or R₀ has a kink or a pole where it matters, on a line.
@@ -223,8 +233,13 @@ class Landscape:
 
 def sample(box: Array, per_axis: dict[int, int] = SAMPLES) -> Array:
     """Regular sample points ``(n, d)`` of a box, as many along each axis as its dimension has."""
-    n = per_axis[len(box)]
-    return lattice([np.linspace(low, high, n) for low, high in box])
+    return lattice([sample_along(box, axis, per_axis) for axis in range(len(box))])
+
+
+def sample_along(box: Array, axis: int, per_axis: dict[int, int] = SAMPLES) -> Array:
+    """Their coordinates along an axis."""
+    low, high = box[axis]
+    return np.asarray(np.linspace(low, high, per_axis[len(box)]))
 
 
 def lattice(axes: Sequence[Array]) -> Array:

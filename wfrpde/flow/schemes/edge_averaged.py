@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wfrpde.case.problem import Problem
+from wfrpde.domain.grading import Grading
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.errors import InputError
 from wfrpde.flow.control import LadderControl, Replay, StepPolicy
@@ -72,6 +73,14 @@ AIM, AGAIN = 0.6, 12.0
 """Share of the tolerance that a second ladder of four runs aims at, and how far a first one may be
 above it for that: halving all cells would cost eight times as much."""
 
+FAR, SLOWER = 30.0, 3.5
+"""The same in the plane for what is missed by more. So far off numbers fall with that power of the
+cells, which are at fault (three narrow modes: errors of steps are a tenth): steps are shortened
+less."""
+
+GRADED = 0.65
+"""Size of cells that follow a grading in units of that of equal ones: a banana takes them."""
+
 RELAXED, MOST_RUNGS = 0.1, 18
 """Smallest step in units of ℓ²/α, within so many halvings."""
 
@@ -88,19 +97,23 @@ def default_size(problem: Problem) -> float | None:
     return float(np.clip((tolerance / AT_DEFAULT[dim]) ** (1 / GAIN[dim]), 0.1, 2.2))
 
 
-def default_cells(problem: Problem) -> tuple[int, ...]:
+def default_cells(problem: Problem, grading: Grading | None = None) -> tuple[int, ...]:
     """Numbers of cells of the pair's coarse grid, from the length scales and the budget.
 
-    Even ones; multiples of four where four runs tell the error.
+    Even ones; multiples of four where four runs tell the error. They are equal along an axis, or
+    follow a grading.
     """
     even = 4 if _has_fourth(problem) else 2
     dim, own, size = problem.dim, DEFAULTS[problem.dim], default_size(problem)
     resolution = own.resolution if size is None else DEFAULTS[2].resolution * size
-    width = problem.box[:, 1] - problem.box[:, 0]
-    wanted = np.maximum(width / (resolution * problem.scales), own.least_cells[size is not None])
+    if grading is None:
+        lengths = np.ptp(problem.box, axis=1) / problem.scales
+    else:
+        lengths = grading.lengths / GRADED
+    wanted = np.maximum(lengths / resolution, own.least_cells[size is not None])
     cells = tuple(even * int(np.ceil(w / even)) for w in np.minimum(wanted, 4_000))
     for _ in range(20):
-        active = problem.tensor_grid(cells).n_cells
+        active = problem.tensor_grid(cells, grading=grading).n_cells
         if active <= own.most_cells:
             return cells
         shrink = (own.most_cells / active) ** (1 / dim) * 0.98
@@ -200,10 +213,17 @@ class EdgeAveraged(Scheme):
         """Solve on two nested grids, and on a coarser one for the error (collective)."""
         problem = context.problem
         numerics = problem.numerics
-        cells = numerics.cells or (default_cells(problem) if problem.mesh is None else ())
-        return self._made(context, cells)
+        grading = problem.grading
+        cells = numerics.cells or (default_cells(problem, grading) if problem.mesh is None else ())
+        return self._made(context, cells, grading=grading)
 
-    def _made(self, context: Context, cells: tuple[int, ...], size: float = 1.0) -> Ladder:
+    def _made(
+        self,
+        context: Context,
+        cells: tuple[int, ...],
+        size: float = 1.0,
+        grading: Grading | None = None,
+    ) -> Ladder:
         """Solve with so many cells, and steps of a `size` in units of the default."""
         problem = context.problem
         numerics = problem.numerics
@@ -215,12 +235,10 @@ class EdgeAveraged(Scheme):
         elif _can_widen(problem, cells):
             count = 4 if _can_widen_twice(problem, cells) else 3
             parts = 2 ** (count - 2)
-            grid, dt = (
-                problem.grid(tuple(n // parts for n in cells), context.comm, low=True),
-                parts * dt,
-            )
+            wide, dt = tuple(n // parts for n in cells), parts * dt
+            grid = problem.grid(wide, context.comm, low=True, grading=grading)
         else:
-            grid, count = problem.grid(cells, context.comm, low=True), 2
+            grid, count = problem.grid(cells, context.comm, low=True, grading=grading), 2
         followed = problem.equation.path is not None or problem.tells_weights
         stepper = Following if followed else self._stepper(problem, dt)
         cost = 2.0 ** (np.arange(count) * (problem.dim + 1))
@@ -259,11 +277,14 @@ class EdgeAveraged(Scheme):
         if not is_free(problem) or len(ladder.runs) == 1:
             return None
         context.done = 0.0
-        smaller = (AIM / excess) ** (1 / GAIN[problem.dim])
-        if len(ladder.runs) > 3 and excess < AGAIN and nodes / smaller**problem.dim < most:
+        far = excess >= AGAIN and problem.dim == 2
+        smaller = (AIM / excess) ** (1 / (SLOWER if far else GAIN[problem.dim]))
+        near = excess < (FAR if far else AGAIN)
+        if len(ladder.runs) > 3 and near and nodes / smaller**problem.dim < most:
             assert ladder.cells is not None
             cells = tuple(4 * int(np.ceil(n / smaller / 4)) for n in ladder.cells)
-            return self._made(context, cells, default_cells(problem)[0] / cells[0])
+            size = default_cells(problem, problem.grading)[0] / cells[0]
+            return self._made(context, cells, size**0.5 if far else size, problem.grading)
         if nodes > most / 2**problem.dim:
             return None
         grid, stepper = finest.grid.refined(), ladder.stepper
