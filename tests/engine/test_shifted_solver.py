@@ -213,6 +213,20 @@ def test_defaults_by_dimension_size_and_ranks():
     assert factor_options(smooth[1], 10, 1, "iterative")["ksp_type"] == "cg"
 
 
+def test_large_factors_of_eigensolvers_in_the_plane_are_dense_blocks():
+    """Each serves few solves there; a flow has hundreds, which take MUMPS ten times as long."""
+    from wfrpde.engine.petsc.options import eigen_options, factor_options
+
+    rough, fluxes, wish = Traits(False, 2), Traits(True, 2), Wish()
+    kind = "pc_factor_mat_solver_type"
+    assert eigen_options(rough, 60_000, 1, wish)[f"st_{kind}"] == "mumps"
+    assert eigen_options(rough, 60_000, 2, wish)[f"st_redundant_{kind}"] == "mumps"
+    few, many = (f"st_{kind}" in eigen_options(rough, n, 1, wish) for n in (40_000, 60_000))
+    assert (few, many) == (False, True)
+    assert f"st_{kind}" not in eigen_options(fluxes, 60_000, 1, wish)
+    assert kind not in factor_options(rough, 60_000, 1)
+
+
 @pytest.mark.parametrize("options", [{}, {"method": "iterative"}])
 def test_a_matrix_that_is_not_symmetric(nodes_of, options):
     """Factors and Krylov methods of the other kind, by the flag alone."""

@@ -24,6 +24,10 @@ FAILURES = (PETSc.Error, SystemError)
 LITTLE = 20_000
 """Unknowns in 3-D up to which every rank factorises the whole matrix."""
 
+FILLED = 50_000
+"""Unknowns of high degree in the plane from which factors in dense blocks cost less: a third less
+at 100,000."""
+
 _counter = itertools.count()
 
 
@@ -75,10 +79,11 @@ def factor_options(traits: Traits, n: int, ranks: int, method: str = "auto") -> 
 def eigen_options(traits: Traits, n: int, ranks: int, wish: Wish) -> dict[str, str]:
     """Options of the eigensolver and of the linear solver inside it.
 
-    Factorisations as for the flow. For large monotone matrices conjugate gradients with smoothed
-    aggregation (GAMG) that is told of √π: six to ten iterations at any size. Spectral elements are
-    not equivalent to their edge-averaged neighbours where π falls steeply, so that an incomplete
-    factorisation must do for them.
+    Factorisations as for the flow, but in the plane those of many unknowns of high degree by MUMPS,
+    in dense blocks: here there are few solves for each. For large monotone matrices conjugate
+    gradients with smoothed aggregation (GAMG) that is told of √π: six to ten iterations at any
+    size. Spectral elements are not equivalent to their edge-averaged neighbours where π falls
+    steeply, so that an incomplete factorisation must do for them.
     """
     given = asked(wish)
     davidson = given.get("eps_type") in DAVIDSON
@@ -95,6 +100,8 @@ def eigen_options(traits: Traits, n: int, ranks: int, wish: Wish) -> dict[str, s
         options = {"ksp_type": "cg", "ksp_rtol": "1e-10", "ksp_max_it": "2000"}
     else:
         options = factor_options(traits, n, ranks, "direct")
+        if traits.dim == 2 and not traits.monotone and n > FILLED:
+            options[f"{'redundant_' * (ranks > 1)}pc_factor_mat_solver_type"] = "mumps"
     if davidson or large or wish.method == "iterative":
         multigrid = {"pc_type": "gamg", "pc_gamg_threshold": "0.0"}
         options |= multigrid if traits.monotone else _per_rank("icc", ranks)
