@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from math import exp
@@ -25,6 +25,9 @@ MAX_HALVINGS = 12
 
 MOST_DRIFT = 50.0
 """Log of the mass beyond which nothing is told of it."""
+
+LAST = 2
+"""Steps whose mean rates of absorption tell what it is at their end."""
 
 HISTORY = ("t", "dt", "kl", "mass")
 
@@ -75,7 +78,8 @@ class Standing(Result):
     """Where a run stands between two steps: all that it takes to go on with the same digits.
 
     ``state`` and ``saved`` are on the canonical nodes; ``rows (steps + 1, 4)`` is the `HISTORY` so
-    far; ``tallied (T + 1, k)`` are sums at the saved times, and now. ``policy`` is the memory of
+    far; ``recent (k, 2)`` are sizes of the last steps, and logs of what each has left;
+    ``tallied (T + 1, k)`` are sums at the saved times, and now. ``policy`` is the memory of
     the step control.
     """
 
@@ -92,6 +96,7 @@ class Standing(Result):
     growths: Array
     left: float
     losses: Array
+    recent: Array
     tallied: Array
     policy: Mapping[str, Any]
 
@@ -160,6 +165,7 @@ def march(
     saved, masses, reached = [stepper.log_relative(state)], [mass], [0.0]
     growths, growth, drift = [0.0], 0.0, 0.0
     left, losses = 0.0, [(0.0, runner.killing(state, 0.0))]
+    recent: list[tuple[float, float]] = []
     tally: Array = np.zeros(len(stepper.tallies))
     tallied = [tally]
     t, increase, complete = 0.0, 0.0, True
@@ -171,6 +177,7 @@ def march(
         saved = list(nodes.owned_of(here.saved))
         masses, growths = list(map(float, here.masses)), list(map(float, here.growths))
         left, losses = here.left, [(float(a), float(b)) for a, b in here.losses]
+        recent = [(float(a), float(b)) for a, b in here.recent]
         *tallied, tally = list(here.tallied)
         reached += save[: len(saved) - 1]
         runner.retries = here.retries
@@ -180,8 +187,10 @@ def march(
         every = _gathered(nodes, state)
         before = _gathered(nodes, np.array(saved)), np.array(masses), np.array(growths)
         counted = (growth, drift, increase, runner.retries)
-        lost = (left, np.array(losses), np.array([*tallied, tally]))
-        return Standing(t, every, kl, *counted, np.array(rows), *before, *lost, policy.memory())
+        lost = np.array(losses), np.array(recent), np.array([*tallied, tally])
+        return Standing(
+            t, every, kl, *counted, np.array(rows), *before, left, *lost, policy.memory()
+        )
 
     for end in save[len(reached) - 1 :]:
         while end - t > 1e-12 * end:
@@ -202,6 +211,7 @@ def march(
             growth += step.growth
             drift += step.drift
             left += step.left
+            recent = [*recent[1 - LAST :], (dt, step.left)]
             tally = tally + step.tallied
             before, kl = kl, after
             mass = stepper.mass(state) * exp(max(-MOST_DRIFT, min(MOST_DRIFT, drift)))
@@ -217,7 +227,7 @@ def march(
         saved.append(stepper.log_relative(state))
         masses.append(mass)
         growths.append(growth)
-        losses.append((left, runner.killing(state, end)))
+        losses.append((left, runner.killing(state, end, recent)))
         tallied.append(tally)
         reached.append(end)
     return March(
@@ -266,11 +276,20 @@ class _Retrying:
             self._known = semi.log_target, np.exp(semi.log_target)
         return nodal_kl(semi.nodes, steps.log_mass(state), *self._known, steps.nodal_mass(state))
 
-    def killing(self, state: Array, t: float) -> float:
-        """Rate at which a state of mass 1 is absorbed, per unit time (collective)."""
+    def killing(self, state: Array, t: float, recent: Sequence[tuple[float, float]] = ()) -> float:
+        """Rate at which a state of mass 1 is absorbed, per unit time (collective).
+
+        Half a step of the reaction changes ρ most where it is least, next to what absorbs, and
+        transport has not mended that yet: there the rate is the one that the last steps tend to.
+        """
         semi = self._stepper.semi
         if semi.killing is None:
             return 0.0
+        if value_at(semi.equation.beta, t) and len(recent) == LAST:
+            dt, left = np.array(recent).T
+            if (left < 0).all():
+                middles = dt / 2 - np.cumsum(dt[::-1])[::-1]
+                return exp(float(np.polyfit(middles, np.log(-left / dt), LAST - 1)[-1]))
         mass = np.exp(self._stepper.log_mass(state))
         return semi.nodes.sum(mass * semi.killing) * value_at(semi.equation.alpha, t)
 

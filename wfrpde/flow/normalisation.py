@@ -76,15 +76,22 @@ def estranged(problem: Problem, density: Array) -> Array:
     return np.asarray(np.maximum.accumulate(np.clip((density - 0.1) / 0.4, 0.0, 1.0)))
 
 
-def told_with_error(outcome: Outcome, values: list[Array]) -> tuple[Array, Array]:
+ALONE = 0.1
+"""Share of its distance to the finest run alone that an extrapolated rate of absorption is off by:
+two that agree by chance know of no more."""
+
+
+def told_with_error(
+    outcome: Outcome, values: list[Array], unshared: float = 0.0
+) -> tuple[Array, Array]:
     """Return a number ``(T,)`` of the best solution and its estimated error.
 
     `values` are those of the best solution and of the others. The error is NaN where nothing tells
-    it.
+    it. Of the distance to others without a share `unshared` counts.
     """
     error = np.full_like(values[0], np.nan)
     if outcome.complete and len(values) > 1:
-        shares = [0.0 if share is None else share for _, share in outcome.others]
+        shares = [unshared if share is None else share for _, share in outcome.others]
         error = _distance(values, shares) + ROUND_OFF * np.abs(values[0])
     return values[0], error
 
@@ -106,7 +113,7 @@ def killed(
             np.exp(share) * rate for share, rate in zip(left, killing, strict=True)
         ],
     }
-    found = {name: told_with_error(outcome, values) for name, values in series.items()}
+    found = {name: told_with_error(outcome, values, ALONE) for name, values in series.items()}
     blur = np.where(outcome.times > 0, start_error, 0.0)
     return {name: (value, error + blur * np.abs(value)) for name, (value, error) in found.items()}
 
