@@ -8,8 +8,10 @@ from wfrpde.flow.march import nodal_kl
 from wfrpde.flow.steppers import STEPPERS
 from wfrpde.flow.steppers.strang import Splitting
 
-SPLITTINGS = [name for name, stepper in STEPPERS.items() if issubclass(stepper, Splitting)]
-"""All that step the log mass."""
+SPLITTINGS = [
+    name for name, stepper in STEPPERS.items() if issubclass(stepper, Splitting) and stepper.solves
+]
+"""All that step the log mass by the matrix of fluxes."""
 
 STEPS = {1: ((160, 320, 640), 1e-2), 2: ((20, 40, 80), 3e-5), 4: ((10, 20, 40), 1e-7)}
 """Numbers of steps by order, and the largest error with the last one."""

@@ -18,9 +18,10 @@ class NumericsSpec(Section):
     ----------
     formulation
         The unknown and its fluxes: ``edge-averaged`` and ``spectral`` solve for ρ/π,
-        ``log-density`` and ``characteristics`` for log(ρ/π); ``closed form`` is that of Gaussians
-        in any dimension, ``radial`` that of the distance from a centre, for what is the same in all
-        directions; ``auto`` chooses and says why, ``mesh`` does without the last two.
+        ``log-density`` and ``characteristics`` for log(ρ/π); ``heat-kernels`` steps ρ/√π by
+        Gaussian kernels in the plane; ``closed form`` is that of Gaussians in any dimension,
+        ``radial`` that of the distance from a centre, for what is the same in all directions;
+        ``auto`` chooses and says why, ``mesh`` does without the last two.
     degree
         Polynomial degree of the elements, 1 to 8.
     cells
@@ -56,6 +57,7 @@ class NumericsSpec(Section):
         "edge-averaged",
         "log-density",
         "spectral",
+        "heat-kernels",
         "characteristics",
         "closed form",
         "radial",

@@ -77,6 +77,8 @@ class SemiDiscrete:
         What a case asks of the linear solvers.
     by_axes
         Whether S is wanted as the sum of its parts along the axes of an open box of degree 1.
+    bare
+        Whether nothing but π at the nodes is wanted.
 
     Attributes
     ----------
@@ -116,6 +118,7 @@ class SemiDiscrete:
         time: float = 0.0,
         wish: Wish | None = None,
         by_axes: bool = False,
+        bare: bool = False,
     ) -> None:
         self.equation, self.nodes = equation, nodes
         self._moving, self._wish, self._value = moving, wish, value
@@ -138,7 +141,7 @@ class SemiDiscrete:
         self.exponential: Exponential | None = None
         self.lines: list[LineSolver] = []
         self.flux: dict[str, float] = {}
-        if equation.dynamics is None:
+        if equation.dynamics is None or bare:
             return
         if moving is not None:
             self.flux = self.at(0.0).flux

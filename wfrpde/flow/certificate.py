@@ -154,6 +154,8 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
         points=ladder.points,
         mass_defect=ladder.mass_defect,
         steps=ladder.steps,
+        shared=ladder.shared,
+        wider=ladder.wider,
     )
     if len(runs) == 1:
         return outcome
@@ -251,13 +253,13 @@ def _trend(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
         prolong(nodes[k], fields[k - 3], where) if nodes[k] is not where else fields[k - 3]
         for k in range(3)
     )
-    size = _sizes(problem, where, fine)
+    size = sizes(problem, where, fine)
     before, last = size(middle - coarse), size(fine - middle)
     ratio = np.divide(last, before, out=np.ones_like(last), where=before > 0)
     return np.asarray(CAUTION * ratio / np.maximum(1 - ratio, 0.1))
 
 
-def _sizes(problem: Problem, nodes: Interpolation, u: Array) -> Callable[[Array], Array]:
+def sizes(problem: Problem, nodes: Interpolation, u: Array) -> Callable[[Array], Array]:
     """Return what tells L2 norms ``(T,)`` at nodes, weighted by the density ρ of `u`."""
     log_mass = u - problem.potential(nodes.nodes)
     mass = np.exp(log_mass - log_mass.max(axis=1, keepdims=True))
@@ -270,7 +272,7 @@ def _regularity(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
     once = coarse_positions(coarse, middle)
     twice = coarse_positions(middle, fine)[once]
     u, middle_u = fields[-1][:, twice], fields[-2][:, once]
-    size = _sizes(problem, coarse, u)
+    size = sizes(problem, coarse, u)
     first, second = middle_u - fields[-3], u - middle_u
     gained = size(u + second / 3 - (middle_u + first / 3))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -302,7 +304,7 @@ def _settled(problem: Problem, nodes: list[Interpolation], fields: list[Array]) 
         here = coarse_positions(coarse, fine)[here]
         values.append(field[:, here])
     once = [b + (b - a) / 3 for a, b in pairwise(values)]
-    size = _sizes(problem, first, values[-1])
+    size = sizes(problem, first, values[-1])
     twice = [b + (b - a) / 15 for a, b in pairwise(once)]
     before, last = size(once[-2] - once[-3]), size(once[-1] - once[-2])
     smooth = not problem.kinks.any

@@ -130,6 +130,9 @@ def estimated(
         widened = 1 + (wider - 1) * doubt
         every = [*((other, l2, share * widened) for other, l2, share in comparisons), rule]
         doubted = NO_LUCK * doubt * widened * distance
+    if comparisons:
+        told = np.max([share * l2 for _, l2, share in comparisons], axis=0)
+        doubted = doubted + outcome.shared * told
     if comparisons and nested and outcome.facts["extrapolated"] and problem.dim > 1:
         doubted = doubted + misjudged_hops(problem, outcome)
     if comparisons and problem.kinks.oblique and problem.tolerance is None:

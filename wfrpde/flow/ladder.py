@@ -64,6 +64,11 @@ class Ladder:
         all times, or ``(T,)``.
     steps
         What the steps of the last two runs leave, where they were chosen by their errors.
+    shared
+        Share of the density's error that every other number has besides its own, in its standard
+        deviations, where runs agree on numbers by chance.
+    wider
+        Cells twice as wide as those of the nodes, where integrals may be taken on these.
     parts, points
         Cells that integrals are taken on and fields are shown on, where elements are wider than ρ
         and u a polynomial on each, and how many Gauss points they have along each axis.
@@ -79,6 +84,8 @@ class Ladder:
     opinions: Callable[[list[Array]], list[tuple[Array, Share]]] | None = None
     mass_defect: float | Array = 0.0
     steps: StepErrors | None = None
+    shared: float = 0.0
+    wider: TensorGrid | None = None
     parts: TensorGrid | None = None
     points: int | None = None
 

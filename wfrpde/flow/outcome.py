@@ -81,6 +81,8 @@ class Outcome:
         Mass that the scheme lost or won, relative to it; every number may be off by as much.
     steps
         What steps leave, where they were chosen by their errors.
+    shared
+        Share of the density's error that every other number has besides, in its deviations.
     points
         Gauss points that each cell wants along each axis; None for the usual ones.
     parts
@@ -112,6 +114,7 @@ class Outcome:
     smeared: float = 0.0
     mass_defect: float | Array = 0.0
     steps: StepErrors | None = None
+    shared: float = 0.0
     points: int | None = None
     parts: TensorGrid | None = None
     wider: TensorGrid | None = None

@@ -91,6 +91,7 @@ def _marched(
         levels=lambda: problem.landscape.levels(nodes.points, least=nodes.least),
         wish=Wish.of(problem.numerics),
         by_axes=stepper.by_axes,
+        bare=not stepper.solves,
     ) as semi:
         whole = problem.log_initial(owned) + semi.log_weights
         left_out = _left_out(problem, grid)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,6 +34,8 @@ class Splitting:
         Whether transport is split further, into its parts along the axes.
     absorbs
         Whether `Step.left` counts what is absorbed, as `strang` and `moved` return it.
+    solves
+        Whether transport takes the matrix of a semi-discrete equation.
     alternates
         Whether reactions have their turns as `wfrpde.equation.Equation.alternation` says.
     """
@@ -47,15 +49,20 @@ class Splitting:
     by_axes: ClassVar[bool] = False
     absorbs: ClassVar[bool] = False
     alternates: ClassVar[bool] = False
+    solves: ClassVar[bool] = True
 
     def __init__(
         self, semi: SemiDiscrete, *, measured: bool = True, cure_limit: float = 1e-9
     ) -> None:
         self.semi, self._measured = semi, measured
         self._reaction = semi.equation.reaction or Reaction()
-        self.transport = None
+        self.transport: Any = None
         if semi.equation.dynamics is not None:
-            self.transport = Transport(semi, self.rational, cure_limit)
+            self.transport = self._made(semi, cure_limit)
+
+    def _made(self, semi: SemiDiscrete, cure_limit: float) -> Any:
+        """Return what steps transport."""
+        return Transport(semi, self.rational, cure_limit)
 
     def step(self, state: Array, t: float, dt: float) -> Step:
         """Return the state after `dt`, normalised if mass is conserved (collective)."""
