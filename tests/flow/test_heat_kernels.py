@@ -117,7 +117,8 @@ def test_bars_cover_a_start_far_from_all_modes(far, lines):
         gaps, slack = np.abs(found - true), known.get(name, 1e-6 * np.ones(len(found)))
         # the start itself: V bends within the cells of its integrals, to 2e-7 of KL
         assert gaps[0].max() < 1e-6 * max(1.0, np.abs(true[0]).max()), name
-        assert (gaps[1:].T <= bar[1:].T + slack[1:]).all(), (name, gaps / bar)
+        covered = bar[1:].T + slack[1:] >= gaps[1:].T
+        assert covered.all(), (name, gaps / bar)
     assert far.series["kl"][-1] == pytest.approx(x.series["kl"][-1] + y.series["kl"][-1], rel=3e-3)
     assert abs(far.mode_mass["both"][-1] - right[-1] * top[-1]) < 3e-4
 

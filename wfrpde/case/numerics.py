@@ -33,8 +33,9 @@ class NumericsSpec(Section):
         Order of the time integration.
     stepper
         Name of the time stepper, which has an order: ``strang`` (2), ``axis-by-axis`` (2, edges of
-        boxes), ``extrapolated`` (4, spectral elements), ``rodasp`` (4, log-density), or one that
-        was added to `wfrpde.flow.steppers.STEPPERS`.
+        boxes), ``heat-kernels`` (2, the formulation of that name), ``extrapolated`` (4, spectral
+        elements), ``rodasp`` (4, log-density), or one that was added to
+        `wfrpde.flow.steppers.STEPPERS`.
     certify
         Whether a second run estimates the error of what is reported.
     cross_check

@@ -162,7 +162,7 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
     if ladder.opinions is not None:
         (chosen, _), *rest = ladder.opinions(fields)
         # Gauss points that cells of wide and smooth grids have beyond the usual ones on each axis
-        points = usual_points(finest.degree) + 2
+        points = ladder.points or usual_points(finest.degree) + 2
         outcome = replace(outcome, points=points)
         return replace(outcome, best=chosen, others=tuple(rest))
     draft = None

@@ -4,7 +4,7 @@ from wfrpde.flow.schemes.characteristics import Characteristics
 from wfrpde.flow.schemes.closed_form import ClosedForm
 from wfrpde.flow.schemes.edge_averaged import EdgeAveraged
 from wfrpde.flow.schemes.gaussian import Gaussian
-from wfrpde.flow.schemes.heat_kernels import HeatKernelled
+from wfrpde.flow.schemes.heat_kernels import ByHeatKernels
 from wfrpde.flow.schemes.log_density import LogDensity
 from wfrpde.flow.schemes.radial import Radial
 from wfrpde.flow.schemes.scheme import Scheme
@@ -19,7 +19,7 @@ SCHEMES: dict[str, Scheme] = {
         Characteristics(),
         Spectral(),
         LogDensity(),
-        HeatKernelled(),
+        ByHeatKernels(),
         EdgeAveraged(),
     )
 }
