@@ -52,7 +52,10 @@ class HeatTransport:
         assert isinstance(grid, TensorGrid)
         self.incidents = Incidents()
         self._nodes, self._alpha = nodes, semi.equation.alpha
-        self._widths = [float(np.mean(np.diff(breaks))) for breaks in grid.breaks]
+        steps = [np.diff(breaks) for breaks in grid.breaks]
+        if not all(np.allclose(step, step[0], rtol=1e-6) for step in steps):
+            raise SolverError("heat kernels take cells of one size along each axis")
+        self._widths = [float(step.mean()) for step in steps]
         numbers, log_target = nodes.gather(semi.log_target)
         index = np.array(np.unravel_index(numbers, lattice_shape(grid, 1)))
         index -= index.min(axis=1, keepdims=True)  # what of the box has nodes
