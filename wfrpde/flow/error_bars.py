@@ -55,7 +55,8 @@ NO_MATTER, GUESSED, REMEMBERED, CAPPED = 1e-11, 20.0, 20.0, 20.0
 COARSE, WIDER, WIDEST = 0.01, 3.5, 5.0
 """Distance of runs, in L2 or relative in KL, from which no order is to be counted on, where a
 tolerance is met by extrapolation on nested grids (KL of wide starts is then off by 1.5 distances at
-1e-2), or a case or its mesh sets the resolution; and how many times wider bars are then, and later.
+1e-2), or a case or its mesh sets the resolution; how many times wider bars are then, and later; and
+how many where a case or its mesh sets it, and densities are half of that apart.
 `NO_LUCK` counts there as well. On random problems with 10 to 60 cells densities are off by 4
 distances, in one of a dozen by 8, which is told as a density that is known to 10 %."""
 
@@ -126,7 +127,8 @@ def estimated(
         tails = [share * np.abs(numbers.kl - other.kl) / scale for other, _, share in comparisons]
         furthest = np.maximum(distance, np.max(tails, axis=0))
         doubt = np.maximum.accumulate(np.minimum(furthest / COARSE, 1.0))
-        wider = WIDER if nested else WIDEST
+        far = np.maximum.accumulate(distance) >= COARSE / 2
+        wider = np.where(far & (not nested), WIDEST, WIDER)
         widened = 1 + (wider - 1) * doubt
         every = [*((other, l2, share * widened) for other, l2, share in comparisons), rule]
         doubted = NO_LUCK * doubt * widened * distance
