@@ -52,3 +52,34 @@ def test_gradients_of_a_start_are_asked_for_only_where_it_is():
     # u = x²/2 − 50 |x − m|² up to a constant
     exact = ((x - 100 * (x - [-1.0, 0.0])) ** 2).sum(axis=1)
     assert (mass * squared).sum() == pytest.approx((mass * exact).sum(), rel=1e-7)
+
+
+def test_a_higher_order_in_time_takes_no_more_steps():
+    case = wfrpde.Case.from_dict(
+        {
+            "target": {"potential": "5*(x**2 - 1)**2 + y**2"},
+            "initial": {"mean": [-1.0, 0.0], "covariance": 0.05},
+            "flow": {"save": [1.0]},
+        }
+    )
+    steps = []
+    for order in (2, 4):
+        solution = wfrpde.solve(case.with_overrides({"numerics.time_order": order}))
+        steps.append(sum(run["steps"] for run in solution.numerics["runs"]))
+    assert steps[1] <= steps[0]
+
+
+@pytest.mark.slow
+def test_a_spectrum_in_the_plane_with_a_kink():
+    """Of x²/2 + |x| the rates are 0, 2, 3, …; those of y²/2 are 0, 1, 2, … and they add up."""
+    case = wfrpde.Case.from_dict(
+        {
+            "target": {"potential": "x**2/2 + abs(x) + y**2/2"},
+            "initial": {"mean": [0.0, 0.0], "covariance": 1.0},
+            "spectrum": {"count": 3},
+        }
+    )
+    found = wfrpde.spectrum(case)
+    assert found.rates == pytest.approx([0.0, 1.0, 2.0], abs=1e-6)
+    assert np.all(np.abs(found.rates - [0.0, 1.0, 2.0]) <= found.errors + 1e-12)
+    assert len(found.nodes) < 200_000
