@@ -158,3 +158,24 @@ def test_slopes_on_a_ridge(tolerance):
     off = np.abs(found.series[name] - right.series[name])
     assert (right.error.series[name] < 1e-6 * right.series[name])[1:].all()
     assert (off <= found.error.series[name] + right.error.series[name]).all()
+
+
+def test_runs_that_agree_by_chance_at_the_last_time():
+    """Of the Fisher information at 1e-4: its error there was 4 distances of the two."""
+    case = wfrpde.Case.from_dict(
+        {
+            "target": {"potential": "10.8*((x/0.834)**2 - 1)**2 + 0.153*x"},
+            "initial": {"mean": [-0.9153797715677345], "covariance": [[0.007296124826666664]]},
+            "flow": {
+                "beta": 0.741,
+                "save": [0.011319, 0.014711, 0.01481, 0.01485, 0.020546, 0.87664],
+            },
+        }
+    )
+    found, right = (
+        wfrpde.solve(case.with_overrides({"accuracy.tolerance": each})) for each in (1e-4, 1e-7)
+    )
+    name = "fisher_information"
+    off = np.abs(found.series[name] - right.series[name])
+    assert (right.error.series[name] < 1e-7 * right.series[name])[1:].all()
+    assert (off <= found.error.series[name] + right.error.series[name]).all()

@@ -171,9 +171,17 @@ def _in_widths_of_the_box(
 
 
 def _smoothed(distance: Array) -> Array:
-    """Return distances ``(T,)`` none of which is below those before and after it."""
+    """Return distances ``(T,)`` none of which is below those before and after it.
+
+    At the first time after the start, and at the last, it is not below what the next two times
+    foretell, whose ratio stays.
+    """
     result = distance.copy()
     result[1:-1] = np.maximum(distance[1:-1], np.minimum(distance[:-2], distance[2:]))
+    if len(distance) > 3:
+        for end, near, next_one in ((1, 2, 3), (-1, -2, -3)):
+            one, two = distance[near], distance[next_one]
+            result[end] = max(result[end], one * min(one / max(two, TINY), 1.0))
     return result
 
 
