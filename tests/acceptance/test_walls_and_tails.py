@@ -166,3 +166,32 @@ def test_boxes_of_light_tails_are_left_alone():
         dim = 2 if "y" in potential else 1
         problem = make_problem(case(potential, [0.0] * dim, 1.0, [1.0]))
         assert problem.landscape.level == LEVEL
+
+
+@pytest.mark.parametrize("plane", [False, True])
+def test_what_spreads_beyond_an_automatic_box_is_in_the_bars(plane):
+    """W on tails of a power: dE x²/dt = 2 − 16 E x²/(1 + x²), so that E x² = 830.295 at t = 5.
+
+    To 1e-2 the box ends at 33.4, where the start does, and 7 % of the mass comes there.
+    """
+    tables = {
+        "target": {"potential": "4*log(1 + x**2)" + " + y**2/2" * plane},
+        "initial": {
+            "mean": [30.0, 0.0][: 1 + plane],
+            "covariance": np.diag([0.2, 1.0][: 1 + plane]).tolist(),
+        },
+        "flow": {"beta": 0.0, "save": [0.25, 1.0, 2.5, 5.0]},
+        "accuracy": {"tolerance": 1e-2},
+    }
+    mean, variance = [29.7320741, 29.3243773, 28.6282224], [2.2217568, 5.3267455, 10.7197556]
+    solution = wfrpde.solve(wfrpde.Case.from_dict(tables))
+    assert not solution.numerics["accuracy"]["met"]
+    assert any("walls hold it back" in warning for warning in solution.warnings)
+    assert np.all(np.abs(solution.mean[2:, 0] - mean) <= solution.error.mean[2:, 0])
+    off = np.abs(solution.covariance[2:, 0, 0] - variance)
+    assert np.all(off <= solution.error.covariance[2:, 0, 0])
+    finer = wfrpde.Case.from_dict({**tables, "accuracy": {"tolerance": 1e-3}})
+    solution = wfrpde.solve(finer)
+    assert solution.numerics["accuracy"]["met"]
+    assert np.abs(solution.mean[2:, 0] - mean).max() < 1e-5
+    assert np.abs(solution.covariance[2:, 0, 0] - variance).max() < 2e-4

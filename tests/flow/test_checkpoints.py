@@ -40,6 +40,11 @@ CASES = {
         "flow": {"save": [0.05, 0.2]},
     },
     "spectral": {**PLANE, "numerics": {"degree": 4, "cells": [8, 8]}},
+    "heat kernels": {
+        **PLANE,
+        "flow": {"save": [0.1, 0.17, 0.6]},
+        "numerics": {"formulation": "heat-kernels", "cells": [24, 24], "dt": 0.06},
+    },
     "simplices": {
         **PLANE, "domain": {"cell": "simplex"}, "numerics": {"cells": [20, 20], "dt": 0.05},
     },

@@ -267,3 +267,19 @@ def test_planes_across_two_axes_are_integrated_between():
         parse_region("x > 0 and y > 0", 2, "region"), np.zeros(2), covariance
     )
     assert abs(value - 1 / 3) <= error < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("text", "exact"),
+    [
+        ("0 < x < 1e-9", 1e-9 / np.sqrt(2 * np.pi)),
+        ("1 < x < 1.0000001", 2.419707125618859e-08),
+        ("x > -1e9", 1.0),
+        ("x > -1e20", 1.0),
+        ("x + 0 > 10", 7.619853024160525e-24),
+    ],
+)
+def test_bars_cover_thin_slabs_and_planes_far_out(text, exact):
+    """Of Φ at both sides of a slab the difference is off by their round-off; Φ = 1 is not off."""
+    value, error = normal_mass(parse_region(text, 1, "region"), np.zeros(1), np.eye(1))
+    assert abs(value - exact) <= error < 1e-12

@@ -107,7 +107,7 @@ def test_small_cells_may_end_before_the_walls():
         interpolation=SimpleNamespace(nodes=nodes),
         best=np.zeros((2, 3)),
     )
-    share, depth = cut_off(problem, outcome, np.zeros(2))
+    share, depth = cut_off(problem, outcome, np.zeros(2), 0.0)
     assert (share == sum(problem.facts["cut_off_share"].values())).all()
     assert np.isfinite(depth).all()
 

@@ -31,9 +31,10 @@ WAYS = 600
 CELLS, POINTS, HALVINGS, MOST = 48, 8, 44, 4_000
 """Cells of r to begin with, points of each, how often they are halved, and beyond how many not."""
 
-CLOSE, PART, JUMP = 1e-13, 0.02, 0.05
-"""Difference of a cell from its halves below which it is done, that in units of its bar, and
-difference of the shares of two neighbouring points from which it is not."""
+CLOSE, PLAIN, PART, JUMP = 1e-13, 1e-9, 0.02, 0.05
+"""Difference of a cell from its halves below which it is done, that of runs that nothing is
+compared with, whose bars are NaN, that in units of its bar, and difference of the shares of two
+neighbouring points from which it is not."""
 
 RAYS, LOOKS = 8, 6
 """Rays from the centre along which a boundary is looked for, and times whose cells are made."""
@@ -207,6 +208,7 @@ def _integral(
         whole, bars = (rows.reshape(shape).sum(axis=2).T for rows in (mass, bar))
         return whole, bars, jumps
 
+    close = PLAIN if line.solution.opinions is None else CLOSE
     low, size = breaks[:-1], np.diff(breaks)
     whole, _, _ = by_rule(low, size)
     value = error = np.zeros(whole.shape[1])
@@ -215,7 +217,7 @@ def _integral(
         parts, bars, jumps = by_rule(halves, np.repeat(size / 2, 2))
         total, bar = (both.reshape(len(low), 2, -1).sum(axis=1) for both in (parts, bars))
         gap = np.abs(total - whole)
-        done = (gap <= np.maximum(CLOSE, PART * bar)).all(axis=1)
+        done = (gap <= np.fmax(close, PART * bar)).all(axis=1)
         done &= jumps.reshape(-1, 2).max(axis=1) < JUMP
         if halving == HALVINGS or 2 * np.count_nonzero(~done) > MOST:
             done[:] = True

@@ -20,7 +20,7 @@ from wfrpde.discretisation.quadrature import slice_of
 from wfrpde.engine import Wish, engine_for
 from wfrpde.fields.blocks import BLOCK
 from wfrpde.flow.checks import invariants
-from wfrpde.flow.cut_off import cut_off, walls_change
+from wfrpde.flow.cut_off import cut_off, held_back, walls_change
 from wfrpde.flow.error_bars import (
     Comparison,
     by_another_rule,
@@ -109,7 +109,7 @@ def _report(
             integrals = other.within(integrals)
             second_shift = other.shifted(second_shift, integrals.log_normalisation)
         rule = by_another_rule(numbers, shift, integrals, second_shift)
-    cut = cut_off(problem, outcome, shift)
+    cut = cut_off(problem, outcome, shift, numbers.log_normalisation)
     error = estimated(problem, outcome, numbers, cut, comparisons, rule)
 
     def sampled_by(rule: Evaluator, fields: list[Array], shifts: list[Array]) -> list[Samples]:
@@ -134,7 +134,7 @@ def _report(
         series["log_normalising_constant"], spread["log_normalising_constant"] = (
             log_normalising_constant(problem, outcome, evaluator, second, error)
         )
-    edges: list[str] = []
+    edges = held_back(problem, cut[0])
     if equation.rate is not None:
         edges = edge_warnings(problem, evaluator, *sampled_by(evaluator, fields[:1], shifts[:1]))
     checks = invariants(equation, outcome, series, keeps_mass=scheme.keeps_mass)

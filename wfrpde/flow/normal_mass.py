@@ -37,6 +37,8 @@ the short chords where the boundary touches a line are seen."""
 LOOKS = 24
 """Points along each axis that decide along which one the lines go."""
 
+BEYOND = 2e-17
+"""Mass that lies farther out on an axis, where no region is seen."""
 
 DRAWS, SURPRISE = 2**16, 3.0
 """Draws of the law in two and three dimensions, and by how many of their standard errors the mass
@@ -90,7 +92,7 @@ def normal_mass(region: Region, mean: Array, covariance: Array) -> tuple[float, 
             error += surprise + 3 / DRAWS
         elif surprise > SURPRISE * spread:
             error += surprise + spread
-    return value, error + ROUND_OFF * value
+    return value, error + (ROUND_OFF * value or BEYOND * dim)
 
 
 def _in_slabs(region: Slabs, mean: Array, covariance: Array) -> tuple[float, float]:
@@ -99,7 +101,7 @@ def _in_slabs(region: Slabs, mean: Array, covariance: Array) -> tuple[float, flo
 
     ((axis, _), *_), places = region.planes, sorted(place for _, place in region.planes)
     between = np.convolve(places, [0.5, 0.5])  # the first and the last are put beyond the ends
-    between[0], between[-1] = places[0] - 1.0, places[-1] + 1.0
+    between[0], between[-1] = -np.inf, np.inf
     points = np.tile(mean, (len(between), 1))
     points[:, axis] = between
     inside = region(points)
@@ -108,8 +110,12 @@ def _in_slabs(region: Slabs, mean: Array, covariance: Array) -> tuple[float, flo
     right = low > 0  # there differences of what is left are the better conditioned ones
     low, high = np.where(right, -high, low), np.where(right, -low, high)
     value = float((ndtr(high) - ndtr(low)).sum())
-    # round-off of z, which Φ multiplies by as much far out
-    return value, (ROUND_OFF + 1e-15 * float(np.square(z).max())) * value
+    # round-off of Φ, of which thin slabs are small differences, and of z, which counts z² times
+    # as much of what is left beyond it
+    ends = np.concatenate([low, high])
+    ends = ends[np.isfinite(ends)]
+    off = ndtr(ends) + np.minimum(ends**2, 2e3) * ndtr(-np.abs(ends))
+    return value, ROUND_OFF * value + 1e-15 * float(off.sum())
 
 
 @cache

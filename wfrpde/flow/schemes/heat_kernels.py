@@ -52,7 +52,7 @@ class Defaults:
     lasts
         End of a flow in units of 1/r up to which it is chosen: on steep modes fluxes cost less,
     work
-        for so many nodes times steps at most,
+        for so many nodes times steps at most, less where lengths of the axes differ,
     most_of_box
         and so many cells of the whole box, before those that do not matter are left out.
     """
@@ -98,7 +98,9 @@ class ByHeatKernels(Scheme):
         if _rate(problem) * problem.t_end > DEFAULTS.lasts or np.prod(cells) > DEFAULTS.most_of_box:
             return Fit(False)
         nodes = _whole(problem.tensor_grid(cells)).n_cells
-        good = nodes < MOST_NODES[2] and nodes * 4 * problem.t_end / dt < DEFAULTS.work
+        # nodes are as dense along the longer axis as along the other
+        work = DEFAULTS.work * problem.scales.min() / problem.scales.max()
+        good = nodes < MOST_NODES[2] and nodes * 4 * problem.t_end / dt < work
         return Fit(good, "smooth modes in a plane, in which nothing relaxes fast")
 
     def objection(self, problem: Problem) -> InputError | None:
