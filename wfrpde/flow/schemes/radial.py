@@ -135,7 +135,7 @@ def _in_space(context: Context, found: Round, line: Solution, name: str, reason:
         log_normalisation=log_normalisation,
         history=line.history,
         numerics={},
-        warnings=tuple(dict.fromkeys([*problem.warnings, *line.warnings])),
+        warnings=line.warnings,
         complete=line.complete,
         wall_time=line.wall_time,
         interpolation=interpolation,
