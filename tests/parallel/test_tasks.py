@@ -12,7 +12,7 @@ import pytest
 
 from wfrpde.errors import InputError, SamplerError
 from wfrpde.parallel import Stopped
-from wfrpde.parallel.files import atomic, remove_parts
+from wfrpde.parallel.files import atomic, remove_parts, started_at
 from wfrpde.parallel.tasks import Store, Task, run_tasks, store_key
 
 
@@ -41,8 +41,11 @@ def test_a_file_appears_when_it_is_complete(tmp_path):
 def test_parts_of_dead_processes_are_removed(tmp_path):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    kept = {".notes.part", f".b.npz.{os.getppid()}.part", "c.npz"}
-    for name in (*kept, f".a.npz.{dead.pid}.part"):
+    parent, began = os.getppid(), started_at(os.getppid())
+    kept = {".notes.part", f".b.npz.{parent}-{began}.part", "c.npz"}
+    # in a container a new process soon has the number of one that was killed
+    reused = f".d.npz.{parent}-{began - 1}.part"
+    for name in (*kept, reused, f".a.npz.{dead.pid}-{began}.part"):
         (tmp_path / name).write_text("")
     remove_parts(tmp_path)
     assert names(tmp_path) == kept

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-_PART = re.compile(r"\..+\.(\d+)\.part")
+_PART = re.compile(r"\..+\.(\d+)-(\d+)\.part")
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def atomic(path: Path, mode: str = "w", *, sync: bool = False) -> Iterator[IO[An
         Whether the bytes are to be on the disk, and not in the machine's memory, before the file
         appears.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{started_at(os.getpid())}.part")
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
         with temporary.open(mode, **text) as stream:
@@ -45,15 +45,25 @@ def remove_parts(folder: Path) -> None:
     """Remove from a folder what processes that were killed within `atomic` have left there."""
     for path in folder.glob(".*.part"):
         found = re.fullmatch(_PART, path.name)
-        if found and not _alive(int(found[1])):
+        if found and not _alive(int(found[1]), int(found[2])):
             path.unlink(missing_ok=True)
 
 
-def _alive(process: int) -> bool:
+def _alive(process: int, started: int) -> bool:
+    """Whether a process is there, and no other one that has got its number since."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
     except OSError:
         pass
-    return process != os.getpid()
+    return process != os.getpid() and started_at(process) == started
+
+
+def started_at(process: int) -> int:
+    """Return when a process began, in ticks since the machine did; 0 where that is not told."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+        return int(text.rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return 0
