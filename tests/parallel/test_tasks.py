@@ -51,6 +51,18 @@ def test_parts_of_dead_processes_are_removed(tmp_path):
     assert names(tmp_path) == kept
 
 
+def test_parts_of_processes_that_nobody_has_waited_for_are_removed(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    (tmp_path / f".a.npz.{ended.pid}-{started_at(ended.pid)}.part").write_text("")
+    remove_parts(tmp_path)
+    assert len(names(tmp_path)) == 1
+    ended.kill()
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    remove_parts(tmp_path)
+    assert names(tmp_path) == set()
+    ended.wait()
+
+
 def numbers(folder):
     return Store(folder, lambda x: {"x": x}, lambda file: float(file["x"]))
 

@@ -61,9 +61,13 @@ def _alive(process: int, started: int) -> bool:
 
 
 def started_at(process: int) -> int:
-    """Return when a process began, in ticks since the machine did; 0 where that is not told."""
+    """Return when a process began, in ticks since the machine did; 0 where that is not told.
+
+    Of one that has ended, but that nobody has waited for yet, −1.
+    """
     try:
         text = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
-        return int(text.rpartition(")")[2].split()[19])
+        state, *numbers = text.rpartition(")")[2].split()
+        return -1 if state in "ZX" else int(numbers[18])
     except (OSError, ValueError, IndexError):
         return 0
