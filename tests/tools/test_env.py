@@ -459,12 +459,12 @@ def test_the_tree_is_read_only_and_the_checkout_is_itself(
 def test_folders_that_pip_is_configured_with_are_found(tmp_path: Path) -> None:
     configuration = tmp_path / "pip.conf"
     configuration.write_text(
-        "[global]\nindex-url = https://localhost/simple\ncert = /etc/mine.crt\n"
+        "[global]\nindex-url = https://localhost/packages\ncert = /etc/mine.crt\n"
         "extra-index-url = file:///wheelhouse/simple\n    file:///mirror/simple\n"
     )
     found = function("pip_folders", PIP_CONFIG_FILE=str(configuration), PIP_FIND_LINKS="/shared/a")
     assert {"/wheelhouse", "/mirror", "/shared"} <= set(found)
-    assert not {"/etc", "/localhost", "/simple"} & set(found)
+    assert not {"/etc", "/localhost", "/packages", "/simple"} & set(found)
 
 
 @pytest.mark.usefixtures("made")
