@@ -93,6 +93,29 @@ def raises_or_crashes(target, n, times, rng):
     os._exit(7)
 
 
+def backwards(rng, times, target):
+    return rng.standard_normal((len(times), 1, target.dim))
+
+
+class Short:
+    def __init__(self, target, rate=1.0):
+        pass
+
+    def step(self, ensemble, dt):
+        return ensemble
+
+
+class Starts:
+    def __init__(self, target, rate=1.0):
+        pass
+
+    def init(self):
+        return None
+
+    def step(self, ensemble, t, dt, rng):
+        return ensemble
+
+
 class Broken:
     def __init__(self, target):
         raise ValueError("no such thing")
@@ -226,6 +249,10 @@ def test_a_stop_ends_the_wait(prepare):
         ("theirs:absent", "found no absent in theirs; needed one of Bare,"),
         ("theirs:Broken", "theirs:Broken, which failed when it was made: TypeError"),
         ("theirs:made", "rate: found an unknown key"),
+        ("theirs:backwards", "theirs:backwards, which takes (rng, times, target): too many"),
+        ("theirs:draw", "n, times, rng, shift=0.0): got an unexpected keyword argument 'rate'"),
+        ("theirs:Short", "theirs:Short: step, which takes (ensemble, dt): too many"),
+        ("theirs:Starts", "theirs:Starts: init, which takes (): too many"),
     ],
 )
 def test_a_python_sampler_that_cannot_be_made(here, reference, words):

@@ -6,6 +6,7 @@ import importlib.metadata
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,25 @@ def load_python_sampler(
     return python_sampler(name, thing, reference, claims, context, parameters, layout)
 
 
+def _check_call(
+    where: str,
+    called: str,
+    function: Callable[..., Any],
+    arguments: tuple[str, ...],
+    parameters: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Raise an `InputError` if a function cannot take its arguments: a solve may come before it."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some compiled functions have none
+        return
+    try:
+        signature.bind(*arguments, **parameters)
+    except TypeError as error:
+        found = f"{called}, which takes {signature}: {error}"
+        raise InputError(where, found, _NEEDED) from error
+
+
 def python_sampler(
     name: str,
     thing: Any,
@@ -169,10 +189,15 @@ def python_sampler(
             needed = "a class called with (target, **parameters)"
             raise InputError(where, found, needed, do) from error
     elif callable(thing) and not hasattr(thing, "step"):
+        known = {**told_by_name(thing, context), **parameters}
+        _check_call(where, reference, thing, ("target", "n", "times", "rng"), known)
         return FunctionSampler(name, claims, thing, context, parameters, layout)
     elif parameters:
         key = next(iter(parameters))
         raise InputError(f"sampler {name}: {key}", "an unknown key", "none: the object is made")
     if not callable(getattr(thing, "step", None)):
         raise InputError(where, f"{reference}, a {type(thing).__name__} without step", _NEEDED)
+    _check_call(where, f"{reference}: step", thing.step, ("ensemble", "t", "dt", "rng"))
+    if callable(getattr(thing, "init", None)):
+        _check_call(where, f"{reference}: init", thing.init, ("positions", "rng"))
     return StepByStep(name, claims, ObjectSampler(name, thing, context, layout), context)
