@@ -181,18 +181,18 @@ class Evaluator:
     def second(self) -> Evaluator:
         """Return one with another rule, whose distance tells the error of this one (collective).
 
-        It has a Gauss point less on each axis. Cells of degree 1 have two, and the midpoint rule
-        would be a poor judge of them: where a region ends, it is off by hundreds of times as much.
-        There it has one more.
+        It has a Gauss point more on each axis of a tensor cell, so that the distance is all of the
+        error: one less would be off by some twenty times as much, and where a region ends by
+        hundreds of times. Simplices have a rule of lower degree.
         """
         interpolation = self._interpolation
-        line = isinstance(interpolation, TensorInterpolation) and interpolation.degree == 1
+        tensor = isinstance(interpolation, TensorInterpolation)
         same = self._comm, interpolation, self._potential, self._regions
         return Evaluator(
             *same,
             cuts=self._cuts,
             spread=self._spread,
-            fewer=-1 if line else 1,
+            fewer=-1 if tensor else 1,
             points=None if self._parts is None else self._per_axis,
             share=self._share,
             parts=self._parts,
