@@ -10,9 +10,10 @@ adds to the mistake. Two rates are measured over many trials, each a whole valid
 Exact Markov chains of N(0, 1), one to 32 of them, in every layout and as if the layout were not
 known, and those of a bent law, are counted likewise (weighted points: ``weighed_points.py``).
 
-    tools/env python validation/calibration.py --trials 400 --store alarms.jsonl
+    tools/env python validation/calibration.py --trials 1000 --store alarms.jsonl
 
-With a store, what is counted there already is not counted again.
+Trials come in blocks with seeds of their own; those that a store has are not counted again, so that
+a run that was ended goes on.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ import argparse
 import itertools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +48,9 @@ from wfrpde.samplers import Ensemble, Trajectory
 TIMES = [0.5, 1.0]
 LEVEL = 0.05
 LEVELS = (LEVEL, 0.01)
+BLOCK = 50
+"""Trials that are counted, and kept, together."""
+
 START, TARGET = (-1.0, 0.5), (0.0, 1.0)
 CASE = {
     "target": {
@@ -61,6 +66,8 @@ CASE = {
 
 Draws = NDArray[np.float64]
 Draw = Callable[[int, np.random.Generator], list[np.ndarray]]
+Alarms = list[int]
+"""At each level, in how many trials any row was called biased, or what else is counted."""
 
 
 @dataclass(frozen=True)
@@ -132,10 +139,9 @@ def exact_draws(judged: Judge) -> Draw:
 
 
 def trial(
-    judged: Judge, draw: Draw, n: int, replicates: int, rng: np.random.Generator,
-    level: float = LEVEL,
-) -> list[Row]:  # fmt: skip
-    """One validation of one sampler."""
+    judged: Judge, draw: Draw, n: int, replicates: int, rng: np.random.Generator
+) -> list[list[Row]]:
+    """One validation of one sampler, at each level."""
     found = [
         judged.assess(
             "sampler",
@@ -144,7 +150,13 @@ def trial(
         )
         for _ in range(replicates)
     ]
-    return judge(compare("sampler", judged, found), Rules(level=level))
+    rows = compare("sampler", judged, found)
+    return [judge(rows, Rules(level=level)) for level in LEVELS]
+
+
+def biased(judged: list[list[Row]]) -> NDArray[np.int64]:
+    """Whether any row is called biased, at each level."""
+    return np.array([any(row.verdict == "biased" for row in rows) for rows in judged], dtype=int)
 
 
 def stated_power(judged: Judge, plant: Plant) -> tuple[float, float]:
@@ -169,29 +181,52 @@ def stated_power(judged: Judge, plant: Plant) -> tuple[float, float]:
 
 
 def false_alarms(
-    judged: Judge, trials: int, n: int = 500, replicates: int = 16, seed: int = 1,
-    level: float = LEVEL,
-) -> tuple[int, int]:  # fmt: skip
-    """Trials with any biased row, and trials whose first row has p < level (alone)."""
+    judged: Judge, trials: int, n: int = 500, replicates: int = 16, seed: object = 1
+) -> Alarms:
+    """Trials with any biased row at each level, then those whose first row alone has p below it."""
     rng, draw = np.random.default_rng(seed), exact_draws(judged)
-    family = alone = 0
+    family = alone = np.zeros(len(LEVELS), dtype=int)
     for _ in range(trials):
-        rows = trial(judged, draw, n, replicates, rng, level)
-        family += any(row.verdict == "biased" for row in rows)
-        alone += rows[0].p_value < level
-    return family, alone
+        found = trial(judged, draw, n, replicates, rng)
+        family = family + biased(found)
+        alone = alone + (found[0][0].p_value < np.array(LEVELS))
+    return [*family.tolist(), *alone.tolist()]
 
 
-def detections(judged: Judge, plant: Plant, trials: int, seed: int = 2) -> int:
-    """Trials in which the mistake is found."""
+def detections(judged: Judge, plant: Plant, trials: int, seed: object = 2) -> Alarms:
+    """Trials in which the mistake is found, at each level."""
     rng, draw = np.random.default_rng(seed), gaussian_draws(plant.law)
-    return sum(
-        any(
-            row.verdict == "biased"
-            for row in trial(judged, draw, plant.particles, plant.replicates, rng)
-        )
-        for _ in range(trials)
-    )
+    found = np.zeros(len(LEVELS), dtype=int)
+    for _ in range(trials):
+        found += biased(trial(judged, draw, plant.particles, plant.replicates, rng))
+    return found.tolist()
+
+
+@dataclass
+class Store:
+    """Counts of blocks of trials by what they are of, kept in a file of JSON lines."""
+
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        lines = self.path.read_text().splitlines() if self.path and self.path.exists() else []
+        self.known = {(*row["key"],): row["counts"] for row in map(json.loads, lines)}
+
+    def total(
+        self, key: Sequence[object], trials: int, count: Callable[[int, int], Alarms]
+    ) -> Alarms:
+        """Add up the blocks ``count(size, number)`` of so many trials."""
+        total = np.zeros(0)
+        for number, first in enumerate(range(0, trials, BLOCK)):
+            size = min(BLOCK, trials - first)
+            own = (*key, number, size)
+            if own not in self.known:
+                self.known[own] = count(size, number)
+                if self.path is not None:
+                    with self.path.open("a") as file:
+                        file.write(json.dumps({"key": own, "counts": self.known[own]}) + "\n")
+            total = np.array(self.known[own]) + (total if total.size else 0)
+        return total.tolist()
 
 
 def autoregression(rng: np.random.Generator, chains: int, n: int, phi: float) -> Draws:
@@ -230,15 +265,15 @@ LAYOUTS = {
 
 
 def chain_alarms(
-    law: str, layout: str, chains: int, n: int, trials: int, tau: float = 19.0, seed: int = 4
-) -> list[float]:
-    """Share of trials in which any row of exact chains is called biased, at each level."""
+    law: str, layout: str, chains: int, n: int, trials: int, tau: float = 19.0, seed: object = 4
+) -> Alarms:
+    """Trials in which any row of exact chains is called biased, at each level."""
     rng, phi = np.random.default_rng(seed), (tau - 1) / (tau + 1)
     function, values, spreads = KNOWN[law]
     p = values[2]
     every = [*spreads, np.sqrt(p * (1 - p))]
     references = [ReferenceValue(v, 1e-12, s) for v, s in zip(values, every, strict=True)]
-    wrong = np.zeros(len(LEVELS))
+    wrong = np.zeros(len(LEVELS), dtype=int)
     for _ in range(trials):
         x, count = LAYOUTS[layout](autoregression(rng, chains, n, phi))
         series, weights = function(x), np.full(len(x), 1 / len(x))
@@ -251,41 +286,33 @@ def chain_alarms(
                     references, strict=True)
             )
         ]  # fmt: skip
-        judged = [judge(rows, Rules(level=level)) for level in LEVELS]
-        wrong += [any(row.verdict == "biased" for row in own) for own in judged]
-    return (wrong / trials).tolist()
+        wrong += biased([judge(rows, Rules(level=level)) for level in LEVELS])
+    return wrong.tolist()
 
 
-def chain_table(trials: int, store: Path | None = None) -> bool:
+def chain_table(trials: int, store: Store) -> bool:
     """Print the alarms of all kinds of chains; return whether one has too many."""
-    known = {}
-    if store is not None and store.exists():
-        rows = [json.loads(line) for line in store.read_text().splitlines()]
-        known = {(*row["key"],): row["alarms"] for row in rows}
-    most = [interval(trials, level)[1] / trials for level in LEVELS]
+    most = [interval(trials, level)[1] for level in LEVELS]
     print(f"exact chains, τ = 19, {trials} trials each, at levels of {LEVELS}; at most {most}")
     print("| law | chains | steps | right | steps first | interleaved |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     off = False
-    for n in (500, 2000):
-        for chains in (1, 2, 4, 8, 32):
-            for law in KNOWN:
-                # which axis is which shows only where there are chains, long ones
-                rates = {}
-                for layout in LAYOUTS if chains > 1 else ["right"]:
-                    key = (law, layout, chains, n, trials)
-                    if key not in known:
-                        known[key] = chain_alarms(*key)
-                        if store is not None:
-                            with store.open("a") as file:
-                                file.write(json.dumps({"key": key, "alarms": known[key]}) + "\n")
-                    rates[layout] = known[key]
-                cells = " | ".join(
-                    ", ".join(f"{share:.3f}" for share in rates.get(k, ())) for k in LAYOUTS
-                )
-                print(f"| {law} | {chains} | {n} | {cells} |", flush=True)
-                off |= any(np.greater(own, most).any() for own in rates.values())
+    for n, chains, law in itertools.product((500, 2000), (1, 2, 4, 8, 32), KNOWN):
+        cells = []
+        # which axis is which shows only where there are chains, long ones
+        for layout in LAYOUTS if chains > 1 else ["right"]:
+            found = store.total(
+                ("chains", law, layout, chains, n), trials,
+                partial(_chain_block, law, layout, chains, n),
+            )  # fmt: skip
+            cells.append(", ".join(f"{count / trials:.4f}" for count in found))
+            off |= bool(np.greater(found, most).any())
+        print(f"| {law} | {chains} | {n} | {' | '.join(cells)} |", flush=True)
     return off
+
+
+def _chain_block(law: str, layout: str, chains: int, n: int, size: int, number: int) -> Alarms:
+    return chain_alarms(law, layout, chains, n, size, seed=[4, number])
 
 
 def interval(trials: int, rate: float) -> tuple[int, int]:
@@ -298,40 +325,52 @@ def main() -> int:
     """Measure both rates, print them, and return 1 if one of them is off."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=400)
-    parser.add_argument("--store", type=Path, help="file of the alarms of chains that were counted")
-    parser.add_argument("--chains", action="store_true", help="count those of chains alone")
+    parser.add_argument("--store", type=Path, help="file of the counts of what was done before")
+    parser.add_argument("--only", choices=("chains", "flow"), help="count those alone")
     arguments = parser.parse_args()
-    trials = arguments.trials
-    wrong = chain_table(trials, arguments.store)
-    if not arguments.chains:
-        wrong |= flow_table(trials)
+    store, wrong = Store(arguments.store), False
+    if arguments.only != "chains":
+        wrong |= flow_table(arguments.trials, store)
+    if arguments.only != "flow":
+        wrong |= chain_table(arguments.trials, store)
     print("off" if wrong else "as stated")
     return int(wrong)
 
 
-def flow_table(trials: int) -> bool:
+def flow_table(trials: int, store: Store) -> bool:
     """Print alarms and detections along a flow; return whether one is off."""
     judged, wrong = judges(), False
     print(f"exact samples of the Eulerian density, {trials} trials")
-    for (claims, one), level in itertools.product(judged.items(), LEVELS):
-        family, alone = false_alarms(one, trials, level=level)
-        low, high = interval(trials, level)
-        rows = len(one.observables) * len(TIMES)
-        print(
-            f"  {claims:3s} {level:.0%}  any of {rows} rows: {family / trials:.4f}   one row "
-            f"alone: {alone / trials:.4f}   (95 % of counts at the level: {low / trials:.4f} to "
-            f"{high / trials:.4f})", flush=True,
+    for claims, one in judged.items():
+        counts = store.total(
+            ("alarms", claims), trials,
+            lambda size, number, one=one: false_alarms(one, size, seed=[1, number]),
         )  # fmt: skip
-        wrong |= family > high or not low <= alone <= high
+        rows = len(one.observables) * len(TIMES)
+        for level, family, alone in zip(LEVELS, counts[:2], counts[2:], strict=True):
+            low, high = interval(trials, level)
+            print(
+                f"  {claims:3s} {level:.0%}  any of {rows} rows: {family / trials:.4f}   one row "
+                f"alone: {alone / trials:.4f}   (95 % of counts at the level: {low / trials:.4f} "
+                f"to {high / trials:.4f})", flush=True,
+            )  # fmt: skip
+            wrong |= family > high or not low <= alone <= high
     count = max(trials // 4, 50)
     print(f"planted mistakes, {count} trials")
     for plant in PLANTS:
-        power, bias = stated_power(judged[plant.claims], plant)
-        found = detections(judged[plant.claims], plant, count)
+        own = judged[plant.claims]
+        power, bias = stated_power(own, plant)
+        found = store.total(
+            ("plant", plant.name), count,
+            lambda size, number, own=own, plant=plant: detections(
+                own, plant, size, seed=[2, number]
+            ),
+        )[0]  # fmt: skip
         least = interval(count, power)[0]
         print(
             f"  {plant.name:28s} bias {bias:.4f} σ   N = {plant.particles:6d}, R = "
-            f"{plant.replicates}   stated power {power:.2f}   found {found / count:.2f}"
+            f"{plant.replicates}   stated power {power:.2f}   found {found / count:.2f}",
+            flush=True,
         )
         wrong |= found < least
     return wrong

@@ -113,6 +113,22 @@ def test_two_chains_that_are_stuck_know_nothing():
     assert found.r_hat[1] > 1.5
 
 
+def test_copies_of_chains_are_one_chain():
+    """Handed over four times, two chains had half the error; weights of copies add up."""
+    x = autoregressive(0.9, 2000, np.random.default_rng(25), 2)
+    own = np.array([0.3, 0.7])
+    once, _ = in_layout(x, "right")
+    four, _ = in_layout(np.tile(x, 4), "right")
+    for share in (np.array([0.5, 0.5]), own):
+        single = chains_error(once, np.repeat(share, 2000) / 2000, 2)
+        copied = chains_error(four, np.repeat(np.tile(share, 4), 2000) / 8000, 8)
+        for name in ("error", "freedom", "ess", "r_hat"):
+            assert getattr(copied, name) == pytest.approx(getattr(single, name), rel=1e-12)
+    # chains that stand still where others do are no copies
+    still = np.repeat([0.0, 0.0, 1.0], 1000)[:, None]
+    assert chains_error(still, np.full(3000, 1 / 3000), 3).freedom.tolist() == [2]
+
+
 def slow_banana(rng, chains, n):
     """Exact draws ``(C, n)`` of y = x² + noise, x ~ N(0, 1) an autoregression with τ = 19."""
     x = autoregressive(0.9, n, rng, chains)

@@ -331,3 +331,35 @@ def test_bad_settings_name_their_key(validation, message):
 def test_a_case_without_samplers():
     with pytest.raises(wfrpde.WfrpdeError, match=r"sampler: found no \[\[sampler\]\]"):
         wfrpde.validate(case([]))
+
+
+def of_target(seed, copies):
+    """Exact draws of the mixture at all times, as if it did not move; `copies` ignore the seed."""
+
+    def run(target, n, times, rng):
+        rng = np.random.default_rng(seed) if copies else rng
+        return np.array(
+            [rng.choice([0.0, 4.0], (n, 1)) + rng.standard_normal((n, 1)) for _ in times]
+        )
+
+    return {"python": run, "claims": "W", "particles": 400, "replicates": 8}
+
+
+def test_replicates_that_are_copies_of_one_tell_no_error():
+    """A sampler that ignores its seed was accused: the same eight times, ± 0."""
+    settled = {
+        **MIXTURE,
+        "initial": {"kind": "mixture", "means": [0.0, 4.0], "covariances": [1, 1]},
+    }
+    case = wfrpde.Case.from_dict({**settled, "validation": QUICK})
+    found = wfrpde.validate(
+        case, samplers={"copies": of_target(3, True), "right": of_target(3, False)}
+    )
+    words = "undecided in 9 of 9 rows: all 8 replicates are the same: it ignores the seed"
+    assert found.verdicts["copies"] == words
+    assert not found.verdicts["right"].startswith("biased")
+    warned = {one.name: one.warnings for one in found.samplers}
+    assert warned == {
+        "copies": ("7 of 8 replicates are copies of others: one counts",),
+        "right": (),
+    }

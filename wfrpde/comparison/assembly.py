@@ -132,11 +132,15 @@ def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[C
     rows: list[Comparison] = []
     for k, t in enumerate(replicates[0].times):
         at = [r for r in replicates if k < len(r.times)]
+        every, at = len(at), different(judge_, at, k)
         tail = float(np.median([r.tail[k] for r in at]))
-        doubt = doubt_of(tail, float(np.median([r.particles for r in at])))
+        points, worth = (np.median(a) for a in ([r.particles for r in at], [r.ess[k] for r in at]))
+        doubt = doubt_of(tail, float(points), float(worth))
         if np.isinf(t):
             rows += chain_rows(name, judge_, at, doubt)
         else:
+            if len(at) < min(every, 2):
+                doubt = f"all {every} replicates are the same: it ignores the seed"
             rows += _particle_rows(name, judge_, at, k, doubt)
         if len(at) >= 8:  # fewer halves know no error
             for label, gap in judge_.gaps.get(float(t), {}).items():
@@ -149,6 +153,17 @@ def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[C
                     )
                 )
     return rows
+
+
+def different(judge_: Judge, replicates: Sequence[Replicate], k: int = 0) -> list[Replicate]:
+    """Leave out replicates whose averages at the k-th time are those of others: copies.
+
+    Shares alone may agree by chance.
+    """
+    if all(observable.share or observable.survival for observable in judge_.observables):
+        return list(replicates)
+    _, first = np.unique([r.values[k] for r in replicates], axis=0, return_index=True)
+    return [replicates[i] for i in np.sort(first)]
 
 
 def _particle_rows(
@@ -197,6 +212,10 @@ def witnesses_of(p: float, masses: Array, particles: float) -> float:
 def _summary(one: Judged, rows: list[Row]) -> SamplerSummary:
     spec, replicates = one.spec, one.replicates
     verdict, words = _overall(rows, one.failure)
+    notes = [r.note for r in replicates if r.note]
+    copies = len(replicates) - len(different(one.judge, replicates)) if replicates else 0
+    if copies:
+        notes.append(f"{copies} of {len(replicates)} replicates are copies of others: one counts")
 
     def over(name: str) -> Array:
         if not replicates:
@@ -216,7 +235,7 @@ def _summary(one: Judged, rows: list[Row]) -> SamplerSummary:
         ess=over("ess"),
         weight_variance=over("weight_variance"),
         seconds=float(np.mean([r.seconds for r in replicates])) if replicates else float("nan"),
-        warnings=tuple(dict.fromkeys(r.note for r in replicates if r.note)),
+        warnings=tuple(dict.fromkeys(notes)),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wfrpde.arrays import Array
+from wfrpde.arrays import Array, Integers
 from wfrpde.comparison.mixing import autocovariance, bulk_ess, r_hat
 
 BATCHES = 32
@@ -153,6 +153,11 @@ def _chains_error(series: Array, weights: Array, chains: int) -> Averages:
         chains = 1
     # (C, n, k), (C, n)
     phi, w = series.reshape(chains, -1, series.shape[1]), weights.reshape(chains, -1)
+    first, own = _distinct_chains(phi)
+    if len(first) < chains:
+        sums = np.zeros((len(first), w.shape[1]))
+        np.add.at(sums, own, w)
+        return _chains_error(np.concatenate(phi[first]), sums.ravel(), len(first))
     errors, worth, known = _alone(phi, w)
     share = w.sum(axis=1)
     error = np.sqrt(((share[:, None] * errors) ** 2).sum(axis=0))
@@ -176,6 +181,27 @@ def _chains_error(series: Array, weights: Array, chains: int) -> Averages:
     doubtful = ~(ratio <= MIXED) | (worth.min(axis=0) < FEW_POINTS)
     freedom = np.where(between > error, known, np.where(doubtful, count, freedom))
     return Averages(np.maximum(error, between), freedom, ess, ratio, note)
+
+
+def _distinct_chains(phi: Array) -> tuple[Integers, Integers]:
+    """Return one of each of the chains ``(C, n, k)`` that differ, and whose copy each chain is.
+
+    Chains that stand still may agree by chance.
+    """
+    chains, n = phi.shape[:2]
+    alike = np.unique(phi[:, [0, n // 2, n - 1]].reshape(chains, -1), axis=0, return_inverse=True)[
+        1
+    ]
+    every = np.arange(chains)
+    if alike.max() + 1 == chains:  # as a rule
+        return every, every
+    flat = phi.reshape(chains, -1)
+    own = every.copy()
+    for k in every[np.ptp(phi, axis=1).any(axis=1)]:
+        same = [j for j in np.flatnonzero(alike[:k] == alike[k]) if (flat[j] == flat[k]).all()]
+        own[k] = own[same[0]] if same else k
+    first, own = np.unique(own, return_inverse=True)
+    return first, own
 
 
 def _alone(phi: Array, weights: Array) -> tuple[Array, Array, Array]:

@@ -14,18 +14,26 @@ depend on one another.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.arrays import Array
+from wfrpde.arrays import Array, Flags
 from wfrpde.comparison.flows import meshless_density
 from wfrpde.comparison.halves import Distance, gaps_of, tested
 from wfrpde.comparison.observables import reference_values, values
 from wfrpde.comparison.product_observables import observables_of, shares
 from wfrpde.comparison.statistics import holm
-from wfrpde.comparison.weighed import Means, Weighed, check_weights, corrected, normalised
+from wfrpde.comparison.weighed import (
+    Means,
+    Weighed,
+    check_independent,
+    check_weights,
+    corrected,
+    normalised,
+    unseen,
+)
 from wfrpde.errors import InputError
 from wfrpde.flow.chain.solution import ChainSolution
 from wfrpde.flow.product.solution import ProductSolution
@@ -151,6 +159,7 @@ class ProductJudge:
         known = reference_values(observables, self._density, {})
         self._truths = np.array([(truth.value, truth.error) for truth in known])
         self._gaps = gaps_of(self._density)
+        self._drawn = self.values(self._density.draws)
 
     def values(self, x: Array) -> Array:
         """Return the functions whose averages are compared, ``(m, n)`` at points ``(n, d)``."""
@@ -171,7 +180,8 @@ class ProductJudge:
         Raises
         ------
         InputError
-            If there are too few replicates or effective points, or points that are none.
+            If there are too few replicates or effective points, replicates with common points, or
+            points that are none.
         """
         replicates = [np.asarray(x, dtype=float) for x in samples]
         if len(replicates) < REPLICATES:
@@ -182,6 +192,7 @@ class ProductJudge:
                 raise InputError("samples", f"an array of shape {x.shape}", needed)
         if log_weights is not None:
             check_weights(replicates, log_weights)
+        check_independent(replicates)
         found, gaps = [], []
         for k, x in enumerate(replicates):
             logs = np.zeros(len(x)) if log_weights is None else np.asarray(log_weights[k], float)
@@ -193,7 +204,9 @@ class ProductJudge:
             for (name, gap), own in zip(self._gaps.items(), zip(*gaps, strict=True), strict=True)
         ]
         names = [observable.name for observable in self._observables]
-        return compared(names, self._truths, Means.of(found), self.level, distances)
+        drawn, means = self._drawn, Means.of(found)
+        missed = unseen(drawn, np.full(drawn.shape[1], 1 / drawn.shape[1]), means.beyond)
+        return compared(names, self._truths, means, self.level, distances, missed)
 
 
 def compared(
@@ -202,6 +215,7 @@ def compared(
     means: Means,
     level: float,
     distances: Sequence[tuple[str, Distance]] = (),
+    missed: Array | float = 0.0,
 ) -> Judgement:
     """Compare averages of independent replicates with the truth.
 
@@ -215,6 +229,9 @@ def compared(
         Probability that a right sample is found wrong, all averages together.
     distances
         Distances that are 0 of a right sample, by their names.
+    missed
+        ``(2, m)``: what of each average no point may have seen (`weighed.unseen`). What it alone
+        excuses is undecided.
 
     Raises
     ------
@@ -229,17 +246,36 @@ def compared(
         do = "more points in each replicate, copies of one point counted once"
         raise InputError("samples", few, least, do)
     truth, error = truths.T
-    p, standard = means.p_values(truth, error), means.standard_error
     region = np.array([name.startswith(("mass ", "P ", "P(")) for name in names])
     rare = region & (size * np.minimum(truth, 1 - truth) < FEWEST)
+    kept = np.flatnonzero(~rare)
+    of_distances = [distance.p for _, distance in distances]
+
+    def differing(p: Array) -> Flags:
+        return holm(np.concatenate([p[kept], of_distances]), level)
+
+    p, standard = means.p_values(truth, error, missed), means.standard_error
+    found, seeming = differing(p), differing(means.p_values(truth, error))
+    excused = seeming & ~found
+    doubt = means.doubt
+    if not doubt and excused.any() and not found.any():
+        k = kept[np.argmax(excused)]
+        doubt = (
+            f"{names[k]} is {means.value[k]:.5g} ± {standard[k]:.1g} instead of {truth[k]:.5g}, "
+            f"but beyond the heaviest point may lie {means.beyond:.1%} of the law, and the error "
+            f"rests on {means.carriers[k]:.2g} points: it takes lighter weights, or more points "
+            "in a replicate"
+        )
+    if doubt:
+        found[:] = False
     averages = [
-        Average(names[k], truth[k], error[k], means.value[k], standard[k], p[k], False)
-        for k in np.flatnonzero(~rare)
+        Average(names[k], truth[k], error[k], means.value[k], standard[k], p[k], bool(own))
+        for k, own in zip(kept, found, strict=False)
     ]
-    averages += [Average(name, 0.0, d.allowed, d.value, d.standard_error, d.p, False)
-                 for name, d in distances]  # fmt: skip
+    averages += [
+        Average(name, 0.0, d.allowed, d.value, d.standard_error, d.p, bool(own))
+        for (name, d), own in zip(distances, found[len(kept) :], strict=True)
+    ]
     averages.sort(key=lambda average: average.p)
-    found = holm(np.array([average.p for average in averages]), 0.0 if means.doubt else level)
     left_out = tuple(name for name, out in zip(names, rare, strict=True) if out)
-    decided = (replace(one, found=bool(own)) for one, own in zip(averages, found, strict=True))
-    return Judgement(tuple(decided), left_out, level, means.doubt)
+    return Judgement(tuple(averages), left_out, level, doubt)

@@ -18,7 +18,13 @@ import numpy.typing as npt
 from wfrpde.arrays import Array
 from wfrpde.comparison.dimensions import REPLICATES, Judgement, compared
 from wfrpde.comparison.long_steps import TOO_LONG, long_steps
-from wfrpde.comparison.weighed import Means, Weighed, check_weights
+from wfrpde.comparison.weighed import (
+    Means,
+    Weighed,
+    check_independent,
+    check_weights,
+    unseen,
+)
 from wfrpde.errors import InputError
 from wfrpde.flow.noising.certified import Law, solved
 from wfrpde.flow.noising.lattice import Lattice
@@ -131,6 +137,7 @@ def judge_process(
     for t, rows in samples.items():
         if log_weights is not None:
             check_weights(rows, log_weights.get(t, ()), f" at t = {t:g}")
+        check_independent([np.asarray(row, dtype=float) for row in rows], f" at t = {t:g}")
         weights = None if log_weights is None else log_weights[t]
         at[t] = _averages(solution, t, rows, weights, level / len(samples))
     judgement = ProcessJudgement(at, "", 0.0)
@@ -182,13 +189,20 @@ def _averages(
             names.append(f"P({axis} > {bound:.3g})")
             truths.append((float(mass.value), float(mass.error)))
             functions.append(above)
+
+    def values_at(points: Array) -> Array:
+        return np.array([function(points) for function in functions], dtype=float)
+
     found = []
     for number, row in enumerate(rows):
         points = np.asarray(row, dtype=float)
-        values = np.array([function(points) for function in functions], dtype=float)
+        values = values_at(points)
         logs = None if log_weights is None else np.asarray(log_weights[number], dtype=float)
         found.append(Weighed.of(points, values, logs))
-    return compared(names, np.array(truths), Means.of(found), level)
+    means, fine = Means.of(found), solution.law.runs[-1]
+    nodes = float(solution.units[index]) * fine.lattice.points.reshape(-1, solution.dim)
+    missed = unseen(values_at(nodes), fine.masses(index).ravel(), means.beyond)
+    return compared(names, np.array(truths), means, level, missed=missed)
 
 
 def _power(x: Array, k: int, centre: float = 0.0, power: int = 1) -> Array:

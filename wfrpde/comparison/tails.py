@@ -97,12 +97,16 @@ def most_shape(points: float) -> float:
     return CAUTION * float(min(1 - 1 / np.log10(max(points, 2.0)), 0.7))
 
 
-def doubt_of(shape: float, points: float) -> str:
-    """Say why weights with this k tell nothing of an average over so many points, or ""."""
+def doubt_of(shape: float, points: float, worth: float) -> str:
+    """Say why weights with this k tell nothing of an average over so many points, or "".
+
+    They are `worth` as many of equal weights, 1/Σw².
+    """
     most = most_shape(points)
     if not shape > most:
         return ""
     return (
         f"the weights have too heavy a tail (Pareto k = {shape:.2f}, where {points:g} points of "
-        f"a replicate bear {most:.2f})"
+        f"a replicate bear {most:.2f}; they are worth {worth:.3g}): it takes lighter weights, or "
+        "more points in a replicate"
     )

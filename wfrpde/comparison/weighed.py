@@ -12,7 +12,12 @@ other one: together with the error that the points tell, which is too small wher
 been drawn. Hall's transformation of Student's t takes that into account to first order; it may
 excuse a gap, and makes none significant.
 
-Where all replicates miss the heaviest weights neither error knows it: the tail of the weights
+Errors that points tell do not know what no point has seen. A point stands for its share w of the
+law. Where weights grow like u^−k as the share u of proposals beyond goes to 0, ∫ u^−k du, which is
+w/(1 − k), is beyond the heaviest of them, and all may have missed it: what such a tail of the law
+that is claimed holds of an average (`unseen`) is granted on its side.
+
+Where all replicates miss the heaviest weights no error knows it: the tail of the weights
 (`wfrpde.comparison.tails`) says when nothing can be said. Weights are those of points that differ:
 resampling makes copies of heavy points, which are no further ones.
 
@@ -33,6 +38,9 @@ from wfrpde.arrays import Array, Integers
 from wfrpde.comparison.tails import doubt_of, pareto_shape
 from wfrpde.errors import InputError
 
+SHARED = 0.05
+"""Share of points in several replicates from which these are no independent ones."""
+
 LATTICE = 5
 """Numbers that differ below which nothing tells a lattice."""
 
@@ -46,6 +54,28 @@ def check_weights(
     if not fit or not all(np.isfinite(np.max(own)) for own in log_weights):
         found = f"{len(shapes)} arrays that do not fit, or are not numbers{when}"
         raise InputError("log_weights", found, "one log weight (N,) for each point")
+
+
+def check_independent(replicates: Sequence[Array], when: str = "") -> None:
+    """Raise InputError where replicates ``(N, d)`` have points in common, as those of one pool do.
+
+    Points on a lattice coincide without being copies, and numbers of single precision may.
+    """
+    if len(np.unique(first := np.concatenate([np.unique(x[:, 0]) for x in replicates]))) == len(
+        first
+    ):
+        return
+    own = [np.unique(x, axis=0) for x in replicates]
+    every = np.concatenate(own)
+    common = 1 - len(np.unique(every, axis=0)) / len(every)
+    coarse = every.shape[1] == 1 and (every == every.astype(np.float32)).all()
+    if common > SHARED and not coarse and not all(map(on_lattice, every.T)):
+        raise InputError(
+            "samples",
+            f"{common:.0%} of the points of a replicate in others, too{when}",
+            "independent replicates",
+            "points that are drawn again from one pool tell no more than the pool: give it once",
+        )
 
 
 def normalised(log_weights: Array) -> Array:
@@ -100,6 +130,27 @@ def corrected(w: Array) -> Array:
     return np.asarray(w * (1 + w - w @ w))
 
 
+def unseen(values: Array, masses: Array, share: float) -> Array:
+    """Return what the tails of a law with so much mass hold of averages: ``(2, m)``.
+
+    ∫ (⟨φ⟩ − φ) dρ where φ is smallest, and ∫ (φ − ⟨φ⟩) dρ where it is largest, over the `share`.
+
+    Parameters
+    ----------
+    values, masses
+        Of m functions ``(m, n)`` at points that stand for the law, and of these ``(n,)``.
+    share
+        A mass between 0 and 1.
+    """
+    found = []
+    for row in values - (values @ masses)[:, None]:
+        order = np.argsort(row)
+        row, own = row[order], masses[order]
+        low, high = (np.minimum(np.cumsum(part), share) for part in (own, own[::-1]))
+        found.append((-np.diff(low, prepend=0.0) @ row, np.diff(high, prepend=0.0) @ row[::-1]))
+    return np.maximum(np.array(found).T, 0.0)
+
+
 @dataclass(frozen=True)
 class Weighed:
     """Averages of m functions over the points of one replicate.
@@ -109,11 +160,11 @@ class Weighed:
     means
         ``(m,)``, less the bias that the division by the sum of the weights has to first order in
         1/n: Σ w_i² (φ_i − φ̂) is added to Σ w_i φ_i.
-    squares, cubes
+    squares, cubes, fourths
         ``(m,)``: squared standard error of each, and third moment of the error, of points that do
-        not depend on one another.
-    effective
-        n = 1/Σw².
+        not depend on one another; sum of the fourth powers of what points add to it.
+    effective, heaviest
+        n = 1/Σw², and the largest w.
     points, shape
         Their number, and k of the tail of the weights of those that differ.
     """
@@ -121,7 +172,9 @@ class Weighed:
     means: Array
     squares: Array
     cubes: Array
+    fourths: Array
     effective: float
+    heaviest: float
     points: int
     shape: float
 
@@ -133,9 +186,12 @@ class Weighed:
         some, logs, copies = distinct(x, logs)
         w, values = normalised(logs), values[:, some]
         gap = values - (values @ w)[:, None]
-        own = w**2
-        means, squares, cubes = values @ corrected(w), gap**2 @ own, gap**3 @ w**3
-        return cls(means, squares, cubes, float(1 / own.sum()), count, pareto_shape(logs, copies))
+        squares, cubes, fourths = (gap**p @ w**p for p in (2, 3, 4))
+        effective, heaviest = float(1 / (w @ w)), float(w.max())
+        return cls(
+            values @ corrected(w), squares, cubes, fourths, effective, heaviest, count,
+            pareto_shape(logs, copies),
+        )  # fmt: skip
 
 
 def _unskewed(t: Array, skewness: Array) -> Array:
@@ -155,10 +211,13 @@ class Means:
         ``(m,)``.
     between, within
         ``(m,)``: standard errors.
-    skewness
-        ``(m,)``, of the averages, as the points tell it.
+    skewness, carriers
+        ``(m,)``, of the averages, as the points tell it, and the number of points that their error
+        rests on: (Σs²)²/Σs⁴ of what points add.
     replicates, effective
         R, and effective points of all of them.
+    beyond
+        w/(1 − k) of the heaviest point of all: how much of the law may lie beyond it.
     doubt
         Why the weights tell nothing, or "".
     """
@@ -167,8 +226,10 @@ class Means:
     between: Array
     within: Array
     skewness: Array
+    carriers: Array
     replicates: int
     effective: float
+    beyond: float
     doubt: str = ""
 
     @classmethod
@@ -179,26 +240,35 @@ class Means:
         within = np.sqrt(squares) / count
         with np.errstate(divide="ignore", invalid="ignore"):  # of what is the same at all points
             skewness = np.nan_to_num(np.sum([own.cubes for own in found], axis=0) / squares**1.5)
+            carriers = squares**2 / np.sum([own.fourths for own in found], axis=0)
         effective = float(sum(own.effective for own in found))
         between = rows.std(axis=0, ddof=1) / np.sqrt(count)
         shape, points = np.median([(own.shape, own.points) for own in found], axis=0)
-        doubt = doubt_of(float(shape), float(points))
-        return cls(rows.mean(axis=0), between, within, skewness, count, effective, doubt)
+        beyond = max(own.heaviest for own in found) / count / (1 - np.clip(shape, 0.0, 0.9))
+        doubt = doubt_of(float(shape), float(points), effective / count)
+        return cls(
+            rows.mean(axis=0), between, within, skewness, carriers, count, effective,
+            float(beyond), doubt,
+        )  # fmt: skip
 
     @property
     def standard_error(self) -> Array:
         """The larger of the two."""
         return np.maximum(self.between, self.within)
 
-    def p_values(self, truth: Array, allowed: Array) -> Array:
+    def p_values(self, truth: Array, allowed: Array, missed: Array | float = 0.0) -> Array:
         """Two-sided, by Student's t: the larger of those that the two errors give.
 
-        A gap that is no number has p = 0: such is no average of a right sample.
+        Granted is what the truth may be off, and on the side of either tail what of it no point
+        may have seen, ``(2, m)`` as `unseen` gives it. A gap that is no number has p = 0: such is
+        no average of a right sample.
         """
         from scipy.stats import t as student
 
         sign = np.sign(self.value - truth)
-        gap = np.maximum(np.abs(self.value - truth) - allowed, 0.0)
+        low, high = np.broadcast_to(missed, (2, len(truth)))
+        granted = allowed + np.where(sign > 0, low, high)
+        gap = np.maximum(np.abs(self.value - truth) - granted, 0.0)
         freedom = (self.replicates - 1, max(self.effective - self.replicates, 1.0))
         found = []
         for error, free in zip((self.between, self.within), freedom, strict=True):
