@@ -1,6 +1,7 @@
 """What a sampler is told to solve: the right name, or none."""
 
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -8,7 +9,11 @@ import pytest
 
 import wfrpde
 from wfrpde.comparison.bias import Measurement, split_bias
+from wfrpde.comparison.equations import _as_judged
+from wfrpde.comparison.family import Family
 from wfrpde.comparison.ladders import _split
+from wfrpde.equation import Equation
+from wfrpde.errors import SolverError
 from wfrpde.parallel import StopRequest
 from wfrpde.samplers import registry
 from wfrpde.samplers.ensemble import Ensemble
@@ -134,6 +139,54 @@ def test_nobody_is_denounced_without_a_biased_row():
     )
     assert not diagnosis.impostor
     assert "not like" not in diagnosis.conclusion
+
+
+@pytest.mark.parametrize("tolerance", [None, 1e-3])
+def test_flows_are_solved_again_with_and_without_a_tolerance(tolerance):
+    """W claims WFR: it is W by name, and not what is left when no flow can be solved."""
+    table = {"kind": "langevin", "claims": "WFR", "particles": 4000, "dt": 0.002}
+    _, diagnosis = diagnosed(table, accuracy={"tolerance": tolerance}, flow={"save": [0.1, 0.3]})
+    best = diagnosis.candidates[0]
+    assert {"W", "FR", "WFR"} <= {c.equation for c in diagnosis.candidates}
+    assert best.equation == "W"
+    assert best.parameters["α"].low < 1.0 < best.parameters["α"].high
+    assert diagnosis.impostor
+    assert diagnosis.conclusion.startswith("moves like W with α = ")
+    assert diagnosis.conclusion.endswith("not like WFR")
+
+
+def test_nobody_is_denounced_whose_own_flow_cannot_be_solved_again(monkeypatch):
+    real = Family._solved
+
+    def solved(self, alpha, beta):
+        if beta > 0 and alpha > 0:
+            raise SolverError("no such flow")
+        return real(self, alpha, beta)
+
+    monkeypatch.setattr(Family, "_solved", solved)
+    _, diagnosis = diagnosed({"kind": "langevin", "claims": "WFR", "particles": 4000})
+    assert not diagnosis.impostor
+    assert diagnosis.conclusion == (
+        "was not compared with equations: its own flow, WFR, could not be solved again "
+        "(no such flow)"
+    )
+
+
+@pytest.mark.parametrize(("off", "quick"), [(0.4, True), (0.6, False), (None, False)])
+def test_flows_are_solved_to_the_tolerance_where_less_would_tell(off, quick):
+    values = np.array([[1.0, 2.0]])
+    family = SimpleNamespace(
+        case=wfrpde.Case.model_validate({**WELL, "accuracy": {"tolerance": 1e-3}}),
+        judge=SimpleNamespace(
+            claims=Equation.of(1.0, 0.0), times=[1.0],
+            references={1.0: [SimpleNamespace(value=value) for value in values[0]]},
+        ),
+        solved=lambda *_: None if off is None else values + np.array([[0.0, off * 0.01]]),
+    )  # fmt: skip
+    data = SimpleNamespace(used=np.array([False, True]), error=np.array([0.01]))
+    assert _as_judged(family, data) is quick
+    family.case = wfrpde.Case.model_validate(WELL)
+    assert _as_judged(family, data)
 
 
 def test_there_is_always_a_reason():

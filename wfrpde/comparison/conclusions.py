@@ -23,10 +23,15 @@ def ranked(candidates: list[Candidate], rows: int) -> list[Candidate]:
     def rank(c: Candidate) -> tuple[bool, int, bool, float]:
         rates, linear = len(c.parameters), "c" in c.parameters
         score = c.misfit**2 * max(rows - rates, 1) / scale + rates * np.log(rows)
-        good = c.explains and _determined(c)
+        good = names(c)
         return not good, rates if good else 0, good and linear, float(score)
 
     return sorted(candidates, key=rank)
+
+
+def names(candidate: Candidate) -> bool:
+    """Whether an equation explains the path, which tells its rates."""
+    return candidate.explains and _determined(candidate)
 
 
 def _determined(candidate: Candidate) -> bool:
@@ -66,7 +71,7 @@ def _as_well(subject: Candidate, ranked: Sequence[Candidate]) -> str:
     others = [
         c.words
         for c in ranked
-        if c.explains and _determined(c) and len(c.parameters) >= len(subject.parameters)
+        if names(c) and len(c.parameters) >= len(subject.parameters)
         if c is not subject
     ]
     return f". What it does would also be {' or '.join(others)}" if others else ""

@@ -15,15 +15,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import numpy as np
+
 from wfrpde.arrays import Array
 from wfrpde.comparison.along_path import concluded, path_models, settled
-from wfrpde.comparison.conclusions import conclude, off_rates, ranked
+from wfrpde.comparison.conclusions import conclude, names, off_rates, ranked
 from wfrpde.comparison.density import MeshedDensity
 from wfrpde.comparison.family import Family
 from wfrpde.comparison.fits import Data, Model, fitted, nested
 from wfrpde.comparison.process_faults import concluded_of, process_models
 from wfrpde.comparison.replicates import Replicate
-from wfrpde.comparison.results import Diagnosis
+from wfrpde.comparison.results import Candidate, Diagnosis
 from wfrpde.comparison.wrong_dynamics import wrong_dynamics
 from wfrpde.equation import Equation
 from wfrpde.fields.schedules import is_moving
@@ -68,6 +70,7 @@ def diagnose(
         reason = "no observable changes between its replicates" * (not len(data.mean))
     if reason or data is None:
         return Diagnosis(name, judge.label, (), f"was not compared with equations: {reason}", False)
+    family.quick = _as_judged(family, data)
     own = family.case.equation
     if own.process is not None:
         models = process_models(family, own_steps)
@@ -88,19 +91,23 @@ def diagnose(
             candidates += fitted(
                 rest, data, level, lambda done: tell(len(plain) + done, len(models))
             )
-        if not candidates:
-            words = "was not compared with equations: none of the flows could be solved"
-            return Diagnosis(name, judge.label, (), words, False)
-        return concluded(name, family, ranked(candidates, len(data.mean)), biased=biased)
+        return _unsolved(name, family, candidates) or concluded(
+            name, family, ranked(candidates, len(data.mean)), biased=biased
+        )
     both = Equation.of(own.alpha or 1.0, own.beta or 1.0)
     rates = {"α": own.alpha, "β": own.beta}
     flows = _gradient_flows(family, both)
     few = len(flows)
     candidates = fitted(flows, data, level, lambda done: tell(done, few))
+    unsolved = _unsolved(name, family, candidates)
+    if unsolved is not None:
+        return unsolved
     claimed = [c for c in candidates if c.equation == judge.label]
     if not claimed or not claimed[0].explains or off_rates(claimed[0], rates, count):
         if own.dynamics is None or not own.dynamics.terms:
-            further = _linear_flows(family, both)
+            # two rates, and named last: where another of the flows explains the path they cannot be
+            other = any(names(c) and c.equation != judge.label for c in candidates)
+            further = [] if other else _linear_flows(family, both)
             tried = [*further, *_mistakes(family, step_bias is None)]
         else:
             further = tried = wrong_dynamics(family)
@@ -108,11 +115,38 @@ def diagnose(
         candidates += fitted(tried, data, level, lambda done: tell(few + done, total))
         flows += further
     candidates = nested(flows, candidates, data, level)
-    if not candidates:
-        words = "was not compared with equations: none of the flows could be solved"
-        return Diagnosis(name, judge.label, (), words, False)
     every = ranked(candidates, len(data.mean))
     return conclude(name, judge, every, rates, count, biased=biased)
+
+
+def _as_judged(family: Family, data: Data) -> bool:
+    """Whether what is claimed, solved without a tolerance, agrees with what rows are judged by.
+
+    By less than half a standard error of each row: else every flow is solved to the tolerance.
+    """
+    judge = family.judge
+    if family.case.accuracy.tolerance is None or judge.claims is None:
+        return True
+    values = family.solved("quickly", family.case.with_equation(judge.claims))
+    if values is None:
+        return False
+    right = np.array([[value.value for value in judge.references[t]] for t in judge.times])
+    return bool((np.abs(values - right).ravel()[data.used] < 0.5 * data.error).all())
+
+
+def _unsolved(name: str, family: Family, candidates: Sequence[Candidate]) -> Diagnosis | None:
+    """Say that what is claimed could not be solved again, where no other flow can be told from it.
+
+    A linear flow that is claimed is no candidate of its own.
+    """
+    judge = family.judge
+    linear = judge.claims is not None and judge.claims.rate is not None
+    if candidates and (linear or any(c.equation == judge.label for c in candidates)):
+        return None
+    what = f"its own flow, {judge.label}, could not" if candidates else "none of the flows could"
+    why = f" ({family.failure})" if family.failure else ""
+    words = f"was not compared with equations: {what} be solved again{why}"
+    return Diagnosis(name, judge.label, (), words, False)
 
 
 def _hindrance(family: Family, count: int) -> str:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from wfrpde.case import Case
 
 
+QUICK = {"numerics.certify": False, "accuracy.tolerance": None, "accuracy.of": None}
+"""One run with default numerics, without the others that tell its error."""
+
+
 @dataclass
 class Family:
     """Averages of the observables under flows of other kinds and rates, each computed once.
@@ -35,12 +39,18 @@ class Family:
         Observables and times; its densities give the centres of second moments.
     dt
         Step of the linear flows.
+    quick
+        Whether flows are solved without the tolerance of the case.
+    failure
+        Why the last flow could not be solved, or "".
     """
 
     case: Case
     context: SamplerContext
     judge: Judge
     dt: float
+    quick: bool = True
+    failure: str = ""
     _known: dict[tuple[str | float, ...], Array | None] = field(default_factory=dict, repr=False)
 
     def gradient_flow(self, alpha: float, beta: float) -> Array | None:
@@ -66,7 +76,7 @@ class Family:
             try:
                 self._known[rounded] = make()
             except WfrpdeError as error:
-                logger.debug("%s: %s", rounded, error)
+                self.failure = str(error)
                 self._known[rounded] = None
         return self._known[rounded]
 
@@ -90,7 +100,7 @@ class Family:
         from wfrpde.flow.solve import solve_on_mesh
         from wfrpde.parallel.mpi import MPI
 
-        case = case.with_overrides({"numerics.certify": False, "sampler": []})
+        case = case.with_overrides({"sampler": [], **(QUICK if self.quick else {})})
         level = logger.level
         logger.setLevel(logging.ERROR)  # the person is told of the flows of the case only
         try:
@@ -116,7 +126,7 @@ class Family:
             return known[0]
 
         step = PathReaction(growth).law(alpha)
-        laws = limit_laws(step, self.context, self.dt, self.judge.times)
+        laws = limit_laws(step, self.context, self.dt, self.judge.times, rough=True)
         return None if laws is None else self.judge.averages_of_laws(laws)
 
     def _stepped(self, alpha: float, beta: float, temperature: float) -> Array | None:
@@ -131,5 +141,5 @@ class Family:
 
         after = None if beta == 0.0 else react
         step = LawStep(alpha, after=after, temperature=temperature)
-        laws = limit_laws(step, self.context, self.dt, self.judge.times)
+        laws = limit_laws(step, self.context, self.dt, self.judge.times, rough=True)
         return None if laws is None else self.judge.averages_of_laws(laws)

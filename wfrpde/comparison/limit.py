@@ -27,7 +27,13 @@ from wfrpde.samplers.walls import Sink, Walls
 from wfrpde.targets import Target
 
 REACH = {1: 8.0, 2: 6.5}
-"""Standard deviations after which the kernel ends, by dimension."""
+"""Standard deviations after which the kernel ends, by dimension,"""
+
+SPACING = 0.8
+"""and between two nodes, at most: the sum over a kernel is wrong by 2 exp(−2π²/0.8²) = 8e-14."""
+
+ROUGH_REACH, ROUGH_SPACING = 5.5, 1.05
+"""The same for laws that are compared with noise: 4e-8 and 3e-8 a step."""
 
 MARGIN = 12
 """Nodes that are added at both ends of an axis that closes, for splines."""
@@ -110,6 +116,8 @@ def limit_laws(
     context: SamplerContext,
     dt: float,
     times: Sequence[float],
+    *,
+    rough: bool = False,
 ) -> list[Law] | None:
     """Advance the law of a sampler to the given times; None where the lattice would be too large.
 
@@ -119,6 +127,8 @@ def limit_laws(
         Largest step; between two times all steps are equal, as in `wfrpde.samplers.simulate`.
     times
         Ascending times > 0.
+    rough
+        Whether 1e-5 of each number will do: in the plane for a quarter of the cost.
     """
     target, initial = context.target, context.initial
     still = step.centre is None
@@ -129,15 +139,14 @@ def limit_laws(
     widths = [_deviation(step, t, size) for part in strides for t, size in part]
     deviation = min(widths)
     # at most, in standard deviations of the kernel and in shortest lengths of V and ρ₀
-    spacing = np.minimum(0.8 * deviation, 0.5 * context.scales)
+    most, reach = (ROUGH_SPACING, ROUGH_REACH) if rough else (SPACING, REACH[target.dim])
+    spacing = np.minimum(most * deviation, 0.5 * context.scales)
     if step.spacing is not None:
         spacing = np.minimum(spacing, step.spacing / 2)
     walls = context.walls
     closed = () if walls is None else tuple(walls.closed)
     lattice = Lattice.over(context.box, spacing, 20_000, closed)
-    bands = [
-        np.prod(2 * np.ceil(REACH[target.dim] * width / lattice.spacing) + 1) for width in widths
-    ]
+    bands = [np.prod(2 * np.ceil(reach * width / lattice.spacing) + 1) for width in widths]
     if max(bands) * np.prod(lattice.shape) > MOST_ENTRIES:
         return None
     if not still and sum(bands) * np.prod(lattice.shape) > MOST_WORK:
@@ -160,7 +169,7 @@ def limit_laws(
             if not still or key not in matrices:
                 width = _deviation(step, t, size)
                 centres = _centres(step, points, target, t, size)
-                matrix = _moves(lattice, points, centres, width, walls)
+                matrix = _moves(lattice, points, centres, width, reach, walls)
                 if still:
                     matrices[key] = matrix
             else:
@@ -216,9 +225,13 @@ def _moves(
     points: Array,
     centres: Array,
     deviation: float,
+    reach: float,
     walls: Walls | None = None,
 ) -> Any:
-    """Matrix that takes masses to masses: column j is the Gaussian around the j-th centre."""
+    """Matrix that takes masses to masses: column j is the Gaussian around the j-th centre.
+
+    It ends after ``reach`` deviations.
+    """
     from scipy.sparse import csr_array
 
     centre = (centres - lattice.low) / lattice.spacing
@@ -226,9 +239,9 @@ def _moves(
     value = np.ones((len(points), 1))
     for axis, n in enumerate(lattice.shape):
         step = lattice.spacing[axis]
-        reach = math.ceil(REACH[lattice.dim] * deviation / step)
+        most = math.ceil(reach * deviation / step)
         middle = np.clip(np.rint(centre[:, axis]), -2.0 * n, 3.0 * n)
-        index = middle[:, None].astype(np.int64) + np.arange(-reach, reach + 1)
+        index = middle[:, None].astype(np.int64) + np.arange(-most, most + 1)
         gap = (index - centre[:, axis, None]) * (step / deviation)
         weight = np.exp(-0.5 * gap**2) * (step / deviation / math.sqrt(2 * math.pi))
         if walls is not None:
