@@ -242,6 +242,46 @@ def test_a_start_that_the_weights_carry_ten_widths_away(tolerance):
         assert abs(value - right) <= error <= most
 
 
+PLANE = {
+    "target": {"potential": "x**2/2 + y**2/2"},
+    "initial": {"mean": [0.0, 0.0], "covariance": [[1.0, 0.0], [0.0, 1.0]]},
+    "flow": {"t_end": 5.0, "save": [5.0], "reaction": "4*x"},
+}
+
+
+def strong_tilt():
+    """Means, variances, KL and log constant of U = 4x on N(0, I) at t = 5.
+
+    Weights e^{4∫X ds} shift the mean of a Gaussian process by 4 Cov(X_t, ∫X ds), which is
+    4 (1 − e^{−t}), and leave its covariance; the log constant is 8 Var ∫X ds, 16 (t − 1 + e^{−t}).
+    """
+    moved = 4 * (1 - np.exp(-5.0))
+    return {
+        "mean": [moved, 0.0], "covariance": [[1.0, 0.0], [0.0, 1.0]], "kl": moved**2 / 2,
+        "log_normalising_constant": 16 * (4 + np.exp(-5.0)),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cells", "mean", "variance", "kl", "growth"),
+    [(None, 0.35, 0.1, 1.5, 4.0), ([80, 40], 0.02, 0.01, 0.08, 0.3)],
+)
+def test_a_strong_tilt_in_the_plane_ends_and_is_covered(cells, mean, variance, kl, growth):
+    """Took 116 s. By default the cells are few for it, which the warnings say."""
+    numerics = {} if cells is None else {"cells": cells}
+    solution = wfrpde.solve(Case.model_validate({**PLANE, "numerics": numerics}))
+    limits = {"mean": mean, "covariance": variance, "kl": kl, "log_normalising_constant": growth}
+    for name, right in strong_tilt().items():
+        number = solution.estimated(name)
+        gap = np.abs(number.value[-1] - right)
+        assert (gap <= number.error[-1]).all(), name
+        assert gap.max() < limits[name], name
+    assert solution.complete
+    words = " ".join(solution.warnings)
+    assert "take more cells" in words
+    assert "kl at t = 5 is known only to" in words
+
+
 def test_a_box_that_the_paths_leave_is_told():
     solution = wfrpde.solve(line("10*x", save=(8.0,), domain={"box": [[-9.0, 10.0]]}))
     assert any("paths that carry the weight" in text for text in solution.warnings)
