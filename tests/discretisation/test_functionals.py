@@ -1,5 +1,7 @@
 """Functionals of Gaussian densities against their closed forms."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.special import ndtr
@@ -75,15 +77,15 @@ def test_moments_of_a_gaussian(numbers):
     np.testing.assert_allclose(numbers.covariance[0], COVARIANCE, atol=1e-8)
 
 
+@pytest.mark.parametrize(("points", "most"), [(None, (16, 32, 64)), (3, (12, 14, 16))])
 @pytest.mark.parametrize("region", ["left", "oblique"])
-def test_a_second_rule_tells_the_error_of_masses(region):
+def test_a_second_rule_tells_the_error_of_masses(region, points, most):
     """At degree 1, where a region ends within cells, on the line and across the plane."""
     found = []
-    for cells in (16, 32, 64):
+    for cells in most:
         interpolation = tensor(cells, degree=1)
-        one = Evaluator(
-            MPI.COMM_SELF, interpolation, lambda x: quadratic(x, MEAN, COVARIANCE), REGIONS
-        )
+        potential = partial(quadratic, mean=MEAN, covariance=COVARIANCE)
+        one = Evaluator(MPI.COMM_SELF, interpolation, potential, REGIONS, points=points)
         flat = np.zeros((1, len(interpolation.nodes)))  # u = 0: the quadrature alone is wrong
         own, other = (e(e.sample(flat)).mode_mass[region][0] for e in (one, one.second()))
         exact = {
@@ -92,7 +94,7 @@ def test_a_second_rule_tells_the_error_of_masses(region):
         }[region]
         found.append((abs(own - other), abs(own - exact)))
     estimate, error = np.array(found).T
-    assert error.max() < 1e-6
+    assert error.max() < (1e-6 if points is None else 1e-4)
     np.testing.assert_allclose(estimate, error, rtol=0.1)
 
 

@@ -181,9 +181,9 @@ class Evaluator:
     def second(self) -> Evaluator:
         """Return one with another rule, whose distance tells the error of this one (collective).
 
-        It has a Gauss point more on each axis of a tensor cell, so that the distance is all of the
-        error: one less would be off by some twenty times as much, and where a region ends by
-        hundreds of times. Simplices have a rule of lower degree.
+        It has a Gauss point more than this one on each axis of a tensor cell, so that the distance
+        is all of the error: one less would be off by some twenty times as much, and where a region
+        ends by hundreds of times. Simplices have a rule of lower degree.
         """
         interpolation = self._interpolation
         tensor = isinstance(interpolation, TensorInterpolation)
@@ -193,7 +193,7 @@ class Evaluator:
             cuts=self._cuts,
             spread=self._spread,
             fewer=-1 if tensor else 1,
-            points=None if self._parts is None else self._per_axis,
+            points=self._per_axis,
             share=self._share,
             parts=self._parts,
         )

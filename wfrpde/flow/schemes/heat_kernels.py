@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import logsumexp
 
 from wfrpde.arrays import Array
 from wfrpde.case.problem import Problem
@@ -74,6 +75,12 @@ LEAST, MOST, OF_CHANGE = 1 / 4, 1.5, 1.5
 """Least and largest share s of |c'' − b'| that is the error of c'', and s in units of g: see
 `_opinions`. Of errors of order p a share of .87 (p = 1), .45 (3/2), 1/16 (2, and 4 after it) is
 needed, where g is .67, .39 and small."""
+
+OF_SUMS = 1.2
+"""s where sums are to blame: c'' has 1.4 times the error of c then, and b' next to none."""
+
+MOVED = 4
+"""In how many steps nodes are moved by a cell, along its diagonal."""
 
 SHARED = 3.0
 """Share of the density's error that all numbers have besides: what is wrong where fronts crossed
@@ -168,6 +175,7 @@ class ByHeatKernels(Scheme):
             ladder,
             opinions=lambda fields: _opinions(problem, ladder, fields),
             shared=SHARED,
+            mass_defect=_between_nodes(problem, fine),
             wider=wide if small else None,
             points=4 if small else 3,
         )
@@ -220,6 +228,7 @@ def _opinions(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[tup
     g = |c' − b'|/|c − b| in L2 with the weight ρ, s|c'' − b'| is the error of c''. Where a front
     crosses ridges in less than a step the order is 1, and g large. The distance to c finds numbers
     out on which c'' and b' agree by chance; what the run on wider cells is off by counts besides.
+    Where |c'' − b'| is less than the error of the sums of c, s is `OF_SUMS`.
     """
     if not problem.numerics.certify:
         last = fields[-1]
@@ -233,9 +242,35 @@ def _opinions(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[tup
     size = sizes(problem, finest, c)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.clip(OF_CHANGE * size(once - before) / size(c - b), LEAST, MOST)
+        gap = size(best - before) / size(np.ones_like(best))
+        share = np.maximum(share, np.minimum(OF_SUMS, _of_sums(problem, ladder.runs[-1]) / gap))
     share = np.where(np.isfinite(share), share, MOST)
     on_nodes = best + prolong(wider, wide, finest) - a
     return [(best, 1.0), (before, share), (c, None), (on_nodes, 1.0)]
+
+
+def _of_sums(problem: Problem, run: Run) -> float:
+    """Return what a run's sums over its shortest kernels are wrong by, relative to them."""
+    dynamics = problem.equation.dynamics
+    if dynamics is None:
+        return 0.0
+    assert isinstance(run.grid, TensorGrid)
+    h = max(float(np.diff(breaks).max()) for breaks in run.grid.breaks)
+    kernel = 2 * dynamics.alpha * run.facts["smallest_dt"] / h**2
+    return float(2 * np.exp(-2 * np.pi**2 * kernel))
+
+
+def _between_nodes(problem: Problem, grid: TensorGrid) -> float:
+    """Return by how much the nodes' mass of e^{−V} changes where they are moved within a cell.
+
+    Not at all where they resolve V. A dip of it between nodes is seen by no run.
+    """
+    masses = []
+    for share in np.arange(MOVED) / MOVED:
+        axes = [breaks[:-1] + share * np.diff(breaks) for breaks in grid.breaks]
+        points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, grid.dim)
+        masses.append(float(logsumexp(-problem.potential(points))))
+    return float(np.abs(np.expm1(masses[0] - np.array(masses))).max())
 
 
 def default_dt(problem: Problem) -> float:
