@@ -224,7 +224,7 @@ def test_rows_made_layer_by_layer_are_the_same_matrix(tensor_grid, dense, monkey
     monkeypatch.setattr("wfrpde.discretisation.fluxes.ROWS", 1)
     rows = edge_averaged_rows(nodes, potential, diffusion)
     n = nodes.n_owned
-    pointers, columns, values = rows.compressed(np.arange(n), n)
+    (pointers, columns, values), _ = rows.compressed(nodes)
     found = csr_matrix((values, columns, pointers), shape=(n, n)).toarray()
     expected = dense(nodes, symmetrised_stiffness(nodes, potential, None, diffusion)[0])
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=0)

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +90,24 @@ def test_a_solution_that_is_shared(monkeypatch):
     del together
     gc.collect()
     assert COMM.bcast(left_behind()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
+def test_what_is_freed_goes_back():
+    """Also from below what is still held, where the C library would keep it."""
+
+    def held():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("another C library")
+    size = 100_000  # bytes, which are no mapping of their own
+    arrays = [np.ones(size // 8) for _ in range(500)]
+    last = arrays[-1]
+    full = held()
+    del arrays
+    sharing.give_back(sharing.LARGE - 1)  # too little work to be worth it
+    kept = full - held()
+    sharing.give_back(sharing.LARGE)
+    assert full - held() > 0.8 * 500 * size > kept
+    assert last.sum() == size // 8

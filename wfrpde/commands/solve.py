@@ -146,7 +146,7 @@ def _interrupted(solution: AnySolution) -> AnySolution:
 
     case = solution.case
     # nodes beyond which ParaView's files are not written for a person who stopped the run
-    small = isinstance(solution, Solution) and len(solution.nodes) <= 100_000
+    small = isinstance(solution, Solution) and solution.interpolation.n_nodes <= 100_000
     output = {"figures": False, "paraview": case.output.paraview and small}
     unfinished = case.model_copy(update={"output": case.output.model_copy(update=output)})
     return replace(solution, case=unfinished, complete=False)

@@ -158,22 +158,37 @@ class Nodes(Layout):
         """
         if not self.on_open_box or self.comm.size == 1:
             return np.array([self.gather(row)[1] for row in rows])
-        assert isinstance(self.grid, TensorGrid)  # an open box is one
-        size = int(np.prod(lattice_shape(self.grid, self.degree)))
-        kind: Any = np.int32 if size < 2**31 else np.int64
-        every = shared(self.comm, (len(rows), self.n_global))
+        every, place = shared(self.comm, (len(rows), self.n_global)), self._place
+        if len(every.writers) == 1:  # all ranks are on one machine
+            for row, result in zip(rows, every.values, strict=True):
+                result[place] = row
+            self.comm.Barrier()
+            return every.values
         writes = self.comm.rank in every.writers
-        number = np.empty(self.n_global if writes else 0, dtype=kind)
-        self._to(every.writers, self.canonical[: self.n_owned].astype(kind), number)
-        order = np.argsort(number, kind="stable").astype(kind)
-        del number
-        values = np.empty(len(order))
+        places = np.empty(self.n_global if writes else 0, dtype=place.dtype)
+        self._to(every.writers, place, places)
+        values = np.empty(len(places))
         for row, result in zip(rows, every.values, strict=True):
             self._to(every.writers, np.ascontiguousarray(row), values)
             if writes:
-                np.take(values, order, out=result, mode="clip")  # which needs no buffer
+                result[places] = values
         self.comm.Barrier()
         return every.values
+
+    @property
+    def _place(self) -> npt.NDArray[Any]:
+        """Where the own nodes stand in the canonical order, of a box no axis of which closes."""
+        assert isinstance(self.grid, TensorGrid)
+        own = self.canonical[: self.n_owned]
+        layer = int(np.prod(lattice_shape(self.grid, self.degree)[1:]))
+        kind: Any = np.int32 if self.n_global < 2**31 else np.int64
+        if len(own) == 0:
+            return np.zeros(0, dtype=kind)
+        there = nodes_of(self.grid.active, self.degree).reshape(-1, layer)
+        first, last = int(own[0]) // layer, int(own[-1]) // layer + 1
+        here = np.flatnonzero(there[first:last]) + first * layer
+        before = np.count_nonzero(there[:first])
+        return (before + np.searchsorted(here, own)).astype(kind)
 
     def _to(self, ranks: Sequence[int], own: Array | Integers, whole: Array | Integers) -> None:
         """Bring what each rank has of its own nodes to some ranks (collective)."""
@@ -197,6 +212,8 @@ class Nodes(Layout):
 
     def owned_of(self, values: Array) -> Array:
         """Return the values at this rank's own nodes, of all that `gather` gave, or of rows."""
+        if self.on_open_box:
+            return np.ascontiguousarray(values[..., self._place])
         numbers = self._repeated() if self.closed_axes else self._order[0]
         here = np.searchsorted(numbers, self.canonical[: self.n_owned])
         return np.ascontiguousarray(values[..., here])

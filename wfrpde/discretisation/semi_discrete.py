@@ -146,8 +146,7 @@ class SemiDiscrete:
         if moving is not None:
             self.flux = self.at(0.0).flux
             return
-        free = potential[:n][~self.absorbed]
-        span = nodes.max(free) + nodes.max(-free)
+        span = self._span(potential[:n])
         if np.isposinf(span):
             raise AccuracyError(
                 "the potential is infinite at nodes of the mesh. End [domain] box a little before "
@@ -250,6 +249,11 @@ class SemiDiscrete:
     def conditioned(self, log_mass: Array) -> Array:
         """Return it without what absorbed nodes have, and shifted so that it sums to 1."""
         return self.normalised(np.where(self.absorbed, -NO_MASS, log_mass))
+
+    def _span(self, potential: Array) -> float:
+        """How much V varies over the nodes that are not absorbed (collective)."""
+        free = potential[~self.absorbed]
+        return self.nodes.max(free) + self.nodes.max(-free)
 
     def _check_room(self, absorbed: Flags) -> None:
         own = absorbed[: self.nodes.n_owned]

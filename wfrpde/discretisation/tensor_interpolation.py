@@ -103,16 +103,30 @@ class TensorInterpolation:
     @property
     def cells(self) -> Integers:
         """Linear sub-cells between neighbouring nodes, in VTK's vertex order."""
-        p = self.degree
-        active = self.grid.active
+        return self.part(0, 1)[1]
+
+    def part(self, k: int, count: int) -> tuple[slice, Integers]:
+        """Return the `k`-th of so many parts of the box, in layers across the first axis.
+
+        Its nodes, consecutive ones, and `cells` in their numbers among these.
+        """
+        p, depth = self.degree, len(self.grid.active)
+        first, last = depth * k // count, depth * (k + 1) // count
+        active = self.grid.active[first:last]
         for axis in range(self.grid.dim):
             active = np.repeat(active, p, axis=axis)
         corner = np.array(np.nonzero(active))
+        corner[0] += first * p
         line, ring = np.array([[0], [1]]), np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
         brick = np.concatenate([np.insert(ring, 2, level, axis=1) for level in (0, 1)])
         vtk = {1: line, 2: ring, 3: brick}[self.grid.dim]
         flat = [np.ravel_multi_index(tuple(corner + o[:, None]), self.shape) for o in vtk]
-        return np.searchsorted(self.active_nodes, np.stack(flat, axis=1)).astype(np.int64)
+        layer = int(np.prod(self.shape[1:]))
+        ends = np.array([first * p * layer, (last * p + 1) * layer])
+        start, stop = np.searchsorted(self.active_nodes, ends)
+        nodes = slice(int(start), int(stop))
+        numbers = np.searchsorted(self.active_nodes[nodes], np.stack(flat, axis=1))
+        return nodes, numbers.astype(np.int64)
 
     @property
     def cell_type(self) -> str:

@@ -7,17 +7,20 @@ other ranks.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from wfrpde.arrays import Array, Integers
+from wfrpde.arrays import Array, Flags, Integers
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
+
+Rows = tuple[npt.NDArray[Any], npt.NDArray[Any], Array]
+"""Compressed rows of a matrix: pointers, columns, values."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,18 @@ class Triplets:
             np.concatenate([p.value for p in parts]),
         )
 
+    def of(self, some: Flags) -> Triplets:
+        """Return some of them."""
+        return Triplets(self.row[some], self.column[some], self.value[some])
+
+    def compressed(self, first: int, height: int, width: int) -> Rows:
+        """Return so many rows from a first one, and what is double summed."""
+        from scipy.sparse import coo_array
+
+        place = self.row - first, self.column
+        made = coo_array((self.value, place), shape=(height, width)).tocsr()
+        return made.indptr, made.indices, made.data
+
 
 @dataclass(frozen=True)
 class RowBlocks:
@@ -49,26 +64,33 @@ class RowBlocks:
     most: int
     blocks: Iterable[tuple[slice, Triplets]]
 
-    def compressed(
-        self, numbers: Integers, width: int
-    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], Array]:
-        """Return the compressed rows: pointers, columns by their `numbers`, values."""
-        from scipy.sparse import coo_array
+    def compressed(self, layout: Layout) -> tuple[Rows, Rows]:
+        """Return the rows as they are, compressed, in two parts.
 
+        The columns of the first are own unknowns in local numbers, those of the second the ghosts,
+        by the numbers of all.
+        """
+        n, width = layout.n_owned, layout.n_global
         kind: Any = np.int32 if max(self.most, width) < 2**31 else np.int64
         columns, values = np.empty(self.most, dtype=kind), np.empty(self.most)
+        far: list[Rows] = []  # few
         pointers: list[npt.NDArray[Any]] = [np.zeros(1, dtype=kind)]
         row = count = 0
         for rows, entries in self.blocks:
             assert rows.start == row
-            place = (entries.row - row, numbers[entries.column])
-            shape = (rows.stop - row, width)
-            part = coo_array((entries.value, place), shape=shape).tocsr()  # sums what is double
-            columns[count : count + part.nnz] = part.indices
-            values[count : count + part.nnz] = part.data
-            pointers.append((count + part.indptr[1:]).astype(kind))
-            row, count = rows.stop, count + part.nnz
-        return np.concatenate(pointers), columns[:count], values[:count]
+            own, height = entries.column < n, rows.stop - row
+            part = entries.of(own).compressed(row, height, n)
+            columns[count : count + len(part[1])] = part[1]
+            values[count : count + len(part[1])] = part[2]
+            pointers.append((count + part[0][1:]).astype(kind))
+            others = entries.of(~own)
+            ghosts = layout.ghosts[others.column - n]
+            far.append(replace(others, column=ghosts).compressed(row, height, width))
+            row, count = rows.stop, count + len(part[1])
+        near = np.concatenate(pointers), columns[:count], values[:count]
+        ends = np.concatenate([np.zeros(1), *(np.diff(p) for p, _, _ in far)]).cumsum().astype(kind)
+        beyond = (np.concatenate([np.zeros(0), *(p[k] for p in far)]) for k in (1, 2))
+        return near, (ends, next(beyond).astype(kind), next(beyond))
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,4 +193,5 @@ class Layout:
     def logsumexp(self, owned: Array) -> float:
         """``log Σ exp`` over all unknowns (collective)."""
         shift = self.max(owned)
-        return shift + float(np.log(self.sum(np.exp(owned - shift))))
+        shares = owned - shift
+        return shift + float(np.log(self.sum(np.exp(shares, out=shares))))

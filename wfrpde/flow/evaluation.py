@@ -325,8 +325,8 @@ def _sampled(
 def _shifted(comm: Any, best: Array, shift: Array) -> Array:
     """Return fields ``(T, n)`` with their shifts, once for all ranks of a machine (collective)."""
     u = shared(comm, best.shape)
-    if comm.rank in u.writers:
-        np.add(best, shift[:, None], out=u.values)
+    mine = slice_of(best.shape[1], *u.share)
+    np.add(best[:, mine], shift[:, None], out=u.values[:, mine])
     comm.Barrier()
     return u.values
 

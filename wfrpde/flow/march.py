@@ -14,6 +14,7 @@ from wfrpde.arrays import Array
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.nodes import Nodes
 from wfrpde.errors import SolverError
+from wfrpde.fields.blocks import BLOCK
 from wfrpde.fields.schedules import value_at
 from wfrpde.flow.control import StepPolicy
 from wfrpde.flow.schedule import Schedule
@@ -126,16 +127,17 @@ def nodal_kl(
     mass: Array | None = None,
 ) -> float:
     """``Σ_i π_i (h log h − h + 1)`` over the nodes, with π_i and π_i h_i if known (collective)."""
-    u = log_mass - log_target
-    mass = np.exp(log_mass) if mass is None else mass
-    target = np.exp(log_target) if target is None else target
-    terms = mass * u
-    terms -= mass
-    terms += target
-    small = np.abs(u) < 1e-3
-    if small.any():
-        series = target * u * u * (0.5 + u / 3 + u * u / 8)
-        terms = np.where(small, series, terms)
+    terms = np.empty(len(log_mass))
+    for start in range(0, len(terms), BLOCK):  # which stays in the cache
+        here = slice(start, start + BLOCK)
+        u = log_mass[here] - log_target[here]
+        m = np.exp(log_mass[here]) if mass is None else mass[here]
+        pi = np.exp(log_target[here]) if target is None else target[here]
+        terms[here] = m * u - m + pi
+        small = np.abs(u) < 1e-3
+        if small.any():
+            series = pi * u * u * (0.5 + u / 3 + u * u / 8)
+            terms[here] = np.where(small, series, terms[here])
     return nodes.sum(terms)
 
 
@@ -255,9 +257,7 @@ def gathered(march: March, nodes: Nodes) -> March:
 
 def _gathered(nodes: Nodes, state: Array) -> Array:
     """Return a state, or its rows, on the canonical nodes (collective)."""
-    if state.ndim == 1:
-        return nodes.gather(state)[1]
-    return nodes.gather_rows(state)
+    return nodes.gather_rows(np.atleast_2d(state)).reshape(*state.shape[:-1], -1)
 
 
 class _Retrying:

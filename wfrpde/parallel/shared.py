@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import mmap
 import os
 import tempfile
@@ -18,8 +19,22 @@ from wfrpde.parallel.mpi import MPI
 LEAST = 2**20
 """Bytes from which sharing is worth a file: smaller arrays every rank has for itself."""
 
+LARGE = 2**17
+"""Unknowns of a rank from which giving memory back is worth its time."""
+
 PLACE = "/dev/shm"
 """Where files lie in memory. Where there is no such place, or no room, nothing is shared."""
+
+
+def give_back(count: int) -> None:
+    """Give what was freed back to the system, after work on so many unknowns.
+
+    SuperLU_DIST, which PETSc loads, tells glibc (``mallopt``) never to do it by itself: a process
+    would stay as large as it ever was, and what others fill meanwhile comes on top.
+    """
+    if count >= LARGE:
+        with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 @dataclass(frozen=True)
@@ -32,10 +47,13 @@ class Shared:
         The array. Who does not fill it reads it once the ranks have met after that.
     writers
         The ranks that fill their copy: one on each machine, or all of them.
+    share
+        Which part of how many is this rank's to fill where each can: all of it, if it has its own.
     """
 
     values: Array
     writers: tuple[int, ...]
+    share: tuple[int, int] = (0, 1)
 
 
 def shared(comm: Any, shape: tuple[int, ...]) -> Shared:
@@ -49,9 +67,10 @@ def shared(comm: Any, shape: tuple[int, ...]) -> Shared:
     with _machine(comm) as local:
         memory = _mapped(local, size)
         writes = memory is None or local.rank == 0
+        share = (0, 1) if memory is None else (local.rank, local.size)
     values = np.empty(shape) if memory is None else np.frombuffer(memory).reshape(shape)
     each = comm.allgather(writes)
-    return Shared(values, tuple(rank for rank in range(comm.size) if each[rank]))
+    return Shared(values, tuple(rank for rank in range(comm.size) if each[rank]), share)
 
 
 @contextlib.contextmanager

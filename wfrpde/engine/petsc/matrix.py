@@ -6,7 +6,7 @@ import numpy as np
 from petsc4py import PETSc
 
 from wfrpde.arrays import Array, Integers
-from wfrpde.engine.layout import Layout, RowBlocks, Triplets
+from wfrpde.engine.layout import Layout, RowBlocks, Rows, Triplets
 from wfrpde.engine.petsc.linear import KspFactor
 from wfrpde.engine.petsc.options import asked, eigen_options, factor_options
 from wfrpde.engine.protocol import Factor, ShiftInvert, Traits, Wish
@@ -21,9 +21,9 @@ class PetscMatrix:
         self.layout, self.traits, self._wish = layout, traits, wish
         given = isinstance(entries, PETSc.Mat)
         self.mat: PETSc.Mat = entries if given else _assembled(layout, entries)
+        place = np.empty(layout.n_owned)  # other arrays take it in turn
         self._x, self._out = (
-            PETSc.Vec().createWithArray(np.empty(layout.n_owned), comm=layout.comm)
-            for _ in range(2)
+            PETSc.Vec().createWithArray(place, comm=layout.comm) for _ in range(2)
         )
 
     def product(self, x: Array, out: Array) -> None:
@@ -74,19 +74,24 @@ class PetscMatrix:
 
 
 def _assembled(layout: Layout, entries: Triplets | RowBlocks) -> PETSc.Mat:
-    shape = (layout.n_owned, layout.n_global)
+    shape, comm = (layout.n_owned, layout.n_global), layout.comm
     if isinstance(entries, RowBlocks):
-        made = entries.compressed(layout.global_numbers, layout.n_global)
-    else:
-        import scipy.sparse as sparse
+        parts = [_petscs(part) for part in entries.compressed(layout)]
+        # the arrays become PETSc's own: no second matrix is ever there
+        taken = parts[0] if comm.size == 1 else tuple(parts)
+        return PETSc.Mat().createAIJWithArrays((shape, shape), taken, comm=comm)
+    row, column, value = entries.row, layout.global_numbers[entries.column], entries.value
+    if comm.size > 1:
+        row, column, value = _at_owners(layout, row, column, value)
+    made = Triplets(row, column, value).compressed(0, *shape)
+    return PETSc.Mat().createAIJ((shape, shape), csr=_petscs(made), comm=comm)
 
-        row, column, value = entries.row, layout.global_numbers[entries.column], entries.value
-        if layout.comm.size > 1:
-            row, column, value = _at_owners(layout, row, column, value)
-        local = sparse.coo_matrix((value, (row, column)), shape=shape).tocsr()  # sums duplicates
-        made = local.indptr, local.indices, local.data
-    indptr, indices = (a.astype(PETSc.IntType, copy=False) for a in made[:2])
-    return PETSc.Mat().createAIJ((shape, shape), csr=(indptr, indices, made[2]), comm=layout.comm)
+
+def _petscs(rows: Rows) -> Rows:
+    """Return compressed rows with PETSc's integers."""
+    pointers, columns, values = rows
+    kind = PETSc.IntType
+    return pointers.astype(kind, copy=False), columns.astype(kind, copy=False), values
 
 
 def _at_owners(

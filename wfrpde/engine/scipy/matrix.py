@@ -95,7 +95,7 @@ def _assembled(layout: Layout, entries: Triplets | RowBlocks) -> Any:
 
     n = layout.n_owned
     if isinstance(entries, RowBlocks):
-        indptr, indices, data = entries.compressed(np.arange(n), n)
+        (indptr, indices, data), _ = entries.compressed(layout)
         return sparse.csr_array((data, indices, indptr), shape=(n, n))
     coordinates = (entries.value, (entries.row, entries.column))
     return sparse.coo_array(coordinates, shape=(n, n)).tocsr()  # sums the duplicates

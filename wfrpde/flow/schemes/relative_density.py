@@ -28,6 +28,7 @@ from wfrpde.flow.ladder import Run
 from wfrpde.flow.march import March, gathered, march
 from wfrpde.flow.outcome import Context
 from wfrpde.flow.steppers.strang import Splitting
+from wfrpde.parallel.shared import give_back
 
 CURE_LIMIT, RINGING, RINGING_SHARE = 1e-9, 1e-4, 0.3
 """Share of mass that curing negative nodes may add in a step: the first where S is monotone, else
@@ -58,6 +59,7 @@ def run(
     def solve(mark: RunMark | None) -> tuple[March, dict[str, Any]]:
         nodes = make_nodes(context.comm, grid, degree)
         result, facts = _marched(context, nodes, policy, phase, share, stepper, mark)
+        give_back(nodes.n_owned)
         result = gathered(result, nodes)  # matrix and vectors are gone by now
         sink = context.problem.absorption
         if sink is not None:
@@ -84,7 +86,7 @@ def _marched(
         problem.equation,
         nodes,
         problem.potential(nodes.points),
-        rate=problem.rate_at(owned),
+        rate=None if problem.equation.rate is None else problem.rate_at(owned),
         absorption=None if sink is None else (sink, problem.potential),
         moving=problem.moving(nodes.points),
         value=problem.potential_at,
@@ -98,6 +100,8 @@ def _marched(
         log_mass = semi.conditioned(whole)
         alive = nodes.logsumexp(np.where(semi.absorbed, -NO_MASS, whole))
         defect = _start_defect(problem, nodes, log_mass, left_out)
+        begin = [log_mass + np.log(problem.initial_mass)]
+        del whole, log_mass
         limit = RINGING if semi.obtuse_edges else CURE_LIMIT
         if not semi.monotone:
             limit = max(RINGING, RINGING_SHARE * (problem.tolerance or 0.0))
@@ -109,7 +113,7 @@ def _marched(
         try:
             result = march(
                 steps,
-                steps.begun(log_mass + np.log(problem.initial_mass)),
+                steps.begun(begin.pop()),  # which nobody else holds then
                 problem.save,
                 policy,
                 on_step=context.on_step(phase, share),

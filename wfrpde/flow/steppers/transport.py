@@ -133,7 +133,7 @@ class Transport:
         if self._nodes.max(np.array([float(low.any())])) > 0:
             self._refuse_lost_mass(low, shift + half)
             self.incidents.underflows += int(np.count_nonzero(low))
-        start = np.exp(np.maximum(relative, UNDERFLOW, out=relative))
+        start = np.exp(np.maximum(relative, UNDERFLOW, out=relative), out=relative)
         tau = integral(self._alpha, t, dt)
         before = self._nodes.sum(root * start)
         if frame.lines:

@@ -29,7 +29,7 @@ def write_run(
     options: Any = None,
     comm: Any = None,
 ) -> list[Path]:
-    """Write everything a run leaves behind. Collective; rank 0 writes.
+    """Write everything a run leaves behind. Collective; rank 0 writes, all do ParaView's files.
 
     Numbers come first (``summary.json``, ``series.csv``, ``steps.csv``, ``solution.npz``), then
     ``solution.pvd`` with its ``.vtu`` files, ``figures/*.png`` and ``report.html``; so whatever
@@ -57,14 +57,20 @@ def write_run(
     Raises
     ------
     OSError
-        If rank 0 cannot write; raised on every rank.
+        If a rank cannot write; raised on every rank.
     """
     comm = world_of(comm)
+    folder, asked = Path(folder), options or solution.case.output
     written: list[Path] = []
     with collectively(comm):
         if comm.rank == 0:
             run = FlowRun(solution, companions or {}, comm.size)
-            written = _write(run, Path(folder), options or solution.case.output)
+            written = _write_numbers(run, folder)
+    if asked.paraview and isinstance(solution, Solution) and fields_can_be_written():
+        written += write_paraview(solution, folder, comm)
+    with collectively(comm):
+        if comm.rank == 0:
+            written += write_report(run, folder, figures=asked.figures)
     return written if comm.size == 1 else list(comm.bcast(written, root=0))
 
 
@@ -92,19 +98,16 @@ def plot_run(folder: Path) -> list[Path]:
     return write_report(run, folder)
 
 
-def _write(run: FlowRun, folder: Path, asked: Any) -> list[Path]:
+def _write_numbers(run: FlowRun, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     solution = run.solution
-    written = [
+    return [
         write_json(summarise(run), folder / "summary.json"),
         write_columns(folder / "series.csv", series_columns(solution)),
         write_columns(folder / "steps.csv", solution.history),
         solution.save(solution_file(folder)),
         *(flow.save(solution_file(folder, label)) for label, flow in run.companions.items()),
     ]
-    if asked.paraview and isinstance(solution, Solution) and fields_can_be_written():
-        written += write_paraview(solution, folder)
-    return written + write_report(run, folder, figures=asked.figures)
 
 
 def series_columns(solution: AnySolution | NoisingSolution) -> dict[str, Array]:
