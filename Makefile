@@ -41,7 +41,8 @@ package:  ## sdist and wheel, installed in an empty virtual environment, run the
 test-mpi:  ## the tests in tests/mpi on two and on three processes, a part of them on four
 	$(ENV) mpirun -n 2 python -m pytest tests/mpi -q
 	$(ENV) mpirun -n 3 python -m pytest tests/mpi -q
-	$(ENV) mpirun -n 4 python -m pytest tests/mpi/test_same_numbers.py tests/mpi/test_memory_on_ranks.py -q
+	$(ENV) mpirun -n 4 python -m pytest tests/mpi/test_same_numbers.py -q
+	$(ENV) mpirun -n 4 python -m pytest tests/mpi/test_memory_on_ranks.py -q
 
 test-latest:  ## the tests on the newest DOLFINx (0.11, from Debian sid)
 	$(ENV) --latest python -m pytest $(PARALLEL)
