@@ -96,3 +96,20 @@ def test_a_barrier_of_50():
     points = np.linspace(-2.4, 2.4, 49)[:, None]
     assert np.isfinite(default.log_density(5.0, points)).any()
     assert default.mode_mass["right"][-1] == pytest.approx(0.47587, abs=1e-4)
+
+
+@pytest.mark.parametrize("tolerance", [None, 1e-4])
+def test_the_fisher_information_across_50_kt(tolerance):
+    """Only the ridge has slopes, where ρ is e^{−50}. By finite differences of order 4 for log(ρ/π).
+
+    They share no code, and their own error, seen from twice as many points, is below 4e-5.
+    """
+    exact = np.array([2.144794e-11, 7.589616e-20, 4.529802e-20, 1.253085e-20, 4.01520e-23])
+    case = wfrpde.load_case("quartic-well-50")
+    if tolerance is not None:
+        case = case.with_overrides({"accuracy.tolerance": tolerance})
+    solution = wfrpde.solve(case)
+    assert solution.times[1:].tolist() == TIMES
+    off = np.abs(solution.series["fisher_information"][1:] - exact)
+    assert (off <= 3e-4 * exact).all()
+    assert (off <= solution.error.series["fisher_information"][1:] + 4e-5 * exact).all()

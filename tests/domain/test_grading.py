@@ -52,3 +52,50 @@ def test_cells_follow_the_curvature_less_where_less_mass_is():
 def test_cells_are_graded_where_that_saves_many(name, changes, graded):
     problem = make_problem(wfrpde.load_case(name).with_overrides(changes))
     assert (problem.grading is not None) == graded
+
+
+def test_a_line_has_short_cells_at_a_narrow_start_alone():
+    """N(3, 1e-6) in V = x²/2: ℓ is 1e-3 over √24 widths, and 1/G at most √(2s/G) beyond."""
+    line = Landscape(
+        lambda x: x[:, 0] ** 2 / 2,
+        lambda x: (x[:, 0] - 3.0) ** 2 / 2e-6,
+        np.array([[0.0], [3.0]]),
+    )
+    box = np.array([[-8.0, 8.0]])
+    grading = Grading.of_line(line, box)
+    assert grading.shortest == pytest.approx([1e-3], rel=1e-3)
+    assert grading.lengths[0] < 150  # 16000 equal ones
+    (breaks,) = grading.breaks((4000,))
+    middle, length = (breaks[1:] + breaks[:-1]) / 2, np.diff(breaks) * 4000 / grading.lengths[0]
+    start = np.abs(middle - 3.0) < np.sqrt(24) * 1e-3
+    assert np.count_nonzero(start) > 100
+    assert np.abs(length[start] - 1e-3).max() < 2e-5
+    # levels of V in between are up to 4.5 kT
+    assert length[np.abs(middle) < 3].max() < np.exp(4.5 / RELAXED)
+    assert length[np.abs(middle) < 1].min() > 0.3
+    part = grading.within(-1.0, 3.0)
+    assert part.lengths[0] == pytest.approx(
+        np.interp(3.0, grading.positions[0], grading.counts[0])
+        - np.interp(-1.0, grading.positions[0], grading.counts[0]),
+        abs=1e-9,
+    )
+    assert part.breaks((10,))[0][[0, -1]] == pytest.approx([-1.0, 3.0], abs=1e-12)
+
+
+def test_lines_are_graded_where_they_are_long_and_a_tolerance_asks():
+    def graded(covariance, **tables) -> bool:
+        case = wfrpde.Case.from_dict(
+            {
+                "target": {"potential": "x**2/2"},
+                "initial": {"mean": [0.0], "covariance": covariance},
+                **tables,
+            }
+        )
+        return make_problem(case).grading is not None
+
+    tolerance = {"accuracy": {"tolerance": 1e-3}}
+    assert graded(1e-7, **tolerance)
+    assert not graded(1e-7)
+    assert not graded(0.1, **tolerance)
+    assert not graded(1e-7, **tolerance, numerics={"cells": [400]})
+    assert not graded(1e-7, **tolerance, flow={"alpha": 0.0})

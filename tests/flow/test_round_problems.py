@@ -241,3 +241,25 @@ def test_masses_of_runs_that_nothing_is_compared_with(monkeypatch):
     alone = wfrpde.solve(case.with_overrides({"numerics.certify": False}))
     assert sum(looked) < 2 * points
     assert alone.mode_mass["right"] == pytest.approx(certified.mode_mass["right"], abs=1e-4)
+
+
+@pytest.mark.parametrize("start", [1e-4, 1e-6])
+def test_starts_a_thousand_times_narrower_than_the_target(start):
+    """The line's box cut 4e-4 of the target off, at 1e-6, and nothing better than 3 % was met."""
+    case = at_centre(
+        (0.0, 0.0),
+        initial={"mean": [0.0, 0.0], "covariance": start},
+        flow={"beta": 0.0, "save": [0.1, 0.7, 5.0]},
+        accuracy={"tolerance": 1e-4},
+        numerics={"formulation": "radial"},
+    )
+    solution = wfrpde.solve(case)
+    assert solution.numerics["accuracy"]["met"]
+    assert not any("cuts off" in warning for warning in solution.warnings)
+    s = 1 + (start - 1) * np.exp(-2 * solution.times)
+    gap = np.abs(solution.covariance[:, 0, 0] - s)
+    assert gap.max() < 1e-5
+    assert (gap <= solution.error.covariance[:, 0, 0]).all()
+    gap = np.abs(solution.series["kl"] - (s - 1 - np.log(s)))
+    assert gap.max() < 1e-4
+    assert (gap <= solution.error.series["kl"]).all()

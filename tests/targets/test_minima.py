@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 
+from wfrpde.errors import InputError
 from wfrpde.targets import make_target
 
 WELLS = [
@@ -48,3 +49,32 @@ def test_the_search_is_deterministic_and_quick():
     first = make_target(potential=text).seeds
     assert time.perf_counter() - start < 1.0
     np.testing.assert_array_equal(first, make_target(potential=text).seeds)
+
+
+@pytest.mark.parametrize(
+    ("text", "box", "well"),
+    [
+        ("1e14*(x - 1e-6)**2 - 2e12", [[0.0, 2e-6]], 1e-6),
+        ("1e14*(x - 1e-6)**2 - 2e12", None, 1e-6),
+        ("1e20*(x - 1e-9)**2 - 1e13", [[-1e-8, 1e-8]], 1e-9),
+        ("1e14*(x - 1)**2 - 2e12", None, 1.0),
+        ("-1e13/(1 + (x - 3)**2)", None, 3.0),
+        ("1e-14*(x - 1e6)**2", [[-1e8, 1e8]], 1e6),
+        ("(x - 1e7)**2", None, 1e7),
+        ("-1e13*x", [[0.0, 1.0]], 1.0),
+    ],
+)
+def test_a_deep_or_far_minimum_is_one(text, box, well):
+    """A constant in V, or the unit of length, says nothing of whether it is bounded below."""
+    seeds = make_target(potential=text, box=box).seeds
+    assert seeds.shape == (1, 1)
+    assert abs(seeds[0, 0] - well) < 1e-6 * well
+
+
+@pytest.mark.parametrize(
+    ("text", "box"),
+    [("-x**2", None), ("-x**4 + x**2", None), ("x**3", None), ("1e3/(x - 0.123)", [[-1.0, 1.0]])],
+)
+def test_what_falls_without_bound_is_refused(text, box):
+    with pytest.raises(InputError, match="falls without bound"):
+        make_target(potential=text, box=box)

@@ -14,12 +14,14 @@ from wfrpde.case.forgotten import highest_start
 from wfrpde.case.stretch import stretch
 from wfrpde.case.terms import EMPTY, Densities
 from wfrpde.domain.absorption import Absorption
+from wfrpde.domain.extent import tail_powers
 from wfrpde.domain.grading import Grading
 from wfrpde.domain.grid import SimplexGrid, TensorGrid, divided, simplices_of_box
 from wfrpde.domain.kinks import Kinks, kinks_of
 from wfrpde.domain.landscape import SPAN, TOP, WALL, Landscape, sample
 from wfrpde.domain.sides import Sides
 from wfrpde.fields.blocks import in_blocks
+from wfrpde.targets.reach import coarse_reach
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -39,8 +41,9 @@ that they change."""
 REACHED = 15.0
 """Levels (kT) within which a linear reaction's range sets the time scale."""
 
-WORTH_IT = 1.5
-"""Ratio of the numbers of equal and graded cells from which cells are graded."""
+WORTH_IT, LONG, HEAVY = 1.5, {False: 20_000.0, True: 400.0}, 20.0
+"""Ratio of the numbers of equal and graded cells from which cells are graded, and of a line to what
+is narrow on it: otherwise, and on tails of a power below the last."""
 
 LINES = 4
 """Lines through random points, and through seeds, on which kinks are looked for in the plane and
@@ -92,20 +95,51 @@ class Problem(Densities):
     @cached_property
     def scales(self) -> Array:
         """Shortest length ``(d,)`` along each axis."""
-        return self.landscape.scales(self.box) if self.lengths is None else self.lengths
+        if self.lengths is not None:
+            return self.lengths
+        found = self.landscape.scales(self.box)
+        if self.dim == 1 and self.grading is not None:  # it looks closer
+            found = np.minimum(found, self.grading.shortest)
+        return found
 
     @cached_property
     def grading(self) -> Grading | None:
-        """How cells of a plane are graded for a tolerance; None where equal ones do as well."""
+        """How cells of a line or a plane are graded for a tolerance; None where equal ones do.
+
+        Of a line only where it is long beside what is narrow on it.
+        """
         wanted = self.tolerance is not None and self.numerics.cells is None
         tensor = self.mesh is None and self.lengths is None and self.domain.cell != "simplex"
-        if self.dim != 2 or not (wanted and tensor) or any(self.sides.closed):
+        if self.dim > 2 or not (wanted and tensor) or any(self.sides.closed):
             return None
+        if self.dim == 1:
+            return self._grading_of_line
         if self.equation.path is not None or self.absorption is not None or self.kinks.any:
             return None
         found = Grading.of(self.landscape, self.box)
         equal = np.ptp(self.box, axis=1) / self.scales
         return found if np.prod(equal) > WORTH_IT * np.prod(found.lengths) else None
+
+    @property
+    def _grading_of_line(self) -> Grading | None:
+        equation = self.equation
+        if equation.dynamics is None or equation.dynamics.terms or not equation.descends:
+            return None
+        if equation.path is not None or self.absorption is not None:
+            return None
+        landscape, width = self.landscape, float(np.ptp(self.box))
+        powers = tail_powers(landscape.potential, self.box)
+        long = LONG[bool(powers.min() < HEAVY)]
+        near = [coarse_reach(f, landscape.seeds) for f in (landscape.potential, landscape.surprise)]
+        if width < long * float(np.min(near)) / 4:  # a quarter of it is no more than a length
+            return None
+        found = Grading.of_line(landscape, self.box)
+        if width < long * found.narrowest or self.kinks.any:
+            return None
+        alone = replace(landscape, surprise=landscape.potential)
+        if powers.min() >= HEAVY and width > long * Grading.of_line(alone, self.box).narrowest:
+            return None  # a narrow well, which equal cells follow
+        return found if width > WORTH_IT * found.lengths[0] * found.narrowest else None
 
     @cached_property
     def sides(self) -> Sides:
@@ -207,10 +241,16 @@ class Problem(Densities):
         if not self.target.known_smooth:
             functions.append(self.target.potential)
         if self.initial.gradient is None:  # else it is a Gaussian
-            functions.append(self.landscape.surprise)
+            functions.append(self._known_surprise)
         if self.equation.rate is not None:
             functions.append(self.rate_on_average)
         return kinks_of(functions, self.box, lines)
+
+    def _known_surprise(self, x: Array) -> Array:
+        """−log ρ₀ at points ``(n, d)``, up to a constant, as far up as floating point knows it."""
+        with np.errstate(all="ignore"):
+            value = -self.initial.log_density(x)
+        return np.where(np.isfinite(value), value, -EMPTY)
 
     @cached_property
     def span(self) -> float:
@@ -289,7 +329,7 @@ class Problem(Densities):
         density can be had. Cells are equal along an axis, or follow a `grading`.
         """
         if self.dim == 1:
-            return self._interval(cells[0], self._ends_of_cells(through)[0], low=low)
+            return self._interval(cells[0], self._ends_of_cells(through)[0], grading, low=low)
         grid = self.whole_grid(cells, through)
         if grading is not None:
             grid = replace(grid, breaks=grading.breaks(cells))
@@ -362,11 +402,16 @@ class Problem(Densities):
                 self.warnings.append(warning)
         return mesh
 
-    def _interval(self, cells: int, through: Array, *, low: bool) -> TensorGrid:
+    def _interval(
+        self, cells: int, through: Array, grading: Grading | None, *, low: bool
+    ) -> TensorGrid:
         """Divide the `stretch` of a 1-D box."""
         ends = stretch(self, low=True) if low else self.stretch
         first, last = ends[0]
-        breaks = divided(first, last, cells, through)
+        if grading is None:
+            breaks = divided(first, last, cells, through)
+        else:
+            (breaks,) = grading.within(first, last).breaks((cells,))
         return TensorGrid((breaks,), np.ones(len(breaks) - 1, dtype=bool), self.sides.closed)
 
     def grid(

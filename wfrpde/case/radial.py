@@ -26,6 +26,10 @@ RADIAL: dict[str, type[RadialTarget] | type[StudentTarget]] = {
 LEVELS = np.linspace(38.0, 6.0, 33)
 """Levels (kT) that the box of the distance holds: the first one that a grid resolves."""
 
+LONGEST = {False: 1e3, True: 1e5}
+"""Length of that box in units of what is within 1 kT of the narrower density, on equal cells and
+where a tolerance lets cells grow outwards."""
+
 
 def distance_case(case: Case) -> Case:
     """Return the case of the distance from the origin, of a radial target with a radial start.
@@ -40,7 +44,7 @@ def distance_case(case: Case) -> Case:
     growth = case.dim - 1
     formula = f"({target.text()}) - {growth}*log(x)"
     log_start = f"-({start.text()}) + {growth}*log(x)"
-    box = distance_box(target, start, growth)
+    box = distance_box(target, start, growth, graded=is_graded(case))
     return reduced_case(case, formula, log_start, [box])
 
 
@@ -93,7 +97,14 @@ def start_of(case: Case) -> RadialFormula:
     return RadialFormula(potential=f"r**2/{2 * float(density.gaussian[1][0, 0])!r}")
 
 
-def distance_box(target: RadialFormula, start: RadialFormula, growth: int) -> list[float]:
+def is_graded(case: Case) -> bool:
+    """Whether cells of a line may be graded: for a tolerance, and where none are given."""
+    return case.accuracy.tolerance is not None and case.numerics.cells is None
+
+
+def distance_box(
+    target: RadialFormula, start: RadialFormula, growth: int, *, graded: bool
+) -> list[float]:
     """Return the interval of r that holds both densities, and geometric means of them.
 
     Of heavy tails it holds as much as a grid resolves; what lies beyond is counted as lost.
@@ -101,11 +112,11 @@ def distance_box(target: RadialFormula, start: RadialFormula, growth: int) -> li
     functions = [formula.functions("target.potential")[0] for formula in (target, start)]
     for level in LEVELS:
         low, high, core = _held(functions, growth, level)
-        # widths of what is within 1 kT that the box is long at most
-        if high - low <= 1000.0 * core:
+        if high - low <= LONGEST[graded] * core:
             break
-    # least distance, in units of the largest, that the box begins at
-    return [max(low, 1e-6 * high), high]
+    # least distance that the box begins at, in units of the largest and of the narrower density
+    least = 1e-6 * high if high < LONGEST[False] * core else 1e-4 * core
+    return [max(low, least), high]
 
 
 def _held(functions: list[Any], growth: int, level: float) -> tuple[float, float, float]:

@@ -19,6 +19,7 @@ from wfrpde.domain.extent import (
     share_outside,
     with_favoured,
     with_orbits,
+    with_spread,
     within_reach,
 )
 from wfrpde.domain.grid import SimplexGrid
@@ -28,7 +29,7 @@ from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation, Path
 from wfrpde.errors import InputError
 from wfrpde.fields.protocols import Formula
-from wfrpde.fields.schedules import gauss, is_moving, written
+from wfrpde.fields.schedules import gauss, integral, is_moving, written
 from wfrpde.starts import InitialDensity
 
 if TYPE_CHECKING:
@@ -130,7 +131,11 @@ def _looked_at(case: Case, *, at_equilibrium: bool, level: float, walls: bool) -
     heavy, all_levels = False, landscape.level
     if bounds is None:
         whole = automatic_box(landscape)
-        landscape, box = within_reach(landscape, whole)
+        if not at_equilibrium:
+            landscape, whole = _spread(landscape, whole, equation, initial, flow.t_end)
+        posed_so = Problem(target, initial, equation, case, landscape, whole, mesh, flow.save)
+        graded = target.dim == 1 and not at_equilibrium and posed_so.grading is not None
+        landscape, box = (landscape, whole) if graded else within_reach(landscape, whole)
         heavy = box is not whole
     else:
         box = np.asarray(bounds)
@@ -152,6 +157,20 @@ def _looked_at(case: Case, *, at_equilibrium: bool, level: float, walls: bool) -
     confined = _check_cut_off(problem, box if heavy else bounds, all_levels)
     felt = walls or at_equilibrium or user_box is None or not confined
     return problem if felt else without_walls(problem)
+
+
+def _spread(
+    landscape: Landscape, box: Array, equation: Equation, initial: InitialDensity, t_end: float
+) -> tuple[Landscape, Array]:
+    """Widen a box by what a Gaussian start spreads to; a reaction leaves it the time 2/β."""
+    dynamics = equation.dynamics
+    if dynamics is None or dynamics.terms or equation.path is not None or initial.gaussian is None:
+        return landscape, box
+    beta = 0.0 if is_moving(equation.beta) else float(equation.beta)
+    time = -np.expm1(-beta * t_end / 2) / (beta / 2) if beta > 0 else t_end
+    mean, covariance = initial.gaussian
+    wide = covariance + 2 * integral(equation.alpha, 0.0, time) * np.eye(len(mean))
+    return with_spread(landscape, box, mean, wide)
 
 
 def _refuse_coarse(mesh: SimplexGrid, scales: Array) -> None:
@@ -293,7 +312,7 @@ def _check_cut_off(problem: Problem, bounds: Array | None, level: float) -> bool
             confined = False
             return 0.0  # not confining: nothing to compare with
         wide = np.where(closed[:, None] | nothing, problem.box, wide)
-        return share_outside(log_density, problem.box, wide)
+        return share_outside(log_density, problem.box, wide, landscape.seeds)
 
     def of_potential(potential: Callable[[Array], Array]) -> float:
         return beyond(potential, lambda x: -potential(x))
@@ -308,7 +327,7 @@ def _check_cut_off(problem: Problem, bounds: Array | None, level: float) -> bool
         shares["favoured"] = max(map(of_potential, landscape.favoured))
     if problem.dim == 1 and problem.mesh is None:
         shares["initial"] += share_outside(
-            problem.initial.log_density, problem.stretch, problem.box
+            problem.initial.log_density, problem.stretch, problem.box, landscape.seeds
         )
     problem.facts["cut_off_share"] = shares
     inside = problem.log_initial(problem.landscape.seeds_in(problem.box))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wfrpde.arrays import Array
-from wfrpde.case.radial import distance_box, is_round, reduced_case
+from wfrpde.case.radial import distance_box, is_graded, is_round, reduced_case
 from wfrpde.errors import InputError
 from wfrpde.fields import parse_expression
 from wfrpde.fields.distance import in_distance
@@ -68,7 +68,7 @@ def case_of_distance(problem: Problem, found: Round, caution: float = CAUTION) -
     Its tolerance is smaller by the factor `caution`.
     """
     growth = problem.dim - 1
-    box = distance_box(found.target, found.start, growth)
+    box = distance_box(found.target, found.start, growth, graded=is_graded(problem.case))
     line = reduced_case(
         problem.case,
         f"({found.target.text()}) - {growth}*log(x)",

@@ -16,6 +16,9 @@ from wfrpde.errors import InputError, place
 LEAST_LEVEL = 12.0
 """Levels (kT) that a box holds at least, however heavy the tails."""
 
+MOST_LENGTHS = {1: 1000.0, 2: 120.0, 3: 40.0}
+"""Shortest lengths along an axis of a box beyond which no grid of equal cells resolves it."""
+
 COARSE_SAMPLES = {1: 1001, 2: 61, 3: 33, 4: 17}
 """The same where a box only tells what another one cuts off."""
 
@@ -101,6 +104,12 @@ def held(landscape: Landscape, box: Array) -> tuple[Array, float]:
     return _trimmed(box, points[level < landscape.level], count), float(highest)
 
 
+def is_long(landscape: Landscape, box: Array) -> bool:
+    """Whether no grid of equal cells resolves a box ``(d, 2)``: it has too many lengths."""
+    most = MOST_LENGTHS[landscape.dim]
+    return bool((np.ptp(box, axis=1) / landscape.scales(box)).max() > most)
+
+
 def within_reach(landscape: Landscape, box: Array) -> tuple[Landscape, Array]:
     """Cut heavy tails off a box ``(d, 2)`` that no grid would resolve.
 
@@ -108,20 +117,14 @@ def within_reach(landscape: Landscape, box: Array) -> tuple[Landscape, Array]:
     of lengths out. Fewer levels do then, as many as a grid can hold; what lies beyond is cut off,
     and has to be counted.
     """
-    # shortest lengths along an axis of a box beyond which no grid resolves it, by dimension
-    most = {1: 1000.0, 2: 120.0, 3: 40.0}[landscape.dim]
-
-    def lengths(box: Array, of: Landscape) -> float:
-        return float((np.ptp(box, axis=1) / of.scales(box)).max())
-
-    if lengths(box, landscape) <= most:
+    if not is_long(landscape, box):
         return landscape, box
     half = replace(landscape, level=landscape.level / 2)
     # how many times wider a box is than that of half its levels where a tail is heavy: √2 for a
     # Gaussian, 2 for an exponential tail
     if np.ptp(box, axis=1).max() < 3.0 * np.ptp(automatic_box(half), axis=1).max():
         return landscape, box
-    while lengths(box, landscape) > most and landscape.level > LEAST_LEVEL:
+    while is_long(landscape, box) and landscape.level > LEAST_LEVEL:
         landscape = replace(landscape, level=max(0.95 * landscape.level, LEAST_LEVEL))
         box = automatic_box(landscape)
     return landscape, box
@@ -142,6 +145,37 @@ def with_orbits(landscape: Landscape) -> Landscape:
         return np.asarray(landscape.potential(x) / ratio, dtype=float)
 
     return replace(landscape, favoured=(orbits,)) if ratio > 1.0 else landscape
+
+
+def with_spread(
+    landscape: Landscape, box: Array, mean: Array, covariance: Array
+) -> tuple[Landscape, Array]:
+    """Widen an automatic box ``(d, 2)`` by what diffuses beyond it where V hardly rises.
+
+    A box holds the levels of start and target. Far out on heavy tails V rises little from one to
+    the other, and what comes there is as the heat kernel of the start ``(d,)``, ``(d, d)``, less
+    what V keeps back: −log of it is that of the kernel plus V(x) − V(mean), where that is positive.
+    """
+    inverse, bottom = np.linalg.inv(covariance), landscape.potential(mean[None])[0]
+
+    def spread(x: Array) -> Array:
+        away = x - mean
+        rise = np.maximum(landscape.potential(x) - bottom, 0.0)
+        return np.asarray(np.einsum("ni,ij,nj->n", away, inverse, away) / 2 + rise)
+
+    points = sample(box, COARSE_SAMPLES)
+    points = points[((points == box[:, 0]) | (points == box[:, 1])).any(axis=1)]
+    with np.errstate(invalid="ignore"):
+        crossed = spread(points) < landscape.level
+        flat = landscape.potential(points) - bottom < landscape.level / 2
+    if not (crossed & flat).any():
+        return landscape, box
+    wider = replace(landscape, spread=spread)
+    found = automatic_box(wider)
+    found = np.stack([np.fmin(found[:, 0], box[:, 0]), np.fmax(found[:, 1], box[:, 1])], axis=1)
+    if landscape.dim > 1 and is_long(wider, found):
+        return landscape, box  # what is held back is told
+    return wider, found
 
 
 def with_favoured(
@@ -216,10 +250,24 @@ def _rounded(box: Array) -> Array:
     return np.asarray(np.round(rounded, 12))
 
 
-def share_outside(log_density: Callable[[Array], Array], box: Array, wide: Array) -> float:
+def tail_powers(potential: Callable[[Array], Array], box: Array) -> Array:
+    """Return p at both ends ``(2,)`` of a line ``(1, 2)`` where V rises there like p log|x|.
+
+    x counts from the middle; a Gaussian that ends at level L has p = 2L.
+    """
+    middle, ends = box.mean(), box[0]
+    further = middle + 1.05 * (ends - middle)
+    rise = np.diff([potential(x[:, None]) for x in (ends, further)], axis=0)[0]
+    return np.asarray(rise / np.log(1.05))
+
+
+def share_outside(
+    log_density: Callable[[Array], Array], box: Array, wide: Array, seeds: Array | None = None
+) -> float:
     """Share of a density's mass that lies in the box `wide` but not in `box`.
 
-    By the midpoint rule, in cells that the walls of `box` do not cut.
+    By the midpoint rule, in cells that the walls of `box` do not cut; on a line they are small
+    around `seeds` ``(k, 1)``, between which what is narrow may lie.
     """
     if (wide[:, 0] >= box[:, 0]).all() and (wide[:, 1] <= box[:, 1]).all():
         return 0.0
@@ -229,6 +277,10 @@ def share_outside(log_density: Callable[[Array], Array], box: Array, wide: Array
         walls = np.unique([min(first, low), low, high, max(last, high)])
         ends = np.concatenate([np.linspace(a, b, pieces + 1)[:-1] for a, b in pairwise(walls)])
         ends = np.append(ends, walls[-1])
+        if len(box) == 1 and seeds is not None:
+            away = np.ptp(walls) * np.geomspace(1e-7, 1.0, pieces)
+            near = (seeds + np.concatenate([-away, away])).ravel()
+            ends = np.union1d(ends, near[(near > walls[0]) & (near < walls[-1])])
         lines.append(((ends[:-1] + ends[1:]) / 2, np.diff(ends)))
     axes, widths = zip(*lines, strict=True)
     points = lattice(axes)

@@ -62,6 +62,8 @@ class Landscape:
         Level (kT) beyond which nothing matters.
     favoured
         −log of densities, up to constants, that a linear reaction may lead to.
+    spread
+        −log of a density, up to a constant, that the start spreads to where V hardly rises.
     """
 
     potential: Callable[[Array], Array]
@@ -71,6 +73,7 @@ class Landscape:
     transport: bool = True
     level: float = LEVEL
     favoured: tuple[Callable[[Array], Array], ...] = ()
+    spread: Callable[[Array], Array] | None = None
 
     @property
     def dim(self) -> int:
@@ -103,7 +106,7 @@ class Landscape:
                     mixed += theta * r
                 mixed -= least(mixed)
                 np.fmin(best, mixed, out=best)  # where the mixture is undefined it never matters
-        for function in self.favoured:
+        for function in (*self.favoured, *([] if self.spread is None else [self.spread])):
             value = at(function)
             with np.errstate(invalid="ignore"):
                 np.fmin(best, value - least(value), out=best)
@@ -112,7 +115,10 @@ class Landscape:
             # of the start, 3 standard deviations: its way downhill is kept in the mesh
             bulk = v_rel[(r_rel < 4.5) & np.isfinite(v_rel)]
             start = max(0.0, -least(-bulk))
-            np.minimum(best, np.maximum(v_rel - start, 0.0) * self.level / 5.0, out=best)
+            # 5 kT above it are enough of a way, unless that is so high that mass may stay there
+            # for long, in an upper well or on a shelf, whose own levels count then
+            steeper = self.level / 5.0 if start < self.level / 2 else 1.0
+            np.minimum(best, np.maximum(v_rel - start, 0.0) * steeper, out=best)
         best[np.isposinf(v)] = np.inf
         return np.asarray(best[: len(x)])
 

@@ -28,7 +28,9 @@ LITTLE = 10_000
 coarse runs that all miss a ridge between two modes differ by less than finer ones."""
 
 INTERRUPTED, WALLS = "interrupted", "walls that were left out change as much alone"
-"""Why refining ended, if it was stopped, or if the box of the case is felt after all."""
+HELD_BACK = "what the ends of the box hold back is so much alone"
+"""Why refining ended, if it was stopped, if the box of the case is felt after all, or if the one
+that was chosen is."""
 
 SMALL = 1e-3
 """Numbers below this share of their scale count relative to that share: the largest value at any
@@ -179,7 +181,7 @@ def refined_to_tolerance(
             stopped = "what is left out of the start is so much alone"
             break
         if best.numerics.get("walls_change", 0.0) > tolerance:
-            stopped = WALLS
+            stopped = WALLS if "walls" in best.numerics else HELD_BACK
             break
         if len(attempts) > MOST_REFINEMENTS:
             stopped = f"after {MOST_REFINEMENTS} refinements"

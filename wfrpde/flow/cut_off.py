@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from wfrpde.arrays import Array
 from wfrpde.case.problem import Problem
+from wfrpde.discretisation.interpolation import evaluate
 from wfrpde.discretisation.pieces import Functionals
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
+from wfrpde.domain.extent import tail_powers
+from wfrpde.domain.grid import TensorGrid
 from wfrpde.fields.schedules import integral
 from wfrpde.flow.accuracy import SMALL
 from wfrpde.flow.outcome import Outcome
 
 ORDINARY = 100.0
 """Mass at the sides of an automatic box, in units of e^{−level}, that its levels account for."""
+
+
+LIGHT = 60.0
+"""Power of a tail from which it is none of a power: Gaussians end where theirs is 80."""
 
 
 def cut_off(
@@ -31,7 +40,9 @@ def cut_off(
     shares = problem.facts["cut_off_share"]
     cut = float(sum(shares.values())) if problem.endless else 0.0
     if problem.endless and problem.domain.box is None:
-        share = np.maximum(cut, _stopped(problem, outcome, shift - log_normalisation))
+        inner = shift - log_normalisation
+        share = np.maximum(cut, _stopped(problem, outcome, inner))
+        share = np.maximum(share, _in_tails(problem, outcome, inner))
         return share, -np.log(np.where(share > 0, share, 1.0))
     if cut == 0.0:
         return nothing, nothing
@@ -53,44 +64,72 @@ def cut_off(
 
 
 def _stopped(problem: Problem, outcome: Outcome, shift: Array) -> Array:
-    """Return the masses ``(T,)`` that walls of an automatic box have held back so far.
+    """Return the masses ``(T,)`` that ends of the cells of an automatic box have held back so far.
 
-    It holds start and target to their levels, but where V hardly rises what diffuses goes beyond
-    both. What would be there is estimated by ρ at a wall, as far out as diffusion has come: as much
-    of it as V lets, ∫ρ e^{−(V(wall + s) − V(wall))} ds.
+    Cells hold start and target to their levels, but where V hardly rises what diffuses goes beyond
+    both. What would be there is estimated by ρ on a face at which cells end, at walls or within the
+    box, as far out as diffusion has come: as much of it as V lets, ∫ρ e^{−(V(x + s) − V(x))} ds.
     """
     equation, at, times = problem.equation, outcome.interpolation, outcome.times
     if equation.path is not None or not isinstance(at, TensorInterpolation):
         return np.zeros(len(times))
     reach = np.array([np.sqrt(2 * integral(equation.alpha, 0.0, float(t))) for t in times])
-    nodes, axes = at.nodes, at.axes
-    spacing = [np.gradient(axis) for axis in axes]
     total = np.zeros(len(times))
-    for k, axis in enumerate(axes):
-        if problem.sides.closed[k]:
-            continue
-        for wall, outward in ((axis[0], -1.0), (axis[-1], 1.0)):
-            here = nodes[nodes[:, k] == wall]
-            if not len(here):
-                continue
-            area = np.ones(len(here))
-            for j in range(len(axes)):
-                if j != k:
-                    area *= spacing[j][np.searchsorted(axes[j], here[:, j])]
-            potential = problem.potential(here)
-            with np.errstate(all="ignore"):
-                log_density = outcome.best[:, nodes[:, k] == wall] + shift[:, None] - potential
-                for t in range(1, len(times)):
-                    beyond = np.zeros(len(here))
-                    for share in (1 / 6, 1 / 2, 5 / 6):
-                        out = here.copy()
-                        out[:, k] += outward * share * reach[t]
-                        fall = potential - problem.potential(out)
-                        beyond += np.nan_to_num(np.exp(np.minimum(fall, 0.0))) / 3
-                    density = np.nan_to_num(np.exp(np.minimum(log_density[t], 300.0)))
-                    total[t] += float((density * area * beyond).sum()) * reach[t]
+    for here, outward, area in _ends(at.grid):
+        potential = problem.potential(here)
+        u, _ = evaluate(at, outcome.best, here)
+        with np.errstate(all="ignore"):
+            log_density = u + shift[:, None] - potential
+            for t in range(1, len(times)):
+                beyond = np.zeros(len(here))
+                for share in (1 / 6, 1 / 2, 5 / 6):
+                    fall = potential - problem.potential(here + share * reach[t] * outward)
+                    beyond += np.nan_to_num(np.exp(np.minimum(fall, 0.0))) / 3
+                density = np.nan_to_num(np.exp(np.minimum(log_density[t], 300.0)))
+                total[t] += float((density * area * beyond).sum()) * reach[t]
     total[total < ORDINARY * np.exp(-problem.landscape.level)] = 0.0
     return np.asarray(np.maximum.accumulate(np.minimum(total, 1.0)))
+
+
+def _in_tails(problem: Problem, outcome: Outcome, shift: Array) -> Array:
+    """Return what of ρ ``(T,)`` lies beyond a line in tails of a power, counted by its squares.
+
+    Where V rises like p log x the mass beyond R is ρ(R) R/(p − 1), and E x² there is ρ(R)
+    R³/(p − 3): in units of R² more by (p − 1)/(p − 3). A half more allows for other tails.
+    """
+    total, at = np.zeros(len(outcome.times)), outcome.interpolation
+    if problem.dim > 1 or problem.equation.path is not None or problem.sides.closed[0]:
+        return total
+    powers, reach = tail_powers(problem.target.potential, problem.box), np.ptp(problem.box) / 2
+    for power, node in zip(powers, (at.nodes.argmin(), at.nodes.argmax()), strict=True):
+        if power < LIGHT:
+            potential = problem.target.potential(at.nodes[[node]])[0]
+            density = np.exp(outcome.best[:, node] + shift - potential)
+            total += 1.5 * density * reach / max(float(power) - 3.0, 0.05)
+    return np.asarray(np.minimum(total, 1.0))
+
+
+def _ends(grid: TensorGrid) -> Iterator[tuple[Array, Array, Array]]:
+    """Yield centres ``(m, d)``, outward normals ``(d,)`` and areas ``(m,)`` of faces at the end.
+
+    On their other side there is no cell.
+    """
+    sizes = [np.diff(breaks) for breaks in grid.breaks]
+    for axis in set(range(grid.dim)) - set(grid.closed_axes):
+        for end in (0, 1):
+            beside = np.roll(grid.active, 1 - 2 * end, axis=axis)
+            np.moveaxis(beside, axis, 0)[-end] = False
+            cell = np.nonzero(grid.active & ~beside)
+            if not len(cell[0]):
+                continue
+            centres = [
+                breaks[index + end] if k == axis else (breaks[index] + breaks[index + 1]) / 2
+                for k, (breaks, index) in enumerate(zip(grid.breaks, cell, strict=True))
+            ]
+            across = [size[index] for k, (size, index) in enumerate(zip(sizes, cell, strict=True))
+                      if k != axis]  # fmt: skip
+            outward = (2 * end - 1) * np.eye(grid.dim)[axis]
+            yield np.stack(centres, axis=1), outward, np.prod([np.ones(len(cell[0])), *across], 0)
 
 
 def held_back(problem: Problem, share: Array) -> list[str]:

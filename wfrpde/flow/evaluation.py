@@ -134,7 +134,7 @@ def _report(
         series["log_normalising_constant"], spread["log_normalising_constant"] = (
             log_normalising_constant(problem, outcome, evaluator, second, error)
         )
-    edges = held_back(problem, cut[0])
+    edges = held = held_back(problem, cut[0])
     if equation.rate is not None:
         edges = edge_warnings(problem, evaluator, *sampled_by(evaluator, fields[:1], shifts[:1]))
     checks = invariants(equation, outcome, series, keeps_mass=scheme.keeps_mass)
@@ -175,7 +175,7 @@ def _report(
             **_facts(context, shown),
             **(
                 {"walls_change": walls_change(problem, numbers, cut)}
-                if "walls" in problem.facts
+                if "walls" in problem.facts or held
                 else {}
             ),
             "target_mode_mass": found.target_mode_mass(),

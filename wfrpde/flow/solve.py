@@ -15,7 +15,14 @@ from wfrpde.case.problem import Problem
 from wfrpde.case.setup import make_problem
 from wfrpde.engine import Wish, engine_for
 from wfrpde.errors import AccuracyError, InputError, SolverError, WfrpdeError
-from wfrpde.flow.accuracy import WALLS, check_wanted, level_for, refined_to_tolerance, worst_error
+from wfrpde.flow.accuracy import (
+    HELD_BACK,
+    WALLS,
+    check_wanted,
+    level_for,
+    refined_to_tolerance,
+    worst_error,
+)
 from wfrpde.flow.certificate import certified
 from wfrpde.flow.checkpoints import FOLDER, Checkpoints
 from wfrpde.flow.checks import error_warnings
@@ -346,6 +353,8 @@ def _degraded(solution: Solution) -> str | None:
         return None
     worst, tolerance = _worst(solution), solution.case.accuracy.tolerance
     if tolerance is not None:
-        return None if worst <= tolerance else f"the estimated error is {worst:.1e}"
+        other_would_not = solution.numerics.get("accuracy", {}).get("stopped") == HELD_BACK
+        met = worst <= tolerance or other_would_not
+        return None if met else f"the estimated error is {worst:.1e}"
     # relative estimated error of the density beyond which an automatic choice is reconsidered
     return None if worst <= 0.05 else f"the estimated error of the density is {worst:.1e}"

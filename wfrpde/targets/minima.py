@@ -19,7 +19,7 @@ MAX_SEEDS = 64
 _POINTS = {1: 401, 2: 29**2, 3: 11**3}
 _STARTS = 24
 _NOISE = 1e-3  # kT: a rise that is no barrier
-_DEEP = -1e12  # kT: so does one that gets this low
+_DEEP = -1e12  # kT: below, a minimum has to show that it is one
 _PLUNGE, _CLOSER = 100.0, 60  # a fall in kT that a descent does not leave undone; looks along it
 _FAR = 1e5  # a descent that leaves this radius shows a potential without a lower bound
 
@@ -57,7 +57,9 @@ def find_minima(
         aside, lower = _off_saddles(potential, gradient, start, value, bounds)
         point, height = _descend(potential, gradient, aside, lower, bounds)
         point, height = _into_pole(potential, gradient, point, height, bounds)
-        if height < _DEEP or (bounds is None and np.abs(point).max() > _FAR):
+        if (height < _DEEP or np.abs(point).max() > _FAR) and _falls_on(
+            potential, point, height, bounds
+        ):
             _no_lower_bound(height, point, where, quantity, boxed=bounds is not None)
         found.append(point)
         heights.append(height)
@@ -177,6 +179,27 @@ def _into_pole(
             break
         point, height = near[k], float(values[k])
     return point, height
+
+
+def _falls_on(
+    potential: Callable[[npt.ArrayLike], Array],
+    point: Array,
+    height: float,
+    bounds: Array | None,
+) -> bool:
+    """Whether a potential gets far lower around where a descent ended: that was no minimum.
+
+    Looked at are points at all distances along the axes and away from the origin.
+    """
+    size = max(float(np.abs(point).max()), 1.0)
+    ways = np.concatenate([np.eye(len(point)), -np.eye(len(point)), [point / size]])
+    near = point + size * (np.geomspace(1e-16, 1e4, 201)[:, None, None] * ways)
+    near = near.reshape(-1, len(point))
+    if bounds is not None:
+        near = np.clip(near, bounds[:, 0], bounds[:, 1])
+    with np.errstate(all="ignore"):
+        lowest = np.fmin.reduce(potential(near))
+    return bool(lowest < height - max(_PLUNGE, 1e-3 * abs(height)))
 
 
 def _off_saddles(
