@@ -18,7 +18,7 @@ from wfrpde.domain.extent import tail_powers
 from wfrpde.domain.grading import Grading
 from wfrpde.domain.grid import SimplexGrid, TensorGrid, divided, simplices_of_box
 from wfrpde.domain.kinks import Kinks, kinks_of
-from wfrpde.domain.landscape import SPAN, TOP, WALL, Landscape, sample
+from wfrpde.domain.landscape import BULK, SPAN, TOP, WALL, Landscape, sample
 from wfrpde.domain.sides import Sides
 from wfrpde.fields.blocks import in_blocks
 from wfrpde.targets.reach import coarse_reach
@@ -129,7 +129,11 @@ class Problem(Densities):
             return None
         landscape, width = self.landscape, float(np.ptp(self.box))
         powers = tail_powers(landscape.potential, self.box)
-        long = LONG[bool(powers.min() < HEAVY)]
+        # a reaction lets grow what little there is between a start far out and the rest
+        bottom = landscape.potential(self.target.seeds)
+        first = landscape.potential(self.initial.seeds)
+        far = equation.beta != 0 and first.max(initial=-np.inf) > bottom.min() + BULK
+        long = LONG[bool(powers.min() < HEAVY and not far)]
         near = [coarse_reach(f, landscape.seeds) for f in (landscape.potential, landscape.surprise)]
         if width < long * float(np.min(near)) / 4:  # a quarter of it is no more than a length
             return None

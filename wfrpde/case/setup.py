@@ -162,7 +162,10 @@ def _looked_at(case: Case, *, at_equilibrium: bool, level: float, walls: bool) -
 def _spread(
     landscape: Landscape, box: Array, equation: Equation, initial: InitialDensity, t_end: float
 ) -> tuple[Landscape, Array]:
-    """Widen a box by what a Gaussian start spreads to; a reaction leaves it the time 2/β."""
+    """Widen a box by what a Gaussian start spreads to.
+
+    A reaction leaves it the time 2/β, and widens it: ρ₀ becomes ρ₀^θ, θ = e^{−βt}.
+    """
     dynamics = equation.dynamics
     if dynamics is None or dynamics.terms or equation.path is not None or initial.gaussian is None:
         return landscape, box
@@ -170,6 +173,7 @@ def _spread(
     time = -np.expm1(-beta * t_end / 2) / (beta / 2) if beta > 0 else t_end
     mean, covariance = initial.gaussian
     wide = covariance + 2 * integral(equation.alpha, 0.0, time) * np.eye(len(mean))
+    wide = wide / max(np.exp(-beta * t_end), 0.25)
     return with_spread(landscape, box, mean, wide)
 
 

@@ -257,7 +257,8 @@ def tail_powers(potential: Callable[[Array], Array], box: Array) -> Array:
     """
     middle, ends = box.mean(), box[0]
     further = middle + 1.05 * (ends - middle)
-    rise = np.diff([potential(x[:, None]) for x in (ends, further)], axis=0)[0]
+    with np.errstate(all="ignore"):  # beyond a given box V need not make sense: it is NaN then
+        rise = np.diff([potential(x[:, None]) for x in (ends, further)], axis=0)[0]
     return np.asarray(rise / np.log(1.05))
 
 
