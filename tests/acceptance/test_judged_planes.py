@@ -42,8 +42,8 @@ def judged(name, tolerance):
         x, y, log_density = np.array(points).T
         rise = np.expm1(solution.log_density(t, np.stack([x, y], axis=1)) - log_density)
         gaps.append(np.sqrt(np.mean(rise**2)))
-    # 100 points drawn with a density like ρ² tell the distance in L2 to a fifth or so; the reference
-    # itself is off by what it does not know of masses
+    # 100 points drawn with a density like ρ² tell the distance in L2 to a fifth or so; the
+    # reference itself is off by what it does not know of masses
     masses = solution.mode_mass.keys() & known["values"].keys()
     own = [np.divide(known["errors"][key], known["values"][key]) for key in masses]
     off["density"] = np.array(gaps) / (1.2 * solution.error.density + np.max(own, axis=0) + 1e-8)
