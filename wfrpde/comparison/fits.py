@@ -27,8 +27,9 @@ MISFIT = 2.0
 STEP = 0.05
 """Relative change of a rate from which its influence is found."""
 
-ITERATIONS = 10
-"""Trials of rates in one fit, besides those that its slopes take."""
+ITERATIONS, AGAIN = 10, 4
+"""Trials of rates in one fit, besides those that its slopes take, and in the same from what it
+found, with slopes of that place, which tell the rates' errors."""
 
 GAIN = 2e-3
 """Relative change of the misfit, or of the logarithms of the rates, that ends a fit."""
@@ -127,17 +128,16 @@ def _fit(
             raise _Unsolvable
         return (values - data.mean) / data.error
 
-    def slopes(theta: Array) -> Array:
-        base = scaled(theta)
-        return np.stack([(scaled(t) - base) / STEP for t in theta + STEP * np.eye(len(theta))], 1)
-
     if not usual:
         return _as_it_is(equation, model, data, level)
+    found = np.clip(first, least + 1e-3, most - 1e-3)
     try:
-        fitted = least_squares(
-            scaled, np.clip(first, least + 1e-3, most - 1e-3), slopes, bounds=(least, most),
-            ftol=GAIN, xtol=GAIN, gtol=GAIN, max_nfev=ITERATIONS,
-        )  # fmt: skip
+        for trials in (ITERATIONS, AGAIN):
+            fitted = least_squares(
+                scaled, found, _Slopes(scaled), bounds=(least, most),
+                ftol=GAIN, xtol=GAIN, gtol=GAIN, max_nfev=trials,
+            )  # fmt: skip
+            found = fitted.x
     except _Unsolvable:
         return None
     theta, residual = fitted.x, -fitted.fun
@@ -154,6 +154,31 @@ def _fit(
         misfit=misfit,
         explains=_explains(residual, misfit, count, level),
     )
+
+
+class _Slopes:
+    """Derivatives of residuals ``(m, p)``: by differences first, then by Broyden's update.
+
+    Each difference is a flow to be solved, while an update costs nothing.
+    """
+
+    def __init__(self, residuals: Callable[[Array], Array]) -> None:
+        self.residuals = residuals
+        self.last: tuple[Array, Array, Array] | None = None
+
+    def __call__(self, theta: Array) -> Array:
+        """Return them at the next place."""
+        here = self.residuals(theta)
+        if self.last is None:
+            ends = theta + STEP * np.eye(len(theta))
+            slopes = np.stack([(self.residuals(end) - here) / STEP for end in ends], axis=1)
+        else:
+            before, there, slopes = self.last
+            step = theta - before
+            missed = here - there - slopes @ step
+            slopes = slopes + np.outer(missed, step) / max(float(step @ step), 1e-30)
+        self.last = theta.copy(), here, slopes
+        return slopes
 
 
 def _as_it_is(equation: str, model: Averages, data: Data, level: float) -> Candidate | None:
