@@ -15,7 +15,7 @@ import pytest
 FUZZ = Path(__file__).resolve().parents[2] / "validation" / "fuzz"
 COVERED = 0.97
 SEEDS = [
-    ("1d", 3), ("1d", 8), ("2d", 10),
+    ("1d", 3), ("1d", 8), ("2d", 10), ("2d", 416),
     *(("spectra", seed) for seed in (1, 9, 10, 11, 15, 21, 23, 28, 29)),
 ]  # fmt: skip
 

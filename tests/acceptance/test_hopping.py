@@ -84,3 +84,29 @@ def test_the_rate_of_a_hop_over_a_ridge():
     seen = worst_hop(potential, seeds, np.array([0.27, 1.0]))  # the width along the way counts
     assert abs(seen - (0.1 * np.sqrt(15.0)) ** 4 * rate) < 1e-3 * rate
     assert worst_hop(potential, seeds[:1], np.array([1.0, 0.1])) == 0.0
+
+
+def test_what_is_no_ridge_and_an_edge():
+    """The rim of a narrow well on the way bends by far more than its ridge: it hid all else.
+
+    A mode .25 kT deep is no mode that anything waits in. At an edge −V'' is infinite, V falls by
+    half a kT within ℓ = 1 − √(3/4) of it on either side, and 2/ℓ² is its bend.
+    """
+    seeds, wide = np.array([[-1.0], [1.0]]), np.array([1.0])
+
+    def edge(x: np.ndarray) -> np.ndarray:
+        return 2 * (np.abs(x[:, 0]) - 1) ** 2
+
+    rate = np.sqrt(2) / (1 - np.sqrt(0.75)) * np.exp(-2.0) / (2 * np.pi)
+    assert abs(worst_hop(edge, seeds, wide) - rate) < 0.02 * rate
+
+    def rimmed(x: np.ndarray) -> np.ndarray:
+        return 4 * (x[:, 0] ** 2 - 1) ** 2 - 3 * np.exp(-((x[:, 0] + 1) ** 2) / 0.0008)
+
+    smooth = 4 * np.exp(-7.0) / (2 * np.pi)
+    assert abs(worst_hop(rimmed, seeds, wide) - smooth) < 0.01 * smooth
+
+    def shallow(x: np.ndarray) -> np.ndarray:
+        return (x[:, 0] ** 2 - 1) ** 2 / 4
+
+    assert worst_hop(shallow, seeds, wide) == 0.0

@@ -147,9 +147,12 @@ def estimated(
         doubted = doubted + outcome.shared * told
     if comparisons and nested and outcome.facts["extrapolated"] and problem.dim > 1:
         doubted = doubted + misjudged_hops(problem, outcome)
-    if comparisons and problem.kinks.oblique and problem.tolerance is None:
-        # no order is to be counted on across kinks: numbers agree by chance
+    if comparisons and problem.kinks.oblique:
+        # no order is to be counted on across kinks: numbers agree by chance, with a tolerance also
+        # (a mean was off by 8 bars), and two rules are no nearer to the truth than to each other
         doubted = np.maximum(doubted, NO_LUCK * comparisons[0][1] * comparisons[0][2])
+        integrals, constants, times = rule
+        every[-1] = integrals, constants, 2 * times
     untold: Array = nothing
     if steps is not None:
         _, distance, share = comparisons[0]

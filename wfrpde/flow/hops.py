@@ -64,9 +64,24 @@ def worst_hop(potential: Callable[[Array], Array], seeds: Array, widths: Array) 
             if top in (0, POINTS - 1) or not height < LEVEL:
                 continue
             step = distance[near] / (POINTS - 1)
-            bend = float(-np.diff(value, 2).min()) / step**2
+            bend = _bend(value, top, step)
             width = float(np.abs(way / distance[near]) @ widths)
-            unseen = min(width * np.sqrt(max(bend, 0.0)) / UNSEEN, 1.0) ** 4
-            rate = np.sqrt(max(bend, 0.0)) * np.exp(-max(height, 0.0)) / (2 * np.pi)
+            unseen = min(width * np.sqrt(bend) / UNSEEN, 1.0) ** 4
+            rate = np.sqrt(bend) * np.exp(-max(height, 0.0)) / (2 * np.pi)
             worst = max(worst, float(rate * unseen))
     return worst
+
+
+def _bend(value: Array, top: int, step: float) -> float:
+    """Return the largest −V'' along a way within half a kT of its `top`; 0 where V falls by less.
+
+    That is no ridge: nothing waits before it. At an edge, which bends infinitely, V falls by half
+    a kT within ℓ, and 2/ℓ² bounds it: a parabola has 1/ℓ².
+    """
+    low = np.flatnonzero(value < value[top] - 0.5)
+    left, right = low[low < top], low[low > top]
+    if not (len(left) and len(right)):
+        return 0.0
+    first, last = int(left[-1]), int(right[0])
+    width = step * min(top - first, last - top)
+    return min(float(-np.diff(value[first : last + 1], 2).min()) / step**2, 2 / width**2)
