@@ -11,17 +11,16 @@ import numpy as np
 
 from wfrpde.arrays import Array, Flags
 from wfrpde.case.forgotten import highest_start
+from wfrpde.case.graded import graded
 from wfrpde.case.stretch import stretch
 from wfrpde.case.terms import EMPTY, Densities
 from wfrpde.domain.absorption import Absorption
-from wfrpde.domain.extent import tail_powers
 from wfrpde.domain.grading import Grading
 from wfrpde.domain.grid import SimplexGrid, TensorGrid, divided, simplices_of_box
 from wfrpde.domain.kinks import Kinks, kinks_of
-from wfrpde.domain.landscape import BULK, SPAN, TOP, WALL, Landscape, sample
+from wfrpde.domain.landscape import SPAN, TOP, WALL, Landscape, sample
 from wfrpde.domain.sides import Sides
 from wfrpde.fields.blocks import in_blocks
-from wfrpde.targets.reach import coarse_reach
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -40,10 +39,6 @@ that they change."""
 
 REACHED = 15.0
 """Levels (kT) within which a linear reaction's range sets the time scale."""
-
-WORTH_IT, LONG, HEAVY = 1.5, {False: 20_000.0, True: 400.0}, 20.0
-"""Ratio of the numbers of equal and graded cells from which cells are graded, and of a line to what
-is narrow on it: otherwise, and on tails of a power below the last."""
 
 LINES = 4
 """Lines through random points, and through seeds, on which kinks are looked for in the plane and
@@ -104,46 +99,8 @@ class Problem(Densities):
 
     @cached_property
     def grading(self) -> Grading | None:
-        """How cells of a line or a plane are graded for a tolerance; None where equal ones do.
-
-        Of a line only where it is long beside what is narrow on it.
-        """
-        wanted = self.tolerance is not None and self.numerics.cells is None
-        tensor = self.mesh is None and self.lengths is None and self.domain.cell != "simplex"
-        if self.dim > 2 or not (wanted and tensor) or any(self.sides.closed):
-            return None
-        if self.dim == 1:
-            return self._grading_of_line
-        if self.equation.path is not None or self.absorption is not None or self.kinks.any:
-            return None
-        found = Grading.of(self.landscape, self.box)
-        equal = np.ptp(self.box, axis=1) / self.scales
-        return found if np.prod(equal) > WORTH_IT * np.prod(found.lengths) else None
-
-    @property
-    def _grading_of_line(self) -> Grading | None:
-        equation = self.equation
-        if equation.dynamics is None or equation.dynamics.terms or not equation.descends:
-            return None
-        if equation.path is not None or self.absorption is not None:
-            return None
-        landscape, width = self.landscape, float(np.ptp(self.box))
-        powers = tail_powers(landscape.potential, self.box)
-        # a reaction lets grow what little there is between a start far out and the rest
-        bottom = landscape.potential(self.target.seeds)
-        first = landscape.potential(self.initial.seeds)
-        far = equation.beta != 0 and first.max(initial=-np.inf) > bottom.min() + BULK
-        long = LONG[bool(powers.min() < HEAVY and not far)]
-        near = [coarse_reach(f, landscape.seeds) for f in (landscape.potential, landscape.surprise)]
-        if width < long * float(np.min(near)) / 4:  # a quarter of it is no more than a length
-            return None
-        found = Grading.of_line(landscape, self.box)
-        if width < long * found.narrowest or self.kinks.any:
-            return None
-        alone = replace(landscape, surprise=landscape.potential)
-        if powers.min() >= HEAVY and width > long * Grading.of_line(alone, self.box).narrowest:
-            return None  # a narrow well, which equal cells follow
-        return found if width > WORTH_IT * found.lengths[0] * found.narrowest else None
+        """How cells of a line or a plane are graded for a tolerance; None where equal ones do."""
+        return graded(self)
 
     @cached_property
     def sides(self) -> Sides:
