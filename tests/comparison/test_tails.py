@@ -243,3 +243,12 @@ def test_replicates_of_one_pool_are_none():
     x = rng.standard_normal((8, 50_000, 1))
     for values in (np.round(x, 2), np.round(9 * x), x.astype(np.float32).astype(float)):
         check_independent(list(values))
+
+
+@pytest.mark.parametrize("written", ["%.5g", "%.3e"])
+def test_numbers_with_few_digits_are_no_points_of_a_pool(written):
+    rng = np.random.default_rng(2)
+    drawn = [rng.standard_normal((4000, 1)) for _ in range(16)]
+    check_independent([np.char.mod(written, 1e-3 * x).astype(float) for x in drawn])
+    with pytest.raises(InputError, match="of the points of a replicate in others"):
+        check_independent([x[rng.integers(0, 4000, 4000)] for x in [drawn[0]] * 16])

@@ -1,5 +1,7 @@
 """Samplers and samples that are handed to `wfrpde.validate` as objects."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -176,3 +178,25 @@ def test_a_parameter_that_a_function_does_not_take(case, monkeypatch):
     monkeypatch.setattr(solve, "solve", lambda *_, **__: pytest.fail("a flow was solved"))
     with pytest.raises(InputError, match="unexpected keyword argument 'partcles'"):
         wfrpde.validate(case, samplers={"it": wrong})
+
+
+def with_factor(function):
+    """Hand a function a further argument, and keep the one that is asked for to itself."""
+
+    @functools.wraps(function)
+    def adapted(target, n, times, rng, *, widen):
+        return function(target, n, times, rng, widen + 1.0)
+
+    return adapted
+
+
+@with_factor
+def decorated(target, n, times, rng, factor):
+    return factor * exact(target, n, times, rng)
+
+
+def test_a_decorator_that_changes_the_arguments(case):
+    report = wfrpde.validate(case, samplers={"it": {"python": decorated, "widen": 0.0}})
+    assert not report.failed
+    with pytest.raises(InputError, match="missing a required keyword-only argument"):
+        wfrpde.validate(case, samplers={"it": decorated})

@@ -125,6 +125,7 @@ def _as_judged(family: Family, data: Data) -> bool:
     By less than half a standard error of each row: else every flow is solved to the tolerance.
     """
     judge = family.judge
+    family.quick = True
     if family.case.accuracy.tolerance is None or judge.claims is None:
         return True
     values = family.solved("quickly", family.case.with_equation(judge.claims))
@@ -144,7 +145,7 @@ def _unsolved(name: str, family: Family, candidates: Sequence[Candidate]) -> Dia
     if candidates and (linear or any(c.equation == judge.label for c in candidates)):
         return None
     what = f"its own flow, {judge.label}, could not" if candidates else "none of the flows could"
-    why = f" ({family.failure})" if family.failure else ""
+    why = f"; the last that could not: {family.failure}" if family.failure else ""
     words = f"was not compared with equations: {what} be solved again{why}"
     return Diagnosis(name, judge.label, (), words, False)
 

@@ -72,13 +72,14 @@ class Family:
 
     def _once(self, key: tuple[str | float, ...], make: Callable[[], Array | None]) -> Array | None:
         rounded = tuple(k if isinstance(k, str) else float(f"{k:.6g}") for k in key)
-        if rounded not in self._known:
+        how = self.quick, *rounded  # samplers share a family, and ask for one or the other
+        if how not in self._known:
             try:
-                self._known[rounded] = make()
+                self._known[how] = make()
             except WfrpdeError as error:
                 self.failure = str(error)
-                self._known[rounded] = None
-        return self._known[rounded]
+                self._known[how] = None
+        return self._known[how]
 
     def other_flow(self, name: str, overrides: Mapping[str, Any]) -> Array | None:
         """Averages ``(T, k)`` under the flow with other keys of the case, which `name` tells."""

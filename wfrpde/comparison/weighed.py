@@ -59,7 +59,7 @@ def check_weights(
 def check_independent(replicates: Sequence[Array], when: str = "") -> None:
     """Raise InputError where replicates ``(N, d)`` have points in common, as those of one pool do.
 
-    Points on a lattice coincide without being copies, and numbers of single precision may.
+    Points on a lattice coincide without being copies, and numbers of seven digits may.
     """
     if len(np.unique(first := np.concatenate([np.unique(x[:, 0]) for x in replicates]))) == len(
         first
@@ -68,7 +68,7 @@ def check_independent(replicates: Sequence[Array], when: str = "") -> None:
     own = [np.unique(x, axis=0) for x in replicates]
     every = np.concatenate(own)
     common = 1 - len(np.unique(every, axis=0)) / len(every)
-    coarse = every.shape[1] == 1 and (every == every.astype(np.float32)).all()
+    coarse = every.shape[1] == 1 and _few_digits(every)
     if common > SHARED and not coarse and not all(map(on_lattice, every.T)):
         raise InputError(
             "samples",
@@ -76,6 +76,15 @@ def check_independent(replicates: Sequence[Array], when: str = "") -> None:
             "independent replicates",
             "points that are drawn again from one pool tell no more than the pool: give it once",
         )
+
+
+def _few_digits(x: Array) -> bool:
+    """Whether numbers are of single precision, or written with at most seven digits."""
+    if (x == x.astype(np.float32)).all():
+        return True
+    size = np.abs(x[x != 0])
+    digits = size * 10.0 ** (6 - np.floor(np.log10(size)))
+    return bool((np.abs(digits - np.rint(digits)) < 1e-7).all())
 
 
 def normalised(log_weights: Array) -> Array:

@@ -143,10 +143,13 @@ def _check_call(
     arguments: tuple[str, ...],
     parameters: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Raise an `InputError` if a function cannot take its arguments: a solve may come before it."""
+    """Raise an `InputError` if a function cannot take its arguments: a solve may come before it.
+
+    What a decorator makes is what is called, whatever the function within it takes.
+    """
     try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some compiled functions have none
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (NameError, TypeError, ValueError):  # some compiled functions have none
         return
     try:
         signature.bind(*arguments, **parameters)
