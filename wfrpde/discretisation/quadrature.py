@@ -2,8 +2,9 @@
 
 Every reported integral is taken with Gauss points inside the cells, where u is interpolated and π
 is exact. Where the boundary of a region cuts a tensor cell, its lines of Gauss points along the
-steepest axis are split at the boundary, so that a mode's mass has the accuracy of the field and not
-that of a staircase; simplices are split where it crosses their edges.
+steepest axis are split at the boundary, and a cell of the plane where the boundary leaves it, so
+that a mode's mass has the accuracy of the field and not that of a staircase; simplices are split
+where it crosses their edges.
 """
 
 from __future__ import annotations

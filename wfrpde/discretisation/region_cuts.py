@@ -146,6 +146,8 @@ def _split_along(
     axis: int, low: Array, size: Array, regions: list[RegionFunction], per_axis: int
 ) -> tuple[Array, Array]:
     dim = low.shape[1]
+    if dim == 2:
+        low, size = _ended_across(axis, low, size, regions)
     node, weight = gauss_rule(per_axis)
     others = [k for k in range(dim) if k != axis]
     across = tensor(node, dim - 1) if dim > 1 else np.zeros((1, 0))
@@ -156,6 +158,42 @@ def _split_along(
     )
     length = np.repeat(size[:, axis], len(across))
     area = np.repeat(size[:, others].prod(axis=1), len(across)) * np.tile(factor, len(low))
+    cuts = _ends_on_lines(axis, base, length, regions)
+    start, width = cuts[:, :-1], np.diff(cuts, axis=1)
+    line, piece = np.nonzero(width > 0)
+    start, width = start[line, piece], width[line, piece]
+    t = start[:, None] + node * width[:, None]
+    points = np.repeat(base[line], per_axis, axis=0)
+    points[:, axis] += (t * length[line][:, None]).ravel()
+    weights = weight[None, :] * (width * length[line] * area[line])[:, None]
+    return points, weights.ravel()
+
+
+def _ended_across(
+    axis: int, low: Array, size: Array, regions: list[RegionFunction]
+) -> tuple[Array, Array]:
+    """Divide cells of the plane where a boundary leaves through the ends of lines along `axis`.
+
+    The length of a line within a region bends there, and no Gauss rule across lines follows it.
+    """
+    across = 1 - axis
+    ends = np.stack([low, low], axis=1)
+    ends[:, :, axis] += np.array([1e-9, 1 - 1e-9]) * size[:, None, axis]
+    cuts = _ends_on_lines(across, ends.reshape(-1, 2), np.repeat(size[:, across], 2), regions)
+    cuts = np.sort(cuts.reshape(len(low), -1), axis=1)
+    width = np.diff(cuts, axis=1)
+    cell, piece = np.nonzero(width > 0)
+    low, size = low[cell], size[cell]
+    low[:, across] += cuts[cell, piece] * size[:, across]
+    size[:, across] *= width[cell, piece]
+    return low, size
+
+
+def _ends_on_lines(axis: int, base: Array, length: Array, regions: list[RegionFunction]) -> Array:
+    """Where on lines from `base` ``(m, d)`` along an axis any region begins or ends.
+
+    ``(m, k)`` in units of their `length`, ascending from 0 to 1, in parts of which some are empty.
+    """
 
     def inside(region: RegionFunction, line: Integers, t: Array) -> Flags:
         points = np.repeat(base[line], t.shape[1], axis=0)
@@ -184,15 +222,7 @@ def _split_along(
         where = np.zeros((len(base), LINE_PIECES))
         where[line, piece] = a + width / 2
         breaks.append(where)
-    cuts = np.sort(np.concatenate(breaks, axis=1), axis=1)
-    start, width = cuts[:, :-1], np.diff(cuts, axis=1)
-    line, piece = np.nonzero(width > 0)
-    start, width = start[line, piece], width[line, piece]
-    t = start[:, None] + node * width[:, None]
-    points = np.repeat(base[line], per_axis, axis=0)
-    points[:, axis] += (t * length[line][:, None]).ravel()
-    weights = weight[None, :] * (width * length[line] * area[line])[:, None]
-    return points, weights.ravel()
+    return np.sort(np.concatenate(breaks, axis=1), axis=1)
 
 
 def divide_simplices(
