@@ -432,6 +432,33 @@ def mesh(content: str | bytes, *says: str) -> Bad:
     return case(BASE + "[domain]\nmesh = 'a.msh'", "domain.mesh", *says, a_msh=content)
 
 
+TURNED = "[domain]\naxes = 'principal'\n"
+AXES = {
+    "axes of no kind": case(BASE + "[domain]\naxes = 'oblique'", "domain.axes", "principal"),
+    "axes that are not orthogonal": case(
+        BASE + "[domain]\naxes = [[1.0, 0.0], [0.6, 0.8]]", "domain.axes", "6.0e-01"
+    ),
+    "axes of space in the plane": case(
+        BASE + "[domain]\naxes = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]", "domain.axes", "2×2"
+    ),
+    "one axis": case(BASE + "[domain]\naxes = [[0.6, 0.8]]", "domain.axes", "2×2"),
+    "axes that are numbers": case(BASE + "[domain]\naxes = [0.6, 0.8]", "domain.axes"),
+    "axes with NaN": case(BASE + "[domain]\naxes = [[nan, 0], [0, 1]]", "domain.axes"),
+    "turned axes on a line": case(LINE + TURNED, "domain.axes", "one dimension"),
+    "turned axes and a box": put("domain.axes=principal", "domain.box", "domain.axes"),
+    "turned axes and a mesh": case(BASE + TURNED + "mesh = 'a.msh'", "domain.mesh", "domain.axes"),
+    "turned axes that close": case(
+        BASE + TURNED + "sides = { x = 'periodic' }", "domain.sides", "domain.axes"
+    ),
+    "turned axes of simplices": case(BASE + TURNED + "cell = 'simplex'", "domain.cell"),
+    "turned axes and dynamics": case(
+        BASE + TURNED + "[dynamics]\ndiffusion = [1.0, 2.0]", "dynamics", "domain.axes"
+    ),
+    "turned axes and a generator": case(
+        BASE + TURNED, "domain.axes", "coordinate", command="spectrum"
+    ),
+}
+
 MESHES = {
     "no file": case(BASE + "[domain]\nmesh = 'none.msh'", "domain.mesh", "none.msh"),
     "a folder": case(BASE + "[domain]\nmesh = '.'", "domain.mesh"),
@@ -524,6 +551,7 @@ TABLES = {
     "control": CONTROL,
     "absent": ABSENT,
     "arguments": ARGUMENTS,
+    "axes": AXES,
     "meshes": MESHES,
     "runs": RUNS,
     "kinds": KINDS,

@@ -71,6 +71,16 @@ CASES: dict[str, dict[str, Any]] = {
         "flow": {"save": [0.1, 0.2]},
         "numerics": {"degree": 5, "cells": [6, 6], "dt": 0.05},
     },
+    "plane, edge-averaged, turned": {
+        "target": {
+            "potential": "5*((0.8*x + 0.6*y)**2 - 1)**2 + (0.8*y - 0.6*x)**2/2",
+            "modes": MODES,
+        },
+        "initial": {"mean": [-0.8, -0.5], "covariance": [[0.05, 0.0], [0.0, 0.05]]},
+        "domain": {"axes": "principal"},
+        "flow": {"save": [0.1, 0.2]},
+        "numerics": {"formulation": "edge-averaged", "cells": [24, 12], "dt": 0.05},
+    },
     "plane, triangles": {
         "target": PLANE,
         "initial": {"mean": [-0.5, 0.5], "covariance": [[0.3, 0.0], [0.0, 0.5]]},

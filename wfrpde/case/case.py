@@ -40,7 +40,7 @@ from wfrpde.case.densities import (
     TargetSpec,
     check_means,
 )
-from wfrpde.case.domain import DomainSpec
+from wfrpde.case.domain import COORDINATE, DomainSpec
 from wfrpde.case.dynamics import DynamicsSpec
 from wfrpde.case.factors import FactorSpec
 from wfrpde.case.flow import FlowSpec
@@ -286,6 +286,7 @@ class Case(Shown, Section):
                 "flow.splitting": None if equation.alternation is None else self.flow.splitting,
                 "numerics.formulation": "mesh" if self.numerics.formulation == "mesh" else "auto",
                 **self._of_path(equation),
+                **({"domain.axes": COORDINATE} if rate is not None and self.domain.turns else {}),
             }
         )
 

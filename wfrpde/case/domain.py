@@ -9,6 +9,10 @@ from pydantic import Field, Strict, model_validator
 from wfrpde.case.sections import Number, Section, Text
 from wfrpde.domain.sides import KINDS, checked_ends
 from wfrpde.errors import InputError
+from wfrpde.fields.complaints import choose
+
+COORDINATE, PRINCIPAL = "coordinate", "principal"
+"""Words for the axes of a box."""
 
 
 class DomainSpec(Section):
@@ -34,6 +38,10 @@ class DomainSpec(Section):
     absorbing
         Region whose points absorb, or the name of one of ``target.modes``: the flow is that of what
         has not been there, conditioned, and its share is reported.
+    axes
+        Axes of the box that is chosen, in the plane or in space: ``"coordinate"``; ``"principal"``,
+        along which the wells of π are narrow and wide; or an orthogonal matrix, whose rows are
+        their directions. All that is given and told stays in x, y and z.
     cell
         Shape of the cells in a box: intervals, quadrilaterals and hexahedra (``tensor``) or
         triangles and tetrahedra (``simplex``).
@@ -45,6 +53,7 @@ class DomainSpec(Section):
     boundary: Literal["no-flux"] = "no-flux"
     sides: dict[Text, Text | tuple[Text, ...]] = {}  # noqa: RUF012 (pydantic copies it)
     absorbing: Text | None = None
+    axes: Text | tuple[tuple[Number, ...], ...] = COORDINATE
     cell: Literal["auto", "tensor", "simplex"] = "auto"
 
     @property
@@ -52,6 +61,11 @@ class DomainSpec(Section):
         """Whether something absorbs."""
         kinds = [checked_ends(ends, name) for name, ends in self.sides.items()]
         return self.absorbing is not None or any(KINDS[k].absorbing for pair in kinds for k in pair)
+
+    @property
+    def turns(self) -> bool:
+        """Whether its axes may be others than those of the coordinates."""
+        return self.axes != COORDINATE
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -62,6 +76,20 @@ class DomainSpec(Section):
                 raise InputError(
                     f"domain.box[{axis}]", f"[{low:g}, {high:g}]", "[lo, hi] with lo < hi"
                 )
+        if isinstance(self.axes, str):
+            choose(self.axes, (COORDINATE, PRINCIPAL), "domain.axes", "or an orthogonal matrix")
+        beyond = {
+            "box": self.box is not None,
+            "mesh": self.mesh is not None,
+            "sides": bool(self.sides),
+            "absorbing": self.absorbing is not None,
+            "cell": self.cell == "simplex",
+        }
+        for key, given in beyond.items():
+            if self.turns and given:
+                found = "one, along axes that are turned"
+                do = 'The default, [domain] axes = "coordinate", takes it.'
+                raise InputError(f"domain.{key}", found, "none beside domain.axes", do)
         for name, ends in self.sides.items():
             where = f"domain.sides.{name}"
             kinds = checked_ends(ends, where)

@@ -113,6 +113,8 @@ def check_product(case: Case) -> None:
             )
         if factor.domain is not None and factor.domain.kills:
             raise InputError(f"{where}.domain", "absorbing sides or regions", "none, in a product")
+        if factor.domain is not None and factor.domain.turns:
+            raise InputError(f"{where}.domain.axes", "turned axes", "'coordinate', in a product")
         if kinetic and factor.target.dimension > 1:
             found = f"{factor.target.dimension} dimensions, with momenta"
             raise InputError(f"{where}.target", found, "one position in each factor")
@@ -192,19 +194,9 @@ def rotation_matrix(given: Any, dim: int) -> Array | None:
         if word != "random" or not seed.isdecimal():
             raise InputError(where, repr(given), needed)
         return random_rotation(dim, int(seed))
-    try:
-        matrix = np.asarray(given, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError(where, "what is no matrix", needed) from None
-    if matrix.shape != (dim, dim):
-        shape = "×".join(map(str, matrix.shape)) or "single"
-        raise InputError(where, f"a {shape} array", needed)
-    defect = float(np.abs(matrix @ matrix.T - np.eye(dim)).max())
-    if not defect < 1e-8:
-        raise InputError(where, f"a matrix with |R Rᵀ − 1| = {defect:.1e}", needed)
-    # the nearest orthogonal matrix: what was typed has a few digits only
-    left, _, right = np.linalg.svd(matrix)
-    return np.asarray(left @ right)
+    from wfrpde.domain.frame import orthogonal
+
+    return orthogonal(given, dim, where, needed)
 
 
 def random_rotation(dim: int, seed: int) -> Array:

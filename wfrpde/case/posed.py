@@ -52,6 +52,7 @@ def _own(problem: Problem, case: Case) -> Problem:
     return replace(
         problem,
         equation=case.equation,
+        told=None if problem.told is None else replace(problem.told, equation=case.equation),
         case=case,
         save=case.flow.save,
         warnings=list(problem.warnings),

@@ -15,6 +15,7 @@ from wfrpde.case.graded import graded
 from wfrpde.case.stretch import stretch
 from wfrpde.case.terms import EMPTY, Densities
 from wfrpde.domain.absorption import Absorption
+from wfrpde.domain.frame import Frame
 from wfrpde.domain.grading import Grading
 from wfrpde.domain.grid import SimplexGrid, TensorGrid, divided, simplices_of_box
 from wfrpde.domain.kinks import Kinks, kinks_of
@@ -59,6 +60,9 @@ class Problem(Densities):
         Times to save, without 0.
     lengths
         ``(d,)`` shortest length along each axis where it is known; None where V and log ρ₀ tell.
+    frame, told
+        The axes that its coordinates are along, None for x, y and z; and the densities in x, y and
+        z, which are what is told.
     warnings, facts
         What the user should know; facts are JSON-ready.
     """
@@ -69,6 +73,8 @@ class Problem(Densities):
     mesh: SimplexGrid | None
     save: tuple[float, ...]
     lengths: Array | None = None
+    frame: Frame | None = None
+    told: Densities | None = None
     warnings: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -113,6 +119,10 @@ class Problem(Densities):
         text = self.domain.absorbing
         region = None if text is None else self.case.region(text, "domain.absorbing")
         return Absorption.of(self.sides, region, self.box)
+
+    def place(self, x: Array) -> str:
+        """Return a point ``(d,)`` in words, in x, y and z."""
+        return super().place(x if self.frame is None else self.frame.back(x[None])[0])
 
     def rate(self, x: Array, t: float = 0.0) -> Array:
         """U at points ``(n, d)``; 0 where they are absorbed."""

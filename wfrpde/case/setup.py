@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wfrpde.arrays import Array, Flags
+from wfrpde.case.domain import PRINCIPAL
 from wfrpde.case.path import frozen_potential
 from wfrpde.case.posed import posed
 from wfrpde.case.problem import Problem
-from wfrpde.case.terms import EMPTY
+from wfrpde.case.terms import EMPTY, Densities
 from wfrpde.case.walls import without_walls
 from wfrpde.domain.extent import (
     automatic_box,
@@ -22,10 +24,13 @@ from wfrpde.domain.extent import (
     with_spread,
     within_reach,
 )
+from wfrpde.domain.frame import Frame, orthogonal
 from wfrpde.domain.grid import SimplexGrid
 from wfrpde.domain.landscape import LEVEL, Landscape, sample
 from wfrpde.domain.meshes import read_gmsh
+from wfrpde.domain.principal import principal_frame
 from wfrpde.domain.sides import Sides
+from wfrpde.domain.turned import turned_start, turned_target
 from wfrpde.equation import Equation, Path
 from wfrpde.errors import InputError
 from wfrpde.fields.protocols import Formula
@@ -34,6 +39,7 @@ from wfrpde.starts import InitialDensity
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
+    from wfrpde.targets import Target
 
 
 HORIZONS = 4
@@ -51,7 +57,12 @@ CLOSES_SMOOTHLY = 1e-5
 
 
 def make_problem(
-    case: Case, *, at_equilibrium: bool = False, level: float = LEVEL, walls: bool = False
+    case: Case,
+    *,
+    at_equilibrium: bool = False,
+    level: float = LEVEL,
+    walls: bool = False,
+    turned: bool = False,
 ) -> Problem:
     """Check the case against its densities and choose the box.
 
@@ -65,15 +76,28 @@ def make_problem(
         Levels (kT) beyond which nothing matters.
     walls
         Whether those that the case gives count, even if its tolerance should not feel them.
+    turned
+        Whether it is posed along the axes of the case's domain, and not along x, y and z.
     """
-    return posed(
-        case,
-        lambda: _looked_at(case, at_equilibrium=at_equilibrium, level=level, walls=walls),
-        *(at_equilibrium, level, walls),
-    )
+    turned = turned and case.domain.turns
+
+    def pose() -> Problem:
+        look = partial(_looked_at, case, at_equilibrium=at_equilibrium, level=level, walls=walls)
+        try:
+            return look(turned=turned)
+        except InputError as error:
+            if not turned:
+                raise
+            look(turned=False)  # which names places in x, y and z
+            where, found = error.where, f"{error.found}, in coordinates along domain.axes"
+            raise InputError(where, found, error.needed, error.do) from error
+
+    return posed(case, pose, *(at_equilibrium, level, walls, turned))
 
 
-def _looked_at(case: Case, *, at_equilibrium: bool, level: float, walls: bool) -> Problem:
+def _looked_at(
+    case: Case, *, at_equilibrium: bool, level: float, walls: bool, turned: bool = False
+) -> Problem:
     """Do what `make_problem` does for a case whose densities nobody has looked at yet."""
     if case.is_factored:
         raise InputError(
@@ -84,6 +108,9 @@ def _looked_at(case: Case, *, at_equilibrium: bool, level: float, walls: bool) -
     flow, equation = case.flow, case.equation
     if at_equilibrium:
         _refuse_moving(case)
+        if case.domain.turns:
+            found = "turned axes, for a question about the generator"
+            raise InputError("domain.axes", found, "'coordinate' there")
     user_box = None if case.domain.box is None else np.array(case.domain.box, dtype=float)
     mesh = None if case.mesh_path is None else read_gmsh(case.mesh_path, case.dim)
     bounds = user_box if mesh is None else mesh.box
@@ -111,6 +138,10 @@ def _looked_at(case: Case, *, at_equilibrium: bool, level: float, walls: bool) -
         equation = replace(equation, path=None)
     if equation.path is not None:
         equation = equation.along(equation.path.between(initial, target))
+    frame, told = (_frame(case, target) if turned else None), None
+    if frame is not None:
+        told = Densities(target, initial, equation)
+        target, initial = turned_target(target, frame), turned_start(initial, frame)
     landscape = Landscape(
         target.potential,
         lambda x: -np.fmin(np.fmax(initial.log_density(x), EMPTY), -EMPTY),
@@ -139,7 +170,11 @@ def _looked_at(case: Case, *, at_equilibrium: bool, level: float, walls: bool) -
         heavy = box is not whole
     else:
         box = np.asarray(bounds)
-    problem = Problem(target, initial, equation, case, landscape, box, mesh, flow.save)
+    problem = Problem(
+        target, initial, equation, case, landscape, box, mesh, flow.save, frame=frame, told=told
+    )
+    if frame is not None:
+        problem.facts["axes"] = frame.matrix.tolist()
     if mesh is not None:
         _refuse_coarse(mesh, problem.scales)
     problem.facts["box"] = box.tolist()
@@ -175,6 +210,15 @@ def _spread(
     wide = covariance + 2 * integral(equation.alpha, 0.0, time) * np.eye(len(mean))
     wide = wide / max(np.exp(-beta * t_end), 0.25)
     return with_spread(landscape, box, mean, wide)
+
+
+def _frame(case: Case, target: Target) -> Frame | None:
+    """Return the axes that the case asks for; None where they are x, y and z."""
+    axes = case.domain.axes
+    if axes == PRINCIPAL:
+        return principal_frame(target.potential, target.seeds)
+    frame = Frame.of(orthogonal(axes, case.dim, "domain.axes", "an orthogonal matrix"))
+    return None if frame == Frame.of(np.eye(case.dim)) else frame
 
 
 def _refuse_coarse(mesh: SimplexGrid, scales: Array) -> None:

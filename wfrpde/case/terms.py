@@ -34,13 +34,17 @@ class Densities:
     initial: InitialDensity
     equation: Equation
 
+    def place(self, x: Array) -> str:
+        """Return a point ``(d,)`` in words."""
+        return place(x)
+
     def log_initial(self, x: Array, *, zero: float = EMPTY) -> Array:
         """``log ρ₀`` up to a constant, at least `zero`."""
         value = in_blocks(self.initial.log_density, x)
         if np.isnan(value).any():
             raise InputError(
                 "initial",
-                f"a density that is NaN at x = {place(x[np.isnan(value)][0])}",
+                f"a density that is NaN at x = {self.place(x[np.isnan(value)][0])}",
                 "numbers",
             )
         return np.maximum(value, zero)
@@ -52,7 +56,7 @@ class Densities:
         if bad.any():
             raise InputError(
                 "target",
-                f"a potential that is {value[bad][0]:g} at x = {place(x[bad][0])}",
+                f"a potential that is {value[bad][0]:g} at x = {self.place(x[bad][0])}",
                 "a number (or +inf) everywhere in the domain",
                 "Change the potential, or the box of [domain].",
             )
@@ -72,7 +76,7 @@ class Densities:
         if bad.any():
             raise InputError(
                 "flow.reaction",
-                f"a U that is {value[bad][0]:g} at x = {place(x[bad][0])}"
+                f"a U that is {value[bad][0]:g} at x = {self.place(x[bad][0])}"
                 + f" and t = {t:g}" * self.equation.rate.moving,
                 "a finite number everywhere in the domain",
                 "Change the formula, or the box of [domain].",
@@ -97,7 +101,7 @@ class Densities:
                 worst = value[bad][0]
                 raise InputError(
                     f"dynamics.{name}",
-                    f"{worst[~(np.abs(worst) < HUGE)][0]:g} at x = {place(x[bad][0])}",
+                    f"{worst[~(np.abs(worst) < HUGE)][0]:g} at x = {self.place(x[bad][0])}",
                     f"numbers below {HUGE:g} everywhere in the domain",
                     "Change the formula, or the box of [domain].",
                 )

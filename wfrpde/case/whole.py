@@ -22,6 +22,7 @@ def check_whole(case: Case, *, stored: bool) -> None:
     check_noising(case)
     _check_domain(case, stored=stored)
     check_product(case)
+    _check_axes(case)
     case.initial.check_dimension(1 if case.target.is_chain else case.dim)
     case.flow.check_dimension(case.dim)
     check_annealed(case.path, case.flow.reaction)
@@ -80,6 +81,33 @@ def _check_path(case: Case) -> None:
                 "that keeps mass"
             )
             raise InputError(where, "what no flow with a [path] can do yet", needed)
+
+
+def _check_axes(case: Case) -> None:
+    """Refuse turned axes of what is not solved along them."""
+    axes = case.domain.axes
+    if not case.domain.turns:
+        return
+    if case.is_factored or case.noising is not None or case.dim == 1:
+        kind = "in one dimension" if case.dim == 1 else "of factors or a score-based process"
+        needed = "'coordinate' there: the plane and space have axes to turn"
+        raise InputError("domain.axes", f"turned axes {kind}", needed)
+    if not isinstance(axes, str):
+        from wfrpde.domain.frame import orthogonal
+
+        dim = case.dim
+        needed = f"'coordinate', 'principal', or an orthogonal {dim}×{dim} matrix"
+        orthogonal(axes, dim, "domain.axes", needed)
+    beyond = {
+        "dynamics": bool(case.dynamics.altered),
+        "path": case.path.kind is not None,
+        "flow.reaction": case.flow.reaction is not None,
+        "flow.weights": case.flow.weights,
+    }
+    for where, given in beyond.items():
+        if given:
+            needed = "none there: what is solved along turned axes is overdamped, with D = 1"
+            raise InputError(where, "one, with domain.axes that are turned", needed)
 
 
 def _check_domain(case: Case, *, stored: bool) -> None:

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.polynomial.legendre import leggauss
 
 from wfrpde.arrays import Array
-from wfrpde.discretisation.interpolation import Interpolation, evaluate
+from wfrpde.discretisation.interpolation import Interpolation, evaluate, frame_of, on_axes
 from wfrpde.discretisation.quadrature import make_quadrature
 from wfrpde.discretisation.region_cuts import RegionFunction
+from wfrpde.domain.frame import Frame
 from wfrpde.fields.protocols import Density
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Cells:
         ``(m, q)`` log ρ there.
     masses
         ``(m,)``, which sum to one.
+    frame
+        Axes that boxes, whose corners are told along these, are turned by; None for x, y and z.
     """
 
     corners: Array
@@ -68,6 +71,7 @@ class Cells:
     points: Array
     log_values: Array
     masses: Array
+    frame: Frame | None = None
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,9 @@ class MeshedDensity:
     @cached_property
     def cells(self) -> Cells:
         """Sub-cells with their masses."""
-        nodes, cells = self.interpolation.nodes, self.interpolation.cells
-        dim = self.dim
+        dim, frame = self.dim, frame_of(self.interpolation)
+        grid = on_axes(self.interpolation, None)
+        nodes, cells = grid.nodes, grid.cells
         node, weight = leggauss(CELL_POINTS[dim])
         box = self.interpolation.cell_type in ("interval", "quadrilateral", "hexahedron")
         if box:
@@ -133,9 +138,10 @@ class MeshedDensity:
             points = np.einsum("qi,mid->mqd", barycentric, corners)
             edges = corners[:, 1:] - corners[:, :1]
             volume = np.abs(np.linalg.det(edges)) / (1.0 if dim == 1 else {2: 2.0, 3: 6.0}[dim])
+        points = placed(points, frame)
         log_values = self.log_density(points.reshape(-1, dim)).reshape(points.shape[:2])
         masses = volume * (np.exp(log_values) @ factor)
-        return Cells(corners, box, points, log_values, masses / masses.sum())
+        return Cells(corners, box, points, log_values, masses / masses.sum(), frame)
 
     def _halved(self, corners: Array) -> Array:
         """Halve intervals ``(m, 2, 1)`` until each holds little of the mass."""
@@ -163,9 +169,14 @@ class MeshedDensity:
         fewer
             How many Gauss points fewer to take on each axis, for a second opinion.
         """
-        rule = make_quadrature(self.interpolation, list(regions), fewer=fewer)
-        masses = rule.weights * np.exp(self.log_density(rule.points))
-        return rule.points, masses / masses.sum()
+        frame = frame_of(self.interpolation)
+        shapes: list[RegionFunction] = list(regions)
+        if frame is not None:
+            shapes = [frame.turned(region) for region in regions]
+        rule = make_quadrature(on_axes(self.interpolation, None), shapes, fewer=fewer)
+        points = placed(rule.points, frame)
+        masses = rule.weights * np.exp(self.log_density(points))
+        return points, masses / masses.sum()
 
     @cached_property
     def plain_atoms(self) -> tuple[Array, Array]:
@@ -202,6 +213,13 @@ class MeshedDensity:
         mean = masses @ points
         gap = points - mean
         return mean, np.einsum("n,ni,nj->ij", masses, gap, gap)
+
+
+def placed(points: Array, frame: Frame | None) -> Array:
+    """Return in x, y and z points ``(…, d)`` that are told along the axes of a frame."""
+    if frame is None:
+        return points
+    return frame.back(points.reshape(-1, points.shape[-1])).reshape(points.shape)
 
 
 def mean_cosines(points: Array, masses: Array, frequency: Array, phase: Array) -> Array:

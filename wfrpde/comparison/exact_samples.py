@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wfrpde.arrays import Array
-from wfrpde.comparison.density import MeshedDensity
+from wfrpde.comparison.density import MeshedDensity, placed
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class ExactSampler:
                 share /= share.sum(axis=1, keepdims=True)
                 proposal = np.einsum("nk,nkd->nd", share, cells.corners[here])
                 tilt = np.zeros(len(here))
+            proposal = placed(proposal, cells.frame)
             gap = self.density.log_density(proposal) - tilt - self.ceiling[here]
             accepted = np.log(rng.random(len(here))) < gap
             points[open_[accepted]] = proposal[accepted]
@@ -66,7 +67,8 @@ def exact_sampler(density: MeshedDensity) -> ExactSampler:
     cells, dim = density.cells, density.dim
     if cells.box:
         size = cells.corners[:, 1] - cells.corners[:, 0]
-        local = (cells.points[0] - cells.corners[0, 0]) / size[0]
+        first = cells.points[0] if cells.frame is None else cells.frame.along(cells.points[0])
+        local = (first - cells.corners[0, 0]) / size[0]
         corner = np.stack(np.meshgrid(*([[1e-9, 1 - 1e-9]] * dim), indexing="ij"), axis=-1)
         corner = corner.reshape(-1, dim)
         ends = cells.corners[:, None, 0] + corner[None] * size[:, None]
@@ -75,6 +77,7 @@ def exact_sampler(density: MeshedDensity) -> ExactSampler:
         local = np.zeros((cells.points.shape[1], dim))
         ends = cells.corners
         probes = np.zeros((local.shape[0] + ends.shape[1], dim))
+    ends = placed(ends, cells.frame)
     at_ends = density.log_density(ends.reshape(-1, dim)).reshape(ends.shape[:2])
     values = np.concatenate([cells.log_values, at_ends], axis=1)
     values = np.where(np.isnan(values), -np.inf, values)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wfrpde.arrays import Array
+from wfrpde.case.domain import COORDINATE
 from wfrpde.comparison.density import MeshedDensity, density_of
 from wfrpde.comparison.limit import limit_laws
 from wfrpde.comparison.replicates import Judge
@@ -83,7 +84,10 @@ class Family:
 
     def other_flow(self, name: str, overrides: Mapping[str, Any]) -> Array | None:
         """Averages ``(T, k)`` under the flow with other keys of the case, which `name` tells."""
-        return self._once((name,), lambda: self._solved_case(self.case.with_overrides(overrides)))
+        changes = dict(overrides)
+        if self.case.domain.turns and any(key.startswith("dynamics") for key in changes):
+            changes["domain.axes"] = COORDINATE  # what is solved along others has none of its own
+        return self._once((name,), lambda: self._solved_case(self.case.with_overrides(changes)))
 
     def under(self, name: str, laws: Callable[[], Iterable[MeshedDensity]]) -> Array | None:
         """Averages ``(T, k)`` under other laws, which `name` tells; None if they are unknown."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from wfrpde.arrays import Array, Integers
 from wfrpde.comparison.density import MeshedDensity
+from wfrpde.domain.frame import Frame
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,14 @@ class Partition:
         ``(2^levels − 1,)``: each inner node sends points with ``x[axis] >= cut`` to the right.
     masses
         ``(2^levels,)`` Eulerian masses of the bins.
+    frame
+        Axes that are cut; None for x, y and z.
     """
 
     axis: Integers
     cut: Array
     masses: Array
+    frame: Frame | None = None
 
     @property
     def count(self) -> int:
@@ -38,6 +42,7 @@ class Partition:
 
     def bins(self, x: Array) -> Integers:
         """Bin ``(n,)`` of each point ``(n, d)``."""
+        x = x if self.frame is None else self.frame.along(x)
         node = np.zeros(len(x), dtype=np.int64)
         row = np.arange(len(x))
         inner = len(self.axis)
@@ -54,6 +59,8 @@ class Partition:
 def equal_masses(density: MeshedDensity, levels: int) -> Partition:
     """Cut a density into 2^levels bins of about equal mass."""
     points, mass = density.plain_atoms
+    frame = density.cells.frame
+    points = points if frame is None else frame.along(points)
     lines = _lines(density)
     inner = 2**levels - 1
     axis, cut = np.zeros(inner, dtype=np.int64), np.full(inner, np.inf)
@@ -68,7 +75,7 @@ def equal_masses(density: MeshedDensity, levels: int) -> Partition:
             node += 1
         parts = following
     masses = np.array([mass[part].sum() for part in parts])
-    return Partition(axis, cut, masses / masses.sum())
+    return Partition(axis, cut, masses / masses.sum(), frame)
 
 
 def _lines(density: MeshedDensity) -> list[Array] | None:

@@ -34,6 +34,7 @@ from wfrpde.discretisation.quadrature import (
 )
 from wfrpde.discretisation.region_cuts import RegionFunction, along_planes
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
+from wfrpde.domain.frame import Frame
 from wfrpde.domain.grid import TensorGrid
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Points:
         ``(n,)`` log of the mass of e^{−V} at each of them.
     inside
         Region → ``(n,)``.
+    frame
+        Axes that the points are along, None for x, y and z.
     """
 
     def __init__(
@@ -67,9 +70,10 @@ class Points:
         regions: Mapping[str, RegionFunction],
         spread: Spread | None = None,
         parts: TensorGrid | None = None,
+        frame: Frame | None = None,
     ) -> None:
         self._interpolation, self.rule, self.points = interpolation, rule, rule.points
-        self._spread, self._parts = spread, parts
+        self._spread, self._parts, self.frame = spread, parts, frame
         self.inside = {
             name: np.asarray(region(rule.points), dtype=bool) for name, region in regions.items()
         }
@@ -79,8 +83,9 @@ class Points:
 
     @cached_property
     def columns(self) -> Array:
-        """Coordinates ``(d, n)``, one after the other in memory."""
-        return np.ascontiguousarray(self.points.T)
+        """Coordinates x, y, z ``(d, n)`` that moments are of, one after the other in memory."""
+        points = self.points if self.frame is None else self.frame.back(self.points)
+        return np.ascontiguousarray(points.T)
 
     def sample(self, u: Array, *, slopes: bool = True) -> Samples:
         """Values and squared slopes of nodal fields ``(T, n_nodes)`` at the points."""
@@ -130,6 +135,8 @@ class Evaluator:
         Gauss points on each axis of a cell; None for the usual ones.
     parts
         Cells that integrals are taken on, where those of the nodes are wider than ρ.
+    frame
+        Axes that all points are along; None for x, y and z, which moments are of.
     """
 
     def __init__(
@@ -145,7 +152,9 @@ class Evaluator:
         points: int | None = None,
         share: CellShare | None = None,
         parts: TensorGrid | None = None,
+        frame: Frame | None = None,
     ) -> None:
+        self._frame = frame
         self._comm, self._interpolation = comm, interpolation
         self._per_axis, self._parts = points, parts
         self._potential, self._regions, self._cuts = potential, regions, cuts
@@ -176,6 +185,7 @@ class Evaluator:
             spread=self._spread,
             points=points,
             parts=parts,
+            frame=self._frame,
         )
 
     def second(self) -> Evaluator:
@@ -196,6 +206,7 @@ class Evaluator:
             points=self._per_axis,
             share=self._share,
             parts=self._parts,
+            frame=self._frame,
         )
 
     def pieces(self) -> Iterator[Points]:
@@ -232,7 +243,7 @@ class Evaluator:
         )
         cells = self._within.grid
         parts = cells if isinstance(cells, TensorGrid) else None
-        known = self._potential, self._regions, self._spread, parts
+        known = self._potential, self._regions, self._spread, parts, self._frame
         return Points(self._interpolation, rule, *known)
 
     @cached_property

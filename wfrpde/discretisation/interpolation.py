@@ -7,6 +7,7 @@ every rank. Between the nodes u is a piecewise polynomial; the density is π e^u
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from wfrpde.arrays import Array, Integers
 from wfrpde.discretisation.simplex_interpolation import SimplexInterpolation
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
+from wfrpde.domain.frame import Frame
 from wfrpde.domain.grid import SimplexGrid, TensorGrid
 
 Spread = Callable[[Array], Array]
@@ -105,6 +107,19 @@ def gradient(interpolation: Interpolation, field: Array, x: Array, *, chunk: int
         stencil = interpolation.locate(x[a:b])
         result[a:b] = stencil.gradient(field[stencil.number])
     return result
+
+
+def on_axes(interpolation: Interpolation, frame: Frame | None) -> Interpolation:
+    """Return the same with its grid, a box, along the axes of a frame; None for x, y and z."""
+    if frame == frame_of(interpolation):
+        return interpolation
+    assert isinstance(interpolation, TensorInterpolation)
+    return replace(interpolation, frame=frame)
+
+
+def frame_of(interpolation: Interpolation) -> Frame | None:
+    """Return the axes that the grid of an interpolation is along; None for x, y and z."""
+    return interpolation.frame if isinstance(interpolation, TensorInterpolation) else None
 
 
 def interpolation_of(

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from wfrpde.arrays import Array, Flags, Integers
+from wfrpde.domain.frame import Frame, combined
 
 
 class Stencil(Protocol):
@@ -52,7 +53,7 @@ def squared_norm(slopes: Sequence[Array], spread: Array | None) -> Array:
 
 @dataclass(frozen=True)
 class TensorStencil:
-    """A block of nodes for each point, with weights ``(n, s)`` along each axis."""
+    """A block of nodes for each point, with weights ``(n, s)`` along each axis of a frame."""
 
     number: Integers
     value: tuple[Array, ...]
@@ -60,6 +61,7 @@ class TensorStencil:
     linear: tuple[Array, ...]
     linear_slope: tuple[Array, ...]
     outside: Flags
+    frame: Frame | None = None
 
     def values(self, local: Array) -> tuple[Array, Array]:
         """See `Stencil`."""
@@ -86,10 +88,11 @@ class TensorStencil:
     def _slopes(
         self, local: Array, value: tuple[Array, ...], slopes: tuple[Array, ...]
     ) -> list[Array]:
-        return [
+        along = [
             self._contracted(local, (*value[:axis], slope, *value[axis + 1 :]))
             for axis, slope in enumerate(slopes)
         ]
+        return along if self.frame is None else combined(self.frame.matrix.T, along)
 
     def _contracted(self, local: Array, weights: tuple[Array, ...]) -> Array:
         block = local.T  # points last: the sums run over contiguous memory

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from wfrpde.arrays import Array, Flags, Integers
 from wfrpde.discretisation.lattice import node_axes, nodes_of
 from wfrpde.discretisation.stencils import Stencil, TensorStencil
+from wfrpde.domain.frame import Frame
 from wfrpde.domain.grid import TensorGrid
 
 STENCIL = {1: 6, 2: 6, 3: 4}
@@ -26,12 +27,14 @@ class TensorInterpolation:
     """Lagrange interpolation on the GLL nodes of a tensor grid.
 
     For degree 1 the stencil is the `STENCIL` nearest nodes along each axis; beyond, the nodes of
-    the cell.
+    the cell. Along the axes of a `frame` the grid is turned: nodes, and points that are asked for,
+    are in x, y and z.
     """
 
     smooth: ClassVar[bool] = False
     grid: TensorGrid
     degree: int
+    frame: Frame | None = None
 
     @cached_property
     def axes(self) -> tuple[Array, ...]:
@@ -98,7 +101,8 @@ class TensorInterpolation:
     def nodes_at(self, some: slice | Integers) -> Array:
         """Coordinates of some of them."""
         index = np.unravel_index(self.active_nodes[some], self.shape)
-        return np.stack([a[i] for a, i in zip(self.axes, index, strict=True)], axis=1)
+        nodes = np.stack([a[i] for a, i in zip(self.axes, index, strict=True)], axis=1)
+        return nodes if self.frame is None else self.frame.back(nodes)
 
     @property
     def cells(self) -> Integers:
@@ -181,7 +185,7 @@ class TensorInterpolation:
 
     def covers(self, x: Array) -> Flags:
         """Which of the points ``(n, d)`` lie in an active cell, its boundary included."""
-        x = self.wrapped(x)
+        x = self._on_grid(x)
         box, active = self.grid.box, self.grid.active
         result: Flags = np.zeros(len(x), dtype=bool)
         for way in np.ndindex(*([2] * self.grid.dim)):  # a point between cells lies in both
@@ -197,7 +201,7 @@ class TensorInterpolation:
 
     def locate(self, x: Array) -> Stencil:
         """Return the stencils of the points ``(n, d)``."""
-        x = self.wrapped(x)
+        x = self._on_grid(x)
         number = np.zeros((len(x), 1), dtype=np.int64)
         axes = [self.along(axis, x[:, axis]) for axis in range(self.grid.dim)]
         for length, (here, *_) in zip(self.shape, axes, strict=True):
@@ -213,7 +217,12 @@ class TensorInterpolation:
             linears,
             linear_slopes,
             outside,
+            self.frame,
         )
+
+    def _on_grid(self, x: Array) -> Array:
+        """Return the coordinates along the grid's axes of points ``(n, d)``."""
+        return self.wrapped(x if self.frame is None else self.frame.along(x))
 
 
 @dataclass(frozen=True)

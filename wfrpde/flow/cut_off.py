@@ -138,9 +138,11 @@ def held_back(problem: Problem, share: Array) -> list[str]:
     if problem.mesh is not None or problem.domain.box is not None or share.max() <= known:
         return []
     sides = ", ".join(f"[{low:.3g}, {high:.3g}]" for low, high in problem.box)
+    turned = problem.frame is not None
     return [
-        f"{share.max():.2g} of the mass may have come beyond the box that was chosen, [{sides}], "
-        "whose walls hold it back: give a wider [domain] box, or a smaller accuracy.tolerance"
+        f"{share.max():.2g} of the mass may have come beyond the box that was chosen, [{sides}]"
+        f"{' along domain.axes' * turned}, whose walls hold it back: give a wider [domain] box"
+        f"{' along x, y and z' * turned}, or a smaller accuracy.tolerance"
     ]
 
 

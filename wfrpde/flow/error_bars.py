@@ -125,7 +125,8 @@ def estimated(
     mended = mended + min(outcome.smeared, 1.0) * (outcome.times > 0)
     misplaced, apart = misplaced_mass(problem, outcome), None
     if misplaced.any():
-        seeds = np.concatenate([problem.target.seeds, problem.initial.seeds])
+        told = problem.told or problem
+        seeds = np.concatenate([told.target.seeds, told.initial.seeds])
         mended, apart = mended + misplaced, np.ptp(seeds, axis=0)
     doubted: Array = nothing
     nested = problem.tolerance is not None and "degree" not in outcome.facts
@@ -171,6 +172,8 @@ def _in_widths_of_the_box(
     if not lost.any():
         return error
     half = np.ptp(problem.box, axis=1) / 2
+    if problem.frame is not None:  # as far as its corners are from its middle along x, y and z
+        half = np.abs(problem.frame.matrix.T) @ half
     return replace(
         error,
         series={

@@ -14,7 +14,7 @@ from wfrpde.case.forgotten import LEFT_OUT
 from wfrpde.case.problem import Problem
 from wfrpde.case.terms import EMPTY, Densities
 from wfrpde.discretisation.functionals import Evaluator, Points
-from wfrpde.discretisation.interpolation import Interpolation
+from wfrpde.discretisation.interpolation import Interpolation, on_axes
 from wfrpde.discretisation.pieces import Evaluated, Samples
 from wfrpde.discretisation.quadrature import slice_of
 from wfrpde.engine import Wish, engine_for
@@ -80,6 +80,7 @@ def _report(
         fewer=int(outcome.facts.get("degree", 1) > 1 and not outcome.complete),
         points=outcome.points,
         parts=outcome.parts or outcome.wider,
+        frame=problem.frame,
     )
     # a person who stopped the run is waiting: no second opinion then
     others = outcome.others if outcome.complete else ()
@@ -159,7 +160,7 @@ def _report(
     still = {"t": outcome.times, "dt": 0 * outcome.times, "kl": series["kl"], "mass": outcome.mass}
     return Solution(
         case=problem.case,
-        densities=Densities(problem.target, problem.initial, equation),
+        densities=problem.told or Densities(problem.target, problem.initial, equation),
         times=outcome.times,
         series=series,
         mean=numbers.mean,
@@ -184,14 +185,14 @@ def _report(
         warnings=_warnings(problem, outcome, [*found.empty_regions(), *edges]),
         complete=outcome.complete,
         wall_time=time.perf_counter() - began,
-        interpolation=shown.interpolation,
+        interpolation=on_axes(shown.interpolation, problem.frame),
         known=shifted,
-        opinions=_opinions(outcome, shifts, comparisons) if error is not None else None,
+        opinions=_opinions(problem, outcome, shifts, comparisons) if error is not None else None,
     )
 
 
 def _opinions(
-    outcome: Outcome, shifts: list[Array], comparisons: list[Comparison]
+    problem: Problem, outcome: Outcome, shifts: list[Array], comparisons: list[Comparison]
 ) -> Opinions | None:
     """Return the other solutions that the error was told from."""
     if not comparisons:
@@ -199,7 +200,7 @@ def _opinions(
     fields = [field + shift[:, None]
               for (field, _), shift in zip(outcome.others, shifts[1:], strict=True)]  # fmt: skip
     shares = np.array([share for _, _, share in comparisons])
-    own = None if outcome.parts is None else outcome.interpolation
+    own = None if outcome.parts is None else on_axes(outcome.interpolation, problem.frame)
     return Opinions(np.array(fields), shares, own)
 
 

@@ -186,7 +186,7 @@ def solve_from(
                 "false, with an accuracy.tolerance",
                 "true there: without a second run nothing tells the error",
             )
-        problem = make_problem(case, level=level_for(case.accuracy.tolerance))
+        problem = make_problem(case, level=level_for(case.accuracy.tolerance), turned=True)
         check_wanted(problem)
         choose(problem)  # or refuse what is asked for
     with StopRequest() as stop, watched(observer, comm, case.equation.label) as observer:
@@ -313,7 +313,8 @@ def _solved_by_either(context: Context, scheme: Scheme, reason: str, began: floa
 def _with_walls(context: Context) -> tuple[Context, Scheme, str]:
     """Return the same problem with its walls, and the scheme that it takes."""
     case = context.problem.case
-    problem = make_problem(case, level=level_for(case.accuracy.tolerance), walls=True)
+    level = level_for(case.accuracy.tolerance)
+    problem = make_problem(case, level=level, walls=True, turned=True)
     name, reason = choose(problem)
     if context.comm.rank == 0:
         logger.info("formulation: %s (%s), as the walls are felt", name, reason)

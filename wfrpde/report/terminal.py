@@ -105,6 +105,12 @@ def run_summary(solution: AnySolution) -> str:
     if formulation:
         reason = shortened(str(solution.numerics.get("reason") or ""))
         parts.append(f"Formulation: {formulation}" + (f" ({reason})" if reason else ""))
+    if "axes" in solution.numerics:
+        rows = (
+            ", ".join(number(float(a), 3, trim=True) for a in row)
+            for row in solution.numerics["axes"]
+        )
+        parts.append(f"Axes of the box: {', '.join(f'({row})' for row in rows)}")
     if "engine" in solution.numerics:
         parts.append(f"Linear algebra: {ENGINES[solution.numerics['engine']]}")
     if is_estimated(solution):

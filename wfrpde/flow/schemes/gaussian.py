@@ -125,6 +125,7 @@ def _beyond(problem: Problem) -> str | None:
         "transport and reaction in turns": equation.alternation is not None,
         "mass that changes": not equation.conserve,
         "a drift that is not linear, or keeps another law": not _linear(dynamics),
+        "turned axes": problem.frame is not None,
         "a box or a mesh": domain.box is not None or problem.mesh is not None,
         "sides of its own": any(sides.closed) or problem.absorption is not None,
         "simplices": domain.cell == "simplex",

@@ -97,6 +97,7 @@ def _beyond(problem: Problem) -> str | None:
         "mass that changes": not equation.conserve,
         "weights": problem.tells_weights,
         "what stands for a point": problem.initial.blur > 0,
+        "turned axes": problem.frame is not None,
         "a box or a mesh": domain.box is not None or problem.mesh is not None,
         "simplices": domain.cell == "simplex",
     }
