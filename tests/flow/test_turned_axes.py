@@ -125,8 +125,11 @@ def test_in_space_all_numbers_are_the_same():
 def test_regions_in_space_are_refused():
     """Rules across boundaries that are oblique to cells in space are known to 1e-5 only."""
     _, turned = both("4*(X**2 - 1)**2 + Y**2 + Z**2", {"right": "X > 0"}, np.zeros(3), [1.0] * 3, B)
-    with pytest.raises(InputError, match=r"target\.modes: found regions in space, along turned"):
+    with pytest.raises(
+        InputError, match=r"^domain\.axes: found turned axes, with target\.modes"
+    ) as told:
         wfrpde.solve(turned)
+    assert "in coordinates" not in str(told.value), "which is for places"
 
 
 def test_principal_axes_agree_within_bars_with_a_run_along_x_and_y():

@@ -86,7 +86,7 @@ def make_problem(
         try:
             return look(turned=turned)
         except InputError as error:
-            if not turned:
+            if not turned or error.where == "domain.axes":
                 raise
             look(turned=False)  # which names places in x, y and z
             where, found = error.where, f"{error.found}, in coordinates along domain.axes"
@@ -142,10 +142,8 @@ def _looked_at(
     if frame is not None:
         if target.dim == 3 and target.regions:
             # rules across boundaries that are oblique to cells in space are known to 1e-5 only
-            found = "regions in space, along turned axes"
-            raise InputError(
-                "target.modes", found, "none there", 'Or [domain] axes = "coordinate".'
-            )
+            found = "turned axes, with target.modes in space"
+            raise InputError("domain.axes", found, "'coordinate', or no regions there")
         told = Densities(target, initial, equation)
         target, initial = turned_target(target, frame), turned_start(initial, frame)
     landscape = Landscape(

@@ -60,7 +60,6 @@ how many where a case or its mesh sets it, and densities are half of that apart.
 `NO_LUCK` counts there as well. On random problems with 10 to 60 cells densities are off by 4
 distances, in one of a dozen by 8, which is told as a density that is known to 10 %."""
 
-
 UNEQUAL = 3.5
 """How many times wider bars are on graded lines. Without it numbers of narrow starts were off by up
 to 2.4 bars, 2 % of them by more than one; with 2, in one problem of 20 on tails by up to 1.7."""
