@@ -41,6 +41,7 @@ def bench(tmp_path_factory):
         ("solve", 1, signal.SIGKILL, 0.8),
         ("spectrum", 1, signal.SIGTERM, 0.8),
         pytest.param("solve", 2, signal.SIGTERM, 0.8, marks=pytest.mark.slow),
+        pytest.param("solve", 2, signal.SIGKILL, 0.8, marks=pytest.mark.slow),
         pytest.param("validate", 1, signal.SIGHUP, 0.9, marks=pytest.mark.slow),
         pytest.param("converge", 1, signal.SIGINT, 0.7, marks=pytest.mark.slow),
     ],

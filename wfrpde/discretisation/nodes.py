@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import factorial
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -126,6 +127,11 @@ class Nodes(Layout):
         """Node coordinates along each axis of a tensor grid."""
         assert isinstance(self.grid, TensorGrid)
         return node_axes(self.grid, self.degree)
+
+    @property
+    def checksum(self) -> int:
+        """What tells whether a rank has the nodes, in the order, that it had in an earlier run."""
+        return crc32(self.canonical[: self.n_owned].tobytes())
 
     def cell_weights(self) -> Array:
         """Quadrature weights ``(cells, k)`` of the owned cells at their own nodes."""

@@ -19,7 +19,9 @@ from wfrpde.case.stored import Result
 from wfrpde.errors import AccuracyError, InputError, SolverError
 from wfrpde.flow.march import March, Standing
 from wfrpde.parallel import collectively
+from wfrpde.parallel.files import remove_parts
 from wfrpde.parallel.screen import logger
+from wfrpde.parallel.shared import spread
 from wfrpde.parallel.tasks import Store, store_key
 
 if TYPE_CHECKING:
@@ -57,12 +59,16 @@ class Kept(Result):
 
 @dataclass(frozen=True)
 class Underway(Result):
-    """A run that has not ended: its number, where it stands, and what its caller counts."""
+    """A run that has not ended: its number, where it stands, and what its caller counts.
+
+    ``standing`` is that of one rank, ``turn`` the same in the files of all.
+    """
 
     number: int
     standing: Standing
     work: Mapping[str, Any]
     spent: float
+    turn: int = 0
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ class Checkpoints:
     Raises
     ------
     InputError
-        If the folder holds checkpoints of that name and of another origin.
+        If the folder holds checkpoints of that name and of another origin, or not all parts of one.
     """
 
     folder: Path
@@ -132,6 +138,7 @@ class Checkpoints:
     _count: int = field(init=False, default=0)
     _cost: float = field(init=False, default=0.0)
     _works: bool = field(init=False, default=True)
+    _turn: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self._runs: Store[Kept] = Store(self.folder, Kept.arrays, Kept.from_arrays, sync=False)
@@ -143,10 +150,17 @@ class Checkpoints:
                 if self.folder.exists() and not self.folder.is_dir():
                     raise InputError(f"resume: {self.folder}", "a file", "a folder")
                 check_origin(self.folder, self.name, self.origin)
-                while (kept := self._runs.load(self._key(len(self._ended)))) is not None:
-                    self._ended.append(kept)
-                self._underway = self._parts.load(f"{self.name}-part")
-        self._ended, self._underway = self.comm.bcast((self._ended, self._underway), root=0)
+                remove_parts(self.folder)
+                if (self.folder / f"{self._part(0, 0)}.npz").exists():
+                    self._underway = self._own_part(0)
+        while (kept := self._found(len(self._ended))) is not None:
+            self._ended.append(kept)
+        turn = self.comm.bcast(None if self._underway is None else self._underway.turn, root=0)
+        if turn is not None:
+            self._turn = turn
+            with collectively(self.comm):
+                if self.comm.rank > 0:
+                    self._underway = self._own_part(turn)
         if self.comm.rank == 0 and (self._ended or self._underway):
             logger.info("going on from the checkpoint after %.0f s", self.spent)
         self._began = time.perf_counter() - self.spent
@@ -203,6 +217,34 @@ class Checkpoints:
     def _key(self, number: int) -> str:
         return f"{self.name}-{number:03d}"
 
+    def _found(self, number: int) -> Kept | None:
+        """Return a run that ended; its fields are once on a machine (collective)."""
+        kept = self._runs.load(self._key(number)) if self.comm.rank == 0 else None
+        march = None if kept is None else kept.march
+        u = None if march is None else march.u
+        if kept is not None and march is not None:
+            kept = replace(kept, march=replace(march, u=march.u[:0]))
+        told: Kept | None = self.comm.bcast(kept, root=0)
+        if told is None or told.march is None:
+            return told
+        return replace(told, march=replace(told.march, u=spread(self.comm, u)))
+
+    def _part(self, rank: int, turn: int) -> str:
+        """Return what a rank's part of the present run is called; that of rank 0 is there once."""
+        return f"{self.name}-part" + (f"-{turn % 2}-{rank}" if rank else "")
+
+    def _own_part(self, turn: int) -> Underway:
+        name = self._part(self.comm.rank, turn)
+        part = self._parts.load(name)
+        if part is None or (self.comm.rank > 0 and part.turn != turn):
+            raise InputError(
+                f"resume: {self.folder}",
+                f"a checkpoint of which {name}.npz is missing or damaged",
+                "all parts of it",
+                "Use another folder, or begin anew (on the command line with --force).",
+            )
+        return part
+
     def _note(self, number: int, kept: Kept) -> None:
         self._unwritten[self._key(number)] = replace(kept, spent=self._seconds())
         size = 0 if kept.march is None else kept.march.u.nbytes
@@ -219,25 +261,41 @@ class Checkpoints:
         return bool(due if self.comm.size == 1 else self.comm.bcast(due, root=0))
 
     def write(self, underway: Underway | None = None) -> None:
-        """Write the runs that ended since the last checkpoint, and the present one.
+        """Write the runs that ended since the last checkpoint, and the present one (collective).
 
         A disk that has no room costs the checkpoint, not the run.
         """
         began = time.perf_counter()
-        if self.comm.rank == 0 and self._works:
+        if self._works:
             try:
-                note_origin(self.folder, self.name, self.origin)
-                for key, kept in self._unwritten.items():
-                    self._runs.save(key, kept)
-                if underway is not None:
-                    part = replace(underway, spent=self._seconds())
-                    self._parts.save(f"{self.name}-part", part)
+                self._write(underway)
             except OSError as error:
                 self._works = False
-                logger.warning("no more checkpoints: %s", error)
+                if self.comm.rank == 0:
+                    logger.warning("no more checkpoints: %s", error)
         self._unwritten.clear()
         self._last = time.perf_counter()
         self._cost = self._last - began
+
+    def _write(self, underway: Underway | None) -> None:
+        """Write everything: rank 0 last, and what is out of date vanishes after that."""
+        rank, turn = self.comm.rank, self._turn + 1
+        part = underway and replace(underway, spent=self._seconds(), turn=turn)
+        with collectively(self.comm):
+            if rank == 0:
+                note_origin(self.folder, self.name, self.origin)
+            elif part is not None:
+                self._parts.save(self._part(rank, turn), part)
+        with collectively(self.comm):
+            if rank == 0:
+                for key, kept in self._unwritten.items():
+                    self._runs.save(key, kept)
+                if part is not None:
+                    self._parts.save(self._part(0, turn), part)
+        if part is not None:
+            self._turn = turn
+            if rank > 0:
+                (self.folder / f"{self._part(rank, turn - 1)}.npz").unlink(missing_ok=True)
 
     def claim(self) -> None:
         """Note where what is kept under this name comes from, before it is (collective)."""
@@ -250,7 +308,7 @@ class Checkpoints:
         """Remove what is kept, and the folder if nothing else is in it (collective)."""
         with collectively(self.comm):
             if self.comm.rank == 0 and self.folder.is_dir():
-                for ending in ("origin", "part", "[0-9][0-9][0-9]"):
+                for ending in ("origin", "part", "part-[01]-*", "[0-9][0-9][0-9]"):
                     for path in self.folder.glob(f"{self.name}-{ending}.npz"):
                         path.unlink(missing_ok=True)
                 if not any(self.folder.iterdir()):

@@ -13,13 +13,13 @@ import numpy as np
 from wfrpde.arrays import Array
 from wfrpde.case.stored import Result
 from wfrpde.discretisation.nodes import Nodes
-from wfrpde.errors import SolverError
+from wfrpde.errors import InputError, SolverError
 from wfrpde.fields.blocks import BLOCK
 from wfrpde.fields.schedules import value_at
 from wfrpde.flow.control import StepPolicy
 from wfrpde.flow.schedule import Schedule
 from wfrpde.flow.steppers.stepper import Step, Stepper
-from wfrpde.parallel import Stopped
+from wfrpde.parallel import Stopped, collectively
 
 MAX_HALVINGS = 12
 """How often a step that breaks an invariant is halved."""
@@ -78,13 +78,15 @@ class March(Result):
 class Standing(Result):
     """Where a run stands between two steps: all that it takes to go on with the same digits.
 
-    ``state`` and ``saved`` are on the canonical nodes; ``rows (steps + 1, 4)`` is the `HISTORY` so
+    ``state`` and ``saved`` are those of this rank's own nodes, of which ``nodes`` is a checksum;
+    ``rows (steps + 1, 4)`` is the `HISTORY` so
     far; ``recent (k, 2)`` are sizes of the last steps, and logs of what each has left;
     ``tallied (T + 1, k)`` are sums at the saved times, and now. ``policy`` is the memory of
     the step control.
     """
 
     t: float
+    nodes: int
     state: Array
     kl: float
     growth: float
@@ -173,10 +175,13 @@ def march(
     t, increase, complete = 0.0, 0.0, True
     here = None if mark is None else mark.start
     if here is not None:
-        t, kl, state = here.t, here.kl, nodes.owned_of(here.state)
+        with collectively(nodes.comm):
+            if here.nodes != nodes.checksum:
+                raise InputError("resume", "nodes that were divided otherwise", "the same division")
+        t, kl, state = here.t, here.kl, here.state
         growth, drift, increase = here.growth, here.drift, here.increase
         rows = [tuple(map(float, row)) for row in here.rows]
-        saved = list(nodes.owned_of(here.saved))
+        saved = list(here.saved)
         masses, growths = list(map(float, here.masses)), list(map(float, here.growths))
         left, losses = here.left, [(float(a), float(b)) for a, b in here.losses]
         recent = [(float(a), float(b)) for a, b in here.recent]
@@ -186,13 +191,13 @@ def march(
         policy.recall(here.policy)
 
     def standing() -> Standing:
-        every = _gathered(nodes, state)
-        before = _gathered(nodes, np.array(saved)), np.array(masses), np.array(growths)
+        before = np.array(saved), np.array(masses), np.array(growths)
         counted = (growth, drift, increase, runner.retries)
         lost = np.array(losses), np.array(recent), np.array([*tallied, tally])
         return Standing(
-            t, every, kl, *counted, np.array(rows), *before, left, *lost, policy.memory()
-        )
+            t, nodes.checksum, state, kl, *counted, np.array(rows), *before, left, *lost,
+            policy.memory(),
+        )  # fmt: skip
 
     for end in save[len(reached) - 1 :]:
         while end - t > 1e-12 * end:
@@ -252,12 +257,7 @@ def march(
 
 def gathered(march: March, nodes: Nodes) -> March:
     """Return a march with its fields on the canonical nodes, on every rank (collective)."""
-    return replace(march, u=_gathered(nodes, march.u))
-
-
-def _gathered(nodes: Nodes, state: Array) -> Array:
-    """Return a state, or its rows, on the canonical nodes (collective)."""
-    return nodes.gather_rows(np.atleast_2d(state)).reshape(*state.shape[:-1], -1)
+    return replace(march, u=nodes.gather_rows(march.u))
 
 
 class _Retrying:

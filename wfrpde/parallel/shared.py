@@ -73,6 +73,23 @@ def shared(comm: Any, shape: tuple[int, ...]) -> Shared:
     return Shared(values, tuple(rank for rank in range(comm.size) if each[rank]), share)
 
 
+def spread(comm: Any, values: Array | None) -> Array:
+    """Return an array that rank 0 has on every rank, as `shared` does (collective)."""
+    if comm.size == 1:
+        assert values is not None
+        return values
+    every = shared(comm, comm.bcast(None if values is None else values.shape))
+    for rank in every.writers:
+        if comm.rank == rank == 0:
+            every.values[...] = values
+        elif comm.rank == 0:
+            comm.Send(np.ascontiguousarray(values), rank)
+        elif comm.rank == rank:
+            comm.Recv(every.values, 0)
+    comm.Barrier()
+    return every.values
+
+
 @contextlib.contextmanager
 def _machine(comm: Any) -> Iterator[Any]:
     """Give the ranks of this machine a communicator of their own."""
