@@ -110,3 +110,37 @@ def test_what_is_no_ridge_and_an_edge():
         return (x[:, 0] ** 2 - 1) ** 2 / 4
 
     assert worst_hop(shallow, seeds, wide) == 0.0
+
+
+def test_an_edge_between_cells_is_seen():
+    """There the scheme has V as it is: bars were 1e4 times the errors of two parabolas that meet.
+
+    What bends on either side of it counts.
+    """
+    seeds = np.array([[-1.0], [1.0]])
+    plane = [np.array([0.0])]
+
+    def edge(x: np.ndarray) -> np.ndarray:
+        return 2 * (np.abs(x[:, 0]) - 1) ** 2
+
+    assert worst_hop(edge, seeds, np.array([1.0]), plane) == 0.0
+    assert worst_hop(edge, seeds, np.array([1.0]), [plane[0] + 0.5]) > 0.05
+
+    def bent(x: np.ndarray) -> np.ndarray:  # V'' = −4 on either side of the edge
+        return np.where(np.abs(x[:, 0]) < 0.5, 2 - 2 * x[:, 0] ** 2 - np.abs(x[:, 0]), 0.0)
+
+    rate = 2 * np.exp(-2.0) / (2 * np.pi)
+    unseen = (2 / 2.7) ** 4
+    assert worst_hop(bent, seeds, np.array([1.0]), plane) == pytest.approx(rate * unseen, rel=0.01)
+
+
+def test_below_the_length_of_a_ridge_runs_tell_of_hops():
+    """As h⁴ down to ℓ = 1/√15, as h⁸ below it."""
+    seeds = np.array([[-4.0], [4.0]])
+
+    def potential(x: np.ndarray) -> np.ndarray:
+        return -np.logaddexp(-((x[:, 0] - 4) ** 2) / 2, -((x[:, 0] + 4) ** 2) / 2)
+
+    at = [worst_hop(potential, seeds, np.array([h])) for h in (0.5, 0.26, 0.2, 0.1)]
+    assert at[0] / at[1] == pytest.approx((0.5 / 0.26) ** 4, rel=1e-12)
+    assert at[2] / at[3] == pytest.approx(2.0**8, rel=1e-12)

@@ -102,6 +102,25 @@ def test_scales_are_the_shortest_of_both_densities_along_each_axis():
     np.testing.assert_allclose(scales, [1 / 5, 1 / 3], rtol=1e-5)
 
 
+@pytest.mark.parametrize("half", [8.0, 8000.0])
+def test_at_an_edge_the_jump_of_the_slope_counts(half):
+    """However large the box: 1/J with 3|x|, where the second difference made it √(Δ/J).
+
+    What is smooth stays, also far up, where nothing is known of its last digits.
+    """
+
+    def potential(x):
+        return 3 * np.abs(x[:, 0]) + 2 * np.maximum(0, x[:, 1] - 0.5) + x[:, 1] ** 2 / 2 + 1e7
+
+    box = np.array([[-half, half], [-8.0, 8.0]])
+    smooth = gaussian([0.0, 0.0], np.diag([100.0, 4.0]))
+    round_one = landscape(smooth, smooth, [[0.0, 0.0]])
+    assert round_one.scales(box, edges=True) == pytest.approx([min(10.0, half), 2.0], rel=1e-5)
+    flat = landscape(potential, smooth, [[0.0, 0.0], [0.0, 0.5]])
+    assert flat.scales(box, edges=True) == pytest.approx([1 / 6, 1 / 2], rel=1e-2)
+    assert flat.scales(box)[0] == pytest.approx(np.sqrt(2e-4 * half / 6), rel=1e-2)
+
+
 def test_a_box_is_looked_at_once():
     """V and R₀ are asked for on the lattice of a box once; scales are copies."""
     box, asked = np.array([[-3.0, 3.0]]), []

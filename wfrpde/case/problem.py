@@ -98,7 +98,8 @@ class Problem(Densities):
         """Shortest length ``(d,)`` along each axis."""
         if self.lengths is not None:
             return self.lengths
-        found = self.landscape.scales(self.box)
+        edges = self.dim > 1 and self.kinks.any and not self.kinks.oblique and self.mesh is None
+        found = self.landscape.scales(self.box, edges=edges)
         if self.dim == 1 and self.grading is not None:  # it looks closer
             found = np.minimum(found, self.grading.shortest)
         return found

@@ -32,6 +32,9 @@ WALL = 1160.0
 lies on steep walls, values in the valley could not fall below e^{−40} of the mass, and a reaction
 would let what they are raised to grow: a banana's covariances were 5 % too large."""
 
+CLOSER = 4.0
+"""How many times shorter a step is that tells kinks."""
+
 SAMPLES = {1: 2001, 2: 121, 3: 33, 4: 17}
 """Sample points along each axis, by dimension."""
 
@@ -122,11 +125,15 @@ class Landscape:
         best[np.isposinf(v)] = np.inf
         return np.asarray(best[: len(x)])
 
-    def scales(self, box: Array) -> Array:
+    def scales(self, box: Array, *, edges: bool = False) -> Array:
         """Shortest length ``(d,)`` along each axis: 1/√(largest curvature of V or R₀ there).
 
-        With a linear reaction the densities that it favours count, too.
+        With a linear reaction the densities that it favours count, too. Where cells end at kinks,
+        the `edges` of what is smooth, the length there is 1/J, J the jump of the slope, within
+        which V changes by half a kT; else it is shorter.
         """
+        if edges:
+            return self._once("edges", box, self._edges).copy()
         return self._once("scales", box, self._scales).copy()
 
     def on(self, box: Array) -> tuple[Array, Array, Array]:
@@ -149,14 +156,20 @@ class Landscape:
         value: T = self._known[name][1]
         return value
 
-    def _scales(self, box: Array) -> Array:
+    def _scales(self, box: Array, *, edges: bool = False) -> Array:
         lengths = (box[:, 1] - box[:, 0]) / 2
+        functions = self.potential, self.surprise, *self.favoured
         for axis in range(self.dim):
-            for _, _, second in self.bends(box, axis):
+            for function, (place, _, second) in zip(functions, self.bends(box, axis), strict=True):
                 largest = float(second.max(initial=0.0))
+                if edges:
+                    largest = _sharpest_bend(function, place, second, _step(box, axis))
                 if largest > 0:
                     lengths[axis] = min(lengths[axis], 1 / np.sqrt(largest))
         return np.asarray(lengths)
+
+    def _edges(self, box: Array) -> Array:
+        return self._scales(box, edges=True)
 
     def bends(self, box: Array, axis: int) -> Iterator[tuple[Array, Array, Array]]:
         """Yield points ``(n, d)`` within `BULK` of V, of R₀ and of what a reaction favours.
@@ -167,9 +180,8 @@ class Landscape:
         seeds = self.seeds_in(box)
         points = np.concatenate([x, seeds])
         known += [function(x) for function in self.favoured]
-        step = 1e-4 * (box[axis, 1] - box[axis, 0])
-        shift = np.zeros(self.dim)
-        shift[axis] = step
+        shift = _step(box, axis)
+        step = shift[axis]
         for function, on_lattice in zip(
             (self.potential, self.surprise, *self.favoured), known, strict=True
         ):
@@ -235,6 +247,41 @@ class Landscape:
         """Seeds that lie in a box."""
         inside = ((self.seeds >= box[:, 0]) & (self.seeds <= box[:, 1])).all(axis=1)
         return np.asarray(self.seeds[inside])
+
+
+def _step(box: Array, axis: int) -> Array:
+    """Step ``(d,)`` along an axis with which second differences are taken."""
+    shift = np.zeros(len(box))
+    shift[axis] = 1e-4 * (box[axis, 1] - box[axis, 0])
+    return shift
+
+
+def _sharpest_bend(
+    function: Callable[[Array], Array], points: Array, second: Array, shift: Array
+) -> float:
+    """Return the largest of second derivatives ``(n,)``, at a kink J², J the jump of the slope.
+
+    With a shorter step a second difference stays, unless there is a kink: on it that is J/Δ, near
+    it less, and beside it nothing.
+    """
+    step, shorter, largest = float(shift.sum()), shift / CLOSER, 0.0
+    rest = np.flatnonzero(second > 0)
+    looked_at = rest[np.argmax(second[rest])][None] if len(rest) else rest
+    while len(rest) and second[looked_at].max() > largest:
+        place, found = points[looked_at], second[looked_at]
+        value = function(place)
+        with np.errstate(invalid="ignore", over="ignore"):
+            change = function(place + shorter) - 2 * value + function(place - shorter)
+            closer = change * (CLOSER / step) ** 2
+            known = np.abs(value) * 1e-13 * (CLOSER / step) ** 2 < found
+            kinked = known & ~(np.abs(closer - found) < 0.5 * found)
+        bend = np.where(kinked, (found * step) ** 2, found)
+        largest = max(largest, float(bend.max()))
+        rest = rest[second[rest] < found.min()]
+        looked_at = rest[second[rest] > second[rest].max(initial=0.0) / 2]
+        if not len(looked_at):
+            break
+    return largest
 
 
 def sample(box: Array, per_axis: dict[int, int] = SAMPLES) -> Array:

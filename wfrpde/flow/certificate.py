@@ -129,6 +129,7 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
         )
         for name in finest.march.tallies
     }
+    starts = [float(run.facts.get("start_defect", 0.0)) for run in runs]
     outcome = Outcome(
         finest.march.times[:count],
         ladder.interpolations[-1],
@@ -140,7 +141,7 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
         max(run.march.kl_increase for run in runs),
         complete,
         _warnings(finest),
-        finest.facts.get("start_defect", 0.0),
+        left_by_extrapolation(starts) if ladder.nested else starts[-1],
         growth,
         left,
         killing,
@@ -185,6 +186,17 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
         # to a tolerance ρ is smooth on such cells: 9 points there do as well as 16 in their parts
         outcome = replace(outcome, wider=before, points=3)
     return replace(outcome, best=best, others=tuple(zip(others, shares, strict=True)), draft=draft)
+
+
+def left_by_extrapolation(found: Sequence[float]) -> float:
+    """Return what is left, extrapolated, of defects of runs from coarse to fine that fall as h².
+
+    It is not below a sixteenth of that of the runs before, and no more than what the finest has.
+    """
+    if len(found) < 3:
+        return found[-1]
+    before, last = (abs(4 * b - a) / 3 for a, b in pairwise(found[-3:]))
+    return min(found[-1], max(last, before / 16))
 
 
 def _left(run: Run, count: int) -> Array:
