@@ -18,6 +18,7 @@ from wfrpde.case.terms import EMPTY, Densities
 from wfrpde.case.walls import without_walls
 from wfrpde.domain.extent import (
     automatic_box,
+    diffused,
     share_outside,
     with_favoured,
     with_orbits,
@@ -201,19 +202,29 @@ def _looked_at(
 def _spread(
     landscape: Landscape, box: Array, equation: Equation, initial: InitialDensity, t_end: float
 ) -> tuple[Landscape, Array]:
-    """Widen a box by what a Gaussian start spreads to.
+    """Widen a box by what a start spreads to that is Gaussian, or on a line.
 
     A reaction leaves it the time 2/β, and widens it: ρ₀ becomes ρ₀^θ, θ = e^{−βt}.
     """
     dynamics = equation.dynamics
-    if dynamics is None or dynamics.terms or equation.path is not None or initial.gaussian is None:
+    if dynamics is None or dynamics.terms or equation.path is not None:
         return landscape, box
     beta = 0.0 if is_moving(equation.beta) else float(equation.beta)
     time = -np.expm1(-beta * t_end / 2) / (beta / 2) if beta > 0 else t_end
-    mean, covariance = initial.gaussian
-    wide = covariance + 2 * integral(equation.alpha, 0.0, time) * np.eye(len(mean))
-    wide = wide / max(np.exp(-beta * t_end), 0.25)
-    return with_spread(landscape, box, mean, wide)
+    square, theta = 2 * integral(equation.alpha, 0.0, time), max(np.exp(-beta * t_end), 0.25)
+    if initial.gaussian is not None:
+        mean, covariance = initial.gaussian
+        inverse = np.linalg.inv(covariance + square * np.eye(len(mean)))
+        bottom = float(landscape.potential(mean[None])[0])
+
+        def kernel(x: Array) -> Array:
+            return np.asarray(theta * np.einsum("ni,ij,nj->n", x - mean, inverse, x - mean) / 2)
+
+        return with_spread(landscape, box, kernel, bottom)
+    if landscape.dim > 1 or square == 0.0:
+        return landscape, box
+    found, bottom = diffused(landscape, box, square)
+    return with_spread(landscape, box, lambda x: np.asarray(theta * found(x)), bottom)
 
 
 def _frame(case: Case, target: Target) -> Frame | None:

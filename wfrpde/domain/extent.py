@@ -148,20 +148,17 @@ def with_orbits(landscape: Landscape) -> Landscape:
 
 
 def with_spread(
-    landscape: Landscape, box: Array, mean: Array, covariance: Array
+    landscape: Landscape, box: Array, kernel: Callable[[Array], Array], bottom: float
 ) -> tuple[Landscape, Array]:
     """Widen an automatic box ``(d, 2)`` by what diffuses beyond it where V hardly rises.
 
     A box holds the levels of start and target. Far out on heavy tails V rises little from one to
-    the other, and what comes there is as the heat kernel of the start ``(d,)``, ``(d, d)``, less
-    what V keeps back: −log of it is that of the kernel plus V(x) − V(mean), where that is positive.
+    the other, and what comes there is as the heat kernel of the start, less what V keeps back:
+    −log of it is the `kernel` plus V(x) − `bottom`, that of the start, where that is positive.
     """
-    inverse, bottom = np.linalg.inv(covariance), landscape.potential(mean[None])[0]
 
     def spread(x: Array) -> Array:
-        away = x - mean
-        rise = np.maximum(landscape.potential(x) - bottom, 0.0)
-        return np.asarray(np.einsum("ni,ij,nj->n", away, inverse, away) / 2 + rise)
+        return np.asarray(kernel(x) + np.maximum(landscape.potential(x) - bottom, 0.0))
 
     points = sample(box, COARSE_SAMPLES)
     points = points[((points == box[:, 0]) | (points == box[:, 1])).any(axis=1)]
@@ -176,6 +173,32 @@ def with_spread(
     if landscape.dim > 1 and is_long(wider, found):
         return landscape, box  # what is held back is told
     return wider, found
+
+
+def diffused(
+    landscape: Landscape, box: Array, square: float
+) -> tuple[Callable[[Array], Array], float]:
+    """Return −log of what a start on a line becomes by diffusion, and the highest V of its bulk.
+
+    Of ∫ρ₀(y) exp(−(x − y)²/2s²) dy with the `square` s² the largest integrand counts, which is all
+    of a Gaussian start up to a constant. It is looked for all over the box, and near seeds.
+    """
+    away = np.ptp(box) * np.geomspace(1e-6, 1e-2, 40)
+    near = landscape.seeds_in(box) + np.concatenate([-away, [0.0], away])
+    y = np.concatenate([sample(box, COARSE_SAMPLES)[:, 0], near.ravel()])
+    surprise = landscape.surprise(y[:, None])
+    surprise = surprise - least_of(surprise)
+    y, surprise = (of[surprise < landscape.level] for of in (y, surprise))
+    # 3 standard deviations
+    bottom = -least_of(-landscape.potential(y[surprise < 4.5, None]))
+
+    def kernel(x: Array) -> Array:
+        gap = np.square(x - y)
+        gap /= 2 * square
+        gap += surprise
+        return np.asarray(gap.min(axis=1))
+
+    return kernel, bottom
 
 
 def with_favoured(
