@@ -167,9 +167,30 @@ def test_nobody_is_denounced_whose_own_flow_cannot_be_solved_again(monkeypatch):
     _, diagnosis = diagnosed({"kind": "langevin", "claims": "WFR", "particles": 4000})
     assert not diagnosis.impostor
     assert diagnosis.conclusion == (
-        "was not compared with equations: its own flow, WFR, could not be solved again; "
-        "the last that could not: no such flow"
+        "was not compared with equations: its own flow, WFR, could not be solved again: "
+        "no such flow"
     )
+
+
+def test_the_reason_is_that_of_the_flow_that_is_missing(monkeypatch):
+    """Not that of another one, which failed after it, nor is it lost where it is known already."""
+    real = Family._solved
+
+    def solved(self, alpha, beta):
+        if not (alpha and beta):
+            raise SolverError("no W" if alpha else "no FR")
+        return real(self, alpha, beta)
+
+    monkeypatch.setattr(Family, "_solved", solved)
+    table = {"kind": "langevin", "claims": "W", "particles": 100, "replicates": 4}
+    report = wfrpde.validate(
+        wfrpde.Case.model_validate(
+            {**WELL, "sampler": [{**table, "name": "first"}, {**table, "name": "second"}]}
+        )
+    )
+    assert [d.conclusion for d in report.diagnoses] == 2 * [
+        "was not compared with equations: its own flow, W, could not be solved again: no W"
+    ]
 
 
 @pytest.mark.parametrize(("off", "quick"), [(0.4, True), (0.6, False), (None, False)])

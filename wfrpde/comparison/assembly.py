@@ -30,6 +30,7 @@ from wfrpde.comparison.statistics import Average, average
 from wfrpde.comparison.tails import doubt_of
 from wfrpde.comparison.verdicts import Comparison, Rules, judge, least_error
 from wfrpde.comparison.visits import ENOUGH
+from wfrpde.comparison.weighed import beyond_heaviest
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
@@ -171,6 +172,11 @@ def _particle_rows(
 ) -> list[Comparison]:
     """Put the averages over replicates at the k-th time beside the Eulerian values."""
     rows, t = [], float(at[0].times[k])
+    heavy = judge_.doubts(t, float(sum(r.ess[k] for r in at)))
+    shape = float(np.median([r.tail[k] for r in at]))
+    beyond = beyond_heaviest(np.array([r.heaviest[k] for r in at]), shape)
+    missed = judge_.tails_at(t).beyond(beyond)
+    divided = np.mean([r.divided[k] for r in at], axis=0)
     for i, (observable, reference) in enumerate(
         zip(judge_.observables, judge_.references[t], strict=True)
     ):
@@ -181,6 +187,8 @@ def _particle_rows(
             if judge_.claims is not None and judge_.claims.reaction is not None:
                 witnesses = witnesses_of(reference.value, values, trials / len(at))
         mean = average(values, least_error(reference.value, values.mean(), trials))
+        biases = np.maximum([-divided[i], divided[i]], 0.0)  # of a ratio, the same way
+        granted = np.where(observable.survival, 0.0, biases + missed[::-1, i])
         rows.append(
             Comparison(
                 name,
@@ -191,7 +199,9 @@ def _particle_rows(
                 reference,
                 trials,
                 witnesses,
-                weights=doubt,
+                weights=doubt or heavy[i],
+                granted=(float(granted[0]), float(granted[1])),
+                beyond=beyond,
             )
         )
     return rows

@@ -34,6 +34,7 @@ def chain_rows(
     asked = np.sum([judge.watched_in(r.particles) for r in replicates], axis=0)
     unseen = hardly_seen(*judge.watched, visits, np.minimum(points, asked))
     stuck = np.mean([r.sticks[0] for r in replicates], axis=0) > 0.5
+    heavy = judge.doubts(np.inf, points)
     rows = []
     references = judge.references[np.inf]
     for i, (observable, reference) in enumerate(zip(judge.observables, references, strict=True)):
@@ -56,7 +57,7 @@ def chain_rows(
                 ess=_known(effective[i]),
                 r_hat=_known(np.max([r.r_hat[0, i] for r in replicates])),
                 unseen=unseen,
-                weights=weights or (WORDS if stuck[i] else ""),
+                weights=weights or heavy[i] or (WORDS if stuck[i] else ""),
             )
         )
     return rows

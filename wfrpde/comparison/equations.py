@@ -12,7 +12,7 @@ square is at most `fits.MISFIT` standard errors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -71,6 +71,11 @@ def diagnose(
     if reason or data is None:
         return Diagnosis(name, judge.label, (), f"was not compared with equations: {reason}", False)
     family.quick = _as_judged(family, data)
+    why: dict[str, str] = {}
+
+    def lost(equation: str) -> None:
+        why[equation] = family.failure
+
     own = family.case.equation
     if own.process is not None:
         models = process_models(family, own_steps)
@@ -85,21 +90,21 @@ def diagnose(
     if own.path is not None:
         models = path_models(family)
         plain = [model for model in models if not model[1]]
-        candidates = fitted(plain, data, level, lambda done: tell(done, len(models)))
+        candidates = fitted(plain, data, level, lambda done: tell(done, len(models)), lost)
         if not settled(candidates, judge.label, biased=biased):
             rest = [model for model in models if model[1]]
             candidates += fitted(
                 rest, data, level, lambda done: tell(len(plain) + done, len(models))
             )
-        return _unsolved(name, family, candidates) or concluded(
+        return _unsolved(name, family, candidates, why) or concluded(
             name, family, ranked(candidates, len(data.mean)), biased=biased
         )
     both = Equation.of(own.alpha or 1.0, own.beta or 1.0)
     rates = {"α": own.alpha, "β": own.beta}
     flows = _gradient_flows(family, both)
     few = len(flows)
-    candidates = fitted(flows, data, level, lambda done: tell(done, few))
-    unsolved = _unsolved(name, family, candidates)
+    candidates = fitted(flows, data, level, lambda done: tell(done, few), lost)
+    unsolved = _unsolved(name, family, candidates, why)
     if unsolved is not None:
         return unsolved
     claimed = [c for c in candidates if c.equation == judge.label]
@@ -135,18 +140,21 @@ def _as_judged(family: Family, data: Data) -> bool:
     return bool((np.abs(values - right).ravel()[data.used] < 0.5 * data.error).all())
 
 
-def _unsolved(name: str, family: Family, candidates: Sequence[Candidate]) -> Diagnosis | None:
+def _unsolved(
+    name: str, family: Family, candidates: Sequence[Candidate], why: Mapping[str, str]
+) -> Diagnosis | None:
     """Say that what is claimed could not be solved again, where no other flow can be told from it.
 
-    A linear flow that is claimed is no candidate of its own.
+    A linear flow that is claimed is no candidate of its own. ``why`` tells of each equation that
+    is missing why it is.
     """
     judge = family.judge
     linear = judge.claims is not None and judge.claims.rate is not None
     if candidates and (linear or any(c.equation == judge.label for c in candidates)):
         return None
     what = f"its own flow, {judge.label}, could not" if candidates else "none of the flows could"
-    why = f"; the last that could not: {family.failure}" if family.failure else ""
-    words = f"was not compared with equations: {what} be solved again{why}"
+    reason = why.get(judge.label) or next((text for text in why.values() if text), "")
+    words = f"was not compared with equations: {what} be solved again{reason and ': '}{reason}"
     return Diagnosis(name, judge.label, (), words, False)
 
 

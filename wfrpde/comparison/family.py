@@ -43,7 +43,7 @@ class Family:
     quick
         Whether flows are solved without the tolerance of the case.
     failure
-        Why the last flow could not be solved, or "".
+        Why the flow that was asked for last could not be solved, now or before, or "".
     """
 
     case: Case
@@ -53,6 +53,7 @@ class Family:
     quick: bool = True
     failure: str = ""
     _known: dict[tuple[str | float, ...], Array | None] = field(default_factory=dict, repr=False)
+    _why: dict[tuple[str | float, ...], str] = field(default_factory=dict, repr=False)
 
     def gradient_flow(self, alpha: float, beta: float) -> Array | None:
         """Averages ``(T, k)`` under the flow with these rates; None if it cannot be solved."""
@@ -78,8 +79,10 @@ class Family:
             try:
                 self._known[how] = make()
             except WfrpdeError as error:
-                self.failure = str(error)
+                self._why[how] = str(error)
                 self._known[how] = None
+        if self._known[how] is None:
+            self.failure = self._why.get(how, "")
         return self._known[how]
 
     def other_flow(self, name: str, overrides: Mapping[str, Any]) -> Array | None:

@@ -60,14 +60,25 @@ class Data:
 
 
 def fitted(
-    models: Sequence[Model], data: Data, level: float, tell: Callable[[int], None]
+    models: Sequence[Model],
+    data: Data,
+    level: float,
+    tell: Callable[[int], None],
+    lost: Callable[[str], None] = lambda equation: None,
 ) -> list[Candidate]:
-    """Fit each model, after telling how many were before, and leave out what has no solution."""
+    """Fit each model, after telling how many were before, and leave out what has no solution.
+
+    Of that ``lost`` is told at once.
+    """
     found = []
     for k, (equation, start, model) in enumerate(models):
         tell(k)
-        found.append(_fit(equation, start, model, data, level))
-    return [candidate for candidate in found if candidate is not None]
+        candidate = _fit(equation, start, model, data, level)
+        if candidate is not None:
+            found.append(candidate)
+        else:
+            lost(equation)
+    return found
 
 
 def nested(

@@ -134,6 +134,11 @@ class MeshlessDensity(ABC):
         """Independent points ``(DRAWS, d)``, the same in every process."""
         return self.draw(DRAWS, np.random.default_rng(SEED))
 
+    @property
+    def plain_atoms(self) -> tuple[Array, Array]:
+        """Points ``(n, d)`` and masses ``(n,)`` that stand for the law in integrals: the draws."""
+        return self.draws, np.full(len(self.draws), 1 / len(self.draws))
+
     @cached_property
     def scales(self) -> Array:
         """Lengths ``(d,)`` in which kernels are wide enough: standard deviations times √d."""

@@ -18,6 +18,7 @@ from wfrpde.arrays import Array, Flags
 from wfrpde.comparison.autocorrelation import Averages, chains_error
 from wfrpde.comparison.density import MeshedDensity
 from wfrpde.comparison.halves import Gap, gaps_of
+from wfrpde.comparison.law_tails import LawTails
 from wfrpde.comparison.meshless import MeshlessDensity
 from wfrpde.comparison.metrics import Yardstick, yardstick
 from wfrpde.comparison.observables import (
@@ -29,7 +30,7 @@ from wfrpde.comparison.observables import (
 from wfrpde.comparison.sticking import sticks
 from wfrpde.comparison.tails import pareto_shape
 from wfrpde.comparison.visits import Wells, left_of, stays, thinned
-from wfrpde.comparison.weighed import corrected, distinct
+from wfrpde.comparison.weighed import corrected, distinct, normalised
 from wfrpde.domain.sides import Sides
 from wfrpde.equation import Equation
 from wfrpde.errors import SamplerError
@@ -53,6 +54,9 @@ class Replicate:
         ``(T,)``.
     values
         ``(T, k)`` weighted averages of the observables.
+    divided
+        ``(T, k)`` bias of these to first order in 1/N that the division by the sum of weights
+        leaves, as the points tell it.
     errors, freedom, effective, r_hat
         ``(T, k)`` standard error of each within the replicate and its degrees of freedom, effective
         sample size and R̂, where the points are those of Markov chains; NaN elsewhere.
@@ -65,9 +69,11 @@ class Replicate:
         Distances ``(T,)`` by the name of the metric; empty where they are not wanted.
     gaps
         Of distances that are tested, the gaps ``(T, m)`` whose squared lengths they are, by name.
-    ess, weight_variance, tail
-        ``(T,)`` effective sample size, variance of N × weight, and k of the tail of the weights of
-        points that differ.
+    ess, weight_variance
+        ``(T,)`` effective sample size, and variance of N × weight.
+    tail, heaviest
+        ``(T,)`` of the weights of points that differ: k of their tail, and the largest; 0 where all
+        are the same.
     seconds
         Wall time.
     particles
@@ -85,6 +91,7 @@ class Replicate:
 
     times: Array
     values: Array
+    divided: Array
     errors: Array
     freedom: Array
     effective: Array
@@ -96,6 +103,7 @@ class Replicate:
     ess: Array
     weight_variance: Array
     tail: Array
+    heaviest: Array
     seconds: float
     particles: int
     shown: Array
@@ -162,6 +170,7 @@ class Judge:
     sides: Sides | None = None
     wells: Wells | None = None
     _yardsticks: dict[tuple[float, int], Yardstick] = field(default_factory=dict, repr=False)
+    _tails: dict[float, LawTails] = field(default_factory=dict, repr=False)
 
     @cached_property
     def gaps(self) -> dict[float, dict[str, Gap]]:
@@ -207,6 +216,24 @@ class Judge:
             t: reference_values(self.observables, density, self.known.get(t, {}))
             for t, density in self.densities.items()
         }
+
+    def tails_at(self, t: float) -> LawTails:
+        """Return the tails of the observables under the density at a judged time."""
+        if t not in self._tails:
+            density = self.densities[t]
+            x, mass = density.plain_atoms
+            held = mass > 0  # where there is nothing φ may overflow
+            found = values(self.observables, x[held], density).T
+            self._tails[t] = LawTails.of(found, mass[held])
+        return self._tails[t]
+
+    def doubts(self, t: float, points: float) -> list[str]:
+        """Say of each observable why so many points do not know its error, or "".
+
+        Shares of regions, which few points decide as well, are tested by their counts.
+        """
+        found = self.tails_at(t).doubts(points)
+        return ["" if o.share else doubt for o, doubt in zip(self.observables, found, strict=True)]
 
     @cached_property
     def watched(self) -> tuple[list[str], Array]:
@@ -264,7 +291,8 @@ class Judge:
             ensemble, odd = self._in_box(ensemble, found[1])
             note = note or odd
             rows.append((*found, ensemble))
-        averages, along, visits, stuck, tails, shown = [], [], [], [], [], []
+        averages, divided, along, visits, stuck, shown = [], [], [], [], [], []
+        tails, heaviest = [], []
         own = [o.survival for o in self.observables]
         chains = int(trajectory.facts.get("chains", 1))
         distances: dict[str, list[float]] = {}
@@ -281,6 +309,12 @@ class Judge:
             averages.append(mean)
             some, logs, copies = distinct(x, ensemble.log_weights)
             tails.append(pareto_shape(logs, copies))
+            # absorbed particles have none
+            shares = normalised(logs) if np.isfinite(logs.max()) else np.zeros(len(logs))
+            light = np.ptp(shares) <= 1e-9 * shares.max()
+            heaviest.append(0.0 if light else float(shares.max()))
+            bias = (shares - corrected(shares)) @ phi[some]
+            divided.append(np.where(own, 0.0, bias))
             if np.isinf(t):
                 averages_of_pi = np.array([r.value for r in self.references[t]])
                 stuck.append(sticks(copies, phi[some], averages_of_pi))
@@ -305,6 +339,7 @@ class Judge:
         return Replicate(
             times=np.array([t for t, _, _ in rows]),
             values=np.array(averages),
+            divided=np.array(divided),
             errors=np.array([a.error for a in along]),
             freedom=np.array([a.freedom for a in along]),
             effective=np.array([a.ess for a in along]),
@@ -316,6 +351,7 @@ class Judge:
             ess=np.array([e.ess for _, _, e in rows]),
             weight_variance=np.array([float((e.size * e.weights).var()) for _, _, e in rows]),
             tail=np.array(tails),
+            heaviest=np.array(heaviest),
             seconds=seconds,
             particles=rows[0][2].size if rows else 0,
             shown=np.array(shown) if shown else np.empty((0, 0, 0)),

@@ -43,7 +43,9 @@ class Comparison:
     does not matter. ``ess`` and ``r_hat`` are those of Markov chains; ``unseen`` says of a region
     that they should have seen, and hardly have, or is "".
     ``weights`` says why those of particles tell nothing, or "". A distance cannot be negative: it
-    is tested ``above`` its reference alone.
+    is tested ``above`` its reference alone. ``granted`` is what of a difference weights may have
+    made where it is negative, and where it is positive, by what their points have not seen, and
+    ``beyond`` how much of the law that is.
     """
 
     sampler: str
@@ -59,6 +61,22 @@ class Comparison:
     unseen: str = ""
     weights: str = ""
     above: bool = False
+    granted: tuple[float, float] = (0.0, 0.0)
+    beyond: float = 0.0
+
+    @property
+    def granted_here(self) -> float:
+        """What is granted to a difference of this sign."""
+        return self.granted[int(self.average.value > self.reference.value)]
+
+    @property
+    def unseen_words(self) -> str:
+        """What is said where only what is granted keeps a difference from being one."""
+        return (
+            f"beyond the heaviest point may lie {number(100 * self.beyond, 2)}% of the law, and "
+            f"weights of so few points may be off by {number(max(self.granted), 2)}: it takes "
+            "lighter ones, or more points in a replicate"
+        )
 
     @property
     def doubt(self) -> str:
@@ -113,18 +131,27 @@ def judge(comparisons: Sequence[Comparison], rules: Rules) -> list[Row]:
     lies within the reference's error (and the tolerance) of the reference. A row that is not
     rejected is *consistent* if a bias of ``resolution`` would have been found, at the level that
     Holm's procedure starts with, with probability ``power``; else it is *undecided*. So is a row of
-    Markov chains that have not mixed.
+    Markov chains that have not mixed, and one that would be rejected if nothing were granted to
+    its weights.
     """
     if not comparisons:
         return []
     allowed = [c.reference.error + rules.tolerance * c.reference.spread for c in comparisons]
-    p = np.array([_p_value(c, bound) for c, bound in zip(comparisons, allowed, strict=True)])
-    rejected = holm(p, rules.level)
+    p, plain = (
+        np.array(
+            [_p_value(c, a + g * c.granted_here) for c, a in zip(comparisons, allowed, strict=True)]
+        )
+        for g in (1, 0)
+    )
+    rejected, seeming = holm(p, rules.level), holm(plain, rules.level)
     strictest = rules.level / len(comparisons)
     return [
-        _row(c, bound, float(value), bool(reject), strictest, rules)
-        for c, bound, value, reject in zip(comparisons, allowed, p, rejected, strict=True)
-    ]
+        _row(c, bound, float(value), verdict, strictest, rules)
+        for c, bound, value, verdict in zip(
+            comparisons, allowed, p, np.where(rejected, "biased", np.where(seeming, "excused", "")),
+            strict=True,
+        )
+    ]  # fmt: skip
 
 
 def _p_value(comparison: Comparison, allowed: float) -> float:
@@ -149,7 +176,7 @@ def _row(
     comparison: Comparison,
     allowed: float,
     p: float,
-    rejected: bool,
+    found: str,
     level: float,
     rules: Rules,
 ) -> Row:
@@ -157,14 +184,17 @@ def _row(
     visible = allowed + detectable(average.standard_error, average.freedom, level, rules.power)
     matters = max(rules.resolution * reference.spread, 1e-12) + allowed
     verdict: Verdict = "consistent"
-    needed = 0
-    if rejected:
+    needed, doubt = 0, comparison.doubt
+    if found == "excused" or visible <= matters < visible + max(comparison.granted):
+        doubt = doubt or comparison.unseen_words
+    visible += max(comparison.granted)
+    if found == "biased":
         verdict = "biased"
     elif comparison.seen_by_too_few:
         verdict, visible = "undecided", np.inf
         more = FEW / comparison.witnesses - 1 if comparison.witnesses > 0 else np.inf
         needed = int(min(np.ceil(more * comparison.replicates), 10**9))
-    elif visible > matters or comparison.doubt:
+    elif visible > matters or doubt:
         verdict = "undecided"
         total = needed_replicates(
             average.standard_error, comparison.replicates, matters - allowed, level, rules.power
@@ -190,5 +220,5 @@ def _row(
         needed_replicates=needed,
         ess=comparison.ess,
         r_hat=comparison.r_hat,
-        doubt=comparison.doubt,
+        doubt=doubt,
     )

@@ -139,7 +139,7 @@ def corrected(w: Array) -> Array:
     return np.asarray(w * (1 + w - w @ w))
 
 
-def unseen(values: Array, masses: Array, share: float) -> Array:
+def unseen(values: Array, masses: Array, share: float | Array) -> Array:
     """Return what the tails of a law with so much mass hold of averages: ``(2, m)``.
 
     ∫ (⟨φ⟩ − φ) dρ where φ is smallest, and ∫ (φ − ⟨φ⟩) dρ where it is largest, over the `share`.
@@ -149,15 +149,24 @@ def unseen(values: Array, masses: Array, share: float) -> Array:
     values, masses
         Of m functions ``(m, n)`` at points that stand for the law, and of these ``(n,)``.
     share
-        A mass between 0 and 1.
+        A mass between 0 and 1, or ``(L,)`` of them: then ``(2, m, L)``.
     """
-    found = []
-    for row in values - (values @ masses)[:, None]:
+    gaps, found = values - (values @ masses)[:, None], np.empty((2, len(values), *np.shape(share)))
+    for k, row in enumerate(gaps):
         order = np.argsort(row)
-        row, own = row[order], masses[order]
-        low, high = (np.minimum(np.cumsum(part), share) for part in (own, own[::-1]))
-        found.append((-np.diff(low, prepend=0.0) @ row, np.diff(high, prepend=0.0) @ row[::-1]))
-    return np.maximum(np.array(found).T, 0.0)
+        for side, (sign, way) in enumerate(((-1, order), (1, order[::-1]))):
+            own = np.append(0.0, masses[way])
+            held = np.append(0.0, sign * row[way]) * own
+            found[side, k] = np.interp(share, np.cumsum(own), np.cumsum(held))
+    return np.maximum(found, 0.0)
+
+
+def beyond_heaviest(heaviest: Array, shape: float) -> float:
+    """Return how much of a law may lie beyond the heaviest points ``(R,)`` of all replicates.
+
+    w/(1 − k) of the heaviest, which stands for w/R, where weights have a tail of this `shape` k.
+    """
+    return float(np.max(heaviest) / len(heaviest) / (1 - np.clip(shape, 0.0, 0.9)))
 
 
 @dataclass(frozen=True)
@@ -253,11 +262,11 @@ class Means:
         effective = float(sum(own.effective for own in found))
         between = rows.std(axis=0, ddof=1) / np.sqrt(count)
         shape, points = np.median([(own.shape, own.points) for own in found], axis=0)
-        beyond = max(own.heaviest for own in found) / count / (1 - np.clip(shape, 0.0, 0.9))
+        beyond = beyond_heaviest(np.array([own.heaviest for own in found]), float(shape))
         doubt = doubt_of(float(shape), float(points), effective / count)
         return cls(
             rows.mean(axis=0), between, within, skewness, carriers, count, effective,
-            float(beyond), doubt,
+            beyond, doubt,
         )  # fmt: skip
 
     @property

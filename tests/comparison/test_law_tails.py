@@ -1,0 +1,185 @@
+"""Averages that few points decide, told from the law, and what weighted points have not seen."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm, t
+from weighed_samplers import Setting, judges, verdicts
+
+import wfrpde
+from wfrpde.comparison.exact_samples import exact_sampler
+from wfrpde.comparison.flows import Flows
+from wfrpde.comparison.law_tails import LawTails
+from wfrpde.comparison.observables import ReferenceValue
+from wfrpde.comparison.statistics import Average
+from wfrpde.comparison.verdicts import Comparison, Rules, judge
+from wfrpde.comparison.weighed import unseen
+
+SHARES = np.logspace(-10, np.log10(0.5), 3000)
+MASSES = np.concatenate([np.gradient(SHARES), np.gradient(SHARES)[::-1]])
+MASSES /= MASSES.sum()
+
+
+def lattice(law):
+    """Points of a symmetric law, and the masses of which are `MASSES`."""
+    low = law.ppf(SHARES)
+    return np.concatenate([low, -low[::-1]])
+
+
+X = lattice(norm)
+
+
+@pytest.mark.parametrize("points", [200, 2000, 30_000, 1e6])
+@pytest.mark.parametrize(
+    ("values", "heavy"),
+    [
+        (X, False),
+        (X**2, False),
+        (X**4, False),
+        (lattice(t(5)), False),
+        (lattice(t(5)) ** 2, False),
+        (lattice(t(3)), False),
+        (np.exp(0.25 * X), False),
+        (np.exp(X), False),
+        (lattice(t(3)) ** 2, True),
+        (lattice(t(1)), True),
+        (lattice(t(1)) ** 3, True),
+    ],
+)
+def test_infinite_variances_are_told_from_finite_ones(values, heavy, points):
+    tails = LawTails.of(values[None], MASSES)
+    assert (tails.doubts(points) != [""]) is heavy
+
+
+def test_the_slope_is_that_of_the_law():
+    """|x| of Cauchy's law grows tenfold for a tenth of the mass."""
+    words = LawTails.of(lattice(t(1))[None], MASSES).doubts(1e4)[0]
+    assert words == (
+        "few points decide it: of 10000 the farthest is 10 times as far out as the tenth farthest, "
+        "and from 3.2 on no error bar holds (its variance is infinite, or looks so)"
+    )
+
+
+def test_few_atoms_tell_no_tail():
+    draws = np.random.default_rng(0).standard_cauchy((1, 1000))
+    assert LawTails.of(draws, np.full(1000, 1e-3)).doubts(1e4) == [""]
+
+
+@pytest.mark.parametrize("share", [1e-6, 3e-4, 0.01, 0.2])
+def test_tails_hold_what_is_unseen(share):
+    values = np.array([X, X**2, X > 1])
+    found = LawTails.of(values, MASSES).beyond(share)
+    assert found == pytest.approx(unseen(values, MASSES, share), rel=2e-3, abs=1e-12)
+    low, high = found[:, 0]
+    assert low == pytest.approx(norm.pdf(norm.ppf(share)), rel=5e-3)
+    assert high == pytest.approx(low, rel=1e-6)
+
+
+HEAVY = {  # ρ ∝ |x|^−2.5 far out, at all times
+    "target": {"potential": "1.25*log(1 + x**2)", "modes": {"right": "x > 1"}},
+    "initial": {"density": "(1 + x**2)**(-1.25)"},
+    "domain": {"box": [[-3000.0, 3000.0]]},
+    "flow": {"beta": 0.0, "save": [0.1]},
+    "validation": {"metrics": False, "limit": False, "equation": False},
+}
+
+
+@pytest.fixture(scope="module")
+def far():
+    flows = Flows(wfrpde.Case.model_validate(HEAVY))
+    return flows.judge(flows.case.equation)
+
+
+@pytest.mark.parametrize("off", [0.0, 0.3])
+def test_a_mean_without_a_variance_is_undecided(far, off):
+    """A right sampler is neither accused nor acquitted of it; of a wrong one its mass tells."""
+    draws = exact_sampler(far.densities[0.1])
+
+    def mine(target, n, times, rng):
+        return draws.draw(n, rng)[None] + off
+
+    report = wfrpde.validate(
+        wfrpde.Case.model_validate(HEAVY),
+        samplers={"mine": {"python": mine, "particles": 1000, "replicates": 8, "claims": "W"}},
+    )
+    verdicts_of = {row.observable: row for row in report.table}
+    for name in ("mean x", "var x"):
+        assert verdicts_of[name].verdict == "undecided"
+        assert verdicts_of[name].words.startswith(
+            "undecided: few points decide it: of 8000 the farthest is "
+        )
+    assert verdicts_of["mass right"].verdict == ("biased" if off else "consistent")
+    assert report.samplers[0].verdict == ("biased" if off else "undecided")
+
+
+def compared(gap, granted=(0.0, 0.0), error=0.01):
+    row = Comparison(
+        "s", "mean x", 1.0, 16, Average(gap, error, 15.0), ReferenceValue(0.0, 0.0, 1.0),
+        granted=granted, beyond=0.007,
+    )  # fmt: skip
+    return judge([row], Rules())[0]
+
+
+def test_what_points_have_not_seen_excuses_on_its_side_alone():
+    assert compared(0.05).verdict == compared(-0.05).verdict == "biased"
+    assert compared(0.05, (0.04, 0.0)).verdict == "biased"
+    row = compared(-0.05, (0.04, 0.0))
+    assert row.verdict == "undecided"
+    assert row.words == (
+        "undecided: beyond the heaviest point may lie 0.70% of the law, and weights of so few "
+        "points may be off by 0.040: it takes lighter ones, or more points in a replicate"
+    )
+    assert compared(-0.08, (0.04, 0.0)).verdict == "biased"
+    assert compared(0.0, (0.04, 0.0)).verdict == "consistent"
+    assert compared(0.0, (0.04, 0.0)).detectable == pytest.approx(
+        compared(0.0).detectable + 0.04, abs=1e-12
+    )
+    assert compared(0.0, (0.09, 0.0)).verdict == "undecided"
+
+
+@pytest.fixture(scope="module")
+def flows():
+    return judges()
+
+
+def test_right_weighted_samplers_are_accused_at_the_nominal_rate(flows):
+    """Of 60 sets 3 are expected at 5 %, up to 6 are chance; with nothing granted it is 11."""
+    own = Setting("WFR", "below", 1.0, 120, 16)
+    (granted, _), (plain, _) = verdicts(flows, own, 60)
+    assert granted <= 3
+    assert plain >= 8
+
+
+def test_wrong_weighted_samplers_are_found(flows):
+    """Off by five standard errors of the mean, or without the reaction."""
+    (found, _), _ = verdicts(flows, Setting("WFR", "below", 0.5, 500, 16, off=5.0), 20)
+    assert found >= 15
+    (found, _), _ = verdicts(flows, Setting("WFR", "below", 0.5, 120, 16, reacts=False), 20)
+    assert found == 20
+
+
+def test_equal_weights_are_granted_nothing(flows):
+    rng, judged = np.random.default_rng(0), flows["W"]
+    points = [wfrpde.samplers.Ensemble.equal(rng.standard_normal((50, 1))) for _ in range(2)]
+    found = judged.assess(
+        "s", wfrpde.samplers.Trajectory(np.array(judged.times), tuple(points)), 0.0
+    )
+    assert (found.heaviest == 0.0).all()
+    assert found.divided == pytest.approx(np.zeros((2, 3)), abs=1e-15)
+
+
+def test_the_bias_of_a_ratio_is_told(flows):
+    """Of φ = x under weights e^{mx} of N(0, 1): E Σwφ − m is −m/n·(e^{m²} + …) to first order."""
+    rng, judged, n, m = np.random.default_rng(1), flows["W"], 100, 0.5
+    gaps, told = [], []
+    for _ in range(2000):
+        x = rng.standard_normal((n, 1))
+        w = np.exp(m * x[:, 0])
+        w /= w.sum()
+        gaps.append(w @ x[:, 0] - m)
+        ensemble = wfrpde.samplers.Ensemble(x, m * x[:, 0])
+        trajectory = wfrpde.samplers.Trajectory(np.array(judged.times[:1]), (ensemble,))
+        told.append(judged.assess("s", trajectory, 0.0).divided[0, 0])
+    error = np.std(gaps) / np.sqrt(len(gaps))
+    # −E w²(φ − m)/n under N(m, 1): −m e^{m²}/n
+    assert np.mean(told) == pytest.approx(-m * np.exp(m**2) / n, rel=0.1)
+    assert np.mean(gaps) == pytest.approx(np.mean(told), abs=3 * error)
