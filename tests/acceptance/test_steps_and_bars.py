@@ -126,3 +126,17 @@ def test_masses_of_tails():
                 bar = solution.error.mode_mass[str(name)][k]
                 assert abs(solution.mode_mass[str(name)][k] - exact) <= bar
                 assert bar < 0.3 * tolerance * exact**0.6
+
+
+def test_first_steps_of_gaussians_without_a_tolerance():
+    """Elements are exact there, and all runs take the same steps to an early time: 5 bars off."""
+    start = [[1.070038, -0.174298], [-0.174298, 0.739087]]
+    target = [[0.229788, -0.066547], [-0.066547, 0.319909]]
+    flow = GaussianFlow((-0.159, 0.667), start, (0.0, 0.0), target, 1.0, 0.0)
+    keys = {"formulation": "log-density"}
+    solution = wfrpde.solve(flow.case(0.00825, 0.0413, 0.124, 0.412, numerics=keys))
+    off, bar = numbers(flow, solution).T
+    assert (off <= bar + 1e-11).all()
+    assert off.max() < 1e-5
+    known = off > 1e-11
+    assert np.median(bar[known] / off[known]) < 10

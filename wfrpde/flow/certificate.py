@@ -23,6 +23,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+from scipy.ndimage import maximum_filter1d
 
 from wfrpde.arrays import Array
 from wfrpde.case.problem import Problem
@@ -326,6 +327,8 @@ def _settled(problem: Problem, nodes: list[Interpolation], fields: list[Array]) 
     left = 2.6 * last / np.maximum(before - last, 1e-300)
     left = np.where(11.0 * last < before, SETTLED, left)
     share = np.where(settled, np.clip(left, SETTLED, 0.9 * UNSETTLED), UNSETTLED)
+    if problem.dim > 1 and len(share) > 2:  # values may fall fast at one time by chance
+        share[1:] = np.maximum(share[1:], maximum_filter1d(share[1:], 3) / 2)
     faster = smooth & (problem.dim == 1) & (last < before / 16)
     foreseen = OF_ONCE * last / np.maximum(size(twice[-1] - twice[-2]), 1e-300)
     return np.where(faster, np.minimum(share, foreseen), share)

@@ -55,10 +55,17 @@ NO_MATTER, GUESSED, REMEMBERED, CAPPED = 1e-11, 20.0, 20.0, 20.0
 COARSE, WIDER, WIDEST = 0.01, 3.5, 5.0
 """Distance of runs, in L2 or relative in KL, from which no order is to be counted on, where a
 tolerance is met by extrapolation on nested grids (KL of wide starts is then off by 1.5 distances at
-1e-2), or a case or its mesh sets the resolution; how many times wider bars are then, and later; and
-how many where a case or its mesh sets it, and densities are half of that apart.
+1e-2), or a case or its mesh sets the resolution; how many times wider bars of two and three runs
+are then, and later; and how many where a case or its mesh sets it, and densities are half of that
+apart.
 `NO_LUCK` counts there as well. On random problems with 10 to 60 cells densities are off by 4
 distances, in one of a dozen by 8, which is told as a density that is known to 10 %."""
+
+UNCOUNTED = 1 / 4
+"""Least share there, in the plane and in space, of the distance of two solutions that are
+extrapolated twice. Four runs tell where they do not converge; where they seem to, faster than their
+order lets them, it is the coarsest that is far off: with wide starts and 1/10 means, covariances
+and KL were off by 1.3 bars."""
 
 UNEQUAL = 3.5
 """How many times wider bars are on graded lines. Without it numbers of narrow starts were off by up
@@ -106,16 +113,20 @@ def estimated(
     if few and outcome.facts["extrapolated"]:
         seldom = SELDOM if problem.dim > 1 else 0.0
         by_chance = seldom if problem.tolerance is None else NO_LUCK
-    luck: dict[str, float] = {}
+    luck: dict[str, Array] = {}
     if problem.tolerance is not None and problem.dim > 1 and len(comparisons) == 1:
-        luck = OF_TWO
+        luck = {name: part * np.abs(getattr(numbers, name)) for name, part in OF_TWO.items()}
     if problem.tolerance is not None and not few and outcome.facts["extrapolated"]:
-        # far tails decide covariances, with an order of their own: a banana's were off by 1.2 bars
-        luck = {"covariance": NO_LUCK}
+        # far tails decide these, with an order of their own: a banana's were off by 1.2 bars
+        luck = {"covariance": NO_LUCK * numbers.covariance_spread}
+        luck["kl"] = NO_LUCK * np.sqrt(np.maximum(numbers.reaction_variance, 0.0))
     before = comparisons
-    # by default steps are short enough for their errors to be small beside those of the elements
-    steps = outcome.steps if comparisons and problem.tolerance is not None else None
-    if steps is not None:
+    # by default steps on a line are short enough for their errors to be small beside those of the
+    # elements; beyond it a Gaussian has none of these (at early times it was off by 5 bars)
+    steps = outcome.steps if comparisons else None
+    if steps is not None and problem.tolerance is None:
+        steps = replace(steps, least=0.0) if problem.dim > 1 else None
+    elif steps is not None:
         comparisons = [(other, _smoothed(l2), share) for other, l2, share in comparisons]
     every = [*comparisons, rule]
     mended = _mended_defect(problem, outcome)
@@ -137,6 +148,8 @@ def estimated(
         doubt = np.maximum.accumulate(np.minimum(furthest / COARSE, 1.0))
         far = np.maximum.accumulate(distance) >= COARSE / 2
         wider = np.where(far & (not nested), WIDEST, WIDER)
+        if nested and problem.dim > 1 and len(outcome.facts["runs"]) > 3:
+            wider = np.maximum(UNCOUNTED / np.maximum(comparisons[0][2], TINY), 1.0)
         widened = 1 + (wider - 1) * doubt
         if nested and problem.dim == 1 and problem.grading is not None:
             widened *= UNEQUAL
@@ -284,7 +297,7 @@ def _error(
     untold: Array,
     *,
     chance: float = 0.0,
-    luck: Mapping[str, float] | None = None,
+    luck: Mapping[str, Array] | None = None,
     apart: Array | None = None,
 ) -> ErrorEstimate:
     """Return the largest of the distances to other numbers, and what else may be wrong.
@@ -293,9 +306,9 @@ def _error(
     beyond an automatic box adds to all (a box that the case gives is the problem as posed, unless
     its walls are not felt), and so does, after the start, what the nodes misrepresent of it, and
     what was mended; that may be in modes `apart` by so much along each axis. Where numbers may
-    agree by chance, a share of the density's error adds to them: to all by `chance`, and `luck` by
-    name; and to all but the density itself what is `doubted` of it, and to all what steps left
-    `untold`.
+    agree by chance, a share of the density's error adds to them: to all by `chance`, and as `luck`
+    tells by name; and to all but the density itself what is `doubted` of it, and to all what steps
+    left `untold`.
     """
     cut, depth = cut_off
     reach = float(np.ptp(problem.box, axis=1).max()) / 2
@@ -349,7 +362,7 @@ def _error(
         distance += ROUND_OFF * np.abs(value) + each(cut) * (np.abs(value) + beyond)
         return np.asarray(distance)
 
-    whole = np.ones(len(density))
+    whole, nothing = np.ones(len(density)), np.zeros(len(density))
     insides = {k: np.maximum(m * (1 - m), 0.0) for k, m in numbers.mode_mass.items()}
     beyond: dict[str, float | Array]
     beyond = {"kl": depth, "mass": 1.0, "fisher_information": depth, "reaction_variance": depth**2}
@@ -362,7 +375,7 @@ def _error(
             name: gap(
                 attrgetter(name), more, spreads[name], None, of_steps.get(name), name in chances
             )
-            + (luck or {}).get(name, 0.0) * density * np.abs(getattr(numbers, name))
+            + density * (luck or {}).get(name, nothing)
             + owed.get(name, 0.0) * at_first
             for name, more in beyond.items()
         },
@@ -370,7 +383,7 @@ def _error(
         covariance=gap(
             attrgetter("covariance"), reach**2, reached_squares, squares, numbers.covariance_spread
         )
-        + (luck or {}).get("covariance", 0.0) * density[:, None, None] * numbers.covariance_spread,
+        + density[:, None, None] * (luck or {}).get("covariance", nothing[:, None, None]),
         mode_mass={
             name: gap(
                 _mass_of(name),

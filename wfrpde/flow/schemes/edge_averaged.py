@@ -73,7 +73,7 @@ AIM, AGAIN = 0.6, 12.0
 """Share of the tolerance that a second ladder of four runs aims at, and how far a first one may be
 above it for that: halving all cells would cost eight times as much."""
 
-FAR, SLOWER = 30.0, 3.5
+FAR, SLOWER = 30.0, 3.4
 """The same in the plane for what is missed by more. So far off numbers fall with that power of the
 cells, which are at fault (three narrow modes: errors of steps are a tenth): steps are shortened
 less."""

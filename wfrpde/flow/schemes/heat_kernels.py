@@ -82,9 +82,10 @@ OF_SUMS = 1.2
 MOVED = 4
 """In how many steps nodes are moved by a cell, along its diagonal."""
 
-SHARED = 3.0
+SHARED = 1.0
 """Share of the density's error that all numbers have besides: what is wrong where fronts crossed
-ridges depends on where these lie in a step, so that runs agree by chance."""
+ridges depends on where these lie in a step, so that runs agree by chance. More than that no number
+can be off: Cauchy and Schwarz."""
 
 
 class ByHeatKernels(Scheme):
