@@ -7,7 +7,7 @@ import pytest
 from gaussian_flow import GaussianFlow
 
 import wfrpde
-from wfrpde.case.forgotten import remembered_from
+from wfrpde.case.forgotten import remembered_above, remembered_from
 from wfrpde.case.setup import make_problem
 
 TO = {"accuracy": {"tolerance": 0.03}}
@@ -183,3 +183,15 @@ def test_the_ends_of_a_start_on_a_line_count_in_its_own_numbers(tables):
     for name, value in exact.items():
         off = abs(solution.series[name][0] - value)
         assert off <= solution.error.series[name][0] < 2e-8 * value, name
+
+
+def test_what_starts_higher_is_forgotten_sooner():
+    """On average over the start of its V, exponential in the plane, above S: of e^{−cV}."""
+    flow = GaussianFlow((0.0, 0.0), 225 * np.eye(2), (0.0, 0.0), np.eye(2))
+    problem = make_problem(flow.case(0.5, **TO))
+    span, t = 200.0, np.array([0.02, 0.5])
+    rate = 1.0 + 2 * problem.relaxation_rate
+    c = -np.expm1(-rate * t) / rate / 2
+    exact = np.exp(-c * span) / (1 + 225 * c)
+    assert remembered_above(problem, span, t) == pytest.approx(exact, rel=0.05)
+    assert (remembered_above(problem, span, t) < remembered_from(problem, span, t)).all()

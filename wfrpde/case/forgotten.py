@@ -35,10 +35,31 @@ def remembered_from(problem: Problem, span: float, times: Array) -> Array:
     V ∝ e^{−λt} at most, λ = 2αD/ℓ² with the shortest length ℓ, a reaction takes
     ``exp(−β S/2 · (1 − e^{−qt})/q)``, q = β + λ.
     """
-    equation = problem.equation
-    rate = equation.beta + 2.0 * problem.relaxation_rate
-    gone = equation.beta * span / 2 * -np.expm1(-rate * times) / rate
-    return np.asarray(np.exp(-gone))
+    return np.asarray(np.exp(-span / 2 * _taken(problem, times)))
+
+
+def remembered_above(problem: Problem, span: float, times: Array) -> Array:
+    """Return the same on average over a start more than `span` kT up, as far as a lattice tells."""
+    height, start = _heights(problem)
+    above = (height > span) & (start > -np.inf)
+    if not above.any() or not np.isfinite(height[above]).all():
+        return remembered_from(problem, span, times)
+    share = np.exp(start[above] - logsumexp(start[above]))
+    return np.asarray(share @ np.exp(-height[above, None] / 2 * _taken(problem, times)))
+
+
+def _taken(problem: Problem, times: Array) -> Array:
+    """β (1 − e^{−qt})/q at times ``(T,)``."""
+    beta = problem.equation.beta
+    rate = beta + 2.0 * problem.relaxation_rate
+    return np.asarray(beta * -np.expm1(-rate * times) / rate)
+
+
+def _heights(problem: Problem) -> tuple[Array, Array]:
+    """V above its minimum (kT) and log ρ₀, summed to 1, at points ``(n,)`` of the box."""
+    points = np.concatenate([sample(problem.box), problem.landscape.seeds_in(problem.box)])
+    height, start = problem.target.potential(points), problem.log_initial(points)
+    return height - np.nanmin(height), start - logsumexp(start)
 
 
 def highest_start(problem: Problem) -> float:
@@ -49,10 +70,7 @@ def highest_start(problem: Problem) -> float:
     """
     if problem.dim == 1 or problem.tolerance is None or not forgets(problem):
         return SPAN
-    points = np.concatenate([sample(problem.box), problem.landscape.seeds_in(problem.box)])
-    height, start = problem.target.potential(points), problem.log_initial(points)
-    height = height - np.nanmin(height)
-    start = start - logsumexp(start)
+    height, start = _heights(problem)
     share = np.exp(start)
     if not share[~(height < SPAN)].sum() > LEFT_OUT or not np.isfinite(height[share > 0]).all():
         return SPAN

@@ -166,6 +166,9 @@ def estimated(
         doubted = np.maximum(doubted, NO_LUCK * comparisons[0][1] * comparisons[0][2])
         integrals, constants, times = rule
         every[-1] = integrals, constants, 2 * times
+    elif comparisons and problem.kinks.any and nested and problem.dim > 1:
+        # nor is one with certainty where cells end at them: a mean was off by 1.5 bars
+        doubted = np.maximum(doubted, NO_LUCK / 2 * comparisons[0][1] * comparisons[0][2])
     untold: Array = nothing
     if steps is not None:
         _, distance, share = comparisons[0]
@@ -318,7 +321,7 @@ def _error(
     stepped[0] = False  # a formula; round-off, or none of it, as ranks add it up
     # relative error of a density in L2 that no estimate goes below: logarithms of the order of 100
     # to 14 digits, through a thousand steps
-    floor = np.where(stepped, 2e-11, 0.0)
+    floor = np.where(stepped, 1e-10, 0.0)
     common = chance * density
     width = np.sqrt(np.einsum("tii->ti", numbers.covariance))
     squares = width[:, :, None] * width[:, None, :]
@@ -357,7 +360,7 @@ def _error(
         distance += each(common) * size
         wide = np.maximum(np.abs(value), size)  # a mean is off by a share of the width
         distance += each(start_defect) * wide
-        left = each(untold) * (spread if of_steps is None else of_steps)
+        left = each(np.maximum(untold, floor)) * (spread if of_steps is None else of_steps)
         distance += each(mended) * spread + np.maximum(each(doubted) * spread, left)
         distance += ROUND_OFF * np.abs(value) + each(cut) * (np.abs(value) + beyond)
         return np.asarray(distance)

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from wfrpde.arrays import Array, Flags
-from wfrpde.case.forgotten import LEFT_OUT, forgets, remembered_from
+from wfrpde.case.forgotten import LEFT_OUT, forgets, remembered_above
 from wfrpde.case.problem import Problem
 from wfrpde.discretisation.functionals import Evaluator, Points
 from wfrpde.discretisation.pieces import Functionals, Samples
@@ -188,7 +188,7 @@ def remembered(problem: Problem, outcome: Outcome) -> Array:
         return share
     kl = outcome.history.get("kl", np.array([np.inf]))
     if float(kl[0]) < span / 2:
-        share = remembered_from(problem, span, times)
+        share = remembered_above(problem, span, times)
     if whole_grid(problem, outcome) is not None:
         share[0] = 0.0
     return share

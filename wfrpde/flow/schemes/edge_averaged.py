@@ -291,9 +291,11 @@ class EdgeAveraged(Scheme):
         grid, stepper = finest.grid.refined(), ladder.stepper
         context.foretell(2.0 ** (problem.dim + 1) * context.last)
         new = run(context, grid, finest.repeated, "finer grid", 1.0, stepper=stepper)
-        before = max(2, len(ladder.runs) - 1) if isinstance(new.grid, TensorGrid) else 1
-        kept = ladder.runs[-before:]
         doubled = None if ladder.cells is None else [2 * n for n in ladder.cells]
+        before = max(2, len(ladder.runs) - 1) if isinstance(new.grid, TensorGrid) else 1
+        if problem.dim > 1 and doubled is not None and _can_widen_twice(problem, tuple(doubled)):
+            before = 3  # the coarsest of three, which the first try was too coarse for a fourth of
+        kept = ladder.runs[-before:]
         return replace(ladder, runs=(*kept, new), cells=doubled, refined=True)
 
 
