@@ -177,7 +177,7 @@ def refined_to_tolerance(
     attempts = [_attempt(best, estimate, what)]
     stopped = ""
     while estimate > tolerance and best.complete:
-        if tolerance < (missing := _left_out(best)) and estimate < 2 * missing:
+        if tolerance < (missing := _left_out(best)) and estimate < 3 * missing:
             stopped = "what is left out of the start is so much alone"
             break
         if best.numerics.get("walls_change", 0.0) > tolerance:
