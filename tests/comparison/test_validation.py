@@ -1,5 +1,7 @@
 """`wfrpde.validate` as a whole: verdicts, impostors, failures, recorded samples, resumption."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -363,3 +365,30 @@ def test_replicates_that_are_copies_of_one_tell_no_error():
         "copies": ("7 of 8 replicates are copies of others: one counts",),
         "right": (),
     }
+
+
+def test_particles_that_share_random_numbers_are_told():
+    """Groups of a hundred at one place: its replicates differ like four points, not 400."""
+    settled = {"initial": {"kind": "gaussian", "mean": [0.0], "covariance": [[1.0]]}}
+    case = wfrpde.Case.from_dict(
+        {**MIXTURE, "target": {"potential": "x**2/2"}, **settled, "validation": QUICK}
+    )
+
+    def law(copies, noise=1.0):
+        def run(target, n, times, rng):
+            x = noise * rng.standard_normal((len(times), n // copies, 1))
+            return np.repeat(x, copies, axis=1) + 1e-3 * rng.standard_normal((len(times), n, 1))
+
+        return {"python": run, "claims": "W", "particles": 400, "replicates": 8}
+
+    found = wfrpde.validate(
+        case, samplers={"groups": law(100), "right": law(1), "too wide": law(1, 5.0)}
+    )
+    warned = {one.name: one.warnings for one in found.samplers}
+    assert warned["right"] == warned["too wide"] == ()
+    number = re.fullmatch(
+        r"its replicates differ as if each had ([\d.]+) independent points instead of 400: do its "
+        r"particles share random numbers\?", warned["groups"][0],
+    )  # fmt: skip
+    assert float(number[1]) == pytest.approx(4.0, abs=2.0)
+    assert found.samplers[2].verdict == "biased"

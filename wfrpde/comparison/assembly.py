@@ -11,6 +11,7 @@ import numpy as np
 from wfrpde.arrays import Array
 from wfrpde.comparison.chains import chain_rows
 from wfrpde.comparison.density import MeshedDensity
+from wfrpde.comparison.dependence import moving_together
 from wfrpde.comparison.halves import tested
 from wfrpde.comparison.harness import Level
 from wfrpde.comparison.ladders import split_all
@@ -227,6 +228,9 @@ def _summary(one: Judged, rows: list[Row]) -> SamplerSummary:
     if copies:
         notes.append(f"{copies} of {len(replicates)} replicates are copies of others: one counts")
 
+    elif replicates:
+        notes.append(moving_together(one.judge, replicates, rows))
+
     def over(name: str) -> Array:
         if not replicates:
             return np.empty(0)
@@ -245,7 +249,7 @@ def _summary(one: Judged, rows: list[Row]) -> SamplerSummary:
         ess=over("ess"),
         weight_variance=over("weight_variance"),
         seconds=float(np.mean([r.seconds for r in replicates])) if replicates else float("nan"),
-        warnings=tuple(dict.fromkeys(notes)),
+        warnings=tuple(dict.fromkeys(filter(None, notes))),
     )
 
 
