@@ -185,9 +185,11 @@ def _row(
     matters = max(rules.resolution * reference.spread, 1e-12) + allowed
     verdict: Verdict = "consistent"
     needed, doubt = 0, comparison.doubt
-    if found == "excused" or visible <= matters < visible + max(comparison.granted):
+    granted = max(comparison.granted)
+    visible += granted
+    # more replicates make up for a part of the resolution, and hardly for most of it
+    if found == "excused" or (visible > matters and granted > (matters - allowed) / 2):
         doubt = doubt or comparison.unseen_words
-    visible += max(comparison.granted)
     if found == "biased":
         verdict = "biased"
     elif comparison.seen_by_too_few:
@@ -197,7 +199,11 @@ def _row(
     elif visible > matters or doubt:
         verdict = "undecided"
         total = needed_replicates(
-            average.standard_error, comparison.replicates, matters - allowed, level, rules.power
+            average.standard_error,
+            comparison.replicates,
+            matters - allowed - granted,
+            level,
+            rules.power,
         )
         if np.isinf(comparison.time):  # the length of the chains counts, not their number
             factor = ((visible - allowed) / (matters - allowed)) ** 2
