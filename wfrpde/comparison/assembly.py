@@ -253,6 +253,10 @@ def _summary(one: Judged, rows: list[Row]) -> SamplerSummary:
     )
 
 
+def _at(row: Row) -> str:
+    return "" if np.isinf(row.time) else f" at t = {row.time:g}"
+
+
 def _overall(rows: list[Row], failure: str | None) -> tuple[str, str]:
     if failure is not None:
         return "failed", f"failed: {failure}"
@@ -262,15 +266,17 @@ def _overall(rows: list[Row], failure: str | None) -> tuple[str, str]:
     open_ = [row for row in rows if row.verdict == "undecided"]
     if biased:
         worst = max(biased, key=lambda row: abs(row.difference) / max(row.spread, 1e-300))
-        when = "" if np.isinf(worst.time) else f" at t = {worst.time:g}"
         return "biased", (
-            f"biased in {len(biased)} of {len(rows)} rows; most in {worst.observable}{when}: "
+            f"biased in {len(biased)} of {len(rows)} rows; most in {worst.observable}{_at(worst)}: "
             f"{worst.words}"
         )
     if open_:
-        doubts = [row.doubt for row in open_ if row.doubt]
-        if doubts:
-            return "undecided", f"undecided in {len(open_)} of {len(rows)} rows: {doubts[0]}"
+        doubtful = next((row for row in open_ if row.doubt), None)
+        if doubtful is not None:
+            every = all(row.doubt == doubtful.doubt for row in open_)
+            where = "" if every else f"; in {doubtful.observable}{_at(doubtful)}"
+            words = f"undecided in {len(open_)} of {len(rows)} rows{where}: {doubtful.doubt}"
+            return "undecided", words
         more = max(row.needed_replicates for row in open_)
         needs = f": needs about {more_replicates(more)}" if more < 10**9 else ""
         return "undecided", f"undecided in {len(open_)} of {len(rows)} rows{needs}"
