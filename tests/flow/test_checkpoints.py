@@ -23,6 +23,14 @@ PLANE = {
     "initial": {"mean": [-1.0, 0.2], "covariance": 0.4},
     "flow": {"save": [0.1, 0.3, 0.6]},
 }
+WELLS = {
+    "target": {
+        "potential": "2*((0.8*x + 0.6*y)**2 - 1)**2 + 100*(0.8*y - 0.6*x)**2",
+        "modes": {"right": "x > 0"},
+    },
+    "initial": {"mean": [0.7, 0.5], "covariance": [[0.0338, 0.0216], [0.0216, 0.0212]]},
+    "flow": {"save": [0.1, 0.3]},
+}
 CASES = {
     "log-density": WELL,
     "edge-averaged, cells of one's own": {
@@ -47,6 +55,12 @@ CASES = {
     },
     "simplices": {
         **PLANE, "domain": {"cell": "simplex"}, "numerics": {"cells": [20, 20], "dt": 0.05},
+    },
+    "along turned axes that are chosen": {**WELLS, "accuracy": {"tolerance": 1e-2}},
+    "along turned axes, cells of one's own": {
+        **WELLS,
+        "domain": {"axes": "principal"},
+        "numerics": {"formulation": "edge-averaged", "cells": [24, 16], "dt": 0.05},
     },
     "weighted": {
         **PLANE,

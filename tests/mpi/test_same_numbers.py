@@ -81,6 +81,15 @@ CASES: dict[str, dict[str, Any]] = {
         "flow": {"save": [0.1, 0.2]},
         "numerics": {"formulation": "edge-averaged", "cells": [24, 12], "dt": 0.05},
     },
+    "plane, log-density, axes that are chosen": {
+        "target": {
+            "potential": "2*((0.8*x + 0.6*y)**2 - 1)**2 + 100*(0.8*y - 0.6*x)**2",
+            "modes": MODES,
+        },
+        "initial": {"mean": [0.7, 0.5], "covariance": [[0.0338, 0.0216], [0.0216, 0.0212]]},
+        "flow": {"save": [0.1, 0.2]},
+        "accuracy": {"tolerance": 1e-2},
+    },
     "plane, triangles": {
         "target": PLANE,
         "initial": {"mean": [-0.5, 0.5], "covariance": [[0.3, 0.0], [0.0, 0.5]]},

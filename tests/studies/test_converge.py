@@ -9,6 +9,7 @@ import pytest
 from gaussian_flow import LINE
 
 import wfrpde
+from wfrpde import Case
 from wfrpde.errors import InputError, SolverError
 from wfrpde.report.convergence.files import study_table, write_study
 from wfrpde.studies.convergence import harness
@@ -46,6 +47,31 @@ def solves(monkeypatch):
 
     monkeypatch.setattr(harness, "_solved", watched)
     return seen
+
+
+def test_orders_along_turned_axes():
+    """The exact flow is known in x and y, and so are the nodes at which it is looked at."""
+    rows = np.array([[0.8, 0.6], [-0.6, 0.8]])
+    ends, start = (rows.T @ np.diag(c) @ rows for c in ([0.25, 1.0], [0.3, 0.8]))
+    case = Case.from_dict(
+        {
+            "target": {"kind": "gaussian", "mean": [0.0, 0.0], "covariance": ends.tolist()},
+            "initial": {"mean": (rows.T @ [0.6, 0.2]).tolist(), "covariance": start.tolist()},
+            "flow": {"save": [0.5]},
+            "domain": {"axes": "principal"},
+            "convergence": [
+                {
+                    "vary": "h", "values": [24, 32, 48],
+                    "numerics": {"formulation": "edge-averaged", "dt": 1 / 128},
+                }
+            ],
+        }
+    )  # fmt: skip
+    study = wfrpde.converge(case)
+    assert study.passed
+    (fit,) = study.orders.values()
+    assert abs(fit.order - 2) < 0.1
+    assert study.table[-1].error < 2e-3
 
 
 def test_orders_against_the_exact_flow():

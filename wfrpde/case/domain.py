@@ -11,7 +11,7 @@ from wfrpde.domain.sides import KINDS, checked_ends
 from wfrpde.errors import InputError
 from wfrpde.fields.complaints import choose
 
-COORDINATE, PRINCIPAL = "coordinate", "principal"
+AUTOMATIC, COORDINATE, PRINCIPAL = "automatic", "coordinate", "principal"
 """Words for the axes of a box."""
 
 
@@ -41,7 +41,8 @@ class DomainSpec(Section):
     axes
         Axes of the box that is chosen, in the plane or in space: ``"coordinate"``; ``"principal"``,
         along which the wells of π are narrow and wide; or an orthogonal matrix, whose rows are
-        their directions. All that is given and told stays in x, y and z.
+        their directions. ``"automatic"`` takes principal axes of a plane where they save half of
+        the cells. All that is given and told stays in x, y and z.
     cell
         Shape of the cells in a box: intervals, quadrilaterals and hexahedra (``tensor``) or
         triangles and tetrahedra (``simplex``).
@@ -53,7 +54,7 @@ class DomainSpec(Section):
     boundary: Literal["no-flux"] = "no-flux"
     sides: dict[Text, Text | tuple[Text, ...]] = {}  # noqa: RUF012 (pydantic copies it)
     absorbing: Text | None = None
-    axes: Text | tuple[tuple[Number, ...], ...] = COORDINATE
+    axes: Text | tuple[tuple[Number, ...], ...] = AUTOMATIC
     cell: Literal["auto", "tensor", "simplex"] = "auto"
 
     @property
@@ -64,8 +65,8 @@ class DomainSpec(Section):
 
     @property
     def turns(self) -> bool:
-        """Whether its axes may be others than those of the coordinates."""
-        return self.axes != COORDINATE
+        """Whether it is asked for axes that may be others than those of the coordinates."""
+        return self.axes not in (AUTOMATIC, COORDINATE)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -77,7 +78,8 @@ class DomainSpec(Section):
                     f"domain.box[{axis}]", f"[{low:g}, {high:g}]", "[lo, hi] with lo < hi"
                 )
         if isinstance(self.axes, str):
-            choose(self.axes, (COORDINATE, PRINCIPAL), "domain.axes", "or an orthogonal matrix")
+            words = AUTOMATIC, COORDINATE, PRINCIPAL
+            choose(self.axes, words, "domain.axes", "or an orthogonal matrix")
         beyond = {
             "box": self.box is not None,
             "mesh": self.mesh is not None,

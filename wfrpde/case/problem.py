@@ -41,6 +41,10 @@ that they change."""
 REACHED = 15.0
 """Levels (kT) within which a linear reaction's range sets the time scale."""
 
+FEW_LENGTHS = {2: 80.0, 3: 40.0}
+"""Largest ratio of a box's width to the shortest length along it, in the plane and in space, up to
+which log(ρ/π) is looked for."""
+
 LINES = 4
 """Lines through random points, and through seeds, on which kinks are looked for in the plane and
 in space."""
@@ -165,6 +169,12 @@ class Problem(Densities):
         if self.mesh is not None:
             return False
         return self.domain.box is None or self.facts.get("walls") == UNFELT
+
+    @property
+    def smooth(self) -> bool:
+        """Whether its box, of few lengths, stands for all of space, and holds no kink."""
+        lengths = float((np.ptp(self.box, axis=1) / self.scales).max())
+        return self.endless and lengths <= FEW_LENGTHS[self.dim] and not self.kinks.any
 
     @property
     def initial_mass(self) -> float:

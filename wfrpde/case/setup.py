@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wfrpde.arrays import Array, Flags
-from wfrpde.case.domain import PRINCIPAL
+from wfrpde.case.axes import frame_of, may_turn, where_they_pay
 from wfrpde.case.path import frozen_potential
 from wfrpde.case.posed import posed
 from wfrpde.case.problem import Problem
@@ -25,11 +25,9 @@ from wfrpde.domain.extent import (
     with_spread,
     within_reach,
 )
-from wfrpde.domain.frame import Frame, orthogonal
 from wfrpde.domain.grid import SimplexGrid
 from wfrpde.domain.landscape import LEVEL, Landscape, sample
 from wfrpde.domain.meshes import read_gmsh
-from wfrpde.domain.principal import principal_frame
 from wfrpde.domain.sides import Sides
 from wfrpde.domain.turned import turned_start, turned_target
 from wfrpde.equation import Equation, Path
@@ -40,7 +38,6 @@ from wfrpde.starts import InitialDensity
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
-    from wfrpde.targets import Target
 
 
 HORIZONS = 4
@@ -80,10 +77,13 @@ def make_problem(
     turned
         Whether it is posed along the axes of the case's domain, and not along x, y and z.
     """
+    choose = turned and may_turn(case)
     turned = turned and case.domain.turns
 
     def pose() -> Problem:
         look = partial(_looked_at, case, at_equilibrium=at_equilibrium, level=level, walls=walls)
+        if choose:
+            return where_they_pay(lambda turned: look(turned=turned))
         try:
             return look(turned=turned)
         except InputError as error:
@@ -93,7 +93,7 @@ def make_problem(
             where, found = error.where, f"{error.found}, in coordinates along domain.axes"
             raise InputError(where, found, error.needed, error.do) from error
 
-    return posed(case, pose, *(at_equilibrium, level, walls, turned))
+    return posed(case, pose, *(at_equilibrium, level, walls, turned, choose))
 
 
 def _looked_at(
@@ -139,7 +139,7 @@ def _looked_at(
         equation = replace(equation, path=None)
     if equation.path is not None:
         equation = equation.along(equation.path.between(initial, target))
-    frame, told = (_frame(case, target) if turned else None), None
+    frame, told = (frame_of(case, target) if turned else None), None
     if frame is not None:
         if target.dim == 3 and target.regions:
             # rules across boundaries that are oblique to cells in space are known to 1e-5 only
@@ -225,15 +225,6 @@ def _spread(
         return landscape, box
     found, bottom = diffused(landscape, box, square)
     return with_spread(landscape, box, lambda x: np.asarray(theta * found(x)), bottom)
-
-
-def _frame(case: Case, target: Target) -> Frame | None:
-    """Return the axes that the case asks for; None where they are x, y and z."""
-    axes = case.domain.axes
-    if axes == PRINCIPAL:
-        return principal_frame(target.potential, target.seeds)
-    frame = Frame.of(orthogonal(axes, case.dim, "domain.axes", "an orthogonal matrix"))
-    return None if frame == Frame.of(np.eye(case.dim)) else frame
 
 
 def _refuse_coarse(mesh: SimplexGrid, scales: Array) -> None:

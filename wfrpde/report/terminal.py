@@ -110,7 +110,9 @@ def run_summary(solution: AnySolution) -> str:
             ", ".join(number(float(a), 3, trim=True) for a in row)
             for row in solution.numerics["axes"]
         )
-        parts.append(f"Axes of the box: {', '.join(f'({row})' for row in rows)}")
+        fewer = solution.numerics.get("fewer_cells")
+        why = "" if fewer is None else f", with {fewer:.2g} times fewer cells than along x and y"
+        parts.append(f"Axes of the box: {', '.join(f'({row})' for row in rows)}{why}")
     if "engine" in solution.numerics:
         parts.append(f"Linear algebra: {ENGINES[solution.numerics['engine']]}")
     if is_estimated(solution):

@@ -76,10 +76,7 @@ class LogDensity(Scheme):
         return Fit(smooth, "one dimension, a smooth positive start and a reaction")
 
     def _suits_box(self, problem: Problem) -> Fit:
-        lengths = float((np.ptp(problem.box, axis=1) / problem.scales).max())
-        endless = problem.endless and (problem.dim == 2 or few_elements(problem))
-        # largest ratio of a box's width to the shortest length along it, in the plane and in space
-        if not (endless and lengths <= {2: 80.0, 3: 40.0}[problem.dim] and not problem.kinks.any):
+        if not (problem.dim == 2 or few_elements(problem)) or not problem.smooth:
             return Fit(False)
         where = "a plane" if problem.dim == 2 else "space, in one basin"
         return Fit(problem.bounded, f"a smooth positive start in {where} of few lengths")
