@@ -59,6 +59,31 @@ def test_box_of_a_far_start_spans_the_way_but_not_the_other_side(reaction):
     assert (flow.levels(way) < LEVEL).all()
 
 
+def test_walls_beside_a_wide_start_have_no_levels_of_their_own():
+    """Mass 50 kT up a narrow valley leaves at once; in an upper well there it stays."""
+
+    def valley(x):
+        return 50 * x[:, 1] ** 2 + x[:, 0] ** 2 / 2
+
+    start = gaussian([0.0, 0.0], np.diag([1e-2, 0.111]))  # 3 standard deviations up: 50 kT
+    flow = landscape(valley, start, [[0.0, 0.0]])
+    heights = np.array([44.0, 58.0, 89.0, 93.0])
+    # far out along the valley only V and the way down hold a point
+    x = np.stack([np.sqrt(2 * heights), np.zeros(4)], axis=1)
+    near = np.concatenate([x, np.stack([np.zeros(200), np.linspace(-1, 1, 200)], axis=1)])
+    assert ((flow.levels(near)[:4] < LEVEL) == [True, False, False, False]).all()
+
+    def wells(x):  # the upper one 50 kT up, at (0, 4)
+        upper = gaussian([0.0, 4.0], np.diag([1.0, 0.01]))
+        return np.minimum(valley(x), 50.0 + upper(x))
+
+    above = landscape(wells, gaussian([0.0, 4.0], 1e-3 * np.eye(2)), [[0.0, 0.0], [0.0, 4.0]])
+    x = np.stack([np.sqrt(2 * (heights - 40.0)), np.full(4, 4.0)], axis=1)  # 54, 68, 99, 103 kT
+    assert ((above.levels(x) < LEVEL) == [True, True, False, False]).all()
+    x[:2] = [[np.sqrt(2 * 39.0), 4.0], [np.sqrt(2 * 41.0), 4.0]]
+    assert ((above.levels(x) < LEVEL)[:2] == [True, False]).all()
+
+
 def test_without_transport_only_the_geometric_means_matter():
     flow = landscape(
         gaussian([20.0], [[0.1]]), gaussian([0.0], [[1.0]]), [[20.0], [0.0]], transport=False

@@ -139,6 +139,7 @@ class LogDensityForm:
         if open_sides:
             self._linear = [part + self._ends(grid, k) for k, part in enumerate(self._linear)]
         self._bend = [self._alpha * square / self.weights[self._element] for square in self._square]
+        self._known: tuple[Array | None, list[Array]] = None, []
         fixed = [self._linear_part(k) for k in range(grid.dim)]
         self._fixed = self._pattern.stored(np.concatenate(fixed))
 
@@ -182,11 +183,12 @@ class LogDensityForm:
         """Return the nodal log mass shifted so that it sums to 1."""
         return log_mass - self.nodes.logsumexp(log_mass)
 
-    def _slopes(self, u: Array) -> Iterator[Array]:
-        """Slopes along the axes of the unit cell, at the nodes of each cell."""
-        local = u[self._element]
-        for k in range(self._dim):
-            yield self._applied(self._rule.derivative, local, k)
+    def _slopes(self, u: Array) -> list[Array]:
+        """Slopes along the axes of the unit cell, at the nodes of each cell: kept of the last u."""
+        if self._known[0] is not u:
+            local, derivative = u[self._element], self._rule.derivative
+            self._known = u, [self._applied(derivative, local, k) for k in range(self._dim)]
+        return self._known[1]
 
     @staticmethod
     def _applied(matrix: Array, local: Array, axis: int) -> Array:

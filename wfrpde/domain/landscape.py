@@ -118,10 +118,14 @@ class Landscape:
             # of the start, 3 standard deviations: its way downhill is kept in the mesh
             bulk = v_rel[(r_rel < 4.5) & np.isfinite(v_rel)]
             start = max(0.0, -least(-bulk))
-            # 5 kT above it are enough of a way, unless that is so high that mass may stay there
-            # for long, in an upper well or on a shelf, whose own levels count then
-            steeper = self.level / 5.0 if start < self.level / 2 else 1.0
-            np.minimum(best, np.maximum(v_rel - start, 0.0) * steeper, out=best)
+            # 5 kT above it are enough of a way down
+            np.minimum(best, np.maximum(v_rel - start, 0.0) * (self.level / 5.0), out=best)
+            # where mass may rest on that way, in an upper well or where the start itself lies, its
+            # own levels count, unless that is so low that those of V are enough
+            lowest = v_rel[len(x) :]
+            rest = float(np.max(lowest[lowest <= start], initial=0.0))
+            if rest >= self.level / 2:
+                np.minimum(best, np.maximum(v_rel - rest, 0.0), out=best)
         best[np.isposinf(v)] = np.inf
         return np.asarray(best[: len(x)])
 

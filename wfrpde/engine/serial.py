@@ -106,10 +106,13 @@ class Sparse:
         self._order = np.argsort(self._position)
         key = self._position[columns].astype(np.int64) * size + self._position[rows]
         places, index = np.unique(key, return_inverse=True)
-        self._size, self._count = size, len(places)
+        self._count = len(places)
         self._place, self._diagonal = index[:-size], index[-size:]
-        self._rows = (places % size).astype(np.int32)
-        self._first = np.searchsorted(places // size, np.arange(size + 1)).astype(np.int32)
+        rows_of = (places % size).astype(np.int32)
+        first = np.searchsorted(places // size, np.arange(size + 1)).astype(np.int32)
+        # made once: SciPy looks at the places of a matrix each time that it is made
+        self._matrix = csc_array((np.zeros(len(places)), rows_of, first), shape=(size, size))
+        assert self._matrix.has_canonical_format
 
     def stored(self, values: Array) -> Array:
         """Return ``(nnz,)`` entries, column by column."""
@@ -117,14 +120,12 @@ class Sparse:
 
     def factored(self, stored: Array, shift: float) -> Solve | None:
         """Factorise ``shift I + A``; pivots leave the diagonal only where it is tiny."""
-        from scipy.sparse import csc_array
-
         stored[self._diagonal] += shift
         if not np.isfinite(stored).all():
             return None
-        matrix = csc_array((stored, self._rows, self._first), shape=(self._size, self._size))
+        self._matrix.data = stored
         try:
-            factors = _factors(matrix, "NATURAL")
+            factors = _factors(self._matrix, "NATURAL")
         except RuntimeError:  # exactly singular
             return None
         order, position = self._order, self._position

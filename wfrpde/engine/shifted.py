@@ -16,7 +16,7 @@ from wfrpde.errors import SolverError
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
-KEEP = 3
+KEEP = 2
 """Values of c whose factors are kept."""
 
 

@@ -74,20 +74,27 @@ def _stopped(problem: Problem, outcome: Outcome, shift: Array) -> Array:
     if equation.path is not None or not isinstance(at, TensorInterpolation):
         return np.zeros(len(times))
     reach = np.array([np.sqrt(2 * integral(equation.alpha, 0.0, float(t))) for t in times])
-    total = np.zeros(len(times))
-    for here, outward, area in _ends(at.grid):
-        potential = problem.potential(here)
-        u, _ = evaluate(at, outcome.best, here)
-        with np.errstate(all="ignore"):
-            log_density = u + shift[:, None] - potential
-            for t in range(1, len(times)):
-                beyond = np.zeros(len(here))
-                for share in (1 / 6, 1 / 2, 5 / 6):
-                    fall = potential - problem.potential(here + share * reach[t] * outward)
-                    beyond += np.nan_to_num(np.exp(np.minimum(fall, 0.0))) / 3
-                density = np.nan_to_num(np.exp(np.minimum(log_density[t], 300.0)))
-                total[t] += float((density * area * beyond).sum()) * reach[t]
-    total[total < ORDINARY * np.exp(-problem.landscape.level)] = 0.0
+    ends = list(_ends(at.grid))
+    if not ends:
+        return np.zeros(len(times))
+    here = np.concatenate([x for x, _, _ in ends])
+    outward = np.concatenate([np.broadcast_to(normal, x.shape) for x, normal, _ in ends])
+    potential = problem.potential(here)
+    u, _ = evaluate(at, outcome.best, here)
+    with np.errstate(all="ignore"):
+        log_density = u + shift[:, None] - potential
+        np.minimum(log_density, 300.0, out=log_density)
+        mass = np.nan_to_num(np.exp(log_density, out=log_density), copy=False)
+        mass *= np.concatenate([area for *_, area in ends]) * reach[:, None]
+        mass[0], least = 0.0, ORDINARY * np.exp(-problem.landscape.level)
+        total = mass.sum(axis=1)
+        for t in np.flatnonzero(total >= least):  # of all that V may let beyond
+            beyond = np.zeros(len(here))
+            for share in (1 / 6, 1 / 2, 5 / 6):
+                fall = potential - problem.potential(here + share * reach[t] * outward)
+                beyond += np.nan_to_num(np.exp(np.minimum(fall, 0.0))) / 3
+            total[t] = mass[t] @ beyond
+    total[total < least] = 0.0
     return np.asarray(np.maximum.accumulate(np.minimum(total, 1.0)))
 
 
