@@ -189,6 +189,96 @@ def test_the_mass_of_a_region_is_known_as_well_as_the_rest():
     assert solution.numerics["accuracy"]["met"]
 
 
+UPPER = {
+    # steep, from what is narrower than the upper well: x, t, and numbers at t = 0.3, 1, 3
+    "25.2*(x**2 - 1)**2 + 14.553*x": (
+        (0.882, 0.00319),
+        [0.01, 0.1, 0.3, 1.0, 3.0],
+        {
+            "fisher_information": [3.4306537086e-3, 3.3128209935e-3, 3.2136154903e-3],
+            "reaction_variance": [3.3799572215e-2, 1.20155143186e-1, 3.51295692856e-1],
+            "mean": [0.905227166775, 0.905107860015, 0.904767023466],
+            "variance": [7.16317181867e-3, 7.39744249657e-3, 8.06655209335e-3],
+            "left": [2.29614367042e-5, 8.36693868572e-5, 2.57100365696e-4],
+        },
+    ),
+    "20.6*(x**2 - 1)**2 + 9.76*x": (
+        (0.962, 0.00767),
+        [0.0166, 0.0192, 0.059, 0.307],
+        {
+            "fisher_information": [0.240170147559, 2.18923587867e-3, 3.78789613414e-3],
+            "reaction_variance": [2.05204545832e-3, 6.65492072067e-4, 2.71556938251e-2],
+            "mean": [0.924304277063, 0.920331747421, 0.920223958634],
+            "variance": [7.95388997849e-3, 8.22212483924e-3, 8.34401673117e-3],
+            "left": [1.12145142062e-8, 2.11042806634e-6, 3.33214760676e-5],
+        },
+    ),
+}
+"""W from an upper well, at the last three times: finite volumes with fluxes by Simpson's rule of
+exp(V) on 1750, 3500 and 7000 cells of [-1.8, 1.7], an L-stable scheme of order 2, extrapolated in
+cells (and of the second problem in steps) twice; the last extrapolation changes them by 1e-9 of
+themselves at most, Fisher informations of the first by 1e-12."""
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-3, 1e-4])
+@pytest.mark.parametrize("potential", UPPER)
+def test_starts_in_an_upper_well(potential, tolerance):
+    """What a barrier decides converges as ρ does there, and the density says nothing of that.
+
+    Fisher informations were off by 23 bars, masses beyond by 3.8, variances of log(ρ/π) by 3.1.
+    """
+    (mean, variance), save, right = UPPER[potential]
+    data = {
+        "target": {"potential": potential, "modes": {"left": "x < 0"}},
+        "initial": {"mean": [mean], "covariance": [[variance]]},
+        "flow": {"beta": 0.0, "save": save},
+    }
+    solution = solved(data, tolerance)
+    assert solution.numerics["accuracy"]["met"]
+    found = {
+        name: (solution.series[name], solution.error.series[name])
+        for name in ("fisher_information", "reaction_variance")
+    }
+    found["mean"] = solution.mean[:, 0], solution.error.mean[:, 0]
+    found["variance"] = solution.covariance[:, 0, 0], solution.error.covariance[:, 0, 0]
+    found["left"] = solution.mode_mass["left"], solution.error.mode_mass["left"]
+    for name, (value, bar) in found.items():
+        off = np.abs(value[-3:] - right[name])
+        assert (off <= bar[-3:] + 1e-11).all(), (name, off / bar[-3:])
+
+
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-5, 1e-7, 1e-8])
+def test_odd_powers_of_steps_are_in_the_bars(tolerance):
+    """Ornstein-Uhlenbeck: extrapolations to 1e-8 differ by 7 times their error, not by 10."""
+    solution = solved(LINE, tolerance, **{"flow.beta": 0.0})
+    decay = np.exp(-2 * solution.times[1:])
+    off = np.abs(solution.covariance[1:, 0, 0] - (1 - 0.8 * decay))
+    assert (off <= solution.error.covariance[1:, 0, 0]).all()
+    assert (np.abs(solution.mean[1:, 0] - 2 * np.sqrt(decay)) <= solution.error.mean[1:, 0]).all()
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-3, 1e-4])
+def test_masses_that_end_within_an_element(tolerance):
+    """Degrees 6 and 8 agree on them by chance: one was off by 2.1 bars.
+
+    By validation/tolerance/finite_volumes.py, to 1e-11.
+    """
+    data = {
+        "target": {
+            "potential": "0.685*(x + 0.482)**2 + 1.03*log(1 + x**2)",
+            "modes": {"left": "x < 0"},
+        },
+        "initial": {"mean": [-0.7289314836606525], "covariance": [[0.44827988338192415]]},
+        "flow": {"beta": 0.37387, "save": [0.023251, 0.032104, 0.057671, 1.0668]},
+    }
+    solution = solved(data, tolerance)
+    assert solution.numerics["formulation"] == "log-density"
+    right = [0.85298112604, 0.84955234156, 0.83963241343, 0.67528477322]
+    off = np.abs(solution.mode_mass["left"][1:] - right)
+    assert (off <= solution.error.mode_mass["left"][1:]).all()
+    assert off.max() < 5e-4 * tolerance**0.5
+
+
 def test_less_is_spent_where_less_is_asked():
     nodes = [len(solved(LINE, tolerance).nodes) for tolerance in (1e-2, 1e-5, 1e-8)]
     assert nodes[0] < nodes[1] < nodes[2]
