@@ -108,7 +108,7 @@ def test_on_the_same_lattice_all_numbers_are_the_same(numerics):
 
 def test_in_space_all_numbers_are_the_same():
     cases = both(
-        "4*(X**2 - 1)**2 + 8*Y**2 + Z**2/2 + 0.3*X*Z", {},
+        "4*(X**2 - 1)**2 + 8*Y**2 + Z**2/2 + 0.3*X*Z", {"right": "X - 0.3*Y + 0.2*Z > 0.1"},
         mean=np.array([0.9, 0.1, 0.3]), covariance=[0.05, 0.05, 0.3], matrix=B,
         **{"flow.save": [0.1], "numerics.formulation": "edge-averaged",
            "numerics.cells": [10, 8, 8], "numerics.dt": 0.05},
@@ -120,16 +120,6 @@ def test_in_space_all_numbers_are_the_same():
     np.testing.assert_allclose(
         turned.log_density(0.1, points @ B), plain.log_density(0.1, points), rtol=0, atol=1e-7
     )
-
-
-def test_regions_in_space_are_refused():
-    """Rules across boundaries that are oblique to cells in space are known to 1e-5 only."""
-    _, turned = both("4*(X**2 - 1)**2 + Y**2 + Z**2", {"right": "X > 0"}, np.zeros(3), [1.0] * 3, B)
-    with pytest.raises(
-        InputError, match=r"^domain\.axes: found turned axes, with target\.modes"
-    ) as told:
-        wfrpde.solve(turned)
-    assert "in coordinates" not in str(told.value), "which is for places"
 
 
 def test_principal_axes_agree_within_bars_with_a_run_along_x_and_y():

@@ -141,10 +141,6 @@ def _looked_at(
         equation = equation.along(equation.path.between(initial, target))
     frame, told = (frame_of(case, target) if turned else None), None
     if frame is not None:
-        if target.dim == 3 and target.regions:
-            # rules across boundaries that are oblique to cells in space are known to 1e-5 only
-            found = "turned axes, with target.modes in space"
-            raise InputError("domain.axes", found, "'coordinate', or no regions there")
         told = Densities(target, initial, equation)
         target, initial = turned_target(target, frame), turned_start(initial, frame)
     landscape = Landscape(

@@ -2,9 +2,9 @@
 
 Every reported integral is taken with Gauss points inside the cells, where u is interpolated and π
 is exact. Where the boundary of a region cuts a tensor cell, its lines of Gauss points along the
-steepest axis are split at the boundary, and a cell of the plane where the boundary leaves it, so
-that a mode's mass has the accuracy of the field and not that of a staircase; simplices are split
-where it crosses their edges.
+steepest axis are split at the boundary, and so are the lines of the rule across them where the
+boundary leaves the cell. A mode's mass has the accuracy of the field then, and not that of a
+staircase; simplices are split where the boundary crosses their edges.
 """
 
 from __future__ import annotations
@@ -131,7 +131,9 @@ def make_quadrature(
             lattices.append((index, gauss_rule(count)[0]))
         if cells.cut.any() or not parts:
             corners = corners_of(interpolation.grid, cells.flat[cells.cut])
-            parts.append(divide_boxes(*corners, regions, near))
+            # a point more would share most of the error where a boundary in space is round
+            more = near // 2 if dim == 3 and fewer < 0 else 0
+            parts.append(divide_boxes(*corners, regions, near + more))
         points, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
         return Quadrature(points, weights, tuple(lattices))
     if isinstance(interpolation, SimplexInterpolation):

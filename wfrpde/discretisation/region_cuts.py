@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from wfrpde.domain.grid import SimplexGrid, TensorGrid
 from wfrpde.fields.regions import Region
 
 RegionFunction = Callable[[Array], Flags]
+OnCells = Callable[[Integers, Array], Flags]
+"""Which points ``(n, d)`` of cells ``(n,)`` are inside."""
 
 CUT_LEVELS_SIMPLEX = {1: 0, 2: 3, 3: 1}
 """How often a simplex that a region's boundary cuts is divided before it is split along it."""
@@ -20,7 +23,7 @@ CUT_LEVELS_SIMPLEX = {1: 0, 2: 3, 3: 1}
 PROBES = {1: 17, 2: 6, 3: 4}
 """Points along each axis of a cell at which regions are probed, by dimension."""
 
-LINE_PIECES = 4
+LINE_PIECES = 8
 """Pieces of a line in which a region's boundary is looked for."""
 
 SEARCHES = ((64, 256, 6), (np.inf, 16, 12))
@@ -101,111 +104,115 @@ def divide_boxes(
     dim = low.shape[1]
     corners = tensor(np.linspace(1e-9, 1 - 1e-9, PROBES[dim], dtype=np.float64), dim)
     child = tensor(np.array([0.0, 0.5]), dim)
-    parts = []
+    parts = [gauss_points(low[:0], size[:0], per_axis)]
     # how often a tensor cell that a region's boundary cuts is halved before its lines are split
-    for _ in range({1: 3, 2: 2, 3: 1}[dim]):
+    for _ in range({1: 3, 2: 2, 3: 0}[dim]):
         low = (low[:, None] + child[None] * size[:, None]).reshape(-1, dim)
         size = np.repeat(size / 2, len(child), axis=0)
         cut = _is_cut(low[:, None] + corners[None] * size[:, None], regions)
         parts.append(gauss_points(low[~cut], size[~cut], per_axis))
         low, size = low[cut], size[cut]
     if len(low):
-        parts.append(_split_lines(low, size, regions, per_axis))
+        tests = [partial(_anywhere, region) for region in regions]
+        parts.append(_split_lines(low, size, tests, per_axis)[1:])
     return np.concatenate([p for p, _ in parts]), np.concatenate([w for _, w in parts])
 
 
 def _split_lines(
-    low: Array, size: Array, regions: list[RegionFunction], per_axis: int
-) -> tuple[Array, Array]:
-    """Gauss rules on the lines of cells, split where any region begins or ends."""
-    all_points, all_weights = [], []
-    steepest = _steepest_axis(low, size, regions)
-    for axis in range(low.shape[1]):
-        chosen = steepest == axis
-        if chosen.any():
-            points, weights = _split_along(axis, low[chosen], size[chosen], regions, per_axis)
-            all_points.append(points)
-            all_weights.append(weights)
-    return np.concatenate(all_points), np.concatenate(all_weights)
+    low: Array, size: Array, tests: Sequence[OnCells], per_axis: int
+) -> tuple[Integers, Array, Array]:
+    """Gauss rules on the lines of cells, split where any region begins or ends.
+
+    Where a boundary leaves a cell through the ends of its lines, what is integrated along them
+    bends, and no Gauss rule across them follows it: the lines themselves are those of a rule on
+    one axis less, which is split where a region begins or ends at either end.
+
+    Returns
+    -------
+    cell, points, weights
+        ``(n,)``, ``(n, d)`` and ``(n,)``.
+    """
+    cells, dim = low.shape
+    if dim == 0:
+        return np.arange(cells), low, np.ones(cells)
+    node, weight = gauss_rule(per_axis)
+    steepest, parts = _steepest_axis(low, size, tests), []
+    for axis in range(dim):
+        own = np.flatnonzero(steepest == axis)
+        if len(own) == 0:
+            continue
+        others = [k for k in range(dim) if k != axis]
+        # of the cells `own`: regions, and these at the ends of lines
+        here = [partial(_among, test, own) for test in tests]
+        ends = [
+            partial(_at, test, axis, low[own, axis] + share * size[own, axis])
+            for test in here
+            for share in (1e-9, 1 - 1e-9)
+        ]
+        lines = _split_lines(low[own][:, others], size[own][:, others], ends, per_axis)
+        cell, across, area = lines
+        base, length = np.insert(across, axis, low[own[cell], axis], axis=1), size[own[cell], axis]
+        cuts = _ends_on_lines(axis, cell, base, length, here)
+        start, width = cuts[:, :-1], np.diff(cuts, axis=1)
+        line, piece = np.nonzero(width > 0)
+        start, width = start[line, piece], width[line, piece]
+        t = start[:, None] + node * width[:, None]
+        points = np.repeat(base[line], per_axis, axis=0)
+        points[:, axis] += (t * length[line][:, None]).ravel()
+        weights = weight[None, :] * (width * length[line] * area[line])[:, None]
+        parts.append((np.repeat(own[cell[line]], per_axis), points, weights.ravel()))
+    number, points, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return number, points, weights
 
 
-def _steepest_axis(low: Array, size: Array, regions: list[RegionFunction]) -> Integers:
+def _anywhere(region: RegionFunction, cell: Integers, x: Array) -> Flags:
+    """Whether points are inside, whichever their cells."""
+    return region(x)
+
+
+def _among(test: OnCells, own: Integers, cell: Integers, x: Array) -> Flags:
+    """Whether points of the cells `own` are inside."""
+    return test(own[cell], x)
+
+
+def _at(test: OnCells, axis: int, value: Array, cell: Integers, x: Array) -> Flags:
+    """Whether points on faces of cells, which have a `value` ``(m,)`` on an axis, are inside."""
+    return test(cell, np.insert(x, axis, value[cell], axis=1))
+
+
+def _steepest_axis(low: Array, size: Array, tests: Sequence[OnCells]) -> Integers:
     """Return the axis along which most of the neighbouring probes of a cell differ."""
     cells, dim = low.shape
     lattice = tensor(np.linspace(1e-9, 1 - 1e-9, LINE_PIECES + 1, dtype=np.float64), dim)
     probes = (low[:, None] + lattice[None] * size[:, None]).reshape(-1, dim)
+    number = np.repeat(np.arange(cells), len(lattice))
     changes = np.zeros((dim, cells), dtype=np.int64)
-    for region in regions:
-        inside = np.asarray(region(probes)).reshape(cells, *([LINE_PIECES + 1] * dim))
+    for test in tests if dim > 1 else []:
+        inside = np.asarray(test(number, probes)).reshape(cells, *([LINE_PIECES + 1] * dim))
         for axis in range(dim):
             changes[axis] += np.diff(inside, axis=axis + 1).reshape(cells, -1).sum(axis=1)
     return np.asarray(changes.argmax(axis=0))
 
 
-def _split_along(
-    axis: int, low: Array, size: Array, regions: list[RegionFunction], per_axis: int
-) -> tuple[Array, Array]:
-    dim = low.shape[1]
-    if dim == 2:
-        low, size = _ended_across(axis, low, size, regions)
-    node, weight = gauss_rule(per_axis)
-    others = [k for k in range(dim) if k != axis]
-    across = tensor(node, dim - 1) if dim > 1 else np.zeros((1, 0))
-    factor = np.prod(tensor(weight, dim - 1), axis=1) if dim > 1 else np.ones(1)
-    base = np.repeat(low, len(across), axis=0)
-    base[:, others] += np.repeat(size[:, others], len(across), axis=0) * np.tile(
-        across, (len(low), 1)
-    )
-    length = np.repeat(size[:, axis], len(across))
-    area = np.repeat(size[:, others].prod(axis=1), len(across)) * np.tile(factor, len(low))
-    cuts = _ends_on_lines(axis, base, length, regions)
-    start, width = cuts[:, :-1], np.diff(cuts, axis=1)
-    line, piece = np.nonzero(width > 0)
-    start, width = start[line, piece], width[line, piece]
-    t = start[:, None] + node * width[:, None]
-    points = np.repeat(base[line], per_axis, axis=0)
-    points[:, axis] += (t * length[line][:, None]).ravel()
-    weights = weight[None, :] * (width * length[line] * area[line])[:, None]
-    return points, weights.ravel()
-
-
-def _ended_across(
-    axis: int, low: Array, size: Array, regions: list[RegionFunction]
-) -> tuple[Array, Array]:
-    """Divide cells of the plane where a boundary leaves through the ends of lines along `axis`.
-
-    The length of a line within a region bends there, and no Gauss rule across lines follows it.
-    """
-    across = 1 - axis
-    ends = np.stack([low, low], axis=1)
-    ends[:, :, axis] += np.array([1e-9, 1 - 1e-9]) * size[:, None, axis]
-    cuts = _ends_on_lines(across, ends.reshape(-1, 2), np.repeat(size[:, across], 2), regions)
-    cuts = np.sort(cuts.reshape(len(low), -1), axis=1)
-    width = np.diff(cuts, axis=1)
-    cell, piece = np.nonzero(width > 0)
-    low, size = low[cell], size[cell]
-    low[:, across] += cuts[cell, piece] * size[:, across]
-    size[:, across] *= width[cell, piece]
-    return low, size
-
-
-def _ends_on_lines(axis: int, base: Array, length: Array, regions: list[RegionFunction]) -> Array:
+def _ends_on_lines(
+    axis: int, cell: Integers, base: Array, length: Array, tests: Sequence[OnCells]
+) -> Array:
     """Where on lines from `base` ``(m, d)`` along an axis any region begins or ends.
 
     ``(m, k)`` in units of their `length`, ascending from 0 to 1, in parts of which some are empty.
     """
 
-    def inside(region: RegionFunction, line: Integers, t: Array) -> Flags:
+    def inside(test: OnCells, line: Integers, t: Array) -> Flags:
         points = np.repeat(base[line], t.shape[1], axis=0)
         points[:, axis] += (t * length[line][:, None]).ravel()
-        return np.asarray(region(points)).reshape(t.shape)
+        return np.asarray(test(np.repeat(cell[line], t.shape[1]), points)).reshape(t.shape)
 
     every = np.arange(len(base))
     ends = np.tile(np.linspace(0.0, 1.0, LINE_PIECES + 1), (len(base), 1))
     probes = np.clip(ends, 1e-9, 1 - 1e-9)
     breaks = [ends[:, [0, -1]]]
-    for region in regions:
-        found = inside(region, every, probes)
+    for test in tests:
+        found = inside(test, every, probes)
         line, piece = np.nonzero(found[:, :-1] != found[:, 1:])
         if len(line) == 0:
             continue
@@ -215,7 +222,7 @@ def _ends_on_lines(axis: int, base: Array, length: Array, regions: list[RegionFu
         sections = np.arange(1, count) / count
         at_a = found[line, piece, None]
         for _ in range(rounds):
-            same = inside(region, line, a[:, None] + sections * width[:, None]) == at_a
+            same = inside(test, line, a[:, None] + sections * width[:, None]) == at_a
             width /= count
             # the first section in which the region begins or ends
             a += width * np.where(same.all(axis=1), count - 1, same.argmin(axis=1))
