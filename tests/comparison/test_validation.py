@@ -381,11 +381,25 @@ def test_particles_that_share_random_numbers_are_told():
 
         return {"python": run, "claims": "W", "particles": 400, "replicates": 8}
 
+    def weighed(target, n, times, rng):
+        x = 0.5 * rng.standard_normal((len(times), n, 1))
+        return x, 1.5 * x[..., 0] ** 2
+
+    def narrow(target, n, times, rng):
+        x, logs = weighed(target, n, times, rng)
+        p = np.exp(logs - logs.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        return np.array([rng.choice(at, n, p=own) for at, own in zip(x, p, strict=True)])
+
     found = wfrpde.validate(
-        case, samplers={"groups": law(100), "right": law(1), "too wide": law(1, 5.0)}
-    )
+        case,
+        samplers={
+            "groups": law(100), "right": law(1), "too wide": law(1, 5.0),
+            "weighed": law(1) | {"python": weighed}, "resampled": law(1) | {"python": narrow},
+        },
+    )  # fmt: skip
     warned = {one.name: one.warnings for one in found.samplers}
-    assert warned["right"] == warned["too wide"] == ()
+    assert warned["right"] == warned["too wide"] == warned["weighed"] == warned["resampled"] == ()
     number = re.fullmatch(
         r"its replicates differ as if each had ([\d.]+) independent points instead of 400: do its "
         r"particles share random numbers\?", warned["groups"][0],

@@ -1,8 +1,8 @@
 """Particles of a replicate that move together: its average is that of fewer points.
 
 Where mass is neither made nor lost, N particles are N independent points, and averages over
-replicates spread by σ/√N. Particles that share random numbers are worth less. Their replicates
-still know the error of their average, but only as well as so few points can.
+replicates spread by σ/√N, if weights are equal. Particles that share random numbers are worth less.
+Their replicates still know the error of their average, but only as well as so few points can.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def moving_together(judge: Judge, replicates: Sequence[Replicate], rows: Sequenc
     values = np.array([r.values for r in replicates])
     points = np.mean([r.ess for r in replicates], axis=0)
     spread = np.array([[v.spread for v in judge.references[float(t)]] for t in replicates[0].times])
-    known = spread > 0
+    alike = np.all([r.heaviest == 0 for r in replicates], axis=0)  # weights spread averages, too
+    known = (spread > 0) & alike[:, None]
     if not known.any():
         return ""
     ratio = values.var(axis=0, ddof=1)[known] / (spread**2 / points[:, None])[known]
