@@ -6,6 +6,7 @@ Started by mpirun (``make test-mpi`` does).
 import os
 import shutil
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -141,4 +142,20 @@ def test_each_rank_keeps_its_own_part_and_all_are_needed(always, tmp_path, monke
             comm.Barrier()
     assert wfrpde.solve(case, resume=folder).complete
     assert not list(folder.iterdir())
+    comm.Barrier()
+
+
+def test_an_old_part_that_cannot_be_removed_stops_no_rank(always, tmp_path, monkeypatch):
+    """One rank would write no more checkpoints, and the others wait for it for ever."""
+    comm, real = MPI.COMM_WORLD, Path.unlink
+    folder = comm.bcast(tmp_path / "kept")
+
+    def unlink(self, missing_ok=False):
+        if comm.rank == 1 and "-part-" in self.name:
+            raise PermissionError(13, "Permission denied", str(self))
+        real(self, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    assert wfrpde.solve(wfrpde.Case.model_validate(SPACE), resume=folder).complete
+    assert not folder.exists() or not list(folder.iterdir())
     comm.Barrier()

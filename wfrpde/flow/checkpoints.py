@@ -295,7 +295,8 @@ class Checkpoints:
         if part is not None:
             self._turn = turn
             if rank > 0:
-                (self.folder / f"{self._part(rank, turn - 1)}.npz").unlink(missing_ok=True)
+                with suppress(OSError):  # in nobody's way, and no matter of one rank alone
+                    (self.folder / f"{self._part(rank, turn - 1)}.npz").unlink(missing_ok=True)
 
     def claim(self) -> None:
         """Note where what is kept under this name comes from, before it is (collective)."""
