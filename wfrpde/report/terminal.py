@@ -111,8 +111,9 @@ def run_summary(solution: AnySolution) -> str:
             for row in solution.numerics["axes"]
         )
         fewer = solution.numerics.get("fewer_cells")
-        why = "" if fewer is None else f", with {fewer:.2g} times fewer cells than along x and y"
-        parts.append(f"Axes of the box: {', '.join(f'({row})' for row in rows)}{why}")
+        parts.append(f"Axes of the box: {', '.join(f'({row})' for row in rows)}")
+        if fewer is not None:  # of boxes of the shortest lengths; meshes differ by less
+            parts.append(f"Chosen, as x and y would ask for up to {fewer:.2g} times as many cells")
     if "engine" in solution.numerics:
         parts.append(f"Linear algebra: {ENGINES[solution.numerics['engine']]}")
     if is_estimated(solution):
