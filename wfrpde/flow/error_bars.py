@@ -387,6 +387,9 @@ def _error(
         return np.asarray(distance)
 
     whole, nothing = np.ones(len(density)), np.zeros(len(density))
+    # where boundaries in space cross within a cell both rules lose the same: twice as much counts
+    rule, _, crossed = comparisons[-1]
+    crossed = crossed if problem.dim == 3 else nothing
     insides = {k: np.maximum(m * (1 - m), 0.0) for k, m in numbers.mode_mass.items()}
     beyond: dict[str, float | Array]
     beyond = {"kl": depth, "mass": 1.0, "fisher_information": depth, "reaction_variance": depth**2}
@@ -417,6 +420,7 @@ def _error(
                 inside**HOELDER,
             )
             + density * (luck or {}).get(f"mass of {name}", nothing)
+            + crossed * np.abs(numbers.mode_mass[name] - rule.mode_mass[name])
             for name, inside in insides.items()
         },
         density=np.maximum(density, floor) + (cut + start_defect + mended + untold),
