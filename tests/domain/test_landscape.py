@@ -146,6 +146,21 @@ def test_at_an_edge_the_jump_of_the_slope_counts(half):
     assert flat.scales(box)[0] == pytest.approx(np.sqrt(2e-4 * half / 6), rel=1e-2)
 
 
+@pytest.mark.parametrize("power", [1.2, 1.5, 1.8])
+def test_powers_below_2_are_no_edges(power):
+    """They bend beside their kink as well: lengths are not those of a jump that is not there."""
+    box, smooth = np.array([[-2.0, 2.0], [-2.0, 2.0]]), gaussian([0.0, 0.0], np.eye(2))
+
+    def potential(x):
+        return 4 * np.abs(x[:, 0] - 0.3) + 6 * np.abs(x[:, 1]) ** power
+
+    found = landscape(potential, smooth, [[0.3, 0.0]]).scales(box, edges=True)
+    near = 2 * 4e-4  # two steps of differences
+    bend = 6 * power * (power - 1) * near ** (power - 2)
+    assert found[0] == pytest.approx(1 / 8, rel=1e-2)
+    assert found[1] < 1.1 / np.sqrt(bend)
+
+
 def test_a_box_is_looked_at_once():
     """V and R₀ are asked for on the lattice of a box once; scales are copies."""
     box, asked = np.array([[-3.0, 3.0]]), []

@@ -266,7 +266,7 @@ def _sharpest_bend(
     """Return the largest of second derivatives ``(n,)``, at a kink J², J the jump of the slope.
 
     With a shorter step a second difference stays, unless there is a kink: on it that is J/Δ, near
-    it less, and beside it nothing.
+    it less, and beside it nothing; or a power between 1 and 2, which bends beside it as well.
     """
     step, shorter, largest = float(shift.sum()), shift / CLOSER, 0.0
     rest = np.flatnonzero(second > 0)
@@ -279,7 +279,11 @@ def _sharpest_bend(
             closer = change * (CLOSER / step) ** 2
             known = np.abs(value) * 1e-13 * (CLOSER / step) ** 2 < found
             kinked = known & ~(np.abs(closer - found) < 0.5 * found)
-        bend = np.where(kinked, (found * step) ** 2, found)
+            smooth = np.zeros(len(place))  # two steps beside it
+            for x in (place - 2 * shift, place + 2 * shift):
+                beside = (function(x - shift) - 2 * function(x) + function(x + shift)) / step**2
+                smooth = np.fmax(smooth, np.minimum(beside, found))
+        bend = np.where(kinked, np.maximum((found * step) ** 2, smooth), found)
         largest = max(largest, float(bend.max()))
         rest = rest[second[rest] < found.min()]
         looked_at = rest[second[rest] > second[rest].max(initial=0.0) / 2]

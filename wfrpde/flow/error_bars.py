@@ -174,7 +174,7 @@ def estimated(
         doubted = np.maximum(doubted, NO_LUCK * comparisons[0][1] * comparisons[0][2])
         integrals, constants, times = rule
         every[-1] = integrals, constants, 2 * times
-    elif comparisons and problem.kinks.any and nested and problem.dim > 1:
+    elif comparisons and problem.kinks.any and problem.tolerance is not None and problem.dim > 1:
         # nor is one with certainty where cells end at them: a mean was off by 1.5 bars
         doubted = np.maximum(doubted, NO_LUCK / 2 * comparisons[0][1] * comparisons[0][2])
     untold: Array = nothing
