@@ -161,6 +161,19 @@ def test_powers_below_2_are_no_edges(power):
     assert found[1] < 1.1 / np.sqrt(bend)
 
 
+@pytest.mark.parametrize(("power", "rough"), [(1.2, True), (1.5, True), (2.0, False), (3.0, False)])
+def test_what_bends_ever_more_beside_an_edge_is_rough(power, rough):
+    """No element resolves it: a covariance was off by 3 bars. Kinks in planes are ends of cells."""
+    box, smooth = np.array([[-2.0, 2.0], [-2.0, 2.0]]), gaussian([0.0, 0.0], np.eye(2))
+
+    def potential(x):
+        return 4 * np.abs(x[:, 0] - 0.3) + 6 * np.abs(x[:, 1]) ** power
+
+    plane = landscape(potential, smooth, [[0.3, 0.0]])
+    assert plane.rough(box, [np.array([0.3]), np.array([])]) is rough
+    assert plane.rough(box, [np.array([]), np.array([])])
+
+
 def test_a_box_is_looked_at_once():
     """V and R₀ are asked for on the lattice of a box once; scales are copies."""
     box, asked = np.array([[-3.0, 3.0]]), []

@@ -175,6 +175,30 @@ class Landscape:
     def _edges(self, box: Array) -> Array:
         return self._scales(box, edges=True)
 
+    def rough(self, box: Array, planes: Sequence[Array]) -> bool:
+        """Whether V or R₀ bends ever more the closer one looks, but in `planes` across the axes.
+
+        So powers between 1 and 1.7 do, which no element resolves.
+        """
+        functions = self.potential, self.surprise, *self.favoured
+        for axis, here in enumerate(planes):
+            shift = _step(box, axis)
+            step = shift[axis]
+            for function, (place, _, second) in zip(functions, self.bends(box, axis), strict=True):
+                away = (np.abs(place[:, axis, None] - here) > 2 * step).all(axis=1) & (second > 0)
+                place, second = place[away], second[away]
+                top = second >= second.max(initial=0.0) / 2
+                place, second = place[top], second[top]
+                value = function(place)
+                with np.errstate(invalid="ignore", over="ignore"):
+                    shorter = shift / CLOSER
+                    change = function(place + shorter) - 2 * value + function(place - shorter)
+                    known = np.abs(value) * 1e-13 * (CLOSER / step) ** 2 < second
+                    grows = change * (CLOSER / step) ** 2 > 1.5 * second
+                if (known & grows).any():
+                    return True
+        return False
+
     def bends(self, box: Array, axis: int) -> Iterator[tuple[Array, Array, Array]]:
         """Yield points ``(n, d)`` within `BULK` of V, of R₀ and of what a reaction favours.
 

@@ -179,6 +179,8 @@ class Spectral(Scheme):
             return Fit(False)  # it takes a tenth of the time
         if problem.numerics.time_order == 4:
             return Fit(True, "numerics.time_order = 4 asks for spectral elements")
+        if problem.kinks.any and problem.landscape.rough(problem.box, problem.kinks.planes):
+            return Fit(False)
         return Fit(resolves(problem), "one basin, smooth enough for spectral elements")
 
     def objection(self, problem: Problem) -> InputError | None:
