@@ -12,7 +12,7 @@ NORMAL, PLACE = np.array([1.0, 0.5, -0.3]), 0.2
 
 @pytest.mark.parametrize(("tolerance", "at_start"), [(1e-2, 1e-5), (1e-3, 1e-7), (1e-4, 1e-9)])
 def test_masses_of_a_half_space_are_those_of_the_normal_law(tolerance, at_start):
-    """At the start too, where both rules of quadrature shared half of an error of 1e-6."""
+    """By the closed form, at the start too: both rules of quadrature end at the boundary."""
     case = Case.from_dict(
         {
             "target": {
