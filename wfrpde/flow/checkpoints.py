@@ -241,8 +241,8 @@ class Checkpoints:
                 f"resume: {self.folder}",
                 f"a checkpoint of which {name}.npz is missing or damaged",
                 "all parts of it",
-                f"Without {self._part(0, turn)}.npz that run is made again, and those that ended are "
-                "kept. Or use another folder, or begin anew (on the command line with --force).",
+                f"Without {self._part(0, turn)}.npz that run is made anew, and what ended is kept. "
+                "Or use another folder, or begin anew (on the command line with --force).",
             )
         return part
 
