@@ -56,8 +56,8 @@ def test_the_slope_is_that_of_the_law():
     """|x| of Cauchy's law grows tenfold for a tenth of the mass."""
     words = LawTails.of(lattice(t(1))[None], MASSES).doubts(1e4)[0]
     assert words == (
-        "few points decide it: of 10000 the farthest is 10 times as far out as the tenth farthest, "
-        "and from 3.2 on no error bar holds (its variance is infinite, or looks so)"
+        "few points decide it: of 10000 of the law the farthest is 10 times as far out as the "
+        "tenth farthest, and from 3.2 on no error bar holds (its variance is infinite, or looks so)"
     )
 
 
@@ -107,13 +107,13 @@ def test_a_mean_without_a_variance_is_undecided(far, off):
     for name in ("mean x", "var x"):
         assert verdicts_of[name].verdict == "undecided"
         assert verdicts_of[name].words.startswith(
-            "undecided: few points decide it: of 8000 the farthest is "
+            "undecided: few points decide it: of 8000 of the law the farthest is "
         )
     assert verdicts_of["mass right"].verdict == ("biased" if off else "consistent")
     assert report.samplers[0].verdict == ("biased" if off else "undecided")
     if not off:
         assert report.verdicts["mine"].startswith(
-            "undecided in 2 of 3 rows; in mean x at t = 0.1: few points decide it: of 8000 "
+            "undecided in 2 of 3 rows; in mean x at t = 0.1: few points decide it: of 8000 of the "
         )
 
 

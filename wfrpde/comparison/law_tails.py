@@ -74,9 +74,10 @@ class LawTails:
             grows = far / near if near > 0 else 1.0
             heavy = grows >= DECADE**STEEPEST and told <= deep
             found.append(
-                f"few points decide it: of {1 / deep:.0f} the farthest is {number(grows, 2)} times "
-                f"as far out as the tenth farthest, and from {DECADE**STEEPEST:.2g} on no error "
-                "bar holds (its variance is infinite, or looks so)"
+                f"few points decide it: of {1 / deep:.0f} of the law the farthest is "
+                f"{number(grows, 2)} times as far out as the tenth farthest, and from "
+                f"{DECADE**STEEPEST:.2g} on no error bar holds (its variance is infinite, or "
+                "looks so)"
                 if heavy
                 else ""
             )
