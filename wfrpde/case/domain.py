@@ -90,7 +90,7 @@ class DomainSpec(Section):
         for key, given in beyond.items():
             if self.turns and given:
                 found = "one, along axes that are turned"
-                do = 'The default, [domain] axes = "coordinate", takes it.'
+                do = "The default, without domain.axes, takes it."
                 raise InputError(f"domain.{key}", found, "none beside domain.axes", do)
         for name, ends in self.sides.items():
             where = f"domain.sides.{name}"

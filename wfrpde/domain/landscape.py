@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import numpy as np
 
-from wfrpde.arrays import Array
+from wfrpde.arrays import Array, Flags
 from wfrpde.fields.blocks import in_blocks
 from wfrpde.targets.reach import coarse_reach
 
@@ -137,7 +137,7 @@ class Landscape:
         which V changes by half a kT; else it is shorter.
         """
         if edges:
-            return self._once("edges", box, self._edges).copy()
+            return self._once("edges", box, partial(self._scales, edges=True)).copy()
         return self._once("scales", box, self._scales).copy()
 
     def on(self, box: Array) -> tuple[Array, Array, Array]:
@@ -172,9 +172,6 @@ class Landscape:
                     lengths[axis] = min(lengths[axis], 1 / np.sqrt(largest))
         return np.asarray(lengths)
 
-    def _edges(self, box: Array) -> Array:
-        return self._scales(box, edges=True)
-
     def rough(self, box: Array, planes: Sequence[Array]) -> bool:
         """Whether V or R₀ bends ever more the closer one looks, but in `planes` across the axes.
 
@@ -183,19 +180,15 @@ class Landscape:
         functions = self.potential, self.surprise, *self.favoured
         for axis, here in enumerate(planes):
             shift = _step(box, axis)
-            step = shift[axis]
             for function, (place, _, second) in zip(functions, self.bends(box, axis), strict=True):
-                away = (np.abs(place[:, axis, None] - here) > 2 * step).all(axis=1) & (second > 0)
+                away = (np.abs(place[:, axis, None] - here) > 2 * shift[axis]).all(axis=1) & (
+                    second > 0
+                )
                 place, second = place[away], second[away]
                 top = second >= second.max(initial=0.0) / 2
                 place, second = place[top], second[top]
-                value = function(place)
-                with np.errstate(invalid="ignore", over="ignore"):
-                    shorter = shift / CLOSER
-                    change = function(place + shorter) - 2 * value + function(place - shorter)
-                    known = np.abs(value) * 1e-13 * (CLOSER / step) ** 2 < second
-                    grows = change * (CLOSER / step) ** 2 > 1.5 * second
-                if (known & grows).any():
+                closer, known = _closer(function, place, second, shift)
+                if (known & (closer > 1.5 * second)).any():
                     return True
         return False
 
@@ -284,6 +277,18 @@ def _step(box: Array, axis: int) -> Array:
     return shift
 
 
+def _closer(
+    function: Callable[[Array], Array], points: Array, second: Array, shift: Array
+) -> tuple[Array, Flags]:
+    """Second derivatives ``(n,)`` by a shorter step, and where round-off lets one compare them."""
+    value, shorter = function(points), shift / CLOSER
+    square = float(shorter.sum()) ** 2
+    with np.errstate(invalid="ignore", over="ignore"):
+        change = function(points + shorter) - 2 * value + function(points - shorter)
+        known = np.abs(value) * 1e-13 / square < second
+    return np.asarray(change / square), np.asarray(known)
+
+
 def _sharpest_bend(
     function: Callable[[Array], Array], points: Array, second: Array, shift: Array
 ) -> float:
@@ -292,16 +297,13 @@ def _sharpest_bend(
     With a shorter step a second difference stays, unless there is a kink: on it that is J/Δ, near
     it less, and beside it nothing; or a power between 1 and 2, which bends beside it as well.
     """
-    step, shorter, largest = float(shift.sum()), shift / CLOSER, 0.0
+    step, largest = float(shift.sum()), 0.0
     rest = np.flatnonzero(second > 0)
     looked_at = rest[np.argmax(second[rest])][None] if len(rest) else rest
     while len(rest) and second[looked_at].max() > largest:
         place, found = points[looked_at], second[looked_at]
-        value = function(place)
+        closer, known = _closer(function, place, found, shift)
         with np.errstate(invalid="ignore", over="ignore"):
-            change = function(place + shorter) - 2 * value + function(place - shorter)
-            closer = change * (CLOSER / step) ** 2
-            known = np.abs(value) * 1e-13 * (CLOSER / step) ** 2 < found
             kinked = known & ~(np.abs(closer - found) < 0.5 * found)
             smooth = np.zeros(len(place))  # two steps beside it
             for x in (place - 2 * shift, place + 2 * shift):
