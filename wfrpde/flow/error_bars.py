@@ -7,9 +7,7 @@ was cut) is added.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from operator import attrgetter
 
 import numpy as np
 
@@ -19,18 +17,14 @@ from wfrpde.discretisation.interpolation import evaluate
 from wfrpde.discretisation.pieces import Evaluated, Functionals
 from wfrpde.fields.schedules import integral
 from wfrpde.flow.accuracy import RATES, SMALL
+from wfrpde.flow.bars import ROUND_OFF, TINY, Comparison, bars_of, smoothed
 from wfrpde.flow.certificate import ODD
 from wfrpde.flow.exact import blur_defect
 from wfrpde.flow.hops import misjudged_hops
 from wfrpde.flow.normalisation import estranged
 from wfrpde.flow.outcome import Outcome, Share
 from wfrpde.flow.saved import ErrorEstimate
-from wfrpde.flow.wide_start import beyond_the_box, outside, remembered
-
-Comparison = tuple[Functionals, Array, Array]
-"""Numbers of another solution or rule, its L2 distances ``(T,)`` and the shares that count."""
-
-TINY = 1e-300
+from wfrpde.flow.wide_start import outside, remembered
 
 NO_LUCK = 1 / 4
 """Share of the density's relative error that every other number has besides its own, where three
@@ -45,9 +39,6 @@ changed its sign was off by 3 bars."""
 OF_TWO = {"kl": 1 / 16, **dict.fromkeys(RATES, NO_LUCK)}
 """The same where two runs are all there is in the plane or in space. Their L2 distance is what both
 have in common; KL and its rates, which far tails decide, agree at some time by chance."""
-
-ROUND_OFF = 1e-12
-"""Relative error that no estimate goes below: that of the linear solvers."""
 
 NO_MATTER, GUESSED, REMEMBERED, CAPPED = 1e-11, 20.0, 20.0, 20.0
 """Mended share of the mass from which a reaction lets it matter, and what then counts: see
@@ -84,12 +75,6 @@ def by_another_rule(
     return integrals, constants, np.full(len(shift), 1.5)
 
 
-HOELDER = 0.6
-"""Power of a mass m that what steps leave of the density changes it by: 1 − 1/p with its norm in
-L^p, by Hölder's inequality. p = 2 tells nothing of small masses; of Gaussians' tails m^0.65 was
-needed in units of the norm in L²."""
-
-
 def estimated(
     problem: Problem,
     outcome: Outcome,
@@ -107,7 +92,7 @@ def estimated(
         return None
     if rule is None:
         nobody: list[Comparison] = [(numbers, nothing, nothing)]
-        return _error(numbers, nobody, problem, cut, *4 * [nothing]).unknown()
+        return bars_of(numbers, nobody, problem, cut, *4 * [nothing]).unknown()
     # in the plane and in space a fourth run finds such numbers out
     few = problem.dim == 1 or len(outcome.facts["runs"]) == 3
     by_chance = 0.0
@@ -135,7 +120,7 @@ def estimated(
     if steps is not None and problem.tolerance is None:
         steps = replace(steps, least=0.0) if problem.dim > 1 else None
     elif steps is not None:
-        comparisons = [(other, _smoothed(l2), share) for other, l2, share in comparisons]
+        comparisons = [(other, smoothed(l2), share) for other, l2, share in comparisons]
     every = [*comparisons, rule]
     mended = _mended_defect(problem, outcome)
     if comparisons:  # what is not known of the fields at all
@@ -191,7 +176,7 @@ def estimated(
     of_four = len(outcome.facts["runs"]) > 3 and outcome.facts["extrapolated"]
     hops = problem.dim == 1 and problem.equation.beta == 0
     least = ODD if of_four and hops else 0.0
-    error = _error(
+    error = bars_of(
         numbers, every, problem, cut, *defects,
         chance=by_chance, least=least, luck=luck, apart=apart,
     )  # fmt: skip
@@ -218,21 +203,6 @@ def _in_widths_of_the_box(
         covariance=error.covariance + lost[:, None, None] * np.outer(half, half),
         mode_mass={name: bar + lost for name, bar in error.mode_mass.items()},
     )
-
-
-def _smoothed(distance: Array) -> Array:
-    """Return distances ``(T,)`` none of which is below those before and after it.
-
-    At the first time after the start, and at the last, it is not below what the next two times
-    foretell, whose ratio stays.
-    """
-    result = distance.copy()
-    result[1:-1] = np.maximum(distance[1:-1], np.minimum(distance[:-2], distance[2:]))
-    if len(distance) > 3:
-        for end, near, next_one in ((1, 2, 3), (-1, -2, -3)):
-            one, two = distance[near], distance[next_one]
-            result[end] = max(result[end], one * min(one / max(two, TINY), 1.0))
-    return result
 
 
 def misplaced_mass(problem: Problem, outcome: Outcome) -> Array:
@@ -308,125 +278,6 @@ def _share_of_finest(first: Comparison, distance: Array) -> Array:
     return np.asarray(share * ratio)
 
 
-def _error(
-    numbers: Functionals,
-    comparisons: list[Comparison],
-    problem: Problem,
-    cut_off: tuple[Array, Array],
-    start_defect: Array,
-    mended: Array,
-    doubted: Array,
-    untold: Array,
-    *,
-    chance: float = 0.0,
-    least: float = 0.0,
-    luck: Mapping[str, Array] | None = None,
-    apart: Array | None = None,
-) -> ErrorEstimate:
-    """Return the largest of the distances to other numbers, and what else may be wrong.
-
-    The others are those of the other solutions and those of another quadrature. The mass
-    beyond an automatic box adds to all (a box that the case gives is the problem as posed, unless
-    its walls are not felt), and so does, after the start, what the nodes misrepresent of it, and
-    what was mended; that may be in modes `apart` by so much along each axis. Where numbers may
-    agree by chance, a share of the density's error adds to them: to all by `chance`, and as `luck`
-    tells by name; and to all but the density itself what is `doubted` of it, and to all what steps
-    left `untold`. Of the first distance at `least` so much counts, but for the density.
-    """
-    cut, depth = cut_off
-    reach = float(np.ptp(problem.box, axis=1).max()) / 2
-
-    density = np.max([share * l2 for _, l2, share in comparisons], axis=0)
-    stepped = density > 0 if problem.equation.dynamics is not None else np.zeros(len(density), bool)
-    stepped[0] = False  # a formula; round-off, or none of it, as ranks add it up
-    # relative error of a density in L2 that no estimate goes below: logarithms of the order of 100
-    # to 14 digits, through a thousand steps
-    floor = np.where(stepped, 1e-10, 0.0)
-    common = chance * density
-    width = np.sqrt(np.einsum("tii->ti", numbers.covariance))
-    squares = width[:, :, None] * width[:, None, :]
-    reached = width if apart is None else width + apart
-    reached_squares = reached[:, :, None] * reached[:, None, :]
-    # |δ⟨φ⟩| ≤ sd(φ) ‖δρ/ρ‖ for averages, and what follows for the others: near equilibrium the
-    # square of u changes by 2 |u| δu, relative to itself by ever more
-    near = np.maximum(1.0, 1 / np.sqrt(np.maximum(numbers.reaction_variance, TINY)))
-    spreads = {
-        "kl": np.sqrt(2 * np.abs(numbers.kl)) + mended,
-        "fisher_information": 2 * numbers.fisher_information * near,
-        "reaction_variance": 2 * numbers.reaction_variance * near + mended**2,
-        "mass": 0 * mended,
-    }
-    of_steps = {"kl": np.sqrt(numbers.reaction_variance)}
-
-    def gap(
-        pick: Callable[[Functionals], Array],
-        beyond: float | Array,
-        spread: Array,
-        own: Array | None = None,
-        of_steps: Array | None = None,
-        smooth: bool = False,
-    ) -> Array:
-        value = pick(numbers)
-        distance = np.zeros_like(value)
-
-        def each(of_times: Array) -> Array:
-            return of_times.reshape(-1, *[1] * (value.ndim - 1))
-
-        for k, (other, _, share) in enumerate(comparisons):
-            counts = each(share if k else np.maximum(share, least))
-            distance = np.maximum(distance, counts * np.abs(value - pick(other)))
-        size = np.abs(value) if own is None else own
-        if smooth:
-            distance = _smoothed(distance / np.maximum(size, TINY)) * size
-        distance += each(common) * size
-        wide = np.maximum(np.abs(value), size)  # a mean is off by a share of the width
-        distance += each(start_defect) * wide
-        left = each(np.maximum(untold, floor)) * (spread if of_steps is None else of_steps)
-        distance += each(mended) * spread + np.maximum(each(doubted) * spread, left)
-        distance += ROUND_OFF * np.abs(value) + each(cut) * (np.abs(value) + beyond)
-        return np.asarray(distance)
-
-    whole, nothing = np.ones(len(density)), np.zeros(len(density))
-    # where boundaries in space cross within a cell both rules lose the same: twice as much counts
-    rule, _, crossed = comparisons[-1]
-    crossed = crossed if problem.dim == 3 else nothing
-    insides = {k: np.maximum(m * (1 - m), 0.0) for k, m in numbers.mode_mass.items()}
-    beyond: dict[str, float | Array]
-    beyond = {"kl": depth, "mass": 1.0, "fisher_information": depth, "reaction_variance": depth**2}
-    owed, at_first = beyond_the_box(problem), np.arange(len(density)) == 0
-    # on ridges between modes slopes of u are steep where nothing else is known to matter, and two
-    # runs agree on them by chance
-    chances = RATES if untold.any() else ()
-    return ErrorEstimate(
-        series={
-            name: gap(
-                attrgetter(name), more, spreads[name], None, of_steps.get(name), name in chances
-            )
-            + density * (luck or {}).get(name, nothing)
-            + owed.get(name, 0.0) * at_first
-            for name, more in beyond.items()
-        },
-        mean=gap(attrgetter("mean"), reach, reached, width),
-        covariance=gap(
-            attrgetter("covariance"), reach**2, reached_squares, squares, numbers.covariance_spread
-        )
-        + density[:, None, None] * (luck or {}).get("covariance", nothing[:, None, None]),
-        mode_mass={
-            name: gap(
-                _mass_of(name),
-                1.0,
-                np.sqrt(inside) if apart is None else whole,
-                inside,
-                inside**HOELDER,
-            )
-            + density * (luck or {}).get(f"mass of {name}", nothing)
-            + crossed * np.abs(numbers.mode_mass[name] - rule.mode_mass[name])
-            for name, inside in insides.items()
-        },
-        density=np.maximum(density, floor) + (cut + start_defect + mended + untold),
-    )
-
-
 def spread_of_smallest(outcome: Outcome, shown: Outcome, smallest: Array, node: Integers) -> Array:
     """Distance of the smallest density at nodes to what the other solutions make of it.
 
@@ -446,7 +297,3 @@ def spread_of_smallest(outcome: Outcome, shown: Outcome, smallest: Array, node: 
         ratio = np.expm1(np.clip(gap, -50.0, 50.0))
         spread = np.maximum(spread, share * smallest * np.abs(ratio))
     return spread
-
-
-def _mass_of(region: str) -> Callable[[Functionals], Array]:
-    return lambda numbers: numbers.mode_mass[region]

@@ -19,10 +19,10 @@ from wfrpde.discretisation.pieces import Evaluated, Samples
 from wfrpde.discretisation.quadrature import slice_of
 from wfrpde.engine import Wish, engine_for
 from wfrpde.fields.blocks import BLOCK
+from wfrpde.flow.bars import Comparison
 from wfrpde.flow.checks import invariants
 from wfrpde.flow.cut_off import cut_off, held_back, walls_change
 from wfrpde.flow.error_bars import (
-    Comparison,
     by_another_rule,
     compared,
     estimated,
