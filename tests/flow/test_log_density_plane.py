@@ -8,8 +8,10 @@ from wfrpde import Case, Solution, solve
 from wfrpde.case.setup import make_problem
 from wfrpde.discretisation.interpolation import evaluate
 from wfrpde.discretisation.log_density import Elements, LogDensityForm
-from wfrpde.errors import SolverError
+from wfrpde.errors import AccuracyError, SolverError
 from wfrpde.flow.schemes import log_density, log_density_sizes
+from wfrpde.flow.schemes.edge_averaged import EdgeAveraged
+from wfrpde.flow.steppers.rosenbrock import Rodasp
 
 TIMES = (0.1, 0.5, 1.0, 2.0)
 NARROW = GaussianFlow((0.0, 0.0), np.eye(2), (2.0, -1.0), [[1.0, 0.6], [0.6, 0.5]])
@@ -236,6 +238,41 @@ def test_what_fails_is_left_to_another_form(monkeypatch):
     assert solution.numerics["formulation"] == "edge-averaged"
     assert solution.numerics["fallbacks"] == 1
     assert "the log-density formulation was tried first" in solution.numerics["reason"]
+
+
+def test_modes_that_elements_do_not_resolve_end_after_a_few_steps(monkeypatch):
+    """Four steps with a thousand times the error that was foretold; it went on for fifty more."""
+    steps, step = [], Rodasp.step
+
+    def counted(self, state, t, dt):
+        steps.append(dt)
+        return step(self, state, t, dt)
+
+    def unwanted(self, context):
+        raise AccuracyError("not wanted here")
+
+    monkeypatch.setattr(Rodasp, "step", counted)
+    monkeypatch.setattr(EdgeAveraged, "runs", unwanted)
+    case = Case.from_dict(
+        {
+            "target": {
+                "kind": "gaussian_mixture",
+                "weights": [0.3, 0.4, 0.3],
+                "means": [[-1.5, 0.0], [1.5, 0.5], [0.0, 2.0]],
+                "covariances": [
+                    [[0.09, 0.07], [0.07, 0.07]],
+                    [[0.09, -0.07], [-0.07, 0.07]],
+                    [[0.16, 0.1], [0.1, 0.08]],
+                ],
+            },
+            "initial": {"mean": [-1.5, 0.0], "covariance": [[0.09, 0.0], [0.0, 0.07]]},
+            "flow": {"save": [0.1, 2.0]},
+            "accuracy": {"tolerance": 1e-3},
+        }
+    )
+    with pytest.raises(AccuracyError, match="not wanted"):
+        solve(case)
+    assert 4 <= len(steps) <= 12
 
 
 def test_lengths_over_which_u_bends():

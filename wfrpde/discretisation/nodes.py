@@ -32,6 +32,7 @@ from wfrpde.discretisation.lattice import (
     with_a_node,
 )
 from wfrpde.domain.grid import SimplexGrid, TensorGrid
+from wfrpde.engine.dissection import dissected
 from wfrpde.engine.layout import Layout
 from wfrpde.engine.partition import partition
 from wfrpde.parallel.shared import shared
@@ -121,6 +122,20 @@ class Nodes(Layout):
         index = np.unravel_index(self.canonical, shape)
         transposed = tuple(index[k] for k in order)
         return np.asarray(np.ravel_multi_index(transposed, tuple(shape[k] for k in order)))
+
+    def elimination(self, entries: int) -> Integers | None:
+        """Order of the nodes of an open box in the plane in which factors fill little.
+
+        Lines between cells part the nodes. Where five entries a node at most tell that they are
+        coupled along the axes alone diagonals do, in which there are fewer of them.
+        """
+        if self.comm.size > 1 or self.dim != 2 or not self.on_open_box:
+            return None
+        assert isinstance(self.grid, TensorGrid)
+        x, y = np.unravel_index(self.canonical, lattice_shape(self.grid, self.degree))
+        if entries <= 5 * self.n_owned:
+            return dissected(np.array([x + y, x - y]))
+        return dissected(np.array([x, y]), self.degree)
 
     @property
     def axes(self) -> tuple[Array, ...]:

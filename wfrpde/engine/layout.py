@@ -131,6 +131,13 @@ class Layout:
         """``(n,)`` row of each unknown in a distributed matrix, ghosts included."""
         return np.concatenate([np.arange(self.first, self.first + self.n_owned), self.ghosts])
 
+    def elimination(self, entries: int) -> Integers | None:
+        """Order of the own unknowns in which factors of a matrix of so many entries fill little.
+
+        None where nothing but the matrix tells.
+        """
+        return None
+
     @cached_property
     def owners(self) -> Integers:
         """``(g,)`` ranks that own the ghosts."""

@@ -22,7 +22,7 @@ AT_REST, LATE = 0.1, 16
 more, and the next saved time is so many of them away: near equilibrium errors of steps are shares
 of what is still to change, which falls exponentially."""
 
-WILD = 1e6
+WILD = 1e3
 """Estimated error of a step, in units of the limit, by which a run blows up."""
 
 

@@ -46,6 +46,9 @@ from wfrpde.parallel.shared import shared
 
 START_DEFECT = 1e-4
 
+AT_ONCE = 1_000_000
+"""Nodal values of all fields up to which they are sampled together."""
+
 
 def report(
     context: Context, outcome: Outcome, scheme: Scheme, reason: str, began: float
@@ -307,7 +310,7 @@ def _sampled(
     unknown = slice(len(known), None)  # the first times are known: a slice is no copy
     # what interpolates there is made once for all of few fields; of many, the memory counts
     size = sum(u[unknown].size for u in fields)
-    at_once = len(fields) > 1 and size < 100_000
+    at_once = len(fields) > 1 and size < AT_ONCE
     together = points.sample(np.concatenate([u[unknown] for u in fields])) if at_once else None
     every = []
     for k, u in enumerate(fields):

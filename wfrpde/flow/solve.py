@@ -47,6 +47,7 @@ from wfrpde.parallel import (
 )
 from wfrpde.parallel.places import typed_path
 from wfrpde.parallel.screen import logger
+from wfrpde.parallel.shared import keep_freed
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
@@ -112,6 +113,7 @@ def solve(
         If no formulation can represent the problem.
     """
     require_case(case, "solve", factored=True, noised=True)
+    keep_freed()
     if case.noising is not None:
         from wfrpde.flow.noising.solve import solve_noising
 

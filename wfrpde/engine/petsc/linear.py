@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from petsc4py import PETSc
 
-from wfrpde.arrays import Array
+from wfrpde.arrays import Array, Integers
 from wfrpde.engine.petsc.options import database_of, option_errors, solver_errors
 from wfrpde.errors import SolverError, WfrpdeError
 
@@ -18,11 +18,22 @@ MAX_SWEEPS = 500
 
 
 class KspFactor:
-    """Solves ``(I + c S) x = b`` by the linear solver of the options."""
+    """Solves ``(I + c S) x = b`` by the linear solver of the options.
+
+    `stiffness`, which stays the caller's, is S, with its unknowns in the `order` of their numbers
+    where there is one.
+    """
 
     def __init__(
-        self, stiffness: PETSc.Mat, c: float, options: Mapping[str, str], *, symmetric: bool
+        self,
+        stiffness: PETSc.Mat,
+        c: float,
+        options: Mapping[str, str],
+        *,
+        symmetric: bool,
+        order: Integers | None = None,
     ) -> None:
+        self._stiffness, self._order = stiffness, order
         self.matrix = stiffness.copy()
         self.matrix.scale(c)
         self.matrix.shift(1.0)
@@ -41,9 +52,9 @@ class KspFactor:
             self.destroy()
             raise
 
-    def renew(self, stiffness: PETSc.Mat, c: float) -> None:
+    def renew(self, c: float) -> None:
         """Take another c: the ordering and the pattern of the factor still hold (collective)."""
-        stiffness.copy(self.matrix, PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
+        self._stiffness.copy(self.matrix, PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
         self.matrix.scale(c)
         self.matrix.shift(1.0)
         self.ksp.setOperators(self.matrix)
@@ -61,7 +72,11 @@ class KspFactor:
         SolverError
             If PETSc did not converge.
         """
-        self._rhs.array[:] = rhs
+        order = self._order
+        if order is None:
+            self._rhs.array[:] = rhs
+        else:
+            np.take(rhs, order, out=self._rhs.array, mode="clip")
         if self.ksp.getType() == "richardson":
             return self._swept()
         self.ksp.solve(self._rhs, self._solution)
@@ -72,7 +87,11 @@ class KspFactor:
                 f"the linear solver ({self.ksp.getType()}/{self.ksp.getPC().getType()}) stopped "
                 f"with PETSc's reason {reason} after {count} iterations"
             )
-        return np.array(self._solution.array), count
+        if order is None:
+            return np.array(self._solution.array), count
+        result = np.empty_like(rhs)
+        result[order] = self._solution.array_r
+        return result, count
 
     def _swept(self) -> tuple[Array, int]:
         """Sweep ``x += B (b − A x)`` until no component changes by more than `SWEEP_TOLERANCE`.

@@ -8,7 +8,7 @@ from petsc4py import PETSc
 from wfrpde.arrays import Array, Integers
 from wfrpde.engine.layout import Layout, RowBlocks, Rows, Triplets
 from wfrpde.engine.petsc.linear import KspFactor
-from wfrpde.engine.petsc.options import asked, eigen_options, factor_options
+from wfrpde.engine.petsc.options import ORDERING, asked, eigen_options, factor_options
 from wfrpde.engine.protocol import Factor, ShiftInvert, Traits, Wish
 
 
@@ -21,6 +21,7 @@ class PetscMatrix:
         self.layout, self.traits, self._wish = layout, traits, wish
         given = isinstance(entries, PETSc.Mat)
         self.mat: PETSc.Mat = entries if given else _assembled(layout, entries)
+        self._eliminated: tuple[PETSc.Mat, Integers] | None = None
         place = np.empty(layout.n_owned)  # other arrays take it in turn
         self._x, self._out = (
             PETSc.Vec().createWithArray(place, comm=layout.comm) for _ in range(2)
@@ -50,15 +51,34 @@ class PetscMatrix:
         """Make this matrix ``scale S + shift I`` (collective)."""
         self.mat.scale(scale)
         self.mat.shift(shift)
+        self._forget()
 
     def factor(self, c: float, old: Factor | None = None) -> KspFactor:
         """Prepare solves with ``I + c S`` (collective)."""
         if isinstance(old, KspFactor):
-            old.renew(self.mat, c)
+            old.renew(c)
             return old
         n, ranks = self.layout.n_global, self.layout.comm.size
-        options = factor_options(self.traits, n, ranks, self._wish.method) | asked(self._wish)
-        return KspFactor(self.mat, c, options, symmetric=self.traits.symmetric)
+        options, given = factor_options(self.traits, n, ranks, self._wish.method), asked(self._wish)
+        known = None
+        if not given and options.get(ORDERING) == "nd":
+            known = self._dissected()
+        if known is not None:
+            options[ORDERING] = "natural"
+        stiffness, order = known or (self.mat, None)
+        symmetric = self.traits.symmetric
+        return KspFactor(stiffness, c, options | given, symmetric=symmetric, order=order)
+
+    def _dissected(self) -> tuple[PETSc.Mat, Integers] | None:
+        """Return the matrix in the order in which factors fill little, made once, and that."""
+        if self._eliminated is None:
+            order = self.layout.elimination(int(self.mat.getInfo()["nz_used"]))
+            if order is None:
+                return None
+            place = PETSc.IS().createGeneral(order.astype(PETSc.IntType), comm=self.mat.comm)
+            self._eliminated = self.mat.permute(place, place), order
+            place.destroy()
+        return self._eliminated
 
     def shift_invert(self, smooth: Array) -> ShiftInvert:
         """Prepare the eigensolver of a symmetric positive definite matrix (collective)."""
@@ -69,8 +89,14 @@ class PetscMatrix:
 
     def destroy(self) -> None:
         """Free PETSc's objects (collective)."""
+        self._forget()
         for item in (self.mat, self._x, self._out):
             item.destroy()
+
+    def _forget(self) -> None:
+        if self._eliminated is not None:
+            self._eliminated[0].destroy()
+            self._eliminated = None
 
 
 def _assembled(layout: Layout, entries: Triplets | RowBlocks) -> PETSc.Mat:

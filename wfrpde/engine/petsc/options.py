@@ -15,6 +15,8 @@ from wfrpde.errors import InputError, SolverError
 DAVIDSON = ("gd", "jd", "lobpcg")
 """Eigensolvers that precondition instead of inverting; ``eps_type`` among the options."""
 
+ORDERING = "pc_factor_mat_ordering_type"
+
 PREFIX = "wfrpde_"
 """Prefix of the options that a user may set in PETSC_OPTIONS."""
 
@@ -69,7 +71,7 @@ def factor_options(traits: Traits, n: int, ranks: int, method: str = "auto") -> 
         # twice the workspace that the analysis foresees: in space it is short by more than a fifth
         direct |= {"pc_factor_mat_solver_type": "mumps", "mat_mumps_icntl_14": "100"}
     else:
-        direct["pc_factor_mat_ordering_type"] = "nd" if dim > 1 else "rcm"
+        direct[ORDERING] = "nd" if dim > 1 else "rcm"
     if ranks == 1 or (dim == 3 and n > LITTLE):
         return direct
     redundant = {f"redundant_{key}": value for key, value in direct.items()}

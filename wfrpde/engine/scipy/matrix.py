@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wfrpde.arrays import Array
+from wfrpde.arrays import Array, Integers
 from wfrpde.engine.layout import Layout, RowBlocks, Triplets
 from wfrpde.engine.protocol import Factor, ShiftInvert, Traits, Wish
 from wfrpde.errors import SolverError
@@ -20,6 +20,7 @@ class ScipyMatrix:
         given = isinstance(entries, Triplets | RowBlocks)
         self._csr: Any = _assembled(layout, entries) if given else entries
         self._fastest: Any = None
+        self._eliminated: tuple[Any, Integers | None] | None = None
 
     def product(self, x: Array, out: Array) -> None:
         """Put S x into `out`."""
@@ -38,10 +39,17 @@ class ScipyMatrix:
     def change(self, scale: float, shift: float) -> None:
         """Make this matrix ``scale S + shift I``."""
         self._csr, self._fastest = _shifted(self._csr, scale, shift), None
+        self._eliminated = None
 
     def factor(self, c: float, old: Factor | None = None) -> SuperLu:
         """Prepare solves with ``I + c S``."""
-        return SuperLu(_shifted(self._csr, c, 1.0), symmetric=self.traits.symmetric)
+        if self._eliminated is None:
+            symmetric = self.traits.symmetric
+            order = self.layout.elimination(self._csr.nnz) if symmetric else None
+            csr = self._csr if order is None else self._csr[order][:, order]
+            self._eliminated = csr, order
+        csr, order = self._eliminated
+        return SuperLu(_shifted(csr, c, 1.0), symmetric=self.traits.symmetric, order=order)
 
     def shift_invert(self, smooth: Array) -> ShiftInvert:
         """Prepare the eigensolver of a symmetric positive definite matrix."""
@@ -56,22 +64,24 @@ class ScipyMatrix:
 class SuperLu:
     """Solves ``A x = b`` by triangular factors.
 
-    A symmetric A is positive definite: it is ordered by minimum degrees on A + Aᵀ, and its pivots
-    are those of the diagonal, as in a factorisation of Cholesky.
+    A symmetric A is positive definite: its pivots are those of the diagonal, as in a factorisation
+    of Cholesky. Its unknowns are in the `order` of their numbers, or ordered by minimum degrees on
+    A + Aᵀ where there is none.
     """
 
     name = "superlu"
 
-    def __init__(self, matrix: Any, *, symmetric: bool) -> None:
+    def __init__(self, matrix: Any, *, symmetric: bool, order: Integers | None = None) -> None:
         from scipy.sparse.linalg import splu
 
         options: dict[str, Any] = {}
         if symmetric:
             options = {
-                "permc_spec": "MMD_AT_PLUS_A",
+                "permc_spec": "MMD_AT_PLUS_A" if order is None else "NATURAL",
                 "diag_pivot_thresh": 0.0,
                 "options": {"SymmetricMode": True},
             }
+        self._order = order
         self._transposed = "T" if symmetric else "N"  # of both the faster one
         try:
             # a symmetric matrix is the same by rows and by columns
@@ -81,7 +91,11 @@ class SuperLu:
 
     def solve(self, rhs: Array) -> tuple[Array, int]:
         """Return x ``(n,)`` and 1; raise `SolverError` if a component is not finite."""
-        x = np.asarray(self._lu.solve(rhs, self._transposed))
+        order = self._order
+        x = np.asarray(self._lu.solve(rhs if order is None else rhs[order], self._transposed))
+        if order is not None:
+            ordered, x = x, np.empty_like(x)
+            x[order] = ordered
         if not np.isfinite(x).all():
             raise SolverError("a solve with SuperLU's factors gave values that are not finite")
         return x, 1
