@@ -267,3 +267,22 @@ def test_cells_end_at_planes_that_bound_a_region(text, exact, second):
     assert (held == len(rule.points)) == region.straight
     assert numbers.mode_mass["a"][0] == pytest.approx(exact, abs=1e-9 if region.straight else 3e-5)
     assert numbers.mean == pytest.approx(0, abs=1e-11)
+
+
+def test_the_potential_is_found_again_at_points():
+    """V = log w − log(w e^{−V}) to round-off, also where it is thousands."""
+    far = Evaluator(MPI.COMM_SELF, tensor(6, 1, 60.0), lambda x: (x**2).sum(axis=1), REGIONS)
+    exact = (far.points**2).sum(axis=1)
+    assert exact.max() > 5000.0
+    np.testing.assert_allclose(far.potential, exact, rtol=1e-14, atol=1e-14)
+    (points,) = far.pieces()
+    np.testing.assert_array_equal(points.potential, far.potential)
+
+
+def test_where_there_is_no_density_the_potential_is_infinite():
+    walls = Evaluator(
+        MPI.COMM_SELF, tensor(6, 1), lambda x: np.where(x[:, 0] > 0, np.inf, 0.0), REGIONS
+    )
+    right = walls.points[:, 0] > 0
+    assert np.isposinf(walls.potential[right]).all()
+    np.testing.assert_allclose(walls.potential[~right], 0.0, atol=1e-15)

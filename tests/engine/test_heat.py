@@ -36,10 +36,26 @@ def test_products_and_sums_one_by_one_are_the_same(monkeypatch):
     values = np.cumsum(rng.normal(size=(150, 4)), axis=0) * 3
     values[rng.uniform(size=values.shape) < 0.05] = -np.inf
     usual = smoothed(values, 0, 0.3, 0.05)
-    monkeypatch.setattr(heat, "BOTTOM", 1e9)
+    monkeypatch.setattr(heat, "TOP", -1e4)  # too far down for products
     np.testing.assert_allclose(smoothed(values, 0, 0.3, 0.05), usual, atol=1e-11)
 
 
 def test_nothing_stays_nothing():
     values = np.full((40, 2), -np.inf)
     assert (smoothed(values, 0, 0.3, 0.05) == -np.inf).all()
+
+
+@pytest.mark.parametrize("tau", [0.05, 2.0, 40.0])
+def test_kernels_of_all_lengths_are_sums(tau):
+    """Of 20, 130 and all nodes: each log Σ K_{j−i} e^{a_j}, term by term, to 1e-9."""
+    rng = np.random.default_rng(1)
+    values, width = np.cumsum(rng.normal(size=(300, 3)), axis=0), 0.3
+    values[50:60] = -np.inf
+    values[:, 2] *= 20.0  # falls by thousands
+    found = smoothed(values, 0, width, tau)
+    k = np.arange(-299, 300) * width
+    kernel = np.exp(-(k**2) / 4 / tau)
+    apart = k[299:][np.abs(np.subtract.outer(np.arange(300), np.arange(300)))]
+    logs = -(apart**2) / 4 / tau - np.log(kernel.sum())
+    exact = np.logaddexp.reduce(logs[:, :, None] + values[None], axis=1)
+    np.testing.assert_allclose(found, exact, rtol=1e-13, atol=1e-9)

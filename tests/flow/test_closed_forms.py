@@ -57,6 +57,25 @@ def test_slopes_of_a_gaussian_start_are_a_formula():
     assert wrapped(problem.initial, box, (True, False)).gradient is None
 
 
+def test_where_the_potential_is_known_nobody_asks_for_it():
+    """Fields at points of a rule, which has V there: the same numbers, and V is not called."""
+    case = {
+        "target": {"kind": "gaussian", "mean": [0.0, 0.0], "covariance": [[1, 0], [0, 1]]},
+        "initial": {"mean": M0.tolist(), "covariance": C0.tolist()},
+    }
+    problem = make_problem(wfrpde.Case.model_validate(case))
+    x = np.random.default_rng(3).uniform(-2, 2, (40, 2))
+    usual = sampled([GeometricMean(problem, 1.0)], x, problem.scales)
+
+    def refused(x):
+        raise AssertionError("V was asked for")
+
+    silent = replace(problem, target=replace(problem.target, value=refused))
+    known = sampled([GeometricMean(silent, 1.0)], x, problem.scales, (x**2).sum(axis=1) / 2)
+    np.testing.assert_allclose(known.value, usual.value, rtol=1e-13)
+    np.testing.assert_array_equal(known.squared_slope, usual.squared_slope)
+
+
 def test_fisher_rao_mixes_precisions():
     t, beta = 0.8, 1.7
     m, c = gaussian_flow(M0, C0, MU, SIGMA, t, alpha=0.0, beta=beta)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +12,7 @@ import wfrpde
 from wfrpde.case.setup import make_problem
 from wfrpde.errors import InputError
 from wfrpde.flow.accuracy import level_for
+from wfrpde.flow.schemes.heat_kernels import _between_nodes
 from wfrpde.flow.solve import choose
 
 PLACES = (-8.0, 14.0), (-11.0, 9.0)
@@ -169,6 +171,33 @@ def test_a_run_without_a_certificate():
     assert len(alone.numerics["runs"]) == 2
     bar = whole.error.series["kl"][-1]
     assert abs(alone.series["kl"][-1] - whole.series["kl"][-1]) < 10 * bar + 1e-2
+
+
+def test_between_nodes_is_looked_where_there_are_cells():
+    """e^{−V} at corners of the cells that are kept, moved: a sum over a lattice, term by term."""
+    problem = make_problem(four(1e-2), level=level_for(1e-2))
+    whole = problem.whole_grid((60, 60))
+    middle = np.zeros((60, 60), dtype=bool)
+    middle[20:41, 25:36] = True
+    asked = []
+
+    def potential(x):
+        asked.append(x)
+        return problem.target.potential(x)
+
+    counted = replace(problem, target=replace(problem.target, value=potential))
+    found = _between_nodes(counted, replace(whole, active=middle))
+    assert [len(x) for x in asked] == 4 * [21 * 11]
+    low, h = problem.box[:, 0], np.ptp(problem.box, axis=1) / 60
+    i, j = np.meshgrid(np.arange(20, 41), np.arange(25, 36), indexing="ij")
+    masses = []
+    for share in np.arange(4) / 4:
+        x, y = low[0] + (i + share) * h[0], low[1] + (j + share) * h[1]
+        means = problem.target.seeds
+        terms = (np.exp(-((x - m[0]) ** 2 + (y - m[1]) ** 2) / 2) for m in means)
+        masses.append(sum(term.sum() for term in terms))
+    exact = np.abs(masses[0] / np.array(masses) - 1).max()
+    assert found == pytest.approx(exact, rel=1e-9)
 
 
 @pytest.mark.parametrize("cells", [220, 230, 240, 280])

@@ -22,7 +22,6 @@ from wfrpde.discretisation.pieces import (
     Piece,
     Samples,
     entropy,
-    exp_or_zero,
 )
 from wfrpde.discretisation.quadrature import (
     CellShare,
@@ -36,6 +35,7 @@ from wfrpde.discretisation.region_cuts import RegionFunction, along_planes
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.frame import Frame
 from wfrpde.domain.grid import TensorGrid
+from wfrpde.fields.exponentials import exp_or_zero
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +80,13 @@ class Points:
         v = potential(rule.points) if len(rule.points) else np.empty(0)
         with np.errstate(divide="ignore"):
             self.log_target: Array = np.log(rule.weights) - v
+
+    @property
+    def potential(self) -> Array:
+        """V at the points ``(n,)``, not kept but found again; 0 where a point has no weight."""
+        weights = self.rule.weights
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(weights > 0, np.log(weights) - self.log_target, 0.0)
 
     @cached_property
     def columns(self) -> Array:
@@ -291,6 +298,11 @@ class Evaluator:
     def target_share(self, where: Flags) -> float:
         """Share of the mass of π at the points `where`."""
         return self._sum(exp_or_zero(self.log_target)[where])
+
+    @property
+    def potential(self) -> Array:
+        """V at the points ``(n,)``."""
+        return self._whole.potential
 
     @property
     def points(self) -> Array:

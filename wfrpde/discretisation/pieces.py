@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wfrpde.arrays import Array, Flags
+from wfrpde.fields.exponentials import LEAST, exp_above, exp_or_zero
 
 if TYPE_CHECKING:
     from wfrpde.discretisation.functionals import Points
@@ -299,24 +300,20 @@ def _normalised(values: Array) -> tuple[float, Array]:
     top = float(values.max(initial=-np.inf))
     if not np.isfinite(top):
         return top, np.zeros_like(values)
-    share = np.exp(values - top)
+    share = exp_or_zero(values - top)
     whole = float(share.sum())
-    return top + float(np.log(whole)), share / whole
+    share /= whole
+    return top + float(np.log(whole)), share
 
 
 def _logsumexp(values: Array) -> float:
     return _normalised(values)[0]
 
 
-def exp_or_zero(exponent: Array) -> Array:
-    """e^x with exact zeros where it underflows."""
-    return np.asarray(np.exp(np.clip(exponent, -746.0, 709.0)))
-
-
 def entropy(u: Array) -> Array:
     """``e^u (u − 1) + 1``, accurate near u = 0."""
-    value = np.exp(u)
-    value *= u - 1
+    value: Array = exp_above(u)
+    value *= np.maximum(u, LEAST) - 1
     value += 1
     small = np.abs(u) < 1e-3
     if small.any():

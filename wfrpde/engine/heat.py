@@ -12,13 +12,15 @@ from __future__ import annotations
 import numpy as np
 
 from wfrpde.arrays import Array
+from wfrpde.fields.exponentials import exp_or_zero
 
 WIDTHS = 7.0
 """How many deviations a kernel reaches beyond the node that gives most: e^{−49/2} = 2e-11 is
 left."""
 
 TILE = 16
-"""Nodes that share a window of what reaches them."""
+"""Nodes at least that share a window of what reaches them; of longer kernels half of their reach
+do, so that a window is no more than five times what it is for."""
 
 TOP, BOTTOM = 600.0, -400.0
 """Logs between which values of a window are told apart by products of matrices."""
@@ -51,40 +53,41 @@ def _kernel(reach: int, width: float, tau: float) -> Array:
 
 def _by_products(lines: Array, kernel: Array) -> Array:
     count, reach = len(lines), len(kernel) // 2
-    tiles = -(-count // TILE)
-    padded = np.full((tiles * TILE + 2 * reach, lines.shape[1]), -np.inf)
+    tile = max(TILE, reach // 2)
+    tiles = -(-count // tile)
+    padded = np.full((tiles * tile + 2 * reach, lines.shape[1]), -np.inf)
     padded[reach : reach + count] = lines
-    width = TILE + 2 * reach
-    toeplitz = np.zeros((TILE, width))
-    for k in range(TILE):
+    width = tile + 2 * reach
+    toeplitz = np.zeros((tile, width))
+    for k in range(tile):
         toeplitz[k, k : k + len(kernel)] = np.exp(kernel)
-    result = np.empty((tiles * TILE, lines.shape[1]))
-    # what products have lost is less than that
+    result = np.empty((tiles * tile, lines.shape[1]))
+    # what products are off by is less than that
     lost = BOTTOM if kernel[0] > FAINTEST else TOP + FAINTEST
     for k in range(tiles):
-        window = padded[k * TILE : k * TILE + width]
+        window = padded[k * tile : k * tile + width]
         top = window.max(axis=0)
         top = np.where(np.isfinite(top), top, 0.0) - TOP
         inside = window - top
-        inside[inside < BOTTOM] = -np.inf
-        found = toeplitz @ np.exp(inside)
+        found = toeplitz @ np.exp(np.maximum(inside, BOTTOM, out=inside))
         with np.errstate(divide="ignore"):
             here = np.log(found)
         bad = np.flatnonzero((here < lost + 30.0).any(axis=0))
         if len(bad):
             here[:, bad] = _one_by_one(window[:, bad], kernel) - top[bad]
-        result[k * TILE : (k + 1) * TILE] = here + top
+        result[k * tile : (k + 1) * tile] = here + top
     return result[:count]
 
 
 def _one_by_one(window: Array, kernel: Array) -> Array:
     """Return the same where values span too much for products."""
-    best: Array = np.full((TILE, window.shape[1]), -np.inf)
+    tile = len(window) - len(kernel) + 1
+    best: Array = np.full((tile, window.shape[1]), -np.inf)
     for k, weight in enumerate(kernel):
-        np.maximum(best, window[k : k + TILE] + weight, out=best)
+        np.maximum(best, window[k : k + tile] + weight, out=best)
     best = np.where(np.isfinite(best), best, 0.0)
     total = np.zeros_like(best)
     for k, weight in enumerate(kernel):
-        total += np.exp(window[k : k + TILE] + weight - best)
+        total += exp_or_zero(window[k : k + tile] + weight - best)
     with np.errstate(divide="ignore"):
         return np.asarray(best + np.log(total))

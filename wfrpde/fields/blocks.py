@@ -12,11 +12,11 @@ BLOCK = 100_000
 """Points at which a function is asked at once: what it needs on its way is a few numbers each."""
 
 
-def in_blocks(function: Callable[[Array], Array], x: Array) -> Array:
+def in_blocks(function: Callable[[Array], Array], x: Array, block: int = BLOCK) -> Array:
     """Return a function ``(n,)`` of points ``(n, d)``."""
-    if len(x) <= BLOCK:
+    if len(x) <= block:
         return np.asarray(function(x))
     value = np.empty(len(x))
-    for start in range(0, len(x), BLOCK):
-        value[start : start + BLOCK] = function(x[start : start + BLOCK])
+    for start in range(0, len(x), block):
+        value[start : start + block] = function(x[start : start + block])
     return value

@@ -12,12 +12,18 @@ import sympy
 from sympy.printing.numpy import NumPyPrinter
 
 from wfrpde.arrays import Array
+from wfrpde.fields.blocks import in_blocks
+from wfrpde.fields.exponentials import exp_above
 from wfrpde.fields.parser import TIME, coordinates
 
 Field = Callable[[npt.ArrayLike], Array]
 
 # Relative step of central differences, and what a kink's one-sided slopes are averaged over.
 _STEP = float(np.finfo(float).eps ** (1 / 3))
+
+
+IN_CACHE = 8_192
+"""Points at which what a formula needs on its way stays in the processor's cache."""
 
 
 def numpy_function(expression: sympy.Expr, dim: int) -> Field:
@@ -28,11 +34,13 @@ def numpy_function(expression: sympy.Expr, dim: int) -> Field:
     """
     compiled = _compile((expression,), dim)
 
+    def some(points: Array) -> Array:
+        (result,) = compiled(*points.T)
+        return _broadcast(result, len(points))
+
     def value(x: npt.ArrayLike) -> Array:
-        points = as_points(x, dim)
         with np.errstate(all="ignore"):
-            (result,) = compiled(*points.T)
-            return _broadcast(result, len(points))
+            return in_blocks(some, as_points(x, dim), IN_CACHE)
 
     return value
 
@@ -124,13 +132,14 @@ class _Printer(NumPyPrinter):  # type: ignore[misc]
 
 def _log_sum_exp(*terms: Any) -> Any:
     largest = functools.reduce(np.maximum, terms)
-    shift = np.where(np.isfinite(largest), largest, 0.0)  # −∞ − (−∞) would be nan
-    return shift + np.log(sum(np.exp(t - shift) for t in terms))
+    finite = np.isfinite(largest)
+    shift = np.where(finite, largest, 0.0)  # −∞ − (−∞) would be nan
+    return np.where(finite, shift + np.log(sum(exp_above(t - shift) for t in terms)), largest)
 
 
 def _softmax(index: int, *terms: Any) -> Any:
     largest = functools.reduce(np.maximum, terms)
-    return np.exp(terms[index - 1] - largest) / sum(np.exp(t - largest) for t in terms)
+    return np.exp(terms[index - 1] - largest) / sum(exp_above(t - largest) for t in terms)
 
 
 def _erf(argument: Any) -> Any:

@@ -306,7 +306,9 @@ def _sampled(
 ) -> list[Samples]:
     """Return fields ``(T, n_nodes)`` at points, exact at the times at which they are known."""
     count, n = len(fields[0]), len(points.points)
-    exact = sampled([known[k] for k in sorted(known)], points.points, problem.scales)
+    # what absorbs has no mass for the rule, whatever V is there
+    potential = None if problem.absorption is not None else points.potential
+    exact = sampled([known[k] for k in sorted(known)], points.points, problem.scales, potential)
     unknown = slice(len(known), None)  # the first times are known: a slice is no copy
     # what interpolates there is made once for all of few fields; of many, the memory counts
     size = sum(u[unknown].size for u in fields)

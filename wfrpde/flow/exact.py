@@ -46,12 +46,17 @@ class GeometricMean:
     def _gained(self, x: Array) -> Array:
         return self.problem.gained(x, self.time) if self.time else np.zeros(len(x))
 
-    def samples(self, x: Array, scales: Array) -> tuple[Array, Array]:
+    def samples(
+        self, x: Array, scales: Array, potential: Array | None = None
+    ) -> tuple[Array, Array]:
         """Return u and ∇u·D∇u at points; slopes by differences over a fraction of `scales`.
+
+        Where V is known at the points it is given.
 
         They are 0 where ρ is so small that nothing comes of them: a gradient may cost many values.
         """
-        potential, squared = self.problem.potential(x), np.zeros(len(x))
+        potential = self.problem.potential(x) if potential is None else potential
+        squared = np.zeros(len(x))
         u = self.given(potential, x)
         with np.errstate(invalid="ignore"):
             log_density = u - potential
@@ -93,9 +98,11 @@ class GeometricMean:
         return np.where(regular, smooth, near)
 
 
-def sampled(fields: list[GeometricMean], x: Array, scales: Array) -> Samples:
-    """Sample several fields at points."""
-    pairs = [field.samples(x, scales) for field in fields]
+def sampled(
+    fields: list[GeometricMean], x: Array, scales: Array, potential: Array | None = None
+) -> Samples:
+    """Sample several fields at points; V there is given where it is known."""
+    pairs = [field.samples(x, scales, potential) for field in fields]
     return Samples(np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs]))
 
 

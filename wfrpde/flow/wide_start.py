@@ -111,7 +111,7 @@ class WholeStart:
         problem, start = self._problem, GeometricMean(self._problem, 1.0)
 
         def at(points: Points) -> list[Samples]:
-            return [sampled([start], points.points, problem.scales)]
+            return [sampled([start], points.points, problem.scales, points.potential)]
 
         found = self._evaluator.evaluated(at)
         shift = np.log(problem.initial_mass) - found.log_mass(0)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from wfrpde.arrays import Array
+from wfrpde.fields.exponentials import exp_above
 from wfrpde.fields.parameters import Matrix, Parameters, Real, Vector
 from wfrpde.fields.rendering import as_points
 from wfrpde.targets.covariance import covariance_matrix, mean_vector, mixture_arrays
@@ -26,7 +27,7 @@ WEIGHTS = "a list of positive numbers, one for each component (they are normalis
 MEANS = "a list of means, one for each component"
 COVARIANCES = f"a list with, for each component, {COVARIANCE}"
 
-AT_ONCE = 4_096
+AT_ONCE = 1_024
 """Points whose distances from all means stay in the processor's cache."""
 
 
@@ -164,14 +165,20 @@ class MixtureSlope:
     def _slope(self, points: Array) -> Array:
         count, dim = self.means.shape
         centre = self.means.mean(axis=0)  # about which little cancels
-        middle = np.einsum("kij,kj->ki", self.whitening, self.means - centre)
-        white = self.whitening.reshape(-1, dim) @ (points - centre).T
-        white = white.reshape(count, dim, -1) - middle[:, :, None]
-        share = self.log_weights[:, None] - np.einsum("kin,kin->kn", white, white) / 2
-        share = np.exp(share - share.max(axis=0))
+        gaps, apart = (points - centre).T, self.means - centre
+        white = (self.whitening.reshape(-1, dim) @ gaps).reshape(count, dim, -1)
+        white -= np.einsum("kij,kj->ki", self.whitening, apart)[:, :, None]
+        share = np.einsum("kin,kin->kn", white, white)
+        share *= -0.5
+        share += self.log_weights[:, None]
+        share -= share.max(axis=0)
+        share = exp_above(share)
         share /= share.sum(axis=0)
-        pulled = (share[:, None] * white).reshape(count * dim, -1)
-        return np.asarray((self.whitening.reshape(-1, dim).T @ pulled).T)
+        # Σ share (P x − P m) = (Σ share P) x − Σ share P m
+        precision = np.einsum("kij,kil->kjl", self.whitening, self.whitening)
+        mean = np.einsum("kij,kj->ki", precision, apart).T @ share
+        whole = (precision.reshape(count, -1).T @ share).reshape(dim, dim, -1)
+        return np.asarray((np.einsum("ijn,jn->in", whole, gaps) - mean).T)
 
 
 def _spacious(mean: Array, covariance: Array) -> Target:

@@ -9,6 +9,7 @@ steps Δt on cells twice as wide tells what the grid does.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import logsumexp
@@ -26,6 +27,9 @@ from wfrpde.flow.outcome import MOST_NODES, Context, Share, is_free
 from wfrpde.flow.schedule import uniform
 from wfrpde.flow.schemes.relative_density import run
 from wfrpde.flow.schemes.scheme import Fit, Scheme
+
+if TYPE_CHECKING:
+    from mpi4py.MPI import Comm
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ class ByHeatKernels(Scheme):
         cells = default_cells(problem, dt)
         if _rate(problem) * problem.t_end > DEFAULTS.lasts or np.prod(cells) > DEFAULTS.most_of_box:
             return Fit(False)
-        nodes = _whole(problem.tensor_grid(cells)).n_cells
+        nodes = _wide(problem, cells).refined().n_cells
         # nodes are as dense along the longer axis as along the other
         work = DEFAULTS.work * problem.scales.min() / problem.scales.max()
         good = nodes < MOST_NODES[2] and nodes * 4 * problem.t_end / dt < work
@@ -156,7 +160,7 @@ class ByHeatKernels(Scheme):
 
     def _made(self, context: Context, cells: tuple[int, ...], dt: float) -> Ladder:
         problem, stepper = context.problem, self.stepper(context.problem.numerics)
-        wide = _whole(problem.tensor_grid(tuple(-(-n // 2) for n in cells), comm=context.comm))
+        wide = _wide(problem, cells, context.comm)
         fine = wide.refined()
         runs: list[Run] = []
         todo = [(fine, share) for share in (4 / 29, 8 / 29, 16 / 29)]
@@ -182,11 +186,12 @@ class ByHeatKernels(Scheme):
         )
 
 
-def _whole(grid: TensorGrid) -> TensorGrid:
-    """Return a grid with all cells of the smallest rectangle that holds those that it has.
+def _wide(problem: Problem, cells: tuple[int, ...], comm: Comm | None = None) -> TensorGrid:
+    """Return cells twice as wide as `cells` ask for: all of the smallest rectangle that matters.
 
     Far out in a tail what arrives first comes straight, over places that no mass ever fills.
     """
+    grid = problem.tensor_grid(tuple(-(-n // 2) for n in cells), comm=comm)
     ends = [np.flatnonzero(grid.active.any(axis=1 - axis))[[0, -1]] for axis in range(2)]
     active = np.zeros_like(grid.active)
     active[tuple(slice(first, last + 1) for first, last in ends)] = True
@@ -266,10 +271,10 @@ def _between_nodes(problem: Problem, grid: TensorGrid) -> float:
 
     Not at all where they resolve V. A dip of it between nodes is seen by no run.
     """
-    masses = []
+    masses, cells = [], np.nonzero(grid.active)
     for share in np.arange(MOVED) / MOVED:
         axes = [breaks[:-1] + share * np.diff(breaks) for breaks in grid.breaks]
-        points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, grid.dim)
+        points = np.stack([axis[k] for axis, k in zip(axes, cells, strict=True)], axis=1)
         masses.append(float(logsumexp(-problem.potential(points))))
     return float(np.abs(np.expm1(masses[0] - np.array(masses))).max())
 

@@ -34,7 +34,7 @@ BALANCED, MOST_SWEEPS = 1e-11, 100
 by 6 in each. What a change of c does to the defect is −(1 + P), P stochastic and similar to a
 positive semidefinite matrix, whose eigenvalues lie between 0 and 1."""
 
-KEPT = 4
+KEPT = 8
 """Lengths of steps of which c is kept."""
 
 
@@ -61,6 +61,7 @@ class HeatTransport:
         index -= index.min(axis=1, keepdims=True)  # what of the box has nodes
         self._shape = tuple(int(n) + 1 for n in index.max(axis=1))
         self._own = np.ravel_multi_index(tuple(index), self._shape)
+        self._mine = nodes.owned_of(self._own)
         self._half = self._on_lattice(log_target / 2)
         self._there = np.isfinite(self._half)
         self._scalings: dict[float, Array] = {}
@@ -79,7 +80,7 @@ class HeatTransport:
         start = self._on_lattice(self._nodes.gather(log_mass)[1])
         with np.errstate(invalid="ignore"):  # −∞ − (−∞) where there are no nodes
             moved = self._heated(start - self._half - scaling, tau) - scaling + self._half
-        owned = self._nodes.owned_of(moved.ravel()[self._own])
+        owned = moved.ravel()[self._mine]
         change = self._nodes.logsumexp(owned) - before
         self.incidents.largest_mass_jump = max(self.incidents.largest_mass_jump, abs(change))
         if not abs(change) <= MASS_JUMP_LIMIT:
