@@ -9,7 +9,7 @@ from wfrpde.case.setup import make_problem
 from wfrpde.discretisation.interpolation import evaluate
 from wfrpde.discretisation.log_density import Elements, LogDensityForm
 from wfrpde.errors import AccuracyError, SolverError
-from wfrpde.flow.schemes import log_density, log_density_sizes
+from wfrpde.flow.schemes import SCHEMES, log_density, log_density_sizes
 from wfrpde.flow.schemes.edge_averaged import EdgeAveraged
 from wfrpde.flow.steppers.rosenbrock import Rodasp
 
@@ -273,6 +273,20 @@ def test_modes_that_elements_do_not_resolve_end_after_a_few_steps(monkeypatch):
     with pytest.raises(AccuracyError, match="not wanted"):
         solve(case)
     assert 4 <= len(steps) <= 12
+
+
+def test_the_form_is_chosen_once(monkeypatch):
+    asked: list[object] = []
+    first = next(iter(SCHEMES.values()))
+    suits = type(first).suits
+
+    def counted(self, problem):
+        asked.append(problem)
+        return suits(self, problem)
+
+    monkeypatch.setattr(type(first), "suits", counted)
+    solve(Case.from_dict({**WELLS, "flow": {"save": [0.1]}, "accuracy": {"tolerance": 1e-2}}))
+    assert len(asked) == 1
 
 
 def test_lengths_over_which_u_bends():

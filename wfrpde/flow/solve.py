@@ -190,7 +190,7 @@ def solve_from(
             )
         problem = make_problem(case, level=level_for(case.accuracy.tolerance), turned=True)
         check_wanted(problem)
-        choose(problem)  # or refuse what is asked for
+        chosen = choose(problem)  # or refuse what is asked for
     with StopRequest() as stop, watched(observer, comm, case.equation.label) as observer:
 
         def tell(phase: str, t: float, dt: float, kl: float, fraction: float) -> None:
@@ -207,7 +207,7 @@ def solve_from(
         )
         tell("setting up", 0.0, 0.0, np.nan, 0.0)
         try:
-            solution = answered(context, began)
+            solution = answered(context, began, chosen=chosen)
         except WfrpdeError:
             if checkpoints is not None:
                 checkpoints.remove()  # it would fail again
@@ -267,9 +267,11 @@ def choose(problem: Problem) -> tuple[str, str]:
     raise objection
 
 
-def answered(context: Context, began: float, of: str = "") -> Solution:
+def answered(
+    context: Context, began: float, of: str = "", chosen: tuple[str, str] | None = None
+) -> Solution:
     """Solve by the scheme that is chosen or asked for, `of` something in words (collective)."""
-    name, reason = choose(context.problem)
+    name, reason = chosen or choose(context.problem)
     if context.comm.rank == 0:
         logger.info("formulation%s: %s (%s)", of, name, reason)
     return _attempt(context, SCHEMES[name], reason, began)
