@@ -18,7 +18,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from wfrpde.arrays import Array
+from wfrpde.arrays import Array, Flags
 from wfrpde.discretisation.lattice import lattice_shape
 from wfrpde.discretisation.semi_discrete import SemiDiscrete
 from wfrpde.domain.grid import TensorGrid
@@ -45,12 +45,15 @@ class HeatTransport:
     ----------
     incidents
         What was mended: nothing but round-off of the mass.
+    low
+        Which nodes are too low to be seen: none of them, as steps are made of logarithms.
     """
 
     def __init__(self, semi: SemiDiscrete) -> None:
         nodes, grid = semi.nodes, semi.nodes.grid
         assert isinstance(grid, TensorGrid)
         self.incidents = Incidents()
+        self.low: Flags = np.zeros(len(semi.log_target), dtype=bool)
         self._nodes, self._alpha = nodes, semi.equation.alpha
         steps = [np.diff(breaks) for breaks in grid.breaks]
         if not all(np.allclose(step, step[0], rtol=1e-6) for step in steps):

@@ -184,10 +184,11 @@ class Strang(Splitting):
         return Step(new, change, left=left)
 
     def _largest(self, state: Array, change: Array) -> float:
-        """Return the largest change at a node that matters."""
+        """Return the largest change at a node that matters, and was not too low to be seen."""
+        assert self.transport is not None
         nodes, target = self.semi.nodes, self.semi.log_target
         near = (state - nodes.max(state) > -RELEVANT) | (target - nodes.max(target) > -RELEVANT)
-        return max(0.0, nodes.max(np.abs(change)[near]))
+        return max(0.0, nodes.max(np.abs(change)[near & ~self.transport.low]))
 
 
 class AxisByAxis(Strang):

@@ -18,11 +18,15 @@ MASS_JUMP_LIMIT = 1e-9
 
 UNDERFLOW = -700.0
 
+COME = 30.0
+"""How far above e^{UNDERFLOW} a value that was below it has to be after a step to be believed: what
+stood in for it there is next to that. A reaction makes m^θ of a mass m, be it e^{−700}."""
+
 LOST_MASS_LIMIT = 1e-15
 
 ROUND_OFF = 1e-18
 """What stands in for a value that neither R nor v^s makes positive: this share of the largest, or
-of the mass, whichever is less."""
+of the mass, or what it was before the step, whichever is least. A reaction lets what it is grow."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,8 @@ class Transport:
     ----------
     stages
         Of a step axis by axis: √M h before, between and after its parts.
+    low
+        Which nodes lay so low before a step that it did not see what they held.
     """
 
     def __init__(
@@ -98,6 +104,7 @@ class Transport:
         self._cure_limit = cure_limit
         self.incidents = Incidents()
         self.stages: list[Array] = []
+        self.low: Flags = np.zeros(len(semi.log_target), dtype=bool)
         self._kept: tuple[Array, Array, Array] = (np.empty(0), np.empty(0), np.empty(0))
 
     def step(self, log_mass: Array, dt: float, t: float = 0.0) -> Array:
@@ -133,7 +140,8 @@ class Transport:
         if self._nodes.max(np.array([float(low.any())])) > 0:
             self._refuse_lost_mass(low, shift + half)
             self.incidents.underflows += int(np.count_nonzero(low))
-        start = np.exp(np.maximum(relative, UNDERFLOW, out=relative), out=relative)
+        self.low = low
+        start = np.exp(np.maximum(relative, UNDERFLOW))
         tau = integral(self._alpha, t, dt)
         before = self._nodes.sum(root * start)
         if frame.lines:
@@ -142,8 +150,8 @@ class Transport:
             total, value = self._decayed(frame, tau, start)
         after = self._nodes.sum(root * total)
         if self._semi.killing is not None:
-            total, _ = self._cured(total, value, root, before)
-            log_mass = np.log(total) + shift + half
+            total, _ = self._cured(total, value, start, root, before)
+            log_mass = self._logs(total, relative, low) + shift + half
             return np.where(self._semi.absorbed, -NO_MASS, log_mass), list(fields)
         if not before > 0:
             raise SolverError(
@@ -155,12 +163,19 @@ class Transport:
             raise SolverError(
                 f"a transport step of {dt:.3g} changed the mass by {jump:.1e} of itself"
             )
-        total, after = self._cured(total, value, root, before)
+        total, after = self._cured(total, value, start, root, before)
         means = [
             np.clip(self._decayed(frame, tau, start * field)[0] / total, *self._extremes(field))
             for field in fields
         ]
-        return np.asarray(np.log(total) + (shift - np.log(after / before)) + half), means
+        logs = self._logs(total, relative, low)
+        return np.asarray(logs + (shift - np.log(after / before)) + half), means
+
+    @staticmethod
+    def _logs(total: Array, before: Array, low: Flags) -> Array:
+        """Return logarithms; what was `low` `before` stays unless something has come there."""
+        logs = np.log(total)
+        return np.where(low & (logs < UNDERFLOW + COME), before, logs) if low.any() else logs
 
     def _roots(self, frame: SemiDiscrete) -> tuple[Array, Array]:
         """Return half the log of the nodal mass of π, and √M over its largest value: kept."""
@@ -204,10 +219,10 @@ class Transport:
         self.stages = [start]
         for lines, part in (*halves, (middle, tau), *halves[::-1]):
             total, positive = self._rational_step(lines.solve, part, lines.in_lines(value))
-            value = lines.owned(total)
+            last, value = value, lines.owned(total)
             if not total.min() > 0:
                 before = self._nodes.sum(root * value)
-                value, _ = self._cured(value, lines.owned(positive), root, before)
+                value, _ = self._cured(value, lines.owned(positive), last, root, before)
             self.stages.append(value)
         return value
 
@@ -224,7 +239,7 @@ class Transport:
             )
 
     def _cured(
-        self, total: Array, positive: Array, root: Array, before: float
+        self, total: Array, positive: Array, start: Array, root: Array, before: float
     ) -> tuple[Array, float]:
         """Replace what is not positive; return the values and their mass."""
         bad = ~(total > 0)
@@ -233,6 +248,7 @@ class Transport:
             # without an M-matrix that can be negative, too: then round-off stands in
             with np.errstate(divide="ignore", over="ignore"):
                 least = ROUND_OFF * np.minimum(self._nodes.max(total), before / root)
+                least = np.minimum(least, start)
             cured = np.where(bad, np.where(positive > 0, positive, least), total)
             gain = self._nodes.sum(root * (cured - total)) / before
             self.incidents.cured_nodes += count
