@@ -111,7 +111,24 @@ def _closer(value: Callable[[Array], Array], middle: float, step: float) -> floa
         middle, last = float(near[where + 1]), largest
         reach *= 2 / ZOOM
         last *= 2.0  # the next zoom is by 8, not by 16
-    return middle
+    return middle + _to_crossing(value, middle, step / 8, reach)
+
+
+def _to_crossing(
+    value: Callable[[Array], Array], middle: float, spacing: float, within: float
+) -> float:
+    """Return how far from `middle` the cubics through four points on either side cross.
+
+    Where cells end 2e-8 from a kink of 12 rates were off by 2e-9. It is 0 where there are no such
+    cubics, or nothing is gained.
+    """
+    points = middle + spacing * np.array([-4.0, -3.0, -2.0, -1.0, 1.0, 2.0, 3.0, 4.0])
+    sides = value(points).reshape(2, 4) * np.ones(1)
+    left, right = sides[0, ::-1], sides[1]
+    here, slope = np.array([4.0, -6.0, 4.0, -1.0]), np.array([-13 / 3, 19 / 2, -7.0, 11 / 6])
+    with np.errstate(all="ignore"):
+        move = float(spacing * (here @ (left - right)) / (slope @ (left + right)))
+    return move if 1e-10 * spacing < abs(move) < within else 0.0
 
 
 def _bends(value: Array) -> Array:
