@@ -81,7 +81,10 @@ def test_places_are_known_to_round_off(seed):
 def test_a_rate_where_two_wells_meet_in_a_kink():
     """Against singular values of a bidiagonal matrix, by bisection, extrapolated (own 8e-12)."""
     case = wfrpde.Case.from_dict(
-        {"target": {"potential": "min(3.7*(x + 1)**2, 7.31*(x - 1)**2 - 0.728)", "dim": 1}}
+        {
+            "target": {"potential": "min(3.7*(x + 1)**2, 7.31*(x - 1)**2 - 0.728)", "dim": 1},
+            "initial": {"mean": [0.0], "covariance": [[1.0]]},
+        }
     )
     rate = wfrpde.spectrum(case).rates[1]
     assert rate == pytest.approx(0.069736032083, abs=2e-11)

@@ -99,6 +99,8 @@ def estimated(
     if few and outcome.facts["extrapolated"]:
         seldom = SELDOM if problem.dim > 1 else 0.0
         by_chance = seldom if problem.tolerance is None else NO_LUCK
+    if not comparisons and problem.by_hand:  # two rules agree by chance as well: by 10 bars
+        by_chance = NO_LUCK
     luck: dict[str, Array] = {}
     if problem.tolerance is not None and problem.dim > 1 and len(comparisons) == 1:
         luck = {name: part * np.abs(getattr(numbers, name)) for name, part in OF_TWO.items()}
