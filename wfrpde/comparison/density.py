@@ -17,7 +17,7 @@ from numpy.polynomial.legendre import leggauss
 from wfrpde.arrays import Array
 from wfrpde.discretisation.interpolation import Interpolation, evaluate, frame_of, on_axes
 from wfrpde.discretisation.quadrature import make_quadrature
-from wfrpde.discretisation.region_cuts import RegionFunction
+from wfrpde.discretisation.region_corners import RegionFunction
 from wfrpde.domain.frame import Frame
 from wfrpde.fields.protocols import Density
 

@@ -31,7 +31,8 @@ from wfrpde.discretisation.quadrature import (
     slice_of,
     usual_points,
 )
-from wfrpde.discretisation.region_cuts import RegionFunction, along_planes
+from wfrpde.discretisation.region_corners import RegionFunction
+from wfrpde.discretisation.region_cuts import along_planes
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.frame import Frame
 from wfrpde.domain.grid import TensorGrid

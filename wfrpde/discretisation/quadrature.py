@@ -16,13 +16,8 @@ import numpy as np
 from wfrpde.arrays import Array, Flags, Integers
 from wfrpde.discretisation.gauss import gauss_points, gauss_rule
 from wfrpde.discretisation.interpolation import Interpolation
-from wfrpde.discretisation.region_cuts import (
-    RegionFunction,
-    boundaries,
-    corners_of,
-    divide_boxes,
-    divide_simplices,
-)
+from wfrpde.discretisation.region_corners import RegionFunction, divide_simplices
+from wfrpde.discretisation.region_cuts import boundaries, corners_of, divide_boxes
 from wfrpde.discretisation.simplex_interpolation import SimplexInterpolation
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 

@@ -7,21 +7,21 @@ from functools import partial
 
 import numpy as np
 
-from wfrpde import _compat
 from wfrpde.arrays import Array, Flags, Integers
 from wfrpde.discretisation.gauss import gauss_points, gauss_rule, tensor
-from wfrpde.domain.grid import SimplexGrid, TensorGrid
+from wfrpde.discretisation.region_corners import (
+    PROBES,
+    RegionFunction,
+    cells_with_corners,
+    corners_within,
+    is_cut,
+    split_corners,
+)
+from wfrpde.domain.grid import TensorGrid
 from wfrpde.fields.regions import Region
 
-RegionFunction = Callable[[Array], Flags]
 OnCells = Callable[[Integers, Array], Flags]
 """Which points ``(n, d)`` of cells ``(n,)`` are inside."""
-
-CUT_LEVELS_SIMPLEX = {1: 0, 2: 3, 3: 1}
-"""How often a simplex that a region's boundary cuts is divided before it is split along it."""
-
-PROBES = {1: 17, 2: 6, 3: 4}
-"""Points along each axis of a cell at which regions are probed, by dimension."""
 
 LINE_PIECES = 8
 """Pieces of a line in which a region's boundary is looked for."""
@@ -80,21 +80,32 @@ def boundaries(
             part, every = inside.any(axis=1), inside.all(axis=1)
             cut.ravel()[some] |= part & ~every
             side.ravel()[some] = np.where(every, 1, np.where(part, 0, -1))
+        if dim > 1 and isinstance(region, Region) and len(region.comparisons) > 1:
+            # the tip of a corner may lie between the probes of a cell beside one that is cut
+            beside = np.flatnonzero(_grown((side == 0) & active, 1) & (side != 0))
+            tip, _ = corners_within(region, *corners_of(grid, beside + offset))
+            cut.ravel()[beside[tip]] = True
+            side.ravel()[beside[tip]] = 0
         for axis in range(dim):
             one, other = np.moveaxis(side, axis, 0)[:-1], np.moveaxis(side, axis, 0)[1:]
             differ = one * other < 0
             view = np.moveaxis(sources, axis, 0)
             view[:-1] |= differ
             view[1:] |= differ
-    sources |= cut
-    for axis in range(dim):
-        view = np.moveaxis(sources, axis, 0)
-        for _ in range(1 if dim == 3 else 2):
+    return cut, _grown(sources | cut, 1 if dim == 3 else 2)
+
+
+def _grown(marked: Flags, layers: int) -> Flags:
+    """Return which cells are marked, or lie so many layers beside one that is."""
+    result = marked.copy()
+    for axis in range(marked.ndim):
+        view = np.moveaxis(result, axis, 0)
+        for _ in range(layers):
             grown = view.copy()
             grown[1:] |= view[:-1]
             grown[:-1] |= view[1:]
             view[...] = grown
-    return cut, sources
+    return result
 
 
 def divide_boxes(
@@ -105,11 +116,17 @@ def divide_boxes(
     corners = tensor(np.linspace(1e-9, 1 - 1e-9, PROBES[dim], dtype=np.float64), dim)
     child = tensor(np.array([0.0, 0.5]), dim)
     parts = [gauss_points(low[:0], size[:0], per_axis)]
+    if dim > 1:
+        corner, planes = cells_with_corners(low, size, regions)
+        if corner.any():
+            some = [*planes, *regions]
+            parts.append(split_corners(low[corner], size[corner], some, per_axis + 1))
+            low, size = low[~corner], size[~corner]
     # how often a tensor cell that a region's boundary cuts is halved before its lines are split
     for _ in range({1: 3, 2: 2, 3: 0}[dim]):
         low = (low[:, None] + child[None] * size[:, None]).reshape(-1, dim)
         size = np.repeat(size / 2, len(child), axis=0)
-        cut = _is_cut(low[:, None] + corners[None] * size[:, None], regions)
+        cut = is_cut(low[:, None] + corners[None] * size[:, None], regions)
         parts.append(gauss_points(low[~cut], size[~cut], per_axis))
         low, size = low[cut], size[cut]
     if len(low):
@@ -230,80 +247,3 @@ def _ends_on_lines(
         where[line, piece] = a + width / 2
         breaks.append(where)
     return np.sort(np.concatenate(breaks, axis=1), axis=1)
-
-
-def divide_simplices(
-    corners: Array, regions: list[RegionFunction], fewer: int = 0
-) -> tuple[Array, Array]:
-    """Rule on simplices of corners ``(m, d+1, d)``, split along the boundaries of regions."""
-    from wfrpde.discretisation.nodes import simplex_volumes
-
-    dim = corners.shape[2]
-    pieces = []
-    for level in range(CUT_LEVELS_SIMPLEX[dim] + 1):
-        cut = _is_cut(_probes(corners), regions)
-        pieces.append(corners[~cut])
-        corners = corners[cut]
-        if level < CUT_LEVELS_SIMPLEX[dim] and len(corners):
-            number = np.arange(len(corners) * (dim + 1)).reshape(-1, dim + 1)
-            fine = SimplexGrid(corners.reshape(-1, dim), number.astype(np.int64)).refined()
-            corners = fine.points[fine.cells]
-    for region in regions:
-        corners = _split_simplices(corners, region)
-    corners = np.concatenate([*pieces, corners])
-    # positive weights, and no point on a face, where it would be in two regions at once
-    # degrees of the rules on simplices, by dimension: the rule, and that with fewer points
-    reference, factors = _compat.simplex_rule(
-        dim, {1: (5, 3), 2: (5, 3), 3: (6, 2)}[dim][min(fewer, 1)]
-    )
-    barycentric = np.concatenate([1 - reference.sum(axis=1, keepdims=True), reference], axis=1)
-    points = np.einsum("qi,mid->mqd", barycentric, corners).reshape(-1, dim)
-    weights = (simplex_volumes(corners)[:, None] * (factors / factors.sum())).ravel()
-    held = weights > 0  # what is cut off at a corner may have no volume
-    return points[held], weights[held]
-
-
-def _probes(corners: Array) -> Array:
-    """Points just inside the corners of simplices ``(m, d+1, d)``, and the centre."""
-    centre = corners.mean(axis=1, keepdims=True)
-    return np.concatenate([corners + 1e-9 * (centre - corners), centre], axis=1)
-
-
-def _split_simplices(corners: Array, region: RegionFunction) -> Array:
-    """Split simplices where the boundary of `region` crosses their edges: exact if it is flat.
-
-    An edge from inside to outside is cut at the crossing, which makes two simplices of one, until
-    no piece has such an edge.
-    """
-    dim = corners.shape[2]
-    first, second = np.triu_indices(dim + 1, 1)
-    probes = _probes(corners)[:, :-1]
-    # 1 inside, −1 outside, 0 on the boundary
-    side = np.where(np.asarray(region(probes.reshape(-1, dim))).reshape(probes.shape[:2]), 1, -1)
-    done = []
-    while len(corners):
-        crossing = side[:, first] * side[:, second] < 0
-        crossed = crossing.any(axis=1)
-        done.append(corners[~crossed])
-        corners, side, crossing = corners[crossed], side[crossed], crossing[crossed]
-        row, edge = np.arange(len(corners)), crossing.argmax(axis=1)
-        i, j = first[edge], second[edge]
-        a, b = corners[row, i], corners[row, j]
-        start = side[row, i] > 0
-        for _ in range(48):
-            middle = (a + b) / 2
-            same = (np.asarray(region(middle)) == start)[:, None]
-            a, b = np.where(same, middle, a), np.where(same, b, middle)
-        corners, side = np.tile(corners, (2, 1, 1)), np.tile(side, (2, 1))
-        row, end = np.arange(len(corners)), np.concatenate([j, i])
-        corners[row, end], side[row, end] = np.tile((a + b) / 2, (2, 1)), 0
-    return np.concatenate(done) if done else corners
-
-
-def _is_cut(probes: Array, regions: list[RegionFunction]) -> Flags:
-    cells, count, dim = probes.shape
-    cut = np.zeros(cells, dtype=bool)
-    for region in regions:
-        inside = np.asarray(region(probes.reshape(-1, dim))).reshape(cells, count)
-        cut |= inside.any(axis=1) & ~inside.all(axis=1)
-    return cut

@@ -10,6 +10,7 @@ import numpy as np
 from wfrpde.arrays import Array
 from wfrpde.domain.frame import Frame, combined
 from wfrpde.fields import Region, coordinates
+from wfrpde.fields.rendering import Field
 from wfrpde.starts import InitialDensity
 from wfrpde.targets import Target
 
@@ -34,7 +35,11 @@ class TurnedRegion(Region):
 def turned_region(region: Region, frame: Frame) -> Region:
     """Return a region of x as one of y."""
     within, level = frame.turned(region), frame.turned(region.level)
-    return TurnedRegion(region.text, region.dim, within, level)
+
+    def sides() -> tuple[Field, ...]:
+        return tuple(frame.turned(side) for side in region.comparisons)
+
+    return TurnedRegion(region.text, region.dim, within, level, sides)
 
 
 def turned_target(target: Target, frame: Frame) -> Target:

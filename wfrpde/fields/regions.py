@@ -6,7 +6,7 @@ import ast
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ class Region:
     dim: int
     _member: Callable[[Array], Flags] = field(repr=False, compare=False)
     _level: Field = field(repr=False, compare=False)
+    _sides: Callable[[], tuple[Field, ...]] = field(repr=False, compare=False, default=tuple)
 
     def __call__(self, x: npt.ArrayLike) -> Flags:
         """Return (n,) booleans: which of the points x (n, d) belong to the region."""
@@ -48,6 +49,11 @@ class Region:
         """
         points = as_points(x, self.dim)
         return np.broadcast_to(self._level(points), (len(points),))
+
+    @property
+    def comparisons(self) -> tuple[Field, ...]:
+        """Levels of what is compared in the region, each by itself, as far as they are known."""
+        return self._sides()
 
     @property
     def planes(self) -> tuple[tuple[int, float], ...]:
@@ -78,8 +84,8 @@ def parse_region(text: str, dim: int, where: str) -> Region:
     """
     source = Formula(text, dim, where)
     tree = source.parse()
-    member, level = source.guarded(tree, lambda: _condition(source, tree, 0))
-    return Region(source.line, dim, member, level)
+    member, level, sides = source.guarded(tree, lambda: _condition(source, tree, 0))
+    return Region(source.line, dim, member, level, lambda: sides)
 
 
 def region_read_later(text: str, dim: int, where: str) -> Region:
@@ -89,6 +95,7 @@ def region_read_later(text: str, dim: int, where: str) -> Region:
         dim,
         lambda x: parse_region(text, dim, where)(x),
         lambda x: parse_region(text, dim, where).level(x),
+        lambda: parse_region(text, dim, where).comparisons,
     )
 
 
@@ -114,7 +121,7 @@ def _planes(text: str, dim: int) -> tuple[tuple[tuple[int, float], ...], bool]:
     return tuple(dict.fromkeys(planes)), straight
 
 
-_Parts = tuple[Callable[[Array], Flags], Field]
+_Parts = tuple[Callable[[Array], Flags], Field, tuple[Field, ...]]
 _NEEDED = "comparisons (< <= > >=) of formulas, joined by and, or, not"
 
 
@@ -132,8 +139,8 @@ def _condition(source: Formula, node: ast.expr, depth: int) -> _Parts:
             parts = [_condition(source, n, depth + 1) for n in (node.left, node.right)]
             return _joined(parts, every=isinstance(node.op, ast.BitAnd))
         case ast.UnaryOp(op=ast.Not() | ast.Invert()):
-            member, level = _condition(source, node.operand, depth + 1)
-            return (lambda x: ~member(x)), (lambda x: -level(x))
+            member, level, sides = _condition(source, node.operand, depth + 1)
+            return (lambda x: ~member(x)), (lambda x: -level(x)), sides
     source.fail(node, "something that is not a comparison", _NEEDED)
 
 
@@ -171,14 +178,19 @@ def _compiled(expression: sympy.Expr, dim: int) -> Field:
 
 def _ordered(low: Field, high: Field, *, strict: bool) -> _Parts:
     compare = np.less if strict else np.less_equal
-    return (lambda x: compare(low(x), high(x))), (lambda x: high(x) - low(x))
+
+    def level(x: npt.ArrayLike) -> Array:
+        return np.asarray(high(x) - low(x))
+
+    return (lambda x: compare(low(x), high(x))), level, (level,)
 
 
 def _joined(parts: list[_Parts], *, every: bool) -> _Parts:
-    members, levels = zip(*parts, strict=True)
+    members, levels, sides = zip(*parts, strict=True)
     both = np.logical_and if every else np.logical_or
     nearest = np.minimum if every else np.maximum
     return (
         lambda x: functools.reduce(both, (m(x) for m in members)),
         lambda x: functools.reduce(nearest, (f(x) for f in levels)),
+        tuple(chain.from_iterable(sides)),
     )
