@@ -5,6 +5,7 @@ import pytest
 
 import wfrpde
 from wfrpde import Case
+from wfrpde.errors import AccuracyError
 
 
 def test_spectral_elements_far_below_a_narrow_start():
@@ -46,3 +47,21 @@ def test_tails_of_a_start_below_floating_point_are_those_of_the_reaction():
     mean = share @ x
     assert found.mean[-1, 0] == pytest.approx(mean, abs=1e-5)
     assert found.covariance[-1, 0, 0] == pytest.approx(share @ (x - mean) ** 2, abs=1e-5)
+
+
+def test_walls_too_high_for_the_box_that_was_chosen_are_told_as_what_can_be_given():
+    """Nobody gave a box, so that there was none to shrink."""
+    case = Case.from_dict(
+        {
+            "target": {"potential": "68.7*max(0, abs(x) - 1.37)", "dim": 1},
+            "initial": {
+                "weights": [0.7, 0.3],
+                "means": [[-0.3857], [0.9843]],
+                "covariances": [[[19.76]], [[19.76]]],
+            },
+            "flow": {"save": [0.0512, 2.56], "beta": 0.1, "reaction": "-0.222*x**2"},
+            "accuracy": {"tolerance": 1e-4},
+        }
+    )
+    with pytest.raises(AccuracyError, match=r"Give a \[domain\] box, or a narrower one"):
+        wfrpde.solve(case)

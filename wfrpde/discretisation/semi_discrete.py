@@ -155,8 +155,9 @@ class SemiDiscrete:
         if not span <= SPAN_LIMIT:
             raise AccuracyError(
                 f"the potential spans {span:.4g} kT over the mesh; the relative-density form works "
-                f"up to {SPAN_LIMIT:.0f} kT. Shrink [domain] box"
-                + (", or (1-D) set numerics.formulation = 'log-density'" * equation.descends)
+                f"up to {SPAN_LIMIT:.0f} kT. Give a [domain] box, or a narrower one, at whose ends "
+                "the potential is lower: what starts beyond it is left out"
+                + ("; or (1-D) set numerics.formulation = 'log-density'" * equation.descends)
             )
         dynamics, wish = equation.dynamics, wish or Wish()
         polynomial = is_polynomial(nodes.dim, wish)
