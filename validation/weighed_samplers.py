@@ -89,6 +89,9 @@ RIGHT = (
     Setting("WFR", "below", 1.0, 2000, 4),
     Setting("W", "wide", 3.0, 60, 8),
     Setting("WFR", "below", 0.5, 2000, 8),
+    Setting("WFR", "below", 0.8, 15, 64),
+    Setting("WFR", "below", 1.0, 15, 64),
+    Setting("FR", "start", 0.0, 30, 64, "systematic"),
 )
 WRONG = (
     *(Setting("WFR", "below", 0.5, 500, 16, off=off) for off in (3.0, 5.0)),
@@ -98,6 +101,7 @@ WRONG = (
     Setting("WFR", "below", 0.8, 120, 16, reacts=False),
     *(Setting("WFR", "below", 1.0, 500, 16, off=off) for off in (3.0, 5.0)),
     Setting("WFR", "below", 1.0, 120, 16, reacts=False),
+    *(Setting("WFR", "below", 0.8, 15, 64, off=off) for off in (3.0, 5.0)),
 )
 
 
@@ -156,7 +160,9 @@ def verdicts(every: dict[str, Judge], own: Setting, trials: int) -> tuple[list[i
     for _ in range(trials):
         found = [judged.assess("s", draw(rng, off), 0.0) for _ in range(own.replicates)]
         rows = compare("s", judged, found)
-        for kind, some in enumerate((rows, [replace(row, granted=(0.0, 0.0)) for row in rows])):
+        for kind, some in enumerate(
+            (rows, [replace(row, granted=(0.0, 0.0), bent=(0.0, 0.0)) for row in rows])
+        ):
             for k, level in enumerate(LEVELS):
                 ends = judge(some, Rules(level=level, tolerance=own.tolerance))
                 counts[kind, k] += any(row.verdict == "biased" for row in ends)

@@ -1,6 +1,7 @@
 """Averages that few points decide, told from the law, and what weighted points have not seen."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ from scipy.stats import norm, t
 from weighed_samplers import Setting, judges, verdicts
 
 import wfrpde
+from wfrpde.comparison.assembly import compare
+from wfrpde.comparison.dimensions import ProductJudge
 from wfrpde.comparison.exact_samples import exact_sampler
 from wfrpde.comparison.flows import Flows
 from wfrpde.comparison.law_tails import LawTails
@@ -192,3 +195,108 @@ def test_the_bias_of_a_ratio_is_told(flows):
     # −E w²(φ − m)/n under N(m, 1): −m e^{m²}/n
     assert np.mean(told) == pytest.approx(-m * np.exp(m**2) / n, rel=0.1)
     assert np.mean(gaps) == pytest.approx(np.mean(told), abs=3 * error)
+
+
+@pytest.mark.parametrize(
+    ("own", "limit"),
+    [
+        (Setting("WFR", "below", 0.8, 15, 64), (8, 4)),
+        (Setting("WFR", "below", 1.0, 15, 64), (8, 4)),
+        (Setting("FR", "start", 0.0, 30, 64, "systematic"), (8, 4)),
+    ],
+)
+def test_many_replicates_of_few_weighted_points_are_accused_at_the_nominal_rate(flows, own, limit):
+    """Of 80 sets 4 and 0.8 are expected, 8 and 4 are chance; it was 12 and more at 5 %."""
+    (five, one), (plain, _) = verdicts(flows, own, 80)
+    assert five <= limit[0]
+    assert one <= limit[1]
+    assert plain >= 20
+
+
+def test_wrong_samplers_of_few_weighted_points_are_found(flows):
+    (found, _), _ = verdicts(flows, Setting("WFR", "below", 0.8, 15, 64, off=5.0), 20)
+    assert found >= 10
+
+
+HEAVY_PRODUCT = {
+    "target": {"kind": "product"},
+    "factor": [
+        {
+            "target": {"potential": "1.25*log(1 + x**2)"},
+            "initial": {"density": "(1 + x**2)**(-1.25)"},
+            "domain": {"box": [[-3000.0, 3000.0]]},
+        },
+        {
+            "repeat": 2,
+            "target": {"potential": "x**2/2"},
+            "initial": {"mean": [-1.0], "covariance": [[0.5]]},
+        },
+    ],
+    "flow": {"beta": 0.0, "save": [0.1]},
+    "validation": {"limit": False, "equation": False, "directions": 2, "metrics": False},
+}
+
+
+@pytest.fixture(scope="module")
+def product():
+    return wfrpde.solve(wfrpde.Case.model_validate(HEAVY_PRODUCT))
+
+
+@pytest.mark.parametrize("off", [0.0, 0.5])
+def test_infinite_variances_of_a_factor_are_those_of_sums(product, off):
+    """Averages of the light factors, and probabilities, are judged."""
+    judge_ = ProductJudge(product, 0.1, directions=2)
+    rng = np.random.default_rng(3)
+    samples = [judge_._density.draw(500, rng) + off for _ in range(8)]
+    found = judge_.judge(samples)
+    accused = {average.name for average in found.averages if average.found}
+    if off:
+        assert "P(x1 > m)" in accused
+        assert "mean x2" in accused
+        assert not accused & {"mean x1", "var x1", "var Σx/√d", "mean w1·x", "|x − m|²/d"}
+    else:
+        assert not accused
+        assert not found.passed
+        assert "few points decide it" in found.doubt
+
+
+def test_rows_of_products_without_a_variance_are_undecided(product):
+    draws = ProductJudge(product, 0.1, directions=2)._density
+
+    def mine(target, n, times, rng):
+        return draws.draw(n, rng)[None]
+
+    report = wfrpde.validate(
+        wfrpde.Case.model_validate(HEAVY_PRODUCT),
+        samplers={"mine": {"python": mine, "particles": 2000, "replicates": 16, "claims": "W"}},
+    )
+    rows = {row.observable: row for row in report.table}
+    for name in ("mean x1", "var x1", "mean Σx/√d", "var w1·x", "|x − m|²/d"):
+        assert rows[name].verdict == "undecided"
+        assert rows[name].doubt.startswith("few points decide it")
+        assert rows[name].needed_replicates is None
+    for name in ("mean x2", "var x3", "P(x1 > m)"):
+        assert rows[name].verdict == "consistent"
+
+
+def nearly_equal(judged, rng, heavy):
+    """Particles of N(m, s²) with weights 1 + ε u^−0.9, u the share of the law beyond a point."""
+    ensembles = []
+    for density in judged.densities.values():
+        (m,), ((v,),) = density.moments
+        z = rng.standard_normal(1500)
+        w = 1 + heavy * norm.sf(z) ** -0.9
+        kept = rng.random(1500) < 1 / w
+        x, logs = (m + np.sqrt(v) * z)[kept][:400, None], np.log(w[kept][:400])
+        ensembles.append(wfrpde.samplers.Ensemble(x, logs))
+    return wfrpde.samplers.Trajectory(np.array(judged.times), tuple(ensembles))
+
+
+@pytest.mark.parametrize(("heavy", "doubted"), [(0.01, False), (1.0, True)])
+def test_tails_of_weights_that_leave_nearly_all_points_are_not_asked(flows, heavy, doubted):
+    judged, rng = flows["WFR"], np.random.default_rng(2)
+    found = [judged.assess("s", nearly_equal(judged, rng, heavy), 0.0) for _ in range(16)]
+    found = [replace(one, tail=np.full(2, 0.9)) for one in found]
+    share = np.median([one.worth[0] for one in found]) / 400
+    assert (share > 0.95) is not doubted
+    assert any(row.weights for row in compare("s", judged, found)) is doubted

@@ -27,15 +27,19 @@ from wfrpde.comparison.results import (
     ValidationReport,
     more_replicates,
 )
-from wfrpde.comparison.statistics import Average, average
-from wfrpde.comparison.tails import doubt_of
+from wfrpde.comparison.statistics import Average, average, skewness_between
+from wfrpde.comparison.tails import CAUTION, doubt_of
 from wfrpde.comparison.verdicts import Comparison, Rules, judge, least_error
 from wfrpde.comparison.visits import ENOUGH
-from wfrpde.comparison.weighed import beyond_heaviest
+from wfrpde.comparison.weighed import EFFECTIVE, beyond_heaviest, skewness_of
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
     from wfrpde.case.samplers import SamplerSpec
+
+
+LIGHT = 0.95
+"""Share of the points that weights leave, from which on their tail is not asked."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +140,13 @@ def compare(name: str, judge_: Judge, replicates: Sequence[Replicate]) -> list[C
         at = [r for r in replicates if k < len(r.times)]
         every, at = len(at), different(judge_, at, k)
         tail = float(np.median([r.tail[k] for r in at]))
-        points, worth = (np.median(a) for a in ([r.particles for r in at], [r.ess[k] for r in at]))
-        doubt = doubt_of(tail, float(points), float(worth))
+        points, worth = (
+            float(np.median(a)) for a in ([r.particles for r in at], [r.worth[k] for r in at])
+        )
+        few = np.isfinite(t) and isinstance(judge_.densities[float(t)], MeshedDensity)
+        doubt = doubt_of(tail, points, worth, 1.0 if few else CAUTION)
+        if few and worth >= LIGHT * points:  # whatever their tail, it holds next to nothing
+            doubt = ""
         if np.isinf(t):
             rows += chain_rows(name, judge_, at, doubt)
         else:
@@ -173,11 +182,20 @@ def _particle_rows(
 ) -> list[Comparison]:
     """Put the averages over replicates at the k-th time beside the Eulerian values."""
     rows, t = [], float(at[0].times[k])
-    heavy = judge_.doubts(t, float(sum(r.ess[k] for r in at)))
+    tails = judge_.tails_at(t)
+    heavy = tails.doubts(float(sum(r.ess[k] for r in at)))
     shape = float(np.median([r.tail[k] for r in at]))
     beyond = beyond_heaviest(np.array([r.heaviest[k] for r in at]), shape)
-    missed = judge_.tails_at(t).beyond(beyond)
+    missed = tails.beyond(beyond)
     divided = np.mean([r.divided[k] for r in at], axis=0)
+    skews = np.array(
+        [
+            skewness_of(*np.sum([r.summed[k] for r in at], axis=0)),
+            skewness_between(np.array([r.values[k] for r in at])),
+        ]
+    )
+    worth = float(sum(r.worth[k] for r in at))
+    bent = np.maximum([skews.max(axis=0), -skews.min(axis=0)], 0.0) * (beyond > 0)
     for i, (observable, reference) in enumerate(
         zip(judge_.observables, judge_.references[t], strict=True)
     ):
@@ -187,7 +205,10 @@ def _particle_rows(
             trials = float(sum(r.particles for r in at))
             if judge_.claims is not None and judge_.claims.reaction is not None:
                 witnesses = witnesses_of(reference.value, values, trials / len(at))
-        mean = average(values, least_error(reference.value, values.mean(), trials))
+        least = least_error(reference.value, float(values.mean()), trials, len(at))
+        if beyond > 0 and worth < EFFECTIVE * len(at) and not observable.survival:
+            least = max(least, reference.spread / np.sqrt(worth))
+        mean = average(values, least)
         biases = np.maximum([-divided[i], divided[i]], 0.0)  # of a ratio, the same way
         granted = np.where(observable.survival, 0.0, biases + missed[::-1, i])
         rows.append(
@@ -203,6 +224,7 @@ def _particle_rows(
                 weights=doubt or heavy[i],
                 granted=(float(granted[0]), float(granted[1])),
                 beyond=beyond,
+                bent=(float(bent[0, i]), float(bent[1, i])),
             )
         )
     return rows
@@ -277,8 +299,9 @@ def _overall(rows: list[Row], failure: str | None) -> tuple[str, str]:
             where = "" if every else f"; in {doubtful.observable}{_at(doubtful)}"
             words = f"undecided in {len(open_)} of {len(rows)} rows{where}: {doubtful.doubt}"
             return "undecided", words
-        more = max(row.needed_replicates for row in open_)
-        needs = f": needs about {more_replicates(more)}" if more < 10**9 else ""
+        counts = [row.needed_replicates for row in open_]
+        more = [count for count in counts if count is not None]
+        needs = f": needs about {more_replicates(max(more))}" if len(more) == len(counts) else ""
         return "undecided", f"undecided in {len(open_)} of {len(rows)} rows{needs}"
     return "consistent", f"consistent in all {len(rows)} rows"
 

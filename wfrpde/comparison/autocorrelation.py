@@ -8,6 +8,7 @@ import numpy as np
 
 from wfrpde.arrays import Array, Integers
 from wfrpde.comparison.mixing import autocovariance, bulk_ess, r_hat
+from wfrpde.comparison.statistics import expectation
 
 BATCHES = 32
 """Pieces of a chain whose averages tell the error as well."""
@@ -77,7 +78,7 @@ def chain_error(series: Array, weights: Array | None = None) -> tuple[Array, Arr
     if weights is None:
         weights = np.full(n, 1.0 / n)
     columns = weights.reshape(n, -1)
-    mean = (columns * series).sum(axis=0)
+    mean = series[0] + (columns * (series - series[0])).sum(axis=0)  # exact of what never changes
     # linearised self-normalised average: its summands are a chain with equal weights
     summands = n * columns * (series - mean)
     worth = n / integrated_time(summands)
@@ -142,7 +143,7 @@ def chains_error(
     found = _chains_error(series, weights, chains)
     if spread is None:
         return found
-    own = np.sqrt(weights @ (series - weights @ series) ** 2)
+    own = np.sqrt(weights @ (series - expectation(series.T, weights)) ** 2)
     ratio = np.divide(spread, own, out=np.ones_like(own), where=own > 0)
     return replace(found, error=found.error * np.maximum(ratio, 1.0))
 
@@ -169,7 +170,8 @@ def _chains_error(series: Array, weights: Array, chains: int) -> Averages:
         short = worth[0] < FEW_POINTS
         error, freedom = np.where(short, np.inf, error), np.where(short, 1.0, freedom)
         return _one_chain(series, weights, Averages(error, freedom, ess, ratio))
-    summands = chains * np.array([v @ (x - weights @ series) for x, v in zip(phi, w, strict=True)])
+    gaps = phi - expectation(series.T, weights)
+    summands = chains * np.array([v @ x for x, v in zip(gaps, w, strict=True)])
     between, count = summands.std(axis=0, ddof=1) / np.sqrt(chains), chains - 1.0
     note, alike = _order_of_chains(phi)
     if chains >= BATCHES:

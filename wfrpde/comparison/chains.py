@@ -34,7 +34,7 @@ def chain_rows(
     asked = np.sum([judge.watched_in(r.particles) for r in replicates], axis=0)
     unseen = hardly_seen(*judge.watched, visits, np.minimum(points, asked))
     stuck = np.mean([r.sticks[0] for r in replicates], axis=0) > 0.5
-    heavy = judge.doubts(np.inf, points)
+    heavy = judge.tails_at(np.inf).doubts(points)
     rows = []
     references = judge.references[np.inf]
     for i, (observable, reference) in enumerate(zip(judge.observables, references, strict=True)):

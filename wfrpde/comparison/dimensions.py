@@ -22,17 +22,18 @@ import numpy.typing as npt
 from wfrpde.arrays import Array, Flags
 from wfrpde.comparison.flows import meshless_density
 from wfrpde.comparison.halves import Distance, gaps_of, tested
+from wfrpde.comparison.law_tails import LawTails
 from wfrpde.comparison.observables import reference_values, values
 from wfrpde.comparison.product_observables import observables_of, shares
 from wfrpde.comparison.statistics import holm
 from wfrpde.comparison.weighed import (
+    EFFECTIVE,
     Means,
     Weighed,
     check_independent,
     check_weights,
     corrected,
     normalised,
-    unseen,
 )
 from wfrpde.errors import InputError
 from wfrpde.flow.chain.solution import ChainSolution
@@ -44,9 +45,6 @@ near to a normal one."""
 
 REPLICATES = 8
 """Independent replicates that are needed at least."""
-
-EFFECTIVE = 20.0
-"""Effective points of a replicate, 1/Σw², below which its averages are far from normal ones."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +157,7 @@ class ProductJudge:
         known = reference_values(observables, self._density, {})
         self._truths = np.array([(truth.value, truth.error) for truth in known])
         self._gaps = gaps_of(self._density)
-        self._drawn = self.values(self._density.draws)
+        self._tails = LawTails.of_all(observables, self._density)
 
     def values(self, x: Array) -> Array:
         """Return the functions whose averages are compared, ``(m, n)`` at points ``(n, d)``."""
@@ -204,9 +202,9 @@ class ProductJudge:
             for (name, gap), own in zip(self._gaps.items(), zip(*gaps, strict=True), strict=True)
         ]
         names = [observable.name for observable in self._observables]
-        drawn, means = self._drawn, Means.of(found)
-        missed = unseen(drawn, np.full(drawn.shape[1], 1 / drawn.shape[1]), means.beyond)
-        return compared(names, self._truths, means, self.level, distances, missed)
+        means, tails = Means.of(found), self._tails
+        missed, heavy = tails.beyond(means.beyond), tails.doubts(means.effective)
+        return compared(names, self._truths, means, self.level, distances, missed, heavy)
 
 
 def compared(
@@ -216,6 +214,7 @@ def compared(
     level: float,
     distances: Sequence[tuple[str, Distance]] = (),
     missed: Array | float = 0.0,
+    heavy: Sequence[str] = (),
 ) -> Judgement:
     """Compare averages of independent replicates with the truth.
 
@@ -232,6 +231,8 @@ def compared(
     missed
         ``(2, m)``: what of each average no point may have seen (`weighed.unseen`). What it alone
         excuses is undecided.
+    heavy
+        Why each average has no error bar (`LawTails.doubts`), or "": such is undecided.
 
     Raises
     ------
@@ -251,8 +252,10 @@ def compared(
     kept = np.flatnonzero(~rare)
     of_distances = [distance.p for _, distance in distances]
 
+    unknown = np.array(heavy or [""] * len(names))
+
     def differing(p: Array) -> Flags:
-        return holm(np.concatenate([p[kept], of_distances]), level)
+        return holm(np.concatenate([np.where(unknown == "", p, 1.0)[kept], of_distances]), level)
 
     p, standard = means.p_values(truth, error, missed), means.standard_error
     found, seeming = differing(p), differing(means.p_values(truth, error))
@@ -266,6 +269,9 @@ def compared(
             f"rests on {means.carriers[k]:.2g} points: it takes lighter weights, or more points "
             "in a replicate"
         )
+    elif not doubt and any(heavy) and not found.any():
+        k = int(np.argmax(unknown != ""))
+        doubt = f"{names[k]}: {unknown[k]}"
     if doubt:
         found[:] = False
     averages = [

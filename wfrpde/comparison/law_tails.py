@@ -9,13 +9,20 @@ averages biased up to k = .4, 8 % at k = .55, and 20 % at k = .7, where the tail
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wfrpde.arrays import Array
+from wfrpde.arrays import Array, Flags
+from wfrpde.comparison.statistics import expectation
 from wfrpde.comparison.weighed import unseen
 from wfrpde.numbers import number
+
+if TYPE_CHECKING:
+    from wfrpde.comparison.observables import Observable
+    from wfrpde.comparison.replicates import AnyDensity
 
 LEVELS: Array = np.asarray(10.0 ** np.linspace(-9, 0, 181))
 """Masses of tails that are tabulated."""
@@ -43,25 +50,40 @@ class LawTails:
         ``(m, L)``: what |φ − ⟨φ⟩| exceeds with that probability.
     told
         ``(m,)``: mass from which on there are points enough to tell what is exceeded.
+    shares
+        ``(m,)``: which are indicators; few points decide these as well, but counts test them.
     """
 
     missed: Array
     far: Array
     told: Array
+    shares: Flags
 
     @classmethod
-    def of(cls, values: Array, masses: Array) -> LawTails:
+    def of_all(cls, observables: Sequence[Observable], density: AnyDensity) -> LawTails:
+        """Those of observables under a density."""
+        x, masses = density.plain_atoms
+        held = masses > 0  # where there is nothing φ may overflow
+        found = np.array([o.evaluate(x[held], density) for o in observables], dtype=float)
+        tails = cls.of(found, masses[held], np.array([o.share for o in observables]))
+        for k, observable in enumerate(observables):
+            if observable.along is not None:
+                tails.far[k], tails.told[k] = _tail(*observable.along(density))
+        return tails
+
+    @classmethod
+    def of(cls, values: Array, masses: Array, shares: Flags | None = None) -> LawTails:
         """From values ``(m, n)`` at points that stand for the law, and the masses of these."""
-        far, told = [], []
-        for row in np.abs(values - (values @ masses)[:, None]):
-            order = np.argsort(-row)
-            beyond = np.cumsum(masses[order])
-            far.append(np.interp(LEVELS, beyond, row[order]))
-            told.append(beyond[min(ENOUGH, len(beyond)) - 1])
-        return cls(unseen(values, masses, LEVELS), np.array(far), np.array(told))
+        gaps = values - expectation(values, masses)[:, None]
+        tails = [_tail(row, masses) for row in gaps]
+        far, told = (np.array(part) for part in zip(*tails, strict=True))
+        shares = np.zeros(len(values), dtype=bool) if shares is None else shares
+        return cls(unseen(values, masses, LEVELS), far, told, shares)
 
     def beyond(self, share: float) -> Array:
         """Return what tails of that mass hold of averages ``(2, m)``, as `unseen` does."""
+        if share <= 0:
+            return np.zeros(self.missed.shape[:2])
         flat = self.missed.reshape(-1, len(LEVELS))
         return np.array([np.interp(share, LEVELS, row) for row in flat]).reshape(2, -1)
 
@@ -69,10 +91,10 @@ class LawTails:
         """Say of each function why so many points do not know the error of its average, or ""."""
         deep = min(1 / max(points, 1.0), DEEP)
         found = []
-        for row, told in zip(self.far, self.told, strict=True):
+        for row, told, share in zip(self.far, self.told, self.shares, strict=True):
             near, far = np.interp(np.log([DECADE * deep, deep]), np.log(LEVELS), row)
             grows = far / near if near > 0 else 1.0
-            heavy = grows >= DECADE**STEEPEST and told <= deep
+            heavy = grows >= DECADE**STEEPEST and told <= deep and not share
             found.append(
                 f"few points decide it: of {1 / deep:.0f} of the law the farthest is "
                 f"{number(grows, 2)} times as far out as the tenth farthest, and from "
@@ -82,3 +104,12 @@ class LawTails:
                 else ""
             )
         return found
+
+
+def _tail(gaps: Array, masses: Array) -> tuple[Array, float]:
+    """Return what gaps ``(n,)`` exceed with the `LEVELS`, and the mass that is told."""
+    far = np.abs(gaps)
+    order = np.argsort(-far)
+    beyond = np.cumsum(masses[order])
+    told = float(beyond[min(ENOUGH, len(beyond)) - 1])
+    return np.interp(LEVELS, beyond, far[order]), told

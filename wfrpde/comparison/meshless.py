@@ -144,6 +144,11 @@ class MeshlessDensity(ABC):
         """Lengths ``(d,)`` in which kernels are wide enough: standard deviations times √d."""
         return np.asarray(self.draws.std(axis=0) * np.sqrt(self.dim))
 
+    def far_along(self, w: Array) -> tuple[Array, Array]:
+        """Return how far ``(n,)`` w·x lies from its mean, far out, and with which masses."""
+        points, masses = self.along(w)
+        return points - self.form(w).mean, masses
+
     def along(self, direction: Array) -> tuple[Array, Array]:
         """Points ``(n,)`` and masses ``(n,)`` that stand for the law of a form in integrals."""
         form = self.form(direction)

@@ -17,13 +17,13 @@ import numpy.typing as npt
 
 from wfrpde.arrays import Array
 from wfrpde.comparison.dimensions import REPLICATES, Judgement, compared
+from wfrpde.comparison.law_tails import LawTails
 from wfrpde.comparison.long_steps import TOO_LONG, long_steps
 from wfrpde.comparison.weighed import (
     Means,
     Weighed,
     check_independent,
     check_weights,
-    unseen,
 )
 from wfrpde.errors import InputError
 from wfrpde.flow.noising.certified import Law, solved
@@ -201,8 +201,10 @@ def _averages(
         found.append(Weighed.of(points, values, logs))
     means, fine = Means.of(found), solution.law.runs[-1]
     nodes = float(solution.units[index]) * fine.lattice.points.reshape(-1, solution.dim)
-    missed = unseen(values_at(nodes), fine.masses(index).ravel(), means.beyond)
-    return compared(names, np.array(truths), means, level, missed=missed)
+    shares = np.array([name.startswith("P(") for name in names])
+    tails = LawTails.of(values_at(nodes), fine.masses(index).ravel(), shares)
+    missed, heavy = tails.beyond(means.beyond), tails.doubts(means.effective)
+    return compared(names, np.array(truths), means, level, missed=missed, heavy=heavy)
 
 
 def _power(x: Array, k: int, centre: float = 0.0, power: int = 1) -> Array:

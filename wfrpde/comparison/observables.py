@@ -15,6 +15,7 @@ import numpy as np
 
 from wfrpde.arrays import Array
 from wfrpde.comparison.density import MeshedDensity
+from wfrpde.comparison.statistics import ROUND_OFF, expectation
 
 if TYPE_CHECKING:
     from wfrpde.fields import Region
@@ -43,6 +44,9 @@ class Observable:
         Whether it is an indicator, whose average is a probability.
     truth
         What it is under an Eulerian density that no mesh can be integrated over; None: on the mesh.
+    along
+        Of a function of a linear form, under such a density: how far ``(n,)`` its values lie from
+        the average, far out, and with which masses; None: as the points of the density tell it.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Observable:
     survival: bool = False
     share: bool = False
     truth: Callable[[Any], ReferenceValue] | None = field(repr=False, default=None)
+    along: Callable[[Any], tuple[Array, Array]] | None = field(repr=False, default=None)
 
 
 @dataclass(frozen=True)
@@ -177,24 +182,34 @@ def reference_values(
             error = float(np.nan_to_num(known.get(observable.name, 0.0)))
             value = density.survival
             spread = float(np.sqrt(max(value - value**2, 0.0)))
-            result.append(ReferenceValue(value, error + 1e-13, spread))
+            result.append(rounded(value, error, spread))
             continue
-        value, square = _integrals(observable, fine, density)
+        value, spread = _integrals(observable, fine, density)
         other, _ = _integrals(observable, coarse, density)
-        spread = float(np.sqrt(max(square - value**2, 0.0)))
         error = known.get(observable.name, spread * np.nan_to_num(density.error))
         error = float(np.nan_to_num(error)) + abs(value - other)
-        result.append(ReferenceValue(value, error + 1e-13 * max(abs(value), spread), spread))
+        result.append(rounded(value, error, spread))
     return result
+
+
+def rounded(value: float, error: float, spread: float) -> ReferenceValue:
+    """Return what is known of an observable, with what round-off may add to its error.
+
+    Spread below that is none.
+    """
+    lost = ROUND_OFF * max(abs(value), spread)
+    return ReferenceValue(value, error + lost, spread if spread > lost else 0.0)
 
 
 def _integrals(
     observable: Observable, atoms: tuple[Array, Array], density: MeshedDensity
 ) -> tuple[float, float]:
+    """Average and standard deviation."""
     points, mass = atoms
-    value = observable.evaluate(points, density)
-    value = np.where(mass > 0, value, 0.0)  # where there is nothing φ may overflow
-    return float(mass @ value), float(mass @ value**2)
+    held = mass > 0  # where there is nothing φ may overflow
+    value, mass = observable.evaluate(points, density)[held], mass[held]
+    mean = float(expectation(value, mass))
+    return mean, float(np.sqrt(mass @ (value - mean) ** 2))
 
 
 def _coordinate(i: int) -> Callable[[Array, Any], Array]:

@@ -18,6 +18,7 @@ from wfrpde.comparison.meshless import Form, MeshlessDensity, frequencies_of
 from wfrpde.errors import InputError
 from wfrpde.fields.product_regions import ProductRegion
 from wfrpde.flow.product.gaussian_part import GaussianPart
+from wfrpde.flow.product.lines import Atoms
 from wfrpde.flow.product.mesh_part import MeshPart
 from wfrpde.flow.product.parts import Index
 from wfrpde.flow.product.phase_part import PhasePart
@@ -62,6 +63,24 @@ class ProductDensity(MeshlessDensity):
                 law.mean, law.variance, mean_error, 25 * error * law.variance, error, omega, values
             )
         return self._forms[key]
+
+    def far_along(self, w: Array) -> tuple[Array, Array]:
+        """Return how far ``(n,)`` w·x lies from its mean, far out, and with which masses.
+
+        A sum is as far out as one of its summands alone where their tails are heavy: the masses
+        are those of all, together as many as there are. Normal ones make no tail heavy.
+        """
+        law = self.solution.projection(self.time, w)
+        gaps, masses = [], []
+        for line, count in zip(law.lines, law.counts, strict=True):
+            if isinstance(line, Atoms):
+                mass = np.exp(line.log_mass)
+                mass /= mass.sum()
+                gaps.append(line.places - mass @ line.places)
+                masses.append(count * mass)
+        if not gaps:
+            return super().far_along(w)
+        return np.concatenate(gaps), np.concatenate(masses)
 
     def _kind(self, w: Array) -> bytes:
         """Return what linear forms of one law have in common."""

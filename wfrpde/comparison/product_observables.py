@@ -13,7 +13,8 @@ import numpy as np
 
 from wfrpde.arrays import Array
 from wfrpde.comparison.meshless import INVERSION, MeshlessDensity
-from wfrpde.comparison.observables import Observable, ReferenceValue
+from wfrpde.comparison.observables import Observable, ReferenceValue, rounded
+from wfrpde.comparison.statistics import ROUND_OFF
 from wfrpde.fields.product_regions import parse_product_region
 
 QUANTILES = (-1.3, 0.0, 1.3)
@@ -77,23 +78,34 @@ def along(directions: Mapping[str, Array]) -> list[Observable]:
 def _of_form(name: str, w: Array) -> list[Observable]:
     def mean(density: MeshlessDensity) -> ReferenceValue:
         form = density.form(w)
-        return _known(form.mean, form.mean_error, form.width)
+        return rounded(form.mean, form.mean_error, form.width)
 
     def variance(density: MeshlessDensity) -> ReferenceValue:
         form = density.form(w)
         squares = (density.draws @ w - form.mean) ** 2
-        return _known(form.variance, form.variance_error, float(squares.std()))
+        return rounded(form.variance, form.variance_error, float(squares.std()))
 
     def square(x: Array, density: MeshlessDensity) -> Array:
         return np.asarray((x @ w - density.form(w).mean) ** 2)
 
+    def squares(density: MeshlessDensity) -> tuple[Array, Array]:
+        gaps, masses = density.far_along(w)
+        return gaps**2, masses
+
     found = [
-        Observable(f"mean {name}", f"mean of {name}", lambda x, _: x @ w, truth=mean),
+        Observable(
+            f"mean {name}",
+            f"mean of {name}",
+            lambda x, _: x @ w,
+            truth=mean,
+            along=lambda density: density.far_along(w),
+        ),
         Observable(
             f"var {name}",
             f"second moment of {name} about the Eulerian mean",
             square,
             truth=variance,
+            along=squares,
         ),
     ]
     for q in QUANTILES:
@@ -113,10 +125,14 @@ def distance_from_mean() -> Observable:
     def truth(density: MeshlessDensity) -> ReferenceValue:
         total, error = density.total_variance
         spread = float(evaluate(density.draws, density).std())
-        return _known(total / density.dim, error / density.dim, spread)
+        return rounded(total / density.dim, error / density.dim, spread)
+
+    def far(density: MeshlessDensity) -> tuple[Array, Array]:
+        gaps, masses = density.far_along(np.ones(density.dim))
+        return gaps**2 / density.dim, masses
 
     what = "squared distance from the Eulerian mean, per dimension"
-    return Observable("|x − m|²/d", what, evaluate, truth=truth)
+    return Observable("|x − m|²/d", what, evaluate, truth=truth, along=far)
 
 
 def _half_space(
@@ -157,16 +173,19 @@ def log_ratios() -> list[Observable]:
     def kl(density: MeshlessDensity) -> float:
         return float(density.number("kl").value)
 
+    def known(density: MeshlessDensity) -> float:  # log ρ − log π has the round-off of its parts
+        return density.log_error + ROUND_OFF * density.dim
+
     def mean(density: MeshlessDensity) -> ReferenceValue:
         entry, spread = density.number("kl"), np.sqrt(density.number("reaction_variance").value)
-        return _known(kl(density), float(entry.error) + density.log_error, float(spread))
+        return rounded(kl(density), float(entry.error) + known(density), float(spread))
 
     def square(density: MeshlessDensity) -> ReferenceValue:
-        entry, off = density.number("reaction_variance"), density.log_error
+        entry, off = density.number("reaction_variance"), known(density)
         gaps = (density.log_relative(density.draws) - kl(density)) ** 2
         # E(u + e)² − E u² is at most 2 σ_u off + off² where E e² is off²
         error = float(entry.error) + 2 * off * float(np.sqrt(entry.value)) + off**2
-        return _known(float(entry.value), error, float(gaps.std()))
+        return rounded(float(entry.value), error, float(gaps.std()))
 
     return [
         Observable(
@@ -184,9 +203,5 @@ def log_ratios() -> list[Observable]:
     ]
 
 
-def _known(value: float, error: float, spread: float) -> ReferenceValue:
-    return ReferenceValue(value, error + 1e-13 * max(abs(value), spread), spread)
-
-
 def _probability(p: float, error: float) -> ReferenceValue:
-    return _known(p, error, float(np.sqrt(max(p * (1 - p), 0.0))))
+    return rounded(p, error, float(np.sqrt(max(p * (1 - p), 0.0))))

@@ -27,6 +27,7 @@ from wfrpde.comparison.observables import (
     reference_values,
     values,
 )
+from wfrpde.comparison.statistics import expectation
 from wfrpde.comparison.sticking import sticks
 from wfrpde.comparison.tails import pareto_shape
 from wfrpde.comparison.visits import Wells, left_of, stays, thinned
@@ -57,6 +58,8 @@ class Replicate:
     divided
         ``(T, k)`` bias of these to first order in 1/N that the division by the sum of weights
         leaves, as the points tell it.
+    summed
+        ``(T, 2, k)``: second and third moment of their errors, if points were independent.
     errors, freedom, effective, r_hat
         ``(T, k)`` standard error of each within the replicate and its degrees of freedom, effective
         sample size and R̂, where the points are those of Markov chains; NaN elsewhere.
@@ -71,9 +74,9 @@ class Replicate:
         Of distances that are tested, the gaps ``(T, m)`` whose squared lengths they are, by name.
     ess, weight_variance
         ``(T,)`` effective sample size, and variance of N × weight.
-    tail, heaviest
-        ``(T,)`` of the weights of points that differ: k of their tail, and the largest; 0 where all
-        are the same.
+    tail, worth, heaviest
+        ``(T,)`` of the weights of points that differ: k of their tail, 1/Σw², and the largest; 0
+        where all are the same.
     seconds
         Wall time.
     particles
@@ -92,6 +95,7 @@ class Replicate:
     times: Array
     values: Array
     divided: Array
+    summed: Array
     errors: Array
     freedom: Array
     effective: Array
@@ -103,6 +107,7 @@ class Replicate:
     ess: Array
     weight_variance: Array
     tail: Array
+    worth: Array
     heaviest: Array
     seconds: float
     particles: int
@@ -198,7 +203,9 @@ class Judge:
             x, mass = x[held], mass[held]
             rows.append(
                 [
-                    other.survival if o.survival else mass @ o.evaluate(x, density)
+                    other.survival
+                    if o.survival
+                    else float(expectation(o.evaluate(x, density), mass))
                     for o in self.observables
                 ]
             )
@@ -220,20 +227,8 @@ class Judge:
     def tails_at(self, t: float) -> LawTails:
         """Return the tails of the observables under the density at a judged time."""
         if t not in self._tails:
-            density = self.densities[t]
-            x, mass = density.plain_atoms
-            held = mass > 0  # where there is nothing φ may overflow
-            found = values(self.observables, x[held], density).T
-            self._tails[t] = LawTails.of(found, mass[held])
+            self._tails[t] = LawTails.of_all(self.observables, self.densities[t])
         return self._tails[t]
-
-    def doubts(self, t: float, points: float) -> list[str]:
-        """Say of each observable why so many points do not know its error, or "".
-
-        Shares of regions, which few points decide as well, are tested by their counts.
-        """
-        found = self.tails_at(t).doubts(points)
-        return ["" if o.share else doubt for o, doubt in zip(self.observables, found, strict=True)]
 
     @cached_property
     def watched(self) -> tuple[list[str], Array]:
@@ -292,7 +287,7 @@ class Judge:
             note = note or odd
             rows.append((*found, ensemble))
         averages, divided, along, visits, stuck, shown = [], [], [], [], [], []
-        tails, heaviest = [], []
+        tails, worth, heaviest, summed = [], [], [], []
         own = [o.survival for o in self.observables]
         chains = int(trajectory.facts.get("chains", 1))
         distances: dict[str, list[float]] = {}
@@ -300,7 +295,7 @@ class Judge:
         for t, density, ensemble in rows:
             x, weights = ensemble.positions, ensemble.weights
             phi = values(self.observables, x, density)
-            mean = weights @ phi
+            mean = expectation(phi.T, weights)
             # absorbed particles have no weight, and those that are left one that tells of it
             mean[own] = np.exp(ensemble.log_weights).mean()
             if not np.isfinite(mean).all():
@@ -312,9 +307,11 @@ class Judge:
             # absorbed particles have none
             shares = normalised(logs) if np.isfinite(logs.max()) else np.zeros(len(logs))
             light = np.ptp(shares) <= 1e-9 * shares.max()
+            worth.append(1 / (shares @ shares) if shares.any() else 0.0)
             heaviest.append(0.0 if light else float(shares.max()))
-            bias = (shares - corrected(shares)) @ phi[some]
-            divided.append(np.where(own, 0.0, bias))
+            off = phi[some] - expectation(phi[some].T, shares)
+            divided.append(np.where(own, 0.0, (shares - corrected(shares)) @ off))
+            summed.append([np.where(own, 0.0, shares**p @ off**p) for p in (2, 3)])
             if np.isinf(t):
                 averages_of_pi = np.array([r.value for r in self.references[t]])
                 stuck.append(sticks(copies, phi[some], averages_of_pi))
@@ -340,6 +337,7 @@ class Judge:
             times=np.array([t for t, _, _ in rows]),
             values=np.array(averages),
             divided=np.array(divided),
+            summed=np.array(summed),
             errors=np.array([a.error for a in along]),
             freedom=np.array([a.freedom for a in along]),
             effective=np.array([a.ess for a in along]),
@@ -351,6 +349,7 @@ class Judge:
             ess=np.array([e.ess for _, _, e in rows]),
             weight_variance=np.array([float((e.size * e.weights).var()) for _, _, e in rows]),
             tail=np.array(tails),
+            worth=np.array(worth),
             heaviest=np.array(heaviest),
             seconds=seconds,
             particles=rows[0][2].size if rows else 0,

@@ -47,7 +47,8 @@ class Row:
     detectable
         Smallest bias that would have been found with the power that the case asks for.
     needed_replicates
-        Where it is undecided: how many more replicates would decide; otherwise 0.
+        Where it is undecided: how many more replicates would decide, None where no number is known
+        to; otherwise 0.
     ess, r_hat
         Of Markov chains: effective sample size of the bulk, and R̂, both rank-normalised; else None.
     doubt
@@ -67,7 +68,7 @@ class Row:
     p_value: float
     verdict: Verdict
     detectable: float
-    needed_replicates: int
+    needed_replicates: int | None
     ess: float | None = None
     r_hat: float | None = None
     doubt: str = ""
@@ -86,7 +87,7 @@ class Row:
         if self.verdict == "undecided":
             if self.doubt:
                 return f"undecided: {self.doubt}"
-            if self.needed_replicates >= 10**9:
+            if self.needed_replicates is None:
                 if np.isinf(self.time):
                     return "undecided: the chains never change it"
                 if self.replicates == 1:

@@ -92,17 +92,18 @@ def fitted(beyond: Array) -> float:
     return (n * best + POINTS * PRIOR) / (n + POINTS)
 
 
-def most_shape(points: float) -> float:
+def most_shape(points: float, caution: float = CAUTION) -> float:
     """Return the k up to which errors of averages over so many weighted points are trusted."""
-    return CAUTION * float(min(1 - 1 / np.log10(max(points, 2.0)), 0.7))
+    return caution * float(min(1 - 1 / np.log10(max(points, 2.0)), 0.7))
 
 
-def doubt_of(shape: float, points: float, worth: float) -> str:
+def doubt_of(shape: float, points: float, worth: float, caution: float = CAUTION) -> str:
     """Say why weights with this k tell nothing of an average over so many points, or "".
 
-    They are `worth` as many of equal weights, 1/Σw².
+    They are `worth` as many of equal weights, 1/Σw². The `caution` is 1 where what no point has
+    seen is granted to a few averages, which are right then up to the limit of k itself.
     """
-    most = most_shape(points)
+    most = most_shape(points, caution)
     if not shape > most:
         return ""
     return (

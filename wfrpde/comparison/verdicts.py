@@ -11,6 +11,8 @@ from wfrpde.comparison.autocorrelation import MIXED
 from wfrpde.comparison.observables import ReferenceValue
 from wfrpde.comparison.results import Row, Verdict
 from wfrpde.comparison.statistics import (
+    MOST,
+    ROUND_OFF,
     Average,
     detectable,
     holm,
@@ -45,7 +47,8 @@ class Comparison:
     ``weights`` says why those of particles tell nothing, or "". A distance cannot be negative: it
     is tested ``above`` its reference alone. ``granted`` is what of a difference weights may have
     made where it is negative, and where it is positive, by what their points have not seen, and
-    ``beyond`` how much of the law that is.
+    ``beyond`` how much of the law that is. ``bent`` is the
+    skewness of the average of weighted points, away from a negative and from a positive difference.
     """
 
     sampler: str
@@ -63,11 +66,21 @@ class Comparison:
     above: bool = False
     granted: tuple[float, float] = (0.0, 0.0)
     beyond: float = 0.0
+    bent: tuple[float, float] = (0.0, 0.0)
 
     @property
     def granted_here(self) -> float:
         """What is granted to a difference of this sign."""
-        return self.granted[int(self.average.value > self.reference.value)]
+        return self.granted[self._side]
+
+    @property
+    def bent_here(self) -> float:
+        """The skewness away from a difference of this sign."""
+        return self.bent[self._side]
+
+    @property
+    def _side(self) -> int:
+        return int(self.average.value > self.reference.value)
 
     @property
     def unseen_words(self) -> str:
@@ -101,15 +114,20 @@ class Comparison:
         return self.trials * max(min(p, 1 - p), 0.0) if self.trials else np.inf
 
 
-def least_error(p: float, found: float, trials: float) -> float:
-    """Binomial standard error of a mass that few particles decide, or 0."""
+def least_error(p: float, found: float, trials: float, replicates: int = 0) -> float:
+    """Binomial standard error of a mass that few particles decide, or what counts leave.
+
+    Points that avoid one another may agree on a count in all ``replicates`` by chance, but no
+    whole number of mean k + θ has a variance below θ (1 − θ).
+    """
     if not trials:
         return 0.0
     share = max(min(p, 1 - p), 0.0)
     if trials * share >= RARE:
         hits = trials * min(found, 1 - found)
         if hits >= 10:
-            return 0.0
+            part = trials / replicates * p % 1 if replicates else 0.0
+            return float(np.sqrt(replicates * part * (1 - part))) / trials
         share = max(hits, 1.0) / trials  # the replicates may agree by chance, on none
     return float(np.sqrt(share * (1 - share) / trials))
 
@@ -139,7 +157,10 @@ def judge(comparisons: Sequence[Comparison], rules: Rules) -> list[Row]:
     allowed = [c.reference.error + rules.tolerance * c.reference.spread for c in comparisons]
     p, plain = (
         np.array(
-            [_p_value(c, a + g * c.granted_here) for c, a in zip(comparisons, allowed, strict=True)]
+            [
+                _p_value(c, a + g * c.granted_here, g * c.bent_here)
+                for c, a in zip(comparisons, allowed, strict=True)
+            ]
         )
         for g in (1, 0)
     )
@@ -154,7 +175,7 @@ def judge(comparisons: Sequence[Comparison], rules: Rules) -> list[Row]:
     ]  # fmt: skip
 
 
-def _p_value(comparison: Comparison, allowed: float) -> float:
+def _p_value(comparison: Comparison, allowed: float, skewness: float) -> float:
     """Test by t; of rare events also an exact Poisson test, and the less significant of the two."""
     average, reference = comparison.average, comparison.reference
     if comparison.seen_by_too_few or comparison.doubt:
@@ -162,7 +183,7 @@ def _p_value(comparison: Comparison, allowed: float) -> float:
     gap = average.value - reference.value
     if comparison.above:
         return p_above(gap - allowed, average.standard_error, average.freedom)
-    p = p_value(gap, allowed, average.standard_error, average.freedom)
+    p = p_value(gap, allowed, average.standard_error, average.freedom, skewness)
     if comparison.expected_hits >= RARE:
         return p
     if reference.value > 0.5:
@@ -170,6 +191,11 @@ def _p_value(comparison: Comparison, allowed: float) -> float:
     rare = min(reference.value, 1 - reference.value)
     expected = comparison.trials * max(rare + np.sign(gap) * min(allowed, abs(gap)), 0.0)
     return max(p, poisson_p_value(comparison.trials * (rare + gap), expected))
+
+
+def _count(wanted: float) -> int | None:
+    """Return a number of replicates, rounded up; None where there are never enough."""
+    return int(np.ceil(wanted)) if wanted < MOST else None
 
 
 def _row(
@@ -181,10 +207,15 @@ def _row(
     rules: Rules,
 ) -> Row:
     average, reference = comparison.average, comparison.reference
-    visible = allowed + detectable(average.standard_error, average.freedom, level, rules.power)
-    matters = max(rules.resolution * reference.spread, 1e-12) + allowed
+    visible = allowed + detectable(
+        average.standard_error, average.freedom, level, rules.power, max(comparison.bent)
+    )
+    # of what has no spread round-off is all that could matter
+    matters = max(rules.resolution * reference.spread, 10 * ROUND_OFF * abs(reference.value))
+    matters += allowed
     verdict: Verdict = "consistent"
-    needed, doubt = 0, comparison.doubt
+    needed: int | None = 0
+    doubt = comparison.doubt
     granted = max(comparison.granted)
     visible += granted
     # more replicates make up for a part of the resolution, and hardly for most of it
@@ -195,10 +226,12 @@ def _row(
     elif comparison.seen_by_too_few:
         verdict, visible = "undecided", np.inf
         more = FEW / comparison.witnesses - 1 if comparison.witnesses > 0 else np.inf
-        needed = int(min(np.ceil(more * comparison.replicates), 10**9))
-    elif visible > matters or doubt:
+        needed = _count(more * comparison.replicates)
+    elif doubt:  # which more of the same does not end
+        verdict, needed = "undecided", None
+    elif visible > matters:
         verdict = "undecided"
-        total = needed_replicates(
+        total: float = needed_replicates(
             average.standard_error,
             comparison.replicates,
             matters - allowed - granted,
@@ -206,9 +239,10 @@ def _row(
             rules.power,
         )
         if np.isinf(comparison.time):  # the length of the chains counts, not their number
-            factor = ((visible - allowed) / (matters - allowed)) ** 2
-            total = int(min(np.ceil(factor * comparison.replicates), 10**9))
-        needed = total if total >= 10**9 else max(total - comparison.replicates, 1)
+            with np.errstate(divide="ignore"):
+                factor = np.float64(visible - allowed) / (matters - allowed)
+            total = np.ceil(factor**2 * comparison.replicates)
+        needed = _count(max(total - comparison.replicates, 1) if total < MOST else np.inf)
     return Row(
         sampler=comparison.sampler,
         observable=comparison.observable,

@@ -35,11 +35,15 @@ import numpy as np
 import numpy.typing as npt
 
 from wfrpde.arrays import Array, Integers
+from wfrpde.comparison.statistics import expectation, unskewed
 from wfrpde.comparison.tails import doubt_of, pareto_shape
 from wfrpde.errors import InputError
 
 SHARED = 0.05
 """Share of points in several replicates from which these are no independent ones."""
+
+EFFECTIVE = 20.0
+"""Effective points of a replicate, 1/Σw², below which its averages are far from normal ones."""
 
 LATTICE = 5
 """Numbers that differ below which nothing tells a lattice."""
@@ -132,11 +136,18 @@ def on_lattice(x: Array) -> bool:
 
 
 def corrected(w: Array) -> Array:
-    """Return W_i = w_i (1 + w_i − Σw²), of sum 1 as w ``(n,)`` is.
+    """Return W ``(n,)`` of sum 1, as w is: Σ W_i φ_i is the average of every φ, less its bias.
 
-    Σ W_i φ_i is Σ w_i φ_i + Σ w_i² (φ_i − φ̂), of every φ at once.
+    Jackknife: with φ̂ = Σ w_i φ_i, leaving out a point changes it by −w_i (φ_i − φ̂)/(1 − w_i), and
+    n − 1 times the mean of that is the bias of order 1/n. It differs by order 1/n² from
+    −Σ w_i² (φ_i − φ̂), which sees less of it where points are few, as w tells less than it should
+    of what lies beyond the heaviest.
     """
-    return np.asarray(w * (1 + w - w @ w))
+    n = np.count_nonzero(w)
+    if n < 2:
+        return w
+    left = 1 / np.maximum(1 - w, np.finfo(float).eps)
+    return np.asarray(w * (1 + (1 - 1 / n) * (left - w @ left)))
 
 
 def unseen(values: Array, masses: Array, share: float | Array) -> Array:
@@ -151,7 +162,8 @@ def unseen(values: Array, masses: Array, share: float | Array) -> Array:
     share
         A mass between 0 and 1, or ``(L,)`` of them: then ``(2, m, L)``.
     """
-    gaps, found = values - (values @ masses)[:, None], np.empty((2, len(values), *np.shape(share)))
+    gaps = values - expectation(values, masses)[:, None]
+    found = np.empty((2, len(values), *np.shape(share)))
     for k, row in enumerate(gaps):
         order = np.argsort(row)
         for side, (sign, way) in enumerate(((-1, order), (1, order[::-1]))):
@@ -159,6 +171,12 @@ def unseen(values: Array, masses: Array, share: float | Array) -> Array:
             held = np.append(0.0, sign * row[way]) * own
             found[side, k] = np.interp(share, np.cumsum(own), np.cumsum(held))
     return np.maximum(found, 0.0)
+
+
+def skewness_of(squares: Array, cubes: Array) -> Array:
+    """Return that of a sum with these second and third moments ``(m,)``; 0 of what is constant."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.nan_to_num(cubes / squares**1.5, posinf=0.0, neginf=0.0)
 
 
 def beyond_heaviest(heaviest: Array, shape: float) -> float:
@@ -203,20 +221,13 @@ class Weighed:
         logs = np.zeros(count) if log_weights is None else log_weights
         some, logs, copies = distinct(x, logs)
         w, values = normalised(logs), values[:, some]
-        gap = values - (values @ w)[:, None]
+        gap = values - expectation(values, w)[:, None]
         squares, cubes, fourths = (gap**p @ w**p for p in (2, 3, 4))
         effective, heaviest = float(1 / (w @ w)), float(w.max())
         return cls(
-            values @ corrected(w), squares, cubes, fourths, effective, heaviest, count,
+            expectation(values, corrected(w)), squares, cubes, fourths, effective, heaviest, count,
             pareto_shape(logs, copies),
         )  # fmt: skip
-
-
-def _unskewed(t: Array, skewness: Array) -> Array:
-    """Return Hall's transformation of Student's t > 0 of an average with a skewness, at least 0."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        bent = t + skewness * t**2 / 3 + skewness**2 * t**3 / 27 + skewness / 6
-    return np.where(np.isfinite(t), np.maximum(bent, 0.0), t)
 
 
 @dataclass(frozen=True)
@@ -257,7 +268,7 @@ class Means:
         squares = np.sum([own.squares for own in found], axis=0)
         within = np.sqrt(squares) / count
         with np.errstate(divide="ignore", invalid="ignore"):  # of what is the same at all points
-            skewness = np.nan_to_num(np.sum([own.cubes for own in found], axis=0) / squares**1.5)
+            skewness = skewness_of(squares, np.sum([own.cubes for own in found], axis=0))
             carriers = squares**2 / np.sum([own.fourths for own in found], axis=0)
         effective = float(sum(own.effective for own in found))
         between = rows.std(axis=0, ddof=1) / np.sqrt(count)
@@ -292,7 +303,5 @@ class Means:
         for error, free in zip((self.between, self.within), freedom, strict=True):
             with np.errstate(divide="ignore", invalid="ignore"):
                 t = np.where(gap > 0, gap / error, 0.0)
-                found.append(
-                    2 * student.sf(np.minimum(t, _unskewed(t, sign * self.skewness)), free)
-                )
+                found.append(2 * student.sf(unskewed(t, sign * self.skewness), free))
         return np.where(np.isfinite(gap), np.maximum(*found), 0.0)

@@ -1,0 +1,159 @@
+"""What is known to round-off, or agrees by chance, is no bias: constants, counts, tiny spreads."""
+
+import numpy as np
+import pytest
+from scipy.special import ndtri
+
+import wfrpde
+from wfrpde.comparison.observables import ReferenceValue, rounded
+from wfrpde.comparison.statistics import (
+    ROUND_OFF,
+    Average,
+    detectable,
+    expectation,
+    skewness_between,
+    t_quantile,
+    unskewed,
+)
+from wfrpde.comparison.verdicts import Comparison, Rules, judge, least_error
+
+TIME = 0.5
+CASE = {
+    "target": {"potential": "x**2/2", "modes": {"left": "x < -0.5"}},
+    "initial": {"mean": [-1.0], "covariance": [[0.5]]},
+    "flow": {"beta": 0.0, "save": [TIME]},
+    "validation": {
+        "metrics": False,
+        "limit": False,
+        "equation": False,
+        "moments": False,
+        "modes": False,
+        "observables": {
+            "one": "1 + 0*x",
+            "pi": "3.14159",
+            "nothing": "0*x",
+            "beside a million": "1e6 + 1e-3*x",
+            "beside nothing": "1e-6*x",
+        },
+        "probabilities": {"all": "x > -50", "none": "x > 50", "left": "x < -0.5"},
+    },
+}
+MEAN, WIDTH = -np.exp(-TIME), np.sqrt(1 - 0.5 * np.exp(-2 * TIME))
+
+
+def drawn(off=0.0, places=None):
+    """Independent points, or one in each of n parts of equal mass."""
+
+    def sampler(target, n, times, rng):
+        z = rng.standard_normal(n) if places is None else ndtri((np.arange(n) + rng.random(n)) / n)
+        return (MEAN + off + WIDTH * z)[None, :, None]
+
+    return {"python": sampler, "particles": 1000, "replicates": 16, "claims": "W"}
+
+
+@pytest.fixture(scope="module")
+def rows():
+    samplers = {"right": drawn(), "strata": drawn(places=1), "off": drawn(0.05)}
+    report = wfrpde.validate(wfrpde.Case.model_validate(CASE), samplers=samplers)
+    return {(row.sampler, row.observable): row for row in report.table}
+
+
+@pytest.mark.parametrize("name", ["one", "pi", "nothing", "P all", "P none"])
+@pytest.mark.parametrize("sampler", ["right", "strata", "off"])
+def test_constants_are_exact(rows, sampler, name):
+    row = rows[sampler, name]
+    assert row.verdict == "consistent"
+    assert row.spread == 0.0
+    truth = {"pi": 3.14159, "nothing": 0.0, "P none": 0.0}.get(name, 1.0)
+    assert row.mean == pytest.approx(truth, abs=2e-15)
+    assert row.reference == pytest.approx(truth, abs=2e-15)
+    assert row.reference_error <= 2 * ROUND_OFF * truth
+
+
+def test_a_tiny_spread_beside_a_large_mean_is_that_of_the_law(rows):
+    row = rows["right", "beside a million"]
+    assert row.verdict == "consistent"
+    assert row.reference - 1e6 == pytest.approx(1e-3 * MEAN, abs=2e-9)
+    assert row.spread == pytest.approx(1e-3 * WIDTH, rel=1e-6)
+    assert row.reference_error == pytest.approx(ROUND_OFF * 1e6, rel=0.1)
+    assert rows["off", "beside a million"].verdict == "biased"
+    assert rows["off", "beside nothing"].verdict == "biased"
+    assert rows["right", "beside nothing"].verdict == "consistent"
+
+
+def test_counts_that_agree_by_chance_are_no_bias(rows):
+    """One point in each of 1000 parts: 546.9 of them lie left, 547 in most replicates."""
+    row = rows["strata", "P left"]
+    assert row.verdict == "consistent"
+    assert abs(row.difference) < 1e-3
+
+
+def test_whole_numbers_vary_by_what_their_mean_leaves():
+    for p in (0.4530627, 0.453, 0.45305):
+        part = 1000 * p % 1
+        least = np.sqrt(part * (1 - part) / 16) / 1000
+        assert least_error(p, 0.453, 16_000.0, 16) == pytest.approx(least, abs=1e-15)
+        assert least_error(p, 0.453, 16_000.0) == 0.0
+
+
+def test_sums_of_a_constant_are_exact():
+    for n in (10**5, 999_983):
+        shares = np.full(n, 1 / n)
+        values = np.array([np.full(n, 3.14159), 1e6 + 1e-3 * np.linspace(-1, 1, n)])
+        found = expectation(values, shares)
+        assert found[0] == 3.14159
+        assert found[1] == pytest.approx(1e6, abs=1e-9)
+
+
+def test_spread_below_round_off_is_none():
+    found = rounded(1e6, 0.0, 1e-8)
+    assert found.error == pytest.approx(1e-7, rel=1e-12)
+    assert found.spread == 0.0
+    assert rounded(1.0, 1e-3, 0.1).spread == 0.1
+
+
+def compared(value, error, reference, **more):
+    average = Average(value, error, 15.0)
+    row = Comparison("s", "o", 1.0, 16, average, reference, **more)
+    return judge([row], Rules())[0]
+
+
+def test_replicates_that_more_of_do_not_help_are_not_counted():
+    right = ReferenceValue(0.0, 0.0, 1.0)
+    assert compared(0.0, 0.01, right).needed_replicates == 0
+    more = compared(0.0, 0.1, right).needed_replicates
+    seen = [
+        detectable(0.4 / np.sqrt(count), count - 1.0, 0.05, 0.8) for count in (16 + more, 15 + more)
+    ]
+    assert seen[0] <= 0.1 < seen[1]
+    for excused in (
+        compared(-0.05, 0.01, right, granted=(0.04, 0.0), beyond=0.01),
+        compared(0.0, 0.01, right, weights="the weights have too heavy a tail"),
+        compared(0.0, np.inf, right),
+    ):
+        assert excused.verdict == "undecided"
+        assert excused.needed_replicates is None
+
+
+def test_skewness_excuses_on_its_side_alone():
+    right = ReferenceValue(0.0, 0.0, 1.0)
+    assert compared(-0.025, 0.01, right).verdict == "biased"
+    assert compared(-0.025, 0.01, right, bent=(0.2, 0.0)).verdict == "undecided"
+    assert compared(0.025, 0.01, right, bent=(0.2, 0.0)).verdict == "biased"
+    assert compared(-0.08, 0.01, right, bent=(0.2, 0.0)).verdict == "biased"
+
+
+@pytest.mark.parametrize("skewness", [0.05, 0.3, 1.0])
+def test_what_would_have_been_seen_knows_of_the_skewness(skewness):
+    found = detectable(1.0, 15.0, 0.05, 0.5, skewness)
+    needed = found - t_quantile(0.5, 15.0)
+    back = unskewed(np.array(needed), np.array(-skewness))
+    assert back == pytest.approx(t_quantile(0.975, 15.0), rel=1e-9)
+
+
+def test_normal_replicates_are_hardly_skewed_and_others_are():
+    rng = np.random.default_rng(0)
+    normal = skewness_between(rng.standard_normal((64, 4000)))
+    assert np.abs(normal).mean() < 0.015
+    skewed = skewness_between(rng.standard_gamma(0.25, (64, 4000)))  # 4, of an average 0.5
+    assert 0.3 < skewed.mean() < 0.5
