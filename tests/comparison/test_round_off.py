@@ -6,6 +6,7 @@ from scipy.special import ndtri
 
 import wfrpde
 from wfrpde.comparison.observables import ReferenceValue, rounded
+from wfrpde.comparison.replicates import Replicate
 from wfrpde.comparison.statistics import (
     ROUND_OFF,
     Average,
@@ -157,3 +158,8 @@ def test_normal_replicates_are_hardly_skewed_and_others_are():
     assert np.abs(normal).mean() < 0.015
     skewed = skewness_between(rng.standard_gamma(0.25, (64, 4000)))  # 4, of an average 0.5
     assert 0.3 < skewed.mean() < 0.5
+
+
+def test_replicates_of_another_version_are_made_anew():
+    with pytest.raises(ValueError, match="of another version, without "):
+        Replicate.of({"times": np.zeros(1), "values": np.zeros((1, 1))})

@@ -124,7 +124,7 @@ class Replicate:
 
     @classmethod
     def of(cls, arrays: dict[str, Array]) -> Replicate:
-        """From named arrays."""
+        """From named arrays; ValueError if another version has written them."""
         data: dict[str, Any] = {key: {} for key in _NAMED}
         for key, array in arrays.items():
             head, dot, name = key.partition(".")
@@ -132,6 +132,8 @@ class Replicate:
                 data[head][name] = array
             else:
                 data[key] = array
+        if lacking := {f.name for f in fields(cls)} - set(data):
+            raise ValueError(f"a replicate of another version, without {', '.join(lacking)}")
         for key, kind in (("seconds", float), ("particles", int), ("chains", int), *_TEXTS):
             data[key] = kind(data[key])
         return cls(**data)
