@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from operator import attrgetter
 
 import numpy as np
+from scipy.ndimage import maximum_filter1d
 
 from wfrpde.arrays import Array
 from wfrpde.case.problem import Problem
@@ -42,6 +44,7 @@ def bars_of(
     least: float = 0.0,
     luck: Mapping[str, Array] | None = None,
     apart: Array | None = None,
+    averages: Averages | None = None,
 ) -> ErrorEstimate:
     """Return the largest of the distances to other numbers, and what else may be wrong.
 
@@ -51,7 +54,8 @@ def bars_of(
     what was mended; that may be in modes `apart` by so much along each axis. Where numbers may
     agree by chance, a share of the density's error adds to them: to all by `chance`, and as `luck`
     tells by name; and to all but the density itself what is `doubted` of it, and to all what steps
-    left `untold`. Of the first distance at `least` so much counts, but for the density.
+    left `untold`. Of the first distance at `least` so much counts, but for the density. To
+    `averages` a share of the errors of their like adds.
     """
     cut, depth = cut_off
     reach = float(np.ptp(problem.box, axis=1).max()) / 2
@@ -85,19 +89,19 @@ def bars_of(
         own: Array | None = None,
         of_steps: Array | None = None,
         smooth: bool = False,
+        like: Array | None = None,
     ) -> Array:
         value = pick(numbers)
-        distance = np.zeros_like(value)
 
         def each(of_times: Array) -> Array:
             return of_times.reshape(-1, *[1] * (value.ndim - 1))
 
-        for k, (other, _, share) in enumerate(comparisons):
-            counts = each(share if k else np.maximum(share, least))
-            distance = np.maximum(distance, counts * np.abs(value - pick(other)))
+        distance = furthest(numbers, comparisons, pick, least)
         size = np.abs(value) if own is None else own
         if smooth:
             distance = smoothed(distance / np.maximum(size, TINY)) * size
+        if like is not None:
+            distance += like
         distance += each(common) * size
         wide = np.maximum(np.abs(value), size)  # a mean is off by a share of the width
         distance += each(start_defect) * wide
@@ -106,6 +110,12 @@ def bars_of(
         distance += ROUND_OFF * np.abs(value) + each(cut) * (np.abs(value) + beyond)
         return np.asarray(distance)
 
+    like: dict[str, Array] = {}
+    if averages is not None:
+        pairs = np.maximum(averages.along[:, :, None], averages.along[:, None, :])
+        like["mean"] = averages.along * width
+        like["covariance"] = pairs * numbers.covariance_spread
+        like["kl"] = averages.every * np.sqrt(np.maximum(numbers.reaction_variance, 0.0))
     whole, nothing = np.ones(len(density)), np.zeros(len(density))
     # where boundaries in space cross within a cell both rules lose the same: twice as much counts
     rule, _, crossed = comparisons[-1]
@@ -120,15 +130,26 @@ def bars_of(
     return ErrorEstimate(
         series={
             name: gap(
-                attrgetter(name), more, spreads[name], None, of_steps.get(name), name in chances
+                attrgetter(name),
+                more,
+                spreads[name],
+                None,
+                of_steps.get(name),
+                name in chances,
+                like.get(name),
             )
             + density * (luck or {}).get(name, nothing)
             + owed.get(name, 0.0) * at_first
             for name, more in beyond.items()
         },
-        mean=gap(attrgetter("mean"), reach, reached, width),
+        mean=gap(attrgetter("mean"), reach, reached, width, like=like.get("mean")),
         covariance=gap(
-            attrgetter("covariance"), reach**2, reached_squares, squares, numbers.covariance_spread
+            attrgetter("covariance"),
+            reach**2,
+            reached_squares,
+            squares,
+            numbers.covariance_spread,
+            like=like.get("covariance"),
         )
         + density[:, None, None] * (luck or {}).get("covariance", nothing[:, None, None]),
         mode_mass={
@@ -138,6 +159,7 @@ def bars_of(
                 np.sqrt(inside) if apart is None else whole,
                 inside,
                 inside**HOELDER,
+                like=None if averages is None else averages.every * inside**HOELDER,
             )
             + density * (luck or {}).get(f"mass of {name}", nothing)
             + crossed * np.abs(numbers.mode_mass[name] - rule.mode_mass[name])
@@ -145,6 +167,81 @@ def bars_of(
         },
         density=np.maximum(density, floor) + (cut + start_defect + mended + untold),
     )
+
+
+def furthest(
+    numbers: Functionals,
+    comparisons: list[Comparison],
+    pick: Callable[[Functionals], Array],
+    least: float = 0.0,
+) -> Array:
+    """Return the largest distance of a number to that of others, each times its share.
+
+    Of the first one at `least` so much.
+    """
+    value = pick(numbers)
+    distance = np.zeros_like(value)
+    for k, (other, _, share) in enumerate(comparisons):
+        counts = share if k else np.maximum(share, least)
+        counts = counts.reshape(-1, *[1] * (value.ndim - 1))
+        distance = np.maximum(distance, counts * np.abs(value - pick(other)))
+    return distance
+
+
+@dataclass(frozen=True)
+class Averages:
+    """What tells how far averages under ρ are off, where single ones agree by chance.
+
+    Of means, covariances and masses, which depend on one density in much the same way, some agree
+    at some time by chance, hardly all.
+
+    Attributes
+    ----------
+    along
+        What adds to means and covariances along each axis ``(T, d)``, in their standard deviations,
+    every
+        and to KL, likewise, and to masses, in units of (m(1 − m))^0.6, ``(T,)``.
+    """
+
+    along: Array
+    every: Array
+
+    @classmethod
+    def of(cls, numbers: Functionals, comparisons: list[Comparison], share: float) -> Averages:
+        """Return a share of what the worst of their like are off by, now or at times next to it.
+
+        Of mean and variance along each axis; and of all, in norms that no turned axes change
+        (Gaussians' standard deviations) and for masses m in those of their indicators.
+        """
+        width = np.sqrt(np.einsum("tii->ti", numbers.covariance))
+        means = furthest(numbers, comparisons, attrgetter("mean")) / np.maximum(width, TINY)
+        gaps = furthest(numbers, comparisons, attrgetter("covariance"))
+        spreads = np.maximum(numbers.covariance_spread, TINY)
+        along = np.maximum(means, np.einsum("tii->ti", gaps / spreads))
+        every = np.zeros(len(along))
+        scale, turned = np.linalg.eigh(numbers.covariance)
+        whitened = turned / np.sqrt(np.maximum(scale, TINY))[:, None, :]
+        for other, _, counts in comparisons:
+            mean = np.einsum("tij,ti->tj", whitened, numbers.mean - other.mean)
+            gap = np.swapaxes(whitened, 1, 2) @ (numbers.covariance - other.covariance) @ whitened
+            norms = [np.linalg.norm(mean, axis=1), np.linalg.norm(gap, axis=(1, 2)) / np.sqrt(2)]
+            for name, m in numbers.mode_mass.items():
+                deviation = np.sqrt(np.maximum(m * (1 - m), 0.0))
+                norms.append(np.abs(m - other.mode_mass[name]) / np.maximum(deviation, ROUND_OFF))
+            every = np.maximum(every, counts * np.max(norms, axis=0))
+        density = np.max([counts * l2 for _, l2, counts in comparisons], axis=0)
+        return cls(share * _about(along, density), share * _about(every, density))
+
+
+def _about(found: Array, density: Array) -> Array:
+    """Return the largest of what was found ``(T, …)`` at a time after the start and next to it.
+
+    Where the error of the density falls, what is found at another time falls half as fast.
+    """
+    unit = np.sqrt(np.maximum(density, TINY)).reshape(-1, *[1] * (found.ndim - 1))
+    about = np.zeros_like(found)  # the start is a formula
+    about[1:] = maximum_filter1d(found[1:] / unit[1:], 3, axis=0, mode="nearest") * unit[1:]
+    return about
 
 
 def smoothed(distance: Array) -> Array:
