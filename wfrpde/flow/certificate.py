@@ -40,6 +40,10 @@ REGULAR, WARY, IRREGULAR, ORDER_WITHIN = 1 / 12, 1 / 4, 1 / 3, 0.2
 """Least s where the observed order is 2 up to ORDER_WITHIN, there at kinks and after a first try
 that did not do (what was found to be needed is 1/5), and s elsewhere; errors in h⁴ leave 1/16."""
 
+TOO_FAST = 2.3
+"""Order from which, without a tolerance, changes fall from run to run because the coarsest is far
+off: where slopes push mass over more than a cell at once, the density was off by .8 |c' − b'|."""
+
 UNSEEN = 2.0
 """Largest s where changes hardly fall from run to run, as across a barrier whose top lies within a
 cell: all runs hop at wrong rates."""
@@ -242,7 +246,7 @@ def _shares(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Share
     if _irregular(problem):
         return [1.0, BY_CHANCE]
     if problem.tolerance is None:  # kinks within cells leave no order to count on
-        return [1.0 if problem.kinks.oblique else 1 / 3, BY_CHANCE]
+        return [1.0 if problem.kinks.oblique else _by_order(problem, ladder, fields), BY_CHANCE]
     if len(fields) > 3:
         return [_settled(problem, ladder.interpolations, fields), None]
     return [_regularity(problem, ladder, fields), None]
@@ -284,24 +288,37 @@ def sizes(problem: Problem, nodes: Interpolation, u: Array) -> Callable[[Array],
     return lambda gap: np.asarray(np.sqrt((mass * gap**2).sum(axis=1)))
 
 
+def _by_order(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
+    """Return s ``(T,)`` of |c' − b'|: all of it where changes fall too slowly, or too fast."""
+    first, second, _ = _changes(problem, ladder, fields)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        order = np.log2(first / second)
+    return np.where((order > 1) & (order < TOO_FAST), 1 / 3, 1.0)
+
+
 def _regularity(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
     """Return s ``(T,)``: the order is that of L2 norms, weighted by ρ at the coarse nodes."""
+    first, second, gained = _changes(problem, ladder, fields)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = second / first
+        order = -np.log2(ratio)
+        # s in units of the share of the last change that extrapolation did not foresee
+        unforeseen = 2.5 * gained / second
+    wary = ladder.refined or problem.kinks.any
+    share = np.clip(unforeseen, WARY if wary else REGULAR, IRREGULAR)
+    share = np.where(np.abs(order - 2) < ORDER_WITHIN, share, IRREGULAR)
+    return np.where(order < 1, _of_slow(ratio), share)
+
+
+def _changes(problem: Problem, ladder: Ladder, fields: list[Array]) -> tuple[Array, Array, Array]:
+    """Return |b − a|, |c − b| and |c' − b'| of the last three runs, at the coarsest nodes."""
     coarse, middle, fine = ladder.interpolations[-3:]
     once = coarse_positions(coarse, middle)
     twice = coarse_positions(middle, fine)[once]
     u, middle_u = fields[-1][:, twice], fields[-2][:, once]
     size = sizes(problem, coarse, u)
     first, second = middle_u - fields[-3], u - middle_u
-    gained = size(u + second / 3 - (middle_u + first / 3))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = size(second) / size(first)
-        order = -np.log2(ratio)
-        # s in units of the share of the last change that extrapolation did not foresee
-        unforeseen = 2.5 * gained / size(second)
-    wary = ladder.refined or problem.kinks.any
-    share = np.clip(unforeseen, WARY if wary else REGULAR, IRREGULAR)
-    share = np.where(np.abs(order - 2) < ORDER_WITHIN, share, IRREGULAR)
-    return np.where(order < 1, _of_slow(ratio), share)
+    return size(first), size(second), size(u + second / 3 - (middle_u + first / 3))
 
 
 def _of_slow(ratio: Array) -> Array:
