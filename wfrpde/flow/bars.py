@@ -115,7 +115,7 @@ def bars_of(
         pairs = np.maximum(averages.along[:, :, None], averages.along[:, None, :])
         like["mean"] = averages.along * width
         like["covariance"] = pairs * numbers.covariance_spread
-        like["kl"] = averages.every * np.sqrt(np.maximum(numbers.reaction_variance, 0.0))
+        like["kl"] = averages.kl * np.sqrt(np.maximum(numbers.reaction_variance, 0.0))
     whole, nothing = np.ones(len(density)), np.zeros(len(density))
     # where boundaries in space cross within a cell both rules lose the same: twice as much counts
     rule, _, crossed = comparisons[-1]
@@ -142,7 +142,8 @@ def bars_of(
             + owed.get(name, 0.0) * at_first
             for name, more in beyond.items()
         },
-        mean=gap(attrgetter("mean"), reach, reached, width, like=like.get("mean")),
+        mean=gap(attrgetter("mean"), reach, reached, width, like=like.get("mean"))
+        + at_first[:, None] * owed.get("mean", 0.0),
         covariance=gap(
             attrgetter("covariance"),
             reach**2,
@@ -151,7 +152,8 @@ def bars_of(
             numbers.covariance_spread,
             like=like.get("covariance"),
         )
-        + density[:, None, None] * (luck or {}).get("covariance", nothing[:, None, None]),
+        + density[:, None, None] * (luck or {}).get("covariance", nothing[:, None, None])
+        + at_first[:, None, None] * owed.get("covariance", 0.0),
         mode_mass={
             name: gap(
                 _mass_of(name),
@@ -200,14 +202,19 @@ class Averages:
     along
         What adds to means and covariances along each axis ``(T, d)``, in their standard deviations,
     every
-        and to KL, likewise, and to masses, in units of (m(1 − m))^0.6, ``(T,)``.
+        and to masses, in units of (m(1 − m))^0.6, ``(T,)``,
+    kl
+        and to KL, in standard deviations of log(ρ/π).
     """
 
     along: Array
     every: Array
+    kl: Array
 
     @classmethod
-    def of(cls, numbers: Functionals, comparisons: list[Comparison], share: float) -> Averages:
+    def of(
+        cls, numbers: Functionals, comparisons: list[Comparison], share: float, of_kl: float
+    ) -> Averages:
         """Return a share of what the worst of their like are off by, now or at times next to it.
 
         Of mean and variance along each axis; and of all, in norms that no turned axes change
@@ -230,7 +237,8 @@ class Averages:
                 norms.append(np.abs(m - other.mode_mass[name]) / np.maximum(deviation, ROUND_OFF))
             every = np.maximum(every, counts * np.max(norms, axis=0))
         density = np.max([counts * l2 for _, l2, counts in comparisons], axis=0)
-        return cls(share * _about(along, density), share * _about(every, density))
+        about = _about(every, density)
+        return cls(share * _about(along, density), share * about, of_kl * about)
 
 
 def _about(found: Array, density: Array) -> Array:

@@ -140,21 +140,23 @@ class WholeStart:
         return np.append(self._found[1] + log_normalisation, shift[1:])
 
 
-def beyond_the_box(problem: Problem) -> dict[str, float]:
+def beyond_the_box(problem: Problem) -> dict[str, float | Array]:
     """Return what numbers of the start owe at most to the little of it beyond an automatic box.
 
     The share out there is about ρ₀ at the walls relative to its maximum. log(ρ₀/π) and its slope
-    are taken at the walls, too: they may be thousands where the share is 1e-12.
+    are taken at the walls, too: they may be thousands where the share is 1e-12. Means ``(d,)``
+    and covariances ``(d, d)`` owe it its distance and the squares of that.
     """
     if not problem.endless or problem.equation.path is not None or not len(problem.initial.seeds):
         return {}
     top = float(problem.log_initial(problem.initial.seeds).max())
     count = {1: 1, 2: 101, 3: 31}[problem.dim]
     along = [np.linspace(low, high, count) for low, high in problem.box]
-    faces, steps = [], []
+    faces, steps, reach = [], [], []
     for axis, ends in enumerate(problem.box):
         for wall, into in zip(ends, (1.0, -1.0), strict=True):
             steps.append(into * 1e-5 * np.ptp(ends))
+            reach.append(float(np.abs(wall - problem.initial.seeds[:, axis]).max()))
             for place in (wall, wall + steps[-1]):
                 faces.append(lattice([*along[:axis], np.array([place]), *along[axis + 1 :]]))
     points = np.concatenate(faces)
@@ -171,10 +173,16 @@ def beyond_the_box(problem: Problem) -> dict[str, float]:
             "fisher_information": slope**2,
         }
         most = {name: np.where(share > 0, share * size, 0.0) for name, size in sizes.items()}
-    return {
+    owed: dict[str, float | Array] = {
         name: float(np.nan_to_num(owed, nan=0.0, posinf=0.0).max(axis=1).sum())
         for name, owed in most.items()
     }
+    at_walls = np.nan_to_num(share).max(axis=1)
+    mean, squares = ((at_walls * np.array(reach) ** k).reshape(-1, 2).sum(axis=1) for k in (1, 2))
+    along = np.sqrt(squares)
+    if problem.frame is not None:
+        mean, along = (np.abs(problem.frame.matrix.T) @ one for one in (mean, along))
+    return owed | {"mean": mean, "covariance": np.outer(along, along)}
 
 
 def remembered(problem: Problem, outcome: Outcome) -> Array:
