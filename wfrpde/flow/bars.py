@@ -161,7 +161,7 @@ def bars_of(
                 np.sqrt(inside) if apart is None else whole,
                 inside,
                 inside**HOELDER,
-                like=None if averages is None else averages.every * inside**HOELDER,
+                like=None if averages is None else averages.every * inside,
             )
             + density * (luck or {}).get(f"mass of {name}", nothing)
             + crossed * np.abs(numbers.mode_mass[name] - rule.mode_mass[name])
@@ -202,7 +202,7 @@ class Averages:
     along
         What adds to means and covariances along each axis ``(T, d)``, in their standard deviations,
     every
-        and to masses, in units of (m(1 − m))^0.6, ``(T,)``,
+        and to masses, in units of m(1 − m), ``(T,)``,
     kl
         and to KL, in standard deviations of log(ρ/π).
     """
@@ -217,28 +217,29 @@ class Averages:
     ) -> Averages:
         """Return a share of what the worst of their like are off by, now or at times next to it.
 
-        Of mean and variance along each axis; and of all, in norms that no turned axes change
-        (Gaussians' standard deviations) and for masses m in those of their indicators.
+        Of mean and variance along each axis; for masses, of masses, in standard deviations of their
+        indicators, and the mean; and for KL of all, in norms that no turned axes change.
         """
         width = np.sqrt(np.einsum("tii->ti", numbers.covariance))
         means = furthest(numbers, comparisons, attrgetter("mean")) / np.maximum(width, TINY)
         gaps = furthest(numbers, comparisons, attrgetter("covariance"))
         spreads = np.maximum(numbers.covariance_spread, TINY)
         along = np.maximum(means, np.einsum("tii->ti", gaps / spreads))
-        every = np.zeros(len(along))
+        every, kl = np.zeros(len(along)), np.zeros(len(along))
         scale, turned = np.linalg.eigh(numbers.covariance)
         whitened = turned / np.sqrt(np.maximum(scale, TINY))[:, None, :]
         for other, _, counts in comparisons:
             mean = np.einsum("tij,ti->tj", whitened, numbers.mean - other.mean)
             gap = np.swapaxes(whitened, 1, 2) @ (numbers.covariance - other.covariance) @ whitened
-            norms = [np.linalg.norm(mean, axis=1), np.linalg.norm(gap, axis=(1, 2)) / np.sqrt(2)]
+            norms = [np.linalg.norm(mean, axis=1)]
             for name, m in numbers.mode_mass.items():
                 deviation = np.sqrt(np.maximum(m * (1 - m), 0.0))
                 norms.append(np.abs(m - other.mode_mass[name]) / np.maximum(deviation, ROUND_OFF))
             every = np.maximum(every, counts * np.max(norms, axis=0))
+            kl = np.maximum(kl, counts * np.linalg.norm(gap, axis=(1, 2)) / np.sqrt(2))
         density = np.max([counts * l2 for _, l2, counts in comparisons], axis=0)
-        about = _about(every, density)
-        return cls(share * _about(along, density), share * about, of_kl * about)
+        kl = _about(np.maximum(every, kl), density)
+        return cls(share * _about(along, density), share * _about(every, density), of_kl * kl)
 
 
 def _about(found: Array, density: Array) -> Array:
