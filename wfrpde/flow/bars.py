@@ -225,7 +225,8 @@ class Averages:
         gaps = furthest(numbers, comparisons, attrgetter("covariance"))
         spreads = np.maximum(numbers.covariance_spread, TINY)
         along = np.maximum(means, np.einsum("tii->ti", gaps / spreads))
-        every, kl = np.zeros(len(along)), np.zeros(len(along))
+        every: Array = np.zeros(len(along))
+        kl: Array = np.zeros(len(along))
         scale, turned = np.linalg.eigh(numbers.covariance)
         whitened = turned / np.sqrt(np.maximum(scale, TINY))[:, None, :]
         for other, _, counts in comparisons:
