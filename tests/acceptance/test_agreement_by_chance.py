@@ -129,3 +129,29 @@ def test_a_kink_at_six_digits():
     assert abs(solution.mean[2, 0] - 0.4559113163) <= solution.error.mean[2, 0] <= 1e-6
     kl = solution.error.series["kl"][2]
     assert abs(solution.series["kl"][2] - 0.09666713379) <= kl <= 1e-6
+
+
+def test_a_mean_that_agrees_while_its_like_do_not():
+    """A far start beside a kink: at first the mean of x was off by 1.5 bars."""
+    valley = "min(2.78*(x + 1)**2, 3.6*(x - 1)**2 + 0.0775)"
+    flow = {"save": [0.00759, 0.0379, 0.114, 0.379], "beta": 16.7}
+    line = solved(valley, 1.841, 0.3524, 1e-6, **flow)
+    plane = wfrpde.solve(
+        wfrpde.Case.from_dict(
+            {
+                "target": {"potential": f"{valley} + 1.68*abs(y - 0.496) + 0.261*y**2"},
+                "initial": {"mean": [1.841, -5.365], "covariance": [[0.3524, 0.0], [0.0, 0.3168]]},
+                "flow": flow,
+                "numerics": {"formulation": "edge-averaged"},
+                "accuracy": {"tolerance": 1e-2},
+            }
+        )
+    )
+    assert plane.numerics["accuracy"]["met"]
+    assert abs(line.mean[1, 0] - 1.596030993) < 1e-7
+    for found, bar, right in (
+        (plane.mean[:, 0], plane.error.mean[:, 0], line.mean[:, 0]),
+        (plane.covariance[:, 0, 0], plane.error.covariance[:, 0, 0], line.covariance[:, 0, 0]),
+    ):
+        assert (np.abs(found - right)[1:] <= bar[1:]).all()
+        assert (bar[1:] < 1e-2).all()

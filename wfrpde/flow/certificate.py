@@ -40,9 +40,10 @@ REGULAR, WARY, IRREGULAR, ORDER_WITHIN = 1 / 12, 1 / 4, 1 / 3, 0.2
 """Least s where the observed order is 2 up to ORDER_WITHIN, there at kinks and after a first try
 that did not do (what was found to be needed is 1/5), and s elsewhere; errors in h⁴ leave 1/16."""
 
-TOO_FAST = 2.3
+TOO_FAST, OVERTAKEN = 2.3, 1.5
 """Order from which, without a tolerance, changes fall from run to run because the coarsest is far
-off: where slopes push mass over more than a cell at once, the density was off by .8 |c' − b'|."""
+off, and how much of |c' − b'| counts then: where slopes push mass over more than a cell at once,
+the density was off by .8 of it, a mass by 1.2."""
 
 UNSEEN = 2.0
 """Largest s where changes hardly fall from run to run, as across a barrier whose top lies within a
@@ -289,11 +290,11 @@ def sizes(problem: Problem, nodes: Interpolation, u: Array) -> Callable[[Array],
 
 
 def _by_order(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
-    """Return s ``(T,)`` of |c' − b'|: all of it where changes fall too slowly, or too fast."""
+    """Return s ``(T,)`` of |c' − b'|: more than a third where changes fall too slowly or fast."""
     first, second, _ = _changes(problem, ladder, fields)
     with np.errstate(divide="ignore", invalid="ignore"):
         order = np.log2(first / second)
-    return np.where((order > 1) & (order < TOO_FAST), 1 / 3, 1.0)
+    return np.where(order < TOO_FAST, np.where(order > 1, 1 / 3, 1.0), OVERTAKEN)
 
 
 def _regularity(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
