@@ -12,7 +12,7 @@ import wfrpde
 from wfrpde.case.setup import make_problem
 from wfrpde.errors import InputError
 from wfrpde.flow.accuracy import level_for
-from wfrpde.flow.schemes.heat_kernels import _between_nodes
+from wfrpde.flow.schemes.heat_kernels import _when_moved
 from wfrpde.flow.solve import choose
 
 PLACES = (-8.0, 14.0), (-11.0, 9.0)
@@ -186,7 +186,7 @@ def test_between_nodes_is_looked_where_there_are_cells():
         return problem.target.potential(x)
 
     counted = replace(problem, target=replace(problem.target, value=potential))
-    found = _between_nodes(counted, replace(whole, active=middle))
+    (found,) = _when_moved(counted, replace(whole, active=middle), np.zeros((1, 1)), 4)
     assert [len(x) for x in asked] == 4 * [21 * 11]
     low, h = problem.box[:, 0], np.ptp(problem.box, axis=1) / 60
     i, j = np.meshgrid(np.arange(20, 41), np.arange(25, 36), indexing="ij")

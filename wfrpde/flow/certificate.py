@@ -247,7 +247,10 @@ def _shares(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Share
     if _irregular(problem):
         return [1.0, BY_CHANCE]
     if problem.tolerance is None:  # kinks within cells leave no order to count on
-        return [1.0 if problem.kinks.oblique else _by_order(problem, ladder, fields), BY_CHANCE]
+        if problem.kinks.oblique:
+            return [1.0, BY_CHANCE]
+        of_order = problem.dim > 1 and not problem.by_hand and problem.mesh is None
+        return [_by_order(problem, ladder, fields) if of_order else 1 / 3, BY_CHANCE]
     if len(fields) > 3:
         return [_settled(problem, ladder.interpolations, fields), None]
     return [_regularity(problem, ladder, fields), None]

@@ -8,7 +8,6 @@ steps Δt on cells twice as wide tells what the grid does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -280,25 +279,25 @@ def _between_nodes(problem: Problem, grid: TensorGrid, finest: Run) -> float | A
     at all where they resolve V. A dip of it between nodes is seen by no run; it does not matter
     before there is mass in it, but later, when that has gone.
     """
-    cells = np.nonzero(grid.active)
-
-    def moved(steps: int) -> Iterator[tuple[Array, Array]]:
-        for share in np.arange(steps) / steps:
-            axes = [breaks[:-1] + share * np.diff(breaks) for breaks in grid.breaks]
-            x = np.stack([axis[k] for axis, k in zip(axes, cells, strict=True)], axis=1)
-            yield x, problem.potential(x)
-
-    def change(log_masses: list[Array]) -> Array:
-        return np.asarray(np.abs(np.expm1(log_masses[0] - np.array(log_masses))).max(axis=0))
-
-    of_target = float(change([logsumexp(-potential) for _, potential in moved(MOVED)]))
+    of_target = float(_when_moved(problem, grid, np.zeros((1, 1)), MOVED)[0])
     if of_target < RESOLVED:
         return of_target
-    nodes, u = interpolation_of(grid, 1), finest.march.u
-    of_density = change(
-        [logsumexp(evaluate(nodes, u, x)[0] - v, axis=1) for x, v in moved(2 * MOVED)]
-    )
+    of_density = _when_moved(problem, grid, finest.march.u, 2 * MOVED)
     return np.asarray(IN_DIPS * np.maximum.accumulate(of_density))
+
+
+def _when_moved(problem: Problem, grid: TensorGrid, u: Array, steps: int) -> Array:
+    """Return the largest relative change ``(T,)`` of Σ e^{u − V} over nodes moved in so many steps.
+
+    u ``(T, n)`` is at the nodes, or constant.
+    """
+    cells, masses = np.nonzero(grid.active), []
+    for share in np.arange(steps) / steps:
+        axes = [breaks[:-1] + share * np.diff(breaks) for breaks in grid.breaks]
+        x = np.stack([axis[k] for axis, k in zip(axes, cells, strict=True)], axis=1)
+        there = u if u.shape[1] == 1 else evaluate(interpolation_of(grid, 1), u, x)[0]
+        masses.append(logsumexp(there - problem.potential(x), axis=1))
+    return np.asarray(np.abs(np.expm1(masses[0] - np.array(masses))).max(axis=0))
 
 
 def default_dt(problem: Problem) -> float:
