@@ -212,7 +212,7 @@ def _solved(
         if comm.rank == 0:
             how = f"{pairs.facts['eigensolver']}, {pairs.facts['linear_solver']}"
             logger.debug("degree %d, %d nodes: %s", degree, nodes.n_global, how)
-    ladder = Ladder(tuple(levels), smooth, kinked=problem.kinks.oblique)
+    ladder = Ladder(tuple(levels), smooth, kinked=problem.kinks.oblique, by_hand=problem.by_hand)
     return _combined(problem, ladder, count, scale)
 
 
