@@ -144,6 +144,35 @@ def test_skewness_excuses_on_its_side_alone():
     assert compared(-0.08, 0.01, right, bent=(0.2, 0.0)).verdict == "biased"
 
 
+def test_what_is_granted_to_weights_excuses_no_other_sampler():
+    """Three rows that weights excuse leave Holm's procedure stricter for one of equal weights."""
+    right, bent = ReferenceValue(0.0, 0.0, 1.0), Average(-0.06, 0.01, 15.0)
+    weighed = [
+        Comparison("weighed", f"o{k}", 1.0, 16, bent, right, granted=(0.05, 0.0), beyond=0.01)
+        for k in range(3)
+    ]
+    equal = Comparison("equal", "mean x", 1.0, 16, Average(0.0245, 0.01, 15.0), right)
+    *excused, row = judge([*weighed, equal], Rules())
+    assert [one.verdict for one in excused] == 3 * ["undecided"]
+    assert 0.05 / 4 < row.p_value < 0.05
+    assert row.verdict == "consistent"
+    assert row.doubt == ""
+
+
+def test_replicates_that_skewness_asks_for_are_counted():
+    """It falls as 1/√R as well: 16 replicates of skewness 1 said that one more was enough."""
+    right = ReferenceValue(0.0, 0.0, 1.0)
+    assert compared(0.0, 0.02, right).needed_replicates == 0
+    more = compared(0.0, 0.02, right, bent=(1.0, 0.0)).needed_replicates
+
+    def seen(count):
+        share = np.sqrt(16 / count)
+        return detectable(0.02 * share, count - 1.0, 0.05, 0.8, share)
+
+    assert seen(16 + more) <= 0.1 < seen(15 + more)
+    assert more > 5
+
+
 @pytest.mark.parametrize("skewness", [0.05, 0.3, 1.0])
 def test_what_would_have_been_seen_knows_of_the_skewness(skewness):
     found = detectable(1.0, 15.0, 0.05, 0.5, skewness)

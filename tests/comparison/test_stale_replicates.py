@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy as np
 import pytest
 
 pytest.importorskip("dolfinx")
@@ -45,6 +46,23 @@ def test_an_edit_of_a_module_that_the_sampler_imports(tmp_path, caplog):
     (row,) = third.rows("own_sampler:exact", "mean x")
     assert row.mean == pytest.approx(100, abs=1)
     assert validated(tmp_path, table).facts["replicates_reused"] == 3
+
+
+def test_replicates_without_what_this_version_keeps(tmp_path, caplog):
+    """They are made anew, and that is told."""
+    (tmp_path / "own_older.py").write_text(SAMPLER.format(helper="own_help"))
+    (tmp_path / "own_help.py").write_text(HELPER.format("0.0"))
+    table = {"python": "own_older:exact", "particles": 50, "replicates": 2}
+    first = validated(tmp_path, table)
+    for file in (tmp_path / "kept").rglob("*.npz"):
+        with np.load(file) as data:
+            older = {key: data[key] for key in data.files if not key.endswith(":summed")}
+            assert len(older) < len(data.files)
+        np.savez(file, **older)
+    again = validated(tmp_path, table)
+    assert again.facts["replicates_reused"] == 0
+    assert again.table == first.table
+    assert "made anew: a replicate of another version, without summed" in caplog.text
 
 
 PROGRAM = """

@@ -207,7 +207,12 @@ def _valid(stale: set[str], arrays: dict[str, Any]) -> list[Replicate]:
     for key, array in arrays.items():
         number, _, name = key.partition(":")
         split.setdefault(int(number), {})[name] = array
-    return [_current(stale, Replicate.of(split[k])) for k in sorted(split)]
+    try:
+        found = [Replicate.of(split[k]) for k in sorted(split)]
+    except ValueError as error:
+        stale.add(str(error))
+        raise
+    return [_current(stale, replicate) for replicate in found]
 
 
 def _current(stale: set[str], replicate: Replicate) -> Replicate:

@@ -192,18 +192,30 @@ def detectable(
 
 
 def needed_replicates(
-    standard_error: float, count: int, wanted: float, level: float, power: float
+    standard_error: float,
+    count: int,
+    wanted: float,
+    level: float,
+    power: float,
+    skewness: float = 0.0,
 ) -> int:
-    """How many replicates make the bias ``wanted`` detectable; `MOST` at most."""
+    """How many replicates make the bias ``wanted`` detectable; `MOST` at most.
+
+    The standard error and the ``skewness`` of the average over ``count`` fall as 1/√R.
+    """
     if not np.isfinite(standard_error) or wanted <= 0:
         return MOST
-    single = standard_error * np.sqrt(count)
+
+    def seen(replicates: int) -> float:
+        share = np.sqrt(count / replicates)
+        return detectable(standard_error * share, replicates - 1, level, power, skewness * share)
+
     low, high = 2, 2
-    while high < MOST and detectable(single / np.sqrt(high), high - 1, level, power) > wanted:
+    while high < MOST and seen(high) > wanted:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        if detectable(single / np.sqrt(middle), middle - 1, level, power) > wanted:
+        if seen(middle) > wanted:
             low = middle
         else:
             high = middle

@@ -164,12 +164,13 @@ def judge(comparisons: Sequence[Comparison], rules: Rules) -> list[Row]:
         )
         for g in (1, 0)
     )
-    rejected, seeming = holm(p, rules.level), holm(plain, rules.level)
+    rejected = holm(p, rules.level)
+    excused = (p > plain) & holm(plain, rules.level)  # and not by what is granted to other rows
     strictest = rules.level / len(comparisons)
     return [
         _row(c, bound, float(value), verdict, strictest, rules)
         for c, bound, value, verdict in zip(
-            comparisons, allowed, p, np.where(rejected, "biased", np.where(seeming, "excused", "")),
+            comparisons, allowed, p, np.where(rejected, "biased", np.where(excused, "excused", "")),
             strict=True,
         )
     ]  # fmt: skip
@@ -237,6 +238,7 @@ def _row(
             matters - allowed - granted,
             level,
             rules.power,
+            max(comparison.bent),
         )
         if np.isinf(comparison.time):  # the length of the chains counts, not their number
             with np.errstate(divide="ignore"):
