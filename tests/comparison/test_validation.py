@@ -302,6 +302,16 @@ def test_replicates_are_kept_and_found_again(tmp_path):
     assert wfrpde.validate(case(small, **QUICK), resume=tmp_path).table == first.table
 
 
+def test_a_bias_is_no_better_known_where_it_is_split_than_in_its_row():
+    """Of eight particles none crosses in most replicates, which agree on that by chance."""
+    few = {"kind": "smc_wfr", "particles": 8, "dt": 0.05, "replicates": 8}
+    found = wfrpde.validate(case([few], metrics=False, equation=False))
+    assert found.splits
+    for split in found.splits:
+        (row,) = [r for r in found.rows("smc_wfr", split.observable) if r.time == split.time]
+        assert split.total == (row.difference, row.standard_error), row.observable
+
+
 def test_bias_split_of_a_long_step():
     """Langevin with long steps: the bias is the step's, of order 1, and nothing else."""
     sampler = langevin(particles=2000, dt=0.1, replicates=40)

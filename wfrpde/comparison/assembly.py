@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,6 +111,10 @@ def assemble(
         if one.replicates and one.name in floors:
             metrics += _metric_rows(one.name, one.replicates, floors[one.name])
     splits, points = split_all(ladders, limits)
+    errors = {(row.sampler, row.observable, row.time): row.standard_error for row in rows}
+    for k, split in enumerate(splits):  # few replicates may agree by chance, here as in the rows
+        error = errors.get((split.sampler, split.observable, split.time), 0.0)
+        splits[k] = replace(split, total=(split.total[0], max(split.total[1], error)))
     claims = {one.judge.label: one.judge for one in judged}
     return ValidationReport(
         case=case,
