@@ -12,9 +12,10 @@ import wfrpde
 from wfrpde.comparison.assembly import compare
 from wfrpde.comparison.dimensions import ProductJudge
 from wfrpde.comparison.exact_samples import exact_sampler
-from wfrpde.comparison.flows import Flows
+from wfrpde.comparison.flows import Flows, meshless_density
 from wfrpde.comparison.law_tails import LawTails
 from wfrpde.comparison.observables import ReferenceValue
+from wfrpde.comparison.product_observables import along
 from wfrpde.comparison.statistics import Average
 from wfrpde.comparison.verdicts import Comparison, Rules, judge
 from wfrpde.comparison.weighed import unseen
@@ -300,3 +301,24 @@ def test_tails_of_weights_that_leave_nearly_all_points_are_not_asked(flows, heav
     share = np.median([one.worth[0] for one in found]) / 400
     assert (share > 0.95) is not doubted
     assert any(row.weights for row in compare("s", judged, found)) is doubted
+
+
+def test_sums_hide_summands_that_get_nowhere_beside_all():
+    """Of 1000 particles few have crossed; one moves a sum by less than its standard deviation."""
+    factor = {
+        "repeat": 1000,
+        "target": {"kind": "double_well", "barrier": 12.0},
+        "initial": {"mean": [-1.0], "covariance": [[0.01]]},
+    }
+    flow, accuracy = {"beta": 0.0, "save": [0.3]}, {"tolerance": 1e-3}
+    case = {**HEAVY_PRODUCT, "factor": [factor], "flow": flow, "accuracy": accuracy}
+    density = meshless_density(wfrpde.solve(wfrpde.Case.model_validate(case)), 0.3)
+    w = np.repeat([2.0, 1.0], [100, 900])
+    w /= np.linalg.norm(w)
+    tails = LawTails.of_all(along({"w": w}), density)
+    for points in (4000, 6000, 16_000, 64_000):
+        assert not any(tails.doubts(points)), points
+    gaps, masses = density.far_along(w)
+    far = np.sqrt(density.form(w).variance)
+    beyond = masses[np.abs(gaps) > 3 * far].sum()
+    assert beyond == pytest.approx(2 * norm.sf(3), rel=0.01)

@@ -149,6 +149,10 @@ class MeshlessDensity(ABC):
         points, masses = self.along(w)
         return points - self.form(w).mean, masses
 
+    def parts_along(self, w: Array) -> tuple[Array, Array]:
+        """Return the same of what one independent part alone adds to w·x."""
+        return MeshlessDensity.far_along(self, w)
+
     def along(self, direction: Array) -> tuple[Array, Array]:
         """Points ``(n,)`` and masses ``(n,)`` that stand for the law of a form in integrals."""
         form = self.form(direction)

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from scipy.special import ndtr
 
 from wfrpde.arrays import Array, Flags
 from wfrpde.comparison.density import density_of
 from wfrpde.comparison.exact_samples import ExactSampler, exact_sampler
-from wfrpde.comparison.meshless import Form, MeshlessDensity, frequencies_of
+from wfrpde.comparison.meshless import GRID, REACH, Form, MeshlessDensity, frequencies_of
 from wfrpde.errors import InputError
 from wfrpde.fields.product_regions import ProductRegion
 from wfrpde.flow.product.gaussian_part import GaussianPart
@@ -67,8 +68,21 @@ class ProductDensity(MeshlessDensity):
     def far_along(self, w: Array) -> tuple[Array, Array]:
         """Return how far ``(n,)`` w·x lies from its mean, far out, and with which masses.
 
-        A sum is as far out as one of its summands alone where their tails are heavy: the masses
-        are those of all, together as many as there are. Normal ones make no tail heavy.
+        A sum is as far out as one of its summands alone where their tails are heavy, and as a
+        normal number of its own variance where none of them gets out of that.
+        """
+        law = self.solution.projection(self.time, w)
+        gaps, masses = self.parts_along(w)
+        if sum(law.counts) == 1:
+            return gaps, masses
+        edges = np.linspace(-REACH, REACH, GRID)
+        normal = np.sqrt(law.variance) * (edges[1:] + edges[:-1]) / 2
+        return np.append(gaps, normal), np.append(masses, np.diff(ndtr(edges)))
+
+    def parts_along(self, w: Array) -> tuple[Array, Array]:
+        """Return how far ``(n,)`` single summands lie from their means, and with which masses.
+
+        The masses are those of all, together as many as there are. Normal ones make no tail heavy.
         """
         law = self.solution.projection(self.time, w)
         gaps, masses = [], []
@@ -79,7 +93,7 @@ class ProductDensity(MeshlessDensity):
                 gaps.append(line.places - mass @ line.places)
                 masses.append(count * mass)
         if not gaps:
-            return super().far_along(w)
+            return super().parts_along(w)
         return np.concatenate(gaps), np.concatenate(masses)
 
     def _kind(self, w: Array) -> bytes:

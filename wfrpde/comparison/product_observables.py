@@ -128,7 +128,7 @@ def distance_from_mean() -> Observable:
         return rounded(total / density.dim, error / density.dim, spread)
 
     def far(density: MeshlessDensity) -> tuple[Array, Array]:
-        gaps, masses = density.far_along(np.ones(density.dim))
+        gaps, masses = density.parts_along(np.ones(density.dim))
         return gaps**2 / density.dim, masses
 
     what = "squared distance from the Eulerian mean, per dimension"
