@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy import integrate, stats
+from scipy.special import ndtr
 
 pytest.importorskip("dolfinx")
 
@@ -342,3 +343,23 @@ def test_bars_of_a_narrow_start_on_one_of_two_tails(tolerance):
     exact = [0.69604817, 1.3738589, 1.7381518]
     off = np.abs(solution.covariance[1:, 0, 0] - exact)
     assert np.all(off <= solution.error.covariance[1:, 0, 0])
+
+
+def test_mass_of_a_start_beyond_the_box_of_a_plane_is_in_the_bars():
+    """Of 1.1e-8 right of x = 2.5 the 1e-13 beyond the wall was told as 3e-16."""
+    solution = wfrpde.solve(
+        wfrpde.Case.from_dict(
+            {
+                "target": {
+                    "potential": "3*(x**2 - 1)**2 + y**4/4",
+                    "dim": 2,
+                    "modes": {"far": "x > 2.5"},
+                },
+                "initial": {"mean": [0.0, 0.0], "covariance": [[0.2, 0.0], [0.0, 0.3]]},
+                "flow": {"save": [0.02], "beta": 1.0},
+                "accuracy": {"tolerance": 1e-2},
+            }
+        )
+    )
+    off = abs(solution.mode_mass["far"][0] - ndtr(-2.5 / np.sqrt(0.2)))
+    assert off <= solution.error.mode_mass["far"][0] < 1e-11

@@ -261,3 +261,16 @@ def test_shares_of_the_ranks_add_up(tensor_grid, simplices):
         np.testing.assert_allclose(one, other, rtol=1e-13)
     volume = simplex_volumes(simplices_of_box(grid).points[simplices_of_box(grid).cells]).sum()
     assert weights.sum() == pytest.approx(volume, rel=1e-12)
+
+
+def test_the_tip_of_a_corner_beside_the_boundary_of_another_region():
+    """It lies between the probes of a cell that the other is seen to cut: both rules lost 1e-5."""
+    corner = parse_region("0.99 + (x - 0.5)/2 < y and x + y/50 > 0.47", 2, "corner")
+    other = parse_region("x + 2*y < 1.9 and x > -1.7", 2, "other")
+    y = 0.975 / 1.01
+    ends = np.array([[0.47 - y / 50, y], [2.0, 1.74], [2.0, 2.0], [0.43, 2.0]])
+    exact = np.linalg.det(np.stack([ends, np.roll(ends, -1, axis=0)], axis=1)).sum() / 2
+    elements = TensorInterpolation(box(2, 4, 2.0), 6)
+    for fewer in (0, -1):
+        rule = make_quadrature(elements, [corner, other], fewer=fewer)
+        assert rule.weights[corner(rule.points)].sum() == pytest.approx(exact, abs=1e-12)

@@ -32,21 +32,14 @@ def cells_with_corners(
     What is integrated along lines bends there, where no rule across them sees it: masses of corners
     were off by up to 3e-3, which two rules may share.
     """
-    dim = low.shape[1]
-    lattice = tensor(np.linspace(1e-9, 1 - 1e-9, PROBES[dim], dtype=np.float64), dim)
-    probes = low[:, None] + lattice[None] * size[:, None]
-    several = [r for r in regions if isinstance(r, Region) and len(r.comparisons) > 1]
-    seen = [is_cut(probes, [region]) for region in several]
     corner: Flags = np.zeros(len(low), dtype=bool)
     planes: list[RegionFunction] = []
-    if not several:
-        return corner, []
-    unseen = ~np.any(seen, axis=0)  # the tip of a corner may lie between the probes
-    for region, cut in zip(several, seen, strict=True):
-        some = np.flatnonzero(cut | unseen)
-        own, sides = corners_within(region, low[some], size[some])
-        corner[some] |= own
-        planes += [partial(_positive, side) for side in sides]
+    for region in regions:
+        if isinstance(region, Region) and len(region.comparisons) > 1:
+            # all cells: the tip of a corner may lie between probes, beside another's boundary
+            own, sides = corners_within(region, low, size)
+            corner |= own
+            planes += [partial(_positive, side) for side in sides]
     return corner, planes
 
 

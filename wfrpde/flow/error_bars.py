@@ -25,7 +25,7 @@ from wfrpde.flow.hops import misjudged_hops
 from wfrpde.flow.normalisation import estranged
 from wfrpde.flow.outcome import Outcome, Share
 from wfrpde.flow.saved import ErrorEstimate
-from wfrpde.flow.wide_start import outside, remembered
+from wfrpde.flow.wide_start import left_out, outside, remembered
 
 NO_LUCK = 1 / 4
 """Share of the density's relative error that every other number on a line has besides its own,
@@ -128,6 +128,9 @@ def estimated(
         luck = {name: part * np.abs(getattr(numbers, name)) for name, part in OF_TWO.items()}
     elif alike:
         luck = {name: NO_LUCK * np.abs(getattr(numbers, name)) for name in RATES}
+        if left_out(outcome) > 0:  # all averages miss the same part of the start
+            luck["covariance"] = NO_LUCK * numbers.covariance_spread
+            luck["kl"] = NO_LUCK * np.sqrt(np.maximum(numbers.reaction_variance, 0.0))
     if problem.tolerance is not None and problem.dim == 1 and outcome.steps is not None:
         # moments of elements are far better than the density, masses that end within one are not:
         # one was off by 2.1 bars

@@ -145,7 +145,8 @@ def beyond_the_box(problem: Problem) -> dict[str, float | Array]:
 
     The share out there is about ρ₀ at the walls relative to its maximum. log(ρ₀/π) and its slope
     are taken at the walls, too: they may be thousands where the share is 1e-12. Means ``(d,)``
-    and covariances ``(d, d)`` owe it its distance and the squares of that.
+    and covariances ``(d, d)`` owe it its distance and the squares of that, and the mass of a
+    region what lies at the walls within it.
     """
     if not problem.endless or problem.equation.path is not None or not len(problem.initial.seeds):
         return {}
@@ -182,6 +183,12 @@ def beyond_the_box(problem: Problem) -> dict[str, float | Array]:
     along = np.sqrt(squares)
     if problem.frame is not None:
         mean, along = (np.abs(problem.frame.matrix.T) @ one for one in (mean, along))
+    at_wall = points.reshape(len(steps), 2, -1, problem.dim)[:, 0]
+    for name, region in problem.target.regions.items():
+        within = np.asarray(region(at_wall.reshape(-1, problem.dim))).reshape(at_wall.shape[:2])
+        owed[f"mass of {name}"] = float(
+            np.where(within, np.nan_to_num(share), 0.0).max(axis=1).sum()
+        )
     return owed | {"mean": mean, "covariance": np.outer(along, along)}
 
 
