@@ -113,25 +113,27 @@ def estimated(
         return bars_of(numbers, nobody, problem, cut, *4 * [nothing]).unknown()
     nested = "degree" not in outcome.facts
     set_by_case = problem.by_hand or problem.mesh is not None
-    # no order is to be counted on across kinks, nor one with certainty where cells end at them
-    kinks = problem.kinks.oblique or (problem.kinks.any and problem.tolerance is not None)
-    by_luck = nested or outcome.shared > 0 or kinks
-    alike = bool(comparisons) and problem.dim > 1 and by_luck and not set_by_case
+    alike = bool(comparisons) and problem.dim > 1 and not set_by_case
+    alike = alike and (nested or outcome.shared > 0)
+    to_tolerance, extrapolated = problem.tolerance is not None, outcome.facts["extrapolated"]
+    three = len(outcome.facts["runs"]) == 3
     by_chance, luck = 0.0, dict[str, Array]()
-    if problem.dim == 1 and problem.tolerance is not None and outcome.facts["extrapolated"]:
-        by_chance = NO_LUCK
-    if problem.dim > 1 and set_by_case and len(outcome.facts["runs"]) == 3 and nested:
-        by_chance = BY_HAND
+    if extrapolated and not alike and (problem.dim == 1 or three):
+        seldom = BY_HAND if problem.dim > 1 else 0.0
+        by_chance = NO_LUCK if to_tolerance else seldom
     if not comparisons and problem.by_hand:  # two rules agree by chance as well: by 10 bars
         by_chance = NO_LUCK
-    if problem.tolerance is not None and problem.dim > 1 and len(comparisons) == 1:
+    if to_tolerance and problem.dim > 1 and len(comparisons) == 1:
         luck = {name: part * np.abs(getattr(numbers, name)) for name, part in OF_TWO.items()}
     elif alike:
         luck = {name: NO_LUCK * np.abs(getattr(numbers, name)) for name in RATES}
-        if left_out(outcome) > 0:  # all averages miss the same part of the start
-            luck["covariance"] = NO_LUCK * numbers.covariance_spread
-            luck["kl"] = NO_LUCK * np.sqrt(np.maximum(numbers.reaction_variance, 0.0))
-    if problem.tolerance is not None and problem.dim == 1 and outcome.steps is not None:
+    # all averages miss the same part of a start; and far tails decide these, elsewhere by an order
+    # of their own
+    tails = extrapolated and not alike and not three
+    if to_tolerance and problem.dim > 1 and (tails or left_out(outcome) > 0):
+        luck["covariance"] = NO_LUCK * numbers.covariance_spread
+        luck["kl"] = NO_LUCK * np.sqrt(np.maximum(numbers.reaction_variance, 0.0))
+    if to_tolerance and problem.dim == 1 and outcome.steps is not None:
         # moments of elements are far better than the density, masses that end within one are not:
         # one was off by 2.1 bars
         luck = {
@@ -157,7 +159,7 @@ def estimated(
         seeds = np.concatenate([told.target.seeds, told.initial.seeds])
         mended, apart = mended + misplaced, np.ptp(seeds, axis=0)
     doubted: Array = nothing
-    refined = nested and problem.tolerance is not None
+    refined = nested and to_tolerance
     if comparisons and (set_by_case or refined):
         distance = np.max([share * l2 for _, l2, share in comparisons], axis=0)
         scale = np.maximum(np.abs(numbers.kl), SMALL * np.abs(numbers.kl).max())
@@ -182,6 +184,11 @@ def estimated(
         doubted = doubted + outcome.shared * told
     if comparisons and refined and outcome.facts["extrapolated"] and problem.dim > 1:
         doubted = doubted + misjudged_hops(problem, outcome)
+    if comparisons and not alike and problem.kinks.any:
+        # no order is to be counted on across kinks (a mean was off by 8 bars), nor one with
+        # certainty, to a tolerance, where cells end at them (by 1.5)
+        part = 1.0 if problem.kinks.oblique else 0.5 * (to_tolerance and problem.dim > 1)
+        doubted = np.maximum(doubted, NO_LUCK * part * comparisons[0][1] * comparisons[0][2])
     if comparisons and problem.kinks.oblique:
         # two rules are no nearer to the truth than to each other
         integrals, constants, times = rule
