@@ -46,6 +46,7 @@ def small(monkeypatch):
     monkeypatch.setattr("wfrpde.discretisation.fluxes.ROWS", 600)
     monkeypatch.setattr("wfrpde.discretisation.tensor_interpolation.LOOKED_AT", 3_000)
     monkeypatch.setattr("wfrpde.fields.blocks.BLOCK", 1_000)
+    monkeypatch.setattr("wfrpde.fields.rendering.IN_CACHE", 1_000)
     monkeypatch.setattr("wfrpde.flow.evaluation.BLOCK", 1_000)
     monkeypatch.setitem(wfrpde.domain.extent.SAMPLES, 3, 9)
 

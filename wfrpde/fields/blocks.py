@@ -12,8 +12,9 @@ BLOCK = 100_000
 """Points at which a function is asked at once: what it needs on its way is a few numbers each."""
 
 
-def in_blocks(function: Callable[[Array], Array], x: Array, block: int = BLOCK) -> Array:
-    """Return a function ``(n,)`` of points ``(n, d)``."""
+def in_blocks(function: Callable[[Array], Array], x: Array, block: int | None = None) -> Array:
+    """Return a function ``(n,)`` of points ``(n, d)``, of so many at once."""
+    block = BLOCK if block is None else block
     if len(x) <= block:
         return np.asarray(function(x))
     value = np.empty(len(x))
