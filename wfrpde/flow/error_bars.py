@@ -113,8 +113,8 @@ def estimated(
         return bars_of(numbers, nobody, problem, cut, *4 * [nothing]).unknown()
     nested = "degree" not in outcome.facts
     set_by_case = problem.by_hand or problem.mesh is not None
-    alike = bool(comparisons) and problem.dim > 1 and not set_by_case
-    alike = alike and (nested or outcome.shared > 0)
+    averaged = nested or outcome.shared > 0  # edges, or heat kernels
+    alike = bool(comparisons) and problem.dim > 1 and averaged and not set_by_case
     to_tolerance, extrapolated = problem.tolerance is not None, outcome.facts["extrapolated"]
     three = len(outcome.facts["runs"]) == 3
     by_chance, luck = 0.0, dict[str, Array]()
@@ -168,11 +168,12 @@ def estimated(
         doubt = np.maximum.accumulate(np.minimum(furthest / COARSE, 1.0))
         far = np.maximum.accumulate(distance) >= COARSE / 2
         wider = np.where(far & (not refined), WIDEST, WIDER)
-        if refined and problem.dim > 1 and len(outcome.facts["runs"]) > 3:
+        of_four = refined and problem.dim > 1 and len(outcome.facts["runs"]) > 3
+        if of_four:
             wider = np.maximum(UNCOUNTED / np.maximum(comparisons[0][2], TINY), 1.0)
         widened = 1 + (wider - 1) * doubt
-        if refined and problem.dim > 1 and len(outcome.facts["runs"]) > 3:
-            steep = np.minimum(STEEP * _changes(outcome, numbers), 1.0)
+        if of_four:
+            steep = np.minimum(STEEP * _steepness(outcome, numbers), 1.0)
             widened = np.maximum(widened, steep / np.maximum(comparisons[0][2], TINY))
         if refined and problem.dim == 1 and problem.grading is not None:
             widened *= UNEQUAL
@@ -182,7 +183,7 @@ def estimated(
     if comparisons:
         told = np.max([share * l2 for _, l2, share in comparisons], axis=0)
         doubted = doubted + outcome.shared * told
-    if comparisons and refined and outcome.facts["extrapolated"] and problem.dim > 1:
+    if comparisons and refined and extrapolated and problem.dim > 1:
         doubted = doubted + misjudged_hops(problem, outcome)
     if comparisons and not alike and problem.kinks.any:
         # no order is to be counted on across kinks (a mean was off by 8 bars), nor one with
@@ -204,13 +205,12 @@ def estimated(
     # where there is little: of starts in an upper well Fisher informations were off by up to 49
     # bars, means and masses by 20 (with it, bars would be 900 times the errors where the coarsest
     # run does not see a well)
-    of_four = len(outcome.facts["runs"]) > 3 and outcome.facts["extrapolated"]
     hops = problem.dim == 1 and problem.equation.beta == 0
-    least = ODD if of_four and hops else 0.0
+    least = ODD if hops and extrapolated and len(outcome.facts["runs"]) > 3 else 0.0
     averages = None
     if alike:
         of_like = ACROSS_KINKS if problem.kinks.oblique else ALIKE
-        of_like = SELDOM[problem.dim] if problem.tolerance is None else of_like
+        of_like = of_like if to_tolerance else SELDOM[problem.dim]
         of_kl = of_like * (1.0 if problem.kinks.oblique else OF_KL)
         averages = Averages.of(numbers, every, of_like, of_kl)
     error = bars_of(
@@ -220,7 +220,7 @@ def estimated(
     return _in_widths_of_the_box(problem, numbers, error)
 
 
-def _changes(outcome: Outcome, numbers: Functionals) -> Array:
+def _steepness(outcome: Outcome, numbers: Functionals) -> Array:
     """Return by how much log(ρ/π) changes from node to node ``(T,)``, in the mean square."""
     grid = outcome.interpolation.grid
     if not isinstance(grid, TensorGrid):

@@ -180,16 +180,16 @@ def beyond_the_box(problem: Problem) -> dict[str, float | Array]:
     }
     at_walls = np.nan_to_num(share).max(axis=1)
     mean, squares = ((at_walls * np.array(reach) ** k).reshape(-1, 2).sum(axis=1) for k in (1, 2))
-    along = np.sqrt(squares)
+    width = np.sqrt(squares)
     if problem.frame is not None:
-        mean, along = (np.abs(problem.frame.matrix.T) @ one for one in (mean, along))
+        mean, width = (np.abs(problem.frame.matrix.T) @ one for one in (mean, width))
     at_wall = points.reshape(len(steps), 2, -1, problem.dim)[:, 0]
     for name, region in problem.target.regions.items():
         within = np.asarray(region(at_wall.reshape(-1, problem.dim))).reshape(at_wall.shape[:2])
         owed[f"mass of {name}"] = float(
             np.where(within, np.nan_to_num(share), 0.0).max(axis=1).sum()
         )
-    return owed | {"mean": mean, "covariance": np.outer(along, along)}
+    return owed | {"mean": mean, "covariance": np.outer(width, width)}
 
 
 def remembered(problem: Problem, outcome: Outcome) -> Array:

@@ -149,7 +149,7 @@ def _mixed(values: Array, changes: Array) -> Array:
 
 
 def _of_neighbours(values: Array, errors: Array) -> Array:
-    """Return a third of the largest relative error of values that are up to three times as large.
+    """Return a third of the largest relative error of the values within a factor of three of each.
 
     Two degrees agree on a value by chance, on cells that resolve neither it nor its neighbours
     (rates of waves on 16 cells were off by 12 bars). What is vague tells nothing about the others.

@@ -291,11 +291,11 @@ def _when_moved(problem: Problem, grid: TensorGrid, u: Array, steps: int) -> Arr
 
     u ``(T, n)`` is at the nodes, or constant.
     """
-    cells, masses = np.nonzero(grid.active), []
+    cells, masses, nodes = np.nonzero(grid.active), [], interpolation_of(grid, 1)
     for share in np.arange(steps) / steps:
         axes = [breaks[:-1] + share * np.diff(breaks) for breaks in grid.breaks]
         x = np.stack([axis[k] for axis, k in zip(axes, cells, strict=True)], axis=1)
-        there = u if u.shape[1] == 1 else evaluate(interpolation_of(grid, 1), u, x)[0]
+        there = u if u.shape[1] == 1 else evaluate(nodes, u, x)[0]
         masses.append(logsumexp(there - problem.potential(x), axis=1))
     return np.asarray(np.abs(np.expm1(masses[0] - np.array(masses))).max(axis=0))
 
