@@ -17,6 +17,8 @@ from wfrpde.comparison.statistics import (
     unskewed,
 )
 from wfrpde.comparison.verdicts import Comparison, Rules, judge, least_error
+from wfrpde.fields import numpy_function, parse_expression
+from wfrpde.fields.round_off import made_of
 
 TIME = 0.5
 CASE = {
@@ -35,6 +37,9 @@ CASE = {
             "nothing": "0*x",
             "beside a million": "1e6 + 1e-3*x",
             "beside nothing": "1e-6*x",
+            "ones": "cos(x)**2 + sin(x)**2 - 1",
+            "a million of ones": "1e6*(exp(x)*exp(-x/2)*exp(-x/2) - cosh(x)**2 + sinh(x)**2)",
+            "ratios": "max(x, 1)/max(1, x) - sqrt(x**2 + 2)/(x**2 + 2)**0.5",
         },
         "probabilities": {"all": "x > -50", "none": "x > 50", "left": "x < -0.5"},
     },
@@ -69,6 +74,53 @@ def test_constants_are_exact(rows, sampler, name):
     assert row.mean == pytest.approx(truth, abs=2e-15)
     assert row.reference == pytest.approx(truth, abs=2e-15)
     assert row.reference_error <= 2 * ROUND_OFF * truth
+
+
+@pytest.mark.parametrize("sampler", ["right", "strata", "off"])
+@pytest.mark.parametrize(
+    ("name", "size"), [("ones", 5.0), ("a million of ones", 1e8), ("ratios", 5.0)]
+)
+def test_what_is_constant_up_to_round_off_is_no_bias(rows, sampler, name, size):
+    row = rows[sampler, name]
+    assert row.verdict == "consistent"
+    assert row.spread == 0.0
+    assert row.mean == pytest.approx(0.0, abs=1e-15 * size)
+    assert row.reference == pytest.approx(0.0, abs=1e-15 * size)
+    assert ROUND_OFF * size / 3 < row.reference_error < 3 * ROUND_OFF * size
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("x", 1.0),
+        ("3*x", 6.0),
+        ("7", 7.0),
+        ("x**2", 3.0),
+        ("cos(x)**2 + sin(x)**2 - 1", 2 + 4 * np.sin(1) * np.cos(1) + 2),
+        ("(x - 1e6)**2", 3e12),
+        ("max(x, 1e3)", 1e3),
+    ],
+)
+def test_numbers_that_a_formula_is_made_of(text, right):
+    """At x = 1: 3x is off by a share of itself, and by 3 times that of x."""
+    expression = parse_expression(text, 1, "it")
+    found = numpy_function(made_of(expression), 1)(np.array([[1.0]]))
+    assert found[0] == pytest.approx(right, rel=1e-6)
+
+
+@pytest.mark.parametrize("chains", [1, 4])
+def test_constants_are_exact_along_chains(chains):
+    rng = np.random.default_rng(3)
+    points = rng.standard_normal((chains, 4000, 1))
+    given = {"samples": points, "layout": "(chains, steps, d)"}
+    report = wfrpde.validate(wfrpde.Case.model_validate(CASE), samplers={"chains": given})
+    rows = {row.observable: row for row in report.table}
+    for name in ("one", "pi", "nothing", "P all", "P none", "ones", "a million of ones", "ratios"):
+        row = rows[name]
+        assert row.verdict == "consistent"
+        assert abs(row.difference) < 1e-15 * (1e8 if "million" in name else 5.0)
+    assert rows["P left"].verdict == "consistent"
+    assert rows["P left"].standard_error == pytest.approx(np.sqrt(0.2134 / 4000 / chains), rel=0.2)
 
 
 def test_a_tiny_spread_beside_a_large_mean_is_that_of_the_law(rows):

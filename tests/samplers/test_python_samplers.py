@@ -54,6 +54,22 @@ def draw(target, n, times, rng, shift=0.0):
     return rng.standard_normal((len(times), n, target.dim)) + shift
 
 
+def steps(target, n, times, rng, dt=9.0):
+    return np.full((len(times), n, target.dim), dt)
+
+
+def seeded(target, n, times, rng, seed=0, particles=3):
+    return rng.standard_normal((len(times), n, target.dim))
+
+
+class OwnStep:
+    def __init__(self, target, dt=0.5):
+        pass
+
+    def step(self, ensemble, t, dt, rng):
+        return ensemble
+
+
 def weighted(target, n, times, rng):
     print("told of", times)
     x = rng.standard_normal((len(times), n, target.dim))
@@ -166,6 +182,32 @@ def test_parameters_reach_the_class(prepare):
     made = run.run(SEED, 50, 0.1, TIMES)
     assert np.array_equal(made.ensembles[0].positions, made.ensembles[1].positions)
     run.close()
+
+
+def test_a_function_is_told_the_step_of_its_run(prepare):
+    """Also those of a ladder, which are longer than that of the table; by default 0.01."""
+    run = prepare('python = "theirs:steps"\ndt = 0.125')
+    for dt in (0.125, 0.25):
+        made = run.run(SEED, 3, dt, TIMES)
+        assert (made.ensembles[0].positions == dt).all()
+    run.close()
+
+
+def test_parameters_that_a_key_of_the_table_does_not_reach_are_refused(prepare):
+    for reference, key, value in (
+        ("OwnStep", "dt", "0.125"),
+        ("seeded", "seed", "4"),
+        ("seeded", "particles", "50"),
+    ):
+        with pytest.raises(InputError) as caught:
+            prepare(f'python = "theirs:{reference}"\n{key} = {value}')
+        found = f"theirs:{reference}, whose parameter {key} is not given the {key} of the table"
+        assert found in str(caught.value)
+        assert "step is told dt" in str(caught.value)
+    for reference in ("OwnStep", "seeded"):  # defaults of their own, where the table says nothing
+        run = prepare(f'python = "theirs:{reference}"')
+        assert run.run(SEED, 3, 0.125, TIMES).ensembles[1].positions.shape == (3, 2)
+        run.close()
 
 
 def test_plain_arrays_in_the_other_order(prepare):

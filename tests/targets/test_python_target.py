@@ -48,6 +48,13 @@ failing = Failing()
 
 def family(depth):
     return Well(depth)
+
+class Sides:
+    def __init__(self, dim=1, depth=1.0):
+        self.own, self.depth = dim, depth
+    def potential(self, x):
+        assert x.shape[1] == self.own
+        return self.depth * (x ** 2).sum(axis=1)
 number = 3
 """
 
@@ -75,6 +82,13 @@ def test_classes_and_functions_take_the_parameters():
     for name in ("Well", "family", "WithGradient"):
         target = make_target(python=f"my_targets:{name}", parameters={"depth": 3.0})
         np.testing.assert_allclose(target.potential([[0.0, 0.0]]), [6.0])
+
+
+def test_the_dimension_of_the_case_reaches_a_parameter_of_that_name():
+    """Its own default would be asked at points in the plane, or solve another problem silently."""
+    target = make_target(python="my_targets:Sides", dim=2, parameters={"depth": 3.0})
+    assert target.dim == 2
+    np.testing.assert_allclose(target.potential([[1.0, 2.0]]), [15.0])
 
 
 def test_a_ready_target_is_taken_as_it_is():

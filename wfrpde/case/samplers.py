@@ -131,6 +131,11 @@ class SamplerSpec(OpenSection):
             object.__setattr__(self, "name", self._default_name())
         return self
 
+    @property
+    def kept(self) -> frozenset[str]:
+        """Keys that the table gives and that hold whatever the sampler is: no parameters of it."""
+        return frozenset(self.model_fields_set) - {*_SOURCES, "name", "parameters"}
+
     def _check_kind(self, kind: str) -> None:
         from wfrpde.samplers.registry import validate_sampler
 

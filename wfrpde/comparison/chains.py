@@ -40,6 +40,7 @@ def chain_rows(
     for i, (observable, reference) in enumerate(zip(judge.observables, references, strict=True)):
         values = np.array([r.values[0, i] for r in replicates])
         trials = points if observable.share else 0.0
+        constant = reference.spread == 0
         mean = _average(replicates, values, i, reference.spread)
         # what so many points of π, whose spread is known, cannot know better
         worth = points if np.isnan(effective[i]) else effective[i]
@@ -55,9 +56,9 @@ def chain_rows(
                 reference,
                 trials,
                 ess=_known(effective[i]),
-                r_hat=_known(np.max([r.r_hat[0, i] for r in replicates])),
+                r_hat=None if constant else _known(np.max([r.r_hat[0, i] for r in replicates])),
                 unseen=unseen,
-                weights=weights or heavy[i] or (WORDS if stuck[i] else ""),
+                weights=weights or ("" if constant else heavy[i] or (WORDS if stuck[i] else "")),
             )
         )
     return rows
@@ -69,11 +70,14 @@ def _known(value: float) -> float | None:
 
 
 def _average(replicates: Sequence[Replicate], values: Array, i: int, spread: float) -> Average:
-    """Average of Markov chains; where none of them moves, each of C counts as a single point."""
+    """Average of Markov chains; where none of them moves, each of C counts as a single point.
+
+    What has no spread moves in none.
+    """
     errors = np.array([r.errors[0, i] for r in replicates])
     mean = chain_average(values, errors, np.array([r.freedom[0, i] for r in replicates]))
     # standard error, in standard deviations, below which chains do not move at all
-    if mean.standard_error > 1e-8 * spread:
+    if mean.standard_error > 1e-8 * spread or spread == 0:
         return mean
     chains = sum(r.chains for r in replicates)
     error = spread / np.sqrt(chains) if chains > 1 else np.inf

@@ -47,6 +47,9 @@ class Observable:
     along
         Of a function of a linear form, under such a density: how far ``(n,)`` its values lie from
         the average, far out, and with which masses; None: as the points of the density tell it.
+    made_of
+        How large the numbers are ``(n,)`` that a formula is made of at points ``(n, d)``, see
+        `wfrpde.fields.round_off`; None: as large as its values.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Observable:
     share: bool = False
     truth: Callable[[Any], ReferenceValue] | None = field(repr=False, default=None)
     along: Callable[[Any], tuple[Array, Array]] | None = field(repr=False, default=None)
+    made_of: Callable[[Array], Array] | None = field(repr=False, default=None)
 
 
 @dataclass(frozen=True)
@@ -71,11 +75,14 @@ class ReferenceValue:
         Estimated error of the value; a bound, as it is the same in every replicate.
     spread
         Standard deviation of φ.
+    lost
+        What round-off may change the value by, which is part of the error.
     """
 
     value: float
     error: float
     spread: float
+    lost: float = 0.0
 
 
 def moments(names: Sequence[str]) -> list[Observable]:
@@ -150,11 +157,13 @@ def survival() -> Observable:
 def expressions(texts: Mapping[str, str], dim: int, where: str) -> list[Observable]:
     """Give the averages of the user's expressions; errors name ``where.<name>``."""
     from wfrpde.fields import numpy_function, parse_expression
+    from wfrpde.fields.round_off import made_of
 
     result = []
     for name, text in texts.items():
-        function = numpy_function(parse_expression(text, dim, f"{where}.{name}"), dim)
-        result.append(Observable(name, f"average of {text}", _free(function)))
+        formula = parse_expression(text, dim, f"{where}.{name}")
+        function, size = (numpy_function(f, dim) for f in (formula, made_of(formula)))
+        result.append(Observable(name, f"average of {text}", _free(function), made_of=size))
     return result
 
 
@@ -188,17 +197,27 @@ def reference_values(
         other, _ = _integrals(observable, coarse, density)
         error = known.get(observable.name, spread * np.nan_to_num(density.error))
         error = float(np.nan_to_num(error)) + abs(value - other)
-        result.append(rounded(value, error, spread))
+        result.append(rounded(value, error, spread, _size(observable, fine)))
     return result
 
 
-def rounded(value: float, error: float, spread: float) -> ReferenceValue:
+def rounded(value: float, error: float, spread: float, size: float = 0.0) -> ReferenceValue:
     """Return what is known of an observable, with what round-off may add to its error.
 
-    Spread below that is none.
+    Of numbers of this `size` that its values are made of. Spread below that is none.
     """
-    lost = ROUND_OFF * max(abs(value), spread)
-    return ReferenceValue(value, error + lost, spread if spread > lost else 0.0)
+    lost = ROUND_OFF * max(abs(value), spread, size)
+    return ReferenceValue(value, error + lost, spread if spread > lost else 0.0, lost)
+
+
+def _size(observable: Observable, atoms: tuple[Array, Array]) -> float:
+    """Average size of the numbers that an observable is made of, where these are known."""
+    if observable.made_of is None:
+        return 0.0
+    points, mass = atoms
+    size = observable.made_of(points)
+    known = (mass > 0) & np.isfinite(size)
+    return float(size[known] @ mass[known])
 
 
 def _integrals(

@@ -212,8 +212,8 @@ def _row(
         average.standard_error, average.freedom, level, rules.power, max(comparison.bent)
     )
     # of what has no spread round-off is all that could matter
-    matters = max(rules.resolution * reference.spread, 10 * ROUND_OFF * abs(reference.value))
-    matters += allowed
+    lost = max(reference.lost, ROUND_OFF * abs(reference.value))
+    matters = max(rules.resolution * reference.spread, 10 * lost) + allowed
     verdict: Verdict = "consistent"
     needed: int | None = 0
     doubt = comparison.doubt

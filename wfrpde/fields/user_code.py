@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.metadata
+import inspect
 import os
 import sys
 import sysconfig
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -36,6 +37,14 @@ def told(error: BaseException) -> str:
     if not frames:
         return message
     return f"{message} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
+
+
+def signature_of(make: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters of a function or class by name; none where it has no signature."""
+    try:
+        return inspect.signature(make).parameters
+    except (NameError, TypeError, ValueError):
+        return {}
 
 
 def load_object(reference: str, where: str) -> Any:

@@ -81,7 +81,9 @@ def run_in_memory(table: Any, thing: Any, context: SamplerContext) -> SamplerRun
             found = f"{table.claims!r} of sampler {name}, a Markov chain"
             raise InputError("sampler.claims", found, '"target"')
         return BlackjaxChains(name, thing, context, **table.parameters)
-    return python_sampler(name, thing, IN_MEMORY, claims, context, table.parameters, layout)
+    return python_sampler(
+        name, thing, IN_MEMORY, claims, context, table.parameters, layout, table.kept
+    )
 
 
 def _key_of(name: str, given: Any) -> str:

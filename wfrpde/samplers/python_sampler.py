@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 from wfrpde.arrays import Array
 from wfrpde.equation import Equation
 from wfrpde.errors import InputError, SamplerError, WfrpdeError
-from wfrpde.fields.user_code import load_object, told
+from wfrpde.fields.user_code import load_object, signature_of, told
 from wfrpde.samplers.context import SamplerContext
 from wfrpde.samplers.ensemble import Ensemble
 from wfrpde.samplers.exchange import shaped_positions, to_trajectory
@@ -38,10 +38,7 @@ def told_by_name(make: Callable[..., Any], context: SamplerContext) -> dict[str,
     `wfrpde.noising.process.ReverseProcess` of a case with ``[noising]``: schedule, score,
     corrector. None where the case has none, and the parameter no default of its own.
     """
-    try:
-        names = inspect.signature(make).parameters
-    except (TypeError, ValueError):
-        return {}
+    names = signature_of(make)
     process = context.process
     whole = None if process is None else replace(process, first=context.initial)
     known = {"path": context.equation.path, "process": whole}
@@ -50,6 +47,19 @@ def told_by_name(make: Callable[..., Any], context: SamplerContext) -> dict[str,
         for name, value in known.items()
         if name in names and (value is not None or names[name].default is inspect.Parameter.empty)
     }
+
+
+def _reject_namesakes(
+    where: str, reference: str, make: Callable[..., Any], keys: Collection[str]
+) -> None:
+    """Raise an `InputError` if a parameter has the name of a key that it would not be given."""
+    for key in sorted(set(keys) & set(signature_of(make))):
+        raise InputError(
+            where,
+            f"{reference}, whose parameter {key} is not given the {key} of the table",
+            "another name for it",
+            "Functions are told n, times, rng and dt; step is told dt.",
+        )
 
 
 def registered() -> dict[str, str]:
@@ -62,7 +72,8 @@ def registered() -> dict[str, str]:
 class FunctionSampler(ArraySampler):
     """A function ``(target, n, times, rng, **parameters)`` → positions[, log weights].
 
-    ``times`` is an array ``(T,)``; it holds ``inf`` alone for a sampler of π itself.
+    ``times`` is an array ``(T,)``; it holds ``inf`` alone for a sampler of π itself. A parameter
+    ``dt`` is the largest step of this run.
     """
 
     name: str
@@ -76,7 +87,11 @@ class FunctionSampler(ArraySampler):
         """Call the function."""
         rng, target = np.random.default_rng(request.seed), self.context.target
         try:
-            known = {**told_by_name(self.function, self.context), **self.parameters}
+            known = {
+                **told_by_name(self.function, self.context),
+                **({"dt": request.dt} if "dt" in signature_of(self.function) else {}),
+                **self.parameters,
+            }
             result = self.function(target, request.n, times.copy(), rng, **known)
         except Exception as error:  # the code of a user may raise anything
             raise SamplerError(self.name, told(error)) from error
@@ -130,10 +145,11 @@ def load_python_sampler(
     context: SamplerContext,
     parameters: Mapping[str, Any],
     layout: str,
+    keys: Collection[str] = (),
 ) -> FunctionSampler | StepByStep:
     """Return the sampler that ``"module:object"`` names; see `python_sampler`."""
     thing = load_object(reference, f"sampler {name}: python")
-    return python_sampler(name, thing, reference, claims, context, parameters, layout)
+    return python_sampler(name, thing, reference, claims, context, parameters, layout, keys)
 
 
 def _check_call(
@@ -166,20 +182,24 @@ def python_sampler(
     context: SamplerContext,
     parameters: Mapping[str, Any],
     layout: str,
+    keys: Collection[str] = (),
 ) -> FunctionSampler | StepByStep:
     """Return the sampler that an object of the user is, which messages call ``reference``.
 
     A class is called with the target and ``parameters`` and has to make an object with ``step``;
-    an object with ``step`` is taken as it is; any other callable is taken for a function.
+    an object with ``step`` is taken as it is; any other callable is taken for a function. ``keys``
+    are those that the table gives to the harness, such as ``dt``.
 
     Raises
     ------
     InputError
-        If it cannot be imported, made or used.
+        If it cannot be imported, made or used, or has a parameter of the name of one of these keys
+        that it would not be given.
     """
     where = f"sampler {name}: python"
     if isinstance(thing, type):
         make = thing
+        _reject_namesakes(where, reference, make, keys)
         try:
             thing = make(context.target, **{**told_by_name(make, context), **parameters})
         except WfrpdeError:
@@ -192,7 +212,9 @@ def python_sampler(
             needed = "a class called with (target, **parameters)"
             raise InputError(where, found, needed, do) from error
     elif callable(thing) and not hasattr(thing, "step"):
-        known = {**told_by_name(thing, context), **parameters}
+        _reject_namesakes(where, reference, thing, set(keys) - {"dt"})
+        own = {"dt": 0.0} if "dt" in signature_of(thing) else {}
+        known = {**told_by_name(thing, context), **own, **parameters}
         _check_call(where, reference, thing, ("target", "n", "times", "rng"), known)
         return FunctionSampler(name, claims, thing, context, parameters, layout)
     elif parameters:

@@ -182,6 +182,7 @@ def make_sampler(
         "context": context,
         "parameters": table.parameters,
         "layout": layout,
+        "keys": table.kept,
     }
     isolated.start()
     return isolated

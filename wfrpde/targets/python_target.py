@@ -11,7 +11,7 @@ import numpy.typing as npt
 from wfrpde.arrays import Array
 from wfrpde.errors import InputError
 from wfrpde.fields.complaints import checked
-from wfrpde.fields.user_code import load_object, reals, told
+from wfrpde.fields.user_code import load_object, reals, signature_of, told
 from wfrpde.targets.minima import find_minima
 from wfrpde.targets.target import Target, TargetParameters, read_regions
 
@@ -32,7 +32,7 @@ def load_python_target(
     """Return the target that ``"module:object"`` names.
 
     A `TargetParameters` is built from ``parameters``; any other class or function is called with
-    them first. Without ``gradient`` the gradient
+    them first, and with ``dim`` if it has such a parameter. Without ``gradient`` the gradient
     comes from central differences; without ``seeds`` the minima are searched for.
 
     Raises
@@ -47,7 +47,8 @@ def load_python_target(
         return _agreed(checked(thing, parameters, "target").build(), dim)
     if isinstance(thing, type) or (callable(thing) and not hasattr(thing, "potential")):
         try:
-            thing = thing(**parameters)
+            told_dim = {"dim": dim} if dim is not None and "dim" in signature_of(thing) else {}
+            thing = thing(**told_dim, **parameters)
         except Exception as error:  # whatever the user's code raises is about their input
             message = f"{reference}, which failed when it was made: {told(error)}"
             raise InputError(_WHERE, message, "parameters that it accepts") from error
