@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from wfrpde.arrays import Array
-from wfrpde.domain.landscape import LEVEL, SPAN, sample
+from wfrpde.domain.landscape import LEVEL, SPAN
 from wfrpde.fields.schedules import is_moving
 
 if TYPE_CHECKING:
@@ -57,8 +57,13 @@ def _taken(problem: Problem, times: Array) -> Array:
 
 def _heights(problem: Problem) -> tuple[Array, Array]:
     """V above its minimum (kT) and log ρ₀, summed to 1, at points ``(n,)`` of the box."""
-    points = np.concatenate([sample(problem.box), problem.landscape.seeds_in(problem.box)])
-    height, start = problem.target.potential(points), problem.log_initial(points)
+    landscape, (_, *known) = problem.landscape, problem.landscape.on(problem.box)
+    seeds = landscape.seeds_in(problem.box)
+    functions = landscape.potential, landscape.surprise
+    height, surprise = (
+        np.append(value, function(seeds)) for value, function in zip(known, functions, strict=True)
+    )
+    start = -surprise
     return height - np.nanmin(height), start - logsumexp(start)
 
 

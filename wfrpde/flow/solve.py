@@ -287,16 +287,15 @@ def _attempt(context: Context, scheme: Scheme, reason: str, began: float) -> Sol
 
 def _solved_by_either(context: Context, scheme: Scheme, reason: str, began: float) -> Solution:
     """Solve; an automatic choice that fails or degrades is replaced by the other scheme."""
-    fallback = _fallback(context.problem, scheme)
     try:
         solution = _solved(context, scheme, reason, began)
-        trouble = _degraded(solution)
-        if trouble is None or fallback is None:
+        if (trouble := _degraded(solution)) is None:
             return solution
-        if scheme.outdoes_cells and fallback.name == "edge-averaged":
+        fallback = _fallback(context.problem, scheme)
+        if fallback is None or (scheme.outdoes_cells and fallback.name == "edge-averaged"):
             return solution
     except (SolverError, AccuracyError) as error:
-        if fallback is None:
+        if (fallback := _fallback(context.problem, scheme)) is None:
             raise
         trouble, solution = str(error), None
     if context.comm.rank == 0:

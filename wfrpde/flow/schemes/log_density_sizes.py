@@ -8,7 +8,7 @@ import numpy as np
 
 from wfrpde.arrays import Array
 from wfrpde.case.problem import Problem
-from wfrpde.domain.landscape import SAMPLES, sample
+from wfrpde.domain.landscape import SAMPLES
 
 
 @dataclass(frozen=True)
@@ -160,11 +160,11 @@ def bending_lengths(problem: Problem) -> Array:
     A₂/A₃ and (A₂/A₄)^{1/2}: elements represent a quadratic u whatever their size.
     """
     count = SAMPLES[problem.dim]
-    points = sample(problem.box)
+    _, *known = problem.landscape.on(problem.box)
     lengths = np.ptp(problem.box, axis=1)
     spacing = lengths / (count - 1)
-    for function in (problem.landscape.potential, problem.landscape.surprise):
-        value = function(points).reshape([count] * problem.dim)
+    for value in known:
+        value = value.reshape([count] * problem.dim)
         outside = value - value.min() > BULK
         for axis in range(problem.dim):
             line = np.moveaxis(value, axis, -1)
