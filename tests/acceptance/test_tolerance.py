@@ -279,6 +279,42 @@ def test_masses_that_end_within_an_element(tolerance):
     assert off.max() < 5e-4 * tolerance**0.5
 
 
+def test_what_large_elements_leave():
+    """More of the distance to a lower degree than small ones: masses were off by 2.1 bars.
+
+    By validation/tolerance/finite_volumes.py, to 1e-10.
+    """
+    data = {
+        "target": {"potential": "0.938*sqrt(1 + x**2)", "modes": {"right": "x > 0.5"}},
+        "initial": {"mean": [0.219], "covariance": 1.488},
+        "flow": {"beta": 0.1, "save": [0.0772, 0.386, 1.16, 3.86]},
+    }
+    solution = solved(data, 1e-2)
+    assert solution.numerics["formulation"] == "log-density"
+    mean = [0.2102040305530915, 0.1792866868911055, 0.1233758985374, 0.0382483034299]
+    mass = [0.40365472, 0.39110606, 0.37748955, 0.36395933]
+    assert (np.abs(solution.mean[1:, 0] - mean) <= solution.error.mean[1:, 0]).all()
+    off = np.abs(solution.mode_mass["right"][1:] - mass)
+    assert (off <= solution.error.mode_mass["right"][1:]).all()
+
+
+def test_bars_follow_what_runs_differ_by():
+    """Far tails made the estimates of the steps 180 times what they left, and bars of means 86.
+
+    By validation/tolerance/finite_volumes.py, to 4e-11.
+    """
+    data = {
+        "target": {"kind": "double_well", "barrier": 8.0, "tilt": 0.5},
+        "initial": {"mean": [-1.0], "covariance": 0.02},
+        "flow": {"save": [0.1, 0.5, 2.0]},
+    }
+    solution = solved(data, 1e-6)
+    assert solution.numerics["formulation"] == "log-density"
+    off = np.abs(solution.mean[1:, 0] - [-0.9817467678256, -0.97639933527537, -0.756304843042])
+    assert (off < solution.error.mean[1:, 0]).all()
+    assert (solution.error.mean[1:, 0] < 35 * off).all()
+
+
 def test_less_is_spent_where_less_is_asked():
     nodes = [len(solved(LINE, tolerance).nodes) for tolerance in (1e-2, 1e-5, 1e-8)]
     assert nodes[0] < nodes[1] < nodes[2]

@@ -62,9 +62,20 @@ def test_planes_and_oblique_kinks():
     assert found.planes[0] == pytest.approx([0.3], abs=1e-7)
     assert found.planes[1] == pytest.approx([0.0], abs=1e-7)
     assert not found.oblique
+    assert not found.point
     turned = kinks_of([lambda x: potential(x @ turn)], BOX, lines)
     assert turned.oblique
+    assert not turned.point
     assert all(len(plane) == 0 for plane in turned.planes)
+
+
+def test_a_kink_in_a_point():
+    """Lines through it see it, all in one place: cells need not follow."""
+    centre = np.array([0.3, -0.2])
+    lines = np.concatenate([[centre], np.random.default_rng(1).uniform(-2, 2, (4, 2))])
+    found = kinks_of([lambda x: 3 * np.linalg.norm(x - centre, axis=1)], BOX, lines)
+    assert found.point
+    assert not found.any
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -99,6 +99,30 @@ def test_the_ring_that_ships():
     assert solution.mode_mass["inside"][-1] == pytest.approx(inside, rel=1e-3)
 
 
+def test_elements_that_meet_in_a_cone():
+    """V of a ring has a kink in its centre: errors fall by no constant factor from run to run.
+
+    Exact: finite volumes in the radius (validation/tolerance/finite_volumes.py), to 1e-11. KL was
+    off by 1.4 bars, the variance of log(ρ/π) by 1.9.
+    """
+    case = wfrpde.Case.from_dict(
+        {
+            "target": {"kind": "ring", "radius": 2.0, "width": 0.7},
+            "initial": {"mean": [0.0, 0.0], "covariance": 0.4},
+            "flow": {"save": [0.1]},
+            "accuracy": {"tolerance": 1e-5},
+            "numerics": {"formulation": "log-density", "cells": [12, 12], "degree": 8},
+        }
+    )
+    assert make_problem(case).kinks.point
+    solution = wfrpde.solve(case)
+    for name, exact in (("kl", 1.3006892664951701), ("reaction_variance", 2.327508469210528)):
+        error = abs(solution.series[name][1] - exact)
+        assert error < solution.error.series[name][1] < 6 * error
+    for name, exact in (("inside", 0.9218301848649897), ("outside", 0.07816981513501048)):
+        assert abs(solution.mode_mass[name][1] - exact) < solution.error.mode_mass[name][1]
+
+
 def radius_by_volumes(t: float) -> np.ndarray:
     """KL, E r² and the mass within r < 4 of the ring, without and with twice as many steps."""
     few, many = (np.array(_volumes(t, 2040, steps)) for steps in (2000, 4000))

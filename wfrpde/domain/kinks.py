@@ -37,10 +37,14 @@ class Kinks:
         For each axis the positions ``(k,)`` of planes across it in which kinks lie.
     oblique
         Whether there are kinks in other places.
+    point
+        Whether there is one in a single place, as that of |x| in the plane: none that cells would
+        have to follow, but one that elements see.
     """
 
     planes: tuple[Array, ...]
     oblique: bool = False
+    point: bool = False
 
     @property
     def any(self) -> bool:
@@ -72,9 +76,9 @@ def kinks_of(functions: Sequence[Function], box: Array, lines: Array) -> Kinks:
                 apart.append(np.array(lines[line], dtype=float))
                 apart[-1][axis] = position
         planes.append(_distinct(found, 1e-6 * (high - low)))
-    # a kink in one point, as that of |x| in the plane, is none that cells would have to follow
     size = 1e-6 * (box[:, 1] - box[:, 0])
-    return Kinks(tuple(planes), any((np.abs(x - apart[0]) > size).any() for x in apart))
+    oblique = any((np.abs(x - apart[0]) > size).any() for x in apart)
+    return Kinks(tuple(planes), oblique, point=len(apart) > 0 and not oblique)
 
 
 def on_line(value: Callable[[Array], Array], low: float, high: float) -> Array:

@@ -26,6 +26,9 @@ CAUTION = 2.5
 MOST = 2.0
 """Largest multiple of that which a distance of runs, which elements make as well, may tell."""
 
+AGREED = 1.5
+"""The same of the largest distance at any time, should the two agree by chance: 1.02 was needed."""
+
 
 @dataclass(frozen=True)
 class StepErrors:
@@ -49,12 +52,15 @@ class StepErrors:
         """Return the error ``(T,)`` that a share of the distance in L2 does not tell.
 
         `by_chance`: when the two runs agree better than before and after; their numbers do as well.
+        What counts should they agree on all numbers is no more than `AGREED` times the largest such
+        share at any time: where far tails decide the estimates, they are a hundred times too large.
         """
         by_distance = np.maximum(CAUTION * self.ratio - share, 2.0 * share * by_chance) * distance
         with np.errstate(divide="ignore"):
-            untold = np.clip(1.0 - share / self.ratio, self.least, 1.0)
+            untold = np.clip(1.0 - share / self.ratio, 0.0, 1.0)
         told = np.minimum(by_distance, MOST * self.estimate)
-        return np.asarray(np.maximum(told, untold * self.estimate))
+        should_they = np.minimum(self.least * self.estimate, AGREED * np.max(share * distance))
+        return np.asarray(np.maximum.reduce([told, untold * self.estimate, should_they]))
 
 
 def step_errors(runs: tuple[Run, ...], least: float) -> StepErrors | None:
