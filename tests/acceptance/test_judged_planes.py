@@ -51,7 +51,7 @@ def judged(name, tolerance):
 
 
 @pytest.mark.parametrize("tolerance", [1e-2, pytest.param(1e-3, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", ["banana", "narrow modes", "forty modes"])
+@pytest.mark.parametrize("name", ["banana", "narrow modes", "bent wells", "forty modes"])
 def test_numbers_are_within_their_bars(name, tolerance):
     solution, off = judged(name, tolerance)
     assert solution.numerics["accuracy"]["met"]

@@ -216,7 +216,30 @@ def _forty() -> Posed:
     )
 
 
+def _bent_wells() -> Posed:
+    return Posed(
+        {
+            "target": {
+                "kind": "double_well",
+                "barrier": 4.0,
+                "tilt": 0.5,
+                "dim": 2,
+                "stiffness": 6.0,
+                "coupling": 0.5,
+            },
+            "initial": {"mean": [-1.0, -0.5], "covariance": [[0.05, 0.0], [0.0, 0.1]]},
+            "flow": {"save": [0.1, 0.5, 1.0]},
+        },
+        {"left": lambda x, _: x < 0, "right": lambda x, _: x > 0},
+        lambda x, y: 4 * (x**2 - 1) ** 2 + x / 2 + 3 * (y - x / 2) ** 2,
+        lambda x, y: (16 * x * (x**2 - 1) + 0.5 - 3 * (y - x / 2), 6 * (y - x / 2)),
+        ((-3, 3), (-5, 5)),
+        (20, 30, 44),
+    )
+
+
 PROBLEMS: dict[str, Callable[[], Posed]] = {
+    "bent wells": _bent_wells,
     "banana": _banana,
     "narrow modes": _narrow_modes,
     "forty modes": _forty,

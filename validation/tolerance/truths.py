@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ from wfrpde.flow.solution import ErrorEstimate, Solution
 Array = np.ndarray[Any, Any]
 
 SERIES = ("kl", "fisher_information", "reaction_variance")
+
+STORE = Path(__file__).with_name("planes.json")
 
 OWN = 1 / 3
 """Share of the distance to the rougher finite volumes that covers the error of the better ones: on
@@ -186,4 +190,25 @@ def solved_truth(name: str, reference: Solution) -> Truth:
         reference.mode_mass,
         lambda k, x: reference.log_density(reference.times[k], x),
         reference.error,
+    )
+
+
+def stored_truth(name: str, problem: str) -> Truth:
+    """Take what `planes.py` has stored of a problem; it says nothing of rates and densities."""
+    known = json.loads(STORE.read_text())[problem]
+    unknown = np.full(len(known["times"]), np.nan)
+
+    def told(key: str) -> tuple[dict[str, Array], Array, Array, dict[str, Array]]:
+        every = {number: np.array(values) for number, values in known[key].items()}
+        series = {**dict.fromkeys(SERIES, unknown), "kl": every.pop("kl")}
+        mean = np.stack([every.pop(f"mean_{axis}") for axis in "xy"], axis=1)
+        xx, xy, yy = (every.pop(f"covariance_{pair}") for pair in ("xx", "xy", "yy"))
+        covariance = np.stack([xx, xy, xy, yy], axis=1).reshape(-1, 2, 2)
+        return series, mean, covariance, every
+
+    return Truth(
+        name,
+        *told("values"),
+        lambda _, x: np.full(len(x), np.nan),
+        ErrorEstimate(*told("errors"), unknown),
     )
