@@ -33,6 +33,7 @@ needed in units of the norm in L²."""
 def bars_of(
     numbers: Functionals,
     comparisons: list[Comparison],
+    density: Array,
     problem: Problem,
     cut_off: tuple[Array, Array],
     start_defect: Array,
@@ -48,19 +49,18 @@ def bars_of(
 ) -> ErrorEstimate:
     """Return the largest of the distances to other numbers, and what else may be wrong.
 
-    The others are those of the other solutions and those of another quadrature. The mass
-    beyond an automatic box adds to all (a box that the case gives is the problem as posed, unless
-    its walls are not felt), and so does, after the start, what the nodes misrepresent of it, and
-    what was mended; that may be in modes `apart` by so much along each axis. Where numbers may
-    agree by chance, a share of the density's error adds to them: to all by `chance`, and as `luck`
-    tells by name; and to all but the density itself what is `doubted` of it, and to all what steps
-    left `untold`. Of the first distance at `least` so much counts, but for the density. To
-    `averages` a share of the errors of their like adds.
+    The others are those of the other solutions and those of another quadrature, which tell how far
+    off the `density` is in L2. The mass beyond an automatic box adds to all (a box that the case
+    gives is the problem as posed, unless its walls are not felt), and so does, after the start,
+    what the nodes misrepresent of it, and what was mended; that may be in modes `apart` by so much
+    along each axis. Where numbers may agree by chance, a share of the density's error adds to them:
+    to all by `chance`, and as `luck` tells by name; and to all but the density itself what is
+    `doubted` of it, and to all what steps left `untold`. Of the first distance at `least` so much
+    counts, but for the density. To `averages` a share of the errors of their like adds.
     """
     cut, depth = cut_off
     reach = float(np.ptp(problem.box, axis=1).max()) / 2
 
-    density = np.max([share * l2 for _, l2, share in comparisons], axis=0)
     stepped = density > 0 if problem.equation.dynamics is not None else np.zeros(len(density), bool)
     stepped[0] = False  # a formula; round-off, or none of it, as ranks add it up
     # relative error of a density in L2 that no estimate goes below: logarithms of the order of 100

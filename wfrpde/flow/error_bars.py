@@ -33,6 +33,10 @@ where three or four runs are extrapolated to a tolerance: of its spread under ρ
 or of itself (KL, masses). Extrapolations that agree on a number by chance know no more of it than
 that."""
 
+OF_ORDER, OF_FINEST = 1 / 10, 1 / 2
+"""The same on averaged edges, beside so much of the distance to the finest run by itself, whose
+share makes it that of densities. With a quarter and all of it bars were 1.6 times as long."""
+
 BY_HAND = 1 / 32
 """The same of three runs in the plane or in space whose numerics the case sets: a covariance whose
 error changed its sign was off by 3 bars."""
@@ -115,22 +119,24 @@ def estimated(
         return None
     if rule is None:
         nobody: list[Comparison] = [(numbers, nothing, nothing)]
-        return bars_of(numbers, nobody, problem, cut, *4 * [nothing]).unknown()
+        return bars_of(numbers, nobody, nothing, problem, cut, *4 * [nothing]).unknown()
     nested = "degree" not in outcome.facts
     set_by_case = problem.by_hand or problem.mesh is not None
     averaged = nested or outcome.shared > 0  # edges, or heat kernels
     alike = bool(comparisons) and problem.dim > 1 and averaged and not set_by_case
     to_tolerance, extrapolated = problem.tolerance is not None, outcome.facts["extrapolated"]
     three = len(outcome.facts["runs"]) == 3
+    finest_beside = extrapolated and nested and len(comparisons) > 1
+    ordered = to_tolerance and finest_beside and not set_by_case and _by_order(problem)
     by_chance, luck = 0.0, dict[str, Array]()
     if extrapolated and not alike and (problem.dim == 1 or three):
         seldom = BY_HAND if problem.dim > 1 else 0.0
-        by_chance = NO_LUCK if to_tolerance else seldom
+        by_chance = (OF_ORDER if ordered else NO_LUCK) if to_tolerance else seldom
     if not comparisons and problem.by_hand:  # two rules agree by chance as well: by 10 bars
         by_chance = NO_LUCK
     if to_tolerance and problem.dim > 1 and len(comparisons) == 1:
         luck = {name: part * np.abs(getattr(numbers, name)) for name, part in OF_TWO.items()}
-    elif alike:
+    elif alike or ordered:
         luck = {name: NO_LUCK * np.abs(getattr(numbers, name)) for name in RATES}
     # all averages miss the same part of a start; and far tails decide these, elsewhere by an order
     # of their own
@@ -168,7 +174,7 @@ def estimated(
     doubted: Array = nothing
     refined = nested and to_tolerance
     if comparisons and (set_by_case or refined):
-        distance = np.max([share * l2 for _, l2, share in comparisons], axis=0)
+        distance = _told(comparisons)
         scale = np.maximum(np.abs(numbers.kl), SMALL * np.abs(numbers.kl).max())
         tails = [share * np.abs(numbers.kl - other.kl) / scale for other, _, share in comparisons]
         furthest = np.maximum(distance, np.max(tails, axis=0))
@@ -188,8 +194,7 @@ def estimated(
         if set_by_case or problem.dim == 1:
             doubted = NO_LUCK * doubt * widened * distance
     if comparisons:
-        told = np.max([share * l2 for _, l2, share in comparisons], axis=0)
-        doubted = doubted + outcome.shared * told
+        doubted = doubted + outcome.shared * _told(comparisons)
     if comparisons and refined and extrapolated and problem.dim > 1:
         doubted = doubted + misjudged_hops(problem, outcome)
     if comparisons and not alike and problem.kinks.any:
@@ -220,8 +225,12 @@ def estimated(
         of_like = of_like if to_tolerance else SELDOM[problem.dim]
         of_kl = of_like * (1.0 if problem.kinks.oblique else OF_KL)
         averages = Averages.of(numbers, every, of_like, of_kl)
+    density = _told(every)
+    if ordered:
+        other, l2, share = every[1]
+        every[1] = other, l2, share * OF_FINEST
     error = bars_of(
-        numbers, every, problem, cut, *defects,
+        numbers, every, density, problem, cut, *defects,
         chance=by_chance, least=least, luck=luck, apart=apart, averages=averages,
     )  # fmt: skip
     return _in_widths_of_the_box(problem, numbers, error)
@@ -231,6 +240,25 @@ def _of_elements(distance: Array, share: Array) -> Array:
     """Return the share ``(T,)`` of a distance from elements of degree 6 that those of 8 leave."""
     most = max(ROUGH, float(share.max()))
     return np.asarray(np.clip(ROUGH * np.sqrt(distance / ROUGHLY), share, most))
+
+
+def _hops(problem: Problem) -> bool:
+    """Whether masses of several modes on a line are decided by what hops over barriers."""
+    return problem.dim == 1 and problem.equation.beta == 0 and len(problem.target.seeds) > 1
+
+
+def _by_order(problem: Problem) -> bool:
+    """Whether runs are on equal cells of a line, and nothing has an order of its own.
+
+    That do hops over barriers, a seam, and what absorbs.
+    """
+    plain = problem.absorption is None and not any(problem.sides.closed)
+    return problem.dim == 1 and plain and problem.grading is None and not _hops(problem)
+
+
+def _told(comparisons: list[Comparison]) -> Array:
+    """Error of the density in L2 ``(T,)`` that comparisons tell."""
+    return np.asarray(np.max([share * l2 for _, l2, share in comparisons], axis=0))
 
 
 def _steepness(outcome: Outcome, numbers: Functionals) -> Array:
