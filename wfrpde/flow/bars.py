@@ -125,8 +125,8 @@ def bars_of(
     beyond = {"kl": depth, "mass": 1.0, "fisher_information": depth, "reaction_variance": depth**2}
     owed, at_first = beyond_the_box(problem), np.arange(len(density)) == 0
     # on ridges between modes slopes of u are steep where nothing else is known to matter, and two
-    # runs agree on them by chance
-    chances = RATES if untold.any() else ()
+    # runs agree on them by chance; on KL as well, whose error changes its sign at some time
+    chances = (*RATES, "kl") if untold.any() else ()
     return ErrorEstimate(
         series={
             name: gap(
