@@ -123,6 +123,26 @@ def test_constants_are_exact_along_chains(chains):
     assert rows["P left"].standard_error == pytest.approx(np.sqrt(0.2134 / 4000 / chains), rel=0.2)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy, for squares beyond 1e308
+@pytest.mark.parametrize("chains", [False, True])
+def test_values_whose_powers_floating_point_does_not_hold_are_undecided(chains):
+    """A right sampler was biased in 1e-300 x, and any one consistent in 1e300 x²."""
+    texts = {"small": "1e-300*x", "large": "1e300*x**2", "constant": "1e300", "fine": "1e-60*x"}
+    tables = {**CASE, "validation": {**CASE["validation"], "observables": texts}}
+    given = drawn()
+    if chains:
+        points = np.random.default_rng(3).standard_normal((2, 4000, 1))
+        given = {"samples": points, "layout": "(chains, steps, d)"}
+    report = wfrpde.validate(wfrpde.Case.model_validate(tables), samplers={"right": given})
+    rows = {row.observable: row for row in report.table}
+    assert {name: rows[name].verdict for name in texts} == {
+        "small": "undecided", "large": "undecided", "constant": "consistent", "fine": "consistent",
+    }  # fmt: skip
+    assert "between 1e-70 and 1e+70 only: scale it" in rows["small"].doubt
+    assert rows["large"].needed_replicates is None
+    assert rows["fine"].spread == pytest.approx(1e-60 * (1.0 if chains else WIDTH), rel=1e-6)
+
+
 def test_a_tiny_spread_beside_a_large_mean_is_that_of_the_law(rows):
     row = rows["right", "beside a million"]
     assert row.verdict == "consistent"

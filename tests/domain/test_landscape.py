@@ -32,6 +32,17 @@ def test_box_of_a_correlated_gaussian_holds_every_level():
     assert (np.ptp(box, axis=1) < 1.1 * np.ptp(exact, axis=1)).all()
 
 
+@pytest.mark.parametrize("widths", [(1.0, 1e-6), (1e-9, 1.0), (1e4, 1e-3), (1e-8, 3e5, 2.0)])
+def test_axes_in_other_units_are_no_reason_to_refuse(widths):
+    """A box was said not to confine where one axis is 1e5 times as wide as another."""
+    target = gaussian(np.zeros(len(widths)), np.diag(np.square(widths)))
+    box = automatic_box(landscape(target, target, [np.zeros(len(widths))]))
+    reach = np.sqrt(2 * LEVEL) * np.array(widths)
+    assert (box[:, 0] <= -reach).all()
+    assert (box[:, 1] >= reach).all()
+    assert (np.ptp(box, axis=1) < 2.5 * reach).all()
+
+
 def test_box_of_a_double_well_holds_every_level():
     def potential(x):
         return 5 * (x[:, 0] ** 2 - 1) ** 2

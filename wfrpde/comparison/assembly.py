@@ -225,7 +225,7 @@ def _particle_rows(
                 reference,
                 trials,
                 witnesses,
-                weights=doubt or (heavy[i] if reference.spread > 0 else ""),
+                weights=doubt or reference.beyond or (heavy[i] if reference.spread > 0 else ""),
                 granted=(float(granted[0]), float(granted[1])),
                 beyond=beyond,
                 bent=(float(bent[0, i]), float(bent[1, i])),

@@ -40,7 +40,8 @@ def chain_rows(
     for i, (observable, reference) in enumerate(zip(judge.observables, references, strict=True)):
         values = np.array([r.values[0, i] for r in replicates])
         trials = points if observable.share else 0.0
-        constant = reference.spread == 0
+        constant = reference.spread == 0 and not reference.beyond
+        own = weights or reference.beyond
         mean = _average(replicates, values, i, reference.spread)
         # what so many points of π, whose spread is known, cannot know better
         worth = points if np.isnan(effective[i]) else effective[i]
@@ -58,7 +59,7 @@ def chain_rows(
                 ess=_known(effective[i]),
                 r_hat=None if constant else _known(np.max([r.r_hat[0, i] for r in replicates])),
                 unseen=unseen,
-                weights=weights or ("" if constant else heavy[i] or (WORDS if stuck[i] else "")),
+                weights=own or ("" if constant else heavy[i] or (WORDS if stuck[i] else "")),
             )
         )
     return rows

@@ -8,7 +8,7 @@ regions, and the user's expressions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from wfrpde.fields import Region
     from wfrpde.flow.noising.solution import NoisingSolution
     from wfrpde.flow.solution import Solution
+
+
+HELD = (1e-70, 1e70)
+"""Sizes of values whose fourth powers floating point holds."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +81,15 @@ class ReferenceValue:
         Standard deviation of φ.
     lost
         What round-off may change the value by, which is part of the error.
+    beyond
+        Why floating point does not hold the powers of φ that errors are made of, or "".
     """
 
     value: float
     error: float
     spread: float
     lost: float = 0.0
+    beyond: str = ""
 
 
 def moments(names: Sequence[str]) -> list[Observable]:
@@ -193,12 +200,23 @@ def reference_values(
             spread = float(np.sqrt(max(value - value**2, 0.0)))
             result.append(rounded(value, error, spread))
             continue
-        value, spread = _integrals(observable, fine, density)
-        other, _ = _integrals(observable, coarse, density)
+        value, spread, farthest = _integrals(observable, fine, density)
+        other, *_ = _integrals(observable, coarse, density)
         error = known.get(observable.name, spread * np.nan_to_num(density.error))
         error = float(np.nan_to_num(error)) + abs(value - other)
-        result.append(rounded(value, error, spread, _size(observable, fine)))
+        found = rounded(value, error, spread, _size(observable, fine))
+        result.append(replace(found, beyond=_beyond(farthest)))
     return result
+
+
+def _beyond(farthest: float) -> str:
+    """Say so where the fourth powers of numbers of this size are none that floating point holds."""
+    if farthest == 0 or HELD[0] < farthest < HELD[1]:
+        return ""
+    return (
+        f"its values lie up to {farthest:.2g} from their average, and errors are made of "
+        f"powers that floating point holds between {HELD[0]:g} and {HELD[1]:g} only: scale it"
+    )
 
 
 def rounded(value: float, error: float, spread: float, size: float = 0.0) -> ReferenceValue:
@@ -222,13 +240,15 @@ def _size(observable: Observable, atoms: tuple[Array, Array]) -> float:
 
 def _integrals(
     observable: Observable, atoms: tuple[Array, Array], density: MeshedDensity
-) -> tuple[float, float]:
-    """Average and standard deviation."""
+) -> tuple[float, float, float]:
+    """Average, standard deviation, and how far values are from the average at most."""
     points, mass = atoms
     held = mass > 0  # where there is nothing φ may overflow
     value, mass = observable.evaluate(points, density)[held], mass[held]
     mean = float(expectation(value, mass))
-    return mean, float(np.sqrt(mass @ (value - mean) ** 2))
+    gaps = value - mean
+    with np.errstate(over="ignore"):
+        return mean, float(np.sqrt(mass @ gaps**2)), float(np.abs(gaps).max())
 
 
 def _coordinate(i: int) -> Callable[[Array, Any], Array]:

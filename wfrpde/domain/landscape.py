@@ -254,14 +254,14 @@ class Landscape:
         return 1 / np.sqrt(largest) if largest > 0 else float(np.ptp(box))
 
     def lengths(self) -> tuple[float, float]:
-        """Shortest and longest distance over which V or R₀ changes by 1 at a seed.
+        """Shortest and longest distance over which V or R₀ changes by 1 at a seed, along any axis.
 
         1 stands for what is within three decades of it: as a first guess it is as good.
         """
-        found = coarse_reach(self.potential, self.seeds)
+        found = coarse_reach(self.potential, self.seeds, by_axis=True)
         if self.surprise is not self.potential:
-            found = np.append(found, coarse_reach(self.surprise, self.seeds))
-        known = [1.0 if 1e-3 < x < 1e3 else x for x in found if np.isfinite(x)] or [1.0]
+            found = np.append(found, coarse_reach(self.surprise, self.seeds, by_axis=True))
+        known = [1.0 if 1e-3 < x < 1e3 else x for x in found.flat if np.isfinite(x)] or [1.0]
         return min(known), max(known)
 
     def seeds_in(self, box: Array) -> Array:

@@ -12,7 +12,9 @@ DISTANCES = np.asarray(2.0 ** np.arange(-120, 121), dtype=np.float64)
 """Distances that are tried, whatever the unit of length."""
 
 
-def coarse_reach(function: Callable[[Array], Array], points: Array) -> Array:
+def coarse_reach(
+    function: Callable[[Array], Array], points: Array, *, by_axis: bool = False
+) -> Array:
     """Return for each of some points the first of the `DISTANCES` at which a function has changed.
 
     Parameters
@@ -21,6 +23,8 @@ def coarse_reach(function: Callable[[Array], Array], points: Array) -> Array:
         A function of points ``(n, d)``, such as V in kT.
     points
         ``(k, d)``; it has changed when it differs by 1 along an axis. ∞ where it never does.
+    by_axis
+        Whether each axis is told by itself: ``(k, d)`` and not ``(k,)``.
     """
     count, dim = points.shape
     ways = np.concatenate([np.eye(dim), -np.eye(dim)])
@@ -28,7 +32,8 @@ def coarse_reach(function: Callable[[Array], Array], points: Array) -> Array:
     with np.errstate(all="ignore"):
         value = function(around.reshape(-1, dim)).reshape(count, len(DISTANCES), -1)
         near = np.abs(value - function(points)[:, None, None]) < 1.0
-    changed = np.logical_not(near).any(axis=2)
+    ways_changed = np.logical_not(near).reshape(count, len(DISTANCES), 2, dim)
+    changed = np.asarray(ways_changed.any(axis=2 if by_axis else (2, 3)))
     return np.where(np.any(changed, axis=1), DISTANCES[np.argmax(changed, axis=1)], np.inf)
 
 
