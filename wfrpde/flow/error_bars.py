@@ -56,10 +56,10 @@ OF_TWO = {"kl": 1 / 16, **dict.fromkeys(RATES, NO_LUCK)}
 distance is what both have in common; KL and its rates, which far tails decide, agree at some time
 by chance."""
 
-ROUGH, ROUGHLY = 0.35, 1e-3
+ROUGH, ROUGHLY = 0.35, 3e-4
 """Largest share of the distance of two runs of the log-density form on a line, whose elements are
 large to a loose tolerance, and the distance in L2 from which it counts: of distances of 2e-3 they
-left .3, of 7e-4 .25, of 5e-4 .19, of 3e-4 .15. With 1/8 densities to 1e-2 were off by 2.4 bars."""
+left .3, of 7e-4 .25, of 5e-4 .19, of 2e-4 .23. With 1/8 densities to 1e-2 were off by 2.4 bars."""
 
 NO_MATTER, GUESSED, REMEMBERED, CAPPED = 1e-11, 20.0, 20.0, 20.0
 """Mended share of the mass from which a reaction lets it matter, and what then counts: see

@@ -26,8 +26,8 @@ CAUTION = 2.5
 MOST = 2.0
 """Largest multiple of that which a distance of runs, which elements make as well, may tell."""
 
-AGREED = 1.5
-"""The same of the largest distance at any time, should the two agree by chance: 1.02 was needed."""
+AGREED = 2.5
+"""The same of the largest distance at any time, should the two agree by chance: 2.2 was needed."""
 
 
 @dataclass(frozen=True)
