@@ -71,6 +71,7 @@ def bars_of(
     squares = width[:, :, None] * width[:, None, :]
     reached = width if apart is None else width + apart
     reached_squares = reached[:, :, None] * reached[:, None, :]
+    reached_squares = np.maximum(reached_squares, numbers.covariance_spread)
     # |δ⟨φ⟩| ≤ sd(φ) ‖δρ/ρ‖ for averages, and what follows for the others: near equilibrium the
     # square of u changes by 2 |u| δu, relative to itself by ever more
     near = np.maximum(1.0, 1 / np.sqrt(np.maximum(numbers.reaction_variance, TINY)))
