@@ -53,9 +53,12 @@ def test_two_lengths_in_one_target():
 
 
 def test_what_a_wide_start_loses_on_a_steep_side_is_told():
-    solution = solved(TWO, ([1.0], 1.0), 30.0, formulation="edge-averaged", cells=[200])
-    assert any("no cell is kept there" in text for text in solution.warnings)
-    assert abs(solution.mean[1, 0] - 4.0) < 0.1
+    """At t = 3, where log-density elements to 4e-5 are right; at 30 a reaction has forgotten it."""
+    for time, mean in ((3.0, 3.485833), (30.0, 3.956850)):
+        solution = solved(TWO, ([1.0], 1.0), time, formulation="edge-averaged", cells=[200])
+        told = any("no cell is kept there" in text for text in solution.warnings)
+        assert told == (time < 10)
+        assert abs(solution.mean[1, 0] - mean) <= solution.error.mean[1, 0] < 0.01
 
 
 def test_ten_cells_on_a_mild_target():

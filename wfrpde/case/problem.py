@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from wfrpde.arrays import Array, Flags
-from wfrpde.case.forgotten import highest_start
+from wfrpde.case.forgotten import Descent, descent, highest_start
 from wfrpde.case.graded import graded
 from wfrpde.case.stretch import stretch
 from wfrpde.case.terms import EMPTY, Densities
@@ -238,6 +238,11 @@ class Problem(Densities):
     def span(self) -> float:
         """Level (kT) of V above which no cell is kept for the start alone."""
         return highest_start(self)
+
+    @cached_property
+    def descent(self) -> Descent | None:
+        """Ways down of what starts high up; None where nobody can follow it."""
+        return descent(self)
 
     @property
     def looks(self) -> Array:

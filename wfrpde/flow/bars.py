@@ -46,6 +46,7 @@ def bars_of(
     luck: Mapping[str, Array] | None = None,
     apart: Array | None = None,
     averages: Averages | None = None,
+    missing: Mapping[str, Array] | None = None,
 ) -> ErrorEstimate:
     """Return the largest of the distances to other numbers, and what else may be wrong.
 
@@ -56,7 +57,8 @@ def bars_of(
     along each axis. Where numbers may agree by chance, a share of the density's error adds to them:
     to all by `chance`, and as `luck` tells by name; and to all but the density itself what is
     `doubted` of it, and to all what steps left `untold`. Of the first distance at `least` so much
-    counts, but for the density. To `averages` a share of the errors of their like adds.
+    counts, but for the density. To `averages` a share of the errors of their like adds, and what is
+    `missing` of KL and its rates to these, of the mass to that of each region.
     """
     cut, depth = cut_off
     reach = float(np.ptp(problem.box, axis=1).max()) / 2
@@ -141,6 +143,7 @@ def bars_of(
             )
             + density * (luck or {}).get(name, nothing)
             + owed.get(name, 0.0) * at_first
+            + (0.0 if name == "mass" else (missing or {}).get(name, 0.0))
             for name, more in beyond.items()
         },
         mean=gap(attrgetter("mean"), reach, reached, width, like=like.get("mean"))
@@ -167,6 +170,7 @@ def bars_of(
             + density * (luck or {}).get(f"mass of {name}", nothing)
             + owed.get(f"mass of {name}", 0.0) * at_first
             + crossed * np.abs(numbers.mode_mass[name] - rule.mode_mass[name])
+            + (missing or {}).get("mass", 0.0)
             for name, inside in insides.items()
         },
         density=np.maximum(density, floor) + (cut + start_defect + mended + untold),

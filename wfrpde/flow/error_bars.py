@@ -26,7 +26,7 @@ from wfrpde.flow.normalisation import estranged
 from wfrpde.flow.outcome import Outcome, Share
 from wfrpde.flow.saved import ErrorEstimate
 from wfrpde.flow.unresolved import steepness, unresolved
-from wfrpde.flow.wide_start import left_out, outside, remembered
+from wfrpde.flow.wide_start import left_out, missed, outside, remembered
 
 NO_LUCK = 1 / 4
 """Share of the density's relative error that every other number on a line has besides its own,
@@ -117,7 +117,8 @@ def estimated(
 ) -> ErrorEstimate | None:
     """Return the errors that the case asks for, with what `cut_off` tells.
 
-    They are known if there is a comparison with another `rule` of quadrature.
+    They are known if there is a comparison with another `rule` of quadrature. Of numbers by name so
+    much is `missed` after the start, relatively, as long as it is remembered.
     """
     nothing = np.zeros(len(outcome.times))
     if not problem.numerics.certify:
@@ -173,7 +174,9 @@ def estimated(
     mended = _mended_defect(problem, outcome)
     if comparisons:  # what is not known of the fields at all
         mended = np.minimum(mended, CAPPED * comparisons[0][1])
-    mended = mended + min(outcome.smeared, 1.0) * (outcome.times > 0)
+    missing = missed(problem, outcome)
+    lost = missing.get("mass", nothing)
+    mended = mended + min(outcome.smeared, 1.0) * (outcome.times > 0) + lost
     if problem.dim == 1 and not nested:
         cut = _with_mended(outcome, cut)
     misplaced, apart = misplaced_mass(problem, outcome), None
@@ -246,6 +249,7 @@ def estimated(
     error = bars_of(
         numbers, every, density, problem, cut, *defects,
         chance=by_chance, least=least, luck=luck, apart=apart, averages=averages,
+        missing=missing,
     )  # fmt: skip
     masses = dict(error.mode_mass)
     for name, most in unseen_masses(problem, outcome, numbers).items():

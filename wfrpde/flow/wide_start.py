@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from wfrpde.arrays import Array, Flags
-from wfrpde.case.forgotten import LEFT_OUT, forgets, remembered_above
+from wfrpde.case.forgotten import LEFT_OUT, NOTHING, forgets
 from wfrpde.case.problem import Problem
 from wfrpde.discretisation.functionals import Evaluator, Points
 from wfrpde.discretisation.pieces import Functionals, Samples
@@ -25,9 +25,6 @@ from wfrpde.flow.outcome import Outcome
 
 SEEN = 1e-15
 """The same from which its numbers are its own: there (log ρ/π)² is 1e6 and more."""
-
-NOTHING = 60.0
-"""How far (in logarithms) below its maximum a start counts for nothing: e^{−60} = 9e-27."""
 
 
 def left_out(outcome: Outcome) -> float:
@@ -61,7 +58,7 @@ def whole_grid(problem: Problem, outcome: Outcome) -> TensorGrid | None:
     step = wide if left_out(outcome) > 0 else 1
     breaks = tuple(np.append(b[:-1:step], b[-1]) for b in grid.breaks)
     whole = TensorGrid(breaks, np.ones([len(b) - 1 for b in breaks], dtype=bool), grid.closed)
-    return replace(whole, active=_hold(grid, step) | _starts_in(problem, whole))
+    return replace(whole, active=_hold(grid, step) | starts_in(problem, whole))
 
 
 def _hold(grid: TensorGrid, step: int) -> Flags:
@@ -72,7 +69,7 @@ def _hold(grid: TensorGrid, step: int) -> Flags:
     return np.asarray(active)
 
 
-def _starts_in(problem: Problem, whole: TensorGrid) -> Flags:
+def starts_in(problem: Problem, whole: TensorGrid) -> Flags:
     """Return in which cells ``(n_1, …)`` the start is, as far as their corners tell."""
     vertices = whole.vertices()
     start = problem.log_initial(vertices.reshape(-1, whole.dim))
@@ -195,15 +192,32 @@ def beyond_the_box(problem: Problem) -> dict[str, float | Array]:
 def remembered(problem: Problem, outcome: Outcome) -> Array:
     """Return the share ``(T,)`` of the error of a start that is still there at each time.
 
-    All of it, unless it is that of mass far up, which a reaction forgets.
+    All of it, unless it is that of mass far up, which a reaction forgets, and whose own numbers are
+    known.
     """
-    times, span = outcome.times, problem.span
-    share: Array = np.ones(len(times))
-    if left_out(outcome) == 0.0 or not forgets(problem):
-        return share
-    kl = outcome.history.get("kl", np.array([np.inf]))
-    if float(kl[0]) < span / 2:
-        share = remembered_above(problem, span, times)
-    if whole_grid(problem, outcome) is not None:
-        share[0] = 0.0
+    share: Array = np.ones(len(outcome.times))
+    if left_out(outcome) > 0:
+        if forgets(problem):
+            share = _left(problem, outcome).get("mass", share)
+        if whole_grid(problem, outcome) is not None:
+            share[0] = 0.0
     return share
+
+
+def missed(problem: Problem, outcome: Outcome) -> dict[str, Array]:
+    """Return how much mass, KL and its rates ``(T,)`` miss after t = 0 of what lies in no cell.
+
+    KL and its rates have more of that than their share of the mass: log(ρ/π) is large there.
+    """
+    if (share := left_out(outcome)) == 0.0:
+        return {}
+    after = np.where(outcome.times > 0, share, 0.0)
+    found = {name: after * part for name, part in _left(problem, outcome).items()}
+    return found or {"mass": after}
+
+
+def _left(problem: Problem, outcome: Outcome) -> dict[str, Array]:
+    ways = problem.descent
+    if ways is None or not outcome.history:
+        return {}
+    return ways.left(problem.span, outcome.times, outcome.history)

@@ -20,6 +20,7 @@ from wfrpde.discretisation.nodes import make_nodes
 from wfrpde.discretisation.semi_discrete import SPAN_LIMIT
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
+from wfrpde.domain.landscape import LEVEL, SPAN
 from wfrpde.errors import InputError, SolverError
 from wfrpde.flow.checkpoints import RunMark
 from wfrpde.flow.control import ErrorControl
@@ -38,6 +39,7 @@ from wfrpde.flow.schemes.log_density_sizes import (
 )
 from wfrpde.flow.schemes.scheme import Fit, Scheme
 from wfrpde.flow.step_errors import step_errors
+from wfrpde.flow.wide_start import starts_in
 
 
 class LogDensity(Scheme):
@@ -232,12 +234,21 @@ def _grid(problem: Problem, cells: tuple[int, ...]) -> TensorGrid:
 
 
 def _parts(problem: Problem, grid: TensorGrid) -> TensorGrid:
-    """Divide cells, in which u is a polynomial, so that ρ is resolved, and leave out empty ones."""
+    """Divide cells, in which u is a polynomial, so that ρ is resolved, and leave out empty ones.
+
+    What starts high up counts there: u holds it.
+    """
     size = [np.diff(breaks).max() for breaks in grid.breaks]
     # largest cells of quadrature in the plane and in space, in units of the shortest length
     parts = np.ceil(np.array(size) / (1.5 * problem.scales)).astype(int)
     shape = tuple(int(k) * n for k, n in zip(parts, grid.active.shape, strict=True))
-    return problem.tensor_grid(shape)
+    kept = problem.tensor_grid(shape)
+    _, potential, surprise = problem.landscape.on(problem.box)
+    high = potential > np.nanmin(potential) + SPAN
+    if not (high & (surprise < surprise.min() + LEVEL)).any():
+        return kept
+    every = replace(kept, active=np.ones_like(kept.active))
+    return replace(kept, active=kept.active | starts_in(problem, every))
 
 
 def _without_integrals(

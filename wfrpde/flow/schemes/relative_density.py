@@ -211,21 +211,26 @@ def _in_no_cell(problem: Problem, grid: TensorGrid) -> float:
 def _start_defect(problem: Problem, nodes: Nodes, log_mass: Array, left_out: float) -> float:
     """Error of mean and covariance of the start at the nodes, relative to its widths.
 
-    It is measured of a Gaussian; of others it is what may be `left_out` at the ends of the box.
+    It is measured of a Gaussian that the box holds; of others it is what may be `left_out` at its
+    ends.
     """
     mass, x = np.exp(log_mass), nodes.points[: nodes.n_owned]
-    if problem.initial.gaussian is None:
+
+    def at_most() -> float:
         if left_out == 0.0:
             return 0.0
         mean = np.array([nodes.sum(mass * x[:, k]) for k in range(nodes.dim)])
         spread = np.array([nodes.sum(mass * (x[:, k] - mean[k]) ** 2) for k in range(nodes.dim)])
         reach = np.abs(problem.box - mean[:, None]).max(axis=1)
         return float(left_out * (reach**2 / spread).max())
+
+    if problem.initial.gaussian is None:
+        return at_most()
     mean, covariance = problem.initial.gaussian
     width = np.sqrt(np.diag(covariance))
     box = problem.box
     if ((mean - 6 * width < box[:, 0]) | (mean + 6 * width > box[:, 1])).any():
-        return 0.0  # cut off: its moments are no longer those of the formula
+        return at_most()  # cut off: its moments are no longer those of the formula
     reach = np.stack([mean - 6 * width, mean + 6 * width], axis=1)
     if problem.absorption is not None and problem.absorption.holds(sample(reach)).any():
         return 0.0
