@@ -130,12 +130,10 @@ class LogDensityForm:
         self.log_target = self.normalised(np.log(self.weights) - self.potential)
         self._rule, self._dim = gll_rule(degree), grid.dim
         self._flat = self._element.ravel()
-        gradient = problem.target.gradient(points)
+        gradient = self._gradient(problem)
         # what slopes along the axes of the unit cell, their squares, and both together count
         self._square = [self._own * scale**2 for scale in self._scale]
-        self._linear = [
-            -self._own * scale * gradient[self._element, k] for k, scale in enumerate(self._scale)
-        ]
+        self._linear = [-self._own * scale * gradient[k] for k, scale in enumerate(self._scale)]
         if open_sides:
             self._linear = [part + self._ends(grid, k) for k, part in enumerate(self._linear)]
         self._bend = [self._alpha * square / self.weights[self._element] for square in self._square]
@@ -182,6 +180,17 @@ class LogDensityForm:
     def normalised(self, log_mass: Array) -> Array:
         """Return the nodal log mass shifted so that it sums to 1."""
         return log_mass - self.nodes.logsumexp(log_mass)
+
+    def _gradient(self, problem: Problem) -> list[Array]:
+        """∇V along each axis at the nodes of each cell, as the cell has it where V has a kink."""
+        points = self.nodes.points
+        gradient = list(problem.target.gradient(points).T[:, self._element])
+        for k, kinks in enumerate(problem.kinks.planes):
+            if len(kinks):
+                here = np.isclose(points[:, k, None], kinks, rtol=1e-12, atol=1e-300).any(axis=1)
+                local = self._applied(self._rule.derivative, self.potential[self._element], k)
+                gradient[k] = np.where(here[self._element], self._scale[k] * local, gradient[k])
+        return gradient
 
     def _slopes(self, u: Array) -> list[Array]:
         """Slopes along the axes of the unit cell, at the nodes of each cell: kept of the last u."""
