@@ -90,7 +90,7 @@ def test_equilibrium_rests():
 
 
 def test_forces_have_two_values_at_a_kink():
-    """As each cell has it: with one for both cells ∫ρ (u'' + u'² − V'u') was 7e-4, at any degree."""
+    """As each cell has it: with one for both ∫ρ (u'' + u'² − V'u') was 6e-4, at any degree."""
     made = problem("0.986*abs(x - 0.3) + 0.919*x**2/2", box=None)
     system = discretised(made, 24)
     assert np.isclose(coordinates(system), 0.3, rtol=0, atol=1e-12).sum() == 1
