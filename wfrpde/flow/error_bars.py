@@ -263,18 +263,13 @@ def _of_elements(distance: Array, share: Array) -> Array:
     return np.asarray(np.clip(ROUGH * np.sqrt(distance / ROUGHLY), share, most))
 
 
-def _hops(problem: Problem) -> bool:
-    """Whether masses of several modes on a line are decided by what hops over barriers."""
-    return problem.dim == 1 and problem.equation.beta == 0 and len(problem.target.seeds) > 1
-
-
 def _by_order(problem: Problem) -> bool:
     """Whether runs are on equal cells of a line, and nothing has an order of its own.
 
-    That do hops over barriers, a seam, and what absorbs.
+    That do hops over barriers, which a reaction outruns, a seam, and what absorbs.
     """
     plain = problem.absorption is None and not any(problem.sides.closed)
-    return problem.dim == 1 and plain and problem.grading is None and not _hops(problem)
+    return problem.dim == 1 and plain and problem.grading is None and problem.equation.beta != 0
 
 
 def _told(comparisons: list[Comparison]) -> Array:
