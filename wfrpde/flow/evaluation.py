@@ -22,11 +22,11 @@ from wfrpde.fields.blocks import BLOCK
 from wfrpde.flow.bars import Comparison
 from wfrpde.flow.checks import invariants
 from wfrpde.flow.cut_off import cut_off, held_back, walls_change
+from wfrpde.flow.defects import misplaced_mass
 from wfrpde.flow.error_bars import (
     by_another_rule,
     compared,
     estimated,
-    misplaced_mass,
     spread_of_smallest,
 )
 from wfrpde.flow.exact import GeometricMean, sampled
