@@ -247,8 +247,9 @@ def _integrals(
     value, mass = observable.evaluate(points, density)[held], mass[held]
     mean = float(expectation(value, mass))
     gaps = value - mean
+    farthest = float(np.nan_to_num(np.abs(gaps), nan=np.inf, posinf=np.inf).max())
     with np.errstate(over="ignore"):
-        return mean, float(np.sqrt(mass @ gaps**2)), float(np.abs(gaps).max())
+        return mean, float(np.sqrt(mass @ gaps**2)), farthest
 
 
 def _coordinate(i: int) -> Callable[[Array, Any], Array]:

@@ -23,7 +23,7 @@ def made_of(expression: sympy.Expr) -> sympy.Expr:
     names = [a if a.is_Number else sympy.Dummy(real=True) for a in expression.args]
     plain, values = expression.func(*names), dict(zip(names, expression.args, strict=True))
     parts = (
-        Absolute(plain.diff(name).subs(values)) * made_of(argument)
+        Absolute(plain.diff(name).xreplace(values)) * made_of(argument)
         for name, argument in values.items()
         if not name.is_Number
     )
