@@ -182,3 +182,35 @@ def test_elements_keep_their_order_beside_a_kink(plane):
     off = np.abs(solution.series["kl"][1:] - FROM_NEAR)
     assert (off < bound).all()
     assert (off <= solution.error.series["kl"][1:] + 1e-10).all()
+
+
+@pytest.mark.parametrize(
+    ("potential", "kl", "variance"),
+    [
+        (
+            "2*abs(x - 0.5) + 3*abs(x - 0.51) + x**2/2",
+            [3.407042018, 0.002509849151],
+            [2.140126067, 0.07855354351],
+        ),
+        (
+            "2*abs(x - 0.5) + 2*abs(x - 0.65) + x**2/2",
+            [3.480976082, 0.008980161822],
+            [2.812187029, 0.1348228312],
+        ),
+    ],
+)
+def test_two_kinks_close_together_from_a_wide_start(potential, kl, variance):
+    """Kinks that hid each other lay within elements: numbers were off by 7 bars, met."""
+    case = wfrpde.Case.from_dict(
+        {
+            "target": {"potential": potential},
+            "initial": {"mean": [1.4], "covariance": [[60.0]]},
+            "flow": {"save": [0.1, 0.5]},
+            "accuracy": {"tolerance": 1e-3},
+        }
+    )
+    solution = wfrpde.solve(case)
+    off = np.abs(solution.series["kl"][1:] - kl)
+    assert (off <= solution.error.series["kl"][1:]).all()
+    off = np.abs(solution.covariance[1:, 0, 0] - variance)
+    assert (off <= solution.error.covariance[1:, 0, 0]).all()

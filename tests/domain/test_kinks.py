@@ -99,3 +99,12 @@ def test_a_rate_where_two_wells_meet_in_a_kink():
     )
     rate = wfrpde.spectrum(case).rates[1]
     assert rate == pytest.approx(0.069736032083, abs=2e-11)
+
+
+@pytest.mark.parametrize("apart", [0.25, 0.2, 0.15, 0.1, 0.05, 0.01, 0.001])
+@pytest.mark.parametrize("ratio", [0.1, 1.0, 3.0])
+def test_kinks_close_together_are_told_apart(apart, ratio):
+    """Points on this line are .07 apart: of two kinks nearer than .21 one or both were not seen."""
+    right = np.array([0.5, 0.5 + apart])
+    found = on_line(lambda x: abs(x - right[0]) + ratio * abs(x - right[1]) + x**2, -68.0, 72.0)
+    assert found == pytest.approx(right, abs=2e-7)

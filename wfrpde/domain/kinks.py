@@ -26,6 +26,10 @@ ZOOM = 16
 MOST = 200
 """Places on a line beyond which it is called rough, not kinked."""
 
+CLOSER, AROUND, FINER = 3, 6, 8
+"""How often the surroundings of a kink are searched for others that it hides, how many points of
+the line on either side are, and how many times finer each time: to 6e-7 of the line."""
+
 
 @dataclass(frozen=True)
 class Kinks:
@@ -83,10 +87,17 @@ def kinks_of(functions: Sequence[Function], box: Array, lines: Array) -> Kinks:
 
 def on_line(value: Callable[[Array], Array], low: float, high: float) -> Array:
     """Positions ``(k,)`` of the kinks of a function of positions ``(n,)`` on an interval."""
-    x = np.asarray(np.linspace(low, high, POINTS), dtype=np.float64)
-    values = value(x)
-    step = (high - low) / (POINTS - 1)
-    bend = np.zeros(POINTS + 4)
+    found = _searched(value, np.asarray(np.linspace(low, high, POINTS)), CLOSER)
+    return _distinct(np.array(found), 1e-6 * (high - low))
+
+
+def _searched(value: Callable[[Array], Array], x: Array, closer: int) -> list[float]:
+    """Return kinks between regular points, and so many times `closer` around each of them.
+
+    Of two that are less than three points apart one hides the other, or each the other.
+    """
+    values, step = value(x), float(x[1] - x[0])
+    bend = np.zeros(len(x) + 4)
     bend[3:-3] = _bends(values)
     # a kink between two points shows at both of them
     pair = bend[2:-3] + bend[3:-2]
@@ -95,10 +106,21 @@ def on_line(value: Callable[[Array], Array], low: float, high: float) -> Array:
     # second differences of a kink are larger than those two places further by this factor
     candidates = np.flatnonzero(pair > 3.0 * around + noise)
     if len(candidates) > MOST:
-        return np.empty(0)
-    places = [_closer(value, float(x[min(i, POINTS - 1)]), step) for i in candidates]
-    inside = [p for p in places if p is not None and low + step < p < high - step]
-    return _distinct(np.array(inside), 1e-6 * (high - low))
+        return []
+    places = [_closer(value, float(x[min(i, len(x) - 1)]), step) for i in candidates]
+    inside = [p for p in places if p is not None and x[0] + step < p < x[-1] - step]
+    if closer == 0:
+        return inside
+    far = np.pad(pair, AROUND)
+    crowded = np.flatnonzero(pair > 3.0 * np.maximum(far[: len(pair)], far[2 * AROUND :]) + noise)
+    spots = _distinct(np.array([*inside, *x[crowded[crowded < len(x)]]]), AROUND / 2 * step)
+    if len(spots) > MOST:
+        return inside
+    for spot in spots:
+        near = spot + step * np.linspace(-AROUND, AROUND, 2 * AROUND * FINER + 1)
+        near = near[(near >= x[0]) & (near <= x[-1])]
+        inside += _searched(value, near, closer - 1)
+    return inside
 
 
 def _closer(value: Callable[[Array], Array], middle: float, step: float) -> float | None:
