@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from wfrpde import load_case
+from wfrpde.case.samplers import SamplerSpec
 from wfrpde.errors import InputError, SamplerError
 from wfrpde.samplers import SamplerContext, make_sampler
-from wfrpde.samplers.python_sampler import load_python_sampler
+from wfrpde.samplers.python_sampler import USUAL, load_python_sampler
 
 MODULE = """
 import os
@@ -185,11 +186,21 @@ def test_parameters_reach_the_class(prepare):
 
 
 def test_a_function_is_told_the_step_of_its_run(prepare):
-    """Also those of a ladder, which are longer than that of the table; by default 0.01."""
+    """Also those of a ladder, which are longer than that of the table."""
     run = prepare('python = "theirs:steps"\ndt = 0.125')
     for dt in (0.125, 0.25):
         made = run.run(SEED, 3, dt, TIMES)
         assert (made.ensembles[0].positions == dt).all()
+    run.close()
+
+
+def test_a_function_keeps_its_own_step_where_the_table_gives_none(prepare):
+    """A run by the table's default is one by its own, a ladder's by as many times that."""
+    assert SamplerSpec(python="theirs:steps").dt == USUAL
+    run = prepare('python = "theirs:steps"')
+    for dt, own in ((USUAL, 9.0), (2 * USUAL, 18.0)):
+        made = run.run(SEED, 3, dt, TIMES)
+        assert (made.ensembles[0].positions == own).all()
     run.close()
 
 

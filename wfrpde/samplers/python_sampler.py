@@ -31,6 +31,10 @@ _NEEDED = (
 )
 
 
+USUAL = 0.01
+"""Default `dt` of a table, a `wfrpde.case.SamplerSpec`."""
+
+
 def told_by_name(make: Callable[..., Any], context: SamplerContext) -> dict[str, Any]:
     """Return what a function or class is told because it has a parameter of that name.
 
@@ -62,6 +66,18 @@ def _reject_namesakes(
         )
 
 
+def _step_of(function: Callable[..., Any], dt: float) -> dict[str, float]:
+    """Return what a function is told of the step: nothing if it has no parameter for it."""
+    return {"dt": dt} if "dt" in signature_of(function) else {}
+
+
+def _own_step(function: Callable[..., Any]) -> float:
+    """Return the step that a function takes by default, in units of that of the table."""
+    parameter = signature_of(function).get("dt")
+    own = None if parameter is None else parameter.default
+    return own / USUAL if isinstance(own, float) and own > 0 else 1.0
+
+
 def registered() -> dict[str, str]:
     """Names and references ``module:object`` of the samplers of installed packages."""
     entries = importlib.metadata.entry_points(group=GROUP)
@@ -73,7 +89,8 @@ class FunctionSampler(ArraySampler):
     """A function ``(target, n, times, rng, **parameters)`` → positions[, log weights].
 
     ``times`` is an array ``(T,)``; it holds ``inf`` alone for a sampler of π itself. A parameter
-    ``dt`` is the largest step of this run.
+    ``dt`` is the largest step of this run. Where the table gives none and the parameter has a
+    default, that is the step: ``scale`` is how much of the table's own default it is.
     """
 
     name: str
@@ -82,6 +99,7 @@ class FunctionSampler(ArraySampler):
     context: SamplerContext
     parameters: Mapping[str, Any]
     layout: str
+    scale: float = 1.0
 
     def draw(self, request: Request, times: Array) -> tuple[Any, Any]:
         """Call the function."""
@@ -89,7 +107,7 @@ class FunctionSampler(ArraySampler):
         try:
             known = {
                 **told_by_name(self.function, self.context),
-                **({"dt": request.dt} if "dt" in signature_of(self.function) else {}),
+                **_step_of(self.function, self.scale * request.dt),
                 **self.parameters,
             }
             result = self.function(target, request.n, times.copy(), rng, **known)
@@ -213,10 +231,10 @@ def python_sampler(
             raise InputError(where, found, needed, do) from error
     elif callable(thing) and not hasattr(thing, "step"):
         _reject_namesakes(where, reference, thing, set(keys) - {"dt"})
-        own = {"dt": 0.0} if "dt" in signature_of(thing) else {}
-        known = {**told_by_name(thing, context), **own, **parameters}
+        known = {**told_by_name(thing, context), **_step_of(thing, 0.0), **parameters}
         _check_call(where, reference, thing, ("target", "n", "times", "rng"), known)
-        return FunctionSampler(name, claims, thing, context, parameters, layout)
+        scale = 1.0 if "dt" in keys else _own_step(thing)
+        return FunctionSampler(name, claims, thing, context, parameters, layout, scale)
     elif parameters:
         key = next(iter(parameters))
         raise InputError(f"sampler {name}: {key}", "an unknown key", "none: the object is made")
