@@ -51,9 +51,12 @@ def test_a_well_that_a_few_cells_resolve():
         assert abs(value - right) <= error <= 1e-4
 
 
-@pytest.mark.parametrize("tolerance", [5e-5, 3e-5])
-def test_bars_of_a_narrow_well_are_near_the_errors(tolerance):
-    """Width 0.02: the coarsest of four runs does not see it, and bars were 520 times too wide."""
+@pytest.mark.parametrize(("tolerance", "longest"), [(1e-4, 45), (5e-5, 20), (3e-5, 20)])
+def test_bars_of_a_narrow_well_are_near_the_errors(tolerance, longest):
+    """Width 0.02: the coarsest of four runs does not see it, and bars were 520 times too wide.
+
+    One cell less of 790 makes them six times as long: the ladder to 1e-4 has 789.
+    """
     potential = "x**2/2 - 4.98*exp(-(x - 1.22)**2/0.000916)"
     save = [0.0206, 0.103, 0.309, 1.03]
     solution = solved(potential, 0.355, 0.2862, tolerance, save=save)
@@ -70,7 +73,7 @@ def test_bars_of_a_narrow_well_are_near_the_errors(tolerance):
         assert (error <= bar[1:] + 5e-9).all()
         ratios.append(bar[1:] / error)
     assert solution.numerics["accuracy"]["met"]
-    assert np.median(ratios) < 20
+    assert np.median(ratios) < longest
 
 
 def test_coarse_cells_as_wide_as_a_well_count_on_no_high_order():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gaussian_flow import LINE, PLANE, SPACE, GaussianFlow, riccati
 from scipy.special import ndtr
-from scipy.stats import ncx2
+from scipy.stats import ncx2, norm
 
 import wfrpde
 from wfrpde.case.setup import make_problem
@@ -283,3 +283,12 @@ def test_bars_cover_thin_slabs_and_planes_far_out(text, exact):
     """Of Φ at both sides of a slab the difference is off by their round-off; Φ = 1 is not off."""
     value, error = normal_mass(parse_region(text, 1, "region"), np.zeros(1), np.eye(1))
     assert abs(value - exact) <= error < 1e-12
+
+
+def test_a_region_between_probes_has_a_bar():
+    """Of width 2e-5: it was told as 0 ± 2e-17. What lies beyond the law's reach is nothing."""
+    mean, covariance = np.zeros(1), np.eye(1)
+    value, error = normal_mass(lambda x: np.abs(x[:, 0] - 0.3) < 1e-5, mean, covariance)
+    assert abs(value - 2e-5 * norm.pdf(0.3)) <= error < 1e-3
+    value, error = normal_mass(lambda x: x[:, 0] ** 2 > 144.0, mean, covariance)
+    assert abs(value - 2 * norm.sf(12.0)) <= error < 1e-16

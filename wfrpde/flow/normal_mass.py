@@ -84,6 +84,9 @@ def normal_mass(region: Region, mean: Array, covariance: Array) -> tuple[float, 
             break
         again = np.repeat(~done, len(child))
         low, whole = halves[again], parts[again]
+    if dim == 1 and value == 0 and not seen(_far_out()).any():
+        # found nowhere, it may lie between two probes
+        error += 2 * REACH / PROBES[1] / np.sqrt(2 * np.pi)
     if dim > 1:
         share = float(seen(_draws(dim)).mean())
         surprise = abs(share - value)
@@ -93,6 +96,12 @@ def normal_mass(region: Region, mean: Array, covariance: Array) -> tuple[float, 
         elif surprise > SURPRISE * spread:
             error += surprise + spread
     return value, error + (ROUND_OFF * value or BEYOND * dim)
+
+
+def _far_out() -> Array:
+    """Points ``(n, 1)`` of a line beyond what is looked at, up to thirty times as far."""
+    out = REACH * np.geomspace(1.0, 30.0, PROBES[1])[1:, None]
+    return np.concatenate([-out, out])
 
 
 def _in_slabs(region: Slabs, mean: Array, covariance: Array) -> tuple[float, float]:
