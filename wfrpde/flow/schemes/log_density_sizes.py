@@ -58,7 +58,7 @@ class Defaults:
     least: float = 1e-13
     fine_share: float = 1 / 4
     met_share: float = 1 / 8
-    by_chance: float = 0.25
+    by_chance: float = 0.7
     first_step: float = 0.1
 
 
@@ -76,6 +76,7 @@ PLANE = Defaults(
     by_tolerance=True,
     fine_share=1 / 2,
     met_share=1 / 2,
+    by_chance=0.25,
 )
 SPACE = replace(
     PLANE,
