@@ -15,10 +15,10 @@ from wfrpde.flow.exact import blur_defect
 from wfrpde.flow.outcome import Outcome
 from wfrpde.flow.wide_start import outside, remembered
 
-NO_MATTER, GROWS, GUESSED, REMEMBERED = 1e-11, 1e-13, 20.0, 20.0
+NO_MATTER, GROWS, GUESSED, REMEMBERED = 1e-11, 5e-13, 20.0, 20.0
 """Mended share of the mass from which it may be in another mode, and from which a reaction lets it
-matter at all (7e-13 in tails that fall like e^{−|x|} made a variance wrong by 4e-5), and what then
-counts: see `mended_defect`."""
+matter at all (7e-13 in tails that fall like e^{−|x|} made a variance wrong by 4e-5; Gaussians in
+space with 3e-13 are right to 2e-7), and what then counts: see `mended_defect`."""
 
 
 def with_mended(outcome: Outcome, cut: tuple[Array, Array]) -> tuple[Array, Array]:
