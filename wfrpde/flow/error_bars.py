@@ -68,8 +68,7 @@ def estimated(
 ) -> ErrorEstimate | None:
     """Return the errors that the case asks for, with what `cut_off` tells.
 
-    They are known if there is a comparison with another `rule` of quadrature. Of numbers by name so
-    much is `missed` after the start, relatively, as long as it is remembered.
+    They are known if there is a comparison with another `rule` of quadrature.
     """
     nothing = np.zeros(len(outcome.times))
     if not problem.numerics.certify:

@@ -28,7 +28,7 @@ from wfrpde.samplers.mala import Mala
 from wfrpde.samplers.noised import Corrected, ProbabilityFlow, ReverseSde
 from wfrpde.samplers.parameters import parameters_of
 from wfrpde.samplers.protocol import LibrarySampler
-from wfrpde.samplers.python_sampler import registered
+from wfrpde.samplers.python_sampler import USUAL, registered
 from wfrpde.samplers.recorded import RecordedSamples, read_samples
 from wfrpde.samplers.run import SamplerRun
 from wfrpde.samplers.simulate import StepByStep
@@ -188,8 +188,8 @@ def make_sampler(
     return isolated
 
 
-LONGEST, GENTLE = 0.01, 0.04
-"""Default step: LONGEST, and α dt κ = GENTLE at most, κ the largest curvature of V at its minima.
+GENTLE = 0.04
+"""Default step: USUAL, and α dt κ = GENTLE at most, κ the largest curvature of V at its minima.
 Euler's scheme is off by α dt κ/2 in a variance, relative to itself: 2 %."""
 
 
@@ -201,7 +201,7 @@ def default_step(table: Any, context: SamplerContext) -> float | None:
         return None
     alpha = float(table.parameters.get("alpha", context.equation.alpha))
     product = alpha * stiffest(context.target, context.box)
-    if product * LONGEST <= GENTLE:
+    if product * USUAL <= GENTLE:
         return None
     return float(f"{GENTLE / product:.2g}")
 

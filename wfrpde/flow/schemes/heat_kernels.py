@@ -21,13 +21,13 @@ from wfrpde.discretisation.interpolation import evaluate, interpolation_of
 from wfrpde.domain.grid import TensorGrid
 from wfrpde.errors import InputError
 from wfrpde.fields.schedules import is_moving
-from wfrpde.flow.certificate import sizes
 from wfrpde.flow.control import LadderControl, Replay, StepPolicy
 from wfrpde.flow.ladder import Ladder, Run
 from wfrpde.flow.outcome import MOST_NODES, Context, Share, is_free
 from wfrpde.flow.schedule import uniform
 from wfrpde.flow.schemes.relative_density import run
 from wfrpde.flow.schemes.scheme import Fit, Scheme
+from wfrpde.flow.shares import sizes
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm

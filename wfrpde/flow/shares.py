@@ -1,0 +1,188 @@
+"""Shares of distances: how much of what two opinions say differently is the error of the best.
+
+By how values change from run to run. The letters are those of `wfrpde.flow.certificate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+from scipy.ndimage import maximum_filter1d
+
+from wfrpde.arrays import Array
+from wfrpde.case.problem import Problem
+from wfrpde.discretisation.extrapolation import coarse_positions, prolong
+from wfrpde.discretisation.interpolation import Interpolation
+from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
+from wfrpde.flow.ladder import Ladder
+from wfrpde.flow.outcome import Share
+
+REGULAR, WARY, IRREGULAR, ORDER_WITHIN = 1 / 12, 1 / 4, 1 / 3, 0.2
+"""Least s where the observed order is 2 up to ORDER_WITHIN, there at kinks and after a first try
+that did not do (what was found to be needed is 1/5), and s elsewhere; errors in h⁴ leave 1/16."""
+
+TOO_FAST, OVERTAKEN = 2.3, 1.5
+"""Order from which, without a tolerance, changes fall from run to run because the coarsest is far
+off, and how much of |c' − b'| counts then: where slopes push mass over more than a cell at once,
+the density was off by .8 of it, a mass by 1.2."""
+
+UNSEEN = 2.0
+"""Largest s where changes hardly fall from run to run, as across a barrier whose top lies within a
+cell: all runs hop at wrong rates."""
+
+SETTLED, UNSETTLED, SETTLES = 1 / 10, 1 / 3, {1: 1 / 8, 2: 1 / 5, 3: 1 / 5}
+"""s of |c'' − b''| where |c' − b'| is below the third share of |b' − a'|, by dimension, and
+elsewhere: with order 6 it is 1/63, with order 4 it is 1/15."""
+
+ODD, FINE = 1 / 7, 1e-5
+"""Least s of |c'' − b''| on a line, of one number under W, and below so large a tolerance of the
+density: rational steps leave odd powers of Δt, too, and Δt³, all there is in the end, falls by 8.
+It is met: .14 for densities of two wells to 1e-7."""
+
+OF_ONCE = 1 / 4
+"""On a line with |d' - c'| < |c' - b'|/16 the error of d'' is at most so much of |d' - c'|, twice
+what d' leaves at most, |d' - c'|/15, and what d'' adds. |d'' - c''| tells of a alone there."""
+
+BY_CHANCE, ON_LINES = 1 / 20, 1 / 60
+"""Least share of |c' − c| that is c''s error, should c' and b' agree by chance; and on lines, where
+they hardly do in L2: densities by default were known 17 times as well as was told."""
+
+CAUTION = 4.0
+"""Factor on what a geometric series leaves."""
+
+AT_A_POINT = 4.0
+"""Power of a degree p with which errors of elements fall at least where there is a kink in a point
+(5.8 where elements meet in it): with p = 7 and 8 .7 and .95 of the last distance were left."""
+
+
+def shares_of(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Share]:
+    """Return the share of the distance of each other opinion from the best that is its error."""
+    if not ladder.nested:
+        if len(fields) > 2:
+            least = ladder.share
+            if problem.kinks.point:
+                degree = ladder.runs[-1].degree
+                least = max(least, 1 / ((degree / (degree - 1)) ** AT_A_POINT - 1))
+            return [np.clip(_trend(problem, ladder, fields), least, max(least, 1.0)), None]
+        return [1.0 if problem.tolerance is None else ladder.share]
+    if len(fields) == 2:
+        return [1.0]
+    if irregular(problem):
+        return [1.0, BY_CHANCE]
+    if problem.tolerance is None:  # kinks within cells leave no order to count on
+        if problem.kinks.oblique:
+            return [1.0, BY_CHANCE]
+        by_chance = BY_CHANCE if problem.dim > 1 else ON_LINES
+        of_order = problem.dim > 1 and not problem.by_hand and problem.mesh is None
+        return [_by_order(problem, ladder, fields) if of_order else 1 / 3, by_chance]
+    if len(fields) > 3:
+        return [_settled(problem, ladder.interpolations, fields), None]
+    return [_regularity(problem, ladder, fields), None]
+
+
+def irregular(problem: Problem) -> bool:
+    """Whether no order is to be counted on.
+
+    Walls cut the cells of every grid in another way; and fluxes with a direction change their
+    character with the size of the cells.
+    """
+    dynamics = problem.equation.dynamics
+    directed = dynamics is not None and not dynamics.reversible
+    return directed or (problem.absorption is not None and problem.absorption.curved)
+
+
+def _trend(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
+    """Return the share ``(T,)`` of the last run's distance to the one before that is its error.
+
+    Where runs converge geometrically their distances fall by one factor r < 1 after the other, and
+    r/(1 − r) of the last one is left; `CAUTION` times as much is told.
+    """
+    nodes = ladder.interpolations[-3:]
+    where = nodes[2] if ladder.parts is None else TensorInterpolation(ladder.parts, 1)
+    coarse, middle, fine = (
+        prolong(nodes[k], fields[k - 3], where) if nodes[k] is not where else fields[k - 3]
+        for k in range(3)
+    )
+    size = sizes(problem, where, fine)
+    before, last = size(middle - coarse), size(fine - middle)
+    ratio = np.divide(last, before, out=np.ones_like(last), where=before > 0)
+    return np.asarray(CAUTION * ratio / np.maximum(1 - ratio, 0.1))
+
+
+def sizes(problem: Problem, nodes: Interpolation, u: Array) -> Callable[[Array], Array]:
+    """Return what tells L2 norms ``(T,)`` at nodes, weighted by the density ρ of `u`."""
+    log_mass = u - problem.potential(nodes.nodes)
+    mass = np.exp(log_mass - log_mass.max(axis=1, keepdims=True))
+    return lambda gap: np.asarray(np.sqrt((mass * gap**2).sum(axis=1)))
+
+
+def _by_order(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
+    """Return s ``(T,)`` of |c' − b'|: more than a third where changes fall too slowly or fast."""
+    first, second, _ = _changes(problem, ladder, fields)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        order = np.log2(first / second)
+    return np.where(order < TOO_FAST, np.where(order > 1, 1 / 3, 1.0), OVERTAKEN)
+
+
+def _regularity(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
+    """Return s ``(T,)``: the order is that of L2 norms, weighted by ρ at the coarse nodes."""
+    first, second, gained = _changes(problem, ladder, fields)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = second / first
+        order = -np.log2(ratio)
+        # s in units of the share of the last change that extrapolation did not foresee
+        unforeseen = 2.5 * gained / second
+    wary = ladder.refined or problem.kinks.any
+    share = np.clip(unforeseen, WARY if wary else REGULAR, IRREGULAR)
+    share = np.where(np.abs(order - 2) < ORDER_WITHIN, share, IRREGULAR)
+    return np.where(order < 1, _of_slow(ratio), share)
+
+
+def _changes(problem: Problem, ladder: Ladder, fields: list[Array]) -> tuple[Array, Array, Array]:
+    """Return |b − a|, |c − b| and |c' − b'| of the last three runs, at the coarsest nodes."""
+    coarse, middle, fine = ladder.interpolations[-3:]
+    once = coarse_positions(coarse, middle)
+    twice = coarse_positions(middle, fine)[once]
+    u, middle_u = fields[-1][:, twice], fields[-2][:, once]
+    size = sizes(problem, coarse, u)
+    first, second = middle_u - fields[-3], u - middle_u
+    return size(first), size(second), size(u + second / 3 - (middle_u + first / 3))
+
+
+def _of_slow(ratio: Array) -> Array:
+    """Return s ``(T,)`` of runs whose changes fall by a `ratio` r of 1/2 or more, as in a series.
+
+    Of the last change c − b is r/(1 − r) left, of which c' foresees 1/3, and c' − b' is
+    4/3 − 1/(3r) of it.
+    """
+    r = np.clip(ratio, 0.5, 0.95)
+    return np.asarray(np.minimum((r / (1 - r) - 1 / 3) / (4 / 3 - 1 / (3 * r)), UNSEEN))
+
+
+def _settled(problem: Problem, nodes: list[Interpolation], fields: list[Array]) -> Array:
+    """Return s ``(T,)`` of four runs, which |c'' − b''| tells: by how b' − a' and c' − b' fall."""
+    first, *_ = nodes
+    here, values = np.arange(len(first.nodes)), [fields[0]]
+    for coarse, fine, field in zip(nodes, nodes[1:], fields[1:], strict=False):
+        here = coarse_positions(coarse, fine)[here]
+        values.append(field[:, here])
+    once = [b + (b - a) / 3 for a, b in pairwise(values)]
+    size = sizes(problem, first, values[-1])
+    twice = [b + (b - a) / 15 for a, b in pairwise(once)]
+    before, last = size(once[-2] - once[-3]), size(once[-1] - once[-2])
+    smooth = not problem.kinks.any
+    settled = smooth & (last < SETTLES[problem.dim] * before)
+    # of values that fall by R each time |d'' − c''|/(R − 1) is left, a tenth at most from
+    # 11 on; what was needed where coarse cells do not see a narrow well is 2.1 times that
+    left = 2.6 * last / np.maximum(before - last, 1e-300)
+    to_many_digits = problem.tolerance is not None and problem.tolerance < FINE
+    least = ODD if problem.dim == 1 and to_many_digits else SETTLED
+    left = np.where(11.0 * last < before, least, left)
+    share = np.where(settled, np.clip(left, least, 0.9 * UNSETTLED), UNSETTLED)
+    if problem.dim > 1 and len(share) > 2:  # values may fall fast at one time by chance
+        share[1:] = np.maximum(share[1:], maximum_filter1d(share[1:], 3) / 2)
+    faster = smooth & (problem.dim == 1) & (last < before / 16)
+    foreseen = OF_ONCE * last / np.maximum(size(twice[-1] - twice[-2]), 1e-300)
+    return np.where(faster, np.minimum(share, foreseen), share)
