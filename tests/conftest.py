@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from engine_use import EngineUse, pytest_addoption  # noqa: F401
 
 from wfrpde import errors
 from wfrpde.errors import DependencyMissingError, InputError
@@ -69,6 +70,10 @@ def skipping() -> Iterator[None]:
         if str(error.name).partition(".")[0] not in OPTIONAL or _within_the_package(error):
             raise
         pytest.skip(str(error))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(EngineUse(config))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
