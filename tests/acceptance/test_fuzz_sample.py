@@ -46,6 +46,24 @@ def test_this_process_may_go_on(records):
     assert soft == hard
 
 
+def test_a_reference_sees_wells_between_its_probes(run):
+    """A well .015 wide in a line of 150 is found, and its mass counts in the density."""
+    from lines import solve_line  # where `run` is, and loaded by it
+
+    def potential(x):
+        return x**2 / 2 - 3.33 * np.exp(-((x + 0.0467) ** 2) / 0.000233)
+
+    # all of the start is forgotten: π, whose Z takes the well in pieces of its own
+    flow = solve_line(potential, lambda x: -(x**2) / 100, (-75.3, 76.8), [60.0], alpha=0.0)
+    x = np.linspace(-0.2, 0.2, 40_001)
+    depth = np.exp(-potential(x)) - np.exp(-(x**2) / 2)
+    z = np.sqrt(2 * np.pi) + np.trapezoid(depth, x)
+    right = -potential(np.array([-0.0467, 0.3])) - np.log(z)
+    found = flow.log_density(1, np.array([-0.0467, 0.3]))
+    np.testing.assert_allclose(found, right, atol=1e-9)  # was off by 0.026
+    assert flow.gap[1] < 1e-8
+
+
 @pytest.mark.parametrize("key", SEEDS, ids=lambda key: "-".join(map(str, key)))
 def test_bars_cover(records, run, key):
     rows = records[key]["rows"]

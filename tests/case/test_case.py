@@ -139,6 +139,20 @@ def test_a_dumped_case_is_the_case_again(minimal):
     assert Case.model_validate(dumped) == minimal
 
 
+@pytest.mark.parametrize("options", [{}, {"mode": "json"}, {"exclude_unset": True}], ids=str)
+def test_dumps_tell_what_of_samplers_and_studies_was_given(minimal, options):
+    """Steps follow the curvature unless given; keys that reach no code are refused if given."""
+    samplers = [{"kind": "langevin"}, {"kind": "langevin", "name": "b", "dt": 0.01, "alpha": 1.0}]
+    study = {"vary": "h", "values": [10, 20]}
+    case = Case.model_validate(
+        {**minimal.model_dump(), "sampler": samplers, "convergence": [study]}
+    )
+    again = Case.model_validate(case.model_dump(**options))
+    assert again == case
+    assert [set(s.kept) for s in again.samplers] == [set(), {"dt"}]
+    assert again.model_dump()["sampler"][0] == {"kind": "langevin", "name": "langevin"}
+
+
 def test_json_schema_describes_every_table():
     schema = Case.json_schema()
     assert set(schema["properties"]) >= {"target", "initial", "domain", "flow", "numerics"}

@@ -36,6 +36,14 @@ def test_results_are_kept(tmp_path):
                 np.testing.assert_array_equal(found, expected)
 
 
+def test_a_kept_case_knows_what_was_given(tmp_path):
+    """What followed from other keys still does: an end before the default times moves them."""
+    spectrum = wfrpde.spectrum(case_of(WELL))
+    again = type(spectrum).load(spectrum.save(tmp_path / "result.npz"))
+    assert again.case == spectrum.case
+    assert again.case.with_overrides({"flow.t_end": 0.5}).flow.save[-1] == 0.5
+
+
 def test_results_cannot_be_changed():
     spectrum = wfrpde.spectrum(case_of(WELL))
     with pytest.raises(ValueError, match="read-only"):

@@ -52,6 +52,9 @@ far larger ones in their tails, for a moment, and would be stiff beyond any inte
 GAUSS = np.polynomial.legendre.leggauss(20)
 LEAST, MOST = 8, 400  # pieces
 
+SCAN = 20_001
+"""Points of the line at which features are looked for."""
+
 
 @dataclass(frozen=True)
 class LineFlow:
@@ -81,10 +84,8 @@ def pieces(
 ) -> Array:
     """Find ends of pieces on which the formulas are smooth; `breaks` are among them."""
     ends = sorted({*np.linspace(*box, LEAST + 1), *(b for b in breaks if box[0] < b < box[1])})
-    floors = []
-    for f in formulas:
-        x = np.linspace(*box, 20001)
-        floors.append(np.nanmin(np.where(np.isfinite(f(x)), f(x), np.inf)))
+    scan = np.linspace(*box, SCAN)
+    floors = [np.nanmin(np.where(np.isfinite(f(scan)), f(scan), np.inf)) for f in formulas]
     nodes = np.cos(np.pi * np.arange(9) / 8)
     probes = np.linspace(-0.97, 0.97, 12)
 
@@ -92,7 +93,10 @@ def pieces(
         centre, half = (low + high) / 2, (high - low) / 2
         value = f(centre + half * nodes)
         fit = np.polynomial.chebyshev.chebfit(nodes, value, 8)
-        off = np.abs(np.polynomial.chebyshev.chebval(probes, fit) - f(centre + half * probes))
+        # a well that is far narrower than the piece lies between a dozen probes
+        within = scan[slice(*np.searchsorted(scan, (low, high)))]
+        at = np.append(probes, (within - centre) / half)
+        off = np.abs(np.polynomial.chebyshev.chebval(at, fit) - f(centre + half * at))
         span = np.ptp(value)
         level = value.min() - floor
         allowed = STEEPEST * max(1.0, (level / HIGH) ** 2) if level > HIGH / 2 else STEEPEST
@@ -183,7 +187,7 @@ def solve_line(
         time = np.abs(values[1][1:] - other[name][1:])
         own[name] = np.abs(numbers[name] - extrapolated(values[:-1])) + np.append(0.0, time)
     shapes = []
-    for level, part in ((1, fields[1:]), (0, fields[:-1])):
+    for level, part in ((1, fields[1:]), (0, fields[:-1]), (1, fields[1:2]), (1, [loose])):
         best = extrapolated([w[:, :: 2**k] for k, w in enumerate(part)])
         shapes.append(_splines(ends, grids[level].x, best))
     half = np.diff(ends)[:, None] / 2
@@ -200,10 +204,16 @@ def solve_line(
         value = shapes[which](k, at) - potential(at) - log_masses[which][k]
         return np.where(inside, value, -np.inf)
 
-    gap = []
-    for k in range(len(times) + 1):
-        one, two = (np.exp(log_density(k, points, which)) for which in (0, 1))
-        gap.append(np.sqrt(weights @ (one - two) ** 2 / (weights @ one**2)))
+    def distance(k: int, which: int, other: int) -> float:
+        one, two = (np.exp(log_density(k, points, shape)) for shape in (which, other))
+        return float(np.sqrt(weights @ (one - two) ** 2 / (weights @ one**2)))
+
+    def lost(k: int) -> float:
+        """Distance from 1 of the mass by another rule, which sees what Gauss's points miss."""
+        sums = [g.volume @ np.exp(log_density(k, g.x)) for g in grids[1:]]
+        return float(abs(extrapolated(sums) * (2 * np.pi if radial else 1.0) - 1))
+
+    gap = [distance(k, 0, 1) + distance(k, 2, 3) + lost(k) for k in range(len(times) + 1)]
     return LineFlow(numbers, own, np.array(gap), points, weights, log_density)
 
 

@@ -63,7 +63,7 @@ class ConvergenceSpec(Section):
             raise InputError(where, str(list(self.values)), f"values in {wanted} order, each once")
         own = ("sampler", "observable", "error")
         wrong = ("numerics", "reference") if self.vary == "particles" else own
-        for key in sorted(self.model_fields_set & set(wrong)):
+        for key in sorted(self.altered & set(wrong)):
             needed = "it where the solver is studied" if key not in own else "vary = 'particles'"
             raise InputError(f"convergence.{key}", f"it with vary = '{self.vary}'", needed)
         if self.vary in ("h", "p", "particles"):

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import Field, Strict, ValidationError, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    Strict,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from wfrpde.case.sections import OpenSection, PositiveNumber, Text
 from wfrpde.errors import InputError
@@ -130,6 +137,13 @@ class SamplerSpec(OpenSection):
         if not self.name:
             object.__setattr__(self, "name", self._default_name())
         return self
+
+    @model_serializer(mode="wrap")
+    def _spread_parameters(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # without defaults: which keys a table gives decides its step, and what its code is told
+        unset = set(type(self).model_fields) - self.model_fields_set - {"name"}
+        data = super()._spread_parameters(handler)
+        return {key: value for key, value in data.items() if key not in unset}
 
     @property
     def kept(self) -> frozenset[str]:

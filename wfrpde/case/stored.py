@@ -183,7 +183,7 @@ def revived(kind: type[T], data: Any, arrays: Mapping[str, Any] | None = None) -
 def _packed(value: Any, arrays: dict[str, Any]) -> Any:
     if isinstance(value, Case):
         source = None if value.source is None else str(value.source.resolve())
-        data = value.model_dump(mode="json")
+        data = value.model_dump(mode="json", exclude_unset=True)
         if value.target.python is not None:
             data["target"]["dim"] = value.dim  # known without the user's code
         return {"source": source, "data": data}

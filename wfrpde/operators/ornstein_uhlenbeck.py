@@ -91,7 +91,7 @@ Rows = list[dict[Power, complex]]
 
 def _idle(case: Case) -> list[str]:
     """Say which keys mean nothing where nothing is discretised."""
-    keys = sorted({"certify", "solver", "petsc_options"} & case.numerics.model_fields_set)
+    keys = sorted({"certify", "solver", "petsc_options"} & case.numerics.altered)
     if not keys:
         return []
     named = ", ".join(f"numerics.{key}" for key in keys)
