@@ -238,6 +238,11 @@ def test_what_fails_is_left_to_another_form(monkeypatch):
     assert solution.numerics["formulation"] == "edge-averaged"
     assert solution.numerics["fallbacks"] == 1
     assert "the log-density formulation was tried first" in solution.numerics["reason"]
+    by_name = {"flow": {"save": [0.1]}, "numerics": {"formulation": "log-density"}}
+    with pytest.raises(
+        SolverError, match=r"stall; leave numerics\.formulation out, and another is"
+    ):
+        solve(Case.from_dict({**WELLS, **by_name}))
 
 
 def test_modes_that_elements_do_not_resolve_end_after_a_few_steps(monkeypatch):

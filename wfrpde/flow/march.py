@@ -308,7 +308,7 @@ class _Retrying:
             after = self.kl(step.state)
             slack = stepper.kl_slack * (1 + kl)
             if stepper.semi.equation.descends and not after <= kl + slack:
-                raise SolverError(f"a step of {dt:.3g} raised KL from {kl:.6g} to {after:.6g}")
+                raise SolverError(f"a step of {dt:.3g} raised KL, {kl:.6g}, by {after - kl:.1e}")
             if not np.isfinite(after):
                 raise SolverError(f"a step of {dt:.3g} made KL {after}")
         except SolverError:

@@ -296,7 +296,10 @@ def _solved_by_either(context: Context, scheme: Scheme, reason: str, began: floa
             return solution
     except (SolverError, AccuracyError) as error:
         if (fallback := _fallback(context.problem, scheme)) is None:
-            raise
+            if context.problem.numerics.formulation != scheme.name:
+                raise
+            do = "leave numerics.formulation out, and another is tried where one fails"
+            raise type(error)(f"{error}; {do}") from error
         trouble, solution = str(error), None
     if context.comm.rank == 0:
         logger.warning("%s: %s; trying %s", scheme.name, trouble, fallback.name)
