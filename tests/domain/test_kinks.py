@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.interpolate import CubicSpline
 
 import wfrpde
+from wfrpde.domain.bends import bends_on_line
 from wfrpde.domain.kinks import kinks_of, on_line
 
 BOX = np.array([[-5.0, 5.0], [-5.0, 5.0]])
@@ -101,6 +103,18 @@ def test_a_rate_where_two_wells_meet_in_a_kink():
     assert rate == pytest.approx(0.069736032083, abs=2e-11)
 
 
+def test_rates_of_a_soft_wall():
+    """The second derivative of V jumps: up to 10.5 bars of 2e-8 before cells ended there."""
+    case = wfrpde.Case.from_dict(
+        {
+            "target": {"potential": "x**2/2 + 10*max(0, x - 0.3)**2"},
+            "initial": {"mean": [0.0], "covariance": [[1.0]]},
+        }
+    )
+    right = [1.602756167778, 3.371154763363, 5.192091334571, 7.038930623477]
+    assert wfrpde.spectrum(case).rates[1:5] == pytest.approx(right, abs=4e-12)
+
+
 @pytest.mark.parametrize("apart", [0.25, 0.2, 0.15, 0.1, 0.05, 0.01, 0.001])
 @pytest.mark.parametrize("ratio", [0.1, 1.0, 3.0])
 def test_kinks_close_together_are_told_apart(apart, ratio):
@@ -108,3 +122,59 @@ def test_kinks_close_together_are_told_apart(apart, ratio):
     right = np.array([0.5, 0.5 + apart])
     found = on_line(lambda x: abs(x - right[0]) + ratio * abs(x - right[1]) + x**2, -68.0, 72.0)
     assert found == pytest.approx(right, abs=2e-7)
+
+
+def huber(x):
+    away = np.abs(x - 0.1)
+    return np.where(away < 0.5, 2 * away**2, 2 * away - 0.5)
+
+
+KNOTS = np.linspace(-5, 5, 9)
+
+
+@pytest.mark.parametrize(
+    ("function", "places"),
+    [
+        (lambda x: x**2 / 2 + 10 * np.maximum(0, x - 0.3) ** 2, [0.3]),
+        (lambda x: 20 * np.maximum(0, np.abs(x - 0.2) - 1) ** 2, [-0.8, 1.2]),
+        (huber, [-0.4, 0.6]),
+        (lambda x: 2 * np.abs(x - 0.3) ** 3 + x**2, [0.3]),
+        (lambda x: 1e-3 * np.maximum(0, x + 1.1) ** 2 + x**2, [-1.1]),
+        (CubicSpline(KNOTS, np.cos(np.arange(9)), bc_type="natural"), KNOTS[1:-1]),
+    ],
+    ids=["half a parabola", "soft walls", "Huber", "third power", "weak", "spline"],
+)
+def test_places_where_higher_derivatives_jump(function, places):
+    """Cells have to end there as well: the second or third derivative jumps."""
+    for low, high in ((-6.0, 6.5), (-29.0, 28.0)):
+        x = np.linspace(low, high, 2001)
+        inside = [p for p in places if low < p < high]
+        found = bends_on_line(function, x, on_line(function, low, high))
+        assert found == pytest.approx(inside, abs=2e-7)
+
+
+def test_smooth_functions_bend_nowhere():
+    """Mixtures whose ridges and wells are narrower than the distance of points, too."""
+    rng = np.random.default_rng(0)
+    for k in range(100):
+        mean, width = rng.normal(0, 3, 4), 10 ** rng.uniform(-2.7, 0.5, 4)
+        weight = rng.uniform(0.1, 1, 4) / width
+        x = np.linspace(-12.0 * (1 + k % 5 * 4), 12.0, 2001)
+
+        def potential(x, mean=mean, width=width, weight=weight):
+            logs = -0.5 * ((x[:, None] - mean) / width) ** 2 + np.log(weight)
+            return -np.logaddexp.reduce(logs, axis=1)
+
+        assert len(bends_on_line(potential, x, on_line(potential, x[0], x[-1]))) == 0
+
+
+def test_cells_end_in_planes_where_derivatives_jump():
+    lines = np.random.default_rng(1).uniform(-2, 2, (5, 2))
+    soft = kinks_of([lambda x: np.maximum(0, x[:, 0] - 0.3) ** 2 + x[:, 1] ** 4], BOX, lines)
+    assert soft.planes[0] == pytest.approx([0.3], abs=1e-7)
+    assert len(soft.planes[1]) == 0
+    assert soft.bind
+    assert not soft.any
+    ring = kinks_of([lambda x: np.maximum(0, np.hypot(*x.T) - 1) ** 2], BOX, lines)
+    assert not ring.any
+    assert not ring.point

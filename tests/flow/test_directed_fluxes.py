@@ -205,3 +205,37 @@ def test_momenta_that_are_absorbed_are_refused():
     )
     with pytest.raises(InputError, match="'kinetic' where sides or regions absorb"):
         wfrpde.solve(case)
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0])
+def test_a_drift_that_jumps(beta):
+    """A drift of ±3 has an equilibrium with a kink: along characteristics it was refused.
+
+    Cells end where the drift jumps. Right for β = 0 is the equilibrium itself, for β = 1 finite
+    volumes of log(ρ/π) on pieces (`validation/fuzz`), to 1e-9.
+    """
+    solution = wfrpde.solve(
+        Case.from_dict(
+            {
+                "target": {"potential": "x**2/2"},
+                "initial": {"mean": [0.5], "covariance": [[0.4]]},
+                "flow": {"beta": beta, "save": [1.0 if beta else 12.0]},
+                "dynamics": {"drift": ["-3*sign(x - 0.3)"]},
+            }
+        )
+    )
+    assert solution.numerics["formulation"] == "edge-averaged"
+
+    def moment(k):
+        def density(x):
+            return x**k * np.exp(-(x**2) / 2 - 3 * abs(x - 0.3))
+
+        return quad(density, -9, 0.3, epsabs=1e-14)[0] + quad(density, 0.3, 9, epsabs=1e-14)[0]
+
+    mean = moment(1) / moment(0)
+    right = [0.236638075957, 0.196365154310] if beta else [mean, moment(2) / moment(0) - mean**2]
+    found = [solution.mean[-1, 0], solution.covariance[-1, 0, 0]]
+    bars = np.array([solution.error.mean[-1, 0], solution.error.covariance[-1, 0, 0]])
+    assert (np.abs(np.array(found) - right) <= bars + 1e-9).all()
+    assert (bars <= 1e-4).all()
+    assert not solution.warnings

@@ -33,7 +33,7 @@ def graded(problem: Problem) -> Grading | None:
         return None
     if problem.dim == 1:
         return _on_a_line(problem)
-    if problem.kinks.any:
+    if problem.kinks.bind:
         return None
     found = Grading.of(problem.landscape, problem.box)
     equal = np.ptp(problem.box, axis=1) / problem.scales
@@ -55,7 +55,7 @@ def _on_a_line(problem: Problem) -> Grading | None:
     if width < long * float(np.min(near)) / 4:  # a quarter of it is no more than a length
         return None
     found = Grading.of_line(landscape, problem.box)
-    if width < long * found.narrowest or problem.kinks.any:
+    if width < long * found.narrowest or problem.kinks.bind:
         return None
     alone = replace(landscape, surprise=landscape.potential)
     if powers.min() >= HEAVY and width > long * Grading.of_line(alone, problem.box).narrowest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,13 +12,14 @@ import numpy as np
 from wfrpde.arrays import Array, Flags
 from wfrpde.case.forgotten import Descent, descent, highest_start
 from wfrpde.case.graded import graded
+from wfrpde.case.kinked import kinks_in
 from wfrpde.case.stretch import stretch
 from wfrpde.case.terms import EMPTY, Densities
 from wfrpde.domain.absorption import Absorption
 from wfrpde.domain.frame import Frame
 from wfrpde.domain.grading import Grading
 from wfrpde.domain.grid import SimplexGrid, TensorGrid, divided, simplices_of_box
-from wfrpde.domain.kinks import Kinks, kinks_of
+from wfrpde.domain.kinks import Kinks
 from wfrpde.domain.landscape import SPAN, TOP, WALL, Landscape, sample
 from wfrpde.domain.sides import Sides
 from wfrpde.fields.blocks import in_blocks
@@ -44,10 +45,6 @@ REACHED = 15.0
 FEW_LENGTHS = {2: 80.0, 3: 40.0}
 """Largest ratio of a box's width to the shortest length along it, in the plane and in space, up to
 which log(ρ/π) is looked for."""
-
-LINES = 4
-"""Lines through random points, and through seeds, on which kinks are looked for in the plane and
-in space."""
 
 
 @dataclass(frozen=True)
@@ -214,25 +211,8 @@ class Problem(Densities):
 
     @cached_property
     def kinks(self) -> Kinks:
-        """Kinks of V, log ρ₀ and U in the box, at which cells end."""
-        seeds = self.landscape.seeds_in(self.box)
-        middle, half = self.box.mean(axis=1), np.ptp(self.box, axis=1) / 2
-        others = middle + half * np.random.default_rng(0).uniform(-0.3, 0.3, (LINES, self.dim))
-        lines = others[:1] if self.dim == 1 else np.concatenate([seeds[:LINES], others])
-        functions: list[Callable[[Array], Array]] = []
-        if not self.target.known_smooth:
-            functions.append(self.target.potential)
-        if self.initial.gradient is None:  # else it is a Gaussian
-            functions.append(self._known_surprise)
-        if self.equation.rate is not None:
-            functions.append(self.rate_on_average)
-        return kinks_of(functions, self.box, lines)
-
-    def _known_surprise(self, x: Array) -> Array:
-        """−log ρ₀ at points ``(n, d)``, up to a constant, as far up as floating point knows it."""
-        with np.errstate(all="ignore"):
-            value = -self.initial.log_density(x)
-        return np.where(np.isfinite(value), value, -EMPTY)
+        """Kinks of V, log ρ₀, U and the dynamics in the box, at which cells end."""
+        return kinks_in(self)
 
     @cached_property
     def span(self) -> float:
@@ -336,7 +316,7 @@ class Problem(Densities):
             )
         )
         active = np.ones([len(b) - 1 for b in breaks], dtype=bool)
-        return TensorGrid(breaks, active, self.sides.closed)
+        return TensorGrid(breaks, active, self.sides.closed, self.kinks.planes)
 
     def _ends_of_cells(self, through: tuple[Array, ...] | None) -> tuple[Array, ...]:
         """Positions on each axis at which cells end in any case."""
@@ -399,7 +379,8 @@ class Problem(Densities):
             breaks = divided(first, last, cells, through)
         else:
             (breaks,) = grading.within(first, last).breaks((cells,))
-        return TensorGrid((breaks,), np.ones(len(breaks) - 1, dtype=bool), self.sides.closed)
+        active = np.ones(len(breaks) - 1, dtype=bool)
+        return TensorGrid((breaks,), active, self.sides.closed, self.kinks.planes)
 
     def grid(
         self,

@@ -155,6 +155,9 @@ class TensorInterpolation:
             start = cell - size // 2 + 1
             if not around:
                 start = np.clip(start, 0, len(nodes) - size)
+                first, last = self._smooth_between[axis][:, cell]
+                within = np.clip(start, first, last + 1 - size)
+                start = np.where(last + 1 - first >= size, within, start)
         number = start[:, None] + np.arange(size)
         if around:
             turns, number = np.divmod(number, len(nodes) - 1)
@@ -172,6 +175,18 @@ class TensorInterpolation:
             np.asfortranarray(w) for w in (value, slope, linear, linear_slope)
         )
         return number.astype(np.int64), value, slope, linear, linear_slope
+
+    @cached_property
+    def _smooth_between(self) -> tuple[Integers, ...]:
+        """First and last node ``(2, n)`` between the creases around each cell, along each axis."""
+        found = []
+        for axis, nodes in enumerate(self.axes):
+            creases = self.grid.creases[axis] if self.grid.creases else np.empty(0)
+            slack = 1e-9 * (nodes[-1] - nodes[0])
+            inner = creases[(creases > nodes[0] + slack) & (creases < nodes[-1] - slack)]
+            ends = np.concatenate([[0], np.searchsorted(nodes, inner - slack), [len(nodes) - 1]])
+            found.append(np.repeat([ends[:-1], ends[1:]], np.diff(ends), axis=1))
+        return tuple(found)
 
     def wrapped(self, x: Array) -> Array:
         """Return points ``(n, d)`` brought into the box along axes that close upon themselves."""

@@ -36,11 +36,15 @@ class TensorGrid:
     closed
         Which axes close upon themselves, so that their first and last coordinates are one place;
         none by default.
+    creases
+        For each axis coordinates of cell boundaries at which fields bend: no polynomial between
+        nodes reaches across them. None by default.
     """
 
     breaks: tuple[Array, ...]
     active: Flags
     closed: tuple[bool, ...] = ()
+    creases: tuple[Array, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TensorGrid) and self._numbers == other._numbers
@@ -50,7 +54,7 @@ class TensorGrid:
 
     @cached_property
     def _numbers(self) -> tuple[Any, ...]:
-        ends = tuple(breaks.tobytes() for breaks in self.breaks)
+        ends = tuple(x.tobytes() for x in (*self.breaks, *self.creases))
         return ends, self.active.shape, self.active.tobytes(), self.closed
 
     @property

@@ -2,7 +2,9 @@
 
 A scheme keeps its order across a kink of V or log ρ₀ only if cells end there. On a regular line of
 points a kink shows as a second difference that stands out from its neighbours, and that falls with
-the first power of the spacing, not with the second, when it is looked at more closely.
+the first power of the spacing, not with the second, when it is looked at more closely. Cells also
+end in planes where a second or third derivative jumps (`wfrpde.domain.bends`); in other places such
+jumps are no kinks.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from wfrpde.arrays import Array
+from wfrpde.domain.bends import bends_on_line
 
 Function = Callable[[Array], Array]
 
@@ -38,7 +41,10 @@ class Kinks:
     Attributes
     ----------
     planes
-        For each axis the positions ``(k,)`` of planes across it in which kinks lie.
+        For each axis the positions ``(k,)`` of planes across it at which cells end: kinks lie in
+        them, or a higher derivative jumps there.
+    kinked
+        Whether there are kinks among them.
     oblique
         Whether there are kinks in other places.
     point
@@ -47,13 +53,38 @@ class Kinks:
     """
 
     planes: tuple[Array, ...]
+    kinked: bool = False
     oblique: bool = False
     point: bool = False
 
     @property
     def any(self) -> bool:
         """Whether there is one."""
+        return self.oblique or self.kinked
+
+    @property
+    def bind(self) -> bool:
+        """Whether cells cannot end where they like, or there is a kink that they do not follow."""
         return self.oblique or any(len(plane) for plane in self.planes)
+
+    def with_moving(self, moments: Sequence[Kinks], box: Array) -> Kinks:
+        """Return these and those of a function that moves, looked at several times.
+
+        Cells end at what stays for two of them; what is somewhere else each time is followed by no
+        cells, as oblique kinks are.
+        """
+        planes, oblique = [], self.oblique or any(one.oblique for one in moments)
+        for axis, (low, high) in enumerate(box):
+            slack = 1e-6 * (high - low)
+            places = [one.planes[axis] for one in moments]
+            every = _distinct(np.concatenate(places), slack)
+            stays = np.array(
+                [sum(np.any(np.abs(p - q) < slack) for p in places) > 1 for q in every]
+            )
+            planes.append(_distinct(np.append(self.planes[axis], every[stays.astype(bool)]), slack))
+            oblique = oblique or not bool(stays.all())
+        kinked = self.kinked or any(one.kinked for one in moments)
+        return Kinks(tuple(planes), kinked, oblique, self.point or any(k.point for k in moments))
 
 
 def kinks_of(functions: Sequence[Function], box: Array, lines: Array) -> Kinks:
@@ -69,20 +100,24 @@ def kinks_of(functions: Sequence[Function], box: Array, lines: Array) -> Kinks:
         ``(k, d)`` points through which the lines go; several, so that planes are told from other
         surfaces.
     """
-    planes, apart = [], []
+    planes, apart, kinked = [], [], False
     for axis, (low, high) in enumerate(box):
         found: Array = np.empty(0)
         for function in functions:
-            places = [on_line(_along(function, axis, x), low, high) for x in lines]
+            along = [_along(function, axis, x) for x in lines]
+            places = [on_line(value, low, high) for value in along]
             common, others = _shared(places, 1e-6 * (high - low))
-            found = np.concatenate([found, common])
+            kinked = kinked or len(common) > 0
+            regular = np.linspace(low, high, POINTS)
+            bends = [bends_on_line(v, regular, p) for v, p in zip(along, places, strict=True)]
+            found = np.concatenate([found, common, _shared(bends, 1e-6 * (high - low))[0]])
             for line, position in others:
                 apart.append(np.array(lines[line], dtype=float))
                 apart[-1][axis] = position
         planes.append(_distinct(found, 1e-6 * (high - low)))
     size = 1e-6 * (box[:, 1] - box[:, 0])
     oblique = any((np.abs(x - apart[0]) > size).any() for x in apart)
-    return Kinks(tuple(planes), oblique, point=len(apart) > 0 and not oblique)
+    return Kinks(tuple(planes), kinked, oblique, point=len(apart) > 0 and not oblique)
 
 
 def on_line(value: Callable[[Array], Array], low: float, high: float) -> Array:

@@ -104,6 +104,8 @@ class Characteristics(Scheme):
         beyond = dynamics is not None and not dynamics.reversible
         if dynamics is not None and beyond and not dynamics.kinetic:
             beyond = problem.absorption is None and not _walls_matter(problem)
+            # fluxes end at kinks; interpolation across them makes a front
+            beyond = beyond and not (problem.dim == 1 and problem.kinks.any)
         return Fit(beyond, "the dynamics are not reversible; along characteristics π is kept")
 
     def objection(self, problem: Problem) -> InputError | None:

@@ -137,8 +137,8 @@ class ByHeatKernels(Scheme):
             found = "on simplices"
         elif any(problem.sides.closed):
             found = "with domain.sides that close an axis"
-        elif problem.absorption is None and problem.kinks.any:
-            found = "with kinks, at which cells end"
+        elif problem.absorption is None and problem.kinks.bind:
+            found = "with kinks or bends, at which cells end"
         if found:
             needed = "a flow without it, on a box in the plane"
             return InputError("numerics.formulation", f"'{self.name}' {found}", needed)
