@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from math import factorial
 
 import numpy as np
 
@@ -191,16 +192,27 @@ def _exponential(generator: Array, tau: float) -> Array:
     every = np.arange(generator.shape[1])
     rate = float(-generator[:, every, every].min())
     squarings = max(0, int(np.ceil(np.log2(2 * rate * tau))))
-    step = tau / 2**squarings
-    jump = generator * step
-    jump[:, every, every] += rate * step
-    term, total = jump, jump.copy()
-    total[:, every, every] += 1.0
-    # terms of the exponential series for a step in which a site leaves a cell half a time
-    for k in range(2, 13):
-        term = term @ jump / k
-        total += term
-    total /= total.sum(axis=2, keepdims=True)
-    for _ in range(squarings):
-        total = total @ total
-    return np.asarray(total / total.sum(axis=2, keepdims=True))
+    result = np.empty_like(generator)
+    for found, matrix in zip(result, generator, strict=True):  # one at a time stays in the cache
+        # for a step in which a site leaves a cell half a time
+        jump = matrix * (tau / 2**squarings)
+        jump[every, every] += rate * tau / 2**squarings
+        total = _series(jump)
+        total /= total.sum(axis=1, keepdims=True)
+        for _ in range(squarings):
+            total = total @ total
+        found[:] = total / total.sum(axis=1, keepdims=True)
+    return result
+
+
+def _series(jump: Array) -> Array:
+    """Return the exponential series of a matrix to its twelfth power, by five products."""
+    square = jump @ jump
+    powers, fourth = (np.eye(len(jump)), jump, square, square @ jump), square @ square
+    total = fourth / factorial(12)
+    for lowest in (8, 4, 0):
+        for k, power in enumerate(powers, lowest):
+            total += power / factorial(k)
+        if lowest:
+            total = total @ fourth
+    return total

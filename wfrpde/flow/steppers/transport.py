@@ -231,7 +231,9 @@ class Transport:
 
         `scale` is the log of the mass that 1 stands for.
         """
-        made = self._nodes.sum(np.where(low, np.exp(UNDERFLOW + scale), 0.0))
+        log_mass = UNDERFLOW + scale[low]
+        # what is less than the least adds nothing, and takes long: it is no normal number
+        made = self._nodes.sum(np.exp(log_mass[log_mass > UNDERFLOW]))
         if made > LOST_MASS_LIMIT:
             raise SolverError(
                 f"√π h spans more than e^700 over the mesh, which would make "
