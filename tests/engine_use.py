@@ -31,7 +31,8 @@ class EngineUse:
         self.shared: set[tuple[str, str]] = set()
         """Fixtures whose matrices several tests may find."""
         self.seen: dict[str, bool] = {}
-        if self.notes:
+        # whoever hands tests out to workers runs none, and MPI that starts there would reach them
+        if self.notes and not config.getoption("numprocesses", None):
             from wfrpde.engine.petsc.matrix import PetscMatrix
 
             self.count(PetscMatrix)
