@@ -25,14 +25,14 @@ test-pip:  ## the quick tests where only pip has installed something: no DOLFINx
 		--ignore tests/mpi --ignore tests/tools --ignore tests/convergence
 
 # What the linear algebra and the missing packages change: the others are the same Python on the same NumPy.
-# Of the flows and operators it takes the tests that `make test` has seen make a matrix, or start a process.
+# Of flows, operators and verdicts it takes the tests that `make test` has seen make a matrix, or start a process.
 engine_rooms := tests/engine tests/flow tests/operators tests/studies tests/extensions tests/parallel \
 	tests/comparison/test_validation.py tests/commands/test_commands.py tests/commands/test_spectrum_command.py \
 	tests/report/test_views.py tests/test_house.py
 
 test-pip-quick:  ## of them those in which another engine, or a missing package, makes a difference
 	$(ENV) --pip-test python -m pytest $(PARALLEL) -m "not slow" \
-		--by-engine tests/flow --by-engine tests/operators $(engine_rooms)
+		--by-engine tests/flow --by-engine tests/operators --by-engine tests/comparison $(engine_rooms)
 
 test-pip-collect:  ## whether every file of the tests can be imported there
 	$(ENV) --pip-test python -m pytest -qq --collect-only --ignore tests/mpi --ignore tests/tools
