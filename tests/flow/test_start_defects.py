@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from wfrpde import Case, solve
 from wfrpde.flow.certificate import left_by_extrapolation
 from wfrpde.flow.defects import mended_defect
 
@@ -34,3 +35,24 @@ def test_what_nodes_were_given_counts_from_where_it_was_found_to_matter(mended, 
     first, later = mended_defect(problem, outcome)
     assert first == 0.0
     assert least <= later <= most
+
+
+@pytest.mark.parametrize("cells", [100, 101])
+def test_a_start_that_falls_on_one_node_has_bars(cells):
+    """Its variance at the nodes is 0, and was the unit of what it is off by: bars were NaN."""
+    case = Case.from_dict(
+        {
+            "target": {"potential": "x**2/2"},
+            "domain": {"box": [[-6, 6]]},
+            "initial": {"mean": [0.0], "covariance": [[1e-10]]},
+            "flow": {"beta": 0.0, "save": [0.01, 0.5]},
+            "numerics": {"formulation": "edge-averaged", "cells": [cells]},
+        }
+    )
+    solution = solve(case)
+    exact = 1 - np.exp(-2 * solution.times) * (1 - 1e-10)
+    found = solution.estimated("covariance")
+    assert (np.abs(found.value[:, 0, 0] - exact) <= found.error[:, 0, 0]).all()
+    assert np.isfinite(solution.error.density).all()
+    assert (found.error[:, 0, 0] <= 4 * found.value[:, 0, 0]).all()
+    assert any("too narrow for the mesh" in words for words in solution.warnings)

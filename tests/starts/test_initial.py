@@ -78,6 +78,16 @@ def test_a_point_is_as_wide_in_every_unit(unit):
     assert start.blur == pytest.approx(0.05 * unit * (np.sqrt(0.25 + 2) - 0.5), rel=1e-5)
 
 
+@pytest.mark.parametrize("unit", [1e-7, 1e5])
+def test_a_point_on_a_plateau_is_as_wide_as_its_box_lets_it(unit):
+    """V says nothing of lengths there: 5 % of half the shortest side."""
+    for slope in (0.0, 1e-9 / unit):
+        target = make_target(potential=f"{slope!r}*abs(x)")
+        point, box = {"point": [0.0]}, [[-unit, 2 * unit]]
+        start = make_initial(kind="dirac", parameters=point, target=target, box=box)
+        assert start.blur == pytest.approx(0.05 * 1.5 * unit)
+
+
 def test_uniform_lives_on_the_domain_by_default():
     initial = make_initial(kind="uniform", parameters={}, target=LINE, box=[[-2, 2]])
     np.testing.assert_allclose(initial.log_density([[0.0], [3.0]]), [-np.log(4), -np.inf])

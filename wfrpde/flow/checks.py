@@ -64,7 +64,7 @@ def error_warnings(solution: Solution) -> list[str]:
     short, worst = missed(solution), float(error.density.max())
     if short is not None:
         warnings.append(short)
-    if worst > limit and tolerance is None:
+    if not worst <= limit and tolerance is None:  # nor is NaN
         warnings.append(
             f"the estimated relative error of the density reaches {worst:.1e} (L2), "
             f"above {limit:g}: "

@@ -15,6 +15,7 @@ from wfrpde.fields.parameters import Positive, Real, Vector
 from wfrpde.starts.initial import InitialDensity, InitialParameters
 from wfrpde.targets.covariance import covariance_matrix, mean_vector
 from wfrpde.targets.gaussian import MEAN, GaussianParameters, MixtureParameters, log_norm
+from wfrpde.targets.minima import box_sides
 from wfrpde.targets.reach import reach
 from wfrpde.targets.target import Target
 
@@ -55,7 +56,7 @@ class DiracInitial(InitialParameters):
     width: Positive | None = Field(
         default=None,
         description="a positive standard deviation; by default 0.05 of the length over which V "
-        "changes by 1 kT there",
+        "changes by 1 kT there, or of half the shortest side of the box where that is less",
     )
 
     @model_validator(mode="after")
@@ -75,11 +76,13 @@ class DiracInitial(InitialParameters):
         density = _gaussian(self.kind, words, point, width**2 * np.eye(dim))
         return replace(density, blur=width)
 
-    def fitted(self, target: Target) -> dict[str, Any]:
-        """Return the width, from the target's length at the point."""
+    def fitted(self, target: Target, box: Any) -> dict[str, Any]:
+        """Return the width, from the target's length at the point and the shortest half side."""
         if self.width is not None:
             return {}
         length = reach(target.potential, mean_vector(self.point, "point"))
+        if box is not None:
+            length = min(length, float(np.diff(box_sides(box, target.dim)).min()) / 2)
         return {"width": WIDTH * (length if np.isfinite(length) else 1.0)}
 
 

@@ -90,8 +90,8 @@ class InitialParameters(Parameters, ABC):
 
     kind: ClassVar[str]
 
-    def fitted(self, target: Target) -> dict[str, Any]:
-        """Return parameters that were left out and that follow from the target."""
+    def fitted(self, target: Target, box: Any) -> dict[str, Any]:
+        """Return parameters that were left out and follow from target and box, if it is set."""
         return {}
 
     @abstractmethod

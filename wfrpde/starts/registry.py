@@ -72,7 +72,7 @@ def make_initial(
     sides = None if box is None else np.asarray(box, dtype=float).tolist()
     given = validate_initial(kind, parameters)
     given.check_dimension(target.dim)
-    whole = {**parameters, **given.fitted(target)}
+    whole = {**parameters, **given.fitted(target, sides)}
     around = {"closed": list(closed)} if any(closed) else {}
     return initial_again(kind=kind, parameters=whole, dim=target.dim, box=sides, **around)
 

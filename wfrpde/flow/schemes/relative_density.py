@@ -35,6 +35,9 @@ CURE_LIMIT, RINGING, RINGING_SHARE = 1e-9, 1e-4, 0.3
 the second. Spectral elements ring at the level of their resolution, which shorter steps cannot mend
 (the second run measures what it costs): the third, times the tolerance, where that is more."""
 
+ALONE = 1e-12
+"""Variance at the nodes, in those of the start, below which all of it is at one of them."""
+
 
 def run(
     context: Context,
@@ -236,7 +239,8 @@ def _start_defect(problem: Problem, nodes: Nodes, log_mass: Array, left_out: flo
         return 0.0
     found = np.array([nodes.sum(mass * x[:, k]) for k in range(nodes.dim)])
     spread = np.array([nodes.sum(mass * (x[:, k] - found[k]) ** 2) for k in range(nodes.dim)])
-    # relative to what is found where that is less: bars are shares of it
-    less = np.minimum(spread, width**2)
+    # relative to what is found where that is less: bars are shares of it, unless all is at one node
+    alone = spread < ALONE * width**2
+    less = np.where(alone, width**2, np.minimum(spread, width**2))
     shift, growth = np.abs(found - mean) / np.sqrt(less), np.abs(spread - width**2) / less
     return float(np.maximum(shift, growth).max())
