@@ -345,6 +345,13 @@ ARGUMENTS = {
     "case is a folder": Bad(("solve", "."), ("a folder",)),
     "case misspelt": Bad(("solve", "banan"), ("Did you mean banana?",)),
     "case with NUL": Bad(("solve", "a\0b"), ("NUL",)),
+    "case that clears the screen": Bad(("solve", "a\033[2J.toml"), ("U+001B", "x1b[2J")),
+    "out that clears the screen": Bad(
+        ("solve", "case.toml", "--quiet", "-o", "a\033[2J"),
+        ("U+001B",),
+        {"case.toml": LINE.encode()},
+    ),
+    "plot that turns the text": Bad(("plot", "a\u202eb"), ("U+202E",)),
     "case of 10000 letters": Bad(("solve", "a" * 10000), ("case",)),
     "empty name": Bad(("solve", ""), ("case",)),
     "set without value": line("flow.beta=", "--set", "key=value"),

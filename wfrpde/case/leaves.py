@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from wfrpde.errors import InputError
+from wfrpde.parallel.places import control
 
 DEEPEST = 50
 """Levels of tables and lists in each other."""
@@ -16,9 +16,6 @@ LARGEST = 1e100
 
 _SHOWN = ("title", "name")
 """Keys of text that is shown as it stands."""
-
-_DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
-"""Characters that turn the direction of what follows them."""
 
 
 def check_leaves(data: Any) -> None:
@@ -56,16 +53,12 @@ def check_leaves(data: Any) -> None:
 
 def check_text(where: str, text: str, *, shown: bool) -> None:
     """Raise `InputError` for control characters; ``shown`` text has no line breaks either."""
-    allowed = "" if shown else "\n\r\t"
-    for character in text:
-        control = unicodedata.category(character) in ("Cc", "Cs") or character in _DIRECTIONS
-        if control and character not in allowed:
-            name = "NUL" if character == "\0" else f"U+{ord(character):04X}"
-            raise InputError(
-                shortened(where),
-                f"the control character {name} in {shortened(ascii(text))}",
-                "text that can be shown" + (", on one line" if shown else ""),
-            )
+    if name := control(text, ("Cc", "Cs"), allowed="" if shown else "\n\r\t"):
+        raise InputError(
+            shortened(where),
+            f"the control character {name} in {shortened(ascii(text))}",
+            "text that can be shown" + (", on one line" if shown else ""),
+        )
 
 
 def _check_number(where: str, value: float) -> None:

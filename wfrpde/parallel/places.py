@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import os
+import unicodedata
+from collections.abc import Container
 from pathlib import Path
 
 from wfrpde.errors import InputError
+
+DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
+"""Characters that turn the direction of what follows them."""
+
+
+def control(text: str, categories: Container[str] = ("Cc",), allowed: str = "") -> str:
+    """Return the name of the first character of a text that steers a screen, "" without one."""
+    for character in text:
+        steers = unicodedata.category(character) in categories or character in DIRECTIONS
+        if steers and character not in allowed:
+            return "NUL" if character == "\0" else f"U+{ord(character):04X}"
+    return ""
 
 
 def typed_path(text: str | Path, where: str) -> Path:
@@ -17,8 +31,8 @@ def typed_path(text: str | Path, where: str) -> Path:
         If no file can be called that; the message begins with ``where``.
     """
     shown = ascii(str(text)[:80]) + ("…" if len(str(text)) > 80 else "")
-    if "\0" in str(text):
-        raise InputError(where, f"NUL in {shown}", "a path")
+    if name := control(str(text)):  # names of files are shown as they stand
+        raise InputError(where, f"the control character {name} in {shown}", "a path without it")
     try:
         path = Path(text).expanduser()
     except RuntimeError:
