@@ -41,6 +41,17 @@ def test_an_infinite_wall_at_an_end_of_the_box():
     assert any("3.4e-05 of the mass of the initial density" in text for text in solution.warnings)
 
 
+def test_nothing_is_said_of_what_lies_behind_an_infinite_wall():
+    """There 1/x falls to −∞, and "all of the mass of the target" was said to be cut off."""
+    solution = wfrpde.solve(case("x**2/2 + 1/x", [1.0], 0.01, [12.0], domain={"box": [[0.0, 8.0]]}))
+    weight = [
+        integrate.quad(lambda x, k=k: x**k * np.exp(-1 / x - x**2 / 2), 0, 8)[0] for k in (0, 1)
+    ]
+    found = solution.estimated("mean")
+    assert abs(found.value[-1, 0] - weight[1] / weight[0]) <= found.error[-1, 0] <= 2e-6
+    assert not any("target" in text for text in solution.warnings)
+
+
 def test_a_logarithmic_wall_is_told_how_to_be_met():
     """λ₁ = 2, so that π is all there is at t = 9: its mean is ∫x² e^(-x²/2)/∫x e^(-x²/2)."""
     tables = {"flow.beta": 0.0, "domain.box": [[0.0, 7.0]]}

@@ -327,6 +327,15 @@ def _absorbed_at_first(problem: Problem) -> float:
     return float(weight[problem.absorption.holds(points)].sum() / weight.sum())
 
 
+def _walled(potential: Callable[[Array], Array], box: Array) -> Flags:
+    """Return the sides ``(d, 2)`` on all of which V is +∞: what lies beyond is another matter."""
+    points = sample(box)
+    with np.errstate(all="ignore"):
+        wall = np.isposinf(potential(points))
+    on = points[:, :, None] == box
+    return np.asarray((wall[:, None, None] | ~on).all(axis=0) & on.any(axis=0))
+
+
 def _check_cut_off(problem: Problem, bounds: Array | None, level: float) -> bool:
     """Report the mass that the box cuts off, and refuse a start that lies outside.
 
@@ -343,7 +352,7 @@ def _check_cut_off(problem: Problem, bounds: Array | None, level: float) -> bool
     def beyond(
         surprise: Callable[[Array], Array],
         log_density: Callable[[Array], Array],
-        nothing: bool | Flags = dead,
+        nothing: bool | Flags,
     ) -> float:
         """Share of a density beyond a box that the case gives, in a box of its own.
 
@@ -365,7 +374,7 @@ def _check_cut_off(problem: Problem, bounds: Array | None, level: float) -> bool
         return share_outside(log_density, problem.box, wide, landscape.seeds)
 
     def of_potential(potential: Callable[[Array], Array]) -> float:
-        return beyond(potential, lambda x: -potential(x))
+        return beyond(potential, lambda x: -potential(x), dead | _walled(potential, problem.box))
 
     shares = {
         "target": of_potential(problem.target.potential),

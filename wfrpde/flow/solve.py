@@ -296,10 +296,11 @@ def _solved_by_either(context: Context, scheme: Scheme, reason: str, began: floa
             return solution
     except (SolverError, AccuracyError) as error:
         if (fallback := _fallback(context.problem, scheme)) is None:
-            if context.problem.numerics.formulation != scheme.name:
+            named = context.problem.numerics.formulation == scheme.name
+            if not named or isinstance(error, AccuracyError):
                 raise
             do = "leave numerics.formulation out, and another is tried where one fails"
-            raise type(error)(f"{error}; {do}") from error
+            raise SolverError(f"{error}; {do}") from error
         trouble, solution = str(error), None
     if context.comm.rank == 0:
         logger.warning("%s: %s; trying %s", scheme.name, trouble, fallback.name)
