@@ -257,3 +257,32 @@ def test_cells_end_where_a_higher_derivative_jumps(potential, kl, mean, variance
         assert (np.abs(found[1:] - right) <= error[1:] + 4e-9).all()
         assert (error[1:] <= bound).all()
     assert not solution.warnings
+
+
+@pytest.mark.parametrize(
+    ("beta", "right"),
+    [
+        (0.0, [-0.241215885, -0.307572640, -0.347779671]),
+        (1.0, [-0.252908675, -0.315297469, -0.324543714]),
+    ],
+)
+def test_a_soft_wall_oblique_to_the_elements(beta, right):
+    """Elements see where the second derivative jumps: means were off by 1.8 bars, unwarned.
+
+    Right values are those of two lines (`validation/fuzz`), to 1e-8.
+    """
+    along = f"({np.cos(0.6)!r}*x + {np.sin(0.6)!r}*y)".replace("np.float64", "")
+    across = f"({np.cos(0.6)!r}*y - {np.sin(0.6)!r}*x)".replace("np.float64", "")
+    case = wfrpde.Case.from_dict(
+        {
+            "target": {"potential": f"{along}**2/2 + 10*max(0, {along} - 0.3)**2 + {across}**2/2"},
+            "initial": {"mean": [0.4, -0.2], "covariance": [[0.5, 0.0], [0.0, 0.5]]},
+            "flow": {"beta": beta, "save": [0.02, 0.1, 0.5]},
+            "accuracy": {"tolerance": 1e-2},
+        }
+    )
+    solution = wfrpde.solve(case)
+    assert solution.numerics["formulation"] == "log-density"
+    error = solution.error.mean[1:, 1]
+    assert (np.abs(solution.mean[1:, 1] - right) <= error + 1e-8).all()
+    assert (error <= 1e-3).all()

@@ -175,6 +175,8 @@ def test_cells_end_in_planes_where_derivatives_jump():
     assert len(soft.planes[1]) == 0
     assert soft.bind
     assert not soft.any
+    assert not soft.bent
     ring = kinks_of([lambda x: np.maximum(0, np.hypot(*x.T) - 1) ** 2], BOX, lines)
     assert not ring.any
+    assert ring.bent
     assert not ring.point

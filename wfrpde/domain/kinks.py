@@ -4,7 +4,7 @@ A scheme keeps its order across a kink of V or log ρ₀ only if cells end there
 points a kink shows as a second difference that stands out from its neighbours, and that falls with
 the first power of the spacing, not with the second, when it is looked at more closely. Cells also
 end in planes where a second or third derivative jumps (`wfrpde.domain.bends`); in other places such
-jumps are no kinks.
+jumps are no kinks, but elements see them.
 """
 
 from __future__ import annotations
@@ -50,12 +50,15 @@ class Kinks:
     point
         Whether there is one in a single place, as that of |x| in the plane: none that cells would
         have to follow, but one that elements see.
+    bent
+        Whether a higher derivative jumps in other places: elements see that as well.
     """
 
     planes: tuple[Array, ...]
     kinked: bool = False
     oblique: bool = False
     point: bool = False
+    bent: bool = False
 
     @property
     def any(self) -> bool:
@@ -84,7 +87,9 @@ class Kinks:
             planes.append(_distinct(np.append(self.planes[axis], every[stays.astype(bool)]), slack))
             oblique = oblique or not bool(stays.all())
         kinked = self.kinked or any(one.kinked for one in moments)
-        return Kinks(tuple(planes), kinked, oblique, self.point or any(k.point for k in moments))
+        point = self.point or any(one.point for one in moments)
+        bent = self.bent or any(one.bent for one in moments)
+        return Kinks(tuple(planes), kinked, oblique, point, bent)
 
 
 def kinks_of(functions: Sequence[Function], box: Array, lines: Array) -> Kinks:
@@ -100,7 +105,7 @@ def kinks_of(functions: Sequence[Function], box: Array, lines: Array) -> Kinks:
         ``(k, d)`` points through which the lines go; several, so that planes are told from other
         surfaces.
     """
-    planes, apart, kinked = [], [], False
+    planes, apart, kinked, bent = [], [], False, False
     for axis, (low, high) in enumerate(box):
         found: Array = np.empty(0)
         for function in functions:
@@ -110,14 +115,16 @@ def kinks_of(functions: Sequence[Function], box: Array, lines: Array) -> Kinks:
             kinked = kinked or len(common) > 0
             regular = np.linspace(low, high, POINTS)
             bends = [bends_on_line(v, regular, p) for v, p in zip(along, places, strict=True)]
-            found = np.concatenate([found, common, _shared(bends, 1e-6 * (high - low))[0]])
+            jumps, elsewhere = _shared(bends, 1e-6 * (high - low))
+            bent = bent or len(elsewhere) > 0
+            found = np.concatenate([found, common, jumps])
             for line, position in others:
                 apart.append(np.array(lines[line], dtype=float))
                 apart[-1][axis] = position
         planes.append(_distinct(found, 1e-6 * (high - low)))
     size = 1e-6 * (box[:, 1] - box[:, 0])
     oblique = any((np.abs(x - apart[0]) > size).any() for x in apart)
-    return Kinks(tuple(planes), kinked, oblique, point=len(apart) > 0 and not oblique)
+    return Kinks(tuple(planes), kinked, oblique, len(apart) > 0 and not oblique, bent)
 
 
 def on_line(value: Callable[[Array], Array], low: float, high: float) -> Array:

@@ -208,13 +208,17 @@ def widened(runs: Runs, numbers: Functionals, comparisons: list[Comparison], dou
 
 
 def doubted_by_kinks(runs: Runs, comparisons: list[Comparison]) -> Array | float:
-    """Return what of the density's error counts in all other numbers where V has kinks."""
-    if not comparisons or runs.alike or not runs.problem.kinks.any:
+    """Return what of the density's error counts in all other numbers where V has kinks.
+
+    Of elements also where a higher derivative jumps within them.
+    """
+    kinks = runs.problem.kinks
+    across = kinks.oblique or (kinks.bent and not runs.nested)
+    if not comparisons or runs.alike or not (kinks.any or across):
         return 0.0
     # no order is to be counted on across kinks (a mean was off by 8 bars), nor one with certainty,
     # to a tolerance, where cells end at them (by 1.5)
-    oblique = runs.problem.kinks.oblique
-    part = 1.0 if oblique else 0.5 * (runs.to_tolerance and runs.dim > 1)
+    part = 1.0 if across else 0.5 * (runs.to_tolerance and runs.dim > 1)
     _, distance, share = comparisons[0]
     return np.asarray(NO_LUCK * part * distance * share)
 
