@@ -286,3 +286,39 @@ def test_a_soft_wall_oblique_to_the_elements(beta, right):
     error = solution.error.mean[1:, 1]
     assert (np.abs(solution.mean[1:, 1] - right) <= error + 1e-8).all()
     assert (error <= 1e-3).all()
+
+
+def test_reaction_alone_across_oblique_kinks():
+    """Two rules agree by chance on single numbers: a mean was off by 15 bars.
+
+    Right values by quadrature along the two axes, to round-off.
+    """
+    turn = np.array([[np.cos(0.6), np.sin(0.6)], [-np.sin(0.6), np.cos(0.6)]])
+    along, across = (f"({a:.17g})*x + ({b:.17g})*y" for a, b in turn)
+    potential = f"2*abs(({along}) - 0.3) + 0.1*({along})**2 + ({across})**2/2"
+    flow = {"alpha": 0.0, "beta": 1.0, "save": [0.1, 0.5, 2.0, 6.0]}
+    start = np.array([0.4, -0.2])
+    case = {
+        "target": {"potential": potential, "modes": {"right": f"{along} > 0.6"}},
+        "initial": {"mean": start.tolist(), "covariance": [[30.0, 0.0], [0.0, 30.0]]},
+        "flow": flow,
+        "accuracy": {"tolerance": 1e-4},
+    }
+    solution = wfrpde.solve(wfrpde.Case.from_dict(case))
+    means = []
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    ends = np.array([-75.0, -20.0, -6.0, -1.5, 0.3, 2.0, 6.5, 20.0, 75.0])
+    half = np.diff(ends)[:, None] / 2
+    points = ((ends[1:] + ends[:-1])[:, None] / 2 + half * nodes).ravel()
+    weights = (half * weights).ravel()
+    for t in flow["save"]:
+        theta = np.exp(-t)
+        targets = (2 * abs(points - 0.3) + 0.1 * points**2, points**2 / 2)
+        pair = []
+        for target, centre in zip(targets, turn @ start, strict=True):
+            mass = weights * np.exp(-theta * (points - centre) ** 2 / 60 - (1 - theta) * target)
+            pair.append(mass @ points / mass.sum())
+        means.append(np.array(pair) @ turn)
+    error = solution.error.mean[1:]
+    assert (np.abs(solution.mean[1:] - means) <= error + 1e-9).all()
+    assert (error <= 1e-3).all()

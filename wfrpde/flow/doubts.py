@@ -232,6 +232,8 @@ def averages_of(runs: Runs, numbers: Functionals, every: list[Comparison]) -> Av
         return Averages.of(numbers, every, share, share * (1.0 if oblique else OF_KL))
     if runs.others and runs.dim > 1 and runs.elements:
         return Averages.of(numbers, every, *2 * [SELDOM[runs.dim]])
+    if not runs.others and runs.dim > 1 and runs.problem.kinks.oblique:
+        return Averages.of(numbers, every, 1.0, 1.0)  # two rules are all there is
     return None
 
 
