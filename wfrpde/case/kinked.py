@@ -28,11 +28,14 @@ def kinks_in(problem: Problem) -> Kinks:
     middle, half = box.mean(axis=1), np.ptp(box, axis=1) / 2
     others = middle + half * np.random.default_rng(0).uniform(-0.3, 0.3, (LINES, dim))
     lines = others[:1] if dim == 1 else np.concatenate([seeds[:LINES], others])
-    found = kinks_of(_functions(problem), box, lines)
+    functions = _functions(problem)
+    potential = [] if problem.target.known_smooth else functions[:1]
+    found = kinks_of(functions, box, lines, torn=potential)
     path = problem.equation.path
     if path is None or path.formula is None:
         return found
-    moments = [kinks_of([path.at(t)], box, lines) for t in problem.looks]
+    at = [path.at(t) for t in problem.looks]
+    moments = [kinks_of([v], box, lines, torn=[v]) for v in at]
     return found.with_moving(moments, box)
 
 

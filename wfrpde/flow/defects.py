@@ -73,3 +73,15 @@ def start_defect(problem: Problem, outcome: Outcome) -> Array:
     missing = 100.0 * share if share > ROUND_OFF else 0.0
     defect[0] = min(outcome.start_defect * kept[0], missing)
     return defect + blur_defect(problem, outcome.times)
+
+
+def unrelaxed(problem: Problem, outcome: Outcome, kl: Array, defect: Array) -> Array:
+    """Return what KL may have more than at nodes that hold a start with such a `defect` ``(T,)``.
+
+    From a half on they may find little of KL(0), which falls at least like e^{−2βt} in the end.
+    """
+    beta = problem.equation.beta
+    theta = np.exp([-integral(beta, 0.0, float(t)) for t in outcome.times])
+    missed = np.clip(2 * defect - 1, 0.0, 1.0)
+    left = np.where(missed > 0, np.maximum(kl[0] - kl, 0.0), 0.0)  # KL(0) may be ∞
+    return np.asarray(missed * theta**2 * left)

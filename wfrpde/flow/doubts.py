@@ -218,7 +218,8 @@ def doubted_by_kinks(runs: Runs, comparisons: list[Comparison]) -> Array | float
         return 0.0
     # no order is to be counted on across kinks (a mean was off by 8 bars), nor one with certainty,
     # to a tolerance, where cells end at them (by 1.5)
-    part = 1.0 if across else 0.5 * (runs.to_tolerance and runs.dim > 1)
+    irregular = across or runs.problem.kinks.jumps
+    part = 1.0 if irregular else 0.5 * (runs.to_tolerance and runs.dim > 1)
     _, distance, share = comparisons[0]
     return np.asarray(NO_LUCK * part * distance * share)
 

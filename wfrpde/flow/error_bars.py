@@ -16,7 +16,7 @@ from wfrpde.case.problem import Problem
 from wfrpde.discretisation.interpolation import evaluate
 from wfrpde.discretisation.pieces import Evaluated, Functionals
 from wfrpde.flow.bars import TINY, Comparison, bars_of, smoothed
-from wfrpde.flow.defects import mended_defect, misplaced_mass, start_defect, with_mended
+from wfrpde.flow.defects import mended_defect, misplaced_mass, start_defect, unrelaxed, with_mended
 from wfrpde.flow.doubts import (
     NO_LUCK,
     OF_FINEST,
@@ -32,6 +32,7 @@ from wfrpde.flow.doubts import (
 )
 from wfrpde.flow.empty_regions import unseen_masses
 from wfrpde.flow.hops import misjudged_hops
+from wfrpde.flow.limits import half_widths, within_limits
 from wfrpde.flow.normalisation import estranged
 from wfrpde.flow.outcome import Outcome, Share
 from wfrpde.flow.saved import ErrorEstimate
@@ -95,6 +96,9 @@ def estimated(
         mended = np.minimum(mended, CAPPED * comparisons[0][1])
     missing = missed(problem, outcome)
     lost = missing.get("mass", nothing)
+    started = start_defect(problem, outcome)
+    held_back = missing.get("kl", nothing) + unrelaxed(problem, outcome, numbers.kl, started)
+    missing = {**missing, "kl": held_back}
     mended = mended + min(outcome.smeared, 1.0) * (outcome.times > 0) + lost
     if runs.dim == 1 and not runs.nested:
         cut = with_mended(outcome, cut)
@@ -131,14 +135,15 @@ def estimated(
         every[1] = other, l2, share * OF_FINEST
     error = bars_of(
         numbers, every, density, problem, cut,
-        start_defect(problem, outcome), mended, doubted, untold,
+        started, mended, doubted, untold,
         chance=share_by_chance(runs), least=least_share(runs), luck=luck(runs, numbers),
         apart=apart, averages=averages, missing=missing,
     )  # fmt: skip
     masses = dict(error.mode_mass)
     for name, most in unseen_masses(problem, outcome, numbers).items():
         masses[name] = masses[name] + most
-    return _in_widths_of_the_box(problem, numbers, replace(error, mode_mass=masses))
+    error = _in_widths_of_the_box(problem, numbers, replace(error, mode_mass=masses))
+    return within_limits(problem, numbers, error, cut[0])
 
 
 def _of_elements(distance: Array, share: Array) -> Array:
@@ -154,9 +159,7 @@ def _in_widths_of_the_box(
     lost = estranged(problem, error.density)
     if not lost.any():
         return error
-    half = np.ptp(problem.box, axis=1) / 2
-    if problem.frame is not None:  # as far as its corners are from its middle along x, y and z
-        half = np.abs(problem.frame.matrix.T) @ half
+    half = half_widths(problem)
     return replace(
         error,
         series={

@@ -23,6 +23,9 @@ REGULAR, WARY, IRREGULAR, ORDER_WITHIN = 1 / 12, 1 / 4, 1 / 3, 0.2
 """Least s where the observed order is 2 up to ORDER_WITHIN, there at kinks and after a first try
 that did not do (what was found to be needed is 1/5), and s elsewhere; errors in h⁴ leave 1/16."""
 
+OF_FIRST_ORDER = 1.5
+"""Share of |c' − b'| where V jumps: of errors of first order c' has as much as that."""
+
 TOO_FAST, OVERTAKEN = 2.3, 1.5
 """Order from which, without a tolerance, changes fall from run to run because the coarsest is far
 off, and how much of |c' − b'| counts then: where slopes push mass over more than a cell at once,
@@ -74,6 +77,8 @@ def shares_of(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Sha
         return [1.0 if problem.tolerance is None else ladder.share]
     if len(fields) == 2:
         return [1.0]
+    if problem.kinks.jumps:
+        return [OF_FIRST_ORDER, BY_CHANCE]
     if irregular(problem):
         return [1.0, BY_CHANCE]
     if problem.tolerance is None:  # kinks within cells leave no order to count on
@@ -81,7 +86,10 @@ def shares_of(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Sha
             return [1.0, BY_CHANCE]
         by_chance = BY_CHANCE if problem.dim > 1 else ON_LINES
         of_order = problem.dim > 1 and not problem.by_hand and problem.mesh is None
-        return [_by_order(problem, ladder, fields) if of_order else 1 / 3, by_chance]
+        # in a well that relaxes within a step half a step of U is left, an error of first order
+        stiff = problem.dim == 1 and problem.grading is not None and problem.equation.weighs
+        usual = 1.0 if stiff else 1 / 3
+        return [_by_order(problem, ladder, fields) if of_order else usual, by_chance]
     if len(fields) > 3:
         return [_settled(problem, ladder.interpolations, fields), None]
     return [_regularity(problem, ladder, fields), None]
@@ -90,11 +98,12 @@ def shares_of(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Sha
 def irregular(problem: Problem) -> bool:
     """Whether no order is to be counted on.
 
-    Walls cut the cells of every grid in another way; and fluxes with a direction change their
-    character with the size of the cells.
+    Walls cut the cells of every grid in another way; fluxes with a direction change their character
+    with the size of the cells; and where V jumps errors are of first order.
     """
     dynamics = problem.equation.dynamics
     directed = dynamics is not None and not dynamics.reversible
+    directed = directed or problem.kinks.jumps
     return directed or (problem.absorption is not None and problem.absorption.curved)
 
 
