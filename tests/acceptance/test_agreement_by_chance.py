@@ -108,7 +108,10 @@ def test_coarse_cells_as_wide_as_a_well_count_on_no_high_order():
 def test_two_runs_of_ten_steps_agree_on_all_numbers_of_a_time(
     potential, mean, variance, flow, when, right
 ):
-    """KL and variances were off by 3.6 bars, in the second flow the density by 2."""
+    """KL and variances were off by 3.6 bars, in the second flow the density by 2.
+
+    Now that its steps are halved from run to run it is off by 2.1e-6 there.
+    """
     solution = solved(potential, mean, variance, 1e-2, **flow)
     assert solution.numerics["formulation"] == "log-density"
     for value, error, exact in zip(
@@ -122,7 +125,7 @@ def test_two_runs_of_ten_steps_agree_on_all_numbers_of_a_time(
         strict=True,
     ):
         assert abs(value[when] - exact) <= error[when] <= 1e-4
-    assert when == 4 or solution.error.density[when] >= 4.7e-6
+    assert when == 4 or solution.error.density[when] >= 2.2e-6
 
 
 @pytest.mark.slow

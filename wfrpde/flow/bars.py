@@ -247,11 +247,11 @@ class Averages:
             every = np.maximum(every, counts * np.max(norms, axis=0))
             kl = np.maximum(kl, counts * np.linalg.norm(gap, axis=(1, 2)) / np.sqrt(2))
         density = np.max([counts * l2 for _, l2, counts in comparisons], axis=0)
-        kl = _about(np.maximum(every, kl), density)
-        return cls(share * _about(along, density), share * _about(every, density), of_kl * kl)
+        kl = about(np.maximum(every, kl), density)
+        return cls(share * about(along, density), share * about(every, density), of_kl * kl)
 
 
-def _about(found: Array, density: Array) -> Array:
+def about(found: Array, density: Array) -> Array:
     """Return the largest of what was found ``(T, …)`` at a time after the start and next to it.
 
     Where the error of the density falls, what is found at another time falls half as fast.

@@ -74,7 +74,7 @@ def shares_of(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Sha
                 power = ACROSS if kinks.bent else AT_A_POINT
                 least = max(least, 1 / ((degree / (degree - 1)) ** power - 1))
             return [np.clip(_trend(problem, ladder, fields), least, max(least, 1.0)), None]
-        return [1.0 if problem.tolerance is None else ladder.share]
+        return [1.0 if problem.dim > 1 and problem.tolerance is None else ladder.share]
     if len(fields) == 2:
         return [1.0]
     if problem.kinks.jumps:

@@ -7,6 +7,7 @@ result is shared.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +24,7 @@ from wfrpde.domain.grid import TensorGrid
 from wfrpde.domain.landscape import LEVEL, SPAN
 from wfrpde.errors import InputError, SolverError
 from wfrpde.flow.checkpoints import RunMark
-from wfrpde.flow.control import ErrorControl
+from wfrpde.flow.control import ErrorControl, StepPolicy
 from wfrpde.flow.ladder import Ladder, Run
 from wfrpde.flow.march import March, gathered, march
 from wfrpde.flow.outcome import Context, is_free
@@ -111,19 +112,25 @@ class LogDensity(Scheme):
         cells = numerics.cells or default_cells(problem)
         degree = numerics.degree or default_degree(problem, cells)
         try:
-            return self._made(context, cells, degree, limit, looser)
+            told = own.fine_share if tolerance is None else own.met_share
+            return self._made(context, cells, degree, limit, looser, told)
         except SolverError:
             if problem.dim > 1 or not is_free(problem):
                 raise
             # too rough for a steep V or a wide start: what does without a tolerance
             cells = default_cells(problem, wanted=False)
-            return self._made(context, cells, degree, own.local_error, own.looser)
+            return self._made(context, cells, degree, own.local_error, own.looser, own.fine_share)
 
     def _made(
-        self, context: Context, cells: tuple[int, ...], degree: int, limit: float, looser: float
+        self,
+        context: Context,
+        cells: tuple[int, ...],
+        degree: int,
+        limit: float,
+        looser: float,
+        told: float,
     ) -> Ladder:
-        problem, own = context.problem, defaults_for(context.problem)
-        numerics = problem.numerics
+        problem, numerics = context.problem, context.problem.numerics
         grid = _grid(problem, cells)
         rungs = [(degree, limit)]
         if numerics.certify and problem.dim == 1:
@@ -135,12 +142,11 @@ class LogDensity(Scheme):
         runs: list[Run] = []
         for p, error in rungs:
             share = p**2 / sum(q**2 for q, _ in rungs)
-            runs.append(self._run(context, grid, p, error, share))
+            runs.append(self._run(context, grid, p, error, share, runs[-1:]))
             if not runs[-1].march.complete:
                 break
         stepper = self.stepper(numerics)
-        steps = step_errors(tuple(runs), own.by_chance)
-        told = own.met_share if looser == own.looser_still else own.fine_share
+        steps = step_errors(tuple(runs), defaults_for(problem).by_chance)
         ladder = Ladder(tuple(runs), stepper, share=told, steps=steps)
         if problem.dim == 1:
             return ladder
@@ -153,8 +159,9 @@ class LogDensity(Scheme):
         Beyond one dimension also with a higher degree, and as much as what is missing asks for.
         """
         problem, coarse, own = context.problem, ladder.runs[-1], defaults_for(context.problem)
-        # 32.0: factor by which a refinement has a smaller error of the steps
-        cells, degree, gain, looser = coarse.facts["cells"], coarse.degree, 1.5, 32.0
+        # 32.0: factor by which a refinement in space has a smaller error of the steps
+        looser = 32.0 if problem.dim > 1 else own.looser
+        cells, degree, gain = coarse.facts["cells"], coarse.degree, 1.5
         if own.by_tolerance:
             degree, looser = min(degree + 1, DEGREES[1]), max(4.0, excess)
             if degree > coarse.degree:
@@ -167,7 +174,7 @@ class LogDensity(Scheme):
             return None
         context.done = 0.0
         grid = _grid(problem, cells)
-        fine = self._run(context, grid, degree, limit, 1.0)
+        fine = self._run(context, grid, degree, limit, 1.0, [coarse])
         kept = ladder.runs[-2:] if problem.dim > 1 else ladder.runs[-1:]
         parts = None if problem.dim == 1 else _parts(problem, grid)
         runs = (*kept, fine)
@@ -175,10 +182,23 @@ class LogDensity(Scheme):
         return replace(ladder, runs=runs, parts=parts, steps=steps)
 
     def _run(
-        self, context: Context, grid: TensorGrid, degree: int, limit: float, share: float
+        self,
+        context: Context,
+        grid: TensorGrid,
+        degree: int,
+        limit: float,
+        share: float,
+        before: Sequence[Run],
     ) -> Run:
+        """Make a run whose steps err by up to `limit`: on a line by halving those `before`.
+
+        Of what halved steps say differently their order tells how much is wrong; where times to
+        land on are near to each other two limits would lead to the same steps.
+        """
+        steps = before[-1].repeated if before and context.problem.dim == 1 else None
+
         def solve(mark: RunMark | None) -> tuple[March, dict[str, Any]]:
-            return self._marched(context, grid, degree, limit, share, mark)
+            return self._marched(context, grid, degree, limit, share, steps, mark)
 
         return Run(grid, degree, *context.made(share, solve))
 
@@ -189,6 +209,7 @@ class LogDensity(Scheme):
         degree: int,
         limit: float,
         share: float,
+        steps: StepPolicy | None,
         mark: RunMark | None,
     ) -> tuple[March, dict[str, Any]]:
         problem, comm = context.problem, context.comm
@@ -204,13 +225,15 @@ class LogDensity(Scheme):
         replaced = problem.dim > 1 and problem.numerics.chooses
         # so many steps that blow up are not the last ones
         patience = 3 if replaced else np.inf
+        longest = problem.numerics.dt
+        if steps is None:
+            first = max(1e-7 * problem.t_end, step)
+            steps = ErrorControl(problem.save, limit, first, longest, patience)
         found = march(
             self.stepper(problem.numerics)(form, t_end=problem.t_end),
             u,
             problem.save,
-            ErrorControl(
-                problem.save, limit, max(1e-7 * problem.t_end, step), problem.numerics.dt, patience
-            ),
+            steps,
             on_step=context.on_step(f"degree {degree}", share),
             stop=context.stop,
             mark=mark,

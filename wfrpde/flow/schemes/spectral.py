@@ -217,7 +217,7 @@ class Spectral(Scheme):
             if not runs[-1].march.complete:
                 break
         share = AT_KINKS if problem.kinks.any else FINE_SHARE
-        return Ladder(tuple(runs), stepper, share=share)
+        return Ladder(tuple(runs), stepper, share=1.0 if problem.tolerance is None else share)
 
     def finer(self, context: Context, ladder: Ladder, excess: float) -> Ladder | None:
         """Add a run with more nodes along each axis and every step halved (collective)."""
