@@ -137,7 +137,18 @@ def _by_order(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
     first, second, _ = _changes(problem, ladder, fields)
     with np.errstate(divide="ignore", invalid="ignore"):
         order = np.log2(first / second)
-    return np.where(order < TOO_FAST, np.where(order > 1, 1 / 3, 1.0), OVERTAKEN)
+    share = np.where(order < TOO_FAST, np.where(order > 1, 1 / 3, 1.0), OVERTAKEN)
+    return _about(share)
+
+
+def _about(share: Array) -> Array:
+    """Return no less than half of what counts at the time before or after, the start aside.
+
+    Values may fall as their order says, or fast, at one time by chance.
+    """
+    if len(share) > 2:
+        share[1:] = np.maximum(share[1:], maximum_filter1d(share[1:], 3) / 2)
+    return share
 
 
 def _regularity(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
@@ -195,8 +206,8 @@ def _settled(problem: Problem, nodes: list[Interpolation], fields: list[Array]) 
     least = ODD if problem.dim == 1 and to_many_digits else SETTLED
     left = np.where(11.0 * last < before, least, left)
     share = np.where(settled, np.clip(left, least, 0.9 * UNSETTLED), UNSETTLED)
-    if problem.dim > 1 and len(share) > 2:  # values may fall fast at one time by chance
-        share[1:] = np.maximum(share[1:], maximum_filter1d(share[1:], 3) / 2)
+    if problem.dim > 1:
+        share = _about(share)
     faster = smooth & (problem.dim == 1) & (last < before / 16)
     foreseen = OF_ONCE * last / np.maximum(size(twice[-1] - twice[-2]), 1e-300)
     return np.where(faster, np.minimum(share, foreseen), share)

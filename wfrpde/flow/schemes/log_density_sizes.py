@@ -148,7 +148,7 @@ def default_cells(problem: Problem, *, wanted: bool = True) -> tuple[int, ...]:
     else:
         lengths = problem.scales
         if tolerance is not None:
-            size, least = float(np.clip(size * (tolerance / 1e-9) ** (1 / 9), 1.0, 4.5)), 6
+            size, least = float(np.clip(size * (tolerance / 1e-9) ** (1 / 9), 1.0, 3.5)), 6
             # a ridge between two modes is where u is hardest to represent
             ridge = problem.landscape.sharpest(problem.stretch, ridges=True)
             lengths = np.minimum(lengths, ridge)
