@@ -39,10 +39,11 @@ from wfrpde.flow.saved import ErrorEstimate
 from wfrpde.flow.unresolved import unresolved
 from wfrpde.flow.wide_start import missed
 
-ROUGH, ROUGHLY = 0.35, 3e-4
+ROUGH, ROUGHLY = 0.25, 3e-4
 """Largest share of the distance of two runs of the log-density form on a line, whose elements are
-large to a loose tolerance, and the distance in L2 from which it counts: of distances of 2e-3 they
-left .3, of 7e-4 .25, of 5e-4 .19, of 2e-4 .23. With 1/8 densities to 1e-2 were off by 2.4 bars."""
+large to a loose tolerance, and the distance in L2 from which it counts: elements a quarter larger
+left .3 of distances of 2e-3, .25 of 7e-4, .19 of 5e-4 and .23 of 2e-4. With 1/8 densities to 1e-2
+were off by 2.4 bars then."""
 
 ON_LINES = 1 / 8
 """Share of the density's error that every number of that form on a line has besides its own, in its

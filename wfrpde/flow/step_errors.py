@@ -26,8 +26,9 @@ CAUTION = 2.5
 MOST = 2.0
 """Largest multiple of that which a distance of runs, which elements make as well, may tell."""
 
-AGREED = 2.5
-"""The same of the largest distance at any time, should the two agree by chance: 2.2 was needed."""
+AGREED = {1: 0.5, 2: 2.5, 3: 2.5}
+"""The same of the largest distance at any time, should the two agree by chance: 2.2 was needed,
+where steps are halved (on a line) .25."""
 
 
 @dataclass(frozen=True)
@@ -42,28 +43,31 @@ class StepErrors:
         Norm of δu under ρ, by what was estimated of each step.
     least
         Share of that which counts should the two agree by chance.
+    most
+        Largest multiple of the largest share of a distance at any time that this may be.
     """
 
     ratio: Array
     estimate: Array
     least: float
+    most: float
 
     def untold(self, distance: Array, share: Array, by_chance: Flags) -> Array:
         """Return the error ``(T,)`` that a share of the distance in L2 does not tell.
 
         `by_chance`: when the two runs agree better than before and after; their numbers do as well.
-        What counts should they agree on all numbers is no more than `AGREED` times the largest such
+        What counts should they agree on all numbers is no more than `most` times the largest such
         share at any time: where far tails decide the estimates, they are a hundred times too large.
         """
         by_distance = np.maximum(CAUTION * self.ratio - share, 2.0 * share * by_chance) * distance
         with np.errstate(divide="ignore"):
             untold = np.clip(1.0 - share / self.ratio, 0.0, 1.0)
         told = np.minimum(by_distance, MOST * self.estimate)
-        should_they = np.minimum(self.least * self.estimate, AGREED * np.max(share * distance))
+        should_they = np.minimum(self.least * self.estimate, self.most * np.max(share * distance))
         return np.asarray(np.maximum.reduce([told, untold * self.estimate, should_they]))
 
 
-def step_errors(runs: tuple[Run, ...], least: float) -> StepErrors | None:
+def step_errors(runs: tuple[Run, ...], dim: int, least: float) -> StepErrors | None:
     """Return those of the last two runs; None where there is one, or one that was stopped."""
     if len(runs) == 1 or not all(run.march.complete for run in runs):
         return None
@@ -72,4 +76,5 @@ def step_errors(runs: tuple[Run, ...], least: float) -> StepErrors | None:
     limit = float(runs[-1].facts["local_error"])
     worst = np.maximum.accumulate(finest.measures / limit)[list(finest.save)]
     ratio = own / np.maximum(others - own, 1e-9 * others)
-    return StepErrors(np.append(0.0, ratio), np.append(0.0, OF_STEPS * limit * worst**1.25), least)
+    estimate = np.append(0.0, OF_STEPS * limit * worst**1.25)
+    return StepErrors(np.append(0.0, ratio), estimate, least, AGREED[dim])

@@ -61,7 +61,7 @@ class Defaults:
     least: float = 1e-13
     fine_share: float = 1 / 4
     met_share: float = 1 / 7
-    by_chance: float = 0.1
+    by_chance: float = 0.07
     first_step: float = 0.1
 
 
