@@ -1,5 +1,6 @@
 """Results about operators cannot be changed, and are what they were after saving and pickling."""
 
+import json
 import pickle
 
 import numpy as np
@@ -42,6 +43,26 @@ def test_a_kept_case_knows_what_was_given(tmp_path):
     again = type(spectrum).load(spectrum.save(tmp_path / "result.npz"))
     assert again.case == spectrum.case
     assert again.case.with_overrides({"flow.t_end": 0.5}).flow.save[-1] == 0.5
+
+
+def without(data, name):
+    """The same without an entry of dataclasses that has come since."""
+    if isinstance(data, dict):
+        return {key: without(value, name) for key, value in data.items() if key != name}
+    return [without(value, name) for value in data] if isinstance(data, list) else data
+
+
+def test_what_an_earlier_version_did_not_keep_has_its_default():
+    """Grids had no creases once, and cases gave every key: all results of before were refused."""
+    spectrum = wfrpde.spectrum(case_of(WELL))
+    arrays = spectrum.arrays()
+    content = without(json.loads(str(arrays["content"])), "creases")
+    content["case"]["data"] = spectrum.case.model_dump(mode="json")
+    again = type(spectrum).from_arrays({**arrays, "content": np.array(json.dumps(content))})
+    np.testing.assert_array_equal(again.eigenfunction(1, X), spectrum.eigenfunction(1, X))
+    del content["rates"]
+    with pytest.raises(KeyError, match="rates"):
+        type(spectrum).from_arrays({**arrays, "content": np.array(json.dumps(content))})
 
 
 def test_results_cannot_be_changed():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
@@ -239,7 +239,10 @@ def _revived(kind: Any, data: Any, arrays: Mapping[str, Any]) -> Any:
     if is_dataclass(kind):
         own: Any = kind
         known = _hints(own)
-        entries = {f.name: data[f.name] for f in fields(kind)}
+        # what a result of an earlier version lacks has its default, if it has one
+        optional = {f.name for f in fields(kind) if f.default is not MISSING}
+        names = [f.name for f in fields(kind) if f.name in data or f.name not in optional]
+        entries = {name: data[name] for name in names}
         return own(**{name: _revived(known[name], v, arrays) for name, v in entries.items()})
     if origin is np.ndarray:
         return arrays[data[ARRAY]] if isinstance(data, dict) else np.array(data, dtype=float)
