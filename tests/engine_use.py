@@ -31,6 +31,7 @@ class EngineUse:
         self.shared: set[tuple[str, str]] = set()
         """Fixtures whose matrices several tests may find."""
         self.seen: dict[str, bool] = {}
+        self.passed: set[str] = set()
         # whoever hands tests out to workers runs none, and MPI that starts there would reach them
         if self.notes and not config.getoption("numprocesses", None):
             from wfrpde.engine.petsc.matrix import PetscMatrix
@@ -74,8 +75,12 @@ class EngineUse:
         yield
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        # what was skipped or failed has not been seen to do without
+        if report.when == "call" and report.passed:
+            self.passed.add(report.nodeid)
         if report.when == "teardown":
-            self.seen[report.nodeid] = dict(report.user_properties)["engine"]
+            uses = dict(report.user_properties)["engine"]
+            self.seen[report.nodeid] = uses or report.nodeid not in self.passed
 
     def pytest_sessionfinish(self) -> None:
         if self.notes and not hasattr(self.config, "workerinput"):

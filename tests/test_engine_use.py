@@ -28,6 +28,7 @@ def test_matrix():
     plane = {"target": {"potential": "x**2 + y**2"}, "numerics": {"degree": 2, "cells": [4, 4]}}
     wfrpde.spectrum(wfrpde.Case.from_dict(plane | {"initial": {"kind": "uniform"}}))
 def test_alone(): pass
+def test_skipped(): pytest.importorskip("no_module_of_this_name")
 """
 
 
@@ -49,6 +50,6 @@ def test_what_used_no_engine_is_left_out_of_a_folder(tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.splitlines()[-1].partition(" in ")[0]
 
-    assert outcome("--note-engine", "-n", "1") == "6 passed"
+    assert outcome("--note-engine", "-n", "1") == "6 passed, 1 skipped"
     (tmp_path / "flow" / "test_new.py").write_text("def test_not_seen_yet(): pass")
-    assert outcome("--by-engine", "flow") == "6 passed, 1 deselected"
+    assert outcome("--by-engine", "flow") == "6 passed, 1 skipped, 1 deselected"
