@@ -173,7 +173,7 @@ def test_runs_that_agree_by_chance_at_the_last_time():
         }
     )
     found, right = (
-        wfrpde.solve(case.with_overrides({"accuracy.tolerance": each})) for each in (1e-4, 1e-7)
+        wfrpde.solve(case.with_overrides({"accuracy.tolerance": each})) for each in (1e-4, 1e-8)
     )
     name = "fisher_information"
     off = np.abs(found.series[name] - right.series[name])
