@@ -82,3 +82,27 @@ def test_a_kl_on_which_two_runs_agree_by_chance_is_covered():
     assert bar[0] > 3e-7
     assert error.max() < 5e-7
     assert bar.max() < 1e-5
+
+
+def test_elements_of_the_lowest_degree_are_told_by_larger_ones():
+    """Both runs were of degree 1 on the same cells: numbers were off by up to 4e6 bars."""
+    right = {
+        "kl": [0.403456035, 0.227351215, 0.0361095155],
+        "mean": [-0.9023666109, -0.7725038344, -0.477627033],
+    }
+    solution = wfrpde.solve(
+        wfrpde.Case.model_validate(
+            {
+                "target": {"potential": "2*(x**2 - 1)**2 + 0.3*x"},
+                "initial": {"mean": [-1.0], "covariance": [[0.2]]},
+                "flow": {"save": [0.05, 0.3, 1.0]},
+                "numerics": {"formulation": "log-density", "cells": [200], "degree": 1},
+            }
+        )
+    )
+    for name, value in (("kl", solution.series["kl"]), ("mean", solution.mean[:, 0])):
+        bar = solution.error.series["kl"] if name == "kl" else solution.error.mean[:, 0]
+        error = np.abs(value[1:] - right[name])
+        assert (error <= bar[1:]).all(), name
+        assert error.max() > 1e-4
+        assert bar[1:].max() < 1e-1

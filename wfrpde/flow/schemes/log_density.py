@@ -43,6 +43,11 @@ from wfrpde.flow.step_errors import step_errors
 from wfrpde.flow.wide_start import starts_in
 
 
+OF_HALVED = 1 / 2
+"""Share of the distance of two runs of degree 1, the coarser on half as many elements, that is the
+error of the finer one: of errors in h² it has a third."""
+
+
 class LogDensity(Scheme):
     """Elements of degree 8 on a line, 6 in a plane, 4 in space, beside runs of lower degree."""
 
@@ -131,9 +136,11 @@ class LogDensity(Scheme):
         told: float,
     ) -> Ladder:
         problem, numerics = context.problem, context.problem.numerics
-        grid = _grid(problem, cells)
+        grid = wider = _grid(problem, cells)
         rungs = [(degree, limit)]
         if numerics.certify and problem.dim == 1:
+            if degree == 1:  # there is no lower one
+                wider, told = _grid(problem, (max(1, cells[0] // 2),)), max(told, OF_HALVED)
             rungs.insert(0, (max(1, degree - 2), limit * looser))
         elif numerics.certify:
             lower = [p for p in (degree - (2 if degree < 6 else 3), degree - 1) if p > 1]
@@ -142,7 +149,8 @@ class LogDensity(Scheme):
         runs: list[Run] = []
         for p, error in rungs:
             share = p**2 / sum(q**2 for q, _ in rungs)
-            runs.append(self._run(context, grid, p, error, share, runs[-1:]))
+            here = grid if len(runs) == len(rungs) - 1 else wider
+            runs.append(self._run(context, here, p, error, share, runs[-1:]))
             if not runs[-1].march.complete:
                 break
         stepper = self.stepper(numerics)
