@@ -31,6 +31,10 @@ TOO_FAST, OVERTAKEN = 2.3, 1.5
 off, and how much of |c' − b'| counts then: where slopes push mass over more than a cell at once,
 the density was off by .8 of it, a mass by 1.2."""
 
+GAINS = 1 / 50
+"""Largest |c' − b'|, in units of |c − b|, up to which extrapolation gains on graded lines by
+default. Later narrow wells relax within a step, and up to 1.6 of |c' − b'| was left (4.9 bars)."""
+
 UNSEEN = 2.0
 """Largest s where changes hardly fall from run to run, as across a barrier whose top lies within a
 cell: all runs hop at wrong rates."""
@@ -87,9 +91,10 @@ def shares_of(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Sha
         by_chance = BY_CHANCE if problem.dim > 1 else ON_LINES
         of_order = problem.dim > 1 and not problem.by_hand and problem.mesh is None
         # in a well that relaxes within a step half a step of U is left, an error of first order
-        stiff = problem.dim == 1 and problem.grading is not None and problem.equation.weighs
-        usual = 1.0 if stiff else 1 / 3
-        return [_by_order(problem, ladder, fields) if of_order else usual, by_chance]
+        stiff = problem.dim == 1 and problem.grading is not None
+        if stiff:
+            return [_beside_wells(problem, ladder, fields), by_chance]
+        return [_by_order(problem, ladder, fields) if of_order else 1 / 3, by_chance]
     if len(fields) > 3:
         return [_settled(problem, ladder.interpolations, fields), None]
     return [_regularity(problem, ladder, fields), None]
@@ -139,6 +144,13 @@ def _by_order(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
         order = np.log2(first / second)
     share = np.where(order < TOO_FAST, np.where(order > 1, 1 / 3, 1.0), OVERTAKEN)
     return _about(share)
+
+
+def _beside_wells(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
+    """Return s ``(T,)`` of |c' − b'| on a graded line: a third where extrapolation gains much."""
+    _, second, gained = _changes(problem, ladder, fields)
+    usual = 1.0 if problem.equation.weighs else 1 / 3
+    return _about(np.where(gained < GAINS * second, usual, UNSEEN))
 
 
 def _about(share: Array) -> Array:
