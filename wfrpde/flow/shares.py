@@ -218,8 +218,7 @@ def _settled(problem: Problem, nodes: list[Interpolation], fields: list[Array]) 
     least = ODD if problem.dim == 1 and to_many_digits else SETTLED
     left = np.where(11.0 * last < before, least, left)
     share = np.where(settled, np.clip(left, least, 0.9 * UNSETTLED), UNSETTLED)
-    if problem.dim > 1:
-        share = _about(share)
+    share = _about(share)
     faster = smooth & (problem.dim == 1) & (last < before / 16)
     foreseen = OF_ONCE * last / np.maximum(size(twice[-1] - twice[-2]), 1e-300)
     return np.where(faster, np.minimum(share, foreseen), share)

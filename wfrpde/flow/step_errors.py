@@ -1,9 +1,10 @@
 """What the steps of the log-density form leave, and the distance of two runs does not tell of it.
 
-Both runs choose their steps by the estimated error m of each, below e and below a larger limit.
-With local errors of order 5 the errors of the two at a time are as q, the ratio of Σ Δt⁵, to 1, so
-that q/(1 − q) of their distance is the error of the finer one. Where saved times are near to each
-other both take the same steps, q is near 1, and what the estimates say of each step tells more.
+Beyond a line both runs choose their steps by the estimated error m of each, below e and below a
+larger limit; on a line the finer one halves those of the other. With local errors of order 5 the
+errors of the two at a time are as q, the ratio of Σ Δt⁵, to 1 (1/16 on a line), so that q/(1 − q)
+of their distance is the error of the finer one. Where both take the same steps, as between saved
+times that are near to each other, q is near 1, and what the estimates say of each step tells more.
 """
 
 from __future__ import annotations
