@@ -24,7 +24,8 @@ test-pip:  ## the quick tests where only pip has installed something: no DOLFINx
 	$(ENV) --pip-test python -m pytest $(PARALLEL) -m "not slow" \
 		--ignore tests/mpi --ignore tests/tools --ignore tests/convergence
 
-# What the linear algebra and the missing packages change: the others are the same Python on the same NumPy.
+# What the linear algebra and the missing packages change. What pip's own versions of NumPy and SciPy may change in the others
+# only `make test-pip` tells.
 # Of flows, operators and verdicts it takes the tests that `make test` has seen make a matrix, or start a process.
 engine_rooms := tests/engine tests/flow tests/operators tests/studies tests/extensions tests/parallel \
 	tests/comparison/test_validation.py tests/commands/test_commands.py tests/commands/test_spectrum_command.py \

@@ -1,8 +1,8 @@
 """Which tests make matrices, or start processes: what another engine may change.
 
 A run with ``--note-engine`` (`make test`) keeps the names of all others in pytest's cache, and one
-with ``--by-engine FOLDER`` leaves these out of that folder: they would ask the same Python and the
-same NumPy once more. Tests that have not been seen are run.
+with ``--by-engine FOLDER`` leaves these out of that folder: no engine has a part in them, and what
+other versions of NumPy change is asked by `make test-pip`. Tests that have not been seen are run.
 """
 
 from __future__ import annotations

@@ -42,7 +42,6 @@ from wfrpde.flow.schemes.scheme import Fit, Scheme
 from wfrpde.flow.step_errors import step_errors
 from wfrpde.flow.wide_start import starts_in
 
-
 OF_HALVED = 1 / 2
 """Share of the distance of two runs of degree 1, the coarser on half as many elements, that is the
 error of the finer one: of errors in h² it has a third."""
