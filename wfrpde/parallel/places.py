@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wfrpde.errors import InputError
 
-DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
+DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
 """Characters that turn the direction of what follows them."""
 
 

@@ -40,7 +40,8 @@ class Defaults:
         Least share of the distance of two runs that is the error of the finer one, without a
         tolerance and with one. On lines what elements of degree 8 leave is at most .11 of their
         distance to those of degree 6, and what halved steps leave 1/15, or 1/7 where they are few:
-        1/8 was too little for a variance after 16 and 32 steps.
+        1/8 was too little for a variance after 16 and 32 steps. Without a tolerance two bends of V
+        in one element left 1/3.
     by_chance
         Share of what steps leave, by their estimated errors, that counts should two runs agree on
         all numbers.
@@ -59,7 +60,7 @@ class Defaults:
     looser_still: float
     by_tolerance: bool = False
     least: float = 1e-13
-    fine_share: float = 1 / 4
+    fine_share: float = 1 / 2
     met_share: float = 1 / 7
     by_chance: float = 0.07
     first_step: float = 0.1
