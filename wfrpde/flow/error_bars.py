@@ -39,17 +39,11 @@ from wfrpde.flow.saved import ErrorEstimate
 from wfrpde.flow.unresolved import unresolved
 from wfrpde.flow.wide_start import missed
 
-ROUGH, ROUGHLY = 0.25, 3e-4
-"""Largest share of the distance of two runs of the log-density form on a line, whose elements are
-large to a loose tolerance, and the distance in L2 from which it counts: elements a quarter larger
-left .3 of distances of 2e-3, .25 of 7e-4, .19 of 5e-4 and .23 of 2e-4. With 1/8 densities to 1e-2
-were off by 2.4 bars then."""
-
 ON_LINES = 1 / 8
-"""Share of the density's error that every number of that form on a line has besides its own, in its
-standard deviations, or what `step_errors` tells where that is more: of 325 numbers of random
-problems, on some of which two runs agree by chance, at most .80 of bars with both were needed, and
-8 times bars without."""
+"""Share of the density's error that every number of the log-density form on a line has besides its
+own, in its standard deviations, or what `step_errors` tells where that is more: of 325 numbers of
+random problems, on some of which two runs agree by chance, at most .80 of bars with both were
+needed, and 8 times bars without."""
 
 CAPPED = 20.0
 """Largest multiple of the L2 distance of two runs that what nodes were mended by counts."""
@@ -92,11 +86,7 @@ def estimated(
     if steps is not None and not runs.to_tolerance:
         steps = replace(steps, least=0.0)
     if runs.log_density:
-        # between Gaussians u is a parabola, of which elements miss nothing
-        exact = problem.target.gaussian is not None and problem.initial.gaussian is not None
-        widest = 0.0 if exact else ROUGH if runs.to_tolerance else 1.0
-        nearby = [(other, about(l2, l2), share) for other, l2, share in comparisons]
-        comparisons = [(other, l2, _of_elements(l2, s, widest)) for other, l2, s in nearby]
+        comparisons = [(other, about(l2, l2), share) for other, l2, share in comparisons]
     elif steps is not None and runs.to_tolerance:
         comparisons = [(other, smoothed(l2), share) for other, l2, share in comparisons]
     every = [*comparisons, rule]
@@ -156,12 +146,6 @@ def estimated(
         masses[name] = masses[name] + most
     error = _in_widths_of_the_box(problem, numbers, replace(error, mode_mass=masses))
     return within_limits(problem, numbers, error, cut[0])
-
-
-def _of_elements(distance: Array, share: Array, most: float) -> Array:
-    """Return the share ``(T,)`` of a distance from elements of degree 6 that those of 8 leave."""
-    most = max(most, float(share.max()))
-    return np.asarray(np.clip(ROUGH * np.sqrt(distance / ROUGHLY), share, most))
 
 
 def _in_widths_of_the_box(

@@ -16,6 +16,7 @@ from wfrpde.case.problem import Problem
 from wfrpde.discretisation.extrapolation import coarse_positions, prolong
 from wfrpde.discretisation.interpolation import Interpolation
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
+from wfrpde.flow.decay import left_by_elements
 from wfrpde.flow.ladder import Ladder
 from wfrpde.flow.outcome import Share
 
@@ -78,7 +79,11 @@ def shares_of(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Sha
                 power = ACROSS if kinks.bent else AT_A_POINT
                 least = max(least, 1 / ((degree / (degree - 1)) ** power - 1))
             return [np.clip(_trend(problem, ladder, fields), least, max(least, 1.0)), None]
-        return [1.0 if problem.dim > 1 and problem.tolerance is None else ladder.share]
+        if problem.dim > 1 and problem.tolerance is None:
+            return [1.0]
+        if problem.dim == 1 and ladder.steps is not None:
+            return [np.clip(_of_elements(problem, ladder, fields), ladder.share, 1.0)]
+        return [ladder.share]
     if len(fields) == 2:
         return [1.0]
     if problem.kinks.jumps:
@@ -98,6 +103,16 @@ def shares_of(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Sha
     if len(fields) > 3:
         return [_settled(problem, ladder.interpolations, fields), None]
     return [_regularity(problem, ladder, fields), None]
+
+
+def _of_elements(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
+    """Return what coefficients of the finest run tell ``(T,)`` on a line; 0 if there are none."""
+    (before, nodes), degree = ladder.interpolations, ladder.runs[-1].degree
+    if degree < 3:
+        return np.zeros(len(fields[-1]))
+    gap = fields[-1] - prolong(before, fields[-2], nodes)
+    x = nodes.nodes
+    return left_by_elements(fields[-1], gap, problem.potential(x), x[:, 0], degree)
 
 
 def irregular(problem: Problem) -> bool:
