@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from engine_use import EngineUse, pytest_addoption  # noqa: F401
+from engine_use import EngineUse, add_options
 
 from wfrpde import errors
 from wfrpde.errors import DependencyMissingError, InputError
@@ -70,6 +70,10 @@ def skipping() -> Iterator[None]:
         if str(error.name).partition(".")[0] not in OPTIONAL or _within_the_package(error):
             raise
         pytest.skip(str(error))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -16,7 +16,7 @@ import pytest
 KEPT = "wfrpde/without-engine"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def add_options(parser: pytest.Parser) -> None:
     parser.addoption("--note-engine", action="store_true", help="keep which tests use an engine")
     parser.addoption("--by-engine", action="append", default=[], metavar="FOLDER",
                      help="leave out of a folder what was noted to use none")  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 
 CONFTEST = """
 from engine_use import EngineUse
-from engine_use import pytest_addoption
+from engine_use import add_options as pytest_addoption
 def pytest_configure(config):
     config.pluginmanager.register(EngineUse(config))
 """

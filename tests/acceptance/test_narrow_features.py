@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from line_numbers import told
 
 import wfrpde
 
@@ -95,18 +96,6 @@ def solved(tables: dict[str, Any], more: dict[str, Any]) -> wfrpde.Solution:
     made = {**tables, **more}
     made["numerics"] = {"formulation": "mesh", **tables.get("numerics", {})}
     return wfrpde.solve(wfrpde.Case.model_validate(made))
-
-
-def told(solution: wfrpde.Solution) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Numbers after the start, and their bars."""
-    bars = solution.error
-    found = {
-        "kl": (solution.series["kl"], bars.series["kl"]),
-        "mean": (solution.mean[:, 0], bars.mean[:, 0]),
-        "covariance": (solution.covariance[:, 0, 0], bars.covariance[:, 0, 0]),
-        "mass of right": (solution.mode_mass["right"], bars.mode_mass["right"]),
-    }
-    return {name: (value[1:], bar[1:]) for name, (value, bar) in found.items()}
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,6 @@ CAUTION = 2.5
 MOST = 2.0
 """Largest multiple of that which a distance of runs, which elements make as well, may tell."""
 
-AGREED = {1: 0.5, 2: 2.5, 3: 2.5}
-"""The same of the largest distance at any time, should the two agree by chance: 2.2 was needed,
-where steps are halved (on a line) .25."""
-
 
 @dataclass(frozen=True)
 class StepErrors:
@@ -68,7 +64,7 @@ class StepErrors:
         return np.asarray(np.maximum.reduce([told, untold * self.estimate, should_they]))
 
 
-def step_errors(runs: tuple[Run, ...], dim: int, least: float) -> StepErrors | None:
+def step_errors(runs: tuple[Run, ...], least: float, most: float) -> StepErrors | None:
     """Return those of the last two runs; None where there is one, or one that was stopped."""
     if len(runs) == 1 or not all(run.march.complete for run in runs):
         return None
@@ -78,4 +74,4 @@ def step_errors(runs: tuple[Run, ...], dim: int, least: float) -> StepErrors | N
     worst = np.maximum.accumulate(finest.measures / limit)[list(finest.save)]
     ratio = own / np.maximum(others - own, 1e-9 * others)
     estimate = np.append(0.0, OF_STEPS * limit * worst**1.25)
-    return StepErrors(np.append(0.0, ratio), estimate, least, AGREED[dim])
+    return StepErrors(np.append(0.0, ratio), estimate, least, most)

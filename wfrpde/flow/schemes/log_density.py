@@ -153,7 +153,8 @@ class LogDensity(Scheme):
             if not runs[-1].march.complete:
                 break
         stepper = self.stepper(numerics)
-        steps = step_errors(tuple(runs), problem.dim, defaults_for(problem).by_chance)
+        own = defaults_for(problem)
+        steps = step_errors(tuple(runs), own.by_chance, own.agreed)
         ladder = Ladder(tuple(runs), stepper, share=told, steps=steps)
         if problem.dim == 1:
             return ladder
@@ -185,7 +186,7 @@ class LogDensity(Scheme):
         kept = ladder.runs[-2:] if problem.dim > 1 else ladder.runs[-1:]
         parts = None if problem.dim == 1 else _parts(problem, grid)
         runs = (*kept, fine)
-        steps = step_errors(runs, problem.dim, own.by_chance)
+        steps = step_errors(runs, own.by_chance, own.agreed)
         return replace(ladder, runs=runs, parts=parts, steps=steps)
 
     def _run(

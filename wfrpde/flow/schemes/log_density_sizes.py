@@ -42,9 +42,10 @@ class Defaults:
         distance to those of degree 6, and what halved steps leave 1/15, or 1/7 where they are few:
         1/8 was too little for a variance after 16 and 32 steps. Without a tolerance two bends of V
         in one element left 1/3.
-    by_chance
+    by_chance, agreed
         Share of what steps leave, by their estimated errors, that counts should two runs agree on
-        all numbers.
+        all numbers, and the largest multiple of their largest distance at any time, times its
+        share, that this may be: 2.2 was needed, where steps are halved (on a line) .25.
     first_step
         First step in units of e^{1/4} ℓ²/α.
     """
@@ -63,6 +64,7 @@ class Defaults:
     fine_share: float = 1 / 2
     met_share: float = 1 / 7
     by_chance: float = 0.07
+    agreed: float = 0.5
     first_step: float = 0.1
 
 
@@ -81,6 +83,7 @@ PLANE = Defaults(
     fine_share=1 / 2,
     met_share=1 / 2,
     by_chance=0.25,
+    agreed=2.5,
 )
 SPACE = replace(
     PLANE,
