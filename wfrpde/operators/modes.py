@@ -22,6 +22,7 @@ from wfrpde.domain.grid import TensorGrid
 from wfrpde.engine import Wish, engine_for
 from wfrpde.errors import SolverError
 from wfrpde.operators.absorbing import absorbing_nodes, planes, rough_warnings
+from wfrpde.operators.decay import falls
 from wfrpde.operators.dirichlet_form import DirichletForm
 from wfrpde.operators.eigen import Further, lowest
 from wfrpde.operators.ladder import Ladder, Level, discretisations, vague_warnings
@@ -320,7 +321,10 @@ def _compared(ladder: Ladder, functions: Array, mass: Array) -> tuple[Array, Arr
     matched = [values[-2][partner], values[-1]]
     if len(values) > 2:
         matched.insert(0, values[-3][np.minimum(partner, len(values[-3]) - 1)])
-    best, error = ladder.value(matched, known)
+    finest = ladder.finest
+    form = finest.operator.form
+    fall = falls(form.nodes, form.mass, finest.pairs.functions)
+    best, error = ladder.value(matched, known, fall)
     if ladder.extrapolates:
         # the coarser functions turned towards the finer ones, sign and rotation (Procrustes)
         left, _, right = np.linalg.svd(overlap, full_matrices=False)
