@@ -45,6 +45,24 @@ def test_a_new_folder_is_begun_and_a_whole_run_is_left_alone(solve, tmp_path):
     assert "Use --resume to go on with a run, --force" in err
 
 
+def test_figures_that_failed_are_drawn_by_the_next_run(solve, tmp_path, monkeypatch):
+    """It said that the whole run was there, and left checkpoints and no report."""
+    monkeypatch.setattr("wfrpde.flow.checkpoints.worth_keeping", lambda *_: True)
+    words = ("--resume", "--set", "output.figures=true")
+    with monkeypatch.context() as broken:
+        broken.setattr("wfrpde.report.flow.files.write_report", lambda *_, **__: 1 / 0)
+        code, _, err = solve(*words)
+    assert code == 1
+    assert "'wfrpde plot run' makes the rest" in err
+    held = (tmp_path / "run" / "series.csv").read_text()
+    assert (tmp_path / "run" / "checkpoints").is_dir()
+    monkeypatch.setattr("wfrpde.flow.solve.solve_from", None)  # nothing is solved again
+    assert solve(*words)[0] == 0
+    assert (tmp_path / "run" / "report.html").is_file()
+    assert (tmp_path / "run" / "series.csv").read_text() == held
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
 def test_the_run_of_another_case_is_refused(solve, tmp_path):
     solve()
     before = (tmp_path / "run" / "summary.json").read_text()

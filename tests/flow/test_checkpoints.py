@@ -12,6 +12,7 @@ import wfrpde
 from wfrpde.errors import InputError
 from wfrpde.flow import checkpoints
 from wfrpde.flow.checkpoints import Checkpoints
+from wfrpde.flow.march import _Retrying
 
 WELL = {
     "target": {"potential": "(x**2 - 1)**2 + 0.3*x", "modes": {"left": "x < 0"}},
@@ -111,6 +112,32 @@ def test_the_digits_are_those_of_an_uninterrupted_solve(name, tmp_path):
     np.testing.assert_array_equal(solution.history["t"], whole.history["t"])
     assert timeless(solution) == timeless(whole)
     assert not list(tmp_path.iterdir()), "old checkpoints vanish"
+
+
+@pytest.mark.parametrize("name", ["edge-averaged, cells of one's own", "spectral", "simplices"])
+def test_a_step_that_a_stop_has_dropped_is_not_counted(name, tmp_path, monkeypatch):
+    """Its solves, factors and halvings were: one of a hundred kills ended with other counts."""
+    case = wfrpde.Case.model_validate(CASES[name])
+    real, attempts, stops = _Retrying.step, [], set()
+
+    def step(self, *arguments):
+        made = real(self, *arguments)
+        attempts.append(arguments[0])
+        self.retries += 1  # as if it had been halved
+        if len(attempts) in stops:
+            os.kill(os.getpid(), signal.SIGINT)
+        return made
+
+    monkeypatch.setattr(_Retrying, "step", step)
+    whole = wfrpde.solve(case)
+    stops |= {1, len(attempts) // 3, len(attempts) // 2, len(attempts) - 1}
+    attempts.clear()
+    count = 1
+    while not (solution := wfrpde.solve(case, on_stop="return", resume=tmp_path)).complete:
+        count += 1
+    assert count >= 4
+    assert timeless(solution) == timeless(whole)
+    np.testing.assert_array_equal(solution.log_relative, whole.log_relative)
 
 
 @pytest.mark.usefixtures("after_every_step")

@@ -99,36 +99,50 @@ def test_the_default_step_follows_the_curvature():
     from wfrpde.case.context import sampler_context
     from wfrpde.samplers.registry import default_step
 
-    def step(potential="8*(x**2 - 1)**2", **table):
+    def step(potential="8*(x**2 - 1)**2", tables=None, **table):
         case = wfrpde.Case.model_validate(
             {
                 "target": {"potential": potential},
                 "initial": {"mean": [-1.0], "covariance": [[0.02]]},
                 "flow": {"save": [1.0], "alpha": 2.0},
                 "sampler": [{"kind": "langevin", **table}],
+                **(tables or {}),
             }
         )
         return default_step(case.samplers[0], sampler_context(case))
 
     assert step() == pytest.approx(0.04 / 128, rel=0.05)
+    # D = 16 makes the steps as long as α = 16 does, a drift adds to V''
+    assert step(tables={"dynamics": {"diffusion": "16"}}) == pytest.approx(0.04 / 2048, rel=0.05)
+    assert step("x**2/2", {"dynamics": {"drift": ["-19*x"]}}) == pytest.approx(0.001, rel=0.05)
+    # 1 ± 5i: a variance is off by 26 dt/2
+    turning = {
+        "initial": {"mean": [0.0, 0.0], "covariance": 0.1}, "dynamics": {"circulation": 5.0}
+    }  # fmt: skip
+    assert step("(x**2 + y**2)/2", turning) == pytest.approx(0.04 / 52, rel=0.05)
+    moving = {"path": {"kind": "expression"}}
+    assert step("x**2/2*(1 + 9*(1 - t))", moving) == pytest.approx(0.04 / 20, rel=0.05)
     assert step(alpha=0.5) == pytest.approx(0.04 / 32, rel=0.05)
     assert step(dt=0.01) is None, "who asks for a step gets it"
     assert step("x**2/2") is None
     assert step(kind="fisher_rao") is None, "exact for any step"
 
 
-def test_with_the_default_step_an_8_kt_well_is_nearly_right():
+@pytest.mark.parametrize("diffusion", ["1", "16"])
+def test_with_the_default_step_an_8_kt_well_is_nearly_right(diffusion):
+    """Steps did not know of D = 16: they were 47 % off, as those of 0.01 are."""
     case = wfrpde.Case.model_validate(
         {
             "target": {"potential": "8*(x**2 - 1)**2"},
             "initial": {"mean": [-1.0], "covariance": [[0.016]]},
-            "flow": {"save": [0.3], "beta": 0.0},
+            "flow": {"save": [0.3 / float(diffusion)], "beta": 0.0},
+            "dynamics": {"diffusion": diffusion},
             "sampler": [{"kind": "langevin", "particles": 2000, "replicates": 8}],
             "validation": {"metrics": False, "limit": False, "equation": False},
         }
     )
     report = wfrpde.validate(case)
-    assert report.samplers[0].dt == pytest.approx(0.04 / 64, rel=0.05)
+    assert report.samplers[0].dt == pytest.approx(0.04 / 64 / float(diffusion), rel=0.05)
     (row,) = report.rows("langevin", "var x")
     assert abs(row.mean / row.reference - 1) < 0.03 + 3 * row.standard_error / row.reference
 

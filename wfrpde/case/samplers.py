@@ -59,7 +59,8 @@ class SamplerSpec(OpenSection):
         Number N of particles of one replicate.
     dt
         Largest time step, in model time. Samplers of the library take a shorter one by default
-        where V is steep: α dt κ is 0.04 at most, κ the largest curvature of V at its minima.
+        where V is steep: α dt κ is 0.04 at most, κ the largest curvature of V at its minima, or
+        what the diffusion, circulation and drift of ``[dynamics]`` make of it.
     replicates
         Number R of independent replicates.
     seed

@@ -32,7 +32,9 @@ def companion_cases(case: Case) -> dict[str, Case]:
 
 
 def finished_run(case: Case, folder: Path) -> FlowRun | None:
-    """Return the run that a folder holds, if it holds a complete one of this case.
+    """Return the run that a folder holds, if it holds a complete one of this case, and its report.
+
+    Where the report is missing its figures failed: what is kept then gives them without a solve.
 
     Raises
     ------
@@ -54,7 +56,7 @@ def finished_run(case: Case, folder: Path) -> FlowRun | None:
             "a new or empty one, or that of the same case to go on with",
             "Use --force to replace it, or --out for another one.",
         )
-    return run if run.solution.complete else None
+    return run if run.solution.complete and (folder / "report.html").is_file() else None
 
 
 def run_case(

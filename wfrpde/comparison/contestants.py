@@ -141,7 +141,7 @@ def made_of(
     """
     step = default_step(spec, context)
     if step is not None:
-        logger.info("sampler %s: dt = %g, for the curvature of V at its minima", spec.name, step)
+        logger.info("sampler %s: dt = %g, for the stiffness at the minima of V", spec.name, step)
         spec = spec.model_copy(update={"dt": step})
     sampler: SamplerRun | None = None
     try:

@@ -97,6 +97,16 @@ class RunMark:
         """Return the same with what its caller counts."""
         return replace(self, work=work)
 
+    def pinned(self) -> RunMark:
+        """Return one for which what its caller counts stays as it is now: a step may be dropped.
+
+        That is so on one process alone, and itself where there are several.
+        """
+        if self.checkpoints.comm.size > 1:
+            return self
+        now = self.work()
+        return self.counting(lambda: now)
+
     def offer(self, size: int, standing: Callable[[], Standing]) -> None:
         """Keep where the run stands, of so many numbers, if it is time to (collective)."""
         if self.checkpoints.due(8 * size):

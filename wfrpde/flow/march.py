@@ -112,6 +112,10 @@ class Mark(Protocol):
         """Where to go on; None to begin."""
         ...
 
+    def pinned(self) -> Mark:
+        """Return one for which what its caller counts stays as it is now."""
+        ...
+
     def offer(self, size: int, standing: Callable[[], Standing]) -> None:
         """Keep where the run stands, of so many numbers, if it is time to (collective)."""
         ...
@@ -205,10 +209,12 @@ def march(
                 complete = False
                 break
             dt = policy.propose(t)
+            without = mark and mark.pinned(), runner.retries
             try:
                 with at_once():
                     step, after = runner.step(state, t, dt, kl)
             except Stopped:
+                mark, runner.retries = without
                 complete = False
                 break
             now = policy.accept(t, dt, step.measure, runner.parts)
