@@ -34,6 +34,16 @@ def test_a_constant_of_a_million_changes_nothing():
         assert abs(one - other) <= 1e-6
 
 
+@pytest.mark.parametrize(("constant", "told"), [("1e9", False), ("-1e14", True)])
+def test_a_constant_that_takes_all_digits_is_told(constant, told):
+    """With 1e15 a variance of 1 was off by 40 bars, without a word."""
+    solution = solved(f"x**2/2 + ({constant})", ([1.0], 0.5), 0.5)
+    gap = abs(solution.covariance[1, 0, 0] - 0.8718411248681338)  # without the constant, to 8e-9
+    assert gap <= 1e-3
+    assert told or gap <= solution.error.covariance[1, 0, 0]
+    assert told == any("take the constant away" in text for text in solution.warnings)
+
+
 def test_two_lengths_in_one_target():
     """Width 0.04 on the left and 5 on the right: 2,000 kT over the box of the start."""
     solution = solved(TWO, ([1.0], 0.16), 30.0, formulation="edge-averaged", cells=[600])

@@ -358,6 +358,7 @@ ARGUMENTS = {
     "set without key": line("=3", "--set", "key=value"),
     "set of nothing": line("beta", "--set", "key=value"),
     "set broken list": line("flow.save=[1, 2", "--set", "whole"),
+    "set with a control character": line("title='a\x1b[2Jb'", "--set", "a\\x1b[2Jb"),
     "set into a value": line("flow.save.x=1", "flow.save.x", "table"),
     "set dots": line("flow..beta=1", "flow"),
     "set nested": line("flow.save=" + "[" * 3000 + "]" * 3000, "nested"),

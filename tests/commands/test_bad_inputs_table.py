@@ -43,6 +43,7 @@ def test_one_message_and_nothing_written(row, tmp_path, monkeypatch, capfd):
     assert message.startswith("error: "), message
     assert message.count("error:") == 1
     assert "Traceback" not in message
+    assert "\x1b" not in message
     assert "needed" in message
     assert len(message.splitlines()) <= 3, message
     assert len(message) < 1500

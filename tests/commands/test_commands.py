@@ -75,12 +75,14 @@ def test_help_imports_nothing_heavy():
     assert done.stderr.strip() == "[]"
 
 
-@pytest.mark.parametrize("words", [["sovle"], ["solve"], ["solve", "x", "--fast"]])
+@pytest.mark.parametrize("words", [["sovle"], ["solve"], ["solve", "x", "--fast\x1b[2J"]])
 def test_a_wrong_command_line_is_bad_input(words, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(words)
     assert stopped.value.code == 2
-    assert "usage: wfrpde" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "usage: wfrpde" in message
+    assert "\x1b" not in message
 
 
 def test_the_list_of_cases_fits_a_terminal(capsys, monkeypatch):
@@ -197,6 +199,25 @@ def test_code_that_a_case_names_is_told_before_it_runs(case, capsys):
     assert said == f"code that the case names, and that runs with your rights: {told}\nI ran\n"
     assert main(["solve", "well.toml", "--set", "target={potential='x'}", "--quiet"]) == 2
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("part", ["target", "sampler"])
+def test_errors_of_a_user_s_code_steer_no_screen(part, case, capsys):
+    """Their words were told as they stand: one cleared the screen, one turned what followed."""
+    (case.parent / f"loud_{part}.py").write_text(
+        "class Well:\n    dim = 1\n    def potential(self, x):\n"
+        "        raise ValueError('a\\x1b[2Jb\\u202ec')\n"
+        "def sampler(target, n, times, rng):\n    raise ValueError('a\\x1b[2Jb\\u202ec')\n"
+    )
+    if part == "target":
+        words = ["solve", "--set", "target={python='loud_target:Well'}"]
+    else:
+        table = "python='loud_sampler:sampler', particles=9, replicates=2"
+        words = ["validate", "--set", f"sampler=[{{{table}}}]", "--set", "output.figures=false"]
+    assert main([words[0], "well.toml", *words[1:]]) in (1, 2)
+    told = capsys.readouterr()
+    assert "a\\x1b[2Jb\\u202ec" in told.err
+    assert not {"\x1b", "\u202e"} & {*told.err, *told.out}
 
 
 # --- what solves -------------------------------------------------------------------------------

@@ -50,6 +50,9 @@ FAR = 50.0
 """Levels (kT) that the box of dynamics that are not reversible holds at least: what is cut off from
 tails comes back along the characteristics."""
 
+COARSE = 1e-5
+"""Steps of V (kT) in floating point from which on they are told."""
+
 CLOSES_SMOOTHLY = 1e-5
 """Difference there of the slope, and of the start, relative to the largest of them."""
 
@@ -190,6 +193,7 @@ def _looked_at(
     if problem.absorption is not None:
         points = points[~problem.absorption.holds(points)]
     problem.check_drifts(points, problem.looks)
+    _check_digits(problem)
     confined = _check_cut_off(problem, box if heavy else bounds, all_levels)
     felt = walls or at_equilibrium or user_box is None or not confined
     return problem if felt else without_walls(problem)
@@ -315,6 +319,17 @@ def _check_closed(problem: Problem) -> None:
                 f"the initial density jumps by {gap:.2g} of its maximum where {name} closes upon "
                 "itself: its formula is not periodic"
             )
+
+
+def _check_digits(problem: Problem) -> None:
+    """Tell of a constant in V so large that floating point keeps few digits of the rest."""
+    bottom = float(np.abs(problem.target.potential(problem.target.seeds)).min(initial=np.inf))
+    kept = np.finfo(float).eps * bottom
+    if COARSE < kept < np.inf:
+        problem.warnings.append(
+            f"of the potential, {bottom:.0e} kT at its lowest, floating point keeps steps of "
+            f"{kept:.0e} kT alone, which no error bar counts: take the constant away"
+        )
 
 
 def _absorbed_at_first(problem: Problem) -> float:

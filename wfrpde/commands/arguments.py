@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
+from typing import NoReturn
 
 from wfrpde import __version__
+from wfrpde.parallel.places import plain
 
 Command = Callable[[argparse.Namespace], int]
 
 
+class _Parser(argparse.ArgumentParser):
+    """Repeats what was typed without what steers a screen."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(plain(message))
+
+
 def command_parser(commands_by_name: Mapping[str, Command]) -> argparse.ArgumentParser:
     """Return the parser of ``wfrpde``; its ``command`` is one of the given functions, or None."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="wfrpde",
         description="Ground truth for Wasserstein-Fisher-Rao sampling and score-based diffusion: "
         "flows, spectra, and verdicts on samplers, with the error of every number.",

@@ -1,4 +1,4 @@
-"""Paths as people type them."""
+"""Paths as people type them, and characters that a screen would obey."""
 
 from __future__ import annotations
 
@@ -20,6 +20,13 @@ def control(text: str, categories: Container[str] = ("Cc",), allowed: str = "") 
         if steers and character not in allowed:
             return "NUL" if character == "\0" else f"U+{ord(character):04X}"
     return ""
+
+
+def plain(text: str) -> str:
+    """Return a text with what steers a screen written out, but for line breaks and tabs."""
+    if not control(text, allowed="\n\t"):
+        return text
+    return "".join(ascii(c)[1:-1] if control(c, allowed="\n\t") else c for c in text)
 
 
 def typed_path(text: str | Path, where: str) -> Path:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from wfrpde.parallel.bars import TerminalBar
+from wfrpde.parallel.places import plain
 
 logger = logging.getLogger("wfrpde")
 
@@ -28,10 +29,13 @@ def screen_width(stream: TextIO | None = None) -> int:
 
 
 def wrapped(text: str, stream: TextIO | None = None) -> str:
-    """Break lines that are too long for a stream between words, and keep how they are indented."""
+    """Break lines that are too long for a stream between words, and keep how they are indented.
+
+    Other people's words may be among them (errors of samplers): what steers a screen is told.
+    """
     width = screen_width(stream)
     lines = []
-    for line in text.split("\n"):
+    for line in plain(text).split("\n"):
         indent = " " * (len(line) - len(line.lstrip()))
         lines += [line] if len(line) <= width else textwrap.wrap(
             line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
@@ -59,7 +63,7 @@ LONGEST_NOTE = 200
 
 class _LogFormat(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
+        text = plain(super().format(record))
         if record.levelno >= logging.WARNING:
             return f"{record.levelname.lower()}: {text}"
         # Descriptions of a user's formulas and numbers may be endless.
