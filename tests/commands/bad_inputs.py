@@ -310,6 +310,7 @@ SIZES = {
     "convergence cells": table(
         "[[convergence]]\nvary='h'\nvalues=[10, 10000000000]", "GB", command="converge"
     ),
+    "box far away": line("domain.box=[[1e99, 2e99]]", "initial", "no mass in the domain"),
     "box 1e300": line("domain.box=[[-1e300, 1e300]]", "domain.box"),
     "t_end 1e300": line("flow={t_end=1e300}", "flow.t_end"),
     "dt 1e-300": line("numerics.dt=1e-300", "numerics.dt"),

@@ -1,8 +1,15 @@
 """``--resume``: what goes on, and what is refused by one line."""
 
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
 
+import wfrpde
 from wfrpde.commands.cli import main
+from wfrpde.errors import InputError
 
 CASE = """
 [target]
@@ -61,6 +68,105 @@ def test_figures_that_failed_are_drawn_by_the_next_run(solve, tmp_path, monkeypa
     assert (tmp_path / "run" / "report.html").is_file()
     assert (tmp_path / "run" / "series.csv").read_text() == held
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+WELL_IN_PYTHON = """
+import {helper}
+class Well:
+    dim = 1
+    def potential(self, x):
+        return {helper}.stiffness * (x**2).sum(axis=1) / 2
+"""
+
+
+@pytest.mark.parametrize("command", ["solve", "sweep", "converge"])
+def test_what_a_target_in_python_imports_has_changed(command, solve, tmp_path):
+    """Nothing of an earlier target is taken: a whole run and a study were."""
+    target, helper = f"target_of_{command}", f"helper_of_{command}"
+    (tmp_path / f"{target}.py").write_text(WELL_IN_PYTHON.format(helper=helper))
+    (tmp_path / f"{helper}.py").write_text("stiffness = 1.0\n")
+    words = {
+        "solve": ["solve", "--resume"],
+        "sweep": ["spectrum", "--resume", "--sweep", "flow.alpha=1:2:2"],
+        "converge": ["converge", "--set", "convergence=[{vary='h', values=[8, 16, 32]}]"],
+    }[command]
+    words[1:1] = ["case.toml", "--out", "run", "--set", f"target={{python='{target}:Well'}}"]
+
+    def run():
+        done = subprocess.run(
+            [sys.executable, "-m", "wfrpde", *words], capture_output=True, text=True
+        )
+        return done.returncode, " ".join(done.stderr.split())
+
+    def held():
+        return {path.name: path.read_bytes() for path in (tmp_path / "run").glob("*.csv")}
+
+    assert run()[0] in (0, 1)
+    before = held()
+    assert run()[0] in (0, 1)
+    if command != "converge":  # which notes how long runs take
+        assert held() == before
+    (tmp_path / f"{helper}.py").write_text("stiffness = 3.0\n")
+    code, told = run()
+    if command == "solve":
+        assert code == 2
+        assert f"{helper}.py has changed" in told
+    else:
+        assert code in (0, 1)
+        assert held() != before
+
+
+def test_checkpoints_know_what_a_target_in_python_imports(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "kept_target.py").write_text(WELL_IN_PYTHON.format(helper="kept_helper"))
+    (tmp_path / "kept_helper.py").write_text("stiffness = 1.0\n")
+    case = wfrpde.Case.from_dict(
+        {
+            "target": {"python": "kept_target:Well"},
+            "initial": {"mean": [-1.0], "covariance": [[0.5]]},
+            "flow": {"save": [0.1, 0.2]},
+        }
+    )
+
+    def observer(event):
+        if event.t > 0.1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    wfrpde.solve(case, observer=observer, on_stop="return", resume=tmp_path / "kept")
+    (tmp_path / "kept_helper.py").write_text("stiffness = 3.0\n")
+    with pytest.raises(InputError, match=r"kept_helper.py has changed"):
+        wfrpde.solve(case, resume=tmp_path / "kept")
+
+
+SCRIPT = """
+import os, signal, sys, wfrpde
+class Well:
+    dim = 1
+    def potential(self, x):
+        return STIFFNESS * (x**2).sum(axis=1) / 2
+def observer(event):
+    if event.t > 0.1 and "stop" in sys.argv:
+        os.kill(os.getpid(), signal.SIGINT)
+case = wfrpde.Case.from_dict(dict(
+    target=dict(python=Well()), initial=dict(mean=[-1.0], covariance=[[0.5]]), flow=dict(save=[0.2])
+))
+wfrpde.solve(case, observer=observer, on_stop="return", resume="kept")
+"""
+
+
+def test_checkpoints_know_the_script_that_made_an_object(tmp_path):
+    def run(stiffness, *words):
+        (tmp_path / "script.py").write_text(SCRIPT.replace("STIFFNESS", stiffness))
+        done = subprocess.run(
+            [sys.executable, "script.py", *words], cwd=tmp_path, capture_output=True, text=True
+        )
+        return done.returncode, done.stderr
+
+    assert run("1.0", "stop")[0] == 0
+    code, told = run("3.0")
+    assert code == 1
+    assert "what another computation has left (the target's module: " in told
+    assert run("1.0")[0] == 0
 
 
 def test_the_run_of_another_case_is_refused(solve, tmp_path):

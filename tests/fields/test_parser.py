@@ -111,6 +111,8 @@ def test_the_message_says_what_to_write(text, hint):
         ("x + 3.5exp(x)", 7, "write 3.5*exp"),
         ("1e5x", 3, "write 1e5*x"),
         ("2 x", 2, "write 2*x"),
+        ("1 + sin x", 8, "needed its argument in brackets: write sin(x)"),
+        ("pi x", 3, "write pi*x"),
         ("sin(x) cos(x)", 7, "write *"),
         ("x <", 3, "the end where something has to follow"),
         ("x**2 +", 6, "the end where something has to follow"),

@@ -6,21 +6,25 @@ It is kept beside the parts as plain text, so that a refusal can say what is dif
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfrpde.errors import InputError
+from wfrpde.fields.user_code import changed_code, load_object, loaded_files
 from wfrpde.parallel.tasks import Store
+from wfrpde.targets import memory
 
 if TYPE_CHECKING:
     from wfrpde.case import Case
 
 JUDGEMENT = ("title", "output", "sampler", "validation", "convergence")
 """Tables of a case that change no digit of a flow or a spectrum."""
+
+MODULE = "the target's module"
 
 Origin = dict[str, Any]
 """Dotted key → value."""
@@ -36,7 +40,7 @@ def origin_of(case: Case, **further: Any) -> Origin:
 
     data = case.model_dump(mode="json", exclude=set(JUDGEMENT))
     origin = {"version of wfrpde": __version__, **further, **_flat(data)}
-    files = {"the mesh": case.mesh_path, "the target's module": _module(case.target.python)}
+    files = {"the mesh": case.mesh_path, MODULE: module_of(case)}
     for name, path in files.items():
         if path is not None and path.is_file():
             origin[name] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
@@ -53,26 +57,35 @@ def check_origin(folder: Path, name: str, origin: Origin) -> None:
     InputError
         If it comes from something else.
     """
-    known = _store(folder).load(f"{name}-origin")
-    if known is not None and known != origin:
+    found = _store(folder).load(f"{name}-origin")
+    if found is None:
+        return
+    known, code = found
+    changed = [f"{file} has changed" for file in changed_code(code)]
+    if known != origin or changed:
+        told = difference(known, origin) or "; ".join(changed)
         raise InputError(
             f"resume: {folder}",
-            f"what another computation has left ({difference(known, origin)})",
+            f"what another computation has left ({told})",
             "the same case, version and number of ranks",
             "Use another folder, or begin anew (on the command line with --force).",
         )
 
 
 def note_origin(folder: Path, name: str, origin: Origin) -> None:
-    """Note in a folder where that comes from which is kept there under a name."""
-    _store(folder).save(f"{name}-origin", origin)
+    """Note in a folder where that comes from which is kept there under a name.
+
+    That is, besides, whatever modules of the user are loaded by now where the target is one.
+    """
+    code = loaded_files() if MODULE in origin else {}
+    _store(folder).save(f"{name}-origin", (origin, code))
 
 
-def _store(folder: Path) -> Store[Origin]:
+def _store(folder: Path) -> Store[tuple[Origin, dict[str, str]]]:
     return Store(
         folder,
-        lambda origin: {"origin": json.dumps(origin)},
-        lambda file: json.loads(str(file["origin"])),
+        lambda noted: {"origin": json.dumps(noted[0]), "code": json.dumps(noted[1])},
+        lambda file: (json.loads(str(file["origin"])), json.loads(str(file.get("code", "{}")))),
         sync=False,
     )
 
@@ -94,9 +107,16 @@ def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
     return {key: value for part in parts for key, value in part.items()}
 
 
-def _module(reference: str | None) -> Path | None:
-    with suppress(ImportError, ValueError):
-        found = importlib.util.find_spec(reference.partition(":")[0]) if reference else None
-        if found is not None and found.origin:
-            return Path(found.origin)
-    return None
+def module_of(case: Case) -> Path | None:
+    """Import the module of a case's target; return its file, None where there is none.
+
+    An object in memory is taken to come from the script that runs.
+    """
+    if case.target.python is None:
+        return None
+    with suppress(InputError):
+        load_object(case.target.python, "target.python")
+    name = case.target.python.partition(":")[0]
+    loaded = sys.modules.get("__main__" if name == memory.__name__ else name)
+    file = getattr(loaded, "__file__", None)
+    return None if file is None else Path(file)

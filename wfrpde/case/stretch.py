@@ -34,6 +34,8 @@ def stretch(problem: Problem, *, low: bool = False) -> Array:
 
     def ends(keep: Flags) -> Array:
         inside = x[keep]
+        if not len(inside):  # a box so far away, or so wide, that no number is left of V there
+            return problem.box
         return np.array([[max(first, inside[0] - step), min(last, inside[-1] + step)]])
 
     whole = ends(matters)

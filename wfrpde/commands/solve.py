@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import json
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wfrpde.case import Case
 from wfrpde.case.origin import difference, origin_of
 from wfrpde.errors import InputError
+from wfrpde.fields.user_code import changed_code
 from wfrpde.parallel import Bar, ProgressReporter, Stopped, StopRequest, collectively, world_of
 from wfrpde.parallel.screen import logger
 from wfrpde.parallel.tasks import Store, Task, run_tasks
@@ -49,10 +51,14 @@ def finished_run(case: Case, folder: Path) -> FlowRun | None:
     origins = [origin_of(one) for one in (run.solution.case, case)]
     for origin in origins:
         origin.pop("target.dim", None)  # Python code tells it late
-    if origins[0] != origins[1]:
+    changed: list[str] = []
+    with suppress(OSError, ValueError):
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        changed = [f"{file} has changed" for file in changed_code(summary.get("code", {}))]
+    if origins[0] != origins[1] or changed:
         raise InputError(
             f"output folder {folder}",
-            f"the run of something else ({difference(*origins)})",
+            f"the run of something else ({difference(*origins) or '; '.join(changed)})",
             "a new or empty one, or that of the same case to go on with",
             "Use --force to replace it, or --out for another one.",
         )

@@ -93,6 +93,9 @@ class Source(ABC):
         self._fail_at(column, f"a syntax error ({error.msg})")
 
     def _no_sign(self, column: int, left: str, right: str) -> NoReturn:
+        if left.isalpha() and len(left) > 2:  # no coordinate, and no constant
+            call = f"its argument in brackets: write {left}({right})"
+            self._fail_at(column, f"{left} without brackets", call, "Here:")
         written = f"write {left}*{right}" if left != ")" else "write *"
         self._fail_at(
             column, "two factors without a sign", f"a sign between them: {written}", "Here:"

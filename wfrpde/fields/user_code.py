@@ -106,6 +106,11 @@ def loaded_code() -> dict[str, str]:
     return {**found, **{name: version for name, version in versions.items() if version}}
 
 
+def loaded_files() -> dict[str, str]:
+    """Return what `loaded_code` tells of files, without packages."""
+    return {name: known for name, known in loaded_code().items() if not name.endswith("==")}
+
+
 def changed_code(code: Mapping[str, str]) -> list[str]:
     """Return what is not any more as `loaded_code` found it: names of files and packages."""
     changed = []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfrpde.arrays import Array
 from wfrpde.fields.schedules import written
+from wfrpde.fields.user_code import loaded_files
 from wfrpde.flow.saved import SavedLaw
 from wfrpde.flow.solution import Solution
 from wfrpde.parallel import collectively, world_of
@@ -138,6 +139,7 @@ def summarise(run: FlowRun) -> dict[str, Any]:
         "wall_time": own.pop("wall_time"),
         "ranks": run.ranks,
         "versions": run.versions,
+        **({} if run.solution.case.target.python is None else {"code": loaded_files()}),
         "target": {"name": target.name, "description": target.description},
         "case": run.solution.case.model_dump(mode="json"),
         **own,

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from wfrpde import __version__
 from wfrpde.case.convergence import ConvergenceSpec
+from wfrpde.case.origin import module_of
 from wfrpde.errors import InputError
+from wfrpde.fields.user_code import loaded_files
 from wfrpde.studies.convergence.orders import order_in_space
 
 if TYPE_CHECKING:
@@ -220,13 +222,17 @@ def _run(case: Case, tables: dict[str, dict[str, Any]], value: float) -> Planned
 
 
 def _key(case: Case) -> str:
-    """Hash of what decides the numbers: the case without its title and outputs, and the version."""
+    """Hash of what decides the numbers: the case without its title and outputs, and the version.
+
+    Modules of the user count where the target is one of them.
+    """
     data = case.model_dump(mode="json")
     for table in ("title", "output", "convergence", "spectrum", "sampler", "validation"):
         data.pop(table, None)
     mesh = case.mesh_path
     content = hashlib.sha256(mesh.read_bytes()).hexdigest() if mesh is not None else ""
-    text = json.dumps([__version__, data, content], sort_keys=True)
+    code = {} if module_of(case) is None else loaded_files()
+    text = json.dumps([__version__, data, content, *([code] if code else [])], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
