@@ -14,6 +14,7 @@ from wfrpde.case.problem import Problem
 from wfrpde.discretisation.pieces import Functionals
 from wfrpde.flow.accuracy import RATES
 from wfrpde.flow.saved import ErrorEstimate
+from wfrpde.flow.start_moments import of_averages
 from wfrpde.flow.wide_start import beyond_the_box
 
 Comparison = tuple[Functionals, Array, Array]
@@ -47,6 +48,7 @@ def bars_of(
     apart: Array | None = None,
     averages: Averages | None = None,
     missing: Mapping[str, Array] | None = None,
+    moved: float | Array = 0.0,
 ) -> ErrorEstimate:
     """Return the largest of the distances to other numbers, and what else may be wrong.
 
@@ -57,7 +59,8 @@ def bars_of(
     along each axis. Where numbers may agree by chance, a share of the density's error adds to them:
     to all by `chance`, and as `luck` tells by name; and to all but the density itself what is
     `doubted` of it, and to all what steps left `untold`. Of the first distance at `least` so much
-    counts, but for the density. To `averages` a share of the errors of their like adds, and what is
+    counts, but for the density. Errors of ρ of size `moved` come from the start and add to what is
+    averaged. To `averages` a share of the errors of their like adds, and what is
     `missing` of KL and its rates to these, of the mass to that of each region.
     """
     cut, depth = cut_off
@@ -113,12 +116,12 @@ def bars_of(
         distance += ROUND_OFF * np.abs(value) + each(cut) * (np.abs(value) + beyond)
         return np.asarray(distance)
 
-    like: dict[str, Array] = {}
+    like = of_averages(numbers, np.zeros(len(density)) + moved)
     if averages is not None:
         pairs = np.maximum(averages.along[:, :, None], averages.along[:, None, :])
-        like["mean"] = averages.along * width
-        like["covariance"] = pairs * numbers.covariance_spread
-        like["kl"] = averages.kl * np.sqrt(np.maximum(numbers.reaction_variance, 0.0))
+        like["mean"] += averages.along * width
+        like["covariance"] += pairs * numbers.covariance_spread
+        like["kl"] += averages.kl * np.sqrt(np.maximum(numbers.reaction_variance, 0.0))
     whole, nothing = np.ones(len(density)), np.zeros(len(density))
     # where boundaries in space cross within a cell both rules lose the same: twice as much counts
     rule, _, crossed = comparisons[-1]
@@ -165,7 +168,8 @@ def bars_of(
                 np.sqrt(inside) if apart is None else whole,
                 inside,
                 inside**HOELDER,
-                like=None if averages is None else averages.every * inside,
+                like=like[f"mass of {name}"]
+                + (0.0 if averages is None else averages.every * inside),
             )
             + density * (luck or {}).get(f"mass of {name}", nothing)
             + owed.get(f"mass of {name}", 0.0) * at_first
@@ -173,7 +177,7 @@ def bars_of(
             + (missing or {}).get("mass", 0.0)
             for name, inside in insides.items()
         },
-        density=np.maximum(density, floor) + (cut + start_defect + mended + untold),
+        density=np.maximum(density, floor) + (cut + start_defect + moved + mended + untold),
     )
 
 

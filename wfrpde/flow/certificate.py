@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from wfrpde.domain.grid import TensorGrid
 from wfrpde.flow.ladder import Ladder, Run
 from wfrpde.flow.outcome import Context, Outcome, is_free
 from wfrpde.flow.shares import irregular, shares_of
+from wfrpde.flow.start_moments import StartMoments
 from wfrpde.parallel import Stopped
 
 
@@ -107,6 +109,7 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
         for name in finest.march.tallies
     }
     starts = [float(run.facts.get("start_defect", 0.0)) for run in runs]
+    left_of = left_by_extrapolation if ladder.nested else itemgetter(-1)
     outcome = Outcome(
         finest.march.times[:count],
         ladder.interpolations[-1],
@@ -118,7 +121,7 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
         max(run.march.kl_increase for run in runs),
         complete,
         _warnings(finest),
-        left_by_extrapolation(starts) if ladder.nested else starts[-1],
+        left_of(starts),
         growth,
         left,
         killing,
@@ -126,6 +129,7 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
     )
     outcome = replace(
         outcome,
+        start_moments=StartMoments.left([StartMoments.of(run.facts) for run in runs], left_of),
         mended=float(finest.facts.get("cured_mass", 0.0)),
         smeared=float(finest.facts.get("flux", {}).get("smeared", 0.0)),
         parts=ladder.parts,

@@ -64,10 +64,12 @@ def mended_defect(problem: Problem, outcome: Outcome) -> Array:
 def start_defect(problem: Problem, outcome: Outcome) -> Array:
     """Return the relative errors ``(T,)`` that come from the start, or from mass that was lost.
 
-    At t = 0 they are 0 but for what lies in no cell.
+    Not those of its moments at the nodes, where these are known. At t = 0 they are 0 but for what
+    lies in no cell.
     """
     kept = remembered(problem, outcome)
-    defect = outcome.start_defect * kept + outcome.mass_defect
+    known = outcome.start_moments is not None
+    defect = (0.0 if known else outcome.start_defect) * kept + outcome.mass_defect
     share = outside(outcome)
     # how far out, in squares of its own width, what is left out of a start lies at most
     missing = 100.0 * share if share > ROUND_OFF else 0.0

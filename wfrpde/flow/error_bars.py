@@ -96,7 +96,11 @@ def estimated(
     missing = missed(problem, outcome)
     lost = missing.get("mass", nothing)
     started = start_defect(problem, outcome)
-    held_back = missing.get("kl", nothing) + unrelaxed(problem, outcome, numbers.kl, started)
+    moved: Array = nothing
+    if outcome.start_moments is not None:
+        moved = outcome.start_moments.later(problem, outcome.times, numbers.covariance)
+    held_back: Array = missing.get("kl", nothing)
+    held_back = held_back + unrelaxed(problem, outcome, numbers.kl, started + moved)
     missing = {**missing, "kl": held_back}
     mended = mended + min(outcome.smeared, 1.0) * (outcome.times > 0) + lost
     if runs.dim == 1 and not runs.nested:
@@ -139,7 +143,7 @@ def estimated(
         numbers, every, density, problem, cut,
         started, mended, doubted, untold,
         chance=share_by_chance(runs), least=least_share(runs), luck=luck(runs, numbers),
-        apart=apart, averages=averages, missing=missing,
+        apart=apart, averages=averages, missing=missing, moved=moved,
     )  # fmt: skip
     masses = dict(error.mode_mass)
     for name, most in unseen_masses(problem, outcome, numbers).items():

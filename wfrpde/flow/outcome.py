@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wfrpde.case.problem import Problem
     from wfrpde.flow.checkpoints import Checkpoints, RunMark
     from wfrpde.flow.march import March
+    from wfrpde.flow.start_moments import StartMoments
     from wfrpde.flow.step_errors import StepErrors
 
 
@@ -62,6 +63,8 @@ class Outcome:
         JSON-ready: nodes, steps, retries, solver, …
     start_defect
         What the nodes misrepresent of a Gaussian start, relative to its own width.
+    start_moments
+        The same along each axis, if it is known.
     kl_increase
         Largest increase of KL in a step of any run.
     growth
@@ -110,6 +113,7 @@ class Outcome:
     left: Array
     killing: Array
     tallies: Mapping[str, Array]
+    start_moments: StartMoments | None = None
     mended: float = 0.0
     smeared: float = 0.0
     mass_defect: float | Array = 0.0

@@ -22,11 +22,13 @@ from wfrpde.domain.landscape import sample
 from wfrpde.engine import Wish
 from wfrpde.errors import SolverError
 from wfrpde.fields.blocks import BLOCK
+from wfrpde.flow.bars import ROUND_OFF
 from wfrpde.flow.checkpoints import RunMark
 from wfrpde.flow.control import StepPolicy
 from wfrpde.flow.ladder import Run
 from wfrpde.flow.march import March, gathered, march
 from wfrpde.flow.outcome import Context
+from wfrpde.flow.start_moments import StartMoments
 from wfrpde.flow.steppers.strang import Splitting
 from wfrpde.parallel.shared import give_back
 
@@ -102,7 +104,7 @@ def _marched(
         left_out = _left_out(problem, grid)
         log_mass = semi.conditioned(whole)
         alive = nodes.logsumexp(np.where(semi.absorbed, -NO_MASS, whole))
-        defect = _start_defect(problem, nodes, log_mass, left_out)
+        defect, moments = _start_defect(problem, nodes, log_mass, left_out)
         begin = [log_mass + np.log(problem.initial_mass)]
         del whole, log_mass
         limit = RINGING if semi.obtuse_edges else CURE_LIMIT
@@ -138,6 +140,8 @@ def _marched(
         "start_defect": defect,
         "start_left_out": left_out,
     }
+    if moments is not None:
+        facts["start_moments"] = moments.facts()
     if sink is not None:
         facts["start_log_mass"] = alive
     return result, facts
@@ -211,11 +215,13 @@ def _in_no_cell(problem: Problem, grid: TensorGrid) -> float:
     return missed / whole if whole > 0 else 0.0
 
 
-def _start_defect(problem: Problem, nodes: Nodes, log_mass: Array, left_out: float) -> float:
+def _start_defect(
+    problem: Problem, nodes: Nodes, log_mass: Array, left_out: float
+) -> tuple[float, StartMoments | None]:
     """Error of mean and covariance of the start at the nodes, relative to its widths.
 
     It is measured of a Gaussian that the box holds; of others it is what may be `left_out` at its
-    ends.
+    ends. With it what nodes make of those moments, where they are all that is wrong.
     """
     mass, x = np.exp(log_mass), nodes.points[: nodes.n_owned]
 
@@ -228,19 +234,19 @@ def _start_defect(problem: Problem, nodes: Nodes, log_mass: Array, left_out: flo
         return float(left_out * (reach**2 / spread).max())
 
     if problem.initial.gaussian is None:
-        return at_most()
+        return at_most(), None
     mean, covariance = problem.initial.gaussian
     width = np.sqrt(np.diag(covariance))
     box = problem.box
     if ((mean - 6 * width < box[:, 0]) | (mean + 6 * width > box[:, 1])).any():
-        return at_most()  # cut off: its moments are no longer those of the formula
+        return at_most(), None  # cut off: its moments are no longer those of the formula
     reach = np.stack([mean - 6 * width, mean + 6 * width], axis=1)
     if problem.absorption is not None and problem.absorption.holds(sample(reach)).any():
-        return 0.0
+        return 0.0, None
     found = np.array([nodes.sum(mass * x[:, k]) for k in range(nodes.dim)])
     spread = np.array([nodes.sum(mass * (x[:, k] - found[k]) ** 2) for k in range(nodes.dim)])
     # relative to what is found where that is less: bars are shares of it, unless all is at one node
     alone = spread < ALONE * width**2
     less = np.where(alone, width**2, np.minimum(spread, width**2))
-    shift, growth = np.abs(found - mean) / np.sqrt(less), np.abs(spread - width**2) / less
-    return float(np.maximum(shift, growth).max())
+    moments = StartMoments(np.abs(found - mean), np.abs(spread - width**2), less)
+    return moments.relative, moments if left_out <= ROUND_OFF else None
