@@ -26,7 +26,19 @@ beside the singularities of sqrt(1 + x²) within an element, and all of it of a 
 elements; there the least share of 1/8 did not do."""
 
 
-def left_by_elements(u: Array, gap: Array, potential: Array, x: Array, degree: int) -> Array:
+SLOWEST = 3 / 4
+"""Largest r of degrees p − 1 and p that counts."""
+
+
+def left_by_elements(
+    u: Array,
+    gap: Array,
+    potential: Array,
+    x: Array,
+    degree: int,
+    *,
+    logarithm: bool = True,
+) -> Array:
     """Return the share ``(T,)`` of the distance to degree p − 2 that is the error at degree p.
 
     Parameters
@@ -38,18 +50,29 @@ def left_by_elements(u: Array, gap: Array, potential: Array, x: Array, degree: i
         V and places of the nodes ``(N,)``.
     degree
         p, at least 3.
+    logarithm
+        Whether u is a polynomial on each element. Else ρ/π is, coefficients are those of ρ, and the
+        degree of the coarser run is p − 1, so that the root of the ratio counts.
     """
     rule = gll_rule(degree)
     nodes = np.arange(0, u.shape[1] - 1, degree)[:, None] + np.arange(degree + 1)
     log_density = u - potential
-    square = np.exp(2 * (log_density - log_density.max(axis=1, keepdims=True)))[:, nodes]
+    log_density -= log_density.max(axis=1, keepdims=True)
+    density = np.exp(log_density)[:, nodes]
+    values, apart, square = u[:, nodes], gap[:, nodes], density**2
+    if not logarithm:
+        values, square = density, np.ones_like(density)
+        apart = density - np.exp(np.minimum(log_density - gap, 0.0))[:, nodes]
     square *= rule.weights * (x[nodes[:, -1]] - x[nodes[:, 0]])[:, None]
     square /= square.sum(axis=(1, 2), keepdims=True)
     to_coefficients = np.linalg.inv(legendre.legvander(rule.nodes, degree))
-    powers = (u[:, nodes] @ to_coefficients.T) ** 2 / (2 * np.arange(degree + 1) + 1)
+    powers = (values @ to_coefficients.T) ** 2 / (2 * np.arange(degree + 1) + 1)
     norms = np.sqrt(np.einsum("te,tek->tk", square.sum(axis=2), powers))
-    distance = np.sqrt((square * gap[:, nodes] ** 2).sum(axis=(1, 2)))
+    distance = np.sqrt((square * apart**2).sum(axis=(1, 2)))
     before, last = (np.hypot(norms[:, k], norms[:, k - 1]) for k in (degree - 2, degree))
-    before, last, apart = np.maximum.accumulate(np.stack([before, last, distance]), axis=1)
-    ratio = np.minimum(last / np.maximum(np.maximum(before, apart), 1e-300), 0.5)
+    found = np.stack([before, last, distance])
+    found[:, 0] *= logarithm or found.shape[1] == 1  # a formula at its nodes
+    before, last, distance = np.maximum.accumulate(found, axis=1)
+    ratio = last / np.maximum(np.maximum(before, distance), 1e-300)
+    ratio = np.minimum(ratio, 1 / 2) if logarithm else np.minimum(np.sqrt(ratio), SLOWEST)
     return np.asarray(CAUTION * ratio / (1 - ratio))

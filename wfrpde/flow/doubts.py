@@ -15,7 +15,7 @@ from wfrpde.discretisation.pieces import Functionals
 from wfrpde.flow.accuracy import RATES, SMALL
 from wfrpde.flow.bars import TINY, Averages, Comparison
 from wfrpde.flow.outcome import Outcome
-from wfrpde.flow.shares import ODD
+from wfrpde.flow.shares import ODD, told_by_coefficients
 from wfrpde.flow.unresolved import steepness
 from wfrpde.flow.wide_start import left_out
 
@@ -128,6 +128,18 @@ class Runs:
         return self.dim == 1 and self.outcome.steps is not None
 
     @property
+    def by_coefficients(self) -> bool:
+        """Whether those of polynomials tell what elements on a line leave, also if it is much.
+
+        Without a tolerance, which takes less of the distance of two runs.
+        """
+        degree, mended = self.outcome.facts.get("degree", 1), self.outcome.mended
+        stays = self.problem.equation.path is None
+        elements = self.elements and stays and told_by_coefficients(self.problem, mended)
+        fine = self.dim == 1 and degree > 2 and not self.to_tolerance
+        return fine and (self.log_density or elements)
+
+    @property
     def set_by_case(self) -> bool:
         """Whether the case or its mesh sets the resolution."""
         return self.problem.by_hand or self.problem.mesh is not None
@@ -179,6 +191,8 @@ def luck(runs: Runs, numbers: Functionals) -> dict[str, Array]:
     if beyond and (tails or left_out(runs.outcome) > 0):
         found["covariance"] = NO_LUCK * numbers.covariance_spread
         found["kl"] = NO_LUCK * np.sqrt(np.maximum(numbers.reaction_variance, 0.0))
+    if runs.elements and runs.dim == 1 and not runs.to_tolerance:
+        found["kl"] = NO_LUCK * np.sqrt(np.maximum(numbers.reaction_variance, 0.0))
     if runs.log_density and runs.to_tolerance:
         # moments of elements are far better than the density, masses that end within one are not:
         # one was off by 2.1 bars
@@ -203,6 +217,8 @@ def widened(runs: Runs, numbers: Functionals, comparisons: list[Comparison], dou
     wider = np.where(far & (not runs.refined), WIDEST, WIDER)
     of_four = runs.refined and runs.dim > 1 and runs.count > 3
     _, _, share = comparisons[0]
+    if runs.by_coefficients:
+        return np.ones(len(share))
     if of_four:
         wider = np.maximum(UNCOUNTED / np.maximum(share, TINY), 1.0)
     found = 1 + (wider - 1) * doubt

@@ -60,6 +60,11 @@ they hardly do in L2: densities by default were known 17 times as well as was to
 CAUTION = 4.0
 """Factor on what a geometric series leaves."""
 
+OF_SMOOTH, MENDED = 1 / 2, 1e-10
+"""Least share of the distance of spectral elements of degrees p − 1 and p, with steps of order 4
+twice as long in the former (.44 was needed where steps are few); and the mass that nodes were given
+from which all of it counts."""
+
 AT_A_POINT = 4.0
 """Power of a degree p with which errors of elements fall at least where there is a kink in a point
 (5.8 where elements meet in it): with p = 7 and 8 .7 and .95 of the last distance were left."""
@@ -83,6 +88,10 @@ def shares_of(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Sha
             return [1.0]
         if problem.dim == 1 and ladder.steps is not None:
             return [np.clip(_of_elements(problem, ladder, fields), ladder.share, 1.0)]
+        spectral = "cured_mass" in ladder.runs[-1].facts and ladder.runs[-1].degree > 2
+        stays = problem.equation.path is None
+        if problem.dim == 1 and problem.tolerance is None and spectral and stays:
+            return [_of_spectral(problem, ladder, fields)]
         return [ladder.share]
     if len(fields) == 2:
         return [1.0]
@@ -105,14 +114,38 @@ def shares_of(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Sha
     return [_regularity(problem, ladder, fields), None]
 
 
-def _of_elements(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
+def _of_elements(
+    problem: Problem, ladder: Ladder, fields: list[Array], *, logarithm: bool = True
+) -> Array:
     """Return what coefficients of the finest run tell ``(T,)`` on a line; 0 if there are none."""
     (before, nodes), degree = ladder.interpolations, ladder.runs[-1].degree
     if degree < 3:
         return np.zeros(len(fields[-1]))
     gap = fields[-1] - prolong(before, fields[-2], nodes)
     x = nodes.nodes
-    return left_by_elements(fields[-1], gap, problem.potential(x), x[:, 0], degree)
+    return left_by_elements(
+        fields[-1], gap, problem.potential(x), x[:, 0], degree, logarithm=logarithm
+    )
+
+
+def _of_spectral(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
+    """Return the same for spectral elements whose numerics the case sets ``(T,)``.
+
+    Where V has kinks within them, or nodes had turned negative, no less than all of the distance.
+    """
+    mended = float(ladder.runs[-1].facts.get("cured_mass", 0.0))
+    least = OF_SMOOTH if told_by_coefficients(problem, mended) else 1.0
+    return np.maximum(_of_elements(problem, ladder, fields, logarithm=False), least)
+
+
+def told_by_coefficients(problem: Problem, mended: float) -> bool:
+    """Whether coefficients tell all that spectral elements on a line leave.
+
+    Not where kinks are within or between them, or where so much was given to nodes that had turned
+    negative.
+    """
+    kinks = problem.kinks
+    return not (kinks.any or kinks.bent or kinks.point or kinks.jumps) and mended <= MENDED
 
 
 def irregular(problem: Problem) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -92,28 +91,29 @@ class StartMoments:
         """
         equation = problem.equation
         plain = equation.descends and equation.spread is None
-        steepest, one_well = _ridge(problem), len(problem.target.seeds) == 1
+        one_well = plain and len(problem.target.seeds) == 1
+        ridge = _ridge(problem) if plain else np.inf
+        alpha, beta = (
+            np.array([integral(rate, 0.0, float(t)) for t in times])
+            for rate in (equation.alpha, equation.beta)
+        )
+        # where other terms act nothing is taken to be forgotten
+        grown = [_grown(a, b, ridge) if plain else 0.0 for a, b in zip(alpha, beta, strict=True)]
+        variance = self.variance + np.array(grown)[:, None]
         spread = np.einsum("tii->ti", covariance)
         squares, growth = self.shift**2 / self.variance, self.growth / self.variance
-        found, variance = np.zeros(len(times)), self.variance
-        for k, ends in enumerate(pairwise(times), 1):
-            alphas = [integral(equation.alpha, 0.0, float(t)) for t in ends]
-            betas = [integral(equation.beta, 0.0, float(t)) for t in ends]
-            forgotten = np.exp(betas[0] - betas[1])
-            before, variance = (
-                variance,
-                self.variance + plain * _grown(alphas[1], betas[1], steepest),
-            )
-            falls = before / variance
-            later = falls * forgotten
-            if plain and one_well and k > 1:
+        found = np.zeros(len(times))
+        for k in range(1, len(times)):
+            forgotten = np.exp(beta[k - 1] - beta[k])
+            falls = variance[k - 1] / variance[k]
+            falls_squared = falls * forgotten
+            if one_well and k > 1:
                 wider = np.maximum(spread[k], spread[k - 1])
-                relaxed = np.exp(2 * GAP * (alphas[0] - alphas[1]) / max(float(wider.max()), TINY))
-                held = float((wider / np.maximum(spread[k - 1], TINY)).max())
-                settled = held * forgotten
-                falls = np.minimum(falls, min(relaxed, settled))
-                later = np.minimum(later, settled * forgotten)
-            squares, growth = squares * later, growth * falls
+                relaxed = np.exp(2 * GAP * (alpha[k - 1] - alpha[k]) / max(wider.max(), TINY))
+                held = (wider / np.maximum(spread[k - 1], TINY)).max() * forgotten
+                falls = np.minimum(falls, min(relaxed, held))
+                falls_squared = np.minimum(falls_squared, held * forgotten)
+            squares, growth = squares * falls_squared, growth * falls
             # squares about the mean of a Gaussian have the deviation √2 C
             found[k] = np.sqrt((squares + growth**2 / 2).sum())
         return found
