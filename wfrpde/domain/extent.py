@@ -19,6 +19,13 @@ LEAST_LEVEL = 12.0
 MOST_LENGTHS = {1: 1000.0, 2: 120.0, 3: 40.0}
 """Shortest lengths along an axis of a box beyond which no grid of equal cells resolves it."""
 
+ALIKE, FURTHEST = 0.1, 1e20
+"""Relative change of p over a decade of x up to which V rises like p log|x|, and how many times
+wider a box may become then."""
+
+FAR_OUT = 3.0
+"""How many times wider a box of all levels is than one whose tails are heavy."""
+
 COARSE_SAMPLES = {1: 1001, 2: 61, 3: 33, 4: 17}
 """The same where a box only tells what another one cuts off."""
 
@@ -43,6 +50,7 @@ def automatic_box(landscape: Landscape, *, trimmed: bool = True) -> Array:
     margin = 0.05 * max(shortest, spread) if trimmed else 2.0 * shortest
     box = np.stack([seeds.min(axis=0) - margin, seeds.max(axis=0) + margin], axis=1)
     counts = SAMPLES if trimmed else COARSE_SAMPLES
+    furthest = 1e5 * max(longest, spread)
     for _ in range(200):
         points = sample(box, counts)
         level = landscape.levels(points, ways=False).reshape([counts[dim]] * dim)
@@ -55,7 +63,7 @@ def automatic_box(landscape: Landscape, *, trimmed: bool = True) -> Array:
                     box[axis, end] += (0.25 if end else -0.25) * width[axis]
         if not open_face:
             break
-        if np.ptp(box, axis=1).max() > 1e5 * max(longest, spread):
+        if np.ptp(box, axis=1).max() > furthest:
             undefined = np.isnan(landscape.potential(points))
             if undefined.any():
                 raise InputError(
@@ -64,18 +72,58 @@ def automatic_box(landscape: Landscape, *, trimmed: bool = True) -> Array:
                     "a number (or +inf) everywhere in the domain",
                     "Change the potential, or the box of [domain].",
                 )
-            raise InputError(
-                "domain",
-                "a potential (or an initial density) that does not fall below "
-                f"e^-{landscape.level:g} of its maximum within {np.ptp(box, axis=1).max():.0e}",
-                "a confining one, or a box",
-                "Write [domain] box = [[lo, hi], …].",
-            )
+            furthest = _furthest(landscape, box)
     if trimmed:
         counts = FINE_SAMPLES
         points = sample(box, counts)
         level = landscape.levels(points, ways=False)
     return np.asarray(_rounded(_trimmed(box, points[level.ravel() < landscape.level], counts[dim])))
+
+
+def _furthest(landscape: Landscape, box: Array) -> float:
+    """Return how wide a box may become that is wide already, and has not closed yet.
+
+    Where V and −log ρ₀ rise like p log|x| towards the middles of its sides, and like p' log|x|
+    towards its corners, a density of d dimensions is normalisable if p > 1 and p' > d, as round
+    ones and products are, however far its levels reach.
+
+    Raises
+    ------
+    InputError
+        If nothing tells that the levels will close.
+    """
+    middle, widths = box.mean(axis=1), np.ptp(box, axis=1)
+    wide, width = widths > widths.max() / 10, float(widths.max())  # along the others it has closed
+    dim = int(wide.sum())
+    away = np.concatenate([_middles_of_sides(box)[np.repeat(wide, 2)], lattice(list(box))])
+    away = np.where(wide, away - middle, 0.0)
+    near, far = np.full((2, len(away)), np.inf)
+    for function in (landscape.potential, landscape.surprise):
+        # before the box was last widened this function had not closed there
+        lowest = function(middle + away / 1.5) - least_of(function(landscape.seeds))
+        still = lowest < landscape.level
+        near[still] = np.minimum(near[still], _rise(function, middle, away[still]))
+        far[still] = np.minimum(far[still], _rise(function, middle, 10.0 * away[still]))
+    do, known = "Write [domain] box = [[lo, hi], …].", near < np.inf
+    if known.any() and np.allclose(far[known], near[known], rtol=ALIKE, atol=0.0):
+        along, across = (float(p.min()) for p in np.split(far, [2 * dim]))
+        if along > 1 and across > dim:
+            return FURTHEST * width
+        if along > 0:
+            raise InputError(
+                "domain",
+                f"a potential (or a −log density) that rises like {min(along, across):.3g} log|x|",
+                f"one that rises faster than {dim} log|x|, so that its density has a finite mass, "
+                "or a box",
+                do,
+            )
+    raise InputError(
+        "domain",
+        "a potential (or an initial density) that does not fall below "
+        f"e^-{landscape.level:g} of its maximum within {width:.0e}",
+        "a confining one, or a box",
+        do,
+    )
 
 
 def _trimmed(box: Array, inside: Array, count: int) -> Array:
@@ -274,15 +322,25 @@ def _rounded(box: Array) -> Array:
 
 
 def tail_powers(potential: Callable[[Array], Array], box: Array) -> Array:
-    """Return p at both ends ``(2,)`` of a line ``(1, 2)`` where V rises there like p log|x|.
+    """Return p ``(2d,)`` where V rises like p log|x| at the middles of the sides of a box.
 
     x counts from the middle; a Gaussian that ends at level L has p = 2L.
     """
-    middle, ends = box.mean(), box[0]
-    further = middle + 1.05 * (ends - middle)
+    middle = box.mean(axis=1)
+    return _rise(potential, middle, _middles_of_sides(box) - middle)
+
+
+def _rise(potential: Callable[[Array], Array], middle: Array, away: Array) -> Array:
+    """Return p ``(n,)`` where V rises like p log|x| so far ``(n, d)`` from the middle."""
     with np.errstate(all="ignore"):  # beyond a given box V need not make sense: it is NaN then
-        rise = np.diff([potential(x[:, None]) for x in (ends, further)], axis=0)[0]
+        rise = np.diff([potential(middle + x) for x in (away, 1.05 * away)], axis=0)[0]
     return np.asarray(rise / np.log(1.05))
+
+
+def _middles_of_sides(box: Array) -> Array:
+    """Return points ``(2d, d)``, the lower end of an axis before its upper one."""
+    half = np.kron(np.diag(np.ptp(box, axis=1) / 2), [[-1.0], [1.0]])
+    return np.asarray(box.mean(axis=1) + half)
 
 
 def share_outside(
@@ -290,20 +348,25 @@ def share_outside(
 ) -> float:
     """Share of a density's mass that lies in the box `wide` but not in `box`.
 
-    By the midpoint rule, in cells that the walls of `box` do not cut; on a line they are small
-    around `seeds` ``(k, 1)``, between which what is narrow may lie.
+    By the midpoint rule, in cells that the walls of `box` do not cut; on a line, and where tails
+    are heavy, they are small around `seeds` ``(k, d)``, between which what is narrow may lie.
     """
     if (wide[:, 0] >= box[:, 0]).all() and (wide[:, 1] <= box[:, 1]).all():
         return 0.0
     pieces = SAMPLES[len(box)] // 2
+    # far out what falls slowly does so from where it is high, as on the arms of a product
+    slow = bool((np.ptp(wide, axis=1) > FAR_OUT * np.ptp(box, axis=1)).any())
+    most = {1: pieces, 2: 120, 3: 60, 4: 8}[len(box)]
+    count = pieces if len(box) == 1 else max(most // (1 if seeds is None else len(seeds)), 8)
     lines = []
-    for (low, high), (first, last) in zip(box, wide, strict=True):
+    for axis, ((low, high), (first, last)) in enumerate(zip(box, wide, strict=True)):
         walls = np.unique([min(first, low), low, high, max(last, high)])
         ends = np.concatenate([np.linspace(a, b, pieces + 1)[:-1] for a, b in pairwise(walls)])
         ends = np.append(ends, walls[-1])
-        if len(box) == 1 and seeds is not None:
-            away = np.ptp(walls) * np.geomspace(1e-7, 1.0, pieces)
-            near = (seeds + np.concatenate([-away, away])).ravel()
+        if (len(box) == 1 or slow) and seeds is not None:
+            smallest = min(1e-7 if len(box) == 1 else 1.0, 1e-4 * (high - low) / np.ptp(walls))
+            away = np.ptp(walls) * np.geomspace(smallest, 1.0, count)
+            near = (seeds[:, axis, None] + np.concatenate([-away, away])).ravel()
             ends = np.union1d(ends, near[(near > walls[0]) & (near < walls[-1])])
         lines.append(((ends[:-1] + ends[1:]) / 2, np.diff(ends)))
     axes, widths = zip(*lines, strict=True)

@@ -132,6 +132,8 @@ def worst_error(solution: Reported) -> tuple[float, str]:
         for name, error in relative_errors(solution).items()
         if (name not in RATES if wanted is None else _key_of(name) in wanted)
     }
+    # no run comes nearer to moments that do not exist
+    errors = {name: error for name, error in errors.items() if error.max() < np.inf} or errors
     name = max(errors, key=lambda key: float(errors[key].max()))
     when = int(np.argmax(errors[name]))
     return float(errors[name][when]), f"{name} at t = {solution.times[when]:g}"

@@ -26,6 +26,7 @@ from operator import itemgetter
 import numpy as np
 
 from wfrpde.arrays import Array
+from wfrpde.case.problem import Problem
 from wfrpde.discretisation.extrapolation import coarse_positions, extrapolate, prolong
 from wfrpde.discretisation.quadrature import usual_points
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
@@ -35,6 +36,10 @@ from wfrpde.flow.outcome import Context, Outcome, is_free
 from wfrpde.flow.shares import irregular, shares_of
 from wfrpde.flow.start_moments import StartMoments
 from wfrpde.parallel import Stopped
+
+LIFTED = 10.0
+"""Largest rise (kT) of a log density by extrapolation, beside a third of its depth below the
+highest."""
 
 
 def opinions(
@@ -157,7 +162,7 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
             return draft
     try:
         with context.at_once() if draft is not None else nullcontext():
-            best, *others = _fields(ladder, fields, twice=twice)
+            best, *others = _fields(problem, ladder, fields, twice=twice)
             shares = shares_of(problem, ladder, fields)
     except Stopped:
         assert draft is not None
@@ -191,11 +196,13 @@ def _left(run: Run, count: int) -> Array:
     return np.asarray(left + np.where(run.march.times[:count] > 0, alive, 0.0))
 
 
-def _fields(ladder: Ladder, fields: list[Array], *, twice: bool) -> list[Array]:
+def _fields(problem: Problem, ladder: Ladder, fields: list[Array], *, twice: bool) -> list[Array]:
     nodes = ladder.interpolations
 
     def improved(k: int, a: Array, b: Array, order: int) -> Array:
-        return extrapolate(nodes[k], a, nodes[k + 1], b, order=order)
+        best = extrapolate(nodes[k], a, nodes[k + 1], b, order=order)
+        linear = problem.equation.rate is not None
+        return _kept_low(best, b, problem.potential(nodes[k + 1].nodes)) if linear else best
 
     def brought(u: Array) -> Array:
         return prolong(nodes[-2], u, nodes[-1])
@@ -204,6 +211,18 @@ def _fields(ladder: Ladder, fields: list[Array], *, twice: bool) -> list[Array]:
     if not ladder.nested and len(fields) > 2:  # it seldom agrees by chance as well
         found.append(prolong(nodes[-3], fields[-3], nodes[-1]))
     return found
+
+
+def _kept_low(best: Array, u: Array, potential: Array) -> Array:
+    """Return extrapolated fields ``(T, n)`` that raise nothing out of depths where `u` has nothing.
+
+    A reaction of 20x leaves a coarse run e^{−3400} where the next one has e^{−900}: a third of that
+    difference more, and all of the mass would lie there.
+    """
+    log_density = u - potential
+    depth = log_density.max(axis=1, keepdims=True) - log_density
+    most = LIFTED + depth / 3
+    return np.where(best - u > most, u + most, best)
 
 
 def _has_draft(ladder: Ladder) -> bool:

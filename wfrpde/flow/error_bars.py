@@ -149,7 +149,7 @@ def estimated(
     for name, most in unseen_masses(problem, outcome, numbers).items():
         masses[name] = masses[name] + most
     error = _in_widths_of_the_box(problem, numbers, replace(error, mode_mass=masses))
-    return within_limits(problem, numbers, error, cut[0])
+    return within_limits(problem, outcome.times, numbers, error, cut[0])
 
 
 def _in_widths_of_the_box(

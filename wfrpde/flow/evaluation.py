@@ -30,6 +30,7 @@ from wfrpde.flow.error_bars import (
     spread_of_smallest,
 )
 from wfrpde.flow.exact import GeometricMean, sampled
+from wfrpde.flow.limits import no_moments
 from wfrpde.flow.normalisation import (
     edge_warnings,
     killed,
@@ -185,7 +186,11 @@ def _report(
             "target_mode_mass": found.target_mode_mass(),
             "checks": checks,
         },
-        warnings=_warnings(problem, outcome, [*found.empty_regions(), *edges]),
+        warnings=_warnings(
+            problem,
+            outcome,
+            [*found.empty_regions(), *edges, *no_moments(problem, outcome.times)],
+        ),
         complete=outcome.complete,
         wall_time=time.perf_counter() - began,
         interpolation=on_axes(shown.interpolation, problem.frame),
