@@ -23,7 +23,7 @@ ALIKE, FURTHEST = 0.1, 1e20
 """Relative change of p over a decade of x up to which V rises like p log|x|, and how many times
 wider a box may become then."""
 
-FAR_OUT = 3.0
+FAR_OUT = 10.0
 """How many times wider a box of all levels is than one whose tails are heavy."""
 
 COARSE_SAMPLES = {1: 1001, 2: 61, 3: 33, 4: 17}
@@ -356,7 +356,7 @@ def share_outside(
     pieces = SAMPLES[len(box)] // 2
     # far out what falls slowly does so from where it is high, as on the arms of a product
     slow = bool((np.ptp(wide, axis=1) > FAR_OUT * np.ptp(box, axis=1)).any())
-    most = {1: pieces, 2: 120, 3: 60, 4: 8}[len(box)]
+    most = {1: pieces, 2: 120, 3: 40, 4: 8}[len(box)]
     count = pieces if len(box) == 1 else max(most // (1 if seeds is None else len(seeds)), 8)
     lines = []
     for axis, ((low, high), (first, last)) in enumerate(zip(box, wide, strict=True)):
