@@ -165,7 +165,7 @@ def _looked_at(
         landscape = _favoured(landscape, equation, flow.t_end, bounds)
     heavy, all_levels = False, landscape.level
     if bounds is None:
-        whole = automatic_box(landscape)
+        whole = automatic_box(landscape, heavy=not at_equilibrium)
         if not at_equilibrium:
             landscape, whole = _spread(landscape, whole, equation, initial, flow.t_end)
         posed_so = Problem(target, initial, equation, case, landscape, whole, mesh, flow.save)

@@ -33,10 +33,11 @@ FINE_SAMPLES = {1: 4001, 2: 241, 3: 49, 4: 21}
 """Sample points along each axis where the box itself is decided."""
 
 
-def automatic_box(landscape: Landscape, *, trimmed: bool = True) -> Array:
+def automatic_box(landscape: Landscape, *, trimmed: bool = True, heavy: bool = True) -> Array:
     """Smallest box ``(d, 2)``, up to the sampling, that holds every level up to the landscape's.
 
-    Without `trimmed` the sampling is coarse, and the box a little larger.
+    Without `trimmed` the sampling is coarse, and the box a little larger. Without `heavy` tails of
+    a power that reach too far are refused: rates of such targets are those of the box.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def automatic_box(landscape: Landscape, *, trimmed: bool = True) -> Array:
                     "a number (or +inf) everywhere in the domain",
                     "Change the potential, or the box of [domain].",
                 )
-            furthest = _furthest(landscape, box)
+            furthest = _furthest(landscape, box, heavy)
     if trimmed:
         counts = FINE_SAMPLES
         points = sample(box, counts)
@@ -80,7 +81,7 @@ def automatic_box(landscape: Landscape, *, trimmed: bool = True) -> Array:
     return np.asarray(_rounded(_trimmed(box, points[level.ravel() < landscape.level], counts[dim])))
 
 
-def _furthest(landscape: Landscape, box: Array) -> float:
+def _furthest(landscape: Landscape, box: Array, heavy: bool) -> float:
     """Return how wide a box may become that is wide already, and has not closed yet.
 
     Where V and −log ρ₀ rise like p log|x| towards the middles of its sides, and like p' log|x|
@@ -105,7 +106,7 @@ def _furthest(landscape: Landscape, box: Array) -> float:
         near[still] = np.minimum(near[still], _rise(function, middle, away[still]))
         far[still] = np.minimum(far[still], _rise(function, middle, 10.0 * away[still]))
     do, known = "Write [domain] box = [[lo, hi], …].", near < np.inf
-    if known.any() and np.allclose(far[known], near[known], rtol=ALIKE, atol=0.0):
+    if heavy and known.any() and np.allclose(far[known], near[known], rtol=ALIKE, atol=0.0):
         along, across = (float(p.min()) for p in np.split(far, [2 * dim]))
         if along > 1 and across > dim:
             return FURTHEST * width
