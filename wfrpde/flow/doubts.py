@@ -261,7 +261,9 @@ def averages_of(runs: Runs, numbers: Functionals, every: list[Comparison]) -> Av
         kinked = runs.problem.kinks.any and not oblique
         share = share if runs.to_tolerance or kinked else SELDOM[runs.dim]
         return Averages.of(numbers, every, share, share * (1.0 if oblique else OF_KL))
-    if runs.others and runs.dim > 1 and runs.elements:
+    # of log-density runs in space and their rules single covariances agree as well (by 1.2 bars)
+    in_space = runs.dim == 3 and runs.outcome.steps is not None
+    if runs.others and runs.dim > 1 and (runs.elements or in_space):
         return Averages.of(numbers, every, *2 * [SELDOM[runs.dim]])
     if not runs.others and runs.dim > 1 and runs.problem.kinks.oblique:
         return Averages.of(numbers, every, 1.0, 1.0)  # two rules are all there is

@@ -15,7 +15,7 @@ from wfrpde.arrays import Array
 from wfrpde.case.problem import Problem
 from wfrpde.discretisation.extrapolation import coarse_positions, prolong
 from wfrpde.discretisation.interpolation import Interpolation
-from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
+from wfrpde.discretisation.tensor_interpolation import Polynomials, TensorInterpolation
 from wfrpde.flow.decay import left_by_elements
 from wfrpde.flow.ladder import Ladder
 from wfrpde.flow.outcome import Share
@@ -74,6 +74,11 @@ ACROSS = 2.5
 errors of slopes. With p = 5 1.2 of the last distance was left."""
 
 
+NOTHING, LEAST = 1 / 100, 1 / 8
+"""What the last two degrees of elements in space hold, in units of the distance of two log-density
+runs, below which steps make all of it; and the least share of it that is told then."""
+
+
 def shares_of(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Share]:
     """Return the share of the distance of each other opinion from the best that is its error."""
     if not ladder.nested:
@@ -83,7 +88,8 @@ def shares_of(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Sha
             if kinks.point or kinks.bent:
                 power = ACROSS if kinks.bent else AT_A_POINT
                 least = max(least, 1 / ((degree / (degree - 1)) ** power - 1))
-            return [np.clip(_trend(problem, ladder, fields), least, max(least, 1.0)), None]
+            share = np.clip(_trend(problem, ladder, fields), least, max(least, 1.0))
+            return [np.minimum(share, _of_steps(problem, ladder, fields)), None]
         if problem.dim > 1 and problem.tolerance is None:
             return [1.0]
         if problem.dim == 1 and ladder.steps is not None:
@@ -146,6 +152,26 @@ def told_by_coefficients(problem: Problem, mended: float) -> bool:
     """
     kinks = problem.kinks
     return not (kinks.any or kinks.bent or kinks.point or kinks.jumps) and mended <= MENDED
+
+
+def _of_steps(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
+    """Return what steps leave ``(T,)`` of the last distance in space, where they make all of it.
+
+    Elements leave no more than what the last two degrees hold, nothing where u is quadratic;
+    elsewhere nothing bounds the share.
+    """
+    before, nodes = ladder.interpolations[-2:]
+    u, steps, unknown = fields[-1], ladder.steps, np.full(len(fields[-1]), np.inf)
+    if steps is None or problem.dim < 3 or problem.kinks.any:
+        return unknown
+    if not isinstance(nodes, TensorInterpolation) or nodes.degree < 4:
+        return unknown
+    fewer = Polynomials(nodes.grid, nodes.degree - 2)
+    size = sizes(problem, nodes, u)
+    # what has been left at a time stays
+    held = np.maximum.accumulate(size(u - prolong(fewer, prolong(nodes, u, fewer), nodes)))
+    apart = size(u - prolong(before, fields[-2], nodes))
+    return np.where(held < NOTHING * apart, np.maximum(steps.share, LEAST), unknown)
 
 
 def irregular(problem: Problem) -> bool:

@@ -49,6 +49,11 @@ class StepErrors:
     least: float
     most: float
 
+    @property
+    def share(self) -> Array:
+        """Share ``(T,)`` of the distance of the two that covers what steps leave."""
+        return np.asarray(CAUTION * self.ratio)
+
     def untold(self, distance: Array, share: Array, by_chance: Flags) -> Array:
         """Return the error ``(T,)`` that a share of the distance in L2 does not tell.
 
@@ -56,7 +61,7 @@ class StepErrors:
         What counts should they agree on all numbers is no more than `most` times the largest such
         share at any time: where far tails decide the estimates, they are a hundred times too large.
         """
-        by_distance = np.maximum(CAUTION * self.ratio - share, 2.0 * share * by_chance) * distance
+        by_distance = np.maximum(self.share - share, 2.0 * share * by_chance) * distance
         with np.errstate(divide="ignore"):
             untold = np.clip(1.0 - share / self.ratio, 0.0, 1.0)
         told = np.minimum(by_distance, MOST * self.estimate)
