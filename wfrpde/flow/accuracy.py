@@ -21,7 +21,9 @@ from wfrpde.parallel.screen import logger
 if TYPE_CHECKING:
     from wfrpde.flow.schemes.scheme import Scheme
 
-MOST_REFINEMENTS = 4
+MOST_REFINEMENTS, NEAR = 4, 2.0
+"""Refinements at most, and in units of the tolerance how near an estimate on a line is for one that
+gains nothing to be followed by another: bars come from few runs, which agree better by chance."""
 
 LITTLE = 10_000
 """Nodes in the plane or in space up to which a refinement that gains nothing is no reason to stop:
@@ -212,9 +214,12 @@ def refined_to_tolerance(
         if gain < 1.0:
             best, estimate, what = finer, found, of
         # ratio of the estimates after and before a refinement beyond which refining is given up;
-        # on a line, where runs cost little, not while they have nothing in common, and in the plane
-        # not while they do
-        if gain > 0.7 and (estimate < 1.0 if context.problem.dim == 1 else size > LITTLE):
+        # on a line, where runs cost little, not while they have nothing in common, nor where a bit
+        # more may do, and in the plane not while they do
+        costs = size > LITTLE
+        if context.problem.dim == 1:
+            costs = NEAR * tolerance < estimate < 1.0
+        if gain > 0.7 and costs:
             stopped = "refinement gained nothing any more"
             break
     accuracy = {

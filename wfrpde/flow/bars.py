@@ -43,7 +43,6 @@ def bars_of(
     untold: Array,
     *,
     chance: float = 0.0,
-    least: float = 0.0,
     luck: Mapping[str, Array] | None = None,
     apart: Array | None = None,
     averages: Averages | None = None,
@@ -58,10 +57,9 @@ def bars_of(
     what the nodes misrepresent of it, and what was mended; that may be in modes `apart` by so much
     along each axis. Where numbers may agree by chance, a share of the density's error adds to them:
     to all by `chance`, and as `luck` tells by name; and to all but the density itself what is
-    `doubted` of it, and to all what steps left `untold`. Of the first distance at `least` so much
-    counts, but for the density. Errors of ρ of size `moved` come from the start and add to what is
-    averaged. To `averages` a share of the errors of their like adds, and what is
-    `missing` of KL and its rates to these, of the mass to that of each region.
+    `doubted` of it, and to all what steps left `untold`. Errors of ρ of size `moved` come from the
+    start and add to what is averaged. To `averages` a share of the errors of their like adds, and
+    what is `missing` of KL and its rates to these, of the mass to that of each region.
     """
     cut, depth = cut_off
     reach = float(np.ptp(problem.box, axis=1).max()) / 2
@@ -102,7 +100,7 @@ def bars_of(
         def each(of_times: Array) -> Array:
             return of_times.reshape(-1, *[1] * (value.ndim - 1))
 
-        distance = furthest(numbers, comparisons, pick, least)
+        distance = furthest(numbers, comparisons, pick)
         size = np.abs(value) if own is None else own
         if smooth:
             distance = smoothed(distance / np.maximum(size, TINY)) * size
@@ -182,20 +180,13 @@ def bars_of(
 
 
 def furthest(
-    numbers: Functionals,
-    comparisons: list[Comparison],
-    pick: Callable[[Functionals], Array],
-    least: float = 0.0,
+    numbers: Functionals, comparisons: list[Comparison], pick: Callable[[Functionals], Array]
 ) -> Array:
-    """Return the largest distance of a number to that of others, each times its share.
-
-    Of the first one at `least` so much.
-    """
+    """Return the largest distance of a number to that of others, each times its share."""
     value = pick(numbers)
     distance = np.zeros_like(value)
-    for k, (other, _, share) in enumerate(comparisons):
-        counts = share if k else np.maximum(share, least)
-        counts = counts.reshape(-1, *[1] * (value.ndim - 1))
+    for other, _, share in comparisons:
+        counts = share.reshape(-1, *[1] * (value.ndim - 1))
         distance = np.maximum(distance, counts * np.abs(value - pick(other)))
     return distance
 

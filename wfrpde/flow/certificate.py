@@ -49,6 +49,7 @@ def opinions(
     *,
     nested: bool,
     twice: bool,
+    beside: bool = False,
 ) -> list[Array]:
     """Return the best value, then others whose distances from it tell its error.
 
@@ -62,6 +63,8 @@ def opinions(
         From the last run but one to the finest.
     nested, twice
         Whether values are extrapolated at all, and twice where there are three.
+    beside
+        Whether, of four runs, what is extrapolated once tells as well.
     """
     if len(values) == 1 or not nested:
         return [values[-1], *(brought(value) for value in values[-2:-1])]
@@ -71,17 +74,17 @@ def opinions(
     if not twice:
         return [once[-1], brought(once[-2]), values[-1]]
     more = [improved(k, a, b, 4) for k, (a, b) in enumerate(pairwise(once), 1)]
-    return [more[-1], brought(once[-2] if len(more) == 1 else more[-2]), values[-1]]
+    found = [more[-1], brought(once[-2] if len(more) == 1 else more[-2]), values[-1]]
+    return [*found, *once[-1:]] if beside and len(more) > 1 else found
 
 
-def opinions_on_numbers(values: Sequence[Array], *, nested: bool, twice: bool) -> list[Array]:
+def opinions_on_numbers(values: Sequence[Array], **which: bool) -> list[Array]:
     """Return `opinions` of numbers."""
     return opinions(
         values,
         lambda _, a, b, order: b + (b - a) / (2**order - 1),
         lambda value: value,
-        nested=nested,
-        twice=twice,
+        **which,
     )
 
 
@@ -97,8 +100,9 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
     count = min(len(run.march.times) for run in runs)
     fields = [run.march.u[:count] for run in runs]
     twice = problem.tolerance is not None and not irregular(problem)
+    which = {"nested": ladder.nested, "twice": twice, "beside": problem.dim == 1}
     growth, left, killing = (
-        np.array(opinions_on_numbers(values, nested=ladder.nested, twice=twice))
+        np.array(opinions_on_numbers(values, **which))
         for values in (
             [run.march.growth[:count] for run in runs],
             [_left(run, count) for run in runs],
@@ -107,9 +111,7 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
     )
     tallies = {
         name: np.array(
-            opinions_on_numbers(
-                [run.march.tallies[name][:count] for run in runs], nested=ladder.nested, twice=twice
-            )
+            opinions_on_numbers([run.march.tallies[name][:count] for run in runs], **which)
         )
         for name in finest.march.tallies
     }
@@ -162,7 +164,7 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
             return draft
     try:
         with context.at_once() if draft is not None else nullcontext():
-            best, *others = _fields(problem, ladder, fields, twice=twice)
+            best, *others = _fields(problem, ladder, fields, **which)
             shares = shares_of(problem, ladder, fields)
     except Stopped:
         assert draft is not None
@@ -196,7 +198,7 @@ def _left(run: Run, count: int) -> Array:
     return np.asarray(left + np.where(run.march.times[:count] > 0, alive, 0.0))
 
 
-def _fields(problem: Problem, ladder: Ladder, fields: list[Array], *, twice: bool) -> list[Array]:
+def _fields(problem: Problem, ladder: Ladder, fields: list[Array], **which: bool) -> list[Array]:
     nodes = ladder.interpolations
 
     def improved(k: int, a: Array, b: Array, order: int) -> Array:
@@ -207,7 +209,7 @@ def _fields(problem: Problem, ladder: Ladder, fields: list[Array], *, twice: boo
     def brought(u: Array) -> Array:
         return prolong(nodes[-2], u, nodes[-1])
 
-    found = opinions(fields, improved, brought, nested=ladder.nested, twice=twice)
+    found = opinions(fields, improved, brought, **which)
     if not ladder.nested and len(fields) > 2:  # it seldom agrees by chance as well
         found.append(prolong(nodes[-3], fields[-3], nodes[-1]))
     return found

@@ -15,7 +15,7 @@ from wfrpde.discretisation.pieces import Functionals
 from wfrpde.flow.accuracy import RATES, SMALL
 from wfrpde.flow.bars import TINY, Averages, Comparison
 from wfrpde.flow.outcome import Outcome
-from wfrpde.flow.shares import ODD, told_by_coefficients
+from wfrpde.flow.shares import told_by_coefficients
 from wfrpde.flow.unresolved import steepness
 from wfrpde.flow.wide_start import left_out
 
@@ -26,10 +26,10 @@ or of itself (KL, masses). Extrapolations that agree on a number by chance know 
 that."""
 
 OF_ORDER, OF_FINEST = 1 / 10, 1 / 2
-"""The same on averaged edges with equal cells and a reaction, beside so much of the distance to the
-finest run by itself, whose share makes it that of densities. With a quarter and all of it bars were
-1.6 times as long. Without a reaction that did not do, nor did 1/5 of the density's error: beside a
-narrow well on a barrier numbers were off by 3 bars."""
+"""The same on averaged edges with equal cells, of four runs or where nothing hops; there beside
+so much of the distance to the finest run by itself, whose share makes it that of densities. With a
+quarter and all of it bars were 1.6 times as long. Where masses hop all of it is needed: beside a
+narrow well on a barrier KL was off by 1.3 bars."""
 
 BY_HAND = 1 / 32
 """The same of three runs in the plane or in space whose numerics the case sets: a covariance whose
@@ -158,14 +158,19 @@ class Runs:
     def ordered(self) -> bool:
         """Whether they are on equal cells of a line, and nothing has an order of its own.
 
-        That do hops over barriers, which a reaction outruns, a seam, and what absorbs.
+        That do hops over barriers, which four runs tell, a seam, and what absorbs.
         """
         if not (self.dim == 1 and self.refined and self.extrapolated and self.others > 1):
             return False
         problem = self.problem
         plain = problem.absorption is None and not any(problem.sides.closed)
-        reacts = problem.equation.beta != 0
-        return plain and reacts and problem.grading is None and not self.set_by_case
+        told = not self.hops or self.count > 3
+        return plain and told and problem.grading is None and not self.set_by_case
+
+    @property
+    def hops(self) -> bool:
+        """Whether masses change by hops over barriers alone, which no reaction outruns."""
+        return self.problem.equation.beta == 0 and len(self.problem.target.seeds) > 1
 
 
 def share_by_chance(runs: Runs) -> float:
@@ -268,19 +273,6 @@ def averages_of(runs: Runs, numbers: Functionals, every: list[Comparison]) -> Av
     if not runs.others and runs.dim > 1 and runs.problem.kinks.oblique:
         return Averages.of(numbers, every, 1.0, 1.0)  # two rules are all there is
     return None
-
-
-def least_share(runs: Runs) -> float:
-    """Return the least share of the first distance that counts for numbers.
-
-    Of four runs on a line the density may fall by more than 16 from run to run; but without a
-    reaction masses beyond a barrier, and the rates that it decides, converge as ρ does there, where
-    there is little: of starts in an upper well Fisher informations were off by up to 49 bars, means
-    and masses by 20 (with it, bars would be 900 times the errors where the coarsest run does not
-    see a well).
-    """
-    hops = runs.dim == 1 and runs.problem.equation.beta == 0
-    return ODD if hops and runs.extrapolated and runs.count > 3 else 0.0
 
 
 def density_error(comparisons: list[Comparison]) -> Array:

@@ -25,7 +25,6 @@ from wfrpde.flow.doubts import (
     density_error,
     doubt_of,
     doubted_by_kinks,
-    least_share,
     luck,
     share_by_chance,
     widened,
@@ -136,13 +135,13 @@ def estimated(
         untold = steps.untold(distance, share, by_chance)
     if runs.log_density:
         untold = np.maximum(untold, ON_LINES * density_error(comparisons))
-    if runs.ordered:
+    if runs.ordered and not runs.hops:
         other, l2, share = every[1]
         every[1] = other, l2, share * OF_FINEST
     error = bars_of(
         numbers, every, density, problem, cut,
         started, mended, doubted, untold,
-        chance=share_by_chance(runs), least=least_share(runs), luck=luck(runs, numbers),
+        chance=share_by_chance(runs), luck=luck(runs, numbers),
         apart=apart, averages=averages, missing=missing, moved=moved,
     )  # fmt: skip
     masses = dict(error.mode_mass)

@@ -13,7 +13,7 @@ from scipy.ndimage import maximum_filter1d
 
 from wfrpde.arrays import Array
 from wfrpde.case.problem import Problem
-from wfrpde.discretisation.extrapolation import coarse_positions, prolong
+from wfrpde.discretisation.extrapolation import coarse_positions, extrapolate, prolong
 from wfrpde.discretisation.interpolation import Interpolation
 from wfrpde.discretisation.tensor_interpolation import Polynomials, TensorInterpolation
 from wfrpde.flow.decay import left_by_elements
@@ -44,14 +44,18 @@ SETTLED, UNSETTLED, SETTLES = 1 / 10, 1 / 3, {1: 1 / 8, 2: 1 / 5, 3: 1 / 5}
 """s of |c'' − b''| where |c' − b'| is below the third share of |b' − a'|, by dimension, and
 elsewhere: with order 6 it is 1/63, with order 4 it is 1/15."""
 
-ODD, FINE = 1 / 7, 1e-5
-"""Least s of |c'' − b''| on a line, of one number under W, and below so large a tolerance of the
-density: rational steps leave odd powers of Δt, too, and Δt³, all there is in the end, falls by 8.
-It is met: .14 for densities of two wells to 1e-7."""
+ODD = 1 / 7
+"""Least s of |d'' − c''| on a line: rational steps leave odd powers of Δt, too, and Δt³, all there
+is in the end, falls by 8. It is met: .14 for densities of two wells to 1e-7."""
 
 OF_ONCE = 1 / 4
 """On a line with |d' - c'| < |c' - b'|/16 the error of d'' is at most so much of |d' - c'|, twice
 what d' leaves at most, |d' - c'|/15, and what d'' adds. |d'' - c''| tells of a alone there."""
+
+OF_EXTRAPOLATION = 1.25
+"""Share of |d'' − d'| on a line. Where one rate decides all numbers d'' and c'' agree by chance on
+all of them, which were off by 1.6 bars for starts in upper wells; and where the coarsest run is far
+off d'' is no better than d', by 2.8 bars beside a narrow well."""
 
 BY_CHANCE, ON_LINES = 1 / 20, 1 / 60
 """Least share of |c' − c| that is c''s error, should c' and b' agree by chance; and on lines, where
@@ -116,7 +120,8 @@ def shares_of(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Sha
             return [_beside_wells(problem, ladder, fields), by_chance]
         return [_by_order(problem, ladder, fields) if of_order else 1 / 3, by_chance]
     if len(fields) > 3:
-        return [_settled(problem, ladder.interpolations, fields), None]
+        settled = _settled(problem, ladder.interpolations, fields)
+        return [settled, None, *[OF_EXTRAPOLATION] * (problem.dim == 1)]
     return [_regularity(problem, ladder, fields), None]
 
 
@@ -204,11 +209,24 @@ def _trend(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
     return np.asarray(CAUTION * ratio / np.maximum(1 - ratio, 0.1))
 
 
-def sizes(problem: Problem, nodes: Interpolation, u: Array) -> Callable[[Array], Array]:
-    """Return what tells L2 norms ``(T,)`` at nodes, weighted by the density ρ of `u`."""
+def sizes(
+    problem: Problem, nodes: Interpolation, u: Array, *, centred: bool = False
+) -> Callable[[Array], Array]:
+    """Return what tells L2 norms ``(T,)`` at nodes, weighted by the density ρ of `u`.
+
+    Or deviations: a constant, `centred` away, is no change of a density, which is normalised. Where
+    coarse nodes miss a well that is empty so far, all that runs seem to change by is a constant.
+    """
     log_mass = u - problem.potential(nodes.nodes)
     mass = np.exp(log_mass - log_mass.max(axis=1, keepdims=True))
-    return lambda gap: np.asarray(np.sqrt((mass * gap**2).sum(axis=1)))
+    share = mass / mass.sum(axis=1, keepdims=True)
+
+    def size(gap: Array) -> Array:
+        if centred:
+            gap = gap - (share * gap).sum(axis=1, keepdims=True)
+        return np.asarray(np.sqrt((mass * gap**2).sum(axis=1)))
+
+    return size
 
 
 def _by_order(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
@@ -238,8 +256,20 @@ def _about(share: Array) -> Array:
 
 
 def _regularity(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
-    """Return s ``(T,)``: the order is that of L2 norms, weighted by ρ at the coarse nodes."""
-    first, second, gained = _changes(problem, ladder, fields)
+    """Return s ``(T,)``: the order is that of L2 norms, weighted by ρ at the coarse nodes.
+
+    On a line of deviations as well, whichever tells more.
+    """
+    share = _of_order(problem, ladder, _changes(problem, ladder, fields))
+    if problem.dim > 1:
+        return share
+    others = _of_order(problem, ladder, _changes(problem, ladder, fields, centred=True))
+    return np.maximum(share, others)
+
+
+def _of_order(problem: Problem, ladder: Ladder, changes: tuple[Array, Array, Array]) -> Array:
+    """Return s ``(T,)`` by `_changes`."""
+    first, second, gained = changes
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = second / first
         order = -np.log2(ratio)
@@ -251,13 +281,15 @@ def _regularity(problem: Problem, ladder: Ladder, fields: list[Array]) -> Array:
     return np.where(order < 1, _of_slow(ratio), share)
 
 
-def _changes(problem: Problem, ladder: Ladder, fields: list[Array]) -> tuple[Array, Array, Array]:
+def _changes(
+    problem: Problem, ladder: Ladder, fields: list[Array], *, centred: bool = False
+) -> tuple[Array, Array, Array]:
     """Return |b − a|, |c − b| and |c' − b'| of the last three runs, at the coarsest nodes."""
     coarse, middle, fine = ladder.interpolations[-3:]
     once = coarse_positions(coarse, middle)
     twice = coarse_positions(middle, fine)[once]
     u, middle_u = fields[-1][:, twice], fields[-2][:, once]
-    size = sizes(problem, coarse, u)
+    size = sizes(problem, coarse, u, centred=centred)
     first, second = middle_u - fields[-3], u - middle_u
     return size(first), size(second), size(u + second / 3 - (middle_u + first / 3))
 
@@ -273,26 +305,59 @@ def _of_slow(ratio: Array) -> Array:
 
 
 def _settled(problem: Problem, nodes: list[Interpolation], fields: list[Array]) -> Array:
-    """Return s ``(T,)`` of four runs, which |c'' − b''| tells: by how b' − a' and c' − b' fall."""
-    first, *_ = nodes
-    here, values = np.arange(len(first.nodes)), [fields[0]]
-    for coarse, fine, field in zip(nodes, nodes[1:], fields[1:], strict=False):
-        here = coarse_positions(coarse, fine)[here]
-        values.append(field[:, here])
-    once = [b + (b - a) / 3 for a, b in pairwise(values)]
-    size = sizes(problem, first, values[-1])
-    twice = [b + (b - a) / 15 for a, b in pairwise(once)]
+    """Return s ``(T,)`` of four runs, which |c'' − b''| tells: by how b' − a' and c' − b' fall.
+
+    On a line at the finest nodes, since the coarsest may miss a well; else at these.
+    """
+    once, twice, size = (_at_finest if problem.dim == 1 else _at_coarsest)(problem, nodes, fields)
     before, last = size(once[-2] - once[-3]), size(once[-1] - once[-2])
     smooth = not problem.kinks.any
     settled = smooth & (last < SETTLES[problem.dim] * before)
     # of values that fall by R each time |d'' − c''|/(R − 1) is left, a tenth at most from
     # 11 on; what was needed where coarse cells do not see a narrow well is 2.1 times that
     left = 2.6 * last / np.maximum(before - last, 1e-300)
-    to_many_digits = problem.tolerance is not None and problem.tolerance < FINE
-    least = ODD if problem.dim == 1 and to_many_digits else SETTLED
+    least = ODD if problem.dim == 1 else SETTLED
     left = np.where(11.0 * last < before, least, left)
     share = np.where(settled, np.clip(left, least, 0.9 * UNSETTLED), UNSETTLED)
     share = _about(share)
     faster = smooth & (problem.dim == 1) & (last < before / 16)
     foreseen = OF_ONCE * last / np.maximum(size(twice[-1] - twice[-2]), 1e-300)
     return np.where(faster, np.minimum(share, foreseen), share)
+
+
+def _at_finest(
+    problem: Problem, nodes: list[Interpolation], fields: list[Array]
+) -> tuple[list[Array], list[Array], Callable[[Array], Array]]:
+    """Return what runs are extrapolated to, once and twice, at the finest nodes, and `sizes`."""
+
+    def improved(values: list[Array], first: int, order: int) -> list[Array]:
+        return [
+            extrapolate(nodes[k], a, nodes[k + 1], b, order=order)
+            for k, (a, b) in enumerate(pairwise(values), first)
+        ]
+
+    def brought(values: list[Array], first: int) -> list[Array]:
+        found = []
+        for k, value in enumerate(values, first):
+            for coarse, fine in pairwise(nodes[k:]):
+                value = prolong(coarse, value, fine)
+            found.append(value)
+        return found
+
+    once = improved(fields, 0, 2)
+    twice = brought(improved(once, 1, 4), 2)
+    return brought(once, 1), twice, sizes(problem, nodes[-1], twice[-1], centred=True)
+
+
+def _at_coarsest(
+    problem: Problem, nodes: list[Interpolation], fields: list[Array]
+) -> tuple[list[Array], list[Array], Callable[[Array], Array]]:
+    """Return the same at the coarsest nodes."""
+    first, *_ = nodes
+    here, values = np.arange(len(first.nodes)), [fields[0]]
+    for coarse, fine, field in zip(nodes, nodes[1:], fields[1:], strict=False):
+        here = coarse_positions(coarse, fine)[here]
+        values.append(field[:, here])
+    once = [b + (b - a) / 3 for a, b in pairwise(values)]
+    twice = [b + (b - a) / 15 for a, b in pairwise(once)]
+    return once, twice, sizes(problem, first, values[-1])
