@@ -132,7 +132,7 @@ class Ladder:
         error = np.maximum(share * np.abs(best - others[0]), least)
         vague = error > VAGUE * np.abs(best)
         if self.by_hand and len(every) == 3:  # two degrees of a few cells agree by chance
-            vague |= np.abs(np.diff(every, axis=0)).max(axis=0) > VAGUE * np.abs(best)
+            vague |= np.abs(np.diff(every, axis=0)).max(axis=0) > 2 * VAGUE * np.abs(best)
         unresolved = self.kinked or bool((vague if paired is None else vague[paired]).any())
         if fall is not None and len(every) == 3 and self.smooth and not unresolved:
             error = np.minimum(error, _foreseen(last, before, fall))
