@@ -49,8 +49,8 @@ OF_ELEMENTS = 1 / 8
 """The same of spectral elements that a case asks for on a line: of 400 numbers 3 % were off."""
 
 WEIGHED = 1 / 8
-"""The same of linear reactions on a line without a tolerance: of 20x the variance was off by 1.4
-bars while it changed its sign."""
+"""The same of linear reactions on a line without a tolerance, as far as runs are apart: of 20x the
+variance was off by 1.4 bars while it changed its sign."""
 
 OF_TWO = {"kl": 1 / 16, **dict.fromkeys(RATES, NO_LUCK)}
 """Shares of the density's error where two runs are all there is in the plane or in space. Their L2
@@ -183,9 +183,7 @@ def share_by_chance(runs: Runs) -> float:
         return 0.0
     if runs.to_tolerance:
         return OF_ORDER if runs.ordered else NO_LUCK
-    if runs.dim == 1:
-        return WEIGHED if runs.problem.equation.weighs else 0.0
-    return BY_HAND
+    return BY_HAND if runs.dim > 1 else 0.0
 
 
 def luck(runs: Runs, numbers: Functionals) -> dict[str, Array]:

@@ -20,6 +20,7 @@ from wfrpde.flow.defects import mended_defect, misplaced_mass, start_defect, unr
 from wfrpde.flow.doubts import (
     NO_LUCK,
     OF_FINEST,
+    WEIGHED,
     Runs,
     averages_of,
     density_error,
@@ -118,6 +119,9 @@ def estimated(
             doubted = NO_LUCK * doubt * wider * density_error(comparisons)
         if runs.set_by_case and runs.nested and runs.dim == 1:
             mended = mended + unresolved(problem, outcome, numbers, doubt)
+    if comparisons and runs.dim == 1 and problem.equation.weighs and not runs.to_tolerance:
+        weighed = WEIGHED * doubt_of(numbers, comparisons) * density_error(comparisons)
+        doubted = np.maximum(doubted, weighed)
     if comparisons:
         doubted = doubted + outcome.shared * density_error(comparisons)
     if comparisons and runs.refined and runs.extrapolated and runs.dim > 1:

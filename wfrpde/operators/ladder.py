@@ -131,11 +131,13 @@ class Ladder:
             share, least = _remaining(last, before), np.minimum(before / FASTEST, BY_CHANCE * last)
         error = np.maximum(share * np.abs(best - others[0]), least)
         vague = error > VAGUE * np.abs(best)
-        if self.by_hand and len(every) == 3:  # two degrees of a few cells agree by chance
-            vague |= np.abs(np.diff(every, axis=0)).max(axis=0) > 2 * VAGUE * np.abs(best)
         unresolved = self.kinked or bool((vague if paired is None else vague[paired]).any())
         if fall is not None and len(every) == 3 and self.smooth and not unresolved:
             error = np.minimum(error, _foreseen(last, before, fall))
+        if self.by_hand and len(every) == 3:  # two degrees of a few cells agree by chance
+            changes = np.abs(np.diff(every, axis=0)).max(axis=0)
+            changed = np.where(changes > VAGUE * np.abs(best), changes, 0.0)
+            error = np.maximum(error, IRREGULAR[self.kinked] * changed)
         if unresolved and len(every) == 3:
             changes = np.abs(np.diff(every, axis=0)).max(axis=0)
             # what has no partner changed by the distance to some other mode, whichever round-off
