@@ -150,3 +150,26 @@ def test_what_has_no_finite_mass_is_refused(potential, dim, power):
     with pytest.raises(InputError, match=rf"rises faster than {power} log\|x\|") as caught:
         make_problem(posed(potential, dim))
     assert caught.value.where == "domain"
+
+
+@pytest.mark.parametrize("power", [1.02, 1.05])
+def test_kl_owes_what_most_of_the_mass_beyond_makes_of_it(power):
+    """Half to two thirds of π lie beyond: KL by quadrature was off by two bars, at p = 1.02."""
+    law = stats.t(power - 1)
+    potential = f"{power / 2}*log(1 + x**2/{power - 1})"
+    solution = wfrpde.solve(posed(potential, save=(0.5, 6.0), flow={"alpha": 0.0}))
+    x = np.sinh(np.linspace(-110, 110, 400001))
+    logs, target = stats.norm(0.5, np.sqrt(0.3)).logpdf(x), law.logpdf(x)
+    for k, t in enumerate(solution.times[1:], start=1):
+        level = np.exp(-t) * logs + (1 - np.exp(-t)) * target
+        z = np.trapezoid(np.exp(level), x)
+        kl = np.trapezoid(np.exp(level) * (level - np.log(z) - target), x) / z
+        assert abs(solution.series["kl"][k] - kl) <= solution.error.series["kl"][k]
+
+
+def test_no_bar_is_negative_where_most_of_two_densities_lies_beyond():
+    """Shares of both add up to more than 1; the bar of KL was −0.03."""
+    potential = "0.525*log(1 + x**2/0.05)"
+    far = {"log_density": f"-{potential}"}
+    solution = wfrpde.solve(posed(potential, save=(0.5,), initial=far))
+    assert all((bar >= 0).all() for bar in solution.error.series.values())

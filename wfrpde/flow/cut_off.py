@@ -24,6 +24,10 @@ ORDINARY = 100.0
 LIGHT = 60.0
 """Power of a tail from which it is none of a power: Gaussians end where theirs is 80."""
 
+ALL = 1 - 1e-9
+"""Largest share of the mass that is told to lie beyond a box: of tails just above 1/|x| and of two
+densities most of it does."""
+
 
 def cut_off(
     problem: Problem, outcome: Outcome, shift: Array, log_normalisation: float
@@ -43,7 +47,10 @@ def cut_off(
         inner = shift - log_normalisation
         share = np.maximum(cut, _stopped(problem, outcome, inner))
         share = np.maximum(share, _in_tails(problem, outcome, inner))
-        return share, -np.log(np.where(share > 0, share, 1.0))
+        share = np.minimum(share, ALL)
+        known = np.where(share > 0, share, 1.0)
+        # both densities are normalised in the box, which moves log(ρ/π) by as much
+        return share, np.where(share > 0, -np.log(known) - np.log1p(-share) / known, 0.0)
     if cut == 0.0:
         return nothing, nothing
     depth = nothing - np.log(cut)
