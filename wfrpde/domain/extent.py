@@ -93,21 +93,23 @@ def _furthest(landscape: Landscape, box: Array, heavy: bool) -> float:
     InputError
         If nothing tells that the levels will close.
     """
-    middle, widths = box.mean(axis=1), np.ptp(box, axis=1)
-    wide, width = widths > widths.max() / 10, float(widths.max())  # along the others it has closed
-    dim = int(wide.sum())
-    away = np.concatenate([_middles_of_sides(box)[np.repeat(wide, 2)], lattice(list(box))])
-    away = np.where(wide, away - middle, 0.0)
+    middle, width = landscape.seeds.mean(axis=0), float(np.ptp(box, axis=1).max())
+    ends = box - middle[:, None]
+    ends[np.abs(ends) < np.abs(ends).max() / 10] = 0.0  # there it has closed
+    dim = int(ends.any(axis=1).sum())
+    sides = (np.eye(len(box))[:, None] * ends[..., None]).reshape(-1, len(box))
+    away = np.concatenate([sides, lattice(list(ends))])
+    open_ends = np.count_nonzero(away, axis=1) == np.repeat([1, dim], [len(sides), 2 ** len(box)])
     near, far = np.full((2, len(away)), np.inf)
     for function in (landscape.potential, landscape.surprise):
-        # before the box was last widened this function had not closed there
+        # Gaussians have closed long ago; means of what has just closed, by a reaction, have not
         lowest = function(middle + away / 1.5) - least_of(function(landscape.seeds))
-        still = lowest < landscape.level
+        still = open_ends & (lowest < 2 * landscape.level)
         near[still] = np.minimum(near[still], _rise(function, middle, away[still]))
         far[still] = np.minimum(far[still], _rise(function, middle, 10.0 * away[still]))
     do, known = "Write [domain] box = [[lo, hi], …].", near < np.inf
     if heavy and known.any() and np.allclose(far[known], near[known], rtol=ALIKE, atol=0.0):
-        along, across = (float(p.min()) for p in np.split(far, [2 * dim]))
+        along, across = (float(p.min()) for p in np.split(far, [len(sides)]))
         if along > 1 and across > dim:
             return FURTHEST * width
         if along > 0:
@@ -322,13 +324,14 @@ def _rounded(box: Array) -> Array:
     return np.asarray(np.round(rounded, 12))
 
 
-def tail_powers(potential: Callable[[Array], Array], box: Array) -> Array:
+def tail_powers(potential: Callable[[Array], Array], box: Array, *, further: float = 1.0) -> Array:
     """Return p ``(2d,)`` where V rises like p log|x| at the middles of the sides of a box.
 
-    x counts from the middle; a Gaussian that ends at level L has p = 2L.
+    x counts from the middle; a Gaussian that ends at level L has p = 2L. So many times `further`
+    out it does not matter where a tail begins.
     """
     middle = box.mean(axis=1)
-    return _rise(potential, middle, _middles_of_sides(box) - middle)
+    return _rise(potential, middle, further * (_middles_of_sides(box) - middle))
 
 
 def _rise(potential: Callable[[Array], Array], middle: Array, away: Array) -> Array:

@@ -25,9 +25,9 @@ def half_widths(problem: Problem) -> Array:
     return np.asarray(half)
 
 
-MARGIN = 0.01
-"""How far above k + 1 the power of a tail is, as a box tells it, where a moment of order k
-exists."""
+MARGIN, FAR = 0.01, 1e3
+"""How far above k + 1 the power of a tail is where a moment of order k exists, and how many boxes
+out it is told: the middle of a box of which one tail is heavy is none of this tail's."""
 
 
 def lacks_moment(problem: Problem, times: Array, order: int) -> Flags:
@@ -43,7 +43,7 @@ def lacks_moment(problem: Problem, times: Array, order: int) -> Flags:
         return np.zeros(len(times), dtype=bool)
     # what is 0 far out has no tail
     first, last = (
-        np.nan_to_num(tail_powers(function, problem.box), nan=1e300)
+        np.nan_to_num(tail_powers(function, problem.box, further=FAR), nan=1e300)
         for function in (lambda x: -problem.initial.log_density(x), problem.target.potential)
     )
     theta = np.exp([-integral(equation.beta, 0.0, float(t)) for t in times])[:, None]
