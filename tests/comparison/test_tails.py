@@ -7,6 +7,7 @@ import pytest
 from scipy.special import ndtri
 from scipy.stats import norm
 
+import wfrpde
 from wfrpde.comparison.dimensions import compared
 from wfrpde.comparison.observables import ReferenceValue
 from wfrpde.comparison.statistics import Average
@@ -21,6 +22,7 @@ from wfrpde.comparison.weighed import (
     unseen,
 )
 from wfrpde.errors import InputError
+from wfrpde.report.validation.page import write_validation_report
 
 
 @pytest.mark.parametrize("k", [0.15, 0.4, 0.9])
@@ -252,3 +254,22 @@ def test_numbers_with_few_digits_are_no_points_of_a_pool(written):
     check_independent([np.char.mod(written, 1e-3 * x).astype(float) for x in drawn])
     with pytest.raises(InputError, match="of the points of a replicate in others"):
         check_independent([x[rng.integers(0, 4000, 4000)] for x in [drawn[0]] * 16])
+
+
+def test_a_truth_with_an_infinite_bar_is_told_and_drawn(tmp_path):
+    """The variance of Student's t with 1.5 degrees does not exist: its bar became 1.8e308.
+
+    No report could be written of it.
+    """
+    case = wfrpde.Case.from_dict(
+        {
+            "target": {"potential": "1.25*log(1 + x**2/1.5)", "dim": 1},
+            "initial": {"log_density": "-1.25*log(1 + (x - 1)**2/1.5)"},
+            "flow": {"save": [0.2], "beta": 0.0},
+            "sampler": [{"kind": "langevin", "particles": 50, "replicates": 4}],
+        }
+    )
+    report = wfrpde.validate(case)
+    (row,) = (r for r in report.rows("langevin") if r.observable == "var x")
+    assert np.isinf(row.reference_error)
+    write_validation_report(report, tmp_path)

@@ -195,15 +195,15 @@ def reference_values(
     result = []
     for observable in observables:
         if observable.survival:
-            error = float(np.nan_to_num(known.get(observable.name, 0.0)))
+            error = float(np.nan_to_num(known.get(observable.name, 0.0), posinf=np.inf))
             value = density.survival
             spread = float(np.sqrt(max(value - value**2, 0.0)))
             result.append(rounded(value, error, spread))
             continue
         value, spread, farthest = _integrals(observable, fine, density)
         other, *_ = _integrals(observable, coarse, density)
-        error = known.get(observable.name, spread * np.nan_to_num(density.error))
-        error = float(np.nan_to_num(error)) + abs(value - other)
+        error = known.get(observable.name, spread * np.nan_to_num(density.error, posinf=np.inf))
+        error = float(np.nan_to_num(error, posinf=np.inf)) + abs(value - other)
         found = rounded(value, error, spread, _size(observable, fine))
         result.append(replace(found, beyond=_beyond(farthest)))
     return result
