@@ -120,6 +120,9 @@ def test_the_default_step_follows_the_curvature():
         "initial": {"mean": [0.0, 0.0], "covariance": 0.1}, "dynamics": {"circulation": 5.0}
     }  # fmt: skip
     assert step("(x**2 + y**2)/2", turning) == pytest.approx(0.04 / 52, rel=0.05)
+    # the bottom of a quartic is flat: its curvature, of round-off, had made it 1.6e-8
+    turning = {**turning, "dynamics": {"drift": ["-2*y", "2*x"]}}
+    assert (step("x**4 + y**4", turning) or 0.01) >= 1e-3
     moving = {"path": {"kind": "expression"}}
     assert step("x**2/2*(1 + 9*(1 - t))", moving) == pytest.approx(0.04 / 20, rel=0.05)
     assert step(alpha=0.5) == pytest.approx(0.04 / 32, rel=0.05)

@@ -14,6 +14,9 @@ Velocity = Callable[[Array, Array], Array]
 STEP = 1e-4
 """Step of the differences of ∇V, relative to the box."""
 
+WIDTHS = 8.0
+"""Standard deviations that a box holds at least on either side."""
+
 
 def hessian(target: Target, x: Array, box: Array) -> Array:
     """Return the second derivatives ``(d, d)`` of V at a point ``(d,)``."""
@@ -37,11 +40,13 @@ def stiffest(target: Target, box: Array, velocity: Velocity | None = None) -> fl
 
     In a linear drift −Ax a variance is off by Δt κ/2 relative to itself, κ = max |λ|²/Re λ over the
     eigenvalues λ of A with Re λ > 0: the largest curvature of V, unless there is a `velocity` other
-    than −∇V, of points ``(n, d)`` and ∇V there. It is 0 without a minimum.
+    than −∇V, of points ``(n, d)`` and ∇V there. Nothing that turns relaxes more slowly than by what
+    the box says: at the bottom of x⁴ + y⁴ the drift has no Re λ of its own, and its orbits do. It
+    is 0 without a minimum.
     """
     seeds = np.asarray(target.seeds, dtype=float)
     inside = seeds[((seeds >= box[:, 0]) & (seeds <= box[:, 1])).all(axis=1)]
-    largest = 0.0
+    largest, slowest = 0.0, (2 * WIDTHS / np.ptp(box, axis=1).max()) ** 2
     for x in inside:
         if velocity is None:
             drift = -hessian(target, x, box)
@@ -50,5 +55,6 @@ def stiffest(target: Target, box: Array, velocity: Velocity | None = None) -> fl
         if np.isfinite(drift).all():
             rates = np.linalg.eigvals(-drift)
             rates = rates[rates.real > 0]
-            largest = max([largest, *(np.abs(rates) ** 2 / rates.real)])
+            turning = np.abs(rates) ** 2 / np.maximum(rates.real, slowest)
+            largest = max([largest, *rates.real, *turning])
     return largest
