@@ -1,5 +1,7 @@
 """``--resume`` does not take replicates that other code has made."""
 
+import hashlib
+import importlib
 import sys
 
 import numpy as np
@@ -127,3 +129,38 @@ def test_the_code_that_is_loaded_is_told(tmp_path, monkeypatch):
         "numpy", "no-such-package",
     ]  # fmt: skip
     sys.modules.pop("some_code_of_mine")
+
+
+def test_a_module_that_was_loaded_again_is_what_it_is_now(tmp_path, monkeypatch):
+    """Notebooks do so: what was kept thereafter was refused, though nobody had edited anything."""
+    path = tmp_path / "code_loaded_twice.py"
+    path.write_text("x = 1")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = importlib.import_module("code_loaded_twice")
+    before = loaded_code()[str(path)]
+    path.write_text("x = 10")
+    importlib.reload(module)
+    now = loaded_code()[str(path)]
+    assert now != before
+    assert changed_code({str(path): now}) == []
+    assert changed_code({str(path): before}) == ["code_loaded_twice.py"]
+    sys.modules.pop("code_loaded_twice")
+
+
+def test_code_in_a_folder_that_was_moved_or_copied(tmp_path, monkeypatch):
+    """Moved code was refused, and edits of a copy were not seen: the original was looked at."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "code_that_moves.py").write_text("x = 1")
+    known = hashlib.sha256(b"x = 1").hexdigest()[:16]
+    noted = {str(old / "code_that_moves.py"): known}
+    monkeypatch.syspath_prepend(str(new))
+    importlib.import_module("code_that_moves")
+    assert changed_code(noted) == []
+    (new / "code_that_moves.py").write_text("x = 10")
+    assert changed_code(noted) == ["code_that_moves.py"]
+    (new / "code_that_moves.py").write_text("x = 1")
+    (old / "code_that_moves.py").unlink()
+    assert changed_code(noted) == []
+    sys.modules.pop("code_that_moves")

@@ -80,8 +80,9 @@ def load_object(reference: str, where: str) -> Any:
     return thing
 
 
-_hashes: dict[str, str] = {}
-"""Path of a module that this process has loaded → hash of what it was when it was seen first."""
+_hashes: dict[str, tuple[object, str]] = {}
+"""Name of a module that this process has loaded → its spec, which is another one once it was loaded
+again, and the hash of its file when that was seen first."""
 
 
 def loaded_code() -> dict[str, str]:
@@ -101,7 +102,10 @@ def loaded_code() -> dict[str, str]:
         if {"site-packages", "dist-packages"} & set(path.parts):
             installed.add(name.partition(".")[0])
         elif own not in path.parents and library not in path.parents:
-            found[str(path)] = _hashes.setdefault(str(path), _hash(path))
+            spec = getattr(module, "__spec__", None)
+            if name not in _hashes or _hashes[name][0] is not spec:
+                _hashes[name] = spec, _hash(path)
+            found[str(path)] = _hashes[name][1]
     versions = {f"{name}==": _version(name) for name in sorted(installed)}
     return {**found, **{name: version for name, version in versions.items() if version}}
 
@@ -112,15 +116,23 @@ def loaded_files() -> dict[str, str]:
 
 
 def changed_code(code: Mapping[str, str]) -> list[str]:
-    """Return what is not any more as `loaded_code` found it: names of files and packages."""
+    """Return what is not any more as `loaded_code` found it: names of files and packages.
+
+    Where a file of the same name is loaded from elsewhere instead, it is that which counts: folders
+    are moved, and copied.
+    """
     changed = []
+    places = [Path(name) for name in loaded_files()]
     for name, known in code.items():
         if name.endswith("=="):
             package = name.removesuffix("==")
             if _version(package) != known:
                 changed.append(package)
-        elif _hash(Path(name)) != known or known == UNREADABLE:
-            changed.append(Path(name).name)
+        else:
+            path = Path(name)
+            others = [] if path in places else [p for p in places if p.name == path.name]
+            if known == UNREADABLE or known not in map(_hash, others or [path]):
+                changed.append(path.name)
     return changed
 
 
