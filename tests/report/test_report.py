@@ -115,6 +115,16 @@ def test_failed_checks_and_warnings_are_prominent(modes_1d, tmp_path):
     assert html.index("checks failed") < html.index("the box cuts off") < html.index("At t = 2")
 
 
+def test_what_steers_a_screen_is_written_out(modes_1d, tmp_path):
+    """Warnings were copied as they stand, and other people's words with them."""
+    loud = "a\x1b[2Jb\u202ec"
+    write_report(FlowRun(replace(modes_1d, warnings=(loud,))), tmp_path, figures=False)
+    parse(tmp_path / "report.html")
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "a\\x1b[2Jb\\u202ec" in html
+    assert not {"\x1b", "\u202e"} & set(html)
+
+
 @pytest.mark.parametrize(("alpha", "beta"), [(1.0, 1.0), (1.0, 0.0), (0.0, 1.0)])
 def test_the_equation_shows_the_terms_that_act(modes_1d, alpha, beta, tmp_path):
     case = modes_1d.case.with_overrides({"flow.alpha": alpha, "flow.beta": beta})

@@ -24,7 +24,7 @@ def control(text: str, categories: Container[str] = ("Cc",), allowed: str = "") 
 
 def plain(text: str) -> str:
     """Return a text with what steers a screen written out, but for line breaks and tabs."""
-    if not control(text, allowed="\n\t"):
+    if (text.isascii() and text.isprintable()) or not control(text, allowed="\n\t"):
         return text
     return "".join(ascii(c)[1:-1] if control(c, allowed="\n\t") else c for c in text)
 

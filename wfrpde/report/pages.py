@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfrpde.numbers import pretty
 from wfrpde.parallel.files import atomic
+from wfrpde.parallel.places import plain
 from wfrpde.report.drawing import Drawing, saved
 from wfrpde.report.files import json_ready
 from wfrpde.report.versions import software_versions
@@ -87,7 +88,8 @@ def write_page(path: Path, template: str, context: dict[str, Any]) -> Path:
 def filled(template: str, context: dict[str, Any]) -> str:
     """Fill a template of this package.
 
-    Everything that comes from a user (titles, names of modes, warnings) is escaped.
+    Everything that comes from a user (titles, names of modes, warnings) is escaped, and what steers
+    a screen is written out.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -97,6 +99,7 @@ def filled(template: str, context: dict[str, Any]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: type(value)(plain(value)) if isinstance(value, str) else value,
     )
     environment.filters["pretty"] = pretty
     return environment.get_template(template).render(**context)
