@@ -7,6 +7,7 @@ import pytest
 from scipy.integrate import quad
 
 import wfrpde
+from wfrpde.case.setup import make_problem
 from wfrpde.errors import AccuracyError
 
 TWO = "300*max(0, -x)**2 + x**2/50"
@@ -42,6 +43,26 @@ def test_a_constant_that_takes_all_digits_is_told(constant, told):
     assert gap <= 1e-3
     assert told or gap <= solution.error.covariance[1, 0, 0]
     assert told == any("take the constant away" in text for text in solution.warnings)
+
+
+def test_seeds_far_up_are_no_constant_in_v():
+    """V is 0 at its minimum, which a seed of a user's own need not be."""
+
+    class Well:
+        dim = 1
+        seeds = ((50.0,),)
+
+        def potential(self, x):
+            return 1e9 * x[:, 0] ** 2
+
+    case = {
+        "target": {"python": Well()},
+        "domain": {"box": [[-1.0, 2.0]]},
+        "initial": {"mean": [0.0], "covariance": 1e-9},
+        "flow": {"save": [0.1]},
+    }
+    problem = make_problem(wfrpde.Case.from_dict(case))
+    assert not any("take the constant away" in text for text in problem.warnings)
 
 
 def test_two_lengths_in_one_target():

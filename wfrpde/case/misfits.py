@@ -61,11 +61,15 @@ def refuse_moving(case: Case) -> None:
             )
 
 
-def check_digits(problem: Problem) -> None:
+def check_digits(problem: Problem, points: Array) -> None:
     """Tell of a constant in V so large that floating point keeps few digits of the rest."""
-    bottom = float(np.abs(problem.target.potential(problem.target.seeds)).min(initial=np.inf))
-    kept = np.finfo(float).eps * bottom
-    if COARSE < kept < np.inf:
+    bottom = np.inf
+    for x in (problem.target.seeds, points):  # seeds of a user's own may lie anywhere
+        bottom = float(np.abs(problem.target.potential(x)).min(initial=bottom))
+        kept = np.finfo(float).eps * bottom
+        if kept <= COARSE:
+            return
+    if kept < np.inf:
         problem.warnings.append(
             f"of the potential, {bottom:.0e} kT at its lowest, floating point keeps steps of "
             f"{kept:.0e} kT alone, which no error bar counts: take the constant away"

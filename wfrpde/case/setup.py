@@ -185,7 +185,7 @@ def _looked_at(
     if problem.absorption is not None:
         points = points[~problem.absorption.holds(points)]
     problem.check_drifts(points, problem.looks)
-    check_digits(problem)
+    check_digits(problem, points)
     confined = check_cut_off(problem, box if heavy else bounds, all_levels)
     felt = walls or at_equilibrium or user_box is None or not confined
     return problem if felt else without_walls(problem)
