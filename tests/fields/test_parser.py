@@ -113,6 +113,7 @@ def test_the_message_says_what_to_write(text, hint):
         ("2 x", 2, "write 2*x"),
         ("1 + sin x", 8, "needed its argument in brackets: write sin(x)"),
         ("pi x", 3, "write pi*x"),
+        ("width x", 6, "write width*x"),
         ("sin(x) cos(x)", 7, "write *"),
         ("x <", 3, "the end where something has to follow"),
         ("x**2 +", 6, "the end where something has to follow"),

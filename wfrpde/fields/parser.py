@@ -111,6 +111,8 @@ def parse_expression(text: str, dim: int, where: str, *, timed: bool = False) ->
 class Formula(Source):
     """Text that is arithmetic of the whitelist."""
 
+    functions = FUNCTIONS
+
     def allowed(self) -> str:
         """Return what an expression may contain, for error messages."""
         names = ", ".join("xyz"[: self.dim] + "t" * self.timed)

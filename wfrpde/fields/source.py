@@ -6,10 +6,10 @@ import ast
 import re
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import NoReturn, TypeVar
+from typing import ClassVar, NoReturn, TypeVar
 
 from wfrpde.errors import InputError
 
@@ -40,6 +40,8 @@ class Source(ABC):
     dim: int
     where: str
     timed: bool = False
+
+    functions: ClassVar[Collection[str]] = ()
 
     def parse(self) -> ast.expr:
         """Return the syntax tree of the text, within the limits of size."""
@@ -93,7 +95,7 @@ class Source(ABC):
         self._fail_at(column, f"a syntax error ({error.msg})")
 
     def _no_sign(self, column: int, left: str, right: str) -> NoReturn:
-        if left.isalpha() and len(left) > 2:  # no coordinate, and no constant
+        if left in self.functions:
             call = f"its argument in brackets: write {left}({right})"
             self._fail_at(column, f"{left} without brackets", call, "Here:")
         written = f"write {left}*{right}" if left != ")" else "write *"
