@@ -64,3 +64,10 @@ def test_what_is_foreseen_of_changes_that_fall_too_fast():
     left = _foreseen(*changes, np.array([0.02]))
     np.testing.assert_allclose(left, CAUTION * (values[-1] - 1.0), rtol=1e-12)
     assert _foreseen(*changes, np.array([0.2])) == np.inf, "so slow a fall tells nothing"
+
+
+def test_a_seed_on_a_jump():
+    """It was refused, for a density that is NaN. By Hermite functions on both sides of the jump."""
+    found = spectrum("x**2/2 + sign(x + 0.03)", 1, 3)
+    off = abs(found.rates[1] - 0.98187528322478)
+    assert off <= found.errors[1] < 2e-5

@@ -256,11 +256,14 @@ class Landscape:
     def lengths(self) -> tuple[float, float]:
         """Shortest and longest distance over which V or R₀ changes by 1 at a seed, along any axis.
 
-        1 stands for what is within three decades of it: as a first guess it is as good.
+        1 stands for what is within three decades of it: as a first guess it is as good. At a seed
+        on a jump there is no such distance.
         """
-        found = coarse_reach(self.potential, self.seeds, by_axis=True)
+        functions = [self.potential]
         if self.surprise is not self.potential:
-            found = np.append(found, coarse_reach(self.surprise, self.seeds, by_axis=True))
+            functions.append(self.surprise)
+        reaches = [coarse_reach(function, self.seeds, by_axis=True) for function in functions]
+        found = np.where(reaches > 1e-12 * np.abs(self.seeds), reaches, np.inf)
         known = [1.0 if 1e-3 < x < 1e3 else x for x in found.flat if np.isfinite(x)] or [1.0]
         return min(known), max(known)
 
