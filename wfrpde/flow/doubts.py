@@ -57,13 +57,12 @@ OF_TWO = {"kl": 1 / 16, **dict.fromkeys(RATES, NO_LUCK)}
 distance is what both have in common; KL and its rates, which far tails decide, agree at some time
 by chance."""
 
-COARSE, WIDER, WIDEST, ON_LINES = 0.01, 3.5, 5.0, 2.0
+COARSE, WIDER, WIDEST = 0.01, 3.5, 5.0
 """Distance of runs, in L2 or relative in KL, from which no order is to be counted on, where a
 tolerance is met by extrapolation on nested grids (KL of wide starts is then off by 1.5 distances at
 1e-2), or a case or its mesh sets the resolution; how many times wider bars of two and three runs
-are then, and later; how many where a case or its mesh sets it, and densities are half of that
-apart; and how many on a line to a tolerance, on equal cells: of 938 numbers of random problems all
-are covered with 1.5 as well.
+are then, and later; and how many where a case or its mesh sets it, and densities are half of that
+apart.
 `NO_LUCK` counts there as well. On random problems with 10 to 60 cells densities are off by 4
 distances, in one of a dozen by 8, which is told as a density that is known to 10 %."""
 
@@ -224,9 +223,7 @@ def doubt_of(numbers: Functionals, comparisons: list[Comparison]) -> Array:
 def widened(runs: Runs, numbers: Functionals, comparisons: list[Comparison], doubt: Array) -> Array:
     """Return how many times wider bars are ``(T,)`` where runs are as far apart as `doubt` says."""
     far = np.maximum.accumulate(density_error(comparisons)) >= COARSE / 2
-    line, graded = runs.refined and runs.dim == 1, runs.problem.grading is not None
-    usual = ON_LINES if line and not graded else WIDER
-    wider = np.where(far & (not runs.refined), WIDEST, usual)
+    wider = np.where(far & (not runs.refined), WIDEST, WIDER)
     of_four = runs.refined and runs.dim > 1 and runs.count > 3
     _, _, share = comparisons[0]
     if runs.by_coefficients:
@@ -237,7 +234,7 @@ def widened(runs: Runs, numbers: Functionals, comparisons: list[Comparison], dou
     if of_four:
         steep = np.minimum(STEEP * steepness(runs.outcome, numbers), 1.0)
         found = np.maximum(found, steep / np.maximum(share, TINY))
-    if line and graded:
+    if runs.refined and runs.dim == 1 and runs.problem.grading is not None:
         found *= UNEQUAL
     return np.asarray(found)
 

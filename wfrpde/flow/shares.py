@@ -44,9 +44,10 @@ SETTLED, UNSETTLED, SETTLES = 1 / 10, 1 / 3, {1: 1 / 8, 2: 1 / 5, 3: 1 / 5}
 """s of |c'' − b''| where |c' − b'| is below the third share of |b' − a'|, by dimension, and
 elsewhere: with order 6 it is 1/63, with order 4 it is 1/15."""
 
-ODD = 1 / 7
-"""Least s of |d'' − c''| on a line: rational steps leave odd powers of Δt, too, and Δt³, all there
-is in the end, falls by 8. It is met: .14 for densities of two wells to 1e-7."""
+ODD, FINE = 1 / 7, 1e-5
+"""Least s of |d'' − c''| on a line without a reaction, and below so large a tolerance of the
+density: rational steps leave odd powers of Δt, too, and Δt³, all there is in the end, falls by 8.
+It is met: .14 for densities of two wells to 1e-7."""
 
 OF_ONCE = 1 / 4
 """On a line with |d' - c'| < |c' - b'|/16 the error of d'' is at most so much of |d' - c'|, twice
@@ -316,7 +317,8 @@ def _settled(problem: Problem, nodes: list[Interpolation], fields: list[Array]) 
     # of values that fall by R each time |d'' − c''|/(R − 1) is left, a tenth at most from
     # 11 on; what was needed where coarse cells do not see a narrow well is 2.1 times that
     left = 2.6 * last / np.maximum(before - last, 1e-300)
-    least = ODD if problem.dim == 1 else SETTLED
+    odd = problem.equation.beta == 0 or (problem.tolerance or 1.0) < FINE
+    least = ODD if problem.dim == 1 and odd else SETTLED
     left = np.where(11.0 * last < before, least, left)
     share = np.where(settled, np.clip(left, least, 0.9 * UNSETTLED), UNSETTLED)
     share = _about(share)

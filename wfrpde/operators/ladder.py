@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.ndimage import maximum_filter1d
 
 from wfrpde.arrays import Array, ComplexArray, Flags
 from wfrpde.case.problem import Grid, Problem
@@ -132,7 +133,12 @@ class Ladder:
         error = np.maximum(share * np.abs(best - others[0]), least)
         vague = error > VAGUE * np.abs(best)
         unresolved = self.kinked or bool((vague if paired is None else vague[paired]).any())
-        if fall is not None and len(every) == 3 and self.smooth and not unresolved:
+        if (
+            fall is not None
+            and len(every) == 3
+            and self.smooth
+            and not (unresolved or self.by_hand)
+        ):
             error = np.minimum(error, _foreseen(last, before, fall))
         if self.by_hand and len(every) == 3:  # two degrees of a few cells agree by chance
             changes = np.abs(np.diff(every, axis=0)).max(axis=0)
@@ -202,11 +208,12 @@ def _remaining(last: Array, before: Array) -> Array:
 def _foreseen(last: Array, before: Array, fall: Array) -> Array:
     """Return what a geometric series leaves that falls by q, times `CAUTION`.
 
-    q is the `fall` of functions or last/before, whichever is slower; from `FALLING` on nothing is
-    foreseen (∞). The first term is the last change, or what the one before foretells of it: that
-    one may be about to change its sign.
+    q is the `fall` of functions, the slowest of three neighbours, or last/before, whichever is
+    slower; from `FALLING` on nothing is foreseen (∞). One function tells nothing of a singularity
+    that it hardly sees (a rate was off by 10 bars). The first term is the last change, or what the
+    one before foretells of it: that one may be about to change its sign.
     """
-    q = np.maximum(last / np.maximum(before, 1e-300), fall)
+    q = np.maximum(last / np.maximum(before, 1e-300), maximum_filter1d(fall, 3, mode="nearest"))
     left = CAUTION * q / np.maximum(1 - q, FALLING) * np.maximum(last, q * before)
     return np.where(q <= FALLING, left, np.inf)
 
