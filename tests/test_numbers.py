@@ -33,6 +33,7 @@ from wfrpde.numbers import (
         (1.0, 1e-300, "1.00000000 ± 1e-300"),
         (0.25, None, "0.2500"),
         (0.25, math.nan, "0.2500"),
+        (0.25, math.inf, "0.2500 ± inf"),
         (None, 1.0, MISSING),
         (math.nan, 1.0, MISSING),
         (math.inf, 1.0, "inf"),

@@ -73,8 +73,8 @@ def with_error(
     Parameters
     ----------
     value, error
-        The number and the estimate of its error. Without an estimate (``None``, NaN, infinite) the
-        value is given to four digits and no error is invented.
+        The number and the estimate of its error. Without an estimate (``None``, NaN) the value is
+        given to four digits and no error is invented; so it is, with that, if nothing bounds it.
     max_digits
         Upper bound on the significant digits of the value, however small the error.
     scientific
@@ -88,7 +88,9 @@ def with_error(
     if value is None or math.isnan(value):
         return MISSING
     if error is None or not math.isfinite(error) or not math.isfinite(value):
-        return number(value, scientific=scientific[0])
+        shown = number(value, scientific=scientific[0])
+        bounded = error is None or not math.isinf(error)
+        return shown if bounded or not math.isfinite(value) else f"{shown} ± inf"
     error = abs(error)
     if error == 0:
         shown = number(value, max_digits, scientific=scientific[0])

@@ -272,4 +272,6 @@ def test_a_truth_with_an_infinite_bar_is_told_and_drawn(tmp_path):
     report = wfrpde.validate(case)
     (row,) = (r for r in report.rows("langevin") if r.observable == "var x")
     assert np.isinf(row.reference_error)
+    assert row.verdict == "undecided"
+    assert "nothing bounds the error of its reference" in row.doubt
     write_validation_report(report, tmp_path)

@@ -222,6 +222,8 @@ def _row(
     # more replicates make up for a part of the resolution, and hardly for most of it
     if found == "excused" or (visible > matters and granted > (matters - allowed) / 2):
         doubt = doubt or comparison.unseen_words
+    if np.isinf(allowed):
+        doubt = "nothing bounds the error of its reference"
     if found == "biased":
         verdict = "biased"
     elif comparison.seen_by_too_few:
