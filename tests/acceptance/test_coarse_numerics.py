@@ -322,6 +322,39 @@ def test_a_spectrum_on_twelve_cells():
     assert any("take more cells" in text for text in found.warnings)
 
 
+@pytest.mark.parametrize(
+    ("potential", "cells", "right"),
+    [
+        # (by integrals of the inverse operator on pieces)
+        ("4.46*x**2*(x**2 - 1.5)**2 + 0.0273*x", [16], [0.0, 0.63928449752, 1.4571952386]),
+        # (sums of rates of its two lines, by `validation/fuzz/lines.py`)
+        (
+            "-log(0.413*exp(-({u} + 3.4)**2/0.173)/sqrt(0.0865) + 0.235*exp(-({u} + 0.922)**2"
+            "/0.1032)/sqrt(0.0516) + 0.352*exp(-({u} + 2.05)**2/0.834)/sqrt(0.417))"
+            " + 4.28*({v}**2 - 1)**2 + 0.242*{v}",
+            [18, 18],
+            [0.0, 0.09889069187419, 0.52523738671154, 0.62412807858574, 3.327169595959544],
+        ),
+    ],
+)
+def test_elements_that_resolve_little_are_no_chance(potential, cells, right):
+    """Degrees agreed on rates that were off by up to 18 bars, unwarned."""
+    c, s = float(np.cos(1.14)), float(np.sin(1.14))
+    turned = {"u": f"({c!r}*x + {s!r}*y)", "v": f"({c!r}*y - {s!r}*x)"}
+    found = wfrpde.spectrum(
+        wfrpde.Case.from_dict(
+            {
+                "target": {"potential": potential.format(**turned), "dim": len(cells)},
+                "initial": {"mean": [0.0] * len(cells), "covariance": 1.0},
+                "spectrum": {"count": len(right)},
+                "numerics": {"cells": cells},
+            }
+        )
+    )
+    assert (np.abs(found.rates - right) <= found.errors + 1e-10).all()
+    assert (found.errors < 1e-3).all()
+
+
 def test_rates_of_waves_on_sixteen_cells():
     """Two degrees agreed on the third and the fourth: they were off by 12 and 8 bars, unwarned."""
     found = wfrpde.spectrum(
