@@ -164,3 +164,18 @@ def test_code_in_a_folder_that_was_moved_or_copied(tmp_path, monkeypatch):
     (old / "code_that_moves.py").unlink()
     assert changed_code(noted) == []
     sys.modules.pop("code_that_moves")
+
+
+def test_packages_are_not_taken_for_each_other(tmp_path, monkeypatch):
+    """Each has a file of the same name; one that nobody has imported yet was called changed."""
+    for name in ("first_package", "second_package"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"name = {name!r}")
+    later = tmp_path / "second_package" / "__init__.py"
+    noted = {str(later): hashlib.sha256(later.read_bytes()).hexdigest()[:16]}
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.import_module("first_package")
+    assert changed_code(noted) == []
+    later.write_text("name = 'another'")
+    assert changed_code(noted) == ["__init__.py"]
+    sys.modules.pop("first_package")

@@ -115,6 +115,11 @@ def loaded_files() -> dict[str, str]:
     return {name: known for name, known in loaded_code().items() if not name.endswith("==")}
 
 
+def _named(path: Path) -> str:
+    """Name of a module's file; of a package's that of its folder."""
+    return path.parent.name if path.stem == "__init__" else path.name
+
+
 def changed_code(code: Mapping[str, str]) -> list[str]:
     """Return what is not any more as `loaded_code` found it: names of files and packages.
 
@@ -130,7 +135,7 @@ def changed_code(code: Mapping[str, str]) -> list[str]:
                 changed.append(package)
         else:
             path = Path(name)
-            others = [] if path in places else [p for p in places if p.name == path.name]
+            others = [] if path in places else [p for p in places if _named(p) == _named(path)]
             if known == UNREADABLE or known not in map(_hash, others or [path]):
                 changed.append(path.name)
     return changed
