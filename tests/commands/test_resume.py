@@ -118,11 +118,11 @@ def test_what_a_target_in_python_imports_has_changed(command, solve, tmp_path):
 
 def test_checkpoints_know_what_a_target_in_python_imports(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "kept_target.py").write_text(WELL_IN_PYTHON.format(helper="kept_helper"))
-    (tmp_path / "kept_helper.py").write_text("stiffness = 1.0\n")
+    (tmp_path / "resumed_target.py").write_text(WELL_IN_PYTHON.format(helper="resumed_helper"))
+    (tmp_path / "resumed_helper.py").write_text("stiffness = 1.0\n")
     case = wfrpde.Case.from_dict(
         {
-            "target": {"python": "kept_target:Well"},
+            "target": {"python": "resumed_target:Well"},
             "initial": {"mean": [-1.0], "covariance": [[0.5]]},
             "flow": {"save": [0.1, 0.2]},
         }
@@ -133,8 +133,8 @@ def test_checkpoints_know_what_a_target_in_python_imports(tmp_path, monkeypatch)
             os.kill(os.getpid(), signal.SIGINT)
 
     wfrpde.solve(case, observer=observer, on_stop="return", resume=tmp_path / "kept")
-    (tmp_path / "kept_helper.py").write_text("stiffness = 3.0\n")
-    with pytest.raises(InputError, match=r"kept_helper.py has changed"):
+    (tmp_path / "resumed_helper.py").write_text("stiffness = 3.0\n")
+    with pytest.raises(InputError, match=r"resumed_helper.py has changed"):
         wfrpde.solve(case, resume=tmp_path / "kept")
 
 
