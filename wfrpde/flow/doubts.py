@@ -197,10 +197,10 @@ def luck(runs: Runs, numbers: Functionals) -> dict[str, Array]:
     # all averages miss the same part of a start; and far tails decide these, elsewhere by an order
     # of their own
     tails = runs.extrapolated and not runs.alike and runs.count != 3
-    if beyond and (tails or left_out(runs.outcome) > 0):
+    beyond = beyond and (tails or left_out(runs.outcome) > 0)
+    if beyond:
         found["covariance"] = NO_LUCK * numbers.covariance_spread
-        found["kl"] = NO_LUCK * np.sqrt(np.maximum(numbers.reaction_variance, 0.0))
-    if runs.elements and runs.dim == 1 and not runs.to_tolerance:
+    if beyond or (runs.elements and runs.dim == 1 and not runs.to_tolerance):
         found["kl"] = NO_LUCK * np.sqrt(np.maximum(numbers.reaction_variance, 0.0))
     if runs.log_density and runs.to_tolerance:
         # moments of elements are far better than the density, masses that end within one are not:
@@ -222,12 +222,12 @@ def doubt_of(numbers: Functionals, comparisons: list[Comparison]) -> Array:
 
 def widened(runs: Runs, numbers: Functionals, comparisons: list[Comparison], doubt: Array) -> Array:
     """Return how many times wider bars are ``(T,)`` where runs are as far apart as `doubt` says."""
-    far = np.maximum.accumulate(density_error(comparisons)) >= COARSE / 2
-    wider = np.where(far & (not runs.refined), WIDEST, WIDER)
-    of_four = runs.refined and runs.dim > 1 and runs.count > 3
     _, _, share = comparisons[0]
     if runs.by_coefficients:
         return np.ones(len(share))
+    far = np.maximum.accumulate(density_error(comparisons)) >= COARSE / 2
+    wider = np.where(far & (not runs.refined), WIDEST, WIDER)
+    of_four = runs.refined and runs.dim > 1 and runs.count > 3
     if of_four:
         wider = np.maximum(UNCOUNTED / np.maximum(share, TINY), 1.0)
     found = 1 + (wider - 1) * doubt

@@ -16,6 +16,10 @@ from wfrpde.flow.saved import ErrorEstimate
 BEYOND = 1e-3
 """Share of the mass beyond the box from which means and variances may lie anywhere."""
 
+MARGIN, FAR = 0.01, 1e3
+"""How far above k + 1 the power of a tail is where a moment of order k exists, and how many boxes
+out it is told: the middle of a box of which one tail is heavy is none of this tail's."""
+
 
 def half_widths(problem: Problem) -> Array:
     """Return how far ``(d,)`` the box reaches from its middle along x, y and z."""
@@ -23,11 +27,6 @@ def half_widths(problem: Problem) -> Array:
     if problem.frame is not None:
         half = np.abs(problem.frame.matrix.T) @ half
     return np.asarray(half)
-
-
-MARGIN, FAR = 0.01, 1e3
-"""How far above k + 1 the power of a tail is where a moment of order k exists, and how many boxes
-out it is told: the middle of a box of which one tail is heavy is none of this tail's."""
 
 
 def lacks_moment(problem: Problem, times: Array, order: int) -> Flags:

@@ -321,7 +321,6 @@ def _settled(problem: Problem, nodes: list[Interpolation], fields: list[Array]) 
     least = ODD if problem.dim == 1 and odd else SETTLED
     left = np.where(11.0 * last < before, least, left)
     share = np.where(settled, np.clip(left, least, 0.9 * UNSETTLED), UNSETTLED)
-    share = _about(share)
     faster = smooth & (problem.dim == 1) & (last < before / 16)
     foreseen = OF_ONCE * last / np.maximum(size(twice[-1] - twice[-2]), 1e-300)
     # c' and d' may agree by chance at one time as well (a mass was off by 12 bars)
