@@ -14,8 +14,8 @@ from wfrpde.case.problem import Problem
 from wfrpde.discretisation.pieces import Functionals
 from wfrpde.flow.accuracy import RATES, SMALL
 from wfrpde.flow.bars import TINY, Averages, Comparison
+from wfrpde.flow.element_shares import told_by_coefficients
 from wfrpde.flow.outcome import Outcome
-from wfrpde.flow.shares import told_by_coefficients
 from wfrpde.flow.unresolved import steepness
 from wfrpde.flow.wide_start import left_out
 

@@ -27,7 +27,7 @@ from wfrpde.flow.outcome import MOST_NODES, Context, Share, is_free
 from wfrpde.flow.schedule import uniform
 from wfrpde.flow.schemes.relative_density import run
 from wfrpde.flow.schemes.scheme import Fit, Scheme
-from wfrpde.flow.shares import sizes
+from wfrpde.flow.sizes import sizes
 
 if TYPE_CHECKING:
     from mpi4py.MPI import Comm
