@@ -30,7 +30,13 @@ def kinks_in(problem: Problem) -> Kinks:
     lines = others[:1] if dim == 1 else np.concatenate([seeds[:LINES], others])
     functions = _functions(problem)
     potential = [] if problem.target.known_smooth else functions[:1]
-    found = kinks_of(functions, box, lines, torn=potential)
+    formula = problem.target.expression
+    arguments: tuple[Function, ...] = ()
+    if formula is not None and potential:
+        from wfrpde.fields.switches import switches
+
+        arguments = switches(formula, dim)
+    found = kinks_of(functions, box, lines, torn=potential, arguments=arguments)
     path = problem.equation.path
     if path is None or path.formula is None:
         return found

@@ -17,6 +17,7 @@ import numpy as np
 
 from wfrpde.arrays import Array
 from wfrpde.domain.bends import bends_on_line
+from wfrpde.domain.turns import turns_at, zeros_on_line
 
 Function = Callable[[Array], Array]
 
@@ -104,7 +105,11 @@ class Kinks:
 
 
 def kinks_of(
-    functions: Sequence[Function], box: Array, lines: Array, torn: Sequence[Function] = ()
+    functions: Sequence[Function],
+    box: Array,
+    lines: Array,
+    torn: Sequence[Function] = (),
+    arguments: Sequence[Function] = (),
 ) -> Kinks:
     """Find the kinks of functions in a box, along lines that are parallel to its axes.
 
@@ -119,14 +124,26 @@ def kinks_of(
         surfaces.
     torn
         Those of them whose jumps count: errors of others are no larger at a jump than at a kink.
+    arguments
+        What formulas turn on, see `wfrpde.fields.switches`: their zeros are looked at in any case.
     """
     planes, apart, kinked, bent, jumps = [], [], False, False, False
     beside = CLOSE * np.ptp(box, axis=1)[:, None] * np.array([-1.0, 0.0, 1.0])
     for axis, (low, high) in enumerate(box):
         found: Array = np.empty(0)
+        regular = np.linspace(low, high, POINTS)
+        zeros = [
+            zeros_on_line(tuple(_along(argument, axis, x) for argument in arguments), regular)
+            for x in lines
+        ]
+        zeros = [one if len(one) <= MOST else one[:0] for one in zeros]
         for function in functions:
             along = [_along(function, axis, x) for x in lines]
-            places = [on_line(value, low, high) for value in along]
+            turns = [turns_at(v, z, regular) for v, z in zip(along, zeros, strict=True)]
+            places = [
+                np.append(turn.kinks, turn.without(on_line(value, low, high)))
+                for value, turn in zip(along, turns, strict=True)
+            ]
             if function in torn:
                 edges = [_jumps(*each, high - low) for each in zip(along, places, strict=True)]
                 jumps = jumps or any(map(len, edges))
@@ -134,8 +151,12 @@ def kinks_of(
                     places = [np.append(places[0], np.add.outer(edges[0], beside[0]).ravel())]
             common, others = _shared(places, 1e-6 * (high - low))
             kinked = kinked or len(common) > 0
-            regular = np.linspace(low, high, POINTS)
-            bends = [bends_on_line(v, regular, p) for v, p in zip(along, places, strict=True)]
+            bends = [
+                np.append(turn.bends, turn.without(bends_on_line(value, regular, known)))
+                for value, turn, known in zip(along, turns, places, strict=True)
+            ]
+            if len(box) == 1:
+                bends = [np.append(bends[0], turns[0].beside)]
             higher, elsewhere = _shared(bends, 1e-6 * (high - low))
             bent = bent or len(elsewhere) > 0
             found = np.concatenate([found, common, higher])
