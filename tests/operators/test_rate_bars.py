@@ -71,3 +71,15 @@ def test_a_seed_on_a_jump():
     found = spectrum("x**2/2 + sign(x + 0.03)", 1, 3)
     off = abs(found.rates[1] - 0.98187528322478)
     assert off <= found.errors[1] < 2e-5
+
+
+def test_a_ridge_as_narrow_as_a_cell():
+    """Degrees 7 and 8 agreed by chance, and the rate was off by 2.5 bars; here and there by 14."""
+    potential = (
+        "-log(0.2011771703427858*exp(-(x - 2.97)**2/0.1914)"
+        " + 1.7182521668586017*exp(-(x + 0.371)**2/0.0768)) + 2*y**2"
+    )
+    found = spectrum(potential, 2, 3)
+    off = abs(found.rates[1] - 1.776466670663e-8)
+    assert off < 1.3e-10
+    assert off <= found.errors[1] < 5e-10
