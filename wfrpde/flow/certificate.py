@@ -31,6 +31,7 @@ from wfrpde.discretisation.extrapolation import coarse_positions, extrapolate, p
 from wfrpde.discretisation.quadrature import usual_points
 from wfrpde.discretisation.tensor_interpolation import TensorInterpolation
 from wfrpde.domain.grid import TensorGrid
+from wfrpde.flow.calibration import counted
 from wfrpde.flow.ladder import Ladder, Run
 from wfrpde.flow.outcome import Context, Outcome, is_free
 from wfrpde.flow.shares import irregular, shares_of
@@ -144,6 +145,7 @@ def certified(context: Context, ladder: Ladder) -> Outcome:
         mass_defect=ladder.mass_defect,
         steps=ladder.steps,
         shared=ladder.shared,
+        counted=counted(problem, ladder),
         wider=ladder.wider,
     )
     if len(runs) == 1:

@@ -67,10 +67,12 @@ def estimated(
     cut: tuple[Array, Array],
     comparisons: list[Comparison],
     rule: Comparison | None,
+    counted: float = 1.0,
 ) -> ErrorEstimate | None:
     """Return the errors that the case asks for, with what `cut_off` tells.
 
-    They are known if there is a comparison with another `rule` of quadrature.
+    They are known if there is a comparison with another `rule` of quadrature. Of what other
+    solutions tell a share is `counted`.
     """
     nothing = np.zeros(len(outcome.times))
     if not problem.numerics.certify:
@@ -131,6 +133,8 @@ def estimated(
         # two rules are no nearer to the truth than to each other
         integrals, constants, times = rule
         every[-1] = integrals, constants, 2 * times
+    every = [*((other, l2, counted * share) for other, l2, share in every[:-1]), every[-1]]
+    doubted = counted * doubted
     averages, density = averages_of(runs, numbers, every), density_error(every)
     untold: Array = nothing
     if steps is not None:

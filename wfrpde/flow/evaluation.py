@@ -19,7 +19,9 @@ from wfrpde.discretisation.pieces import Evaluated, Samples
 from wfrpde.discretisation.quadrature import slice_of
 from wfrpde.engine import Wish, engine_for
 from wfrpde.fields.blocks import BLOCK
+from wfrpde.flow.accuracy import worst_error
 from wfrpde.flow.bars import Comparison
+from wfrpde.flow.calibration import flat
 from wfrpde.flow.checks import invariants
 from wfrpde.flow.cut_off import cut_off, held_back, walls_change
 from wfrpde.flow.defects import misplaced_mass
@@ -162,7 +164,7 @@ def _report(
     if error is not None:
         error = replace(error, series={**error.series, **spread})
     still = {"t": outcome.times, "dt": 0 * outcome.times, "kl": series["kl"], "mass": outcome.mass}
-    return Solution(
+    solution = Solution(
         case=problem.case,
         densities=problem.told or Densities(problem.target, problem.initial, equation),
         times=outcome.times,
@@ -197,6 +199,12 @@ def _report(
         known=shifted,
         opinions=_opinions(problem, outcome, shifts, comparisons) if error is not None else None,
     )
+    met = worst_error(solution)[0] <= (problem.tolerance or 0.0)
+    if outcome.counted == 1.0 or not met or not flat(outcome, numbers):
+        return solution
+    shorter = estimated(problem, outcome, numbers, cut, comparisons, rule, outcome.counted)
+    assert shorter is not None
+    return replace(solution, error=replace(shorter, series={**shorter.series, **spread}))
 
 
 def _opinions(

@@ -86,6 +86,8 @@ class Outcome:
         What steps leave, where they were chosen by their errors.
     shared
         Share of the density's error that every other number has besides, in its deviations.
+    counted
+        Share of what the distances of runs tell that counts as error where they meet a tolerance.
     points
         Gauss points that each cell wants along each axis; None for the usual ones.
     parts
@@ -119,6 +121,7 @@ class Outcome:
     mass_defect: float | Array = 0.0
     steps: StepErrors | None = None
     shared: float = 0.0
+    counted: float = 1.0
     points: int | None = None
     parts: TensorGrid | None = None
     wider: TensorGrid | None = None
