@@ -335,6 +335,18 @@ def test_extrapolation_raises_nothing_out_of_depths():
     np.testing.assert_array_equal(_kept_low(u - 1, u, np.zeros(3)), u - 1)
 
 
+@pytest.mark.parametrize("rate", ["0.0363*x", "0.725*x"])
+def test_a_reaction_that_outgrows_heavy_tails_is_refused(rate):
+    """A box at 4e20 held all of it by accident, and the start was told to have no mass."""
+    tables = {
+        "target": {"potential": "3.5*log(1 + x**2/6)", "dim": 1},
+        "initial": {"mean": [0.581], "covariance": [[0.2079]]},
+        "flow": {"save": [1.15], "beta": 0.0, "reaction": rate},
+    }
+    with pytest.raises(InputError, match="grows as fast as the potential"):
+        wfrpde.solve(wfrpde.Case.model_validate(tables))
+
+
 def test_mass_at_the_wall_is_told():
     """U = x² outgrows V: whatever the box, the mass ends at its walls."""
     with pytest.raises(InputError, match="grows as fast as the potential"):

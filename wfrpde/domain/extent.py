@@ -307,12 +307,13 @@ def with_favoured(
 
 
 def _closes(landscape: Landscape) -> bool:
-    """Whether an automatic box can be found."""
+    """Whether an automatic box can be found that holds a seed; far out one closes by accident."""
     try:
-        automatic_box(landscape)
+        low, high = automatic_box(landscape).T
     except InputError:
         return False
-    return True
+    seeds = landscape.seeds
+    return bool(((seeds >= low) & (seeds <= high)).all(axis=1).any())
 
 
 def _rounded(box: Array) -> Array:
