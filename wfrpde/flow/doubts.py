@@ -15,6 +15,7 @@ from wfrpde.discretisation.pieces import Functionals
 from wfrpde.flow.accuracy import RATES, SMALL
 from wfrpde.flow.bars import TINY, Averages, Comparison
 from wfrpde.flow.element_shares import told_by_coefficients
+from wfrpde.flow.hops import hops_alone
 from wfrpde.flow.outcome import Outcome
 from wfrpde.flow.unresolved import steepness
 from wfrpde.flow.wide_start import left_out
@@ -169,8 +170,8 @@ class Runs:
 
     @property
     def hops(self) -> bool:
-        """Whether masses change by hops over barriers alone, which no reaction outruns."""
-        return self.problem.equation.beta == 0 and len(self.problem.target.seeds) > 1
+        """Whether masses change by hops over barriers alone."""
+        return hops_alone(self.problem)
 
 
 def share_by_chance(runs: Runs) -> float:

@@ -33,6 +33,11 @@ NEIGHBOURS, POINTS, LEVEL = 4, 401, 20.0
 counts."""
 
 
+def hops_alone(problem: Problem) -> bool:
+    """Whether masses change by hops over barriers alone, which no reaction outruns."""
+    return problem.equation.beta == 0 and len(problem.target.seeds) > 1
+
+
 def misjudged_hops(problem: Problem, outcome: Outcome) -> Array:
     """Return the relative error of the density ``(T,)`` by hops at wrong rates."""
     nothing = np.zeros(len(outcome.times))
