@@ -10,6 +10,7 @@ import pytest
 
 import wfrpde
 from wfrpde.domain.kinks import Kinks
+from wfrpde.targets.log_prob import log_prob_target
 
 EVEN, HALF = "2*abs(x - 0.3)**2.5 + 0.1*x**2", "3*max(0, x - 0.7)**2.5 + x**2/2"
 OUTER = "x**2/2 + 0.5*abs(x - 2.5)**2.5"
@@ -39,6 +40,36 @@ def test_rates_are_known_to_twelve_digits(potential):
     """They were off by 1e-6 and less, by 1600 bars on the third, and by 1e12 on the last."""
     found = wfrpde.spectrum(case(potential, spectrum={"count": 5}))
     assert found.rates[1:] == pytest.approx(RATES[potential], rel=1e-12)
+    assert (found.errors[1:] < 2e-12).all()
+
+
+@pytest.mark.parametrize(
+    ("potential", "same"),
+    [
+        (lambda x: 2 * np.abs(x - 0.3) ** 2.5 + 0.1 * x**2, EVEN),
+        (lambda x: 3 * np.maximum(0, x - 0.7) ** 2.5 + x**2 / 2, HALF),
+        (
+            lambda x: (
+                x**2 / 2 + 8 * np.maximum(0, x - 0.31) ** 2 - 8 * np.maximum(0, x - 0.33) ** 2
+            ),
+            TWO_BENDS,
+        ),
+    ],
+    ids=["even", "half", "two bends"],
+)
+def test_code_of_ones_own_tells_as_much(potential, same):
+    """A function is looked at on a line of points, where its text is not known."""
+    target = log_prob_target(lambda x: -potential(x[:, 0]), 1, library="numpy", batched=True)
+    found = wfrpde.spectrum(
+        wfrpde.Case.model_validate(
+            {
+                "target": {"python": target},
+                "initial": {"mean": [0.0], "covariance": 1.0},
+                "spectrum": {"count": 5},
+            }
+        )
+    )
+    assert found.rates[1:] == pytest.approx(RATES[same], rel=1e-12)
     assert (found.errors[1:] < 2e-12).all()
 
 
@@ -115,6 +146,33 @@ def test_flows_are_known_as_well_as_elsewhere(potential, mean, variance, right):
         ):
             assert abs(found - wanted) <= bar + 1e-10
             assert bar < 1e-7
+
+
+@pytest.mark.parametrize(
+    ("along", "turn", "right", "most"),
+    [
+        ("2*abs({u} - 0.3)**2.5 + 0.1*{u}**2", 0.0, [0.294504728138, 0.185263160259], 1e-6),
+        ("{u}**2/2 + 4*max(0, {u})**2", 0.6, [0.059794215484, 0.152280698010], 2e-4),
+    ],
+    ids=["along x", "turned soft wall"],
+)
+def test_flows_in_the_plane(along, turn, right, most):
+    """A power along x, and a soft wall along u, beside 0.65 v²: at t = 0.1 from a Gaussian."""
+    c, s = float(np.cos(turn)), float(np.sin(turn))
+    rows = np.array([[c, s], [-s, c]])
+    u, v = f"({c!r}*x + {s!r}*y)", f"({-s!r}*x + {c!r}*y)"
+    start = {
+        "mean": list(rows.T @ [0.3, -0.3]),
+        "covariance": (rows.T @ np.diag([0.1, 0.4]) @ rows).tolist(),
+    }
+    target = {"potential": along.format(u=u) + f" + 0.65*{v}**2"}
+    tables = {"target": target, "initial": start, "flow": {"save": [0.1]}}
+    solution = wfrpde.solve(wfrpde.Case.model_validate(tables))
+    mean = rows[0] @ solution.mean[1]
+    variance = rows[0] @ solution.covariance[1] @ rows[0]
+    assert abs(mean - right[0]) <= np.abs(rows[0]) @ solution.error.mean[1] < most
+    bar = np.abs(rows[0]) @ solution.error.covariance[1] @ np.abs(rows[0])
+    assert abs(variance - right[1]) <= bar < most
 
 
 def test_a_barrier_between_two_points_of_the_line():

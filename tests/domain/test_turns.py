@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from wfrpde.domain.branches import branches_on_line
 from wfrpde.domain.turns import turns_at, zeros_on_line
 from wfrpde.fields import numpy_function, parse_expression
 from wfrpde.fields.switches import switches
@@ -57,3 +58,27 @@ def test_two_zeros_between_two_points_are_found_beside_a_third():
     assert zeros_on_line((lambda x: x - 0.3, *tent[1:]), LINE) == pytest.approx(
         [0.29999, 0.3, 0.30001], abs=1e-12
     )
+
+
+@pytest.mark.parametrize("power", [0.5, 1.2, 1.5, 2.1, 2.5, 3.5])
+def test_branches_of_functions_without_a_text(power):
+    for function in (
+        lambda x: np.abs(x - 0.3123) ** power + x**2,
+        lambda x: 3 * np.maximum(0, x - 0.3123) ** power + x**4 / 10,
+        lambda x: (2 + np.sin(3 * x)) * np.abs(x - 0.3123) ** power,
+    ):
+        assert branches_on_line(function, LINE) == pytest.approx([0.3123], abs=1e-4)
+
+
+def test_sharp_mixtures_have_no_branches():
+    rng = np.random.default_rng(0)
+    for k in range(100):
+        mean, width = rng.normal(0, 3, 4), 10 ** rng.uniform(-2.7, 0.5, 4)
+        weight = rng.uniform(0.1, 1, 4) / width
+        x = np.linspace(-12.0 * (1 + k % 5 * 4), 12.0, 2001)
+
+        def potential(x, mean=mean, width=width, weight=weight):
+            logs = -0.5 * ((x[:, None] - mean) / width) ** 2 + np.log(weight)
+            return -np.logaddexp.reduce(logs, axis=1)
+
+        assert len(branches_on_line(potential, x)) == 0

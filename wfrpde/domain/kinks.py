@@ -17,7 +17,8 @@ import numpy as np
 
 from wfrpde.arrays import Array
 from wfrpde.domain.bends import bends_on_line
-from wfrpde.domain.turns import turns_at, zeros_on_line
+from wfrpde.domain.branches import branches_on_line
+from wfrpde.domain.turns import SAME, Turns, turns_at, zeros_on_line
 
 Function = Callable[[Array], Array]
 
@@ -34,6 +35,9 @@ CLOSER, AROUND, FINER = 3, 6, 8
 """How often the surroundings of a kink are searched for others that it hides, how many points of
 the line on either side are, and how many times finer each time: to 6e-7 of the line."""
 
+NEAR, FINEST = 10, 40
+"""How many points of the line on either side of a branch are searched for bends of which it is made
+up, and how many times finer."""
 
 BESIDE, SMALL, CLOSE = 1e-7, 1e-9, 2e-4
 """How far on either side of a kink, in units of the line, a function is looked at for a jump; what
@@ -62,6 +66,9 @@ class Kinks:
     jumps
         Whether the function jumps at one: at a node there neither of its values is right, and what
         that leaves is of first order.
+    branches
+        Whether a function is like |x − c|^q at one, q no integer: polynomials of any degree on
+        cells that end there leave a power of it.
     """
 
     planes: tuple[Array, ...]
@@ -70,6 +77,7 @@ class Kinks:
     point: bool = False
     bent: bool = False
     jumps: bool = False
+    branches: bool = False
 
     @property
     def any(self) -> bool:
@@ -101,7 +109,8 @@ class Kinks:
         point = self.point or any(one.point for one in moments)
         bent = self.bent or any(one.bent for one in moments)
         jumps = self.jumps or any(one.jumps for one in moments)
-        return Kinks(tuple(planes), kinked, oblique, point, bent, jumps)
+        branches = self.branches or any(one.branches for one in moments)
+        return Kinks(tuple(planes), kinked, oblique, point, bent, jumps, branches)
 
 
 def kinks_of(
@@ -127,7 +136,7 @@ def kinks_of(
     arguments
         What formulas turn on, see `wfrpde.fields.switches`: their zeros are looked at in any case.
     """
-    planes, apart, kinked, bent, jumps = [], [], False, False, False
+    planes, apart, kinked, bent, jumps, branches = [], [], False, False, False, False
     beside = CLOSE * np.ptp(box, axis=1)[:, None] * np.array([-1.0, 0.0, 1.0])
     for axis, (low, high) in enumerate(box):
         found: Array = np.empty(0)
@@ -139,11 +148,12 @@ def kinks_of(
         zeros = [one if len(one) <= MOST else one[:0] for one in zeros]
         for function in functions:
             along = [_along(function, axis, x) for x in lines]
-            turns = [turns_at(v, z, regular) for v, z in zip(along, zeros, strict=True)]
+            turns = [_turns(v, z, regular) for v, z in zip(along, zeros, strict=True)]
             places = [
                 np.append(turn.kinks, turn.without(on_line(value, low, high)))
                 for value, turn in zip(along, turns, strict=True)
             ]
+            branches = branches or any(turn.branches.any() for turn in turns)
             if function in torn:
                 edges = [_jumps(*each, high - low) for each in zip(along, places, strict=True)]
                 jumps = jumps or any(map(len, edges))
@@ -167,7 +177,25 @@ def kinks_of(
     size = 1e-6 * (box[:, 1] - box[:, 0])
     oblique = any((np.abs(x - apart[0]) > size).any() for x in apart)
     point = len(apart) > 0 and not oblique
-    return Kinks(tuple(planes), kinked, oblique, point, bent, jumps)
+    return Kinks(tuple(planes), kinked, oblique, point, bent, jumps, branches)
+
+
+def _turns(value: Callable[[Array], Array], zeros: Array, x: Array) -> Turns:
+    """Return at which of the zeros of arguments a function turns, and its other branches."""
+    step, places = float(x[1] - x[0]), branches_on_line(value, x)
+    others = np.abs(np.subtract.outer(places, zeros)).min(axis=1, initial=np.inf)
+    beyond = places[others > SAME * float(np.ptp(x))]
+    pairs: list[Array] = []
+    for place in beyond:
+        near = place + step * np.linspace(-NEAR, NEAR, 2 * NEAR * FINEST + 1)
+        bends = bends_on_line(value, near, np.empty(0))
+        if len(bends) > 1:  # looked at from afar they are one branch
+            pairs.append(bends)
+    known = np.unique(np.concatenate([zeros, *pairs]))
+    if len(known):
+        beyond = beyond[np.abs(np.subtract.outer(beyond, known)).min(axis=1) > NEAR * step]
+    found = turns_at(value, np.union1d(known, beyond), x)
+    return found.only(found.branches | ~np.isin(found.places, beyond))
 
 
 def _jumps(value: Callable[[Array], Array], places: Array, width: float) -> Array:

@@ -82,6 +82,10 @@ class Turns:
             ]
         return np.array(found)
 
+    def only(self, which: Flags) -> Turns:
+        """Return some of them."""
+        return Turns(self.places[which], self.powers[which], self.branches[which], self.width)
+
     def without(self, places: Array) -> Array:
         """Return those of `places` that are not these, less well known, or two of these in one."""
         if len(self.places) == 0 or len(places) == 0:

@@ -35,6 +35,11 @@ such parts leave is 1/4^{q+1} of what it is, in the plane half of it at places w
 AT_ONCE = 4_000_000
 """Points of the rule beyond which it is not tried."""
 
+OF_CHANGE, OF_ROW = 1.5, 0.75
+"""Share of what the rule changes an eigenvalue by; and, where V is not smooth in places that cells
+cannot follow, of the root mean square of what it changes of the forms of one function with all:
+one rate changed by a quarter of what it was off by, and by a sixth of that."""
+
 LEAST_HELD = 0.5
 """Least norm of functions by the finer rule: from there on it tells no correction."""
 
@@ -70,14 +75,13 @@ class Rule:
         )
 
 
-def by_finer_rule(problem: Problem, operator: Operator, values: Array, functions: Array) -> Array:
-    """Return the eigenvalues ``(k,)`` as a finer rule has them (collective).
+def off_by_rule(problem: Problem, operator: Operator, values: Array, functions: Array) -> Array:
+    """Return how far eigenvalues ``(k,)`` are off by what a finer rule tells (collective).
 
     Parameters
     ----------
     operator
-        −(αL + U) on spectral elements; on other nodes, and in space, nothing is tried, and the
-        values are returned as they are.
+        −(αL + U) on spectral elements; on other nodes, and in space, nothing is tried: 0.
     values, functions
         Its lowest eigenvalues ``(k,)`` and functions ``(k, n)``, with ∫π u_a u_b = δ_ab.
     """
@@ -85,10 +89,10 @@ def by_finer_rule(problem: Problem, operator: Operator, values: Array, functions
     degree, dim = nodes.degree, nodes.dim
     elements = isinstance(nodes.grid, TensorGrid) and degree > 2 and dim in PARTS
     if not elements or len(values) == 0:
-        return values
+        return np.zeros_like(values)
     finer = Rule.composite(degree, PARTS[dim])
     if nodes.comm.allreduce(len(nodes.cell_nodes)) * len(finer.points) ** dim > AT_ONCE:
-        return values
+        return np.zeros_like(values)
     cells = nodes.cell_nodes[_polynomial(operator)]
     energy, mass = (
         nodes.comm.allreduce(fine - own)
@@ -102,8 +106,14 @@ def by_finer_rule(problem: Problem, operator: Operator, values: Array, functions
     )
     held = np.eye(len(values)) + mass
     if not np.linalg.eigvalsh(held)[0] > LEAST_HELD:
-        return values
-    return np.asarray(sla.eigh(np.diag(values) + energy, held, eigvals_only=True))
+        return np.zeros_like(values)
+    otherwise = sla.eigh(np.diag(values) + energy, held, eigvals_only=True)
+    off = OF_CHANGE * np.abs(otherwise - values)
+    if not (problem.kinks.oblique or problem.kinks.bent):
+        return np.asarray(off)
+    size = np.sqrt(np.abs(np.outer(values, values)))
+    row = np.sqrt(((energy - size * mass) ** 2).mean(axis=1))
+    return np.asarray(np.maximum(off, OF_ROW * row))
 
 
 def _polynomial(operator: Operator) -> Flags:

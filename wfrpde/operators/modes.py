@@ -25,7 +25,7 @@ from wfrpde.operators.absorbing import absorbing_nodes, planes, rough_warnings
 from wfrpde.operators.decay import falls
 from wfrpde.operators.dirichlet_form import DirichletForm
 from wfrpde.operators.eigen import Further, lowest
-from wfrpde.operators.finer_rule import by_finer_rule
+from wfrpde.operators.finer_rule import off_by_rule
 from wfrpde.operators.ladder import Ladder, Level, discretisations, vague_warnings
 from wfrpde.operators.operator import Operator
 from wfrpde.operators.walls import wall_nodes
@@ -57,9 +57,6 @@ box: no wider one is tried. In a box that is far too narrow it falls little, but
 
 FASTER = 1.25
 """How much faster it falls there from one box to the next, at least."""
-
-BY_ANOTHER_RULE = 1.5
-"""Share of what a finer rule of quadrature changes an eigenvalue by that is its error."""
 
 ROUND_OFF = 1e-14
 """Relative error that no estimate goes below."""
@@ -236,10 +233,8 @@ def _combined(problem: Problem, ladder: Ladder, count: int, scale: float) -> Mod
     if len(ladder.levels) > 1:
         values, discretisation, functions, known = _compared(ladder, functions, mass)
         if ladder.smooth and not ladder.extrapolates:
-            otherwise = by_finer_rule(problem, operator, pairs.values, pairs.functions)
-            discretisation = np.maximum(
-                discretisation, BY_ANOTHER_RULE * np.abs(otherwise - pairs.values)
-            )
+            off = off_by_rule(problem, operator, pairs.values, pairs.functions)
+            discretisation = np.maximum(discretisation, off)
     errors = algebraic + discretisation
     if operator.conservative:
         functions = np.concatenate([np.ones((1, functions.shape[1])), functions])
