@@ -14,7 +14,6 @@ from wfrpde.domain.grid import TensorGrid
 from wfrpde.flow.hops import hops_alone
 from wfrpde.flow.ladder import Ladder
 from wfrpde.flow.outcome import Outcome, is_free
-from wfrpde.flow.unresolved import steepness
 
 COUNTED, RESOLVES = 1 / 2, 3 / 8
 """Share that counts of three or four runs, and up to how many shortest lengths cells of the finest
@@ -27,8 +26,9 @@ OF_HOPS = 3 / 4
 counts beside kinks without a reaction, which forgets errors: |x| to 1e-6 needed .8."""
 
 FLAT = 1 / 2
-"""Largest change of log(ρ/π) from node to node. Where starts are several times as wide as π what
-runs tell is needed (9 tenths of it at 1); random planes have less than .4."""
+"""Largest change of log(ρ/π) from node to node, should slopes lie along the axis of the widest
+cells. Where starts are several times as wide as π what runs tell is needed (9 tenths of it at 1);
+random planes have less than .4."""
 
 
 def counted(problem: Problem, ladder: Ladder) -> float:
@@ -38,6 +38,7 @@ def counted(problem: Problem, ladder: Ladder) -> float:
         return 1.0
     reversible = dynamics.reversible and problem.equation.path is None
     walled = problem.absorption is not None or any(problem.sides.closed)
+    walled = walled or problem.domain.box is not None  # which may be felt
     kinks = problem.kinks.jumps or problem.kinks.oblique
     if len(ladder.runs) < 3 or not reversible or walled or kinks:
         return 1.0
@@ -54,4 +55,7 @@ def counted(problem: Problem, ladder: Ladder) -> float:
 
 def flat(outcome: Outcome, numbers: Functionals) -> bool:
     """Whether log(ρ/π) hardly changes from node to node at any time."""
-    return bool(steepness(outcome, numbers).max() <= FLAT)
+    grid = outcome.interpolation.grid
+    assert isinstance(grid, TensorGrid)
+    widest = max(float(np.diff(breaks).max()) for breaks in grid.breaks)
+    return widest * float(np.sqrt(np.maximum(numbers.fisher_information, 0.0)).max()) <= FLAT

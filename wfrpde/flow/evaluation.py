@@ -19,7 +19,7 @@ from wfrpde.discretisation.pieces import Evaluated, Samples
 from wfrpde.discretisation.quadrature import slice_of
 from wfrpde.engine import Wish, engine_for
 from wfrpde.fields.blocks import BLOCK
-from wfrpde.flow.accuracy import worst_error
+from wfrpde.flow.accuracy import RATES, worst_error
 from wfrpde.flow.bars import Comparison
 from wfrpde.flow.calibration import flat
 from wfrpde.flow.checks import invariants
@@ -204,7 +204,9 @@ def _report(
         return solution
     shorter = estimated(problem, outcome, numbers, cut, comparisons, rule, outcome.counted)
     assert shorter is not None
-    return replace(solution, error=replace(shorter, series={**shorter.series, **spread}))
+    assert error is not None
+    series = {**shorter.series, **spread, **{name: error.series[name] for name in RATES}}
+    return replace(solution, error=replace(shorter, series=series))
 
 
 def _opinions(
