@@ -175,6 +175,19 @@ def test_flows_in_the_plane(along, turn, right, most):
     assert abs(variance - right[1]) <= bar < most
 
 
+def test_a_cusp():
+    """Where the force is not bounded errors fall like h^1.5: a covariance was off by 2 bars."""
+    solution = wfrpde.solve(
+        case("3*abs(x - 0.3)**0.5 + 0.2*x**2", 0.7, 0.3, flow={"save": [0.1, 0.4]})
+    )
+    right = [[0.151420088, 0.558962307, 0.341805422], [0.020896719, 0.371814194, 0.373035337]]
+    for k, (kl, mean, covariance) in enumerate(right, 1):
+        assert abs(solution.series["kl"][k] - kl) <= solution.error.series["kl"][k] < 2e-5
+        assert abs(solution.mean[k, 0] - mean) <= solution.error.mean[k, 0] < 2e-5
+        gap = abs(solution.covariance[k, 0, 0] - covariance)
+        assert gap <= solution.error.covariance[k, 0, 0] < 2e-5
+
+
 def test_a_barrier_between_two_points_of_the_line():
     """Five kT over .0005: a run that did not see it knew KL at t = 1 as 0.0350."""
     flow = {"beta": 0.0, "save": [0.1, 1.0]}

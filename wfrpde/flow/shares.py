@@ -69,7 +69,7 @@ def shares_of(problem: Problem, ladder: Ladder, fields: list[Array]) -> list[Sha
         return shares_of_elements(problem, ladder, fields)
     if len(fields) == 2:
         return [1.0]
-    if problem.kinks.jumps:
+    if problem.kinks.jumps or (problem.kinks.cusps and problem.tolerance is None):
         return [OF_FIRST_ORDER, BY_CHANCE]
     if irregular(problem):
         return [1.0, BY_CHANCE]
