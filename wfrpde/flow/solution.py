@@ -200,6 +200,9 @@ class Solution(Result, OnNodes, SavedLaw):
             return values
         values, _ = evaluate(self.interpolation, self._smooth[indices], points)
         outside = np.isnan(values[0])
+        left_out = ~outside & ~self.interpolation.covers(points)
+        if left_out.any():
+            values[:, left_out] -= self._climb(points[left_out])
         for row, index in zip(values, indices, strict=True):
             exact = self.exact(index, points)
             if exact is not None:
@@ -210,6 +213,19 @@ class Solution(Result, OnNodes, SavedLaw):
             outside |= self.absorption.holds(points)
         values[:, outside] = -np.inf
         return values
+
+    def _climb(self, x: Array) -> Array:
+        """How much higher V is at the nodes next to points ``(n, d)`` of cells that were left out.
+
+        u is that of these nodes there. Of a start that is wider than π it is as steep as V, and
+        with the lower V of the point e^{−30} became 2: a density is at most that of the nodes.
+        """
+        there, _ = evaluate(self.interpolation, self._potential[None], x)
+        return np.asarray(np.maximum(there[0] - self.target.potential(x), 0.0))
+
+    @cached_property
+    def _potential(self) -> Array:
+        return np.asarray(self.target.potential(self.nodes))
 
     @cached_property
     def absorption(self) -> Absorption | None:
