@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline
+from sharp_mixtures import sharp_mixtures
 
 import wfrpde
 from wfrpde.domain.bends import bends_on_line
@@ -154,17 +155,7 @@ def test_places_where_higher_derivatives_jump(function, places):
 
 
 def test_smooth_functions_bend_nowhere():
-    """Mixtures whose ridges and wells are narrower than the distance of points, too."""
-    rng = np.random.default_rng(0)
-    for k in range(100):
-        mean, width = rng.normal(0, 3, 4), 10 ** rng.uniform(-2.7, 0.5, 4)
-        weight = rng.uniform(0.1, 1, 4) / width
-        x = np.linspace(-12.0 * (1 + k % 5 * 4), 12.0, 2001)
-
-        def potential(x, mean=mean, width=width, weight=weight):
-            logs = -0.5 * ((x[:, None] - mean) / width) ** 2 + np.log(weight)
-            return -np.logaddexp.reduce(logs, axis=1)
-
+    for potential, x in sharp_mixtures():
         assert len(bends_on_line(potential, x, on_line(potential, x[0], x[-1]))) == 0
 
 

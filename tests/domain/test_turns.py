@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sharp_mixtures import sharp_mixtures
 
 from wfrpde.domain.branches import branches_on_line
 from wfrpde.domain.turns import turns_at, zeros_on_line
@@ -71,14 +72,5 @@ def test_branches_of_functions_without_a_text(power):
 
 
 def test_sharp_mixtures_have_no_branches():
-    rng = np.random.default_rng(0)
-    for k in range(100):
-        mean, width = rng.normal(0, 3, 4), 10 ** rng.uniform(-2.7, 0.5, 4)
-        weight = rng.uniform(0.1, 1, 4) / width
-        x = np.linspace(-12.0 * (1 + k % 5 * 4), 12.0, 2001)
-
-        def potential(x, mean=mean, width=width, weight=weight):
-            logs = -0.5 * ((x[:, None] - mean) / width) ** 2 + np.log(weight)
-            return -np.logaddexp.reduce(logs, axis=1)
-
+    for potential, x in sharp_mixtures():
         assert len(branches_on_line(potential, x)) == 0
