@@ -84,3 +84,10 @@ def test_mpi_is_asked_for_in_one_place():
 
 def test_the_root_is_small():
     assert len(list(HOUSE.glob("*.py"))) <= 10
+
+
+def test_no_two_modules_of_tests_have_one_name():
+    """They would meet in one worker, which refuses the second."""
+    names = [path.name for path in Path(__file__).parent.rglob("*.py")]
+    shared = {name for name in names if names.count(name) > 1}
+    assert shared <= {"conftest.py"}

@@ -42,8 +42,11 @@ def branches_on_line(value: Callable[[Array], Array], x: Array) -> Array:
     """Return places ``(k,)`` of branches of a function on a line of regular points."""
     step = float(x[1] - x[0])
     values = value(x)
+    known = values[np.isfinite(values)]
+    if len(known) == 0:
+        return np.empty(0)
     middles, sizes, _ = _standing_out(values)
-    low = values[middles.astype(int)] - np.nanmin(values) < HIGH
+    low = values[middles.astype(int)] - known.min() < HIGH
     if low.sum() > MOST:
         return np.empty(0)
     places = [
@@ -97,7 +100,10 @@ def _closer(
 def _fitted(value: Callable[[Array], Array], middle: float, spacing: float) -> float | None:
     """Return the c at which Σ_k a_k s^k + |s|^q (b + b' sign s), s = (x − c)/h, is best."""
     s = np.arange(-12, 13) + 0.5
-    values = value(middle + spacing * s)
+    with np.errstate(all="ignore"):
+        values = value(middle + spacing * s)
+    if not np.isfinite(values).all():
+        return None
     smooth = np.vander(s / 12, ORDER)
 
     def left(parameters: Array) -> float:
