@@ -16,6 +16,7 @@ from scipy.optimize import minimize
 from wfrpde.arrays import Array
 
 ORDER = 6
+"""Order of the differences."""
 
 STANDS_OUT, BESIDE = 10.0, 4
 """By what factor differences are larger than those that do not reach over the place, and how many

@@ -14,6 +14,7 @@ from wfrpde.domain.grid import TensorGrid
 from wfrpde.flow.hops import hops_alone
 from wfrpde.flow.ladder import Ladder
 from wfrpde.flow.outcome import Outcome, is_free
+from wfrpde.flow.unresolved import steepness
 
 COUNTED, RESOLVES = 1 / 2, 3 / 8
 """Share that counts of three or four runs, and up to how many shortest lengths cells of the finest
@@ -56,7 +57,4 @@ def counted(problem: Problem, ladder: Ladder) -> float:
 
 def flat(outcome: Outcome, numbers: Functionals) -> bool:
     """Whether log(ρ/π) hardly changes from node to node at any time."""
-    grid = outcome.interpolation.grid
-    assert isinstance(grid, TensorGrid)
-    widest = max(float(np.diff(breaks).max()) for breaks in grid.breaks)
-    return widest * float(np.sqrt(np.maximum(numbers.fisher_information, 0.0)).max()) <= FLAT
+    return bool(steepness(outcome, numbers, of=max).max() <= FLAT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.special import logsumexp
 
@@ -23,13 +25,18 @@ LEAVES = 0.6
 TINY = 1e-300
 
 
-def steepness(outcome: Outcome, numbers: Functionals) -> Array:
-    """Return by how much log(ρ/π) changes from node to node ``(T,)``, in the mean square."""
+def steepness(
+    outcome: Outcome, numbers: Functionals, *, of: Callable[[list[float]], float] = min
+) -> Array:
+    """Return by how much log(ρ/π) changes from node to node ``(T,)``, in the mean square.
+
+    As if slopes lay along the axis of the smallest of the axes' widest cells; `of` chooses another.
+    """
     grid = outcome.interpolation.grid
     if not isinstance(grid, TensorGrid):
         return np.zeros(len(outcome.times))
-    shortest = min(float(np.diff(breaks).max()) for breaks in grid.breaks)
-    return np.asarray(shortest * np.sqrt(np.maximum(numbers.fisher_information, 0.0)))
+    width = of([float(np.diff(breaks).max()) for breaks in grid.breaks])
+    return np.asarray(width * np.sqrt(np.maximum(numbers.fisher_information, 0.0)))
 
 
 def unresolved(problem: Problem, outcome: Outcome, numbers: Functionals, doubt: Array) -> Array:
